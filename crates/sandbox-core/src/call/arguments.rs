@@ -1,0 +1,92 @@
+//! From the caller's arguments to what the function takes.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::numbers::{self, Values};
+use crate::error::{Result, SandboxError, ValueDirection};
+use crate::format::SerializationFormat;
+use crate::module::{Export, ExportKind, Formats, Payload};
+use crate::sys::identity;
+
+/// Arguments, ready to go into the guest.
+#[derive(Debug)]
+pub(crate) enum Arguments<'a> {
+    /// One value for each parameter.
+    Numbers(Values),
+    /// Bytes for the exchange area, and the format that values in this call are in.
+    Exchange { input: Cow<'a, [u8]>, format: SerializationFormat },
+}
+
+impl<'a> Arguments<'a> {
+    /// Prepares the arguments by the function's own signature.
+    ///
+    /// Bytes and text are borrowed from `arguments`; nothing is copied yet.
+    pub(crate) fn prepare<T: Serialize>(
+        export: &Export,
+        arguments: &'a T,
+        format: SerializationFormat,
+        formats: Formats,
+    ) -> Result<Self> {
+        let declared = match &export.kind {
+            ExportKind::Numbers(ty) => {
+                return numbers::to_values(arguments, ty.params())
+                    .map(Self::Numbers)
+                    .map_err(|mismatch| signature_mismatch(export, mismatch.0));
+            }
+            ExportKind::Declared(declared) => declared,
+        };
+        if [declared.input, declared.output].contains(&Payload::Value) && !formats.contains(format)
+        {
+            return Err(signature_mismatch(
+                export,
+                format!("values in {format}, which the guest was not built with"),
+            ));
+        }
+        let input = match declared.input {
+            Payload::Unit => {
+                numbers::to_values(arguments, &[])
+                    .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
+                Cow::Borrowed(&[][..])
+            }
+            Payload::Bytes => identity::as_bytes(arguments)
+                .map(Cow::Borrowed)
+                .ok_or_else(|| not_of_type::<T>(export))?,
+            Payload::Text => identity::as_text(arguments)
+                .map(|text| Cow::Borrowed(text.as_bytes()))
+                .ok_or_else(|| not_of_type::<T>(export))?,
+            Payload::Value => format.encode(arguments).map(Cow::Owned).map_err(|message| {
+                SandboxError::Undecodable {
+                    function: export.name.clone(),
+                    direction: ValueDirection::EncodeArguments,
+                    message,
+                }
+            })?,
+        };
+        Ok(Self::Exchange { input, format })
+    }
+
+    /// The same, independent of what it borrows.
+    pub(crate) fn into_owned(self) -> Arguments<'static> {
+        match self {
+            Self::Numbers(values) => Arguments::Numbers(values),
+            Self::Exchange { input, format } => {
+                Arguments::Exchange { input: Cow::Owned(input.into_owned()), format }
+            }
+        }
+    }
+}
+
+/// The error for arguments or a result that do not fit the function.
+pub(super) fn signature_mismatch(export: &Export, given: String) -> SandboxError {
+    SandboxError::SignatureMismatch {
+        function: export.name.clone(),
+        expected: export.signature(),
+        given,
+    }
+}
+
+fn not_of_type<T>(export: &Export) -> SandboxError {
+    signature_mismatch(export, std::any::type_name::<T>().to_owned())
+}

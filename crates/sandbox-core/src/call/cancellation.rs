@@ -1,0 +1,54 @@
+//! Stopping a call from outside.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::watchdog::{CallControl, StopReason, Turn};
+
+/// Connects whoever may cancel a call with the instance that comes to run it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cancellation {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// No instance runs the call yet.
+    #[default]
+    Waiting,
+    Running(Arc<CallControl>, Turn),
+    Cancelled,
+}
+
+impl Cancellation {
+    /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
+    pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Cancelled) {
+            control.request_stop(turn, StopReason::Cancelled);
+        } else {
+            *state = State::Running(Arc::clone(control), turn);
+        }
+    }
+
+    /// Stops the call, if it runs or comes to run. The call of another caller is never stopped.
+    pub(crate) fn cancel(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Running(control, turn) = std::mem::replace(&mut *state, State::Cancelled) {
+            control.request_stop(turn, StopReason::Cancelled);
+        }
+    }
+
+    /// A guard that cancels when it is dropped.
+    pub(crate) fn on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop(self.clone())
+    }
+}
+
+/// Cancels a call whose future is dropped. After the call it stops nothing.
+pub(crate) struct CancelOnDrop(Cancellation);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}

@@ -1,0 +1,108 @@
+//! On which thread a call runs.
+//!
+//! Handing a call to another thread and waiting for it costs a few hundred times what a short call costs.
+//! A long call on the caller's thread would hold up every other task there, and the caller's own timeouts.
+//! So each function is watched: it starts on worker threads, and runs on the caller's thread once it has
+//! been quick many times in a row. A function that is then caught running for a whole tick of the watchdog
+//! goes back to the workers and has to be quick for longer to return.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::wasi::host_runtime;
+
+/// A call shorter than this is quick: about twice the price of a worker thread, so that a function that
+/// is just not quick loses at most half its speed to the change of threads.
+const QUICK: Duration = Duration::from_micros(50);
+
+/// How many quick calls in a row bring a function to the caller's thread.
+const TRUSTED_AFTER: u32 = 8;
+
+/// The most quick calls in a row that a function which broke its trust has to show.
+const TRUSTED_AFTER_MOST: u32 = 1 << 20;
+
+/// How quick a function has been so far.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    quick_in_a_row: AtomicU32,
+    trusted_after: AtomicU32,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self { quick_in_a_row: AtomicU32::new(0), trusted_after: AtomicU32::new(TRUSTED_AFTER) }
+    }
+}
+
+impl Profile {
+    /// Whether the next call runs on the caller's thread.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.quick_in_a_row.load(Ordering::Relaxed) >= self.trusted_after.load(Ordering::Relaxed)
+    }
+
+    /// Learns from a call on a worker thread.
+    pub(crate) fn record(&self, took: Duration) {
+        if took > QUICK {
+            self.quick_in_a_row.store(0, Ordering::Relaxed);
+        } else {
+            self.quick_in_a_row.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Learns that a call on the caller's thread outlasted a tick.
+    pub(crate) fn break_trust(&self) {
+        self.quick_in_a_row.store(0, Ordering::Relaxed);
+        let longer = self.trusted_after.load(Ordering::Relaxed).saturating_mul(8);
+        self.trusted_after.store(longer.min(TRUSTED_AFTER_MOST), Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` on a worker thread.
+///
+/// # Errors
+/// An error if there are no worker threads. A panic in `work` goes on in the caller.
+pub(crate) async fn on_worker<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    match host_runtime()?.spawn_blocking(work).await {
+        Ok(value) => Ok(value),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(crate::SandboxError::Instantiation { message: error.to_string() }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_is_earned_by_being_quick_in_a_row() {
+        let profile = Profile::default();
+        for _ in 0..TRUSTED_AFTER - 1 {
+            profile.record(QUICK);
+        }
+        profile.record(QUICK * 2);
+        assert!(!profile.is_trusted());
+        for _ in 0..TRUSTED_AFTER {
+            profile.record(QUICK);
+        }
+        assert!(profile.is_trusted());
+    }
+
+    #[test]
+    fn broken_trust_takes_longer_to_earn() {
+        let profile = Profile::default();
+        profile.break_trust();
+        for _ in 0..TRUSTED_AFTER {
+            profile.record(Duration::ZERO);
+        }
+        assert!(!profile.is_trusted());
+        for _ in 0..100 {
+            profile.break_trust();
+        }
+        assert_eq!(profile.trusted_after.load(Ordering::Relaxed), TRUSTED_AFTER_MOST);
+    }
+}

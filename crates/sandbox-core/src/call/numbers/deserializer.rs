@@ -1,0 +1,194 @@
+//! The deserialiser that reads Wasm values.
+
+use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
+use wasmer::Value;
+
+use super::Mismatch;
+
+/// Reads a function's results, in order.
+pub(super) struct NumberDeserializer<'a> {
+    values: &'a [Value],
+}
+
+impl<'a> NumberDeserializer<'a> {
+    pub(super) fn new(values: &'a [Value]) -> Self {
+        Self { values }
+    }
+
+    /// All results have to be asked for.
+    pub(super) fn finish(self) -> Result<(), Mismatch> {
+        if self.values.is_empty() {
+            Ok(())
+        } else {
+            Err(Mismatch(format!("a type that leaves {} results over", self.values.len())))
+        }
+    }
+
+    fn next(&mut self) -> Result<&'a Value, Mismatch> {
+        let (first, rest) = self
+            .values
+            .split_first()
+            .ok_or_else(|| Mismatch("a type with more results".to_owned()))?;
+        self.values = rest;
+        Ok(first)
+    }
+
+    fn signed(&mut self) -> Result<i64, Mismatch> {
+        match self.next()? {
+            Value::I32(value) => Ok(i64::from(*value)),
+            Value::I64(value) => Ok(*value),
+            other => Err(Mismatch(format!("an integer where {} comes back", other.ty()))),
+        }
+    }
+
+    fn unsigned(&mut self) -> Result<u64, Mismatch> {
+        match self.next()? {
+            Value::I32(value) => Ok(u64::from(value.cast_unsigned())),
+            Value::I64(value) => Ok(value.cast_unsigned()),
+            other => Err(Mismatch(format!("an integer where {} comes back", other.ty()))),
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident => $visit:ident from $source:ident),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            visitor.$visit(self.$source()?)
+        })+
+    };
+}
+
+macro_rules! refused {
+    ($($method:ident),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Mismatch> {
+            Err(Mismatch("something that is not a number".to_owned()))
+        })+
+    };
+}
+
+impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
+    type Error = Mismatch;
+
+    integers! {
+        deserialize_i8 => visit_i64 from signed,
+        deserialize_i16 => visit_i64 from signed,
+        deserialize_i32 => visit_i64 from signed,
+        deserialize_i64 => visit_i64 from signed,
+        deserialize_u8 => visit_u64 from unsigned,
+        deserialize_u16 => visit_u64 from unsigned,
+        deserialize_u32 => visit_u64 from unsigned,
+        deserialize_u64 => visit_u64 from unsigned,
+    }
+
+    refused! {
+        deserialize_i128, deserialize_u128, deserialize_char, deserialize_str, deserialize_string,
+        deserialize_bytes, deserialize_byte_buf, deserialize_option, deserialize_seq,
+        deserialize_map, deserialize_identifier, deserialize_ignored_any,
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self.values {
+            [] => visitor.visit_unit(),
+            [_] => match self.next()? {
+                Value::I32(value) => visitor.visit_i32(*value),
+                Value::I64(value) => visitor.visit_i64(*value),
+                Value::F32(value) => visitor.visit_f32(*value),
+                Value::F64(value) => visitor.visit_f64(*value),
+                other => Err(Mismatch(format!("a number where {} comes back", other.ty()))),
+            },
+            _ => visitor.visit_seq(self),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self.unsigned()? {
+            0 => visitor.visit_bool(false),
+            1 => visitor.visit_bool(true),
+            other => Err(Mismatch(format!("a bool where {other} comes back"))),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self.next()? {
+            Value::F32(value) => visitor.visit_f32(*value),
+            other => Err(Mismatch(format!("an f32 where {} comes back", other.ty()))),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self.next()? {
+            Value::F32(value) => visitor.visit_f64(f64::from(*value)),
+            Value::F64(value) => visitor.visit_f64(*value),
+            other => Err(Mismatch(format!("an f64 where {} comes back", other.ty()))),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        Err(Mismatch(format!("{name}, which is not a number")))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _variants: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        Err(Mismatch(format!("{name}, which is not a number")))
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut NumberDeserializer<'_> {
+    type Error = Mismatch;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Mismatch> {
+        if self.values.is_empty() {
+            return Ok(None);
+        }
+        seed.deserialize(&mut **self).map(Some)
+    }
+}

@@ -1,0 +1,68 @@
+//! From what the function returned to what the caller asked for.
+
+use std::any::Any;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use wasmer::Value;
+
+use super::arguments::signature_mismatch;
+use super::numbers;
+use crate::error::{Result, SandboxError, ValueDirection};
+use crate::format::SerializationFormat;
+use crate::module::{Export, Payload};
+
+/// The result of a function that returns numbers.
+pub(crate) fn from_numbers<R: DeserializeOwned>(export: &Export, values: &[Value]) -> Result<R> {
+    numbers::from_values(values).map_err(|mismatch| signature_mismatch(export, mismatch.0))
+}
+
+/// The result that a function left in the exchange area.
+pub(crate) fn from_output<R: DeserializeOwned + 'static>(
+    export: &Export,
+    payload: Payload,
+    output: &[u8],
+    format: SerializationFormat,
+) -> Result<R> {
+    let undecodable = |message: String| SandboxError::Undecodable {
+        function: export.name.clone(),
+        direction: ValueDirection::DecodeResult,
+        message,
+    };
+    match payload {
+        Payload::Value => format.decode(output).map_err(undecodable),
+        Payload::Unit => from_numbers(export, &[]),
+        Payload::Bytes => same_type::<R, _>(|| output.to_vec())
+            .or_else(|| same_type::<R, _>(|| Bytes::copy_from_slice(output)))
+            .ok_or_else(|| not_of_type::<R>(export)),
+        Payload::Text => {
+            let text =
+                std::str::from_utf8(output).map_err(|error| undecodable(error.to_string()))?;
+            same_type::<R, _>(|| text.to_owned()).ok_or_else(|| not_of_type::<R>(export))
+        }
+    }
+}
+
+/// What `make` makes, if `R` and `T` are the same type; else it is not called.
+fn same_type<R: 'static, T: 'static>(make: impl FnOnce() -> T) -> Option<R> {
+    let mut slot: Option<R> = None;
+    if let Some(slot) = (&mut slot as &mut dyn Any).downcast_mut::<Option<T>>() {
+        *slot = Some(make());
+    }
+    slot
+}
+
+fn not_of_type<R>(export: &Export) -> SandboxError {
+    signature_mismatch(export, format!("{} asked for as the result", std::any::type_name::<R>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_made_only_for_its_own_type() {
+        assert_eq!(same_type::<Vec<u8>, _>(|| vec![1u8]), Some(vec![1u8]));
+        assert_eq!(same_type::<String, _>(|| -> Vec<u8> { panic!("made for nobody") }), None);
+    }
+}

@@ -1,0 +1,332 @@
+//! Everything that can go wrong between a module's bytes and a call's result.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The result of an operation of the sandbox.
+pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
+
+/// Why a module could not be loaded or a call did not return a value.
+///
+/// There is a variant for each cause that a caller can act on. A guest that misbehaves is an error of
+/// this type and never a panic of the host.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// The builder was given neither a file nor bytes nor a compiled module.
+    #[error("no module given: call `source`, `source_bytes` or `module` on the builder")]
+    NoSource,
+
+    /// The builder was given the name of a serialization format that does not exist.
+    #[error(transparent)]
+    UnknownFormat(crate::format::UnknownFormat),
+
+    /// The module's file could not be read.
+    #[error("failed to read the module {path}", path = path.display())]
+    SourceUnreadable {
+        /// The path as it was given to the builder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        error: std::io::Error,
+    },
+
+    /// The module is larger than the policy accepts.
+    #[error("the module has {size_bytes} bytes, and the policy accepts {limit_bytes}")]
+    ModuleTooLarge {
+        /// The module's size in bytes.
+        size_bytes: u64,
+        /// The largest size accepted, in bytes.
+        limit_bytes: u64,
+    },
+
+    /// The bytes are not a valid WebAssembly module.
+    #[error("not a valid WebAssembly module: {message} (at byte {offset})")]
+    InvalidModule {
+        /// What the validator found.
+        message: String,
+        /// Where it found it, in bytes from the start of the module.
+        offset: usize,
+    },
+
+    /// The module is valid but uses a proposal that the policy does not allow.
+    #[error(
+        "the module needs a WebAssembly feature that the policy forbids: {message} (at byte {offset})"
+    )]
+    ForbiddenFeature {
+        /// What the validator found.
+        message: String,
+        /// Where it found it, in bytes from the start of the module.
+        offset: usize,
+    },
+
+    /// The module is valid but the compiler gave up on it.
+    #[error("failed to compile the module: {message}")]
+    Compilation {
+        /// What the compiler said.
+        message: String,
+    },
+
+    /// The module imports something that this sandbox does not offer.
+    #[error("the module imports `{module}.{name}`, which this sandbox does not offer: {remedy}")]
+    UnknownImport {
+        /// The import's namespace.
+        module: String,
+        /// The import's name.
+        name: String,
+        /// Which capability would supply it, if one does.
+        remedy: String,
+    },
+
+    /// The module imports something that is offered with another type.
+    #[error("the import `{module}.{name}` has another type than the module expects: {message}")]
+    IncompatibleImport {
+        /// The import's namespace.
+        module: String,
+        /// The import's name.
+        name: String,
+        /// The two types.
+        message: String,
+    },
+
+    /// What the module says about its own exports contradicts what they are.
+    #[error("the module's declaration is wrong: {message}")]
+    InvalidDeclaration {
+        /// What contradicts what.
+        message: String,
+    },
+
+    /// There is no exported function of that name.
+    #[error("the module exports no function `{name}`; it exports {available}", available = listed(available))]
+    NoSuchFunction {
+        /// The name that was asked for.
+        name: String,
+        /// The names that can be called, sorted.
+        available: Vec<String>,
+    },
+
+    /// The arguments or the expected result do not fit the function's signature.
+    #[error("`{function}` is {expected}, and was called with {given}")]
+    SignatureMismatch {
+        /// The function's name.
+        function: String,
+        /// Its signature.
+        expected: String,
+        /// What the caller gave, or asked for.
+        given: String,
+    },
+
+    /// A value could not be encoded, or what came back could not be decoded.
+    #[error("failed to {direction} a value of `{function}`: {message}")]
+    Undecodable {
+        /// The function's name.
+        function: String,
+        /// The step that failed.
+        direction: ValueDirection,
+        /// What the serialiser said.
+        message: String,
+    },
+
+    /// The function itself returned an error.
+    #[error("`{function}` returned an error: {message}")]
+    GuestError {
+        /// The function's name.
+        function: String,
+        /// The error's text, as the guest wrote it.
+        message: String,
+    },
+
+    /// The guest panicked.
+    #[error("the guest panicked in `{function}`: {message}")]
+    GuestPanic {
+        /// The function that was called.
+        function: String,
+        /// The panic's message with its place in the guest's source.
+        message: String,
+    },
+
+    /// The guest broke the rules of the ABI: a pointer, a length or a status that cannot be.
+    #[error("`{function}` broke the guest ABI: {message}")]
+    AbiViolation {
+        /// The function that was called.
+        function: String,
+        /// The rule and the value that breaks it.
+        message: String,
+    },
+
+    /// The guest trapped.
+    #[error("the guest trapped in `{function}`: {code}{trace}", trace = trace_lines(backtrace))]
+    Trap {
+        /// The function that was called.
+        function: String,
+        /// Why it trapped.
+        code: TrapCode,
+        /// The guest's frames, innermost first, by name where the module has names.
+        backtrace: Vec<String>,
+    },
+
+    /// The guest ended itself with `proc_exit`.
+    #[error("the guest exited with code {code} in `{function}`")]
+    Exited {
+        /// The function that was called.
+        function: String,
+        /// The exit code.
+        code: i32,
+    },
+
+    /// The call ran longer than the policy allows.
+    #[error("`{function}` ran longer than {limit:?} and was stopped")]
+    Timeout {
+        /// The function that was called.
+        function: String,
+        /// The wall-clock limit of one call.
+        limit: Duration,
+    },
+
+    /// The call was cancelled by the host.
+    #[error("the call of `{function}` was cancelled")]
+    Cancelled {
+        /// The function that was called.
+        function: String,
+    },
+
+    /// The guest asked for more linear memory than it may have.
+    #[error(
+        "the guest asked for {requested_bytes} bytes of memory, and its limit is {limit_bytes}"
+    )]
+    MemoryLimit {
+        /// The total that the guest asked for, in bytes.
+        requested_bytes: u64,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+
+    /// The guest asked for a larger table than it may have.
+    #[error("the guest asked for a table of {requested} elements, and the limit is {limit}")]
+    TableLimit {
+        /// The elements asked for.
+        requested: u32,
+        /// The limit, in elements.
+        limit: u32,
+    },
+
+    /// The guest wrote more to its standard streams than is captured.
+    #[error("`{function}` wrote more than {limit_bytes} bytes of output and was stopped")]
+    OutputLimit {
+        /// The function that was called.
+        function: String,
+        /// The limit for standard output and standard error together, in bytes.
+        limit_bytes: u64,
+    },
+
+    /// The host could not provide what an instance needs.
+    #[error("failed to create an instance: {message}")]
+    Instantiation {
+        /// What was missing.
+        message: String,
+    },
+
+    /// Code of the host panicked while it served the guest. The instance was discarded.
+    #[error("the host panicked while serving `{function}`: {message}")]
+    HostPanic {
+        /// The function that was called.
+        function: String,
+        /// The panic's message.
+        message: String,
+    },
+}
+
+/// Which step of moving a value failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueDirection {
+    /// The host could not encode the arguments.
+    EncodeArguments,
+    /// The guest could not decode the arguments.
+    DecodeArguments,
+    /// The guest could not encode the result.
+    EncodeResult,
+    /// The host could not decode the result.
+    DecodeResult,
+}
+
+impl std::fmt::Display for ValueDirection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::EncodeArguments => "encode",
+            Self::DecodeArguments => "decode in the guest",
+            Self::EncodeResult => "encode in the guest",
+            Self::DecodeResult => "decode",
+        })
+    }
+}
+
+/// Why a guest trapped, in the terms of the WebAssembly specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrapCode {
+    /// The guest used up its stack.
+    StackOverflow,
+    /// A load or store outside linear memory.
+    MemoryOutOfBounds,
+    /// An access outside a table.
+    TableOutOfBounds,
+    /// An indirect call of an empty table element.
+    IndirectCallToNull,
+    /// An indirect call with the wrong signature.
+    BadSignature,
+    /// Integer overflow.
+    IntegerOverflow,
+    /// Integer division by zero.
+    IntegerDivisionByZero,
+    /// A float that no integer can hold was converted to one.
+    BadConversionToInteger,
+    /// The `unreachable` instruction, which compilers emit for aborts.
+    Unreachable,
+    /// An unaligned atomic access.
+    UnalignedAtomic,
+    /// A WebAssembly exception that nobody caught.
+    UncaughtException,
+    /// Anything else.
+    Other,
+}
+
+impl std::fmt::Display for TrapCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::StackOverflow => "call stack exhausted",
+            Self::MemoryOutOfBounds => "out of bounds memory access",
+            Self::TableOutOfBounds => "out of bounds table access",
+            Self::IndirectCallToNull => "indirect call of an empty table element",
+            Self::BadSignature => "indirect call with the wrong signature",
+            Self::IntegerOverflow => "integer overflow",
+            Self::IntegerDivisionByZero => "integer division by zero",
+            Self::BadConversionToInteger => "invalid conversion to integer",
+            Self::Unreachable => "unreachable code reached",
+            Self::UnalignedAtomic => "unaligned atomic access",
+            Self::UncaughtException => "uncaught exception",
+            Self::Other => "trap",
+        })
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n <= SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
+}
+
+fn trace_lines(backtrace: &[String]) -> String {
+    const SHOWN: usize = 16;
+    let mut lines = String::new();
+    for frame in backtrace.iter().take(SHOWN) {
+        lines.push_str("\n    at ");
+        lines.push_str(frame);
+    }
+    if backtrace.len() > SHOWN {
+        lines.push_str(&format!("\n    and {} frames more", backtrace.len() - SHOWN));
+    }
+    lines
+}

@@ -1,0 +1,214 @@
+//! A running module: its store, its limits, its state.
+
+mod exchange;
+mod failure;
+mod imports;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use wasmer::sys::NativeEngineExt;
+use wasmer::{Function, Store, Value};
+
+use crate::call::arguments::Arguments;
+use crate::call::cancellation::Cancellation;
+use crate::error::{Result, SandboxError};
+use crate::format::SerializationFormat;
+use crate::module::Module;
+use crate::policy::SecurityPolicy;
+use crate::sys::guest::Guest;
+use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
+use crate::wasi::{Output, OutputCapture, WasiContext};
+use crate::watchdog::{CallControl, Turn};
+
+use exchange::Exchange;
+
+/// The name under which instantiation appears in errors.
+const INSTANTIATION: &str = "_initialize";
+
+/// One instance of a module.
+pub(crate) struct Instance {
+    guest: Guest,
+    /// In the order of [`Module::exports`].
+    functions: Vec<Function>,
+    exchange: Option<Exchange>,
+    module: Module,
+    policy: SecurityPolicy,
+    control: Arc<CallControl>,
+    output: Arc<OutputCapture>,
+    refusals: Arc<Refusals>,
+    poisoned: bool,
+}
+
+/// What a call left behind.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    /// The results in Wasm registers.
+    Numbers(Box<[Value]>),
+    /// The place of the output in linear memory, checked to lie in it.
+    Output { range: std::ops::Range<usize>, format: SerializationFormat },
+}
+
+impl Instance {
+    /// Instantiates the module and runs its start function and `_initialize`, within all limits.
+    ///
+    /// Runs guest code on the calling thread.
+    pub(crate) fn create(
+        module: &Module,
+        policy: &SecurityPolicy,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
+        check_memory(module, policy)?;
+        let refusals = Arc::<Refusals>::default();
+        let mut engine = module.engine().clone();
+        engine.set_tunables(LimitingTunables::new(policy, Arc::clone(&refusals)));
+        let store = Store::new(engine.clone());
+        let control =
+            CallControl::new(store.interrupter(), policy.wall_clock).ok_or_else(|| {
+                SandboxError::Instantiation {
+                    message: "the operating system gives no thread for the watchdog".to_owned(),
+                }
+            })?;
+        let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
+        let mut guest = Guest::new(store);
+        let wasi = if module.imports_wasi() {
+            let store = guest.store();
+            Some(WasiContext::new(store, engine, module.compiled(), policy, &control, &output)?)
+        } else {
+            None
+        };
+        let mut instance = Self {
+            guest,
+            functions: Vec::new(),
+            exchange: None,
+            module: module.clone(),
+            policy: policy.clone(),
+            control,
+            output,
+            refusals,
+            poisoned: false,
+        };
+        let turn = instance.begin_turn();
+        cancellation.attach(&instance.control, turn);
+        instance.watched(INSTANTIATION, |instance| instance.start(wasi))?;
+        Ok(instance)
+    }
+
+    fn start(&mut self, mut wasi: Option<WasiContext>) -> Result<()> {
+        let compiled = self.module.compiled().clone();
+        let imports = imports::resolve(&compiled, wasi.as_ref().map(WasiContext::imports))?;
+        self.guest
+            .instantiate(&compiled, &imports)
+            .map_err(|error| self.instantiation_failure(*error))?;
+        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        if let Some(wasi) = &mut wasi {
+            wasi.attach(store, instance)?;
+        }
+        if let Ok(initialize) = instance.exports.get_function(INSTANTIATION).cloned() {
+            initialize
+                .call(store, &[])
+                .map_err(|error| self.runtime_failure(INSTANTIATION, error))?;
+        }
+        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        for export in self.module.exports() {
+            let function = instance.exports.get_function(&export.name).cloned();
+            self.functions.push(function.map_err(|error| SandboxError::InvalidDeclaration {
+                message: error.to_string(),
+            })?);
+        }
+        self.exchange = Exchange::of(store, instance)?;
+        Ok(())
+    }
+
+    /// Begins a new turn: one caller's use of the instance.
+    pub(crate) fn begin_turn(&mut self) -> Turn {
+        self.control.begin_turn()
+    }
+
+    /// The switch that stops the instance's calls.
+    pub(crate) fn control(&self) -> &Arc<CallControl> {
+        &self.control
+    }
+
+    /// Whether the last call left the guest in a state that nobody may see.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// Takes what the guest wrote to its standard streams.
+    pub(crate) fn take_output(&self) -> Output {
+        self.output.take()
+    }
+
+    /// Runs the function at that place of [`Module::exports`] on the calling thread.
+    pub(crate) fn enter(&mut self, at: usize, arguments: &Arguments<'_>) -> Result<Returned> {
+        let module = self.module.clone();
+        let name = module.exports()[at].name.as_str();
+        self.watched(name, |instance| match arguments {
+            Arguments::Numbers(values) => {
+                let function = instance.functions[at].clone();
+                function
+                    .call(instance.guest.store(), values)
+                    .map(Returned::Numbers)
+                    .map_err(|error| instance.runtime_failure(name, error))
+            }
+            Arguments::Exchange { input, format } => instance.exchange(at, name, input, *format),
+        })
+    }
+
+    /// The bytes that a call left in linear memory.
+    pub(crate) fn output_bytes(&self, range: std::ops::Range<usize>) -> &[u8] {
+        self.guest.memory().get(range).unwrap_or_default()
+    }
+
+    /// Runs guest code under watch, and decides whether the instance survives it.
+    fn watched<T>(
+        &mut self,
+        function: &str,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        // WASIX sleeps and reads files on tokio; the context costs a call without WASI nothing.
+        let _context = if self.module.imports_wasi() {
+            Some(crate::wasi::host_runtime()?.enter())
+        } else {
+            None
+        };
+        let control = Arc::clone(&self.control);
+        if control.stop_reason().is_some() {
+            return Err(self.stopped(function));
+        }
+        let result = control.watch(|| catch_unwind(AssertUnwindSafe(|| run(self))));
+        // An instance that was interrupted may be hit once more, late; it is never used again.
+        self.poisoned |= control.stop_reason().is_some();
+        match result {
+            Ok(result) => {
+                self.poisoned |= result.as_ref().is_err_and(poisons);
+                result
+            }
+            Err(panic) => {
+                self.poisoned = true;
+                Err(failure::host_panic(function, panic.as_ref()))
+            }
+        }
+    }
+}
+
+/// Whether the guest may have been left in the middle of something.
+fn poisons(error: &SandboxError) -> bool {
+    !matches!(error, SandboxError::GuestError { .. } | SandboxError::Undecodable { .. })
+}
+
+/// Refuses a module that could not even start within its limit, with the numbers.
+fn check_memory(module: &Module, policy: &SecurityPolicy) -> Result<()> {
+    let limit_bytes = u64::from(most_pages(policy)) * crate::policy::PAGE_BYTES;
+    let requested_bytes = module.memory_minimum_bytes();
+    if requested_bytes > limit_bytes {
+        return Err(SandboxError::MemoryLimit { requested_bytes, limit_bytes });
+    }
+    let limit = policy.table_limit_elements;
+    let tables = &module.compiled().info().tables;
+    match tables.values().map(|table| table.minimum).find(|minimum| *minimum > limit) {
+        Some(requested) => Err(SandboxError::TableLimit { requested, limit }),
+        None => Ok(()),
+    }
+}

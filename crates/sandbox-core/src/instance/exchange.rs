@@ -1,0 +1,178 @@
+//! The exchange area: how bytes get into a guest and out again.
+//!
+//! The guest crate's `ABI.md` describes the protocol. Everything that is read from the guest here may be
+//! a lie, so every address and length is checked against the memory as it is at that moment.
+
+use std::ops::Range;
+
+use wasmer::{Function, Store, TypedFunction, Value};
+
+use super::{Instance, Returned};
+use crate::error::{Result, SandboxError, ValueDirection};
+use crate::format::SerializationFormat;
+use crate::module::{EXCHANGE_EXPORT, RESERVE_EXPORT};
+
+/// The exchange area's size in bytes, and its fields' offsets.
+const AREA_BYTES: usize = 24;
+const INPUT_PTR: usize = 0;
+const INPUT_CAPACITY: usize = 4;
+const OUTPUT_PTR: usize = 8;
+const OUTPUT_LEN: usize = 12;
+const FORMAT: usize = 16;
+const STATE: usize = 20;
+
+/// The value of the `state` field after a panic.
+const PANICKED: u32 = 1;
+
+/// Where an instance's exchange area is.
+pub(super) struct Exchange {
+    area: usize,
+    reserve: TypedFunction<i32, i32>,
+}
+
+impl Exchange {
+    /// Asks the guest for its exchange area, if it has one. Runs guest code.
+    pub(super) fn of(store: &mut Store, instance: &wasmer::Instance) -> Result<Option<Self>> {
+        let Ok(address) = instance.exports.get_function(EXCHANGE_EXPORT) else {
+            return Ok(None);
+        };
+        let wrong = |message: String| SandboxError::InvalidDeclaration { message };
+        let reserve = instance
+            .exports
+            .get_typed_function::<i32, i32>(store, RESERVE_EXPORT)
+            .map_err(|error| wrong(format!("`{RESERVE_EXPORT}`: {error}")))?;
+        let area = match address.call(store, &[]).as_deref() {
+            Ok([Value::I32(area)]) => *area,
+            Ok(_) => return Err(wrong(format!("`{EXCHANGE_EXPORT}` returns no address"))),
+            Err(error) => return Err(wrong(format!("`{EXCHANGE_EXPORT}` failed: {error}"))),
+        };
+        Ok(Some(Self { area: area.cast_unsigned() as usize, reserve }))
+    }
+}
+
+impl Instance {
+    /// Calls a function that takes its input from the exchange area.
+    pub(super) fn exchange(
+        &mut self,
+        at: usize,
+        name: &str,
+        input: &[u8],
+        format: SerializationFormat,
+    ) -> Result<Returned> {
+        let input_len = i32::try_from(input.len()).map_err(|_| SandboxError::MemoryLimit {
+            requested_bytes: input.len() as u64,
+            limit_bytes: i32::MAX as u64,
+        })?;
+        self.write_input(name, input, input_len)?;
+        self.write_field(name, FORMAT, format.code())?;
+        self.write_field(name, STATE, 0)?;
+        let function: Function = self.functions[at].clone();
+        let returned = function
+            .call(self.guest.store(), &[Value::I32(input_len)])
+            .map_err(|error| self.runtime_failure(name, error))?;
+        let Some(Value::I32(status)) = returned.first() else {
+            return Err(violation(name, "it returned no status".to_owned()));
+        };
+        let range = self.output_range(name)?;
+        let text = || String::from_utf8_lossy(&self.guest.memory()[range.clone()]).into_owned();
+        let undecodable = |direction| {
+            let function = name.to_owned();
+            SandboxError::Undecodable { function, direction, message: text() }
+        };
+        match status {
+            0 => Ok(Returned::Output { range, format }),
+            1 => Err(SandboxError::GuestError { function: name.to_owned(), message: text() }),
+            2 => Err(undecodable(ValueDirection::DecodeArguments)),
+            3 => Err(undecodable(ValueDirection::EncodeResult)),
+            other => Err(violation(name, format!("{other} is no status"))),
+        }
+    }
+
+    /// Copies the input to where the guest wants it, after making room if there is too little.
+    fn write_input(&mut self, name: &str, input: &[u8], input_len: i32) -> Result<()> {
+        if (self.read_field(name, INPUT_CAPACITY)? as usize) < input.len() {
+            let reserve = self.area(name)?.reserve.clone();
+            let address = reserve
+                .call(self.guest.store(), input_len)
+                .map_err(|error| self.runtime_failure(name, error))?;
+            if address == 0 {
+                return Err(self.out_of_memory(name, input.len()));
+            }
+        }
+        let start = self.read_field(name, INPUT_PTR)? as usize;
+        let memory = self.guest.memory_mut();
+        let size = memory.len();
+        match start.checked_add(input.len()).and_then(|end| memory.get_mut(start..end)) {
+            Some(place) => {
+                place.copy_from_slice(input);
+                Ok(())
+            }
+            None => Err(violation(
+                name,
+                format!(
+                    "its input buffer of {} bytes at {start} is outside its memory of {size} bytes",
+                    input.len()
+                ),
+            )),
+        }
+    }
+
+    fn output_range(&self, name: &str) -> Result<Range<usize>> {
+        let start = self.read_field(name, OUTPUT_PTR)? as usize;
+        let len = self.read_field(name, OUTPUT_LEN)? as usize;
+        let size = self.guest.memory().len();
+        match start.checked_add(len) {
+            Some(end) if end <= size => Ok(start..end),
+            _ => Err(violation(
+                name,
+                format!(
+                    "its output of {len} bytes at {start} is outside its memory of {size} bytes"
+                ),
+            )),
+        }
+    }
+
+    /// The message of the panic that trapped the guest, if that is what happened.
+    pub(super) fn panic_message(&self, name: &str) -> Option<String> {
+        if self.read_field(name, STATE).ok()? != PANICKED {
+            return None;
+        }
+        let range = self.output_range(name).ok()?;
+        Some(String::from_utf8_lossy(&self.guest.memory()[range]).into_owned())
+    }
+
+    fn area(&self, name: &str) -> Result<&Exchange> {
+        self.exchange.as_ref().ok_or_else(|| {
+            violation(name, format!("it is declared, but there is no `{EXCHANGE_EXPORT}`"))
+        })
+    }
+
+    fn field(&self, name: &str, offset: usize) -> Result<Range<usize>> {
+        let area = self.area(name)?.area;
+        let size = self.guest.memory().len();
+        match area.checked_add(AREA_BYTES) {
+            Some(end) if end <= size => Ok(area + offset..area + offset + 4),
+            _ => Err(violation(
+                name,
+                format!("its exchange area at {area} is outside its memory of {size} bytes"),
+            )),
+        }
+    }
+
+    fn read_field(&self, name: &str, offset: usize) -> Result<u32> {
+        let range = self.field(name, offset)?;
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&self.guest.memory()[range]);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn write_field(&mut self, name: &str, offset: usize, value: u32) -> Result<()> {
+        let range = self.field(name, offset)?;
+        self.guest.memory_mut()[range].copy_from_slice(&value.to_le_bytes());
+        Ok(())
+    }
+}
+
+fn violation(function: &str, message: String) -> SandboxError {
+    SandboxError::AbiViolation { function: function.to_owned(), message }
+}

@@ -1,0 +1,119 @@
+//! From the ways in which a guest can be unwound to typed errors.
+
+use std::any::Any;
+
+use wasmer::{InstantiationError, LinkError, RuntimeError};
+
+use super::{INSTANTIATION, Instance};
+use crate::error::{SandboxError, TrapCode};
+use crate::policy::PAGE_BYTES;
+use crate::sys::limits::most_pages;
+use crate::watchdog::StopReason;
+
+type WasmerTrap = wasmer::sys::vm::TrapCode;
+
+impl Instance {
+    /// What a guest that was unwound did.
+    pub(super) fn runtime_failure(&self, function: &str, error: RuntimeError) -> SandboxError {
+        if let Some(code) = crate::wasi::exit_code(&error) {
+            return SandboxError::Exited { function: function.to_owned(), code };
+        }
+        let interrupted = matches!(error.clone().to_trap(), Some(WasmerTrap::HostInterrupt));
+        if interrupted || self.control.stop_reason() == Some(StopReason::OutputLimit) {
+            return self.stopped(function);
+        }
+        if let Some(requested_bytes) = self.refusals.take_memory() {
+            return SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() };
+        }
+        if let Some(message) = self.panic_message(function) {
+            return SandboxError::GuestPanic { function: function.to_owned(), message };
+        }
+        SandboxError::Trap {
+            function: function.to_owned(),
+            backtrace: backtrace(&error),
+            code: error.to_trap().map_or(TrapCode::Other, trap_code),
+        }
+    }
+
+    /// The error for a call that the host stopped, by the reason for it.
+    pub(super) fn stopped(&self, function: &str) -> SandboxError {
+        let function = function.to_owned();
+        match (self.control.stop_reason(), self.control.wall_clock()) {
+            (Some(StopReason::Timeout), Some(limit)) => SandboxError::Timeout { function, limit },
+            (Some(StopReason::OutputLimit), _) => {
+                SandboxError::OutputLimit { function, limit_bytes: self.policy.output_limit_bytes }
+            }
+            _ => SandboxError::Cancelled { function },
+        }
+    }
+
+    /// Why there is no instance.
+    pub(super) fn instantiation_failure(&self, error: InstantiationError) -> SandboxError {
+        match error {
+            InstantiationError::Start(error) | InstantiationError::Link(LinkError::Trap(error)) => {
+                self.runtime_failure(INSTANTIATION, error)
+            }
+            InstantiationError::Link(LinkError::Import(module, name, error)) => {
+                SandboxError::IncompatibleImport { module, name, message: error.to_string() }
+            }
+            other => SandboxError::Instantiation { message: other.to_string() },
+        }
+    }
+
+    /// The guest has no room for an input.
+    pub(super) fn out_of_memory(&self, function: &str, input_bytes: usize) -> SandboxError {
+        match self.refusals.take_memory() {
+            Some(requested_bytes) => {
+                SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() }
+            }
+            None => SandboxError::AbiViolation {
+                function: function.to_owned(),
+                message: format!("it made no room for an input of {input_bytes} bytes"),
+            },
+        }
+    }
+
+    fn limit_bytes(&self) -> u64 {
+        u64::from(most_pages(&self.policy)) * PAGE_BYTES
+    }
+}
+
+/// The error for a panic of the host's own code.
+pub(super) fn host_panic(function: &str, panic: &(dyn Any + Send)) -> SandboxError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    SandboxError::HostPanic { function: function.to_owned(), message }
+}
+
+fn backtrace(error: &RuntimeError) -> Vec<String> {
+    error
+        .trace()
+        .iter()
+        .map(|frame| match frame.function_name() {
+            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect()
+}
+
+fn trap_code(code: WasmerTrap) -> TrapCode {
+    match code {
+        WasmerTrap::StackOverflow => TrapCode::StackOverflow,
+        WasmerTrap::HeapAccessOutOfBounds | WasmerTrap::HeapMisaligned => {
+            TrapCode::MemoryOutOfBounds
+        }
+        WasmerTrap::TableAccessOutOfBounds => TrapCode::TableOutOfBounds,
+        WasmerTrap::IndirectCallToNull => TrapCode::IndirectCallToNull,
+        WasmerTrap::BadSignature => TrapCode::BadSignature,
+        WasmerTrap::IntegerOverflow => TrapCode::IntegerOverflow,
+        WasmerTrap::IntegerDivisionByZero => TrapCode::IntegerDivisionByZero,
+        WasmerTrap::BadConversionToInteger => TrapCode::BadConversionToInteger,
+        WasmerTrap::UnreachableCodeReached => TrapCode::Unreachable,
+        WasmerTrap::UnalignedAtomic => TrapCode::UnalignedAtomic,
+        WasmerTrap::UncaughtException => TrapCode::UncaughtException,
+        _ => TrapCode::Other,
+    }
+}

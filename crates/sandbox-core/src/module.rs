@@ -1,0 +1,134 @@
+//! Compiled modules: validated, inspected, ready to be instantiated.
+
+mod cache;
+mod compiler;
+mod exports;
+mod validation;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use wasmer::Engine;
+
+use crate::error::{Result, SandboxError};
+use crate::policy::SecurityPolicy;
+
+pub(crate) use cache::compile_cached;
+pub(crate) use exports::{EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT};
+
+/// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
+/// with different policies, since limits belong to instances.
+///
+/// ```
+/// use sandbox_core::{Module, SecurityPolicy};
+///
+/// # fn main() -> sandbox_core::Result<()> {
+/// let wasm = wat::parse_str(r#"(module (func (export "answer") (result i32) i32.const 42))"#)
+///     .expect("valid text");
+/// let module = Module::compile(&wasm, &SecurityPolicy::strict())?;
+/// assert_eq!(module.function_names(), ["answer"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<ModuleInner>,
+}
+
+struct ModuleInner {
+    // Before the engine: the artifact must go before the code it registered.
+    compiled: wasmer::Module,
+    engine: Engine,
+    exports: Vec<Export>,
+    index: HashMap<String, usize>,
+    formats: Formats,
+    memory_minimum_bytes: u64,
+    imports_wasi: bool,
+}
+
+impl Module {
+    /// Validates and compiles a module with Cranelift, on the calling thread.
+    ///
+    /// The policy says how large the module may be and which WebAssembly features it may use.
+    ///
+    /// # Errors
+    /// [`SandboxError::ModuleTooLarge`], [`SandboxError::InvalidModule`],
+    /// [`SandboxError::ForbiddenFeature`], [`SandboxError::InvalidDeclaration`] or
+    /// [`SandboxError::Compilation`].
+    pub fn compile(wasm: &[u8], policy: &SecurityPolicy) -> Result<Self> {
+        validation::check(wasm, policy)?;
+        let engine = compiler::engine(wasm.len());
+        let compiled = compiler::compile(&engine, wasm)?;
+        let (exports, formats) = exports::inspect(&compiled)?;
+        let index =
+            exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();
+        let memory_minimum_bytes = compiled
+            .info()
+            .memories
+            .values()
+            .map(|memory| u64::from(memory.minimum.0) * crate::policy::PAGE_BYTES)
+            .sum();
+        let imports_wasi =
+            compiled.imports().any(|import| crate::wasi::is_wasi_namespace(import.module()));
+        Ok(Self {
+            inner: Arc::new(ModuleInner {
+                compiled,
+                engine,
+                exports,
+                index,
+                formats,
+                memory_minimum_bytes,
+                imports_wasi,
+            }),
+        })
+    }
+
+    /// The names of the functions that can be called, sorted.
+    pub fn function_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.inner.index.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn compiled(&self) -> &wasmer::Module {
+        &self.inner.compiled
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn exports(&self) -> &[Export] {
+        &self.inner.exports
+    }
+
+    pub(crate) fn formats(&self) -> Formats {
+        self.inner.formats
+    }
+
+    /// The linear memory that an instance starts with, in bytes.
+    pub(crate) fn memory_minimum_bytes(&self) -> u64 {
+        self.inner.memory_minimum_bytes
+    }
+
+    pub(crate) fn imports_wasi(&self) -> bool {
+        self.inner.imports_wasi
+    }
+
+    /// The export of that name and its place in [`Module::exports`].
+    pub(crate) fn function(&self, name: &str) -> Result<(usize, &Export)> {
+        match self.inner.index.get(name) {
+            Some(&at) => Ok((at, &self.inner.exports[at])),
+            None => Err(SandboxError::NoSuchFunction {
+                name: name.to_owned(),
+                available: self.function_names().into_iter().map(str::to_owned).collect(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module").field("functions", &self.function_names()).finish()
+    }
+}

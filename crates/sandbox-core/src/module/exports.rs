@@ -1,0 +1,219 @@
+//! What a module exports, and what it declares about it.
+
+use serde::Deserialize;
+use wasmer::{ExternType, FunctionType, Type};
+
+use crate::error::{Result, SandboxError};
+use crate::format::SerializationFormat;
+
+/// The custom section in which guests declare the functions that use the exchange area.
+const DECLARATIONS: &str = "sandbox-guest";
+
+/// The names by which the ABI itself is exported; they cannot be called by the host's user.
+pub(crate) const EXCHANGE_EXPORT: &str = "sandbox_exchange";
+pub(crate) const RESERVE_EXPORT: &str = "sandbox_reserve";
+
+/// A function that can be called.
+#[derive(Debug)]
+pub(crate) struct Export {
+    pub(crate) name: String,
+    pub(crate) kind: ExportKind,
+}
+
+/// How a function takes its arguments.
+#[derive(Debug)]
+pub(crate) enum ExportKind {
+    /// In Wasm registers.
+    Numbers(FunctionType),
+    /// Through the exchange area.
+    Declared(Declared),
+}
+
+/// What travels through the exchange area for one function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Declared {
+    pub(crate) input: Payload,
+    pub(crate) output: Payload,
+}
+
+/// What the bytes of an input or output are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Payload {
+    Unit,
+    Bytes,
+    Text,
+    Value,
+}
+
+impl std::fmt::Display for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unit => "nothing",
+            Self::Bytes => "bytes",
+            Self::Text => "text",
+            Self::Value => "a value",
+        })
+    }
+}
+
+impl Export {
+    /// The signature in words, for errors.
+    pub(crate) fn signature(&self) -> String {
+        match &self.kind {
+            ExportKind::Numbers(ty) => {
+                format!("a function from ({}) to ({})", joined(ty.params()), joined(ty.results()))
+            }
+            ExportKind::Declared(declared) => {
+                format!("a function from {} to {}", declared.input, declared.output)
+            }
+        }
+    }
+}
+
+fn joined(types: &[Type]) -> String {
+    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ").to_lowercase()
+}
+
+/// The serialisation formats that a guest was built with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Formats {
+    json: bool,
+    messagepack: bool,
+    bincode: bool,
+}
+
+impl Formats {
+    pub(crate) fn contains(self, format: SerializationFormat) -> bool {
+        match format {
+            SerializationFormat::Json => self.json,
+            SerializationFormat::MessagePack => self.messagepack,
+            SerializationFormat::Bincode => self.bincode,
+        }
+    }
+
+    fn add(&mut self, format: SerializationFormat) {
+        match format {
+            SerializationFormat::Json => self.json = true,
+            SerializationFormat::MessagePack => self.messagepack = true,
+            SerializationFormat::Bincode => self.bincode = true,
+        }
+    }
+}
+
+/// One line of the declarations; see the guest crate's `ABI.md`.
+#[derive(Deserialize)]
+struct Record {
+    abi: u32,
+    export: Option<String>,
+    input: Option<Payload>,
+    output: Option<Payload>,
+    #[serde(default)]
+    formats: Vec<String>,
+}
+
+/// The functions of a module that can be called, and the formats that it understands.
+pub(super) fn inspect(module: &wasmer::Module) -> Result<(Vec<Export>, Formats)> {
+    let mut exports: Vec<Export> = module
+        .exports()
+        .filter_map(|export| match export.ty() {
+            ExternType::Function(ty)
+                if ![EXCHANGE_EXPORT, RESERVE_EXPORT].contains(&export.name()) =>
+            {
+                Some(Export {
+                    name: export.name().to_owned(),
+                    kind: ExportKind::Numbers(ty.clone()),
+                })
+            }
+            _ => None,
+        })
+        .collect();
+    let mut formats = Formats::default();
+    for section in module.custom_sections(DECLARATIONS) {
+        for line in section.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            apply(line, &mut exports, &mut formats)?;
+        }
+    }
+    Ok((exports, formats))
+}
+
+fn apply(line: &[u8], exports: &mut [Export], formats: &mut Formats) -> Result<()> {
+    let wrong = |message: String| SandboxError::InvalidDeclaration { message };
+    let record: Record = serde_json::from_slice(line)
+        .map_err(|error| wrong(format!("a record of `{DECLARATIONS}` is unreadable: {error}")))?;
+    if record.abi != 1 {
+        return Err(wrong(format!("the guest ABI {} is not known here", record.abi)));
+    }
+    for name in &record.formats {
+        // A format of a newer guest crate is none of ours to choose.
+        if let Ok(format) = name.parse() {
+            formats.add(format);
+        }
+    }
+    let Some(name) = record.export else { return Ok(()) };
+    let (Some(input), Some(output)) = (record.input, record.output) else {
+        return Err(wrong(format!("`{name}` is declared without input or output")));
+    };
+    let export = exports
+        .iter_mut()
+        .find(|export| export.name == name)
+        .ok_or_else(|| wrong(format!("`{name}` is declared but not exported")))?;
+    if let ExportKind::Numbers(ty) = &export.kind
+        && (ty.params() != [Type::I32] || ty.results() != [Type::I32])
+    {
+        return Err(wrong(format!(
+            "`{name}` is declared to use the exchange area but is {}",
+            export.signature()
+        )));
+    }
+    export.kind = ExportKind::Declared(Declared { input, output });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(name: &str, params: &[Type], results: &[Type]) -> Export {
+        Export {
+            name: name.to_owned(),
+            kind: ExportKind::Numbers(FunctionType::new(params, results)),
+        }
+    }
+
+    #[test]
+    fn a_declaration_changes_how_a_function_is_called() {
+        let mut exports = [export("copy", &[Type::I32], &[Type::I32])];
+        let line = br#"{"abi":1,"export":"copy","input":"bytes","output":"text"}"#;
+        apply(line, &mut exports, &mut Formats::default()).unwrap();
+        assert_eq!(exports[0].signature(), "a function from bytes to text");
+    }
+
+    #[test]
+    fn a_declaration_must_fit_the_export() {
+        for line in [
+            r#"{"abi":1,"export":"missing","input":"bytes","output":"bytes"}"#,
+            r#"{"abi":1,"export":"add","input":"bytes","output":"bytes"}"#,
+            r#"{"abi":2,"export":"add","input":"bytes","output":"bytes"}"#,
+            r#"{"abi":1,"export":"add"}"#,
+            r#"{"abi":1,"export":"add","input":"telepathy","output":"bytes"}"#,
+            "not json",
+        ] {
+            let mut exports = [export("add", &[Type::I32, Type::I32], &[Type::I32])];
+            let error = apply(line.as_bytes(), &mut exports, &mut Formats::default()).unwrap_err();
+            assert!(matches!(error, SandboxError::InvalidDeclaration { .. }), "{line}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn formats_add_up_and_unknown_ones_are_passed_over() {
+        let mut formats = Formats::default();
+        for line in [r#"{"abi":1,"formats":["json","xml"]}"#, r#"{"abi":1,"formats":["bincode"]}"#]
+        {
+            apply(line.as_bytes(), &mut [], &mut formats).unwrap();
+        }
+        assert!(formats.contains(SerializationFormat::Json));
+        assert!(formats.contains(SerializationFormat::Bincode));
+        assert!(!formats.contains(SerializationFormat::MessagePack));
+    }
+}

@@ -1,0 +1,152 @@
+//! What a guest may use, and how much of it.
+
+use std::time::Duration;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The size of a WebAssembly page, in bytes.
+pub(crate) const PAGE_BYTES: u64 = 64 * KIB;
+
+/// The limits of one sandbox. Every field is enforced.
+///
+/// A preset is a starting point; change fields with the `with_` methods.
+///
+/// ```
+/// use std::time::Duration;
+/// use sandbox_core::SecurityPolicy;
+///
+/// let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(250));
+/// assert_eq!(policy.wall_clock, Some(Duration::from_millis(250)));
+/// assert_eq!(policy.memory_limit_bytes, Some(64 * 1024 * 1024));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SecurityPolicy {
+    /// The largest linear memory, in bytes, rounded down to whole pages of 64 KiB.
+    /// `None` leaves the module's own maximum.
+    pub memory_limit_bytes: Option<u64>,
+    /// The largest table, in elements.
+    pub table_limit_elements: u32,
+    /// How long one call may take. Instantiation, with the module's start function and
+    /// `_initialize`, counts as one call. `None` sets no limit.
+    pub wall_clock: Option<Duration>,
+    /// The stack that guest code may use, in bytes.
+    pub stack_bytes: usize,
+    /// The largest module that is accepted, in bytes.
+    pub module_limit_bytes: u64,
+    /// How much standard output and standard error are captured together, in bytes a call.
+    pub output_limit_bytes: u64,
+    /// How much a guest may write to files in its private in-memory folder, in bytes.
+    pub scratch_limit_bytes: u64,
+}
+
+impl SecurityPolicy {
+    /// For guests that you wrote yourself.
+    pub const fn permissive() -> Self {
+        Self {
+            memory_limit_bytes: None,
+            table_limit_elements: 10_000_000,
+            wall_clock: None,
+            stack_bytes: MIB as usize,
+            module_limit_bytes: 512 * MIB,
+            output_limit_bytes: 16 * MIB,
+            scratch_limit_bytes: 256 * MIB,
+        }
+    }
+
+    /// For guests of people you know. The default.
+    pub const fn basic() -> Self {
+        Self {
+            memory_limit_bytes: Some(256 * MIB),
+            table_limit_elements: 1_000_000,
+            wall_clock: Some(Duration::from_secs(30)),
+            stack_bytes: MIB as usize,
+            module_limit_bytes: 50 * MIB,
+            output_limit_bytes: MIB,
+            scratch_limit_bytes: 64 * MIB,
+        }
+    }
+
+    /// For guests of strangers.
+    pub const fn strict() -> Self {
+        Self {
+            memory_limit_bytes: Some(64 * MIB),
+            table_limit_elements: 100_000,
+            wall_clock: Some(Duration::from_secs(5)),
+            stack_bytes: 512 * KIB as usize,
+            module_limit_bytes: 10 * MIB,
+            output_limit_bytes: 64 * KIB,
+            scratch_limit_bytes: 16 * MIB,
+        }
+    }
+
+    /// For guests that are expected to attack.
+    pub const fn paranoid() -> Self {
+        Self {
+            memory_limit_bytes: Some(16 * MIB),
+            table_limit_elements: 10_000,
+            wall_clock: Some(Duration::from_secs(1)),
+            stack_bytes: 256 * KIB as usize,
+            module_limit_bytes: 5 * MIB,
+            output_limit_bytes: 4 * KIB,
+            scratch_limit_bytes: MIB,
+        }
+    }
+
+    /// Sets the largest linear memory, in bytes.
+    #[must_use]
+    pub const fn with_memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets the largest table, in elements.
+    #[must_use]
+    pub const fn with_table_limit(mut self, elements: u32) -> Self {
+        self.table_limit_elements = elements;
+        self
+    }
+
+    /// Sets how long one call may take.
+    #[must_use]
+    pub const fn with_wall_clock(mut self, limit: Duration) -> Self {
+        self.wall_clock = Some(limit);
+        self
+    }
+
+    /// Sets the stack that guest code may use, in bytes.
+    #[must_use]
+    pub const fn with_stack(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// Sets the largest module that is accepted, in bytes.
+    #[must_use]
+    pub const fn with_module_limit(mut self, bytes: u64) -> Self {
+        self.module_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how much output is captured, in bytes a call.
+    #[must_use]
+    pub const fn with_output_limit(mut self, bytes: u64) -> Self {
+        self.output_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how much a guest may write to its private in-memory folder, in bytes.
+    #[must_use]
+    pub const fn with_scratch_limit(mut self, bytes: u64) -> Self {
+        self.scratch_limit_bytes = bytes;
+        self
+    }
+}
+
+impl Default for SecurityPolicy {
+    /// The same as [`SecurityPolicy::basic`].
+    fn default() -> Self {
+        Self::basic()
+    }
+}

@@ -1,0 +1,212 @@
+//! Describing a sandbox.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::WasmSandbox;
+use crate::call::cancellation::Cancellation;
+use crate::call::dispatch::on_worker;
+use crate::error::{Result, SandboxError};
+use crate::format::{SerializationFormat, UnknownFormat};
+use crate::instance::Instance;
+use crate::module::{self, Module};
+use crate::policy::SecurityPolicy;
+
+/// Describes a sandbox; [`WasmSandbox::builder`] makes one.
+///
+/// ```no_run
+/// use sandbox_core::{SecurityPolicy, WasmSandbox};
+///
+/// # async fn example() -> sandbox_core::Result<()> {
+/// let sandbox = WasmSandbox::builder()
+///     .source("plugin.wasm")
+///     .security_policy(SecurityPolicy::strict())
+///     .memory_limit(128 * 1024 * 1024)
+///     .serialization_format("messagepack")
+///     .build()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct WasmSandboxBuilder {
+    source: Source,
+    policy: SecurityPolicy,
+    memory_limit_bytes: Option<u64>,
+    format: FormatChoice,
+    cache: CacheUse,
+}
+
+#[derive(Debug, Default)]
+enum Source {
+    #[default]
+    Missing,
+    File(PathBuf),
+    Bytes(Bytes),
+    Module(Module),
+}
+
+#[derive(Debug)]
+enum FormatChoice {
+    Known(SerializationFormat),
+    Unknown(UnknownFormat),
+}
+
+impl Default for FormatChoice {
+    fn default() -> Self {
+        Self::Known(SerializationFormat::default())
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum CacheUse {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+/// What names a serialization format: the format itself, or its name.
+pub trait IntoFormat {
+    /// The format, if there is one of that name.
+    ///
+    /// # Errors
+    /// [`UnknownFormat`] for any other name.
+    fn into_format(self) -> Result<SerializationFormat, UnknownFormat>;
+}
+
+impl IntoFormat for SerializationFormat {
+    fn into_format(self) -> Result<SerializationFormat, UnknownFormat> {
+        Ok(self)
+    }
+}
+
+impl IntoFormat for &str {
+    fn into_format(self) -> Result<SerializationFormat, UnknownFormat> {
+        self.parse()
+    }
+}
+
+impl WasmSandboxBuilder {
+    /// Takes the module from a file.
+    pub fn source(mut self, path: impl Into<PathBuf>) -> Self {
+        self.source = Source::File(path.into());
+        self
+    }
+
+    /// Takes the module from memory. The bytes are copied.
+    pub fn source_bytes(mut self, wasm: impl AsRef<[u8]>) -> Self {
+        self.source = Source::Bytes(Bytes::copy_from_slice(wasm.as_ref()));
+        self
+    }
+
+    /// Takes a module that is already compiled.
+    pub fn module(mut self, module: &Module) -> Self {
+        self.source = Source::Module(module.clone());
+        self
+    }
+
+    /// Sets the limits that the guest runs under. The default is [`SecurityPolicy::basic`].
+    pub fn security_policy(mut self, policy: SecurityPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the largest linear memory, in bytes, whatever the policy says.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets the format in which serde values travel: a [`SerializationFormat`] or its name.
+    ///
+    /// A name that is none is an error of [`build`](Self::build).
+    pub fn serialization_format(mut self, format: impl IntoFormat) -> Self {
+        self.format = match format.into_format() {
+            Ok(format) => FormatChoice::Known(format),
+            Err(unknown) => FormatChoice::Unknown(unknown),
+        };
+        self
+    }
+
+    /// Sets whether a module that this process compiled before is used again. The default is yes.
+    pub fn enable_cache(mut self, enable: bool) -> Self {
+        self.cache = if enable { CacheUse::Enabled } else { CacheUse::Disabled };
+        self
+    }
+
+    /// Compiles the module anew.
+    pub fn disable_cache(self) -> Self {
+        self.enable_cache(false)
+    }
+
+    /// Loads, validates, compiles and instantiates the module on a worker thread.
+    ///
+    /// # Errors
+    /// Every cause of [`SandboxError`] that concerns loading and starting a module, up to a trap or a timeout
+    /// in its start function.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops a guest that is being started. A compilation goes on to its end.
+    pub async fn build(self) -> Result<WasmSandbox> {
+        let cancellation = Cancellation::default();
+        let _guard = cancellation.on_drop();
+        on_worker(move || self.load(&cancellation)).await?
+    }
+
+    /// The same as [`build`](Self::build) on the calling thread, without an async runtime.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_blocking(self) -> Result<WasmSandbox> {
+        self.load(&Cancellation::default())
+    }
+
+    fn load(self, cancellation: &Cancellation) -> Result<WasmSandbox> {
+        let mut policy = self.policy;
+        if let Some(bytes) = self.memory_limit_bytes {
+            policy.memory_limit_bytes = Some(bytes);
+        }
+        let format = match self.format {
+            FormatChoice::Known(format) => format,
+            FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
+        };
+        let module = self.source.load(&policy, self.cache)?;
+        let instance = Instance::create(&module, &policy, cancellation)?;
+        Ok(WasmSandbox::new(module, policy, format, instance))
+    }
+}
+
+impl Source {
+    fn load(self, policy: &SecurityPolicy, cache: CacheUse) -> Result<Module> {
+        let wasm = match self {
+            Self::Missing => return Err(SandboxError::NoSource),
+            Self::Module(module) => return Ok(module),
+            Self::Bytes(wasm) => wasm,
+            Self::File(path) => read(path, policy)?,
+        };
+        match cache {
+            CacheUse::Enabled => module::compile_cached(&wasm, policy),
+            CacheUse::Disabled => Module::compile(&wasm, policy),
+        }
+    }
+}
+
+/// Reads the file, unless it is already known to be too large.
+fn read(path: PathBuf, policy: &SecurityPolicy) -> Result<Bytes> {
+    let read = || {
+        let size_bytes = std::fs::metadata(&path)?.len();
+        if size_bytes > policy.module_limit_bytes {
+            return Ok(Err(size_bytes));
+        }
+        std::fs::read(&path).map(Ok)
+    };
+    match read() {
+        Ok(Ok(wasm)) => Ok(wasm.into()),
+        Ok(Err(size_bytes)) => {
+            Err(SandboxError::ModuleTooLarge { size_bytes, limit_bytes: policy.module_limit_bytes })
+        }
+        Err(error) => Err(SandboxError::SourceUnreadable { path, error }),
+    }
+}

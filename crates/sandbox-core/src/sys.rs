@@ -1,0 +1,8 @@
+//! All `unsafe` code of the crate.
+//!
+//! Each submodule wraps one thing that Rust cannot check in a type or function that can be used safely,
+//! and argues for it.
+
+pub(crate) mod guest;
+pub(crate) mod identity;
+pub(crate) mod limits;

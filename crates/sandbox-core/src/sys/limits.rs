@@ -1,0 +1,198 @@
+//! Enforces the limits of memories and tables where Wasmer creates them.
+#![expect(unsafe_code, reason = "Wasmer's trait for this has unsafe methods")]
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmer::sys::vm::{
+    LinearMemory, MemoryError, MemoryStyle, TableStyle, Trap, VMConfig, VMMemory,
+    VMMemoryDefinition, VMTable, VMTableDefinition,
+};
+use wasmer::sys::{BaseTunables, Tunables};
+use wasmer::{MemoryType, Pages, TableType};
+
+use crate::policy::{PAGE_BYTES, SecurityPolicy};
+
+/// The most pages that a 32-bit memory can have.
+const MOST_PAGES: u32 = 65_536;
+
+/// Remembers what a guest asked for and did not get.
+///
+/// A refused `memory.grow` only returns -1 to the guest, which then aborts in its own way. With this the
+/// trap that follows can be told as what it is.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    memory_bytes: AtomicU64,
+}
+
+impl Refusals {
+    /// The largest memory that was refused since this was last asked, in bytes.
+    pub(crate) fn take_memory(&self) -> Option<u64> {
+        match self.memory_bytes.swap(0, Ordering::Relaxed) {
+            0 => None,
+            bytes => Some(bytes),
+        }
+    }
+}
+
+/// Creates memories and tables within the policy's limits.
+pub(crate) struct LimitingTunables {
+    base: BaseTunables,
+    config: VMConfig,
+    most_pages: u32,
+    most_elements: u32,
+    refusals: Arc<Refusals>,
+}
+
+impl LimitingTunables {
+    pub(crate) fn new(policy: &SecurityPolicy, refusals: Arc<Refusals>) -> Self {
+        Self {
+            base: BaseTunables::new(),
+            config: VMConfig { wasm_stack_size: Some(policy.stack_bytes) },
+            most_pages: most_pages(policy),
+            most_elements: policy.table_limit_elements,
+            refusals,
+        }
+    }
+
+    /// The type with its maximum at the limit at most, so that Wasmer itself refuses to pass it.
+    fn clamped_memory(&self, ty: &MemoryType) -> Result<MemoryType, MemoryError> {
+        let most = Pages(self.most_pages);
+        if ty.minimum > most {
+            self.refuse(ty.minimum);
+            return Err(MemoryError::MinimumMemoryTooLarge {
+                min_requested: ty.minimum,
+                max_allowed: most,
+            });
+        }
+        let maximum = ty.maximum.map_or(most, |maximum| maximum.min(most));
+        Ok(MemoryType { maximum: Some(maximum), ..*ty })
+    }
+
+    fn clamped_table(&self, ty: &TableType) -> Result<TableType, String> {
+        if ty.minimum > self.most_elements {
+            return Err(format!("a table of {} elements is over the limit", ty.minimum));
+        }
+        let maximum = ty.maximum.map_or(self.most_elements, |most| most.min(self.most_elements));
+        Ok(TableType { maximum: Some(maximum), ..*ty })
+    }
+
+    fn refuse(&self, pages: Pages) {
+        self.refusals.memory_bytes.fetch_max(u64::from(pages.0) * PAGE_BYTES, Ordering::Relaxed);
+    }
+
+    fn limited(&self, inner: VMMemory) -> VMMemory {
+        VMMemory(Box::new(LimitedMemory { inner, refusals: Arc::clone(&self.refusals) }))
+    }
+}
+
+/// The policy's limit in whole pages.
+pub(crate) fn most_pages(policy: &SecurityPolicy) -> u32 {
+    policy.memory_limit_bytes.map_or(MOST_PAGES, |bytes| {
+        u32::try_from(bytes / PAGE_BYTES).unwrap_or(MOST_PAGES).min(MOST_PAGES)
+    })
+}
+
+impl Tunables for LimitingTunables {
+    fn memory_style(&self, memory: &MemoryType) -> MemoryStyle {
+        self.base.memory_style(memory)
+    }
+
+    fn table_style(&self, table: &TableType) -> TableStyle {
+        self.base.table_style(table)
+    }
+
+    fn create_host_memory(
+        &self,
+        ty: &MemoryType,
+        style: &MemoryStyle,
+    ) -> Result<VMMemory, MemoryError> {
+        let ty = self.clamped_memory(ty)?;
+        Ok(self.limited(self.base.create_host_memory(&ty, style)?))
+    }
+
+    unsafe fn create_vm_memory(
+        &self,
+        ty: &MemoryType,
+        style: &MemoryStyle,
+        location: NonNull<VMMemoryDefinition>,
+    ) -> Result<VMMemory, MemoryError> {
+        let ty = self.clamped_memory(ty)?;
+        // SAFETY: `location` is passed on as the caller gave it to us, under the same contract.
+        Ok(self.limited(unsafe { self.base.create_vm_memory(&ty, style, location) }?))
+    }
+
+    fn create_host_table(&self, ty: &TableType, style: &TableStyle) -> Result<VMTable, String> {
+        self.base.create_host_table(&self.clamped_table(ty)?, style)
+    }
+
+    unsafe fn create_vm_table(
+        &self,
+        ty: &TableType,
+        style: &TableStyle,
+        location: NonNull<VMTableDefinition>,
+    ) -> Result<VMTable, String> {
+        let ty = self.clamped_table(ty)?;
+        // SAFETY: `location` is passed on as the caller gave it to us, under the same contract.
+        unsafe { self.base.create_vm_table(&ty, style, location) }
+    }
+
+    fn vmconfig(&self) -> &VMConfig {
+        &self.config
+    }
+}
+
+/// A memory that remembers refused growth.
+#[derive(Debug)]
+struct LimitedMemory {
+    inner: VMMemory,
+    refusals: Arc<Refusals>,
+}
+
+impl LinearMemory for LimitedMemory {
+    fn ty(&self) -> MemoryType {
+        self.inner.ty()
+    }
+
+    fn size(&self) -> Pages {
+        self.inner.size()
+    }
+
+    fn style(&self) -> MemoryStyle {
+        self.inner.style()
+    }
+
+    fn grow(&mut self, delta: Pages) -> Result<Pages, MemoryError> {
+        let before = self.inner.size();
+        self.inner.grow(delta).inspect_err(|_| {
+            let wanted = (u64::from(before.0) + u64::from(delta.0)) * PAGE_BYTES;
+            self.refusals.memory_bytes.fetch_max(wanted, Ordering::Relaxed);
+        })
+    }
+
+    fn grow_at_least(&mut self, min_size: u64) -> Result<(), MemoryError> {
+        self.inner.grow_at_least(min_size)
+    }
+
+    fn reset(&mut self) -> Result<(), MemoryError> {
+        self.inner.reset()
+    }
+
+    fn vmmemory(&self) -> NonNull<VMMemoryDefinition> {
+        self.inner.vmmemory()
+    }
+
+    fn try_clone(&self) -> Result<Box<dyn LinearMemory + Send + Sync + 'static>, MemoryError> {
+        self.inner.0.try_clone()
+    }
+
+    unsafe fn initialize_with_data(&self, start: usize, data: &[u8]) -> Result<(), Trap> {
+        // SAFETY: the contract is that of the inner memory, which this one merely wraps.
+        unsafe { self.inner.initialize_with_data(start, data) }
+    }
+
+    fn copy(&self) -> Result<Box<dyn LinearMemory + Send + Sync + 'static>, MemoryError> {
+        self.inner.0.copy()
+    }
+}

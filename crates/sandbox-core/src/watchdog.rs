@@ -1,0 +1,358 @@
+//! Stops guests: at their deadline, when a caller drops the call, when a limit says so.
+//!
+//! Guest code runs at full speed with no checks in its loops. One thread for the whole process looks at
+//! the calls in progress every [`TICK`]; where one has to stop, it interrupts the guest by a signal,
+//! again each tick until the guest has really stopped (a single interrupt can miss a guest that is just
+//! entering or leaving Wasm).
+//!
+//! A call pays two atomic exchanges for this, one when it starts and one when it ends. The first call
+//! after a pause also enlists its instance; an instance that has been idle for [`IDLE_TICKS`] is dropped
+//! from the list, and with an empty list the thread sleeps.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmer::Interrupter;
+
+/// How often calls in progress are looked at: the precision of deadlines. Two milliseconds cost about a
+/// thousandth of one core, and only while guests run.
+const TICK: Duration = Duration::from_millis(2);
+
+/// After how many ticks without a call an instance is no longer watched.
+const IDLE_TICKS: u32 = 50;
+
+/// The call is in progress.
+const RUNNING: u64 = 0b01;
+/// The watchdog is interrupting the call, which must not end before that is done: a late interrupt
+/// would hit the next call of the same instance.
+const INTERRUPTING: u64 = 0b10;
+/// The step from one call to the next.
+const NEXT: u64 = 0b100;
+
+/// Why a call was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// The caller dropped the call, or cancelled it.
+    Cancelled = 1,
+    /// The wall-clock limit passed.
+    Timeout = 2,
+    /// Too much output.
+    OutputLimit = 3,
+}
+
+impl StopReason {
+    fn from_bits(bits: u64) -> Option<Self> {
+        match bits & 0xff {
+            1 => Some(Self::Cancelled),
+            2 => Some(Self::Timeout),
+            3 => Some(Self::OutputLimit),
+            _ => None,
+        }
+    }
+}
+
+/// Identifies one use of an instance, so that a late request to stop cannot hit a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn(u64);
+
+/// The switch by which one instance's calls are watched and stopped.
+#[derive(Debug)]
+pub(crate) struct CallControl {
+    interrupter: OpaqueInterrupter,
+    /// Call number and the bits above.
+    sequence: AtomicU64,
+    /// The turn, shifted by eight, and the reason to stop or zero.
+    stop: AtomicU64,
+    /// Whether the watchdog has the instance on its list.
+    listed: AtomicBool,
+    /// Whether a call was still running after a whole tick.
+    outlasted_tick: AtomicBool,
+    wall_clock: Option<Duration>,
+    stopped: tokio::sync::Notify,
+}
+
+struct OpaqueInterrupter(Interrupter);
+
+impl std::fmt::Debug for OpaqueInterrupter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Interrupter")
+    }
+}
+
+impl CallControl {
+    /// The control of a new instance; nothing if there is no watchdog, and so nobody to stop a guest.
+    pub(crate) fn new(interrupter: Interrupter, wall_clock: Option<Duration>) -> Option<Arc<Self>> {
+        Watchdog::global()?;
+        Some(Arc::new(Self {
+            interrupter: OpaqueInterrupter(interrupter),
+            sequence: AtomicU64::new(0),
+            stop: AtomicU64::new(0),
+            listed: AtomicBool::new(false),
+            outlasted_tick: AtomicBool::new(false),
+            wall_clock,
+            stopped: tokio::sync::Notify::new(),
+        }))
+    }
+
+    pub(crate) fn wall_clock(&self) -> Option<Duration> {
+        self.wall_clock
+    }
+
+    /// Begins a new turn: from now on only requests to stop this turn count.
+    pub(crate) fn begin_turn(&self) -> Turn {
+        let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
+        self.stop.store(turn << 8, Ordering::Release);
+        Turn(turn)
+    }
+
+    /// Asks that the given turn stop, unless it is over or already has a reason to.
+    pub(crate) fn request_stop(&self, turn: Turn, reason: StopReason) {
+        let idle = turn.0 << 8;
+        let wanted = idle | reason as u64;
+        if self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.stopped.notify_waiters();
+            if let Some(watchdog) = Watchdog::global() {
+                watchdog.poke();
+            }
+        }
+    }
+
+    /// Asks that whatever turn is in progress stop.
+    pub(crate) fn request_stop_now(&self, reason: StopReason) {
+        self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
+    }
+
+    /// Why the current turn is to stop, if it is.
+    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
+        StopReason::from_bits(self.stop.load(Ordering::Acquire))
+    }
+
+    /// Completes when the current turn is asked to stop.
+    pub(crate) async fn stop_requested(&self) {
+        let notified = self.stopped.notified();
+        tokio::pin!(notified);
+        // Enabled before the check, or a request between the two would be lost.
+        notified.as_mut().enable();
+        if self.stop_reason().is_none() {
+            notified.await;
+        }
+    }
+
+    /// Whether a call outlasted a tick since this was last asked.
+    pub(crate) fn take_outlasted_tick(&self) -> bool {
+        self.outlasted_tick.load(Ordering::Relaxed)
+            && self.outlasted_tick.swap(false, Ordering::Relaxed)
+    }
+
+    /// Runs guest code under watch. The clock of the wall-clock limit starts here.
+    pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
+        let running = self.sequence.load(Ordering::Relaxed).wrapping_add(NEXT) | RUNNING;
+        self.sequence.swap(running, Ordering::SeqCst);
+        // After the exchange: either the watchdog sees the call, or we see that we are not listed.
+        if !self.listed.load(Ordering::SeqCst)
+            && let Some(watchdog) = Watchdog::global()
+        {
+            watchdog.enlist(self);
+        }
+        let _ended = Ended { control: self, running };
+        run()
+    }
+}
+
+/// Marks the end of a call, also when the host panics in it.
+struct Ended<'a> {
+    control: &'a CallControl,
+    running: u64,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let sequence = &self.control.sequence;
+        let over = self.running & !RUNNING;
+        while sequence
+            .compare_exchange_weak(self.running, over, Ordering::SeqCst, Ordering::Relaxed)
+            .is_err()
+        {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// What the watchdog remembers of an instance from tick to tick.
+struct Entry {
+    control: Arc<CallControl>,
+    seen: u64,
+    since: Instant,
+    idle_ticks: u32,
+}
+
+/// The thread that watches, and its list.
+struct Watchdog {
+    entries: Mutex<Vec<Entry>>,
+    wake: Condvar,
+}
+
+impl Watchdog {
+    /// The one watchdog, or nothing where the operating system gives us no thread for it.
+    fn global() -> Option<&'static Self> {
+        static WATCHDOG: OnceLock<Option<&'static Watchdog>> = OnceLock::new();
+        *WATCHDOG.get_or_init(|| {
+            let watchdog: &'static Self =
+                Box::leak(Box::new(Self { entries: Mutex::new(Vec::new()), wake: Condvar::new() }));
+            std::thread::Builder::new()
+                .name("sandbox-watchdog".to_owned())
+                .spawn(move || watchdog.run())
+                .is_ok()
+                .then_some(watchdog)
+        })
+    }
+
+    fn enlist(&self, control: &Arc<CallControl>) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if !control.listed.swap(true, Ordering::SeqCst) {
+            let seen = control.sequence.load(Ordering::Relaxed);
+            let control = Arc::clone(control);
+            entries.push(Entry { control, seen, since: Instant::now(), idle_ticks: 0 });
+        }
+        drop(entries);
+        self.wake.notify_one();
+    }
+
+    fn poke(&self) {
+        self.wake.notify_one();
+    }
+
+    fn run(&self) -> ! {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now = Instant::now();
+            entries.retain_mut(|entry| entry.tick(now));
+            entries = if entries.is_empty() {
+                self.wake.wait(entries).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.wake.wait_timeout(entries, TICK).unwrap_or_else(PoisonError::into_inner).0
+            };
+        }
+    }
+}
+
+impl Entry {
+    /// Looks at the instance once; false when it need not be watched any longer.
+    fn tick(&mut self, now: Instant) -> bool {
+        let control = &self.control;
+        let sequence = control.sequence.load(Ordering::SeqCst);
+        if sequence & RUNNING == 0 {
+            return self.stay_listed();
+        }
+        self.idle_ticks = 0;
+        if sequence == self.seen {
+            if now.duration_since(self.since) >= TICK {
+                control.outlasted_tick.store(true, Ordering::Relaxed);
+            }
+        } else {
+            self.seen = sequence;
+            self.since = now;
+        }
+        let overdue =
+            control.wall_clock.is_some_and(|limit| now.duration_since(self.since) >= limit);
+        if overdue || control.stop_reason().is_some() {
+            control.interrupt(sequence, overdue);
+        }
+        true
+    }
+
+    fn stay_listed(&mut self) -> bool {
+        self.idle_ticks += 1;
+        if self.idle_ticks <= IDLE_TICKS {
+            return true;
+        }
+        self.control.listed.store(false, Ordering::SeqCst);
+        // A call may have started between the two: it saw `listed` and relies on us.
+        let started = self.control.sequence.load(Ordering::SeqCst) & RUNNING != 0;
+        if started {
+            self.control.listed.store(true, Ordering::SeqCst);
+            self.idle_ticks = 0;
+        }
+        started
+    }
+}
+
+impl CallControl {
+    /// Interrupts the call with that sequence number, if it is still running.
+    fn interrupt(&self, sequence: u64, overdue: bool) {
+        let marked = sequence | INTERRUPTING;
+        if self
+            .sequence
+            .compare_exchange(sequence, marked, Ordering::SeqCst, Ordering::Relaxed)
+            .is_err()
+        {
+            return;
+        }
+        if overdue {
+            let idle = self.stop.load(Ordering::Acquire) & !0xff;
+            let wanted = idle | StopReason::Timeout as u64;
+            let set = self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed);
+            if set.is_ok() {
+                self.stopped.notify_waiters();
+            }
+        }
+        self.interrupter.0.interrupt();
+        self.sequence.store(sequence, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(wall_clock: Option<Duration>) -> Arc<CallControl> {
+        CallControl::new(wasmer::Store::default().interrupter(), wall_clock).unwrap()
+    }
+
+    #[test]
+    fn a_request_for_an_earlier_turn_stops_nothing() {
+        let control = control(None);
+        let earlier = control.begin_turn();
+        control.begin_turn();
+        control.request_stop(earlier, StopReason::Cancelled);
+        assert_eq!(control.stop_reason(), None);
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_is_kept() {
+        let control = control(None);
+        let turn = control.begin_turn();
+        control.request_stop(turn, StopReason::OutputLimit);
+        control.request_stop(turn, StopReason::Cancelled);
+        assert_eq!(control.stop_reason(), Some(StopReason::OutputLimit));
+    }
+
+    #[test]
+    fn an_overdue_call_is_told_to_stop() {
+        let control = control(Some(Duration::from_millis(1)));
+        control.begin_turn();
+        let reason = control.watch(|| {
+            loop {
+                if let Some(reason) = control.stop_reason() {
+                    break reason;
+                }
+                std::thread::yield_now();
+            }
+        });
+        assert_eq!(reason, StopReason::Timeout);
+        assert!(control.take_outlasted_tick() || control.wall_clock() < Some(TICK));
+    }
+
+    #[test]
+    fn a_call_after_a_pause_is_watched_again() {
+        let control = control(Some(Duration::from_millis(1)));
+        for _ in 0..2 {
+            control.begin_turn();
+            control.watch(|| while control.stop_reason().is_none() {});
+            while control.listed.load(Ordering::SeqCst) {
+                std::thread::sleep(TICK);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Calls that go well, and those that the host itself gets wrong.
+
+use sandbox_core::{SandboxError, SecurityPolicy, TrapCode};
+
+use crate::modules::{self, NUMBERS};
+
+#[tokio::test]
+async fn numbers_go_in_and_come_out() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sum: i32 = sandbox.call("add", (42i32, 24i32)).await.unwrap();
+    assert_eq!(sum, 66);
+    let sum: f64 = sandbox.call("mixed", (1i32, 2i64, 0.5f32, 0.25f64)).await.unwrap();
+    assert_eq!(sum, 3.75);
+    let pair: (i32, i64) = sandbox.call("pair", -7i32).await.unwrap();
+    assert_eq!(pair, (-7, -7));
+    let () = sandbox.call("nothing", ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn integers_of_other_sizes_fit_by_their_value() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sum: u64 = sandbox.call("add", (1u8, 2u64)).await.unwrap();
+    assert_eq!(sum, 3);
+    let sum: u32 = sandbox.call("add", (u32::MAX - 1, 1i32)).await.unwrap();
+    assert_eq!(sum, u32::MAX);
+    let error = sandbox.call::<_, i32>("add", (1i32, 1u64 << 40)).await.unwrap_err();
+    assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
+    assert!(error.to_string().contains("1099511627776"), "{error}");
+}
+
+#[test]
+fn calls_work_without_an_async_runtime() {
+    let sandbox = modules::builder(NUMBERS).build_blocking().unwrap();
+    let sum: i32 = sandbox.call_blocking("add", (1i32, 2i32)).unwrap();
+    assert_eq!(sum, 3);
+}
+
+#[tokio::test]
+async fn state_lives_from_call_to_call_and_clones_share_it() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let clone = sandbox.clone();
+    for expected in 1..=40 {
+        let sandbox = if expected % 2 == 0 { &sandbox } else { &clone };
+        let count: i32 = sandbox.call("count", ()).await.unwrap();
+        assert_eq!(count, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_calls_take_turns() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let sandbox = sandbox.clone();
+            tokio::spawn(async move { sandbox.call::<_, i32>("count", ()).await.unwrap() })
+        })
+        .collect();
+    let mut counts = Vec::new();
+    for task in tasks {
+        counts.push(task.await.unwrap());
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=200).collect::<Vec<i32>>());
+}
+
+#[tokio::test]
+async fn an_unknown_function_is_answered_with_those_there_are() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let error = sandbox.call::<_, ()>("substract", ()).await.unwrap_err();
+    let SandboxError::NoSuchFunction { name, available } = &error else { panic!("{error}") };
+    assert_eq!(name, "substract");
+    assert!(available.contains(&"add".to_owned()), "{available:?}");
+}
+
+#[tokio::test]
+async fn arguments_and_results_of_other_types_are_refused() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let mismatches = [
+        sandbox.call::<_, i32>("add", 1i32).await.map(drop),
+        sandbox.call::<_, i32>("add", (1i32, 2i32, 3i32)).await.map(drop),
+        sandbox.call::<_, i32>("add", "text").await.map(drop),
+        sandbox.call::<_, i32>("add", vec![1u8, 2]).await.map(drop),
+        sandbox.call::<_, String>("add", (1i32, 2i32)).await.map(drop),
+        sandbox.call::<_, (i32, i32)>("add", (1i32, 2i32)).await.map(drop),
+    ];
+    for mismatch in mismatches {
+        let error = mismatch.unwrap_err();
+        assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
+        assert!(error.to_string().contains("from (i32, i32) to (i32)"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_trap_is_named_and_the_next_call_finds_a_new_instance() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 2);
+    let error = sandbox.call::<_, i32>("divide", (1i32, 0i32)).await.unwrap_err();
+    assert!(
+        matches!(error, SandboxError::Trap { code: TrapCode::IntegerDivisionByZero, .. }),
+        "{error}"
+    );
+    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    let error = sandbox.call::<_, ()>("abort", ()).await.unwrap_err();
+    let SandboxError::Trap { code: TrapCode::Unreachable, backtrace, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(!backtrace.is_empty());
+}
+
+#[tokio::test]
+async fn backtraces_carry_the_names_of_functions() {
+    let text = r#"(module
+        (func $inner unreachable)
+        (func $outer (export "outer") call $inner))"#;
+    let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
+    let error = sandbox.call::<_, ()>("outer", ()).await.unwrap_err();
+    let SandboxError::Trap { backtrace, .. } = error else { panic!("{error}") };
+    assert_eq!(backtrace, ["inner", "outer"]);
+}

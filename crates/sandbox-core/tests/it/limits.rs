@@ -1,0 +1,121 @@
+//! Limits, each with a module that tries to cross it.
+
+use std::time::Duration;
+
+use sandbox_core::{SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
+
+use crate::modules::{self, MEMORY, NUMBERS};
+
+const PAGE: u64 = 64 * 1024;
+
+/// The sandbox is as good as new: its next call works.
+async fn assert_well(sandbox: &WasmSandbox) {
+    let sum: i32 = sandbox.call("add", (1i32, 2i32)).await.unwrap();
+    assert_eq!(sum, 3);
+}
+
+#[tokio::test]
+async fn memory_grows_to_the_limit_and_not_one_page_beyond() {
+    let sandbox = modules::builder(MEMORY).memory_limit(4 * PAGE + PAGE / 2).build().await.unwrap();
+    assert_eq!(sandbox.call::<_, i32>("grow", 3i32).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<_, i32>("grow", 1i32).await.unwrap(), -1);
+    assert_eq!(sandbox.call::<_, i32>("grow", 0i32).await.unwrap(), 4);
+    let error = sandbox.call::<_, i32>("read", 4 * 65536i32).await.unwrap_err();
+    assert!(
+        matches!(error, SandboxError::Trap { code: TrapCode::MemoryOutOfBounds, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_guest_that_aborts_for_lack_of_memory_is_told_so() {
+    let sandbox = modules::builder(MEMORY).memory_limit(4 * PAGE).build().await.unwrap();
+    let error = sandbox.call::<_, ()>("grow_or_abort", 9i32).await.unwrap_err();
+    let SandboxError::MemoryLimit { requested_bytes, limit_bytes } = error else {
+        panic!("{error}")
+    };
+    assert_eq!((requested_bytes, limit_bytes), (10 * PAGE, 4 * PAGE));
+}
+
+#[tokio::test]
+async fn a_module_that_starts_with_too_much_memory_is_refused() {
+    let error = modules::builder("(module (memory 65536))")
+        .security_policy(SecurityPolicy::strict())
+        .build()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, SandboxError::MemoryLimit { requested_bytes: 0x1_0000_0000, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn tables_are_limited_at_the_start_and_when_they_grow() {
+    let policy = SecurityPolicy::strict().with_table_limit(10);
+    let text = "(module (table 11 funcref))";
+    let error = modules::builder(text).security_policy(policy.clone()).build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::TableLimit { requested: 11, limit: 10 }), "{error}");
+    let text = r#"(module (table 1 funcref)
+        (func (export "grow") (param i32) (result i32) ref.null func local.get 0 table.grow))"#;
+    let sandbox = modules::sandbox(text, policy).await;
+    assert_eq!(sandbox.call::<_, i32>("grow", 9i32).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<_, i32>("grow", 1i32).await.unwrap(), -1);
+}
+
+#[tokio::test]
+async fn a_tight_loop_is_stopped_at_its_deadline() {
+    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let sandbox = modules::sandbox(NUMBERS, policy).await;
+    for _ in 0..20 {
+        let error = sandbox.call::<_, i32>("spin", ()).await.unwrap_err();
+        let SandboxError::Timeout { function, limit } = &error else { panic!("{error}") };
+        assert_eq!((function.as_str(), *limit), ("spin", Duration::from_millis(20)));
+        assert_well(&sandbox).await;
+    }
+}
+
+#[test]
+fn a_tight_loop_is_stopped_without_an_async_runtime_too() {
+    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let sandbox = modules::builder(NUMBERS).security_policy(policy).build_blocking().unwrap();
+    let error = sandbox.call_blocking::<_, i32>("spin", ()).unwrap_err();
+    assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
+    assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+}
+
+#[tokio::test]
+async fn limits_are_armed_before_the_start_function_runs() {
+    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    for text in [
+        "(module (func $spin (loop $again br $again)) (start $spin))",
+        r#"(module (func (export "_initialize") (loop $again br $again)))"#,
+    ] {
+        let builder = modules::builder(text).security_policy(policy.clone());
+        let error = builder.build().await.unwrap_err();
+        assert!(matches!(error, SandboxError::Timeout { .. }), "{text}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn deep_recursion_ends_at_the_stack_limit() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::paranoid()).await;
+    let error = sandbox.call::<_, i32>("recurse", ()).await.unwrap_err();
+    assert!(matches!(error, SandboxError::Trap { code: TrapCode::StackOverflow, .. }), "{error}");
+    assert_well(&sandbox).await;
+}
+
+#[tokio::test]
+async fn a_smaller_stack_is_used_up_sooner() {
+    // Counts how deep it gets in a global that is read after the trap would have lost it: so it counts
+    // down from a depth that fits one stack and not the other.
+    let text = r#"(module (func $down (export "down") (param i32) (result i32)
+        (if (result i32) (i32.eqz (local.get 0))
+            (then (i32.const 0))
+            (else (i32.add (call $down (i32.sub (local.get 0) (i32.const 1))) (i32.const 1))))))"#;
+    let small = modules::sandbox(text, SecurityPolicy::basic().with_stack(64 * 1024)).await;
+    let large = modules::sandbox(text, SecurityPolicy::basic().with_stack(4 << 20)).await;
+    let depth = 20_000i32;
+    assert!(small.call::<_, i32>("down", depth).await.is_err());
+    assert_eq!(large.call::<_, i32>("down", depth).await.unwrap(), depth);
+}

@@ -1,0 +1,127 @@
+//! From bytes to a sandbox, and all that can be wrong with the bytes.
+
+use sandbox_core::{Module, SandboxError, SecurityPolicy, WasmSandbox};
+
+use crate::modules::{self, NUMBERS};
+
+#[tokio::test]
+async fn a_file_is_loaded_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.wasm");
+    std::fs::write(&path, modules::wasm(NUMBERS)).unwrap();
+    let sandbox = WasmSandbox::builder().source(&path).build().await.unwrap();
+    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named() {
+    let error = WasmSandbox::builder().source("no/such.wasm").build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::SourceUnreadable { .. }), "{error}");
+    assert!(error.to_string().contains("no/such.wasm"), "{error}");
+}
+
+#[tokio::test]
+async fn a_builder_without_a_source_says_how_to_give_one() {
+    let error = WasmSandbox::builder().build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::NoSource), "{error}");
+}
+
+#[tokio::test]
+async fn an_unknown_format_is_named_with_those_there_are() {
+    let builder = modules::builder(NUMBERS).serialization_format("yaml");
+    let error = builder.build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::UnknownFormat(_)), "{error}");
+    assert!(error.to_string().contains("messagepack"), "{error}");
+}
+
+#[tokio::test]
+async fn a_module_cut_off_anywhere_is_an_error_with_an_offset() {
+    let wasm = modules::wasm(NUMBERS);
+    for len in 0..wasm.len() {
+        let error = Module::compile(&wasm[..len], &SecurityPolicy::basic());
+        // The first eight bytes alone are the empty module, which is valid.
+        if len == 8 {
+            assert!(error.is_ok());
+            continue;
+        }
+        let error = error.map(drop).unwrap_err();
+        let SandboxError::InvalidModule { offset, .. } = error else { panic!("{len}: {error}") };
+        assert!(offset <= len, "{len}: {offset}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_over_the_size_limit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.wasm");
+    std::fs::write(&path, vec![0; 5000]).unwrap();
+    let policy = SecurityPolicy::strict().with_module_limit(4096);
+    let builder = WasmSandbox::builder().source(&path).security_policy(policy);
+    let error = builder.build().await.unwrap_err();
+    assert!(
+        matches!(error, SandboxError::ModuleTooLarge { size_bytes: 5000, limit_bytes: 4096 }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn unknown_imports_are_refused_by_name_with_the_reason() {
+    let cases = [
+        (r#"(module (import "env" "magic" (func)))"#, "WASI preview 1"),
+        (r#"(module (import "wasix_32v1" "proc_fork" (func)))"#, "processes"),
+        (r#"(module (import "wasi" "thread-spawn" (func)))"#, "threads"),
+        (r#"(module (import "wasi_snapshot_preview1" "no_such_call" (func)))"#, "WASI preview 1"),
+        (r#"(module (import "env" "memory" (memory 1)))"#, "WASI preview 1"),
+    ];
+    for (text, reason) in cases {
+        let error = modules::builder(text).build().await.unwrap_err();
+        assert!(matches!(error, SandboxError::UnknownImport { .. }), "{text}: {error}");
+        assert!(error.to_string().contains(reason), "{text}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_of_another_type_is_refused() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func (param f64)))
+        (memory (export "memory") 1))"#;
+    let error = modules::builder(text).build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::IncompatibleImport { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_compiled_module_serves_sandboxes_with_different_limits() {
+    let wasm = modules::wasm(modules::MEMORY);
+    let module = Module::compile(&wasm, &SecurityPolicy::basic()).unwrap();
+    for pages in [2u64, 7] {
+        let builder = WasmSandbox::builder().module(&module).memory_limit(pages * 65536);
+        let sandbox = builder.build().await.unwrap();
+        let fits = i32::try_from(pages).unwrap() - 1;
+        assert_eq!(sandbox.call::<_, i32>("grow", fits).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<_, i32>("grow", 1i32).await.unwrap(), -1);
+    }
+}
+
+#[tokio::test]
+async fn with_and_without_the_cache_a_module_works_the_same() {
+    for enable in [true, false, true] {
+        let sandbox = modules::builder(NUMBERS).enable_cache(enable).build().await.unwrap();
+        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    }
+    let sandbox = modules::builder(NUMBERS).disable_cache().build().await.unwrap();
+    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_trap_in_the_start_function_is_an_error_of_build() {
+    let error =
+        modules::builder("(module (func $f unreachable) (start $f))").build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn data_outside_memory_is_an_error_of_build() {
+    let text = r#"(module (memory 1) (data (i32.const 65535) "four"))"#;
+    let error = modules::builder(text).build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
+}
