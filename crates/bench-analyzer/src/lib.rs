@@ -1,1 +1,35 @@
-//! See the README.
+//! Stores benchmark results and says what changed, by how much, and how sure that is.
+//!
+//! Results flow one way: [`ingest`] reads the output of benchmark tools, [`store`] keeps it,
+//! [`stats`] and [`detect`] are pure functions over what was kept, and [`report`] shows what they
+//! found.
+//!
+//! ```text
+//! ingest -> store -> stats -> detect -> report
+//! ```
+//!
+//! # Changing the schema or a query
+//!
+//! Migrations in `migrations/` are only ever added. Queries are checked at compile time against
+//! the metadata in `.sqlx`, so that building needs no database. After changing either, with
+//! `cargo install sqlx-cli --version ^0.9 --no-default-features --features sqlite`, in this
+//! crate's folder:
+//!
+//! ```text
+//! export DATABASE_URL=sqlite:///$PWD/../../target/schema.db SQLX_OFFLINE=false
+//! cargo sqlx database reset -y
+//! cargo sqlx prepare -- --lib
+//! ```
+
+pub mod analyzer;
+pub mod detect;
+pub mod environment;
+pub mod error;
+pub mod ingest;
+pub mod model;
+pub mod report;
+pub mod stats;
+pub mod store;
+
+pub use analyzer::{AnalysisReport, BenchmarkAnalyzer};
+pub use error::{Error, Result};

@@ -1,2 +1,9 @@
-//! See the README.
-fn main() {}
+//! The command line of the benchmark analyzer.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,335 @@
+//! The analysis as a whole: one side, another side, a report.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::detect::compare::{Compared, MachineEvent, compare};
+use crate::detect::outliers::{OutlierDetection, detect_outliers};
+use crate::detect::settings::Settings;
+use crate::detect::verdict::{Comparison, RatioInterval, Replication, Severity, Verdict};
+use crate::model::{BenchmarkResults, History, Run, Series, Throughput, Unit};
+
+/// Compares results with a baseline, in the light of earlier runs.
+///
+/// # Examples
+/// ```
+/// use bench_analyzer::model::{BenchmarkResults, Measurement, RunId, Samples, Series};
+/// use bench_analyzer::stats::summary::Summary;
+/// use bench_analyzer::BenchmarkAnalyzer;
+///
+/// fn side(name: &str, medians: [f64; 3]) -> BenchmarkResults {
+///     let mut results = BenchmarkResults::new(name);
+///     for (run, median) in (1..).zip(medians) {
+///         let samples = Samples::of_values([median]).unwrap();
+///         let summary = Summary::of(&samples);
+///         results.add(&Series::time("parse"), Measurement { run: RunId(run), summary, samples });
+///     }
+///     results
+/// }
+///
+/// let analyzer = BenchmarkAnalyzer::new(side("main", [100.0, 101.0, 99.5]));
+/// let report = analyzer.analyze_results(&side("branch", [120.0, 121.5, 119.0]));
+/// assert_eq!(report.regressions[0].test_name, "parse");
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct BenchmarkAnalyzer {
+    settings: Settings,
+    baseline: Option<BenchmarkResults>,
+    history: History,
+}
+
+impl BenchmarkAnalyzer {
+    /// Compares with `baseline`, by the default settings and without a history.
+    pub fn new(baseline: BenchmarkResults) -> Self {
+        Self { baseline: Some(baseline), ..Self::default() }
+    }
+
+    /// Compares with nothing: reports only describe what was measured.
+    pub fn without_baseline() -> Self {
+        Self::default()
+    }
+
+    /// Takes other settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Takes earlier runs, which lend their spread where a side has too few runs.
+    #[must_use]
+    pub fn with_history(self, history: History) -> Self {
+        Self { history, ..self }
+    }
+
+    /// Says what `current` shows.
+    pub fn analyze_results(&self, current: &BenchmarkResults) -> AnalysisReport {
+        let mut report = AnalysisReport {
+            settings: self.settings.clone(),
+            current: SideInfo::of(current),
+            measured: current.results.values().map(MeasuredBenchmark::of).collect(),
+            outliers: detect_outliers(current),
+            ..AnalysisReport::default()
+        };
+        if let Some(baseline) = &self.baseline {
+            report.compare(baseline, current, &self.history);
+        }
+        report
+    }
+}
+
+/// What an analysis found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct AnalysisReport {
+    /// The old side, if there was one to compare with.
+    pub baseline: Option<SideInfo>,
+    /// The new side.
+    pub current: SideInfo,
+    /// What got worse, worst first.
+    pub regressions: Vec<RegressionAlert>,
+    /// What got better, best first.
+    pub improvements: Vec<ImprovementNote>,
+    /// Every comparison of a benchmark's own result, in the order of their names.
+    pub comparisons: Vec<Comparison>,
+    /// Benchmarks that only the baseline has.
+    pub only_in_baseline: Vec<Series>,
+    /// Benchmarks that only the current side has.
+    pub only_in_current: Vec<Series>,
+    /// Everything measured on the current side.
+    pub measured: Vec<MeasuredBenchmark>,
+    /// What stands out inside runs and among them.
+    pub outliers: Vec<OutlierDetection>,
+    /// What was used beside time.
+    pub resource_analysis: ResourceAnalysis,
+    /// What to do about it.
+    pub recommendations: Vec<PerformanceRecommendation>,
+    /// Set if most benchmarks moved together.
+    pub machine_event: Option<MachineEvent>,
+    /// What else a reader has to know to judge the rest.
+    pub notes: Vec<String>,
+    /// The rules that were applied.
+    pub settings: Settings,
+}
+
+/// One side of a report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SideInfo {
+    /// What it is called.
+    pub name: String,
+    /// The runs it takes measurements from, oldest first.
+    pub runs: Vec<Run>,
+}
+
+/// A benchmark that got worse.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RegressionAlert {
+    /// The benchmark, with its metric where that is not time.
+    pub test_name: String,
+    /// By how many percent the value changed.
+    pub regression_percentage: f64,
+    /// The interval of that, in percent.
+    pub interval_percentage: (f64, f64),
+    /// The present time of one iteration; zero for metrics that are no times.
+    pub current_time: Duration,
+    /// The baseline's time of one iteration.
+    pub historical_avg: Duration,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What the certainty rests on.
+    pub replication: Replication,
+    /// Whether it fails a build that must not regress.
+    pub fails_gate: bool,
+}
+
+/// A benchmark that got better.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImprovementNote {
+    /// The benchmark, with its metric where that is not time.
+    pub test_name: String,
+    /// By how many percent the value changed; negative for times.
+    pub improvement_percentage: f64,
+    /// The interval of that, in percent.
+    pub interval_percentage: (f64, f64),
+    /// The present time of one iteration; zero for metrics that are no times.
+    pub current_time: Duration,
+    /// The baseline's time of one iteration.
+    pub historical_avg: Duration,
+    /// What the certainty rests on.
+    pub replication: Replication,
+}
+
+/// A benchmark's present value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MeasuredBenchmark {
+    /// What was measured.
+    #[serde(flatten)]
+    pub series: Series,
+    /// The typical value.
+    pub value: f64,
+    /// The robust relative spread of samples inside a run, the widest of all runs.
+    pub relative_spread: f64,
+    /// How many runs there are.
+    pub runs: usize,
+    /// How many samples these took together.
+    pub samples: usize,
+    /// The work of one iteration.
+    pub throughput: Vec<Throughput>,
+}
+
+/// What was used beside time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ResourceAnalysis {
+    /// CPU time, memory, faults and switches compared, judged like times.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// Advice, with the numbers that made it speak.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PerformanceRecommendation {
+    /// The benchmark it is about; none if it is about all.
+    pub test_name: Option<String>,
+    /// What to do.
+    pub advice: String,
+    /// Why.
+    pub evidence: String,
+}
+
+impl AnalysisReport {
+    /// The regressions that fail a build which must not regress.
+    pub fn failing(&self) -> impl Iterator<Item = &Comparison> {
+        let rate = self.settings.gate_error_rate;
+        self.comparisons.iter().filter(move |comparison| comparison.fails_gate(rate))
+    }
+
+    /// How many comparisons came to `verdict`.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.comparisons.iter().filter(|comparison| comparison.verdict == verdict).count()
+    }
+
+    fn compare(
+        &mut self,
+        baseline: &BenchmarkResults,
+        current: &BenchmarkResults,
+        history: &History,
+    ) {
+        let missing = |from: &BenchmarkResults, to: &BenchmarkResults| -> Vec<Series> {
+            let absent = from.results.keys().filter(|series| !to.results.contains_key(series));
+            absent.filter(|series| !series.metric.is_resource()).cloned().collect()
+        };
+        self.only_in_baseline = missing(baseline, current);
+        self.only_in_current = missing(current, baseline);
+        let Compared { comparisons, machine_event } =
+            compare(baseline, current, history, &self.settings);
+        let (resources, own) =
+            comparisons.into_iter().partition(|one| one.series.metric.is_resource());
+        self.comparisons = own;
+        self.resource_analysis = ResourceAnalysis { comparisons: resources };
+        self.machine_event = machine_event;
+        self.baseline = Some(SideInfo::of(baseline));
+        self.note_circumstances(baseline, current);
+        self.collect_changes();
+    }
+
+    fn collect_changes(&mut self) {
+        let rate = self.settings.gate_error_rate;
+        let mut changed: Vec<&Comparison> = self.comparisons.iter().collect();
+        changed.sort_by(|a, b| b.factor_worse().total_cmp(&a.factor_worse()));
+        let of = |verdict| changed.iter().filter(move |one| one.verdict == verdict);
+        self.regressions =
+            of(Verdict::Regression).map(|one| RegressionAlert::of(one, rate)).collect();
+        self.improvements = of(Verdict::Improvement).rev().map(|one| one.improvement()).collect();
+    }
+
+    fn note_circumstances(&mut self, baseline: &BenchmarkResults, current: &BenchmarkResults) {
+        if let (Some(old), Some(new)) = (baseline.runs.last(), current.runs.last()) {
+            let differences = old.fingerprint.differences(&new.fingerprint);
+            if !differences.is_empty() {
+                self.notes.push(format!("the sides differ in {}", differences.join(", ")));
+            }
+        }
+        if let Some(event) = self.machine_event {
+            let way = if event.median_ratio > 1.0 { "worse" } else { "better" };
+            self.notes.push(format!(
+                "machine event: {} of {} benchmarks got {way} together, by {:.1}% in the median. \
+                 This is rarely their code: measure the baseline again on this machine to tell",
+                event.moved,
+                event.benchmarks,
+                (event.median_ratio - 1.0).abs() * 100.0
+            ));
+        }
+        let unreplicated = self
+            .comparisons
+            .iter()
+            .filter(|one| one.replication == Replication::Unreplicated)
+            .count();
+        if unreplicated > 0 {
+            self.notes.push(format!(
+                "{unreplicated} of {} comparisons are unreplicated (fewer than 3 runs a side and \
+                 no history): intervals assume the spread between runs of benchmarks in general, \
+                 up to {:.0}% of what is listed may be chance, and no build fails on it",
+                self.comparisons.len(),
+                self.settings.alpha_unreplicated * 100.0
+            ));
+        }
+    }
+}
+
+impl SideInfo {
+    fn of(results: &BenchmarkResults) -> Self {
+        Self { name: results.name.clone(), runs: results.runs.clone() }
+    }
+}
+
+impl MeasuredBenchmark {
+    fn of(result: &crate::model::BenchmarkResult) -> Self {
+        let summaries = || result.measurements.iter().map(|measurement| measurement.summary);
+        Self {
+            series: result.series.clone(),
+            value: result.typical(),
+            relative_spread: summaries().map(|one| one.relative_spread).fold(0.0, f64::max),
+            runs: result.measurements.len(),
+            samples: summaries().map(|one| one.sample_count).sum(),
+            throughput: result.throughput.clone(),
+        }
+    }
+}
+
+impl RegressionAlert {
+    fn of(comparison: &Comparison, gate_error_rate: f64) -> Self {
+        Self {
+            test_name: comparison.series.to_string(),
+            regression_percentage: comparison.change() * 100.0,
+            interval_percentage: percentages(comparison.interval),
+            current_time: duration(&comparison.series, comparison.current.value),
+            historical_avg: duration(&comparison.series, comparison.baseline.value),
+            severity: Severity::of(comparison.factor_worse()),
+            replication: comparison.replication,
+            fails_gate: comparison.fails_gate(gate_error_rate),
+        }
+    }
+}
+
+impl Comparison {
+    fn improvement(&self) -> ImprovementNote {
+        ImprovementNote {
+            test_name: self.series.to_string(),
+            improvement_percentage: self.change() * 100.0,
+            interval_percentage: percentages(self.interval),
+            current_time: duration(&self.series, self.current.value),
+            historical_avg: duration(&self.series, self.baseline.value),
+            replication: self.replication,
+        }
+    }
+}
+
+fn percentages(interval: RatioInterval) -> (f64, f64) {
+    ((interval.low - 1.0) * 100.0, (interval.high - 1.0) * 100.0)
+}
+
+fn duration(series: &Series, value: f64) -> Duration {
+    if series.unit == Unit::nanoseconds() {
+        Duration::try_from_secs_f64(value / 1e9).unwrap_or_default()
+    } else {
+        Duration::ZERO
+    }
+}

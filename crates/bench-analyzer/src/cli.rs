@@ -1,0 +1,86 @@
+//! Commands, one file each, and what they share: the store, the output, the exit codes.
+
+mod args;
+mod baseline;
+mod import;
+mod output;
+mod report;
+mod runs;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bench_analyzer::environment::Environment;
+use bench_analyzer::store::Store;
+use camino::Utf8PathBuf;
+use clap::Parser;
+
+use self::args::{Arguments, Command};
+use self::output::Output;
+
+/// What the process says with its exit code. Usage errors exit with 2, by clap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Everything went well.
+    Fine,
+    /// A regression was found, and `--fail-on regression` asked to say so.
+    Regressed,
+}
+
+const REGRESSED: u8 = 1;
+const FAILED: u8 = 3;
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.color);
+    match run(arguments, &output) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Regressed) => ExitCode::from(REGRESSED),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("failed to start the async runtime")?;
+    runtime.block_on(execute(arguments, output))
+}
+
+async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
+    let environment = Environment::capture(&working_dir()?);
+    let path = arguments.db.unwrap_or_else(|| default_database(&environment));
+    let mut store = Store::open(&path).await?;
+    let outcome = match arguments.command {
+        Command::Import(command) => import::run(&mut store, command, &environment, output).await,
+        Command::Report(command) => report::run(&mut store, command, &environment, output).await,
+        Command::Runs(command) => runs::run(&mut store, command, output).await,
+        Command::Baseline(command) => {
+            baseline::run(&mut store, command, &environment, output).await
+        }
+    }?;
+    store.close().await?;
+    Ok(outcome)
+}
+
+fn working_dir() -> anyhow::Result<Utf8PathBuf> {
+    let dir = std::env::current_dir().context("failed to find the working folder")?;
+    Utf8PathBuf::try_from(dir).context("the working folder's name is not UTF-8")
+}
+
+/// The history of the project around the working folder: the nearest `.bench` here or above,
+/// else one beside the nearest `Cargo.lock` or `.git`, else one here.
+fn default_database(environment: &Environment) -> Utf8PathBuf {
+    let above = || environment.working_dir.ancestors();
+    let existing = above().find(|dir| dir.join(".bench").is_dir());
+    let project =
+        || above().find(|dir| dir.join("Cargo.lock").is_file() || dir.join(".git").exists());
+    let dir = existing.or_else(project).unwrap_or(&environment.working_dir);
+    dir.join(".bench/history.db")
+}

@@ -1,0 +1,230 @@
+//! The arguments, and the help that explains them.
+
+use bench_analyzer::model::{BaselineName, RunId, Selector};
+use camino::Utf8PathBuf;
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+/// Stores benchmark results and says what changed, by how much, and how sure that is
+///
+/// Works on the folder that Criterion leaves behind, without any set-up:
+///
+///   cargo bench -- --save-baseline main     measure, and call the result `main`
+///   (change the code)
+///   cargo bench                             measure again
+///   bench-analyzer report --baseline main   what changed?
+///
+/// One run a side can only show large changes. For verdicts that hold, measure each side three
+/// times or more, as processes of their own, and import them as one:
+///
+///   for i in 1 2 3 4 5; do CRITERION_HOME=runs/$i cargo bench; done
+///   bench-analyzer import --baseline main runs/*
+///
+/// Exit codes: 0 fine; 1 a regression, with --fail-on regression; 2 wrong usage; 3 failure.
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment, propagate_version = true, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// The history to use [default: .bench/history.db of the project around the working folder]
+    #[arg(long, global = true, value_name = "FILE", env = "BENCH_ANALYZER_DB")]
+    pub(super) db: Option<Utf8PathBuf>,
+
+    /// Colour the output; NO_COLOR is respected
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Import(Import),
+    Report(Report),
+    Runs(Runs),
+    #[command(subcommand)]
+    Baseline(Baseline),
+}
+
+/// Store results
+///
+/// Every DIR is one run. Several in one call are replicate runs of the same code. What is
+/// stored already is left alone, so importing twice does no harm.
+///
+/// Without --baseline, the folder's last result becomes the latest one, and baselines that
+/// Criterion keeps there (--save-baseline) keep their names: when Criterion saves one again, the
+/// newer result replaces the older, benchmark by benchmark. With --baseline NAME, only the last
+/// result of every DIR is stored, and together they become NAME.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// Criterion folders [default: $CRITERION_HOME, $CARGO_TARGET_DIR/criterion or
+    /// target/criterion]
+    #[arg(value_name = "DIR|FILE")]
+    pub(super) paths: Vec<Utf8PathBuf>,
+
+    /// Call the results NAME; replaces what NAME held of the same benchmarks
+    #[arg(long, value_name = "NAME")]
+    pub(super) baseline: Option<BaselineName>,
+
+    /// Add to what --baseline held, as further runs of the same code
+    #[arg(long, requires = "baseline")]
+    pub(super) append: bool,
+
+    /// Add to the latest results, as further runs of the same code
+    #[arg(long, conflicts_with = "baseline")]
+    pub(super) replicate: bool,
+
+    #[command(flatten)]
+    pub(super) circumstances: Circumstances,
+}
+
+/// What an import cannot know if it does not follow the measurement at once.
+#[derive(Debug, Args)]
+pub(super) struct Circumstances {
+    /// The commit that was measured [default: the one checked out, if it is older]
+    #[arg(long, value_name = "SHA")]
+    pub(super) commit: Option<String>,
+
+    /// The branch that was measured [default: the one checked out]
+    #[arg(long, value_name = "NAME")]
+    pub(super) branch: Option<String>,
+
+    /// When it was measured, such as 2026-01-31T12:00:00Z [default: when the files were written]
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<Timestamp>,
+}
+
+/// Say what changed
+///
+/// Imports what is new in the Criterion folder first, so that it needs no other command before it.
+///
+/// A regression or improvement is listed when it is statistically significant and its whole
+/// interval lies beyond the practical threshold. `inconclusive` means that more runs are needed,
+/// and says how many; `unchanged` that whatever changed is below the threshold. Comparisons with
+/// fewer than three runs a side and no history are `unreplicated`: hints that never fail a build.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// Criterion folders to import first [default: as `import`; none is no error]
+    #[arg(value_name = "DIR")]
+    pub(super) paths: Vec<Utf8PathBuf>,
+
+    /// Compare with this baseline, or with a single run as run:12
+    #[arg(long, value_name = "NAME")]
+    pub(super) baseline: Option<Selector>,
+
+    /// What to compare: a baseline, run:12, or latest
+    #[arg(long, value_name = "NAME", default_value = "latest")]
+    pub(super) current: Selector,
+
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) format: ReportFormat,
+
+    /// Exit with 1 if something is found; only replicated findings count
+    #[arg(long, value_name = "WHAT")]
+    pub(super) fail_on: Option<FailOn>,
+
+    /// The practical threshold: relative changes inside it are of no interest
+    #[arg(long, value_name = "RATIO", default_value = "0.01", value_parser = ratio)]
+    pub(super) threshold: f64,
+
+    /// The largest p-value of a change
+    #[arg(long, value_name = "P", default_value = "0.01", value_parser = probability)]
+    pub(super) alpha: f64,
+
+    /// Look at what is stored only
+    #[arg(long, conflicts_with = "paths")]
+    pub(super) no_import: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For a terminal
+    Human,
+    /// For programs
+    Json,
+    /// For pull requests
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A replicated regression that stays significant among all benchmarks (Holm, 5%)
+    Regression,
+}
+
+/// List stored runs, newest first
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    /// How many
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(super) limit: u32,
+
+    /// How to show them
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) format: ListFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// For a terminal
+    Human,
+    /// For programs
+    Json,
+}
+
+/// List, set and remove baselines
+#[derive(Debug, Subcommand)]
+pub(super) enum Baseline {
+    /// List all baselines
+    List {
+        /// How to show them
+        #[arg(long, value_name = "FORMAT", default_value = "human")]
+        format: ListFormat,
+    },
+    /// Make a baseline of stored runs, whatever it held before
+    Set {
+        /// Its name
+        name: BaselineName,
+        /// The runs, as `runs` numbers them: 12 or run:12
+        #[arg(required = true, value_parser = run_id)]
+        runs: Vec<RunId>,
+    },
+    /// Remove a baseline; its runs stay stored
+    ///
+    /// A folder of that name that Criterion still keeps brings it back at the next import.
+    Rm {
+        /// Its name
+        name: BaselineName,
+    },
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    let number = text.strip_prefix("run:").unwrap_or(text);
+    number.parse().map(RunId).map_err(|_| "write 12 or run:12, as `runs` lists them".to_owned())
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=10.0).contains(&ratio) => Ok(ratio),
+        _ => Err("write a ratio from 0 to 10, such as 0.02 for two percent".to_owned()),
+    }
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(probability) if probability > 0.0 && probability < 1.0 => Ok(probability),
+        _ => Err("write a probability between 0 and 1, such as 0.01".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

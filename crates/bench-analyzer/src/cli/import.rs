@@ -1,0 +1,91 @@
+//! `import`: reads results and stores them.
+
+use bench_analyzer::environment::Environment;
+use bench_analyzer::ingest::criterion::{self, Wanted};
+use bench_analyzer::ingest::{ImportBatch, RunRole};
+use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
+use camino::Utf8PathBuf;
+
+use super::Outcome;
+use super::args::{Circumstances, Import};
+use super::output::Output;
+
+pub(super) async fn run(
+    store: &mut Store,
+    command: Import,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let paths = match command.paths {
+        paths if paths.is_empty() => vec![criterion::default_root(environment)?],
+        paths => paths,
+    };
+    let destination = match command.baseline {
+        Some(name) if command.append => Destination::Baseline(name, BaselineMode::Append),
+        Some(name) => Destination::Baseline(name, BaselineMode::Replace),
+        None if command.replicate => Destination::LatestSet,
+        None => Destination::NewSet,
+    };
+    let mut batch = read(&paths, &destination, environment)?;
+    command.circumstances.apply(&mut batch);
+    let outcome = store.import(&batch, &destination, environment.now).await?;
+    batch.notes.iter().for_each(|note| output.note(note));
+    output.message(&describe(&outcome));
+    Ok(Outcome::Fine)
+}
+
+/// Reads every folder; the first that cannot be read fails them all.
+pub(super) fn read(
+    paths: &[Utf8PathBuf],
+    destination: &Destination,
+    environment: &Environment,
+) -> bench_analyzer::Result<ImportBatch> {
+    let wanted = match destination {
+        Destination::Baseline(..) => Wanted::Current,
+        Destination::NewSet | Destination::LatestSet => Wanted::CurrentAndBaselines,
+    };
+    let mut batch = ImportBatch::default();
+    for path in paths {
+        let found = criterion::read(path, wanted, environment)?;
+        batch.runs.extend(found.runs);
+        batch.notes.extend(found.notes);
+    }
+    Ok(batch)
+}
+
+impl Circumstances {
+    fn apply(&self, batch: &mut ImportBatch) {
+        for run in batch.runs.iter_mut().filter(|run| run.role == RunRole::Current) {
+            if let Some(at) = self.at {
+                run.measured_at = at;
+            }
+            if self.commit.is_some() {
+                run.revision.commit.clone_from(&self.commit);
+                run.revision.dirty = None;
+            }
+            if self.branch.is_some() {
+                run.revision.branch.clone_from(&self.branch);
+            }
+        }
+    }
+}
+
+/// What an import did, in one sentence.
+pub(super) fn describe(outcome: &ImportOutcome) -> String {
+    let runs = outcome.runs.len();
+    let mut text = if outcome.added == 0 {
+        format!("nothing new: all {} measurements were stored already", outcome.known)
+    } else {
+        let numbers: Vec<String> = outcome.runs.iter().map(ToString::to_string).collect();
+        format!(
+            "stored {} new measurements as {} ({})",
+            outcome.added,
+            if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") },
+            numbers.join(", ")
+        )
+    };
+    for (name, members) in &outcome.baselines {
+        text.push_str(&format!("; baseline {name} takes {members} from them"));
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! `report`: imports what is new and says what changed.
+
+use bench_analyzer::detect::settings::Settings;
+use bench_analyzer::environment::Environment;
+use bench_analyzer::ingest::criterion;
+use bench_analyzer::model::{BenchmarkResults, RunId};
+use bench_analyzer::report::Reporter;
+use bench_analyzer::report::{
+    human::HumanReporter, json::JsonReporter, markdown::MarkdownReporter,
+};
+use bench_analyzer::store::{Destination, Store};
+use bench_analyzer::{BenchmarkAnalyzer, Error};
+
+use super::args::{FailOn, Report, ReportFormat};
+use super::output::Output;
+use super::{Outcome, import};
+
+pub(super) async fn run(
+    store: &mut Store,
+    command: Report,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    import_what_is_new(store, &command, environment, output).await?;
+    // The baseline first: a name that does not exist is the likelier mistake.
+    let baseline = match &command.baseline {
+        Some(selector) => Some(store.results(selector).await?),
+        None => None,
+    };
+    let current = store.results(&command.current).await?;
+    let baseline = baseline.filter(|baseline| {
+        let same = same_measurements(baseline, &current);
+        if same {
+            output.note(&format!(
+                "{} and {} are the same runs, so there is nothing to compare yet: change the \
+                 code, measure again, and repeat this",
+                baseline.name, current.name
+            ));
+        }
+        !same
+    });
+
+    let analyzer = match baseline {
+        Some(baseline) => BenchmarkAnalyzer::new(baseline),
+        None => BenchmarkAnalyzer::without_baseline(),
+    };
+    let runs: Vec<RunId> = current.runs.iter().map(|run| run.id).collect();
+    let history = match current.runs.last() {
+        Some(newest) => store.history(&newest.fingerprint, &runs).await?,
+        None => Default::default(),
+    };
+    let report =
+        analyzer.with_settings(settings(&command)).with_history(history).analyze_results(&current);
+
+    let reporter: &dyn Reporter = match command.format {
+        ReportFormat::Human => &HumanReporter,
+        ReportFormat::Json => &JsonReporter,
+        ReportFormat::Markdown => &MarkdownReporter,
+    };
+    output.data(|stdout| reporter.write(&report, stdout))?;
+    match command.fail_on {
+        Some(FailOn::Regression) if report.failing().next().is_some() => Ok(Outcome::Regressed),
+        _ => Ok(Outcome::Fine),
+    }
+}
+
+async fn import_what_is_new(
+    store: &mut Store,
+    command: &Report,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<()> {
+    if command.no_import {
+        return Ok(());
+    }
+    let paths = if command.paths.is_empty() {
+        match criterion::default_root(environment) {
+            Ok(root) => vec![root],
+            Err(Error::NoCriterionFolder) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        command.paths.clone()
+    };
+    let batch = match import::read(&paths, &Destination::NewSet, environment) {
+        // An empty default folder is no reason to withhold what is stored.
+        Err(Error::NoResults { .. }) if command.paths.is_empty() => return Ok(()),
+        other => other?,
+    };
+    let outcome = store.import(&batch, &Destination::NewSet, environment.now).await?;
+    if outcome.added > 0 {
+        batch.notes.iter().for_each(|note| output.note(note));
+        output.message(&import::describe(&outcome));
+    }
+    Ok(())
+}
+
+fn settings(command: &Report) -> Settings {
+    Settings { relative_threshold: command.threshold, alpha: command.alpha, ..Settings::default() }
+}
+
+/// Whether two sides hold the very same measurements, as right after saving a baseline.
+fn same_measurements(left: &BenchmarkResults, right: &BenchmarkResults) -> bool {
+    left.results == right.results
+}

@@ -1,0 +1,8 @@
+//! From statistics to statements: what changed, what stands out, what cannot be told.
+//!
+//! Everything here is a pure function of its arguments.
+
+pub mod compare;
+pub mod outliers;
+pub mod settings;
+pub mod verdict;

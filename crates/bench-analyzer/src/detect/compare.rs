@@ -1,0 +1,297 @@
+//! Compares two sides, benchmark by benchmark, and judges them together.
+
+use serde::Serialize;
+
+use super::settings::Settings;
+use super::verdict::{Comparison, RatioInterval, Replication, Reservation, Side, Verdict};
+use crate::model::{BenchmarkResult, BenchmarkResults, Direction, History};
+use crate::stats::bootstrap::{self, MedianFractions};
+use crate::stats::difference::{Difference, Rule};
+use crate::stats::quantile::median;
+use crate::stats::spread::{BETWEEN_OVER_WITHIN, Spread};
+
+mod event;
+mod family;
+
+pub use event::MachineEvent;
+use family::Family;
+
+/// The comparisons of one report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Compared {
+    /// One for every series that both sides have, in the order of the series.
+    pub comparisons: Vec<Comparison>,
+    /// Set if most benchmarks moved together.
+    pub machine_event: Option<MachineEvent>,
+}
+
+/// How many runs a side must have to speak for itself.
+pub const REPLICATED: usize = 3;
+
+/// Compares every series that both sides have.
+pub fn compare(
+    baseline: &BenchmarkResults,
+    current: &BenchmarkResults,
+    history: &History,
+    settings: &Settings,
+) -> Compared {
+    let mut pairs: Vec<Pair<'_>> = current
+        .results
+        .iter()
+        .filter_map(|(series, current)| {
+            let baseline = baseline.results.get(series)?;
+            Some(Pair::new(baseline, current, history, settings))
+        })
+        .collect();
+    widen_by_each_other(&mut pairs);
+    let mut fractions = MedianFractions::default();
+    let mut judged: Vec<Comparison> =
+        pairs.iter().map(|pair| pair.measure(settings, &mut fractions)).collect();
+    Family::split(&judged).iter().for_each(|family| family.adjust(&mut judged));
+    for (comparison, pair) in judged.iter_mut().zip(&pairs) {
+        comparison.verdict = pair.judge(comparison, settings, 0.0);
+    }
+    let machine_event = MachineEvent::in_comparisons(&judged, settings);
+    let other_machine = !same_machine(baseline, current);
+    for (comparison, pair) in judged.iter_mut().zip(&pairs) {
+        pair.reserve(comparison, machine_event.as_ref(), other_machine, settings);
+    }
+    Compared { comparisons: judged, machine_event }
+}
+
+fn same_machine(baseline: &BenchmarkResults, current: &BenchmarkResults) -> bool {
+    let machines = |results: &BenchmarkResults| {
+        results.runs.iter().map(|run| run.fingerprint.clone()).collect::<Vec<_>>()
+    };
+    let current = machines(current);
+    machines(baseline).iter().all(|old| current.iter().all(|new| old.same_machine(new)))
+}
+
+/// One series with both sides.
+struct Pair<'r> {
+    baseline: &'r BenchmarkResult,
+    current: &'r BenchmarkResult,
+    old: Vec<f64>,
+    new: Vec<f64>,
+    replication: Replication,
+    spread: Spread,
+    rule: Rule,
+}
+
+impl<'r> Pair<'r> {
+    fn new(
+        baseline: &'r BenchmarkResult,
+        current: &'r BenchmarkResult,
+        history: &History,
+        settings: &Settings,
+    ) -> Self {
+        let logs = |result: &BenchmarkResult| -> Vec<f64> {
+            result.medians().iter().map(|median| median.ln()).collect()
+        };
+        let (old, new) = (logs(baseline), logs(current));
+        let (replication, spread) = if old.len() >= REPLICATED && new.len() >= REPLICATED {
+            (Replication::Replicated, Spread::MODERATING)
+        } else {
+            lent_spread(baseline, current, history)
+        };
+        // The smaller side, so that swapping the sides changes nothing.
+        let value = baseline.typical().min(current.typical());
+        let rule = settings.rule(&current.series, value, replication);
+        Self { baseline, current, old, new, replication, spread, rule }
+    }
+
+    fn has_ratio(&self) -> bool {
+        self.old.iter().chain(&self.new).all(|log| log.is_finite())
+    }
+
+    fn difference(&self) -> Difference {
+        Difference::moderated(&self.old, &self.new, self.spread)
+    }
+
+    fn measure(&self, settings: &Settings, fractions: &mut MedianFractions) -> Comparison {
+        let side = |result: &BenchmarkResult| Side {
+            value: result.typical(),
+            runs: result.measurements.len(),
+            samples: result.measurements.iter().map(|m| m.summary.sample_count).sum(),
+        };
+        let (baseline, current) = (side(self.baseline), side(self.current));
+        let mut comparison = Comparison {
+            series: self.current.series.clone(),
+            verdict: Verdict::Inconclusive,
+            reservation: None,
+            replication: self.replication,
+            baseline,
+            current,
+            throughput: self.current.throughput.clone(),
+            ratio: 1.0,
+            interval: RatioInterval { low: 0.0, high: f64::MAX },
+            bootstrap: None,
+            p_value: 1.0,
+            adjusted_p_value: 1.0,
+            gate_p_value: None,
+            detectable_change: f64::MAX,
+            runs_to_decide: None,
+        };
+        if !self.has_ratio() {
+            return comparison;
+        }
+        let difference = self.difference();
+        comparison.ratio = difference.log_ratio.exp();
+        comparison.interval = RatioInterval::of_logs(difference.interval(settings.level));
+        comparison.p_value = difference.p_value();
+        comparison.adjusted_p_value = comparison.p_value;
+        comparison.detectable_change = self.rule.detectable(&difference).exp_m1();
+        if self.replication == Replication::Replicated {
+            comparison.bootstrap = self.bootstrap(settings, fractions);
+        }
+        comparison
+    }
+
+    fn bootstrap(
+        &self,
+        settings: &Settings,
+        fractions: &mut MedianFractions,
+    ) -> Option<RatioInterval> {
+        let mut tabulate = |result: &BenchmarkResult| -> Vec<_> {
+            result.measurements.iter().map(|m| fractions.medians_of(&m.samples)).collect()
+        };
+        let (old, new) = (tabulate(self.baseline), tabulate(self.current));
+        let (level, resamples) = (settings.level, settings.resamples);
+        bootstrap::log_ratio_interval(&old, &new, level, resamples, settings.seed)
+            .map(RatioInterval::of_logs)
+    }
+
+    /// The verdict by significance and size, after a common shift is taken away.
+    fn judge(&self, comparison: &Comparison, settings: &Settings, shift: f64) -> Verdict {
+        if !self.has_ratio() {
+            let zero = |result: &BenchmarkResult| result.medians().iter().all(|&m| m == 0.0);
+            let both = zero(self.baseline) && zero(self.current);
+            return if both { Verdict::Unchanged } else { Verdict::Inconclusive };
+        }
+        let difference = self.difference().without_shift(shift);
+        let (low, high) = self.interval(comparison, &difference, shift);
+        let threshold = self.rule.threshold;
+        let significant = difference.p_value() <= self.rule.alpha
+            && (self.replication == Replication::Unreplicated
+                || comparison.adjusted_p_value <= settings.false_discovery_rate);
+        let worse = match self.current.series.direction {
+            Direction::Lower => Verdict::Regression,
+            Direction::Higher => Verdict::Improvement,
+            Direction::Neutral => Verdict::Inconclusive,
+        };
+        if significant && low > threshold {
+            worse
+        } else if significant && high < -threshold {
+            worse.reversed()
+        } else if low >= -threshold && high <= threshold {
+            Verdict::Unchanged
+        } else {
+            Verdict::Inconclusive
+        }
+    }
+
+    /// The interval that has to clear the threshold: both the parametric and the bootstrap one.
+    fn interval(&self, comparison: &Comparison, difference: &Difference, shift: f64) -> (f64, f64) {
+        let (mut low, mut high) = difference.interval(self.rule.level);
+        if let Some(bootstrap) = comparison.bootstrap {
+            low = low.min(bootstrap.low.ln() - shift);
+            high = high.max(bootstrap.high.ln() - shift);
+        }
+        (low, high)
+    }
+
+    /// Takes back what the circumstances forbid to say, and says what would decide the rest.
+    fn reserve(
+        &self,
+        comparison: &mut Comparison,
+        event: Option<&MachineEvent>,
+        other_machine: bool,
+        settings: &Settings,
+    ) {
+        let changed = matches!(comparison.verdict, Verdict::Regression | Verdict::Improvement);
+        let reservation = if !self.has_ratio() && comparison.verdict == Verdict::Inconclusive {
+            Some(Reservation::NoRatio)
+        } else if self.current.series.direction == Direction::Neutral {
+            (comparison.verdict == Verdict::Inconclusive).then_some(Reservation::Neutral)
+        } else if other_machine {
+            Some(Reservation::OtherMachine)
+        } else if let Some(event) = event.filter(|_| changed) {
+            let shift = match self.current.series.direction {
+                Direction::Higher => -event.log_shift(),
+                Direction::Lower | Direction::Neutral => event.log_shift(),
+            };
+            let alone = self.judge(comparison, settings, shift);
+            (alone != comparison.verdict).then_some(Reservation::MachineEvent)
+        } else {
+            None
+        };
+        if reservation.is_some() {
+            comparison.reservation = reservation;
+            comparison.verdict = Verdict::Inconclusive;
+        } else if comparison.verdict == Verdict::Inconclusive {
+            let spread = self.spread.moderated_by(Spread::pooled(&[&self.old, &self.new]));
+            let needed = self.rule.runs_to_decide(comparison.ratio.ln(), spread);
+            let runs = u32::try_from(self.old.len().min(self.new.len())).unwrap_or(u32::MAX);
+            comparison.runs_to_decide = needed.map(|needed| needed.saturating_sub(runs).max(1));
+        }
+    }
+}
+
+/// The spread to assume where a side has too few runs to show its own.
+fn lent_spread(
+    baseline: &BenchmarkResult,
+    current: &BenchmarkResult,
+    history: &History,
+) -> (Replication, Spread) {
+    let noise = [baseline, current]
+        .into_iter()
+        .flat_map(|result| &result.measurements)
+        .map(|measurement| measurement.summary.relative_error)
+        .fold(0.0, f64::max);
+    let earlier: Vec<f64> = history
+        .get(&current.series)
+        .into_iter()
+        .flatten()
+        .filter(|point| point.median > 0.0)
+        .map(|point| point.median.ln())
+        .collect();
+    match Spread::of_history(&earlier) {
+        Some(observed) => {
+            (Replication::Borrowed, Spread::MODERATING.moderated_by(observed).at_least(noise))
+        }
+        None => {
+            let spread = Spread::UNREPLICATED.at_least(BETWEEN_OVER_WITHIN * noise);
+            (Replication::Unreplicated, spread)
+        }
+    }
+}
+
+/// Without replicates, the other benchmarks of the report are a yardstick for how much things
+/// move between two runs here and now (the empirical null of Efron, *Large-Scale Simultaneous
+/// Hypothesis Testing*, 2004): most of them did not change, so the median of their moves is noise.
+/// It only ever widens.
+fn widen_by_each_other(pairs: &mut [Pair<'_>]) {
+    /// Fewer moves have no reliable median.
+    const AT_LEAST: usize = 8;
+    /// The median of |t| with two degrees of freedom, those of [`Spread::UNREPLICATED`].
+    const MEDIAN_T: f64 = 0.816_496_580_927_726;
+    let moves: Vec<(usize, f64)> = pairs
+        .iter()
+        .enumerate()
+        .filter(|(_, pair)| pair.replication == Replication::Unreplicated && pair.has_ratio())
+        .filter(|(_, pair)| !pair.current.series.metric.is_resource())
+        .map(|(index, pair)| (index, pair.difference().log_ratio.abs()))
+        .collect();
+    if moves.len() <= AT_LEAST {
+        return;
+    }
+    for &(own, _) in &moves {
+        let mut others: Vec<f64> =
+            moves.iter().filter(|(index, _)| *index != own).map(|(_, size)| *size).collect();
+        let scale = median(&mut others) / (MEDIAN_T * std::f64::consts::SQRT_2);
+        pairs[own].spread = pairs[own].spread.at_least(scale);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! When most benchmarks move together, the machine moved.
+
+use serde::Serialize;
+
+use crate::detect::settings::Settings;
+use crate::detect::verdict::Comparison;
+use crate::stats::quantile::median;
+use crate::stats::summary::to_f64;
+
+/// A common move of most benchmarks: another processor frequency, a busy neighbour, a new
+/// compiler. It says nothing about any single benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MachineEvent {
+    /// How many benchmarks moved that way, by more than the practical threshold.
+    pub moved: usize,
+    /// How many benchmarks there are.
+    pub benchmarks: usize,
+    /// The ratio that the median benchmark moved by.
+    pub median_ratio: f64,
+}
+
+impl MachineEvent {
+    /// With fewer benchmarks, several real changes look like a common one.
+    const AT_LEAST: usize = 6;
+    /// Four of five moving the same way is no accident among six or more: half of them would.
+    const SAME_WAY: f64 = 0.8;
+
+    /// Looks for a common move of all times and other primary metrics.
+    pub(super) fn in_comparisons(comparisons: &[Comparison], settings: &Settings) -> Option<Self> {
+        let mut logs: Vec<f64> = comparisons
+            .iter()
+            .filter(|comparison| !comparison.series.metric.is_resource())
+            .map(|comparison| comparison.factor_worse().ln())
+            .collect();
+        let benchmarks = logs.len();
+        if benchmarks < Self::AT_LEAST {
+            return None;
+        }
+        let shift = median(&mut logs);
+        let threshold = settings.relative_threshold.ln_1p();
+        let same_way = logs.iter().filter(|log| **log * shift > 0.0).count();
+        let moved = logs.iter().filter(|log| **log * shift.signum() > threshold).count();
+        let together =
+            2 * moved > benchmarks && to_f64(same_way) >= Self::SAME_WAY * to_f64(benchmarks);
+        together.then_some(Self { moved, benchmarks, median_ratio: shift.exp() })
+    }
+
+    /// The common move as a log ratio of how much worse things got.
+    pub fn log_shift(&self) -> f64 {
+        self.median_ratio.ln()
+    }
+}

@@ -1,0 +1,75 @@
+//! What counts as a change, and how sure one has to be.
+
+use serde::Serialize;
+
+use crate::model::{Series, Unit};
+use crate::stats::difference::Rule;
+
+/// The rules of a comparison. The defaults are argued for field by field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// Relative changes inside this are of no practical interest: 0.01 is one percent, about
+    /// what the layout of unrelated code in memory moves a benchmark by (Mytkowicz et al.,
+    /// *Producing Wrong Data Without Doing Anything Obviously Wrong*, 2009, report more).
+    pub relative_threshold: f64,
+    /// Times that differ by less than this many nanoseconds an iteration are the same: it is
+    /// less than one cycle of a 5 GHz processor.
+    pub absolute_threshold_ns: f64,
+    /// The largest p-value of a change between replicated runs.
+    pub alpha: f64,
+    /// The same where one run stands for a side. Such findings are hints and never fail a
+    /// build, so a false one in fifty is acceptable.
+    pub alpha_unreplicated: f64,
+    /// Of all changes that a report lists from replicated runs, at most this share may be false.
+    pub false_discovery_rate: f64,
+    /// The probability that a gate fails although nothing changed at all.
+    pub gate_error_rate: f64,
+    /// The level of all intervals.
+    pub level: f64,
+    /// Draws of the hierarchical bootstrap; its 2.5% quantile then rests on 25 draws.
+    pub resamples: usize,
+    /// The seed of those draws, so that a report can be repeated.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            relative_threshold: 0.01,
+            absolute_threshold_ns: 0.2,
+            alpha: 0.01,
+            alpha_unreplicated: 0.02,
+            false_discovery_rate: 0.05,
+            gate_error_rate: 0.05,
+            level: 0.95,
+            resamples: 1000,
+            seed: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// The practical threshold as a log ratio, for values around `value`.
+    pub fn threshold(&self, series: &Series, value: f64) -> f64 {
+        let absolute = if series.unit == Unit::nanoseconds() && value > 0.0 {
+            self.absolute_threshold_ns / value
+        } else {
+            0.0
+        };
+        self.relative_threshold.max(absolute).ln_1p()
+    }
+
+    /// What it takes for a change of `series` to be one, around `value`.
+    pub fn rule(
+        &self,
+        series: &Series,
+        value: f64,
+        replication: super::verdict::Replication,
+    ) -> Rule {
+        let alpha = match replication {
+            super::verdict::Replication::Unreplicated => self.alpha_unreplicated,
+            _ => self.alpha,
+        };
+        Rule { alpha, level: self.level, threshold: self.threshold(series, value) }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a comparison comes to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::{Direction, Series, Throughput};
+
+/// The four things that can be said about a benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It got worse: significantly, and by more than the practical threshold.
+    Regression,
+    /// It got better, as surely.
+    Improvement,
+    /// Too little is known to exclude either.
+    Inconclusive,
+    /// Whatever changed is smaller than the practical threshold.
+    Unchanged,
+}
+
+impl Verdict {
+    /// The verdict with both sides swapped.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Regression => Self::Improvement,
+            Self::Improvement => Self::Regression,
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Regression => "regression",
+            Self::Improvement => "improvement",
+            Self::Inconclusive => "inconclusive",
+            Self::Unchanged => "unchanged",
+        })
+    }
+}
+
+/// Where the knowledge of the between-run spread comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replication {
+    /// Both sides have three runs or more.
+    Replicated,
+    /// At least one side has fewer, but earlier runs of this benchmark on this machine lend
+    /// their spread.
+    Borrowed,
+    /// At least one side has fewer and there is no history: the spread is that of benchmarks in
+    /// general. Such a finding is a hint and never fails a build.
+    Unreplicated,
+}
+
+impl fmt::Display for Replication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Replicated => "replicated",
+            Self::Borrowed => "spread borrowed from history",
+            Self::Unreplicated => "unreplicated",
+        })
+    }
+}
+
+/// Why a comparison was left open although its numbers alone might have spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reservation {
+    /// Most benchmarks moved the same way at once, and this one no more than they did.
+    MachineEvent,
+    /// The sides were measured on different machines.
+    OtherMachine,
+    /// Neither direction of this metric is better.
+    Neutral,
+    /// A side is zero, so there is no ratio.
+    NoRatio,
+}
+
+impl fmt::Display for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::MachineEvent => "moved with most other benchmarks",
+            Self::OtherMachine => "measured on another machine",
+            Self::Neutral => "neither direction is better",
+            Self::NoRatio => "a side is zero",
+        })
+    }
+}
+
+/// How bad a regression is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Up to a fifth worse.
+    Medium,
+    /// More than that.
+    High,
+}
+
+impl Severity {
+    /// Classifies by how many times worse the current side is.
+    pub fn of(factor: f64) -> Self {
+        if factor > 1.2 { Self::High } else { Self::Medium }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Medium => "medium",
+            Self::High => "high",
+        })
+    }
+}
+
+/// An interval of ratios (current over baseline).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RatioInterval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+impl RatioInterval {
+    pub(crate) fn of_logs((low, high): (f64, f64)) -> Self {
+        Self { low: low.exp(), high: high.exp() }
+    }
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Side {
+    /// The typical value, in the unit of the series.
+    pub value: f64,
+    /// How many runs it rests on.
+    pub runs: usize,
+    /// How many samples these took together.
+    pub samples: usize,
+}
+
+/// One series compared between two sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// What was compared.
+    #[serde(flatten)]
+    pub series: Series,
+    /// The conclusion.
+    pub verdict: Verdict,
+    /// Why it was left open against its numbers, if it was.
+    pub reservation: Option<Reservation>,
+    /// Where the knowledge of the spread comes from.
+    pub replication: Replication,
+    /// The old side.
+    pub baseline: Side,
+    /// The new side.
+    pub current: Side,
+    /// The work of one iteration on the new side.
+    pub throughput: Vec<Throughput>,
+    /// Current over baseline.
+    pub ratio: f64,
+    /// The interval of the ratio.
+    pub interval: RatioInterval,
+    /// The interval by the hierarchical bootstrap, where both sides are replicated.
+    pub bootstrap: Option<RatioInterval>,
+    /// The p-value of "there is no difference".
+    pub p_value: f64,
+    /// The same, adjusted for the number of benchmarks in the report.
+    pub adjusted_p_value: f64,
+    /// The same, adjusted for a gate; none where the comparison may not fail a build.
+    pub gate_p_value: Option<f64>,
+    /// The smallest relative change that would have been found four times out of five.
+    pub detectable_change: f64,
+    /// How many more runs a side would likely decide, if it is undecided and a hundred would do.
+    pub runs_to_decide: Option<u32>,
+}
+
+impl Comparison {
+    /// The relative change: 0.05 is five percent more.
+    pub fn change(&self) -> f64 {
+        self.ratio - 1.0
+    }
+
+    /// How many times worse the current side is, whatever the direction; below 1 is better.
+    pub fn factor_worse(&self) -> f64 {
+        match self.series.direction {
+            Direction::Higher => self.ratio.recip(),
+            Direction::Lower | Direction::Neutral => self.ratio,
+        }
+    }
+
+    /// Whether this fails a build that must not regress.
+    pub fn fails_gate(&self, gate_error_rate: f64) -> bool {
+        self.verdict == Verdict::Regression
+            && self.gate_p_value.is_some_and(|p_value| p_value <= gate_error_rate)
+    }
+}

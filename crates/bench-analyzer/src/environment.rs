@@ -1,0 +1,114 @@
+//! The circumstances of an import, captured once at the edge of the program and passed along:
+//! nothing below asks for the time, the machine or the environment by itself.
+
+use std::process::Command;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+
+use crate::model::{Fingerprint, Revision};
+
+/// Where, when and on what an import takes place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// The present.
+    pub now: Timestamp,
+    /// The folder that relative defaults start from.
+    pub working_dir: Utf8PathBuf,
+    /// What `CRITERION_HOME` says.
+    pub criterion_home: Option<Utf8PathBuf>,
+    /// What `CARGO_TARGET_DIR` says.
+    pub cargo_target_dir: Option<Utf8PathBuf>,
+    /// This machine and its compiler.
+    pub fingerprint: Fingerprint,
+    /// The source code checked out in the working folder.
+    pub revision: Revision,
+    /// When that commit was made.
+    pub committed_at: Option<Timestamp>,
+}
+
+impl Environment {
+    /// Looks around: asks `git` and `rustc`, both of which may be missing.
+    pub fn capture(working_dir: &Utf8Path) -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (revision, committed_at) = checked_out(working_dir);
+        Self {
+            now: Timestamp::now(),
+            working_dir: working_dir.to_owned(),
+            criterion_home: variable("CRITERION_HOME").map(Utf8PathBuf::from),
+            cargo_target_dir: variable("CARGO_TARGET_DIR").map(Utf8PathBuf::from),
+            fingerprint: this_machine(working_dir),
+            revision,
+            committed_at,
+        }
+    }
+
+    /// The revision of results that were measured at `time`: the one checked out now, unless it
+    /// did not exist yet.
+    pub fn revision_at(&self, time: Timestamp) -> Revision {
+        match self.committed_at {
+            Some(committed_at) if committed_at > time => Revision::default(),
+            _ => self.revision.clone(),
+        }
+    }
+}
+
+fn checked_out(dir: &Utf8Path) -> (Revision, Option<Timestamp>) {
+    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
+    let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {
+        return (Revision::default(), None);
+    };
+    let (commit, seconds) = head.split_once(' ').unwrap_or((&head, ""));
+    let branch = git(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
+    // Files that git does not know are no part of the commit, but rarely part of the program.
+    let status = git(&["status", "--porcelain", "--untracked-files=no"]);
+    let revision = Revision {
+        commit: Some(commit.to_owned()),
+        branch: branch.filter(|branch| !branch.is_empty()),
+        dirty: status.map(|status| !status.is_empty()),
+    };
+    let committed_at = seconds.parse().ok().and_then(|at| Timestamp::from_second(at).ok());
+    (revision, committed_at)
+}
+
+fn this_machine(dir: &Utf8Path) -> Fingerprint {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let rustc = output(Command::new(rustc).arg("--version").current_dir(dir));
+    let cores = std::thread::available_parallelism()
+        .ok()
+        .and_then(|cores| u32::try_from(cores.get()).ok())
+        .unwrap_or(1);
+    Fingerprint {
+        cpu: cpu_model().unwrap_or_else(|| "unknown".to_owned()),
+        cores,
+        os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        rustc: rustc.unwrap_or_else(|| "unknown".to_owned()),
+        profile: "bench".to_owned(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn cpu_model() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    // x86 says `model name`, others `Processor` or `cpu model`, and 64-bit Arm only numbers.
+    ["model name", "Processor", "cpu model", "CPU part"].iter().find_map(|key| {
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    })
+}
+
+#[cfg(target_os = "macos")]
+fn cpu_model() -> Option<String> {
+    output(Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn cpu_model() -> Option<String> {
+    std::env::var("PROCESSOR_IDENTIFIER").ok()
+}
+
+/// The trimmed standard output of a command that exists and succeeds.
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}

@@ -1,0 +1,177 @@
+//! Everything that can go wrong, one variant per cause that somebody can act on.
+
+use camino::Utf8PathBuf;
+
+use crate::model::{BaselineName, InvalidSamples, RunId};
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, about what, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no Criterion output to import.
+    #[error(
+        "found no benchmark results in {path}: run `cargo bench` first, or name the folder that \
+         holds them (Criterion's is target/criterion)"
+    )]
+    NoResults {
+        /// The folder that was looked at.
+        path: Utf8PathBuf,
+    },
+    /// No folder was named and none of the usual places exists.
+    #[error(
+        "found no Criterion folder, neither by CRITERION_HOME or CARGO_TARGET_DIR nor as \
+         target/criterion here or above: run `cargo bench` first, or name the folder"
+    )]
+    NoCriterionFolder,
+    /// A file or folder could not be read.
+    #[error("failed to read {path}")]
+    Read {
+        /// The file or folder.
+        path: Utf8PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A result file is cut off or not what its format demands.
+    #[error(
+        "{path} cannot be understood: {reason}; nothing was imported. {remedy}",
+        remedy = .remedy.text()
+    )]
+    Malformed {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong, with the place in the file where it is known.
+        reason: String,
+        /// What to do about it.
+        remedy: Remedy,
+    },
+    /// A result file holds values that no measurement can have.
+    #[error("{path} holds a value that was never measured: {source}; nothing was imported. {remedy}", remedy = .remedy.text())]
+    Samples {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Which value.
+        #[source]
+        source: InvalidSamples,
+        /// What to do about it.
+        remedy: Remedy,
+    },
+    /// The baseline is not in the store.
+    #[error("there is no baseline `{name}`; {known}", known = list_known(.known))]
+    NoBaseline {
+        /// The name that was asked for.
+        name: BaselineName,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// The run is not in the store.
+    #[error("there is no {id}: `bench-analyzer runs` lists those that exist")]
+    NoRun {
+        /// The number that was asked for.
+        id: RunId,
+    },
+    /// Nothing has ever been imported.
+    #[error("{path} holds no run yet: run `cargo bench`, then `bench-analyzer import`")]
+    EmptyStore {
+        /// The database.
+        path: Utf8PathBuf,
+    },
+    /// The database could not be opened or used.
+    #[error("the database {path} {problem}")]
+    Database {
+        /// The database.
+        path: Utf8PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: DatabaseProblem,
+        /// What SQLite said, where it adds anything.
+        #[source]
+        source: Option<Box<sqlx::Error>>,
+    },
+    /// The database holds something this program never writes.
+    #[error(
+        "the database {path} holds {what}, which this program never writes: restore the file \
+         from a backup, or start a new one with --db"
+    )]
+    CorruptRecord {
+        /// The database.
+        path: Utf8PathBuf,
+        /// The offending record.
+        what: String,
+    },
+}
+
+/// What is wrong with a database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseProblem {
+    /// Another process holds its write lock for longer than anybody should wait.
+    #[error("is locked by another process: let that finish and try again")]
+    Locked,
+    /// It cannot be written.
+    #[error("is read-only: make it and its folder writable, or choose another with --db")]
+    ReadOnly,
+    /// It or its folder cannot be opened or made.
+    #[error(
+        "cannot be opened: check that its folder exists and is yours, or choose another with --db"
+    )]
+    CannotOpen,
+    /// It was written by a later version of this program.
+    #[error(
+        "was written by a newer bench-analyzer (schema {schema}): update this program, or choose \
+         another database with --db"
+    )]
+    Newer {
+        /// The newest schema version in it.
+        schema: i64,
+    },
+    /// It is not an SQLite database at all.
+    #[error("is not a database: check --db and BENCH_ANALYZER_DB, or move the file away")]
+    NotADatabase,
+    /// It is an SQLite database of another program.
+    #[error("belongs to another program: check --db and BENCH_ANALYZER_DB")]
+    Foreign,
+    /// It is damaged.
+    #[error("is damaged: restore it from a backup, or move it away and import again")]
+    Damaged,
+    /// There is no room left to write.
+    #[error(
+        "could not be written because the disk is full: make room and try again; nothing was stored"
+    )]
+    DiskFull,
+    /// Anything else.
+    #[error("failed")]
+    Other,
+}
+
+/// What helps against a file that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Criterion's own output.
+    RunCriterionAgain,
+    /// A file that somebody made.
+    FixFile,
+}
+
+impl Remedy {
+    fn text(self) -> &'static str {
+        match self {
+            Self::RunCriterionAgain => {
+                "Run that benchmark again, or delete its folder (layouts of Criterion 0.5 to 0.8 are known)"
+            }
+            Self::FixFile => "Correct the file, or make it again with the tool it came from",
+        }
+    }
+}
+
+fn list_known(names: &[String]) -> String {
+    if names.is_empty() {
+        "there is none yet: make one with `cargo bench -- --save-baseline NAME` or \
+         `bench-analyzer import --baseline NAME`"
+            .to_owned()
+    } else {
+        format!("those that exist are: {}", names.join(", "))
+    }
+}

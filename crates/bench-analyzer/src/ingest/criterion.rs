@@ -1,0 +1,187 @@
+//! Criterion's output folder, as versions 0.5 to 0.8 write it.
+//!
+//! Every benchmark has a folder `<group>/[<function>/][<value>/]` with a sub-folder for each saved
+//! result: `new` is the last one, `base` a copy of it, any other name a baseline that was
+//! saved with `--save-baseline`. Names of folders are shortened and made unique, so a benchmark is
+//! known by the `full_id` inside its `benchmark.json` only.
+//!
+//! Criterion keeps no time. Benchmarks of one process are written one after the other, so
+//! modification times tell which results belong together: see `session.rs`.
+
+mod files;
+mod session;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+
+use self::files::SavedResult;
+use self::tree::SavedFolder;
+use super::{Digest, MeasurementDraft, RunDraft, RunRole};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::model::BaselineName;
+
+/// Which of the saved results are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Only what was measured last.
+    Current,
+    /// That, and the baselines that Criterion keeps beside it.
+    CurrentAndBaselines,
+}
+
+/// What a Criterion folder held.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CriterionRuns {
+    /// The runs: the current one first, then earlier ones and baselines.
+    pub runs: Vec<RunDraft>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+const SOURCE: &str = "criterion";
+const NEW: &str = "new";
+const BASE: &str = "base";
+
+/// Reads a Criterion folder.
+///
+/// # Errors
+/// If it holds no result, or one that is cut off, malformed or impossible.
+pub fn read(root: &Utf8Path, wanted: Wanted, environment: &Environment) -> Result<CriterionRuns> {
+    let folders = tree::saved_folders(root)?;
+    if folders.is_empty() {
+        return Err(Error::NoResults { path: root.to_owned() });
+    }
+    let mut by_name: BTreeMap<String, Vec<SavedResult>> = BTreeMap::new();
+    let mut runs = CriterionRuns::default();
+    for SavedFolder { name, path } in folders {
+        if name == NEW || wanted == Wanted::CurrentAndBaselines {
+            by_name.entry(name).or_default().push(files::read(&path, &mut runs.notes)?);
+        }
+    }
+    let current = by_name.remove(NEW).unwrap_or_default();
+    drop_unchanged_base(&current, &mut by_name);
+
+    let sessions = session::split(one_a_benchmark(current, &mut runs.notes));
+    for (age, session) in sessions.into_iter().rev().enumerate() {
+        let role = if age == 0 { RunRole::Current } else { RunRole::Earlier };
+        if age > 0 {
+            runs.notes.push(describe_stale(root, &session));
+        }
+        runs.runs.push(draft(role, root.to_owned(), session, environment));
+    }
+    for (name, results) in by_name {
+        let Ok(baseline) = name.parse::<BaselineName>() else {
+            runs.notes.push(format!("{root}: a baseline cannot be called `{name}`; left out"));
+            continue;
+        };
+        for session in session::split(one_a_benchmark(results, &mut runs.notes)) {
+            let role = RunRole::Mirror(baseline.clone());
+            runs.runs.push(draft(role, root.to_owned(), session, environment));
+        }
+    }
+    Ok(runs)
+}
+
+/// Where Criterion writes: what its environment variables say, else `target/criterion` in the
+/// working folder or the nearest one above that has it.
+///
+/// # Errors
+/// If none of these places exists.
+pub fn default_root(environment: &Environment) -> Result<Utf8PathBuf> {
+    let named = environment.criterion_home.clone();
+    let target = environment.cargo_target_dir.as_ref().map(|dir| dir.join("criterion"));
+    let above = environment.working_dir.ancestors().map(|dir| dir.join("target/criterion"));
+    named
+        .into_iter()
+        .chain(target)
+        .chain(above)
+        .find(|dir| dir.is_dir())
+        .ok_or(Error::NoCriterionFolder)
+}
+
+/// A plain run copies `new` to `base`; such a copy is no result of its own.
+fn drop_unchanged_base(current: &[SavedResult], by_name: &mut BTreeMap<String, Vec<SavedResult>>) {
+    let Some(base) = by_name.get_mut(BASE) else { return };
+    base.retain(|saved| {
+        !current.iter().any(|new| new.series == saved.series && new.samples == saved.samples)
+    });
+    if base.is_empty() {
+        by_name.remove(BASE);
+    }
+}
+
+/// Where a renamed folder left the same benchmark twice, the newer result counts.
+fn one_a_benchmark(results: Vec<SavedResult>, notes: &mut Vec<String>) -> Vec<SavedResult> {
+    let mut unique: BTreeMap<_, SavedResult> = BTreeMap::new();
+    for result in results {
+        let Some(other) = unique.get(&result.series) else {
+            unique.insert(result.series.clone(), result);
+            continue;
+        };
+        let (kept, left) = if other.written_at >= result.written_at {
+            (other.path.clone(), result.path.clone())
+        } else {
+            (result.path.clone(), other.path.clone())
+        };
+        notes.push(format!(
+            "{left} and {kept} both hold `{}`: the newer one, {kept}, counts",
+            result.series.benchmark
+        ));
+        if kept == result.path {
+            unique.insert(result.series.clone(), result);
+        }
+    }
+    unique.into_values().collect()
+}
+
+fn describe_stale(root: &Utf8Path, session: &[SavedResult]) -> String {
+    let count = session.len();
+    let noun = if count == 1 { "benchmark was" } else { "benchmarks were" };
+    let name = session.first().map_or("", |result| result.series.benchmark.as_str());
+    let more = if count > 1 { " and others" } else { "" };
+    format!(
+        "{root}: {count} {noun} not part of the last run ({name}{more}): stored as an earlier run \
+         of its own. Delete their folders if they are gone for good"
+    )
+}
+
+fn draft(
+    role: RunRole,
+    origin: Utf8PathBuf,
+    session: Vec<SavedResult>,
+    environment: &Environment,
+) -> RunDraft {
+    let written_at = session.iter().map(|result| result.written_at).max();
+    let measured_at = written_at.unwrap_or(Timestamp::UNIX_EPOCH).min(environment.now);
+    let mut measurements = Vec::with_capacity(session.len());
+    for result in session {
+        for (series, samples) in result.resources {
+            // Bare counts are often equal by chance: the times they came with identify them.
+            let time = Digest::of(&[], &result.series, &result.samples);
+            let context = time.to_string();
+            let digest = Digest::of(&[&context], &series, &samples);
+            measurements.push(MeasurementDraft { series, samples, throughput: Vec::new(), digest });
+        }
+        let digest = Digest::of(&[], &result.series, &result.samples);
+        measurements.push(MeasurementDraft {
+            series: result.series,
+            samples: result.samples,
+            throughput: result.throughput,
+            digest,
+        });
+    }
+    RunDraft {
+        role,
+        source: SOURCE,
+        origin,
+        label: None,
+        measured_at,
+        revision: environment.revision_at(measured_at),
+        fingerprint: environment.fingerprint.clone(),
+        measurements,
+    }
+}

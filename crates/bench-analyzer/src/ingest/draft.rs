@@ -1,0 +1,62 @@
+//! What an import consists of before it is stored.
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+
+use super::digest::Digest;
+use crate::model::{BaselineName, Fingerprint, Revision, Samples, Series, Throughput};
+
+/// One series of one run, read but not stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasurementDraft {
+    /// What was measured.
+    pub series: Series,
+    /// The values.
+    pub samples: Samples,
+    /// The work of one iteration.
+    pub throughput: Vec<Throughput>,
+    /// Tells whether this very measurement is stored already.
+    pub digest: Digest,
+}
+
+/// What a run is to become in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunRole {
+    /// A result of the present code; such runs of one import are replicates.
+    Current,
+    /// A result that was left over from before, and stands alone.
+    Earlier,
+    /// A mirror of a baseline that another tool keeps. It replaces what the store has under
+    /// that name only where it is newer.
+    Mirror(BaselineName),
+}
+
+/// One run, read but not stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDraft {
+    /// What it is to become.
+    pub role: RunRole,
+    /// The format it came in.
+    pub source: &'static str,
+    /// The folder or file it came from.
+    pub origin: Utf8PathBuf,
+    /// The name its file gave it.
+    pub label: Option<String>,
+    /// When it measured.
+    pub measured_at: Timestamp,
+    /// The source code it measured, as far as that is known.
+    pub revision: Revision,
+    /// The machine it ran on.
+    pub fingerprint: Fingerprint,
+    /// What it measured.
+    pub measurements: Vec<MeasurementDraft>,
+}
+
+/// Everything that one import stores, or nothing of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportBatch {
+    /// The runs.
+    pub runs: Vec<RunDraft>,
+    /// Things the user should know about what was read.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,20 @@
+//! What is measured and under which circumstances: the words that every other module speaks.
+//!
+//! A [`Series`] is one metric of one benchmark and says nothing about values. A [`Run`] is one
+//! process that measured, and the unit of replication: samples inside one process share its
+//! memory layout, its place on the machine and its moment, so they cannot stand for other
+//! processes. A [`Measurement`] is one series in one run.
+
+pub(crate) mod baseline;
+pub(crate) mod history;
+pub(crate) mod measurement;
+pub(crate) mod run;
+pub(crate) mod samples;
+pub(crate) mod series;
+
+pub use baseline::{BaselineInfo, BaselineName, Selector};
+pub use history::{History, HistoryPoint};
+pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
+pub use run::{Fingerprint, Revision, Run, RunId};
+pub use samples::{InvalidSamples, Sample, Samples};
+pub use series::{BenchmarkId, Direction, Metric, Series, Throughput, ThroughputKind, Unit};

@@ -1,0 +1,30 @@
+//! The report for programs.
+
+use std::io;
+
+use serde::Serialize;
+
+use super::Reporter;
+use crate::analyzer::AnalysisReport;
+
+/// Writes one JSON object: the [`AnalysisReport`] and the version of its layout.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JsonReporter;
+
+/// The version of the layout; it changes when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'r> {
+    schema: u32,
+    #[serde(flatten)]
+    report: &'r AnalysisReport,
+}
+
+impl Reporter for JsonReporter {
+    fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let document = Document { schema: SCHEMA, report };
+        serde_json::to_writer_pretty(&mut *output, &document)?;
+        writeln!(output)
+    }
+}

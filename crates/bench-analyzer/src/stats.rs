@@ -1,0 +1,12 @@
+//! Pure statistics over slices; every formula names its source.
+//!
+//! Values are compared as logarithms, because benchmarks change by factors: a difference of
+//! logarithms is the logarithm of a ratio, is symmetric in both sides and free of units.
+
+pub mod bootstrap;
+pub mod difference;
+pub mod multiplicity;
+pub mod outliers;
+pub mod quantile;
+pub mod spread;
+pub mod summary;

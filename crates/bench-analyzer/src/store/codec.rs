@@ -1,0 +1,169 @@
+//! Raw samples as bytes: a tag, then the samples.
+//!
+//! Benchmarks mostly give whole nanoseconds over slowly growing iteration counts, so whole
+//! numbers are stored as differences to their predecessor in variable-length form (LEB128 of the
+//! zigzagged difference): about five bytes a sample instead of sixteen. Anything else is stored as
+//! it is, so that nothing is ever rounded.
+
+use crate::model::{InvalidSamples, Sample, Samples};
+
+const WHOLE: u8 = 1;
+const EXACT: u8 = 2;
+
+/// Below this, 2^53, a float holds every whole number exactly.
+const MAX_WHOLE: u64 = 1 << 53;
+
+/// Why stored samples could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub(super) enum CodecError {
+    #[error("samples in a form that is not known")]
+    UnknownTag,
+    #[error("samples that end in the middle")]
+    Truncated,
+    #[error("samples that are impossible ({0})")]
+    Invalid(#[from] InvalidSamples),
+}
+
+pub(super) fn encode(samples: &Samples) -> Vec<u8> {
+    let samples = samples.as_slice();
+    let whole = samples.iter().all(|sample| {
+        sample.total.fract() == 0.0
+            && sample.total < MAX_WHOLE as f64
+            && sample.iterations < MAX_WHOLE
+    });
+    if whole { encode_whole(samples) } else { encode_exact(samples) }
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Samples, CodecError> {
+    let (&tag, rest) = bytes.split_first().ok_or(CodecError::Truncated)?;
+    let samples = match tag {
+        WHOLE => decode_whole(rest)?,
+        EXACT => decode_exact(rest)?,
+        _ => return Err(CodecError::UnknownTag),
+    };
+    Ok(Samples::new(samples)?)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the caller checked that all numbers are whole and below 2^53"
+)]
+fn encode_whole(samples: &[Sample]) -> Vec<u8> {
+    let mut bytes = vec![WHOLE];
+    let (mut iterations, mut step, mut total) = (0_i64, 0_i64, 0_i64);
+    for sample in samples {
+        // Iterations of linear sampling grow by the same step: its difference is zero.
+        let next_step = sample.iterations as i64 - iterations;
+        push_varint(&mut bytes, next_step - step);
+        (iterations, step) = (sample.iterations as i64, next_step);
+        push_varint(&mut bytes, sample.total as i64 - total);
+        total = sample.total as i64;
+    }
+    bytes
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers below 2^53 are exact, and Samples refuses negative ones"
+)]
+fn decode_whole(mut bytes: &[u8]) -> Result<Vec<Sample>, CodecError> {
+    let mut samples = Vec::new();
+    let (mut iterations, mut step, mut total) = (0_i64, 0_i64, 0_i64);
+    while !bytes.is_empty() {
+        step = step.wrapping_add(take_varint(&mut bytes)?);
+        iterations = iterations.wrapping_add(step);
+        total = total.wrapping_add(take_varint(&mut bytes)?);
+        samples.push(Sample { iterations: iterations.max(0) as u64, total: total as f64 });
+    }
+    Ok(samples)
+}
+
+fn encode_exact(samples: &[Sample]) -> Vec<u8> {
+    let mut bytes = vec![EXACT];
+    for sample in samples {
+        bytes.extend(sample.iterations.to_le_bytes());
+        bytes.extend(sample.total.to_le_bytes());
+    }
+    bytes
+}
+
+fn decode_exact(bytes: &[u8]) -> Result<Vec<Sample>, CodecError> {
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    if !rest.is_empty() {
+        return Err(CodecError::Truncated);
+    }
+    let sample = |pair: &[u8; 16]| {
+        let (words, _) = pair.as_chunks::<8>();
+        Sample { iterations: u64::from_le_bytes(words[0]), total: f64::from_le_bytes(words[1]) }
+    };
+    Ok(pairs.iter().map(sample).collect())
+}
+
+fn push_varint(bytes: &mut Vec<u8>, value: i64) {
+    let mut zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    while zigzag >= 0x80 {
+        bytes.push((zigzag & 0x7f) as u8 | 0x80);
+        zigzag >>= 7;
+    }
+    bytes.push((zigzag & 0x7f) as u8);
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Result<i64, CodecError> {
+    let mut zigzag = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first().ok_or(CodecError::Truncated)?;
+        *bytes = rest;
+        zigzag |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok((zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed()));
+        }
+    }
+    Err(CodecError::UnknownTag)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn linear_whole_samples_take_few_bytes() {
+        let samples: Vec<Sample> = (1..=100)
+            .map(|index| Sample { iterations: index * 50, total: (index * 50 * 83) as f64 })
+            .collect();
+        let encoded = encode(&Samples::new(samples).unwrap());
+        assert!(encoded.len() < 100 * 5, "{} bytes", encoded.len());
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused() {
+        assert_eq!(decode(&[]), Err(CodecError::Truncated));
+        assert_eq!(decode(&[9, 1]), Err(CodecError::UnknownTag));
+        assert_eq!(decode(&[WHOLE, 0x80]), Err(CodecError::Truncated));
+        assert_eq!(decode(&[EXACT, 1, 2, 3]), Err(CodecError::Truncated));
+        assert_eq!(decode(&[WHOLE]), Err(CodecError::Invalid(InvalidSamples::Empty)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_comes_back_exactly(
+            whole in proptest::collection::vec((1_u64..1 << 52, 0_u64..1 << 52), 1..50),
+            exact in proptest::collection::vec((1_u64.., 0.0_f64..1e300), 1..50),
+        ) {
+            let whole = whole.into_iter().map(|(iterations, total)| Sample { iterations, total: total as f64 });
+            let exact = exact.into_iter().map(|(iterations, total)| Sample { iterations, total });
+            for samples in [whole.collect::<Vec<_>>(), exact.collect()] {
+                let samples = Samples::new(samples).unwrap();
+                prop_assert_eq!(decode(&encode(&samples)), Ok(samples));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

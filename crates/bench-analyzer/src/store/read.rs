@@ -1,0 +1,219 @@
+//! Reading results and history back.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Store, codec};
+use crate::error::{Error, Result};
+use crate::model::{
+    BenchmarkId, BenchmarkResults, Direction, Fingerprint, History, HistoryPoint, Measurement,
+    Metric, Revision, Run, RunId, Selector, Series, Throughput, ThroughputKind, Unit,
+};
+use crate::stats::summary::Summary;
+
+/// How many runs back the between-run spread is borrowed from: enough to estimate it, few enough
+/// to be about the present code and machine.
+const HISTORY_RUNS: i64 = 60;
+
+impl Store {
+    /// Everything that one side of a comparison consists of.
+    ///
+    /// # Errors
+    /// If there is no such baseline or run, or no run at all.
+    pub async fn results(&mut self, selector: &Selector) -> Result<BenchmarkResults> {
+        let mut results = BenchmarkResults::new(selector.to_string());
+        let members = self.members(selector).await?;
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            r#"SELECT m.id AS "id!", m.run_id, s.benchmark, s.metric, s.unit, s.direction,
+                      m.sample_count, m.median, m.minimum, m.p90, m.relative_spread,
+                      m.relative_error, samples.data
+               FROM json_each(?) AS chosen
+               JOIN measurements AS m ON m.id = chosen.value
+               JOIN series AS s ON s.id = m.series_id
+               JOIN runs ON runs.id = m.run_id
+               JOIN samples ON samples.measurement_id = m.id
+               ORDER BY runs.measured_at, runs.id"#,
+            members,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(&failed)?;
+        let mut runs = BTreeSet::new();
+        let mut throughput = self.throughput(&members).await?;
+        for row in rows {
+            let series = series(row.benchmark, row.metric, row.unit, &row.direction)
+                .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
+            let samples = codec::decode(&row.data).map_err(|e| self.corrupt(e.to_string()))?;
+            let summary = Summary {
+                sample_count: usize::try_from(row.sample_count).unwrap_or_default(),
+                median: row.median,
+                minimum: row.minimum,
+                p90: row.p90,
+                relative_spread: row.relative_spread,
+                relative_error: row.relative_error,
+            };
+            runs.insert(row.run_id);
+            results.add(&series, Measurement { run: RunId(row.run_id), summary, samples });
+            if let Some(throughput) = throughput.remove(&row.id)
+                && let Some(result) = results.results.get_mut(&series)
+            {
+                result.throughput = throughput;
+            }
+        }
+        results.runs = self.runs_of(&runs).await?;
+        Ok(results)
+    }
+
+    /// The latest values of every series on one machine, without those of some runs.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn history(
+        &mut self,
+        fingerprint: &Fingerprint,
+        without: &[RunId],
+    ) -> Result<History> {
+        let failed = self.failed();
+        let Fingerprint { cpu, cores, os, rustc, profile } = fingerprint;
+        let rows = sqlx::query!(
+            r#"SELECT s.benchmark, s.metric, s.unit, s.direction, m.run_id, m.median,
+                      recent.measured_at AS "measured_at!: i64"
+               FROM (SELECT runs.id, runs.measured_at FROM runs
+                     JOIN fingerprints AS f ON f.id = runs.fingerprint_id
+                     WHERE f.cpu = ? AND f.cores = ? AND f.os = ? AND f.rustc = ?
+                       AND f.profile = ?
+                     ORDER BY runs.measured_at DESC, runs.id DESC LIMIT ?) AS recent
+               JOIN measurements AS m ON m.run_id = recent.id
+               JOIN series AS s ON s.id = m.series_id
+               ORDER BY recent.measured_at, recent.id"#,
+            cpu,
+            cores,
+            os,
+            rustc,
+            profile,
+            HISTORY_RUNS,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(&failed)?;
+        let mut history = History::new();
+        for row in rows {
+            let run = RunId(row.run_id);
+            if without.contains(&run) {
+                continue;
+            }
+            let series = series(row.benchmark, row.metric, row.unit, &row.direction)
+                .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
+            let measured_at = self.timestamp(row.measured_at)?;
+            let point = HistoryPoint { run, measured_at, median: row.median };
+            history.entry(series).or_default().push(point);
+        }
+        Ok(history)
+    }
+
+    /// The numbers of a side's measurements, as a JSON array.
+    async fn members(&mut self, selector: &Selector) -> Result<String> {
+        let failed = self.failed();
+        let ids = match selector {
+            Selector::Latest => {
+                sqlx::query_scalar!(
+                    r#"SELECT m.id AS "id!" FROM measurements AS m
+                       JOIN runs ON runs.id = m.run_id WHERE runs.set_id =
+                       (SELECT set_id FROM runs
+                        ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1)"#
+                )
+                .fetch_all(&mut self.connection)
+                .await
+            }
+            Selector::Run(RunId(id)) => {
+                sqlx::query_scalar!(r#"SELECT id AS "id!" FROM measurements WHERE run_id = ?"#, id)
+                    .fetch_all(&mut self.connection)
+                    .await
+            }
+            Selector::Baseline(name) => {
+                let name = name.as_str();
+                sqlx::query_scalar!(
+                    r#"SELECT member.measurement_id AS "id!" FROM baseline_members AS member
+                       JOIN baselines ON baselines.id = member.baseline_id
+                       WHERE baselines.name = ?"#,
+                    name,
+                )
+                .fetch_all(&mut self.connection)
+                .await
+            }
+        }
+        .map_err(failed)?;
+        if ids.is_empty() {
+            return Err(self.nothing_selected(selector).await?);
+        }
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        Ok(format!("[{}]", ids.join(",")))
+    }
+
+    async fn nothing_selected(&mut self, selector: &Selector) -> Result<Error> {
+        Ok(match selector {
+            Selector::Latest => Error::EmptyStore { path: self.path.clone() },
+            Selector::Run(id) => Error::NoRun { id: *id },
+            Selector::Baseline(name) => {
+                let known = self.baselines().await?;
+                let known = known.into_iter().map(|baseline| baseline.name.to_string()).collect();
+                Error::NoBaseline { name: name.clone(), known }
+            }
+        })
+    }
+
+    async fn throughput(&mut self, members: &str) -> Result<HashMap<i64, Vec<Throughput>>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT measurement_id, kind, amount FROM throughputs
+             WHERE measurement_id IN (SELECT value FROM json_each(?))",
+            members,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        let mut throughput: HashMap<i64, Vec<Throughput>> = HashMap::new();
+        for row in rows {
+            let kind = ThroughputKind::parse(&row.kind)
+                .ok_or_else(|| self.corrupt(format!("the throughput `{}`", row.kind)))?;
+            let amount = u64::try_from(row.amount).unwrap_or_default();
+            throughput.entry(row.measurement_id).or_default().push(Throughput { kind, amount });
+        }
+        Ok(throughput)
+    }
+
+    async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
+        let runs = self.runs(None).await?;
+        let mut runs: Vec<Run> = runs
+            .into_iter()
+            .map(|listing| listing.run)
+            .filter(|run| ids.contains(&run.id.0))
+            .collect();
+        runs.sort_by_key(|run| (run.measured_at, run.id));
+        Ok(runs)
+    }
+}
+
+/// Puts a series together from its columns; `None` if the direction is none.
+pub(super) fn series(
+    benchmark: String,
+    metric: String,
+    unit: String,
+    direction: &str,
+) -> Option<Series> {
+    Some(Series {
+        benchmark: BenchmarkId::new(benchmark),
+        metric: Metric::new(metric),
+        unit: Unit::new(unit),
+        direction: direction.parse::<Direction>().ok()?,
+    })
+}
+
+/// Puts a revision together from its columns.
+pub(super) fn revision(
+    commit: Option<String>,
+    branch: Option<String>,
+    dirty: Option<i64>,
+) -> Revision {
+    Revision { commit, branch, dirty: dirty.map(|dirty| dirty != 0) }
+}

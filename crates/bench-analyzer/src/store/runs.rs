@@ -1,0 +1,79 @@
+//! Listing runs.
+
+use serde::Serialize;
+
+use super::{Store, read};
+use crate::error::Result;
+use crate::model::{Fingerprint, Run, RunId};
+
+/// A run and how much it measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunListing {
+    /// The run.
+    #[serde(flatten)]
+    pub run: Run,
+    /// The set of replicate runs it belongs to.
+    pub set: i64,
+    /// How many benchmarks it measured.
+    pub benchmarks: u64,
+    /// The baselines that take measurements from it.
+    pub baselines: Vec<String>,
+}
+
+impl Store {
+    /// All runs, newest first, or only so many of them.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn runs(&mut self, limit: Option<u32>) -> Result<Vec<RunListing>> {
+        let failed = self.failed();
+        let limit = limit.map_or(-1, i64::from);
+        let rows = sqlx::query!(
+            r#"SELECT runs.id AS "id!", set_id, measured_at, imported_at, source, origin, label,
+                      commit_sha, branch, dirty, cpu, cores, os, rustc, profile,
+                      (SELECT count(DISTINCT series.benchmark) FROM measurements AS m
+                       JOIN series ON series.id = m.series_id
+                       WHERE m.run_id = runs.id) AS "benchmarks!: i64",
+                      (SELECT group_concat(name, char(10)) FROM
+                       (SELECT DISTINCT b.name FROM baselines AS b
+                        JOIN baseline_members AS member ON member.baseline_id = b.id
+                        JOIN measurements AS m ON m.id = member.measurement_id
+                        WHERE m.run_id = runs.id ORDER BY b.name)) AS "baselines: String"
+               FROM runs JOIN fingerprints AS f ON f.id = runs.fingerprint_id
+               ORDER BY measured_at DESC, runs.id DESC LIMIT ?"#,
+            limit,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                let run = Run {
+                    id: RunId(row.id),
+                    measured_at: self.timestamp(row.measured_at)?,
+                    imported_at: self.timestamp(row.imported_at)?,
+                    source: row.source,
+                    origin: row.origin,
+                    label: row.label,
+                    revision: read::revision(row.commit_sha, row.branch, row.dirty),
+                    fingerprint: Fingerprint {
+                        cpu: row.cpu,
+                        cores: u32::try_from(row.cores).unwrap_or_default(),
+                        os: row.os,
+                        rustc: row.rustc,
+                        profile: row.profile,
+                    },
+                };
+                Ok(RunListing {
+                    run,
+                    set: row.set_id,
+                    benchmarks: u64::try_from(row.benchmarks).unwrap_or_default(),
+                    baselines: row
+                        .baselines
+                        .map(|names| names.lines().map(str::to_owned).collect())
+                        .unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+}

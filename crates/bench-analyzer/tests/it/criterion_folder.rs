@@ -1,0 +1,218 @@
+//! What is read from Criterion's folders, and what is refused.
+
+use std::time::Duration;
+
+use crate::workspace::Workspace;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn missing_folder_says_where_it_looked_and_what_to_do() {
+    let workspace = Workspace::new();
+    let finished = workspace.run(&["import"], 3);
+    assert!(finished.stderr.contains("target/criterion"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("run `cargo bench` first"), "{}", finished.stderr);
+}
+
+#[test]
+fn empty_folder_is_named() {
+    let workspace = Workspace::new();
+    std::fs::create_dir_all(workspace.path().join("target/criterion/report")).unwrap();
+    let finished = workspace.run(&["import"], 3);
+    assert!(finished.stderr.contains("found no benchmark results in"), "{}", finished.stderr);
+}
+
+#[test]
+fn file_cut_off_in_the_middle_is_named_and_nothing_is_stored() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("group/good", "new", 100.0, 1);
+    criterion.save("group/torn", "new", 100.0, 2);
+    let torn = criterion.saved("group/torn", "new").join("sample.json");
+    let whole = std::fs::read(&torn).unwrap();
+    for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&torn, &whole[..length]).unwrap();
+        let finished = workspace.run(&["import"], 3);
+        assert!(finished.stderr.contains("group/torn/new/sample.json"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("Run that benchmark again"), "{}", finished.stderr);
+        assert_eq!(workspace.run(&["runs", "--format", "json"], 0).stdout.trim(), "[]");
+    }
+}
+
+#[test]
+fn result_without_its_name_is_refused() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    std::fs::remove_file(criterion.saved("a", "new").join("benchmark.json")).unwrap();
+    let finished = workspace.run(&["import"], 3);
+    assert!(finished.stderr.contains("a/new/benchmark.json"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the file is missing"), "{}", finished.stderr);
+}
+
+#[test]
+fn layout_of_another_version_is_refused() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    let sample = criterion.saved("a", "new").join("sample.json");
+    std::fs::write(&sample, r#"{"version": 99, "samples": [[1, 2]]}"#).unwrap();
+    let finished = workspace.run(&["import"], 3);
+    assert!(finished.stderr.contains("missing field `iters`"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("Criterion 0.5 to 0.8"), "{}", finished.stderr);
+}
+
+#[test]
+fn impossible_values_are_refused_by_name() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    let sample = criterion.saved("a", "new").join("sample.json");
+    let cases = [
+        (r#"{"iters":[1.0,2.0],"times":[10.0,-3.0]}"#, "sample 1 is negative"),
+        (r#"{"iters":[1.0],"times":[0.0]}"#, "sample 0 took no time"),
+        (r#"{"iters":[],"times":[]}"#, "there is no sample"),
+        (r#"{"iters":[1.0],"times":[1e999]}"#, "number out of range"),
+        (r#"{"iters":[1.0],"times":[null]}"#, "invalid type: null"),
+        (r#"{"iters":[0.0],"times":[1.0]}"#, "0 is not a number of iterations"),
+        (r#"{"iters":[1.5],"times":[1.0]}"#, "1.5 is not a number of iterations"),
+        (r#"{"iters":[1.0,2.0],"times":[1.0]}"#, "2 iteration counts but 1 times"),
+    ];
+    for (content, complaint) in cases {
+        std::fs::write(&sample, content).unwrap();
+        let finished = workspace.run(&["import"], 3);
+        assert!(finished.stderr.contains(complaint), "{content}: {}", finished.stderr);
+    }
+    std::fs::write(&sample, b"{\"iters\":[\xff\xfe]}").unwrap();
+    let finished = workspace.run(&["import"], 3);
+    assert!(finished.stderr.contains("cannot be understood"), "{}", finished.stderr);
+}
+
+#[test]
+fn one_sample_is_enough_to_store_and_too_little_to_judge() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    for (name, time) in [("main", 100.0), ("new", 110.0)] {
+        criterion.save("a", name, time, 1);
+        let content = format!(r#"{{"iters":[1.0],"times":[{time}]}}"#);
+        std::fs::write(criterion.saved("a", name).join("sample.json"), content).unwrap();
+    }
+    let report = workspace.run(&["report", "--baseline", "main", "--format", "json"], 0).json();
+    assert_eq!(report["comparisons"][0]["verdict"], "inconclusive");
+    assert_eq!(report["comparisons"][0]["replication"], "unreplicated");
+}
+
+#[test]
+fn deleted_benchmarks_are_no_part_of_the_latest_run() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("kept", "new", 100.0, 1);
+    criterion.save("deleted", "new", 100.0, 2);
+    criterion.age("deleted", "new", 5 * HOUR);
+    let finished = workspace.run(&["import"], 0);
+    assert!(finished.stderr.contains("1 benchmark was not part of the last run (deleted)"));
+    let runs = workspace.run(&["runs", "--format", "json"], 0).json();
+    assert_eq!(runs.as_array().unwrap().len(), 2);
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    let measured = report["measured"].as_array().unwrap();
+    assert_eq!(measured.len(), 1);
+    assert_eq!(measured[0]["benchmark"], "kept");
+}
+
+#[test]
+fn change_and_report_folders_are_no_results() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    criterion.save("a", "change", 100.0, 2);
+    criterion.save("a", "report", 100.0, 3);
+    workspace.run(&["import"], 0);
+    assert_eq!(workspace.run(&["runs", "--format", "json"], 0).json().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn base_that_equals_new_is_no_second_result() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    criterion.save("a", "base", 100.0, 1);
+    workspace.run(&["import"], 0);
+    let baselines = workspace.run(&["baseline", "list", "--format", "json"], 0);
+    assert_eq!(baselines.stdout.trim(), "[]");
+}
+
+#[test]
+fn benchmarks_are_known_by_their_full_name_not_their_folder() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    criterion.save("a_2", "new", 200.0, 2);
+    for (folder, name) in [("a", "a?b"), ("a_2", "a*b")] {
+        let file = criterion.saved(folder, "new").join("benchmark.json");
+        std::fs::write(file, format!(r#"{{"full_id":"{name}","throughput":null}}"#)).unwrap();
+    }
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    let names: Vec<_> =
+        report["measured"].as_array().unwrap().iter().map(|one| &one["benchmark"]).collect();
+    assert_eq!(names, ["a*b", "a?b"]);
+}
+
+#[test]
+fn two_folders_of_one_benchmark_leave_the_newer() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    criterion.save("b", "new", 200.0, 2);
+    let content = r#"{"full_id":"a"}"#;
+    std::fs::write(criterion.saved("b", "new").join("benchmark.json"), content).unwrap();
+    criterion.age("a", "new", HOUR / 10);
+    let finished = workspace.run(&["import"], 0);
+    assert!(finished.stderr.contains("both hold `a`"), "{}", finished.stderr);
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    assert!((report["measured"][0]["value"].as_f64().unwrap() - 200.0).abs() < 3.0);
+}
+
+#[test]
+fn every_kind_of_throughput_is_kept() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    let kinds = [
+        (r#"{"Bits":8}"#, r#"[{"amount":8,"kind":"bits"}]"#),
+        (r#"{"Bytes":8}"#, r#"[{"amount":8,"kind":"bytes"}]"#),
+        (r#"{"BytesDecimal":8}"#, r#"[{"amount":8,"kind":"bytes_decimal"}]"#),
+        (r#"{"Elements":8}"#, r#"[{"amount":8,"kind":"elements"}]"#),
+        (
+            r#"{"ElementsAndBytes":{"elements":2,"bytes":8}}"#,
+            r#"[{"amount":8,"kind":"bytes"},{"amount":2,"kind":"elements"}]"#,
+        ),
+    ];
+    for (index, (throughput, _)) in kinds.iter().enumerate() {
+        let name = format!("b{index}");
+        criterion.save(&name, "new", 100.0, index);
+        let content = format!(r#"{{"full_id":"{name}","throughput":{throughput}}}"#);
+        std::fs::write(criterion.saved(&name, "new").join("benchmark.json"), content).unwrap();
+    }
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    for (index, (_, expected)) in kinds.iter().enumerate() {
+        assert_eq!(report["measured"][index]["throughput"].to_string(), *expected);
+    }
+}
+
+#[test]
+fn resources_beside_the_samples_are_compared_apart() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    for (name, memory) in [("main", 1 << 20), ("new", 1 << 23)] {
+        criterion.save("a", name, 100.0, memory);
+        let content = format!(
+            r#"{{"schema":1,"iterations":10,"cpu_user_ns":1000,"peak_resident_bytes":{memory}}}"#
+        );
+        std::fs::write(criterion.saved("a", name).join("resources.json"), content).unwrap();
+    }
+    let report = workspace.run(&["report", "--baseline", "main", "--format", "json"], 0).json();
+    assert_eq!(report["comparisons"].as_array().unwrap().len(), 1);
+    let resources = report["resource_analysis"]["comparisons"].as_array().unwrap();
+    let memory = resources.iter().find(|one| one["metric"] == "peak_resident").unwrap();
+    assert_eq!(memory["verdict"], "regression");
+}

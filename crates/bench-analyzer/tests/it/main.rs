@@ -1,0 +1,9 @@
+//! The program as its users meet it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod baselines;
+mod criterion_folder;
+mod database;
+mod importing;
+mod reporting;
+mod workspace;

@@ -1,0 +1,154 @@
+//! Reports from the command line.
+
+use crate::workspace::Workspace;
+
+/// Three replicate runs a side of two benchmarks, of which one got slower.
+fn replicated() -> Workspace {
+    let workspace = Workspace::new();
+    for index in 0..3 {
+        let wobble = 1.0 + index as f64 / 1000.0;
+        let old = workspace.criterion_at(&format!("old{index}"));
+        let new = workspace.criterion_at(&format!("new{index}"));
+        for (benchmark, factor) in [("group/slower", 1.3), ("group/same", 1.0)] {
+            old.save(benchmark, "new", 1000.0 * wobble, index);
+            new.save(benchmark, "new", 1000.0 * wobble * factor, index + 7);
+        }
+    }
+    workspace.run(&["import", "--baseline", "main", "old0", "old1", "old2"], 0);
+    workspace.run(&["import", "new0", "new1", "new2"], 0);
+    workspace
+}
+
+#[test]
+fn a_replicated_regression_is_named_and_fails_the_gate() {
+    let workspace = replicated();
+    let finished = workspace.run(&["report", "--baseline", "main"], 0);
+    assert!(finished.stdout.contains("1 regression, 0 improvements"), "{}", finished.stdout);
+    let arguments = ["report", "--baseline", "main", "--fail-on", "regression", "--format", "json"];
+    let report = workspace.run(&arguments, 1).json();
+    assert_eq!(report["regressions"][0]["test_name"], "group/slower");
+    assert_eq!(report["regressions"][0]["severity"], "high");
+    assert_eq!(report["regressions"].as_array().unwrap().len(), 1);
+    assert_eq!(report["schema"], 1);
+}
+
+#[test]
+fn an_unreplicated_regression_is_named_and_fails_nothing() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    for (index, benchmark) in ["core/copy", "core/add", "core/compile"].into_iter().enumerate() {
+        criterion.save(benchmark, "main", 1000.0, index);
+        let factor = if benchmark == "core/copy" { 1.3 } else { 1.01 };
+        criterion.save(benchmark, "new", 1000.0 * factor, index + 5);
+    }
+    let finished = workspace.run(&["report", "--baseline", "main", "--fail-on", "regression"], 0);
+    let line = finished.stdout.lines().find(|line| line.contains("core/copy")).unwrap();
+    assert!(line.contains("+30.") && line.contains("unreplicated"), "{line}");
+    assert!(finished.stdout.contains("1 regression, 0 improvements"), "{}", finished.stdout);
+}
+
+#[test]
+fn report_needs_no_other_command_before_it() {
+    let workspace = Workspace::new();
+    workspace.criterion().save_baseline("a", "main", 100.0, 1);
+    let finished = workspace.run(&["report", "--baseline", "main"], 0);
+    assert!(finished.stderr.contains("are the same runs"), "{}", finished.stderr);
+    workspace.criterion().save("a", "new", 150.0, 2);
+    let finished = workspace.run(&["report", "--baseline", "main"], 0);
+    assert!(finished.stdout.contains("+50.0%"), "{}", finished.stdout);
+}
+
+#[test]
+fn benchmarks_of_one_side_only_are_listed() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("gone", "main", 100.0, 1);
+    criterion.save("both", "main", 100.0, 2);
+    criterion.save("both", "new", 100.0, 3);
+    criterion.save("fresh", "new", 100.0, 4);
+    let report = workspace.run(&["report", "--baseline", "main", "--format", "json"], 0).json();
+    assert_eq!(report["only_in_baseline"][0]["benchmark"], "gone");
+    assert_eq!(report["only_in_current"][0]["benchmark"], "fresh");
+}
+
+#[test]
+fn two_runs_are_compared_by_number() {
+    let workspace = replicated();
+    let arguments =
+        ["report", "--baseline", "run:1", "--current", "run:4", "--format", "json", "--no-import"];
+    let report = workspace.run(&arguments, 0).json();
+    assert_eq!(report["comparisons"][0]["replication"], "borrowed");
+    let finished = workspace.run(&["report", "--baseline", "run:99"], 3);
+    assert!(finished.stderr.contains("there is no run:99"), "{}", finished.stderr);
+}
+
+#[test]
+fn colours_follow_the_flag() {
+    let workspace = replicated();
+    let plain = workspace.run(&["report", "--baseline", "main"], 0);
+    assert!(!plain.stdout.contains('\u{1b}'));
+    let coloured = workspace.run(&["report", "--baseline", "main", "--color", "always"], 0);
+    assert!(coloured.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let workspace = Workspace::new();
+    for arguments in [
+        &["report", "--threshold", "much"][..],
+        &["report", "--alpha", "1.5"],
+        &["report", "--current", "run:x"],
+        &["import", "--append"],
+        &["dance"],
+    ] {
+        workspace.run(arguments, 2);
+    }
+}
+
+#[test]
+fn help_teaches_the_way_in() {
+    let workspace = Workspace::new();
+    let finished = workspace.run(&["--help"], 0);
+    assert!(finished.stdout.contains("bench-analyzer report --baseline main"));
+    assert!(finished.stdout.contains("Exit codes"));
+}
+
+/// Replaces what differs from machine to machine and from time to time.
+fn redacted(text: &str) -> String {
+    let is_time = |word: &str| word.len() == 10 && word.bytes().filter(|b| *b == b'-').count() == 2;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut kept = Vec::new();
+        let mut index = 0;
+        while let Some(word) = words.get(index) {
+            if is_time(word) {
+                kept.push("DATE TIME");
+                index += 1;
+            } else {
+                kept.push(word);
+            }
+            index += 1;
+        }
+        lines.push(kept.join(" "));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn human_report_reads_as_agreed() {
+    let finished = replicated().run(&["report", "--baseline", "main"], 0);
+    insta::assert_snapshot!(redacted(&finished.stdout));
+}
+
+#[test]
+fn markdown_report_reads_as_agreed() {
+    let finished = replicated().run(&["report", "--baseline", "main", "--format", "markdown"], 0);
+    insta::assert_snapshot!(redacted(&finished.stdout));
+}
+
+#[test]
+fn report_without_a_baseline_shows_the_values() {
+    let finished = replicated().run(&["report"], 0);
+    insta::assert_snapshot!(redacted(&finished.stdout));
+}
