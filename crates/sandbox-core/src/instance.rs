@@ -177,9 +177,17 @@ impl Instance {
         if control.stop_reason().is_some() {
             return Err(self.stopped(function));
         }
+        self.refusals.forget();
         let result = control.watch(|| catch_unwind(AssertUnwindSafe(|| run(self))));
-        // An instance that was interrupted may be hit once more, late; it is never used again.
-        self.poisoned |= control.stop_reason().is_some();
+        if control.stop_reason().is_some() {
+            // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
+            // a sleep that was cut short. And a late interrupt may still hit the instance.
+            self.poisoned = true;
+            return Err(result
+                .ok()
+                .and_then(Result::err)
+                .unwrap_or_else(|| self.stopped(function)));
+        }
         match result {
             Ok(result) => {
                 self.poisoned |= result.as_ref().is_err_and(poisons);

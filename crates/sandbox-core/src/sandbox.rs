@@ -107,6 +107,7 @@ impl WasmSandbox {
         if profile.is_trusted()
             && let Some(instance) = &mut *turn
         {
+            instance.begin_turn();
             let result = self.inner.run(instance, at, export, &prepared);
             if instance.control().take_outlasted_tick() {
                 profile.break_trust();
@@ -166,9 +167,9 @@ impl WasmSandbox {
         arguments: Arguments<'static>,
     ) -> Result<(Turn, Result<Returned>)> {
         let cancellation = Cancellation::default();
-        let _guard = cancellation.on_drop();
+        let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        on_worker(move || {
+        let outcome = on_worker(move || {
             let instance = match inner.ready(&mut turn, &cancellation) {
                 Ok(instance) => instance,
                 Err(error) => return (turn, Err(error)),
@@ -182,7 +183,9 @@ impl WasmSandbox {
             }
             (turn, returned)
         })
-        .await
+        .await;
+        guard.disarm();
+        outcome
     }
 }
 

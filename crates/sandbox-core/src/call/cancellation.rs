@@ -40,15 +40,24 @@ impl Cancellation {
 
     /// A guard that cancels when it is dropped.
     pub(crate) fn on_drop(&self) -> CancelOnDrop {
-        CancelOnDrop(self.clone())
+        CancelOnDrop(Some(self.clone()))
     }
 }
 
-/// Cancels a call whose future is dropped. After the call it stops nothing.
-pub(crate) struct CancelOnDrop(Cancellation);
+/// Cancels a call whose future is dropped before it is over.
+pub(crate) struct CancelOnDrop(Option<Cancellation>);
+
+impl CancelOnDrop {
+    /// The call is over.
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Some(cancellation) = &self.0 {
+            cancellation.cancel();
+        }
     }
 }

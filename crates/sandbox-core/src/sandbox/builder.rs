@@ -151,8 +151,10 @@ impl WasmSandboxBuilder {
     /// Dropping the future stops a guest that is being started. A compilation goes on to its end.
     pub async fn build(self) -> Result<WasmSandbox> {
         let cancellation = Cancellation::default();
-        let _guard = cancellation.on_drop();
-        on_worker(move || self.load(&cancellation)).await?
+        let guard = cancellation.on_drop();
+        let sandbox = on_worker(move || self.load(&cancellation)).await;
+        guard.disarm();
+        sandbox?
     }
 
     /// The same as [`build`](Self::build) on the calling thread, without an async runtime.

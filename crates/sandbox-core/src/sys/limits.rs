@@ -27,6 +27,14 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
+    /// Forgets what an earlier call was refused.
+    pub(crate) fn forget(&self) {
+        // The check is cheaper than the store, and there is nearly never anything to forget.
+        if self.memory_bytes.load(Ordering::Relaxed) != 0 {
+            self.memory_bytes.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// The largest memory that was refused since this was last asked, in bytes.
     pub(crate) fn take_memory(&self) -> Option<u64> {
         match self.memory_bytes.swap(0, Ordering::Relaxed) {

@@ -34,20 +34,22 @@ async fn an_unknown_format_is_named_with_those_there_are() {
     assert!(error.to_string().contains("messagepack"), "{error}");
 }
 
-#[tokio::test]
-async fn a_module_cut_off_anywhere_is_an_error_with_an_offset() {
+#[test]
+fn a_module_cut_off_anywhere_is_an_error_with_an_offset() {
     let wasm = modules::wasm(NUMBERS);
+    let mut refused = 0;
     for len in 0..wasm.len() {
-        let error = Module::compile(&wasm[..len], &SecurityPolicy::basic());
-        // The first eight bytes alone are the empty module, which is valid.
-        if len == 8 {
-            assert!(error.is_ok());
-            continue;
+        match Module::compile(&wasm[..len], &SecurityPolicy::basic()) {
+            Err(SandboxError::InvalidModule { offset, .. }) => {
+                assert!(offset <= len, "{len}: {offset}");
+                refused += 1;
+            }
+            // A cut between two sections can leave a smaller module that is whole.
+            Ok(_) => (),
+            Err(error) => panic!("{len}: {error}"),
         }
-        let error = error.map(drop).unwrap_err();
-        let SandboxError::InvalidModule { offset, .. } = error else { panic!("{len}: {error}") };
-        assert!(offset <= len, "{len}: {offset}");
     }
+    assert!(refused > wasm.len() - 10, "{refused} of {} refused", wasm.len());
 }
 
 #[tokio::test]
