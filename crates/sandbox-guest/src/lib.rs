@@ -1,1 +1,190 @@
-//! See the README.
+//! What a guest of the sandbox is written with.
+//!
+//! A guest is a library crate compiled to WebAssembly. Functions marked with [`export`] are what its
+//! host can call. This is a whole guest:
+//!
+//! ```toml
+//! [package]
+//! name = "greeter"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [lib]
+//! crate-type = ["cdylib"]
+//!
+//! [dependencies]
+//! sandbox-guest = { path = "../../crates/sandbox-guest" }
+//! ```
+//!
+//! ```
+//! #[sandbox_guest::export]
+//! fn greet(name: &str) -> String {
+//!     format!("Hello, {name}!")
+//! }
+//! # assert_eq!(greet("you"), "Hello, you!");
+//! ```
+//!
+//! and this is how its host calls it:
+//!
+//! ```text
+//! let greeting: String = sandbox.call("greet", "Ada").await?;
+//! ```
+//!
+//! # What a function may take and return
+//!
+//! | in the signature | how it travels |
+//! |---|---|
+//! | only numbers and `bool` | in Wasm registers, the cheapest way |
+//! | `&[u8]`, `Vec<u8>` | as bytes, copied once each way |
+//! | `&str`, `String` | as UTF-8 |
+//! | any other type | encoded with serde, in the format that the host chose |
+//! | several parameters, not all numbers | as the tuple of them, encoded |
+//! | `Result<T, E>` with `E: Display` | `T`, or the error's message, which the host receives as an error |
+//!
+//! A parameter of type `&T` is decoded as a `T`. [`export`] tells these cases apart by the names of
+//! the types, so an alias of a number is "any other type" and still works, only slower.
+//!
+//! # Panics
+//!
+//! A panic ends the call. The host receives its message and its place in the source, and discards
+//! the instance. A guest that wants to fail and live on returns a `Result`.
+//!
+//! # Testing a guest
+//!
+//! An exported function stays an ordinary function. A guest whose `crate-type` also lists `rlib` can
+//! be tested, and called, natively.
+//!
+//! # Features
+//!
+//! `json`, `messagepack` and `bincode` are the formats that values may travel in. All are on by
+//! default, and each adds code to a guest that exchanges values. A guest of numbers, bytes and text
+//! carries none of them.
+//!
+//! The contract with the host is written down in `ABI.md` beside this crate's manifest, for those
+//! who write guests in other languages.
+
+/// Makes a function callable from the host.
+///
+/// The function itself stays as it is. Beside it comes a function with the signature of the guest
+/// ABI, exported under the same name, and a record in the custom section `sandbox-guest` that
+/// tells the host what travels; a function of numbers needs no record, because its Wasm signature
+/// says it all.
+///
+/// # Examples
+///
+/// Numbers travel in registers, everything else through memory:
+///
+/// ```
+/// use sandbox_guest::export;
+///
+/// #[export]
+/// fn add(a: i32, b: i32) -> i32 {
+///     a.wrapping_add(b)
+/// }
+///
+/// #[export]
+/// fn without_spaces(text: &str) -> String {
+///     text.split_whitespace().collect()
+/// }
+///
+/// #[export]
+/// fn inverted(mut bytes: Vec<u8>) -> Vec<u8> {
+///     bytes.iter_mut().for_each(|byte| *byte = !*byte);
+///     bytes
+/// }
+/// # assert_eq!((add(1, 2), without_spaces("a b"), inverted(vec![0])), (3, "ab".into(), vec![255]));
+/// ```
+///
+/// Values that serde knows, and errors:
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// #[sandbox_guest::export]
+/// fn price(prices: BTreeMap<String, f64>, article: &str) -> Result<f64, String> {
+///     prices.get(article).copied().ok_or_else(|| format!("there is no {article}"))
+/// }
+/// # assert_eq!(price(BTreeMap::new(), "bolt").unwrap_err(), "there is no bolt");
+/// ```
+///
+/// The host can be told another name:
+///
+/// ```
+/// #[sandbox_guest::export(name = "word_count")]
+/// fn count(text: &str) -> u32 {
+///     text.split_whitespace().map(|_| 1).sum()
+/// }
+/// # assert_eq!(count("one two"), 2);
+/// ```
+///
+/// # What cannot be exported
+///
+/// Methods, because the host has no `self` to give:
+///
+/// ```compile_fail
+/// struct Counter(u32);
+///
+/// impl Counter {
+///     #[sandbox_guest::export]
+///     fn next(&mut self) -> u32 {
+///         self.0 += 1;
+///         self.0
+///     }
+/// }
+/// ```
+///
+/// Generic functions, because the host cannot choose a type:
+///
+/// ```compile_fail
+/// #[sandbox_guest::export]
+/// fn largest<T: Ord>(values: Vec<T>) -> Option<T> {
+///     values.into_iter().max()
+/// }
+/// ```
+///
+/// `async` functions, because a guest has nothing to wait for:
+///
+/// ```compile_fail
+/// #[sandbox_guest::export]
+/// async fn fetch(name: String) -> String {
+///     name
+/// }
+/// ```
+///
+/// Functions named like one of the C library, which the linker would take for it:
+///
+/// ```compile_fail
+/// #[sandbox_guest::export]
+/// fn read(name: &str) -> String {
+///     name.to_owned()
+/// }
+/// ```
+///
+/// Values that serde does not know:
+///
+/// ```compile_fail
+/// struct Order {
+///     articles: Vec<String>,
+/// }
+///
+/// #[sandbox_guest::export]
+/// fn size(order: Order) -> usize {
+///     order.articles.len()
+/// }
+/// ```
+pub use sandbox_guest_macros::export;
+
+#[cfg(target_family = "wasm")]
+mod exports;
+mod format;
+mod number;
+mod panics;
+mod runtime;
+
+/// What the code written by [`export`] calls. Not for anybody else: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::format::{FORMATS_RECORD, record};
+    pub use crate::number::Number;
+    pub use crate::runtime::{Input, Output, Refusal, serve};
+}
