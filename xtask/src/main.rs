@@ -1,2 +1,40 @@
-//! See the README.
-fn main() {}
+//! The project's own commands. Each has a file named after it.
+//!
+//! They are started as `cargo xtask COMMAND`, through an alias in `.cargo/config.toml`, and need
+//! nothing but cargo. This program must compile in seconds, so it never depends on Wasmer.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod build_guests;
+mod process;
+mod progress;
+mod workspace;
+
+use workspace::Workspace;
+
+/// Builds the guests, runs the benchmarks, runs the tests.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compile the guest modules to target/guests, finding or fetching a toolchain first
+    BuildGuests(build_guests::Arguments),
+}
+
+fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let outcome = Workspace::find().and_then(|workspace| match command_line.command {
+        Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
+    });
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

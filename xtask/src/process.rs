@@ -1,0 +1,102 @@
+//! Running other programs, with errors that name the program and say what it said.
+
+use std::env;
+use std::ffi::OsStr;
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, Result, anyhow};
+
+/// Runs a program to its end and returns what it wrote to its standard output.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    let output = capture(command)?;
+    if !output.status.success() {
+        return Err(failure(command, &output));
+    }
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("failed to read the output of {}: not UTF-8", name(command)))
+}
+
+/// Runs a program to its end, whatever its exit code.
+pub(crate) fn capture(command: &mut Command) -> Result<Output> {
+    command.output().with_context(|| format!("failed to start {}", name(command)))
+}
+
+/// The error for a program that ended badly: its exit code and the lines that matter.
+pub(crate) fn failure(command: &Command, output: &Output) -> anyhow::Error {
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow!("{} ended with {}: {}", name(command), output.status, essence(&said))
+}
+
+/// What a program complained about, on one line: its `error` lines, or else its last line.
+pub(crate) fn essence(stderr: &str) -> String {
+    let is_error = |line: &&str| {
+        let start = line.split([':', ' ']).next().unwrap_or_default();
+        matches!(start, "error" | "E" | "Err")
+    };
+    let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let errors: Vec<&str> = lines.clone().filter(is_error).take(3).collect();
+    if errors.is_empty() {
+        lines.next_back().unwrap_or("no message").to_owned()
+    } else {
+        errors.join("; ")
+    }
+}
+
+/// The cargo that started this program.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A cargo for another workspace, another compiler, or both: nothing of the outer cargo's
+/// environment reaches it, except how to reach the network and where its home is.
+pub(crate) fn independent_cargo() -> Command {
+    let mut command = cargo();
+    for (variable, _) in env::vars_os() {
+        if belongs_to_outer_build(&variable) {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+fn belongs_to_outer_build(variable: &OsStr) -> bool {
+    const KEPT: [&str; 6] = [
+        "CARGO_HOME",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTRIES_",
+        "CARGO_REGISTRY_",
+        "CARGO_TERM_",
+    ];
+    let Some(variable) = variable.to_str() else { return false };
+    let of_cargo =
+        variable.starts_with("CARGO_") && !KEPT.iter().any(|kept| variable.starts_with(kept));
+    of_cargo || (variable.starts_with("RUST") && !variable.starts_with("RUSTUP_"))
+}
+
+fn name(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inner_cargo_keeps_the_network_settings_and_loses_the_build() {
+        for lost in ["CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER"] {
+            assert!(belongs_to_outer_build(OsStr::new(lost)), "{lost}");
+        }
+        for kept in ["CARGO_HOME", "CARGO_HTTP_PROXY", "RUSTUP_TOOLCHAIN", "PATH", "CARGO"] {
+            assert!(!belongs_to_outer_build(OsStr::new(kept)), "{kept}");
+        }
+    }
+
+    #[test]
+    fn the_essence_of_a_complaint_is_its_error_lines() {
+        let said = "Reading...\nE: Unable to locate package rustc-web\nW: something else\n";
+        assert_eq!(essence(said), "E: Unable to locate package rustc-web");
+        assert_eq!(essence("Errors were many\nand the last line\n"), "and the last line");
+        assert_eq!(essence("\n"), "no message");
+    }
+}

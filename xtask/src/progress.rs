@@ -1,0 +1,73 @@
+//! What a person sees while a long step runs: a bar on a terminal, two lines elsewhere.
+
+use std::io::{self, IsTerminal as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// One step under way.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    title: String,
+    started: Instant,
+}
+
+impl Progress {
+    /// A step of unknown length.
+    pub(crate) fn spinner(title: impl Into<String>) -> Self {
+        Self::new(title.into(), ProgressBar::new_spinner(), "{spinner} {msg} ({elapsed})")
+    }
+
+    /// A download, or another step measured in bytes.
+    pub(crate) fn bytes(title: impl Into<String>, total: u64) -> Self {
+        let template = "{msg} {bar:30} {bytes}/{total_bytes}, {eta} left";
+        Self::new(title.into(), ProgressBar::new(total), template)
+    }
+
+    /// A step made of equal parts.
+    pub(crate) fn parts(title: impl Into<String>, total: u64) -> Self {
+        Self::new(title.into(), ProgressBar::new(total), "{msg} {bar:30} {pos}/{len} ({elapsed})")
+    }
+
+    fn new(title: String, bar: ProgressBar, template: &str) -> Self {
+        let style = ProgressStyle::with_template(template).expect("the templates are literals");
+        bar.set_style(style);
+        bar.set_message(title.clone());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        if !io::stderr().is_terminal() {
+            eprintln!("{title} ...");
+        }
+        Self { bar, title, started: Instant::now() }
+    }
+
+    pub(crate) fn set(&self, position: u64) {
+        self.bar.set_position(position);
+    }
+
+    pub(crate) fn advance(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Replaces the bar by one line that stays.
+    pub(crate) fn finish(self) {
+        self.bar.finish_and_clear();
+        eprintln!("{}: {}", self.title, seconds(self.started.elapsed()));
+    }
+}
+
+impl Drop for Progress {
+    /// A step that failed leaves no half bar behind.
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A time as people say it: `0.4 s`, `12 s`, `3 min 20 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    let whole = time.as_secs();
+    match whole {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{whole} s"),
+        _ => format!("{} min {} s", whole / 60, whole % 60),
+    }
+}

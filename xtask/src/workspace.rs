@@ -1,0 +1,66 @@
+//! Where things are: every path that the commands read or write is named here.
+
+use std::env;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// The checkout that the command was started in.
+pub(crate) struct Workspace {
+    root: Utf8PathBuf,
+}
+
+impl Workspace {
+    /// Finds the checkout from the folder of this crate, which cargo names at run time. The
+    /// compiled-in folder is only for a binary that was started by hand.
+    pub(crate) fn find() -> Result<Self> {
+        let crate_folder = env::var("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+        let crate_folder = Utf8PathBuf::from(crate_folder);
+        let root = crate_folder.parent().context("failed to find the workspace above xtask")?;
+        if !root.join("guest-modules").is_dir() {
+            bail!("failed to find the workspace: {root} has no guest-modules folder");
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub(crate) fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// The workspace of the guests, with a lock file of its own.
+    pub(crate) fn guest_modules(&self) -> Utf8PathBuf {
+        self.root.join("guest-modules")
+    }
+
+    /// The crate that guests are written with: part of every guest.
+    pub(crate) fn guest_crate(&self) -> Utf8PathBuf {
+        self.root.join("crates/sandbox-guest")
+    }
+
+    /// Where the finished modules lie. Not below `CARGO_TARGET_DIR`: the tests and benchmarks of
+    /// every build find them at one place.
+    pub(crate) fn guests(&self) -> Utf8PathBuf {
+        self.root.join("target/guests")
+    }
+
+    /// Cargo's target folder while it compiles guests; another compiler must not share ours.
+    pub(crate) fn guest_build(&self) -> Utf8PathBuf {
+        self.root.join("target/guest-build")
+    }
+}
+
+/// This project's folder among the user's caches.
+pub(crate) fn user_cache() -> Result<Utf8PathBuf> {
+    let base = match env::var("XDG_CACHE_HOME") {
+        // The specification has relative values ignored.
+        Ok(path) if Utf8Path::new(&path).is_absolute() => Utf8PathBuf::from(path),
+        _ => {
+            let home = env::var("HOME").context(
+                "failed to find the user's cache folder: neither XDG_CACHE_HOME nor HOME is set",
+            )?;
+            Utf8PathBuf::from(home).join(".cache")
+        }
+    };
+    Ok(base.join("wasm-sandbox"))
+}
