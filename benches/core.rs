@@ -100,7 +100,7 @@ fn memory_operations(criterion: &mut Criterion) {
     group.bench_function("memory_allocation", |bencher| {
         let recorder = Recorder::new("memory_operations/memory_allocation");
         let size = u32::try_from(MIB).unwrap_or(u32::MAX);
-        let expected = memory_ops::allocate_memory(size);
+        let expected = memory_ops::sum_of_pages(size);
         timing::awaiting(bencher, &runtime, &recorder, || async {
             let touched = expect(sandbox.call("allocate_memory", black_box(size)).await);
             assert_eq!(touched, expected);

@@ -34,8 +34,7 @@ pub fn write_beside_criterion(
 ) -> Result<usize, WriteError> {
     let mut written = 0;
     visit(root, &mut |folder| {
-        let Some(resources) =
-            full_id_of(folder, since).and_then(|full_id| collected.get(&full_id))
+        let Some(resources) = full_id_of(folder, since).and_then(|full_id| collected.get(&full_id))
         else {
             return Ok(());
         };
@@ -97,8 +96,7 @@ mod tests {
         let main = result_folder(root, "g/f/main", "g/f");
         let other = result_folder(root, "g/other/new", "g/other");
         let collected = BTreeMap::from([("g/f".to_owned(), Resources::default())]);
-        let written =
-            write_beside_criterion(root, SystemTime::UNIX_EPOCH, &collected).unwrap();
+        let written = write_beside_criterion(root, SystemTime::UNIX_EPOCH, &collected).unwrap();
         assert_eq!(written, 2);
         assert!(new.join(FILE_NAME).exists() && main.join(FILE_NAME).exists());
         assert!(!other.join(FILE_NAME).exists());
