@@ -4,6 +4,7 @@ use std::time::Duration;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+const STACK_KIB: usize = 1024;
 
 /// The size of a WebAssembly page, in bytes.
 pub(crate) const PAGE_BYTES: u64 = 64 * KIB;
@@ -48,7 +49,7 @@ impl SecurityPolicy {
             memory_limit_bytes: None,
             table_limit_elements: 10_000_000,
             wall_clock: None,
-            stack_bytes: MIB as usize,
+            stack_bytes: 1024 * STACK_KIB,
             module_limit_bytes: 512 * MIB,
             output_limit_bytes: 16 * MIB,
             scratch_limit_bytes: 256 * MIB,
@@ -61,7 +62,7 @@ impl SecurityPolicy {
             memory_limit_bytes: Some(256 * MIB),
             table_limit_elements: 1_000_000,
             wall_clock: Some(Duration::from_secs(30)),
-            stack_bytes: MIB as usize,
+            stack_bytes: 1024 * STACK_KIB,
             module_limit_bytes: 50 * MIB,
             output_limit_bytes: MIB,
             scratch_limit_bytes: 64 * MIB,
@@ -74,7 +75,7 @@ impl SecurityPolicy {
             memory_limit_bytes: Some(64 * MIB),
             table_limit_elements: 100_000,
             wall_clock: Some(Duration::from_secs(5)),
-            stack_bytes: 512 * KIB as usize,
+            stack_bytes: 512 * STACK_KIB,
             module_limit_bytes: 10 * MIB,
             output_limit_bytes: 64 * KIB,
             scratch_limit_bytes: 16 * MIB,
@@ -87,7 +88,7 @@ impl SecurityPolicy {
             memory_limit_bytes: Some(16 * MIB),
             table_limit_elements: 10_000,
             wall_clock: Some(Duration::from_secs(1)),
-            stack_bytes: 256 * KIB as usize,
+            stack_bytes: 256 * STACK_KIB,
             module_limit_bytes: 5 * MIB,
             output_limit_bytes: 4 * KIB,
             scratch_limit_bytes: MIB,

@@ -24,6 +24,9 @@ const STATE: usize = 20;
 /// The value of the `state` field after a panic.
 const PANICKED: u32 = 1;
 
+/// How much of a guest's error or panic message is kept, in bytes.
+const MESSAGE_LIMIT_BYTES: usize = 4096;
+
 /// Where an instance's exchange area is.
 pub(super) struct Exchange {
     area: usize,
@@ -74,7 +77,7 @@ impl Instance {
             return Err(violation(name, "it returned no status".to_owned()));
         };
         let range = self.output_range(name)?;
-        let text = || String::from_utf8_lossy(&self.guest.memory()[range.clone()]).into_owned();
+        let text = || message_of(&self.guest.memory()[range.clone()]);
         let undecodable = |direction| {
             let function = name.to_owned();
             SandboxError::Undecodable { function, direction, message: text() }
@@ -138,7 +141,7 @@ impl Instance {
             return None;
         }
         let range = self.output_range(name).ok()?;
-        Some(String::from_utf8_lossy(&self.guest.memory()[range]).into_owned())
+        Some(message_of(&self.guest.memory()[range]))
     }
 
     fn area(&self, name: &str) -> Result<&Exchange> {
@@ -171,6 +174,16 @@ impl Instance {
         self.guest.memory_mut()[range].copy_from_slice(&value.to_le_bytes());
         Ok(())
     }
+}
+
+/// A guest's message as text, cut to a length that a log can bear.
+fn message_of(bytes: &[u8]) -> String {
+    let kept = &bytes[..bytes.len().min(MESSAGE_LIMIT_BYTES)];
+    let mut message = String::from_utf8_lossy(kept).into_owned();
+    if kept.len() < bytes.len() {
+        message.push_str(&format!("... (and {} bytes more)", bytes.len() - kept.len()));
+    }
+    message
 }
 
 fn violation(function: &str, message: String) -> SandboxError {

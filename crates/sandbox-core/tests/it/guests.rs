@@ -1,31 +1,151 @@
-//! Guests written in Rust against `sandbox-guest`.
+//! Guests written in Rust against `sandbox-guest`: everything that travels between host and guest.
 
-use sandbox_core::{SecurityPolicy, WasmSandbox};
+use std::collections::BTreeMap;
+
+use abi_probe::{Line, Order, Report, Status};
+use bytes::Bytes;
+use sandbox_core::{SandboxError, SecurityPolicy, SerializationFormat, WasmSandbox};
 
 use crate::modules;
 
-async fn sandbox(guest: &str) -> WasmSandbox {
+async fn sandbox(guest: &str, format: SerializationFormat) -> WasmSandbox {
     WasmSandbox::builder()
         .source(modules::guest(guest))
         .security_policy(SecurityPolicy::strict())
+        .serialization_format(format)
         .build()
         .await
         .unwrap()
 }
 
+async fn probe() -> WasmSandbox {
+    sandbox("abi_probe", SerializationFormat::default()).await
+}
+
+fn order() -> Order {
+    Order {
+        id: u64::MAX,
+        customer: Some("Ada".to_owned()),
+        lines: vec![
+            Line { article: "nails".to_owned(), count: 1000, price: 0.01 },
+            Line { article: "hämmer".to_owned(), count: -1, price: 12.5 },
+        ],
+        notes: BTreeMap::from([("gift".to_owned(), "yes".to_owned())]),
+        status: Status::Shipped { tracking: "T1".to_owned(), parcels: 2 },
+    }
+}
+
 #[tokio::test]
-async fn simple_math_adds() {
-    let sandbox = sandbox("simple_math").await;
-    let sum: i32 = sandbox.call("add", (42i32, 24i32)).await.unwrap();
-    assert_eq!(sum, 66);
+async fn numbers_of_every_width_arrive() {
+    let sandbox = probe().await;
+    let sum: f64 =
+        sandbox.call("mixed_numbers", (-1i8, 2u16, 3u32, 1i64 << 40, -2.9f32, true)).await.unwrap();
+    assert_eq!(sum, abi_probe::mixed_numbers(-1, 2, 3, 1 << 40, -2.9, true));
+    assert_eq!(sandbox.call::<_, u64>("below_u64_max", 5u64).await.unwrap(), u64::MAX - 5);
+    assert!(!sandbox.call::<_, bool>("not", true).await.unwrap());
+    assert_eq!(sandbox.call::<_, u8>("next_byte", 255u8).await.unwrap(), 0);
+    let () = sandbox.call("nothing", ()).await.unwrap();
 }
 
 #[tokio::test]
 async fn bytes_make_the_round_trip_whatever_their_length() {
-    let sandbox = sandbox("memory_ops").await;
+    let sandbox = probe().await;
     for len in [0usize, 1, 1000, 65_536, 3 << 20, 10] {
         let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-        let copied: Vec<u8> = sandbox.call("copy_memory", &data).await.unwrap();
-        assert!(copied == data, "{len} bytes came back changed");
+        for function in ["echo", "copy"] {
+            let function = if function == "copy" { "second_half" } else { function };
+            let expected = if function == "echo" { &data[..] } else { &data[len / 2..] };
+            let returned: Vec<u8> = sandbox.call(function, &data).await.unwrap();
+            assert!(returned == expected, "{function} of {len} bytes came back changed");
+            let returned: Bytes = sandbox.call(function, Bytes::from(data.clone())).await.unwrap();
+            assert!(returned == expected, "{function} of {len} bytes came back changed");
+        }
+        let () = sandbox.call("swallow", &data[..]).await.unwrap();
+    }
+    let up: Vec<u8> = sandbox.call("count_up", 300u32).await.unwrap();
+    assert_eq!(up, abi_probe::count_up(300));
+}
+
+#[tokio::test]
+async fn text_travels_as_text() {
+    let sandbox = probe().await;
+    assert_eq!(sandbox.call::<_, String>("shout", "größe").await.unwrap(), "GRÖSSE");
+    assert_eq!(sandbox.call::<_, String>("exclaim", "ah".to_owned()).await.unwrap(), "ah!");
+    assert_eq!(sandbox.call::<_, String>("greeting", ()).await.unwrap(), "hello");
+    let error = sandbox.call::<_, String>("decode_text", vec![0xffu8]).await.unwrap_err();
+    assert!(matches!(error, SandboxError::GuestError { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn values_travel_in_every_format() {
+    for format in SerializationFormat::ALL {
+        let sandbox = sandbox("abi_probe", format).await;
+        let order = order();
+        let echoed: Order = sandbox.call("echo_order", &order).await.unwrap();
+        assert_eq!(echoed, order, "{format}");
+        let report: Report = sandbox.call("summarise", &order).await.unwrap();
+        assert_eq!(report, order.summary(), "{format}");
+        let words = BTreeMap::from([("a".to_owned(), -1i64), ("b".to_owned(), i64::MAX)]);
+        let found: Option<i64> = sandbox.call("find_word", (&words, "b")).await.unwrap();
+        assert_eq!(found, Some(i64::MAX), "{format}");
+        let found: Option<i64> = sandbox.call("find_word", (&words, "c")).await.unwrap();
+        assert_eq!(found, None, "{format}");
+        let () = sandbox.call("forget", vec![1i64, 2, 3]).await.unwrap();
+        assert_eq!(sandbox.call::<_, String>("renamed", ()).await.unwrap(), "renamed");
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_an_error_that_names_the_step() {
+    for format in SerializationFormat::ALL {
+        let sandbox = sandbox("abi_probe", format).await;
+        let error = sandbox.call::<_, Order>("echo_order", "no order").await.unwrap_err();
+        assert!(matches!(error, SandboxError::Undecodable { .. }), "{format}: {error}");
+        // The instance is not to blame and lives on.
+        assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_guest_arrives_with_its_text() {
+    let sandbox = probe().await;
+    assert_eq!(sandbox.call::<_, i64>("divide", (7i64, 2i64)).await.unwrap(), 3);
+    let error = sandbox.call::<_, i64>("divide", (7i64, 0i64)).await.unwrap_err();
+    let SandboxError::GuestError { function, message } = error else { panic!("{error}") };
+    assert_eq!((function.as_str(), message.as_str()), ("divide", "7 cannot be divided by 0"));
+}
+
+#[tokio::test]
+async fn a_panic_arrives_with_its_message_and_place() {
+    let sandbox = probe().await;
+    let error = sandbox.call::<_, ()>("fail", "on purpose").await.unwrap_err();
+    let SandboxError::GuestPanic { message, .. } = error else { panic!("{error}") };
+    assert!(message.contains("on purpose") && message.contains("lib.rs:"), "{message}");
+    let error = sandbox.call::<_, u32>("third_of_three", 7u32).await.unwrap_err();
+    let SandboxError::GuestPanic { message, .. } = error else { panic!("{error}") };
+    assert!(message.contains("index"), "{message}");
+    let error = sandbox.call::<_, ()>("abort_now", ()).await.unwrap_err();
+    assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
+    assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_a_guest_prints_is_captured() {
+    let sandbox = probe().await;
+    let () = sandbox.call("speak", ("out", "err")).await.unwrap();
+    let output = sandbox.take_output().await;
+    assert_eq!(output.stdout, b"out\n");
+    assert!(output.stderr.ends_with(b"err\n"));
+}
+
+#[tokio::test]
+async fn a_guest_sees_no_input_no_environment_and_no_files() {
+    let sandbox = probe().await;
+    assert_eq!(sandbox.call::<_, Vec<u8>>("read_input", ()).await.unwrap(), b"");
+    let variables: BTreeMap<String, String> = sandbox.call("variables", ()).await.unwrap();
+    assert_eq!(variables, BTreeMap::new());
+    for path in ["/etc/passwd", "/proc/self/environ", "Cargo.toml"] {
+        let error = sandbox.call::<_, Vec<u8>>("read_file", path).await.unwrap_err();
+        assert!(matches!(error, SandboxError::GuestError { .. }), "{path}: {error}");
     }
 }
