@@ -8,7 +8,7 @@ use crate::detect::compare::{Compared, MachineEvent, compare};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Severity, Verdict};
-use crate::model::{BenchmarkResults, History, Run, Series, Throughput, Unit};
+use crate::model::{BenchmarkResults, Blessing, History, Run, Series, Throughput, Unit};
 
 /// Compares results with a baseline, in the light of earlier runs.
 ///
@@ -37,6 +37,7 @@ pub struct BenchmarkAnalyzer {
     settings: Settings,
     baseline: Option<BenchmarkResults>,
     history: History,
+    blessings: Vec<Blessing>,
 }
 
 impl BenchmarkAnalyzer {
@@ -62,6 +63,12 @@ impl BenchmarkAnalyzer {
         Self { history, ..self }
     }
 
+    /// Takes changes that people accepted: those between both sides are shown, but fail nothing.
+    #[must_use]
+    pub fn with_blessings(self, blessings: Vec<Blessing>) -> Self {
+        Self { blessings, ..self }
+    }
+
     /// Says what `current` shows.
     pub fn analyze_results(&self, current: &BenchmarkResults) -> AnalysisReport {
         let mut report = AnalysisReport {
@@ -72,7 +79,7 @@ impl BenchmarkAnalyzer {
             ..AnalysisReport::default()
         };
         if let Some(baseline) = &self.baseline {
-            report.compare(baseline, current, &self.history);
+            report.compare(baseline, current, self);
         }
         report
     }
@@ -137,6 +144,8 @@ pub struct RegressionAlert {
     pub severity: Severity,
     /// What the certainty rests on.
     pub replication: Replication,
+    /// Why it is fine, if somebody said so.
+    pub acknowledged: Option<Blessing>,
     /// Whether it fails a build that must not regress.
     pub fails_gate: bool,
 }
@@ -210,7 +219,7 @@ impl AnalysisReport {
         &mut self,
         baseline: &BenchmarkResults,
         current: &BenchmarkResults,
-        history: &History,
+        analyzer: &BenchmarkAnalyzer,
     ) {
         let missing = |from: &BenchmarkResults, to: &BenchmarkResults| -> Vec<Series> {
             let absent = from.results.keys().filter(|series| !to.results.contains_key(series));
@@ -218,8 +227,9 @@ impl AnalysisReport {
         };
         self.only_in_baseline = missing(baseline, current);
         self.only_in_current = missing(current, baseline);
-        let Compared { comparisons, machine_event } =
-            compare(baseline, current, history, &self.settings);
+        let Compared { mut comparisons, machine_event } =
+            compare(baseline, current, &analyzer.history, &self.settings);
+        acknowledge(&mut comparisons, baseline, current, &analyzer.blessings);
         let (resources, own) =
             comparisons.into_iter().partition(|one| one.series.metric.is_resource());
         self.comparisons = own;
@@ -304,6 +314,7 @@ impl RegressionAlert {
             historical_avg: duration(&comparison.series, comparison.baseline.value),
             severity: Severity::of(comparison.factor_worse()),
             replication: comparison.replication,
+            acknowledged: comparison.acknowledged.clone(),
             fails_gate: comparison.fails_gate(gate_error_rate),
         }
     }
@@ -318,6 +329,25 @@ impl Comparison {
             current_time: duration(&self.series, self.current.value),
             historical_avg: duration(&self.series, self.baseline.value),
             replication: self.replication,
+        }
+    }
+}
+
+/// Attaches the blessings of changes that happened after the baseline, up to the current side.
+fn acknowledge(
+    comparisons: &mut [Comparison],
+    baseline: &BenchmarkResults,
+    current: &BenchmarkResults,
+    blessings: &[Blessing],
+) {
+    let newest = |results: &BenchmarkResults| results.runs.last().map(|run| run.measured_at);
+    let (Some(old), Some(new)) = (newest(baseline), newest(current)) else { return };
+    for blessing in blessings {
+        if blessing.measured_at <= old || blessing.measured_at > new {
+            continue;
+        }
+        for comparison in comparisons.iter_mut().filter(|one| one.series == blessing.series) {
+            comparison.acknowledged = Some(blessing.clone());
         }
     }
 }

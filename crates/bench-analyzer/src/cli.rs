@@ -2,6 +2,8 @@
 
 mod args;
 mod baseline;
+mod bless;
+mod history;
 mod import;
 mod output;
 mod report;
@@ -60,6 +62,8 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
     let outcome = match arguments.command {
         Command::Import(command) => import::run(&mut store, command, &environment, output).await,
         Command::Report(command) => report::run(&mut store, command, &environment, output).await,
+        Command::History(command) => history::run(&mut store, command, output).await,
+        Command::Bless(command) => bless::run(&mut store, command, &environment, output).await,
         Command::Runs(command) => runs::run(&mut store, command, output).await,
         Command::Baseline(command) => {
             baseline::run(&mut store, command, &environment, output).await

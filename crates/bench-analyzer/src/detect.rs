@@ -2,7 +2,9 @@
 //!
 //! Everything here is a pure function of its arguments.
 
+pub mod changes;
 pub mod compare;
 pub mod outliers;
 pub mod settings;
+pub mod steps;
 pub mod verdict;

@@ -53,6 +53,14 @@ impl Environment {
     }
 }
 
+/// Who works here: the user of git, else of the system.
+pub fn user(dir: &Utf8Path) -> Option<String> {
+    let git = output(Command::new("git").arg("-C").arg(dir).args(["config", "user.name"]));
+    git.into_iter()
+        .chain(["USER", "USERNAME"].iter().filter_map(|name| std::env::var(name).ok()))
+        .find(|name| !name.is_empty())
+}
+
 fn checked_out(dir: &Utf8Path) -> (Revision, Option<Timestamp>) {
     let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
     let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {

@@ -1,9 +1,11 @@
 //! Reads the results of benchmark tools into [`RunDraft`]s, without knowing where they will be
 //! stored.
 
+mod collector;
 pub mod criterion;
 mod digest;
 mod draft;
+pub mod format;
 mod resources;
 
 pub use digest::Digest;

@@ -13,7 +13,7 @@ pub(crate) mod samples;
 pub(crate) mod series;
 
 pub use baseline::{BaselineInfo, BaselineName, Selector};
-pub use history::{History, HistoryPoint};
+pub use history::{Blessing, History, HistoryPoint, Timeline, TimelinePoint};
 pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
 pub use run::{Fingerprint, Revision, Run, RunId};
 pub use samples::{InvalidSamples, Sample, Samples};

@@ -1,5 +1,6 @@
 //! Shows an [`AnalysisReport`], one file a format.
 
+pub mod history;
 pub mod human;
 pub mod json;
 pub mod markdown;

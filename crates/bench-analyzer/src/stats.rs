@@ -4,6 +4,7 @@
 //! logarithms is the logarithm of a ratio, is symmetric in both sides and free of units.
 
 pub mod bootstrap;
+pub mod cusum;
 pub mod difference;
 pub mod multiplicity;
 pub mod outliers;

@@ -11,6 +11,7 @@ mod import;
 mod open;
 mod read;
 mod runs;
+mod timeline;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;

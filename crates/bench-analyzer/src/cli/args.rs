@@ -1,5 +1,6 @@
 //! The arguments, and the help that explains them.
 
+use bench_analyzer::ingest::format::FileFormat;
 use bench_analyzer::model::{BaselineName, RunId, Selector};
 use camino::Utf8PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -40,6 +41,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Import(Import),
     Report(Report),
+    History(History),
+    Bless(Bless),
     Runs(Runs),
     #[command(subcommand)]
     Baseline(Baseline),
@@ -56,8 +59,8 @@ pub(super) enum Command {
 /// result of every DIR is stored, and together they become NAME.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// Criterion folders [default: $CRITERION_HOME, $CARGO_TARGET_DIR/criterion or
-    /// target/criterion]
+    /// Criterion folders or result files of other tools [default: $CRITERION_HOME,
+    /// $CARGO_TARGET_DIR/criterion or target/criterion]
     #[arg(value_name = "DIR|FILE")]
     pub(super) paths: Vec<Utf8PathBuf>,
 
@@ -73,8 +76,56 @@ pub(super) struct Import {
     #[arg(long, conflicts_with = "baseline")]
     pub(super) replicate: bool,
 
+    /// What kind of FILE it is; auto looks at its beginning
+    ///
+    /// csv is the generic format: a header naming at least `benchmark,value`, and any of
+    /// `metric,unit,direction,run,time,commit`; one row a sample.
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(super) format: ImportFormat,
+
     #[command(flatten)]
     pub(super) circumstances: Circumstances,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ImportFormat {
+    /// Whatever it looks like
+    Auto,
+    /// A folder that Criterion wrote
+    Criterion,
+    /// The generic format
+    Csv,
+    /// The messages of `cargo criterion --message-format json`
+    CargoCriterion,
+    /// `hyperfine --export-json`
+    Hyperfine,
+    /// Google Benchmark's `--benchmark_format=json`
+    Google,
+    /// The text of `go test -bench`
+    Go,
+    /// pytest-benchmark's `--benchmark-json`
+    Pytest,
+    /// JMH's `-rf json`
+    Jmh,
+    /// libtest's text
+    Bencher,
+}
+
+impl ImportFormat {
+    /// The format of a file; none if it is to be found out, or is for folders.
+    pub(super) fn file_format(self) -> Option<FileFormat> {
+        Some(match self {
+            Self::Auto | Self::Criterion => return None,
+            Self::Csv => FileFormat::Csv,
+            Self::CargoCriterion => FileFormat::CargoCriterion,
+            Self::Hyperfine => FileFormat::Hyperfine,
+            Self::Google => FileFormat::Google,
+            Self::Go => FileFormat::Go,
+            Self::Pytest => FileFormat::Pytest,
+            Self::Jmh => FileFormat::Jmh,
+            Self::Bencher => FileFormat::Bencher,
+        })
+    }
 }
 
 /// What an import cannot know if it does not follow the measurement at once.
@@ -150,6 +201,71 @@ pub(super) enum ReportFormat {
 pub(super) enum FailOn {
     /// A replicated regression that stays significant among all benchmarks (Holm, 5%)
     Regression,
+}
+
+/// Show series through time, and where their level changed
+///
+/// A change is a lasting step of the level: significant among all places where one was looked for,
+/// larger than the noise and the practical threshold, and no drift. One with fewer than three
+/// later points is provisional; one that most benchmarks make together is the machine's.
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// Only benchmarks whose name contains this
+    #[arg(value_name = "ID")]
+    pub(super) benchmark: Option<String>,
+
+    /// The quantity; `all` for every one that is recorded
+    #[arg(long, value_name = "NAME", default_value = "time")]
+    pub(super) metric: String,
+
+    /// Show only series with changes
+    #[arg(long)]
+    pub(super) changed: bool,
+
+    /// The probability of finding a step in a series that has none
+    #[arg(long, value_name = "P", default_value = "0.01", value_parser = probability)]
+    pub(super) alpha: f64,
+
+    /// The practical threshold: relative steps inside it are of no interest
+    #[arg(long, value_name = "RATIO", default_value = "0.01", value_parser = ratio)]
+    pub(super) threshold: f64,
+
+    /// Exit with 1 if there is a lasting change for the worse that nobody accepted
+    #[arg(long, value_name = "WHAT")]
+    pub(super) fail_on: Option<FailOn>,
+
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) format: ListFormat,
+}
+
+/// Accept a change, so that it never alarms again
+///
+/// Without --run or --commit, the newest change of the benchmark that nobody accepted yet.
+#[derive(Debug, Args)]
+pub(super) struct Bless {
+    /// The benchmark's full name
+    pub(super) benchmark: String,
+
+    /// Why the change is fine
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+
+    /// The first run of the new level
+    #[arg(long, value_name = "RUN", value_parser = run_id, conflicts_with = "commit")]
+    pub(super) run: Option<RunId>,
+
+    /// The first commit of the new level, or the start of its hash
+    #[arg(long, value_name = "SHA")]
+    pub(super) commit: Option<String>,
+
+    /// The quantity that changed
+    #[arg(long, value_name = "NAME", default_value = "time")]
+    pub(super) metric: String,
+
+    /// Who says so [default: the user of git, or of the system]
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: Option<String>,
 }
 
 /// List stored runs, newest first

@@ -2,7 +2,8 @@
 
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, Wanted};
-use bench_analyzer::ingest::{ImportBatch, RunRole};
+use bench_analyzer::ingest::format::{self, FileFormat};
+use bench_analyzer::ingest::{ImportBatch, RunDraft, RunRole};
 use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
 use camino::Utf8PathBuf;
 
@@ -26,7 +27,7 @@ pub(super) async fn run(
         None if command.replicate => Destination::LatestSet,
         None => Destination::NewSet,
     };
-    let mut batch = read(&paths, &destination, environment)?;
+    let mut batch = read(&paths, command.format.file_format(), &destination, environment)?;
     command.circumstances.apply(&mut batch);
     let outcome = store.import(&batch, &destination, environment.now).await?;
     batch.notes.iter().for_each(|note| output.note(note));
@@ -37,6 +38,7 @@ pub(super) async fn run(
 /// Reads every folder; the first that cannot be read fails them all.
 pub(super) fn read(
     paths: &[Utf8PathBuf],
+    format: Option<FileFormat>,
     destination: &Destination,
     environment: &Environment,
 ) -> bench_analyzer::Result<ImportBatch> {
@@ -46,9 +48,22 @@ pub(super) fn read(
     };
     let mut batch = ImportBatch::default();
     for path in paths {
-        let found = criterion::read(path, wanted, environment)?;
-        batch.runs.extend(found.runs);
-        batch.notes.extend(found.notes);
+        if path.is_file() {
+            let found = format::read(path, format, environment)?;
+            // Groups are numbered by file.
+            let offset = batch.runs.len();
+            batch.runs.extend(
+                found
+                    .runs
+                    .into_iter()
+                    .map(|run| RunDraft { group: run.group.map(|group| group + offset), ..run }),
+            );
+            batch.notes.extend(found.notes.into_iter().map(|note| format!("{path}: {note}")));
+        } else {
+            let found = criterion::read(path, wanted, environment)?;
+            batch.runs.extend(found.runs);
+            batch.notes.extend(found.notes);
+        }
     }
     Ok(batch)
 }

@@ -49,8 +49,11 @@ pub(super) async fn run(
         Some(newest) => store.history(&newest.fingerprint, &runs).await?,
         None => Default::default(),
     };
-    let report =
-        analyzer.with_settings(settings(&command)).with_history(history).analyze_results(&current);
+    let report = analyzer
+        .with_settings(settings(&command))
+        .with_history(history)
+        .with_blessings(store.blessings().await?)
+        .analyze_results(&current);
 
     let reporter: &dyn Reporter = match command.format {
         ReportFormat::Human => &HumanReporter,
@@ -82,7 +85,7 @@ async fn import_what_is_new(
     } else {
         command.paths.clone()
     };
-    let batch = match import::read(&paths, &Destination::NewSet, environment) {
+    let batch = match import::read(&paths, None, &Destination::NewSet, environment) {
         // An empty default folder is no reason to withhold what is stored.
         Err(Error::NoResults { .. }) if command.paths.is_empty() => return Ok(()),
         other => other?,

@@ -131,6 +131,7 @@ impl<'r> Pair<'r> {
             gate_p_value: None,
             detectable_change: f64::MAX,
             runs_to_decide: None,
+            acknowledged: None,
         };
         if !self.has_ratio() {
             return comparison;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Direction, Series, Throughput};
+use crate::model::{Blessing, Direction, Series, Throughput};
 
 /// The four things that can be said about a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -175,6 +175,8 @@ pub struct Comparison {
     pub gate_p_value: Option<f64>,
     /// The smallest relative change that would have been found four times out of five.
     pub detectable_change: f64,
+    /// Why this change is fine, if somebody said so.
+    pub acknowledged: Option<Blessing>,
     /// How many more runs a side would likely decide, if it is undecided and a hundred would do.
     pub runs_to_decide: Option<u32>,
 }
@@ -196,6 +198,7 @@ impl Comparison {
     /// Whether this fails a build that must not regress.
     pub fn fails_gate(&self, gate_error_rate: f64) -> bool {
         self.verdict == Verdict::Regression
+            && self.acknowledged.is_none()
             && self.gate_p_value.is_some_and(|p_value| p_value <= gate_error_rate)
     }
 }

@@ -176,6 +176,7 @@ fn draft(
     }
     RunDraft {
         role,
+        group: None,
         source: SOURCE,
         origin,
         label: None,

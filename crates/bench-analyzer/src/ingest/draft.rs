@@ -36,6 +36,9 @@ pub enum RunRole {
 pub struct RunDraft {
     /// What it is to become.
     pub role: RunRole,
+    /// Runs of one import with the same number are replicates of each other; none stands for the
+    /// set that the import makes as a whole.
+    pub group: Option<usize>,
     /// The format it came in.
     pub source: &'static str,
     /// The folder or file it came from.

@@ -1,13 +1,14 @@
-//! Earlier values of a series.
+//! Earlier values of a series, and what people said about them.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::run::RunId;
 use super::series::Series;
 
-/// One run's value in the history of a series.
+/// One run's value in the recent history of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryPoint {
     /// The run.
@@ -18,5 +19,50 @@ pub struct HistoryPoint {
     pub median: f64,
 }
 
-/// Earlier values by series, oldest first.
+/// Recent values by series, oldest first.
 pub type History = BTreeMap<Series, Vec<HistoryPoint>>;
+
+/// A series through time: one point for every set of replicate runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Timeline {
+    /// What was measured.
+    #[serde(flatten)]
+    pub series: Series,
+    /// Its values, oldest first.
+    pub points: Vec<TimelinePoint>,
+}
+
+/// The value of a series in one set of replicate runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimelinePoint {
+    /// The runs, oldest first.
+    pub runs: Vec<RunId>,
+    /// The set they belong to.
+    pub set: i64,
+    /// When the first of them measured.
+    pub measured_at: Timestamp,
+    /// The commit they measured.
+    pub commit: Option<String>,
+    /// Which machine they ran on; equal numbers mean equal fingerprints.
+    pub fingerprint: i64,
+    /// The typical value over the runs.
+    pub value: f64,
+}
+
+/// A change that somebody accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blessing {
+    /// Whose change.
+    #[serde(flatten)]
+    pub series: Series,
+    /// The first run of the new level.
+    pub run: RunId,
+    /// When that run measured.
+    pub measured_at: Timestamp,
+    /// Why it is fine.
+    pub reason: String,
+    /// Who said so.
+    pub author: String,
+    /// When.
+    pub blessed_at: Timestamp,
+}

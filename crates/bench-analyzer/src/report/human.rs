@@ -146,6 +146,9 @@ pub(super) fn remark(comparison: &Comparison) -> String {
     if comparison.verdict == Verdict::Regression {
         parts.push(format!("{} severity", Severity::of(comparison.factor_worse())));
     }
+    if let Some(blessing) = &comparison.acknowledged {
+        parts.push(format!("accepted by {}: {}", blessing.author, blessing.reason));
+    }
     if comparison.replication != Replication::Replicated {
         parts.push(comparison.replication.to_string());
     }

@@ -51,7 +51,9 @@ impl Summary {
 /// The standard error of the median of values in the order they were taken, by batch means
 /// (Conway, *Some Tactical Problems in Digital Simulation*, 1963): the values are cut into ten
 /// consecutive batches, and the medians of the batches stand for independent observations. A
-/// slow drift or lagged noise inside the run widens it, which the textbook error would miss.
+/// slow drift or lagged noise inside the run widens it, which the textbook error would miss. Their
+/// spread is taken from the median absolute deviation, so that one interrupted sample does not
+/// speak for the whole run.
 ///
 /// Zero where there are fewer than two batches of at least one value.
 pub fn batch_error(values: &[f64]) -> f64 {
@@ -66,7 +68,8 @@ pub fn batch_error(values: &[f64]) -> f64 {
             median(&mut values[from..to].to_vec())
         })
         .collect();
-    (variance(&medians) / to_f64(batches)).sqrt()
+    let center = median(&mut medians.clone());
+    MAD_TO_SIGMA * median_absolute_deviation(&medians, center) / to_f64(batches).sqrt()
 }
 
 /// The arithmetic mean, NaN for no values.

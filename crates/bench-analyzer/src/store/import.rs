@@ -105,9 +105,16 @@ impl<'t> Writer<'t> {
             Destination::NewSet | Destination::Baseline(..) => None,
         };
         let mut current = Vec::new();
+        let mut groups: HashMap<usize, Option<i64>> = HashMap::new();
         for run in &batch.runs {
             match &run.role {
-                RunRole::Current => current.extend(self.run(run, &mut set).await?),
+                RunRole::Current => {
+                    let set = match run.group {
+                        Some(group) => groups.entry(group).or_default(),
+                        None => &mut set,
+                    };
+                    current.extend(self.run(run, set).await?);
+                }
                 RunRole::Earlier => drop(self.run(run, &mut None).await?),
                 RunRole::Mirror(name) => {
                     let stored = self.run(run, &mut None).await?;

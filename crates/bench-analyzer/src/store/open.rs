@@ -86,12 +86,11 @@ impl Store {
 /// Refuses a database that another program made.
 async fn recognise(connection: &mut SqliteConnection, path: &Utf8Path) -> Result<()> {
     let failed = |source| database_error(path, source);
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
-    let tables: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations'",
+    // One statement, because another process may be making the same file right now.
+    let (id, tables): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT application_id FROM pragma_application_id),
+                (SELECT count(*) FROM sqlite_master
+                 WHERE type = 'table' AND name <> '_sqlx_migrations')",
     )
     .fetch_one(&mut *connection)
     .await

@@ -4,6 +4,8 @@
 mod baselines;
 mod criterion_folder;
 mod database;
+mod formats;
+mod history;
 mod importing;
 mod reporting;
 mod workspace;

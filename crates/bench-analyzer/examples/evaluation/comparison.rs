@@ -1,0 +1,176 @@
+//! How often comparisons raise false alarms, and how often they find real changes.
+
+use bench_analyzer::detect::compare::compare;
+use bench_analyzer::detect::settings::Settings;
+use bench_analyzer::detect::verdict::Verdict;
+use bench_analyzer::model::{
+    BenchmarkResults, History, Measurement, RunId, Sample, Samples, Series,
+};
+use bench_analyzer::stats::difference::Difference;
+use bench_analyzer::stats::summary::Summary;
+
+use crate::noise::Noise;
+
+const BENCHMARKS: usize = 4000;
+
+pub(crate) fn print() {
+    println!("## Comparisons\n");
+    println!(
+        "{BENCHMARKS} simulated benchmarks a cell; between-run spread log-normal (median 1.8%, \
+         90th percentile 6.3%),\nspread inside a run a third of it, 20 samples a run. Found = \
+         called a regression; false = called a\nregression or an improvement.\n"
+    );
+    println!("| runs a side | rule | false, same code | found +5% | found +10% | found +30% |");
+    println!("|---|---|--:|--:|--:|--:|");
+    for runs in [1, 3, 5, 10] {
+        row(runs, "this program, each alone", |change| share_alone(runs, change));
+        if runs > 1 {
+            row(runs, "Welch, p < .01", |change| share_welch(runs, change));
+        }
+        row(runs, "mean ratio beyond 5%", |change| share_ratio(runs, change));
+    }
+    println!("\nReports of 200 benchmarks, of which a tenth got slower:\n");
+    println!("| runs a side | false, same code | found +5% | found +10% | false share of listed |");
+    println!("|---|--:|--:|--:|--:|");
+    for runs in [3, 5, 10] {
+        let (five, ten) = (mixed(runs, 0.05), mixed(runs, 0.10));
+        println!(
+            "| {runs} | {:.2}% | {:.0}% | {:.0}% | {:.1}% |",
+            five.false_alarms * 100.0,
+            five.found * 100.0,
+            ten.found * 100.0,
+            five.false_discoveries * 100.0
+        );
+    }
+    println!();
+}
+
+fn row(runs: usize, rule: &str, share: impl Fn(f64) -> f64) {
+    let cells: Vec<String> = [0.0, 0.05, 0.10, 0.30]
+        .map(|change| format!("{:.2}%", share(change) * 100.0))
+        .into_iter()
+        .collect();
+    println!("| {runs} | {rule} | {} |", cells.join(" | "));
+}
+
+/// One benchmark's run medians on both sides, with the truth in `change`.
+struct Pair {
+    old: Vec<Samples>,
+    new: Vec<Samples>,
+}
+
+fn pair(runs: usize, change: f64, noise: &mut Noise) -> Pair {
+    let spread = noise.between_run_cv();
+    let mut side = |level: f64| -> Vec<Samples> {
+        (0..runs)
+            .map(|_| {
+                let run = level * (spread * noise.normal()).exp();
+                // Twenty samples whose median has an error of a third of the spread.
+                let inside = spread / 3.1 * 20_f64.sqrt() / 1.2533;
+                let samples = (0..20)
+                    .map(|_| Sample { iterations: 1, total: run * (inside * noise.normal()).exp() })
+                    .collect();
+                Samples::of_time(samples).expect("exponentials are positive")
+            })
+            .collect()
+    };
+    Pair { old: side(1e6), new: side(1e6 * (1.0 + change)) }
+}
+
+fn results(name: &str, benchmarks: &[(String, &[Samples])]) -> BenchmarkResults {
+    let mut results = BenchmarkResults::new(name);
+    for (benchmark, runs) in benchmarks {
+        let series = Series::time(benchmark.clone());
+        for (run, samples) in (1..).zip(runs.iter()) {
+            let summary = Summary::of(samples);
+            let measurement = Measurement { run: RunId(run), summary, samples: samples.clone() };
+            results.add(&series, measurement);
+        }
+    }
+    results
+}
+
+fn verdicts(pairs: &[Pair]) -> Vec<Verdict> {
+    let name = |index: usize| format!("b{index:04}");
+    let old: Vec<_> =
+        pairs.iter().enumerate().map(|(index, pair)| (name(index), &pair.old[..])).collect();
+    let new: Vec<_> =
+        pairs.iter().enumerate().map(|(index, pair)| (name(index), &pair.new[..])).collect();
+    let (old, new) = (results("old", &old), results("new", &new));
+    let compared = compare(&old, &new, &History::new(), &Settings::default());
+    compared.comparisons.into_iter().map(|comparison| comparison.verdict).collect()
+}
+
+fn counts(verdict: Verdict, change: f64) -> bool {
+    verdict == Verdict::Regression || (change == 0.0 && verdict == Verdict::Improvement)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thousands")]
+fn share(count: usize, of: usize) -> f64 {
+    if of == 0 { 0.0 } else { count as f64 / of as f64 }
+}
+
+fn share_alone(runs: usize, change: f64) -> f64 {
+    let mut noise = Noise::new(1);
+    let found = (0..BENCHMARKS)
+        .filter(|_| counts(verdicts(&[pair(runs, change, &mut noise)])[0], change))
+        .count();
+    share(found, BENCHMARKS)
+}
+
+fn medians(runs: &[Samples]) -> Vec<f64> {
+    runs.iter().map(|samples| Summary::of(samples).median).collect()
+}
+
+fn share_welch(runs: usize, change: f64) -> f64 {
+    let mut noise = Noise::new(1);
+    let logs = |runs: &[Samples]| -> Vec<f64> { medians(runs).iter().map(|m| m.ln()).collect() };
+    let found = (0..BENCHMARKS)
+        .filter(|_| {
+            let Pair { old, new } = pair(runs, change, &mut noise);
+            let welch = Difference::welch(&logs(&old), &logs(&new));
+            welch.p_value() < 0.01 && (change == 0.0 || welch.log_ratio > 0.0)
+        })
+        .count();
+    share(found, BENCHMARKS)
+}
+
+fn share_ratio(runs: usize, change: f64) -> f64 {
+    let mut noise = Noise::new(1);
+    let mean = |runs: &[Samples]| medians(runs).iter().sum::<f64>();
+    let found = (0..BENCHMARKS)
+        .filter(|_| {
+            let Pair { old, new } = pair(runs, change, &mut noise);
+            let ratio = mean(&new) / mean(&old);
+            ratio > 1.05 || (change == 0.0 && ratio < 1.0 / 1.05)
+        })
+        .count();
+    share(found, BENCHMARKS)
+}
+
+/// What reports came to in which only some benchmarks changed.
+struct Mixed {
+    false_alarms: f64,
+    found: f64,
+    false_discoveries: f64,
+}
+
+fn mixed(runs: usize, change: f64) -> Mixed {
+    const SIZE: usize = 200;
+    const CHANGED: usize = 20;
+    let mut noise = Noise::new(2);
+    let (mut false_alarms, mut found, reports) = (0, 0, BENCHMARKS / SIZE);
+    for _ in 0..reports {
+        let pairs: Vec<Pair> = (0..SIZE)
+            .map(|index| pair(runs, if index < CHANGED { change } else { 0.0 }, &mut noise))
+            .collect();
+        let verdicts = verdicts(&pairs);
+        found += verdicts[..CHANGED].iter().filter(|v| **v == Verdict::Regression).count();
+        false_alarms += verdicts[CHANGED..].iter().filter(|v| counts(**v, 0.0)).count();
+    }
+    Mixed {
+        false_alarms: share(false_alarms, reports * (SIZE - CHANGED)),
+        found: share(found, reports * CHANGED),
+        false_discoveries: share(false_alarms, false_alarms + found),
+    }
+}

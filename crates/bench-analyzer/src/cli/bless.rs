@@ -1,0 +1,89 @@
+//! `bless`: accepts a change.
+
+use anyhow::{Context, bail};
+use bench_analyzer::detect::changes::find_changes;
+use bench_analyzer::detect::steps::StepSettings;
+use bench_analyzer::environment::{self, Environment};
+use bench_analyzer::model::{Blessing, Timeline, TimelinePoint};
+use bench_analyzer::store::Store;
+
+use super::Outcome;
+use super::args::Bless;
+use super::output::Output;
+
+pub(super) async fn run(
+    store: &mut Store,
+    command: Bless,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let timelines = store
+        .timelines(|series| {
+            series.benchmark.as_str() == command.benchmark
+                && series.metric.as_str() == command.metric
+        })
+        .await?;
+    let Some(timeline) = timelines.into_iter().next_back() else {
+        bail!(
+            "no benchmark `{}` with the metric `{}` is stored: `history` lists those that are",
+            command.benchmark,
+            command.metric
+        );
+    };
+    let point = blessed_point(store, &command, &timeline).await?;
+    let author = match command.by {
+        Some(author) => author,
+        None => environment::user(&environment.working_dir)
+            .context("nobody is known to say so: name yourself with --by")?,
+    };
+    let run = point.runs[0];
+    let blessing = Blessing {
+        series: timeline.series.clone(),
+        run,
+        measured_at: point.measured_at,
+        reason: command.reason,
+        author,
+        blessed_at: environment.now,
+    };
+    store.bless(&blessing).await?;
+    output.message(&format!(
+        "the change of {} at {run} is accepted by {}: {}",
+        blessing.series, blessing.author, blessing.reason
+    ));
+    Ok(Outcome::Fine)
+}
+
+/// The point that the user named, or the newest change that nobody accepted.
+async fn blessed_point(
+    store: &mut Store,
+    command: &Bless,
+    timeline: &Timeline,
+) -> anyhow::Result<TimelinePoint> {
+    let named = |point: &&TimelinePoint| match (&command.run, &command.commit) {
+        (Some(run), _) => point.runs.contains(run),
+        (None, Some(commit)) => {
+            point.commit.as_deref().is_some_and(|sha| sha.starts_with(commit.as_str()))
+        }
+        (None, None) => false,
+    };
+    if command.run.is_some() || command.commit.is_some() {
+        let found = timeline.points.iter().find(named).cloned();
+        return found.with_context(|| {
+            format!("{} was never measured in that run or commit", timeline.series)
+        });
+    }
+    let blessings = store.blessings().await?;
+    let changes = find_changes(vec![timeline.clone()], &blessings, &StepSettings::default());
+    let open = changes
+        .iter()
+        .flat_map(|one| &one.change_points)
+        .rfind(|change| change.acknowledged.is_none());
+    match open {
+        Some(change) => Ok(timeline.points[change.index].clone()),
+        None => bail!(
+            "{} has no change that is not accepted yet; name the first run of the new level with \
+             --run to accept one that is not found",
+            timeline.series
+        ),
+    }
+}

@@ -1,0 +1,51 @@
+//! `history`: shows series through time.
+
+use bench_analyzer::detect::changes::{ChangePoint, find_changes};
+use bench_analyzer::detect::steps::StepSettings;
+use bench_analyzer::model::Series;
+use bench_analyzer::report::history;
+use bench_analyzer::store::Store;
+
+use super::Outcome;
+use super::args::{History, ListFormat};
+use super::output::Output;
+
+pub(super) async fn run(
+    store: &mut Store,
+    command: History,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    // All series, because what most of them do at once is the machine's doing.
+    let of_metric =
+        |series: &Series| command.metric == "all" || series.metric.as_str() == command.metric;
+    let timelines = store.timelines(of_metric).await?;
+    let settings = StepSettings {
+        alpha: command.alpha,
+        threshold: command.threshold.ln_1p(),
+        ..StepSettings::default()
+    };
+    let mut changes = find_changes(timelines, &store.blessings().await?, &settings);
+    if let Some(wanted) = &command.benchmark {
+        // A name that exists is meant exactly; `parse` is not `parse/large`.
+        let named = |one: &Series| one.benchmark.as_str() == wanted;
+        if changes.iter().any(|one| named(&one.timeline.series)) {
+            changes.retain(|one| named(&one.timeline.series));
+        } else {
+            changes.retain(|one| one.timeline.series.benchmark.as_str().contains(wanted));
+        }
+        anyhow::ensure!(
+            !changes.is_empty(),
+            "no benchmark with `{wanted}` in its name is stored: `report` lists those that are"
+        );
+    }
+    if command.changed {
+        changes.retain(|one| !one.change_points.is_empty());
+    }
+    output.data(|stdout| match command.format {
+        ListFormat::Human => history::write_human(&changes, stdout),
+        ListFormat::Json => history::write_json(&changes, stdout),
+    })?;
+    let mut points = changes.iter().flat_map(|one| &one.change_points);
+    let regressed = command.fail_on.is_some() && points.any(ChangePoint::alarms);
+    Ok(if regressed { Outcome::Regressed } else { Outcome::Fine })
+}

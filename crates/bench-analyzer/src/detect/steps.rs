@@ -1,0 +1,162 @@
+//! Finds where the level of a series of values changed for good.
+//!
+//! The series is searched for splits at which the ranks before and after differ most, in the
+//! whole and in nested windows, so that a level that comes and goes is found as well (seeded
+//! binary segmentation of Kovács, Bühlmann, Li and Munk, *Seeded Binary Segmentation*, 2023).
+//! Significance is that of the search, not of the split alone: see
+//! [`excursion_p_value`](crate::stats::cusum::excursion_p_value).
+//!
+//! Every candidate then has to survive what makes series look stepped without a step:
+//!
+//! - neighbouring values that depend on each other: the excursion is measured in the standard
+//!   errors of an autocorrelated series, and must be rare among block permutations;
+//! - drift: a straight line must not explain the values better, and the level has to change near
+//!   the split, not over the whole neighbourhood;
+//! - moves that nobody cares about: smaller than half of the noise or the practical threshold.
+//!
+//! Candidates are removed one by one, weakest first, and the rest is judged again each time.
+
+mod search;
+mod tail;
+mod verify;
+
+use serde::Serialize;
+
+use crate::stats::cusum::midranks;
+use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
+
+/// What counts as a step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StepSettings {
+    /// The probability that a series without any change shows a step.
+    pub alpha: f64,
+    /// The fewest values that make a level; shorter excursions are spikes.
+    pub min_segment: usize,
+    /// The smallest step, in standard deviations of the noise around the levels.
+    pub min_effect: f64,
+    /// The smallest step as a log ratio.
+    pub threshold: f64,
+}
+
+impl Default for StepSettings {
+    /// One series in a hundred may show a false step; three values can be a bad day, four are a
+    /// level; half a standard deviation is the least that an eye could see; one percent is
+    /// the practical threshold of comparisons.
+    fn default() -> Self {
+        Self { alpha: 0.01, min_segment: 4, min_effect: 0.5, threshold: 0.01_f64.ln_1p() }
+    }
+}
+
+/// A lasting change of level.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Step {
+    /// The first value of the new level.
+    pub index: usize,
+    /// The median before, back to the previous step.
+    pub before: f64,
+    /// The median after, up to the next step.
+    pub after: f64,
+    /// The probability of such a step somewhere around here without any change.
+    pub p_value: f64,
+    /// Whether too few values follow to exclude that it reverts.
+    pub provisional: bool,
+}
+
+/// A value far from its level that did not stay.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spike {
+    /// Which value.
+    pub index: usize,
+    /// Its distance from its level in robust standard deviations.
+    pub score: f64,
+}
+
+/// What a series looks like.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Segmentation {
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+    /// Its spikes, in order.
+    pub spikes: Vec<Spike>,
+    /// The correlation of neighbouring values around their levels.
+    pub autocorrelation: f64,
+}
+
+/// Finds the steps and spikes of `values`, which should be logarithms of what was measured, in
+/// the order of time. The same values always give the same answer.
+pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
+    let ranks = midranks(values);
+    let mut candidates = search::candidates(&ranks, settings);
+    search::refine(values, &mut candidates, settings);
+    let mut verified = verify::verified(values, &ranks, candidates, settings);
+    search::refine(values, &mut verified.splits, settings);
+    let mut steps: Vec<Step> = Vec::with_capacity(verified.splits.len());
+    let bounds = bounds(&verified.splits, values.len());
+    for (split, levels) in verified.splits.iter().zip(bounds.windows(2)) {
+        let level = |range: &std::ops::Range<usize>| median(&mut values[range.clone()].to_vec());
+        steps.push(Step {
+            index: split.index,
+            before: level(&levels[0]),
+            after: level(&levels[1]),
+            p_value: split.p_value,
+            provisional: false,
+        });
+    }
+    let last = bounds.last().cloned().unwrap_or(0..0);
+    let provisional = tail::provisional(values, last, settings);
+    let mut spikes = spikes(values, &bounds);
+    if let Some(step) = provisional {
+        spikes.retain(|spike| spike.index < step.index);
+        steps.push(step);
+    }
+    Segmentation { steps, spikes, autocorrelation: verified.autocorrelation }
+}
+
+/// A place where the level may change, and how surely it does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Split {
+    index: usize,
+    p_value: f64,
+}
+
+/// The ranges between splits.
+fn bounds(splits: &[Split], length: usize) -> Vec<std::ops::Range<usize>> {
+    let starts = std::iter::once(0).chain(splits.iter().map(|split| split.index));
+    let ends = splits.iter().map(|split| split.index).chain(std::iter::once(length));
+    starts.zip(ends).map(|(start, end)| start..end).collect()
+}
+
+fn spikes(values: &[f64], bounds: &[std::ops::Range<usize>]) -> Vec<Spike> {
+    /// Below this, most values being close together makes any other look far.
+    const AT_LEAST: usize = 8;
+    let mut spikes = Vec::new();
+    for range in bounds.iter().filter(|range| range.len() >= AT_LEAST) {
+        let scores = crate::stats::outliers::modified_z_scores(&values[range.clone()]);
+        spikes.extend(
+            range
+                .clone()
+                .zip(scores)
+                .filter(|(_, score)| score.abs() > crate::stats::outliers::OUTLYING_Z)
+                .map(|(index, score)| Spike { index, score }),
+        );
+    }
+    spikes
+}
+
+/// The deviations of values from the medians of their levels.
+fn residuals(values: &[f64], bounds: &[std::ops::Range<usize>]) -> Vec<f64> {
+    let mut residuals = Vec::with_capacity(values.len());
+    for range in bounds {
+        let level = median(&mut values[range.clone()].to_vec());
+        residuals.extend(values[range.clone()].iter().map(|value| value - level));
+    }
+    residuals
+}
+
+/// The robust standard deviation of residuals.
+fn noise(residuals: &[f64]) -> f64 {
+    MAD_TO_SIGMA * median_absolute_deviation(residuals, 0.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Series through time, for terminals and programs.
+
+use std::io;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::json::SCHEMA;
+use super::{format_change, format_quantity};
+use crate::detect::changes::{ChangePoint, SeriesChanges};
+use crate::detect::verdict::Verdict;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+/// Writes every series with its changes for a terminal.
+///
+/// # Errors
+/// If `output` cannot be written.
+pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io::Result<()> {
+    for one in changes {
+        let points = &one.timeline.points;
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+        writeln!(output, "{BOLD}{}{BOLD:#}", one.timeline.series)?;
+        let latest = values.last().map(|value| format_quantity(*value, &one.timeline.series.unit));
+        writeln!(
+            output,
+            "  {} {DIM}{} points, latest {}{DIM:#}",
+            sparkline(&values),
+            values.len(),
+            latest.unwrap_or_default()
+        )?;
+        for change in &one.change_points {
+            write_change(one, change, output)?;
+        }
+        for spike in &one.spikes {
+            writeln!(
+                output,
+                "  {DIM}spike at point {} ({}): {} (z {:+.1}){DIM:#}",
+                spike.index,
+                spike.run,
+                format_quantity(spike.value, &one.timeline.series.unit),
+                spike.score
+            )?;
+        }
+    }
+    let alarms = changes.iter().flat_map(|one| &one.change_points).filter(|one| one.alarms());
+    let total: usize = changes.iter().map(|one| one.change_points.len()).sum();
+    writeln!(
+        output,
+        "\n{BOLD}{} series, {total} changes, {} for the worse that nobody accepted{BOLD:#}",
+        changes.len(),
+        alarms.count()
+    )
+}
+
+fn write_change(
+    one: &SeriesChanges,
+    change: &ChangePoint,
+    output: &mut dyn io::Write,
+) -> io::Result<()> {
+    let (style, word) = match change.verdict {
+        Verdict::Regression => (BAD, "worse"),
+        Verdict::Improvement => (GOOD, "better"),
+        _ => (BOLD, "changed"),
+    };
+    let unit = &one.timeline.series.unit;
+    let mut remarks = Vec::new();
+    if change.provisional {
+        remarks.push("provisional: too few later points".to_owned());
+    }
+    if change.machine_event {
+        remarks.push("with most other benchmarks".to_owned());
+    }
+    if let Some(blessing) = &change.acknowledged {
+        remarks.push(format!("accepted by {}: {}", blessing.author, blessing.reason));
+    }
+    let remarks = remarks.join("; ");
+    writeln!(
+        output,
+        "  {style}{word} {}{style:#} at point {} ({}, {}): {} -> {}, p {:.1e}, {} {DIM}{remarks}{DIM:#}",
+        format_change(change.change),
+        change.index,
+        change.run,
+        change.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
+        format_quantity(change.before, unit),
+        format_quantity(change.after, unit),
+        change.p_value,
+        commit_range(change)
+    )
+}
+
+fn commit_range(change: &ChangePoint) -> String {
+    let short = |commit: &Option<String>| {
+        commit.as_deref().map(|sha| sha.get(..10).unwrap_or(sha).to_owned())
+    };
+    match (short(&change.after_commit), short(&change.up_to_commit)) {
+        (Some(after), Some(up_to)) => format!("commits {after}..{up_to}"),
+        (None, Some(up_to)) => format!("up to commit {up_to}"),
+        _ => "commits unknown".to_owned(),
+    }
+}
+
+/// At most sixty characters of bars, each the median of its share of the values.
+fn sparkline(values: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const WIDTH: usize = 60;
+    let share = values.len().div_ceil(WIDTH).max(1);
+    let medians: Vec<f64> = values
+        .chunks(share)
+        .map(|chunk| crate::stats::quantile::median(&mut chunk.to_vec()))
+        .collect();
+    let low = medians.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let bar = |value: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to 7 by construction"
+        )]
+        let index = ((value - low) / (high - low) * 7.0).round() as usize;
+        BARS[index.min(7)]
+    };
+    if high > low {
+        medians.into_iter().map(bar).collect()
+    } else {
+        BARS[3].to_string().repeat(medians.len())
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'c> {
+    schema: u32,
+    series: &'c [SeriesChanges],
+}
+
+/// Writes one JSON object with every series, its points and its changes.
+///
+/// # Errors
+/// If `output` cannot be written.
+pub fn write_json(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *output, &Document { schema: SCHEMA, series: changes })?;
+    writeln!(output)
+}

@@ -1,0 +1,173 @@
+//! Reading series through time, and the blessings of their changes.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{Store, read};
+use crate::error::{Error, Result};
+use crate::model::{Blessing, RunId, Series, Timeline, TimelinePoint};
+use crate::stats::summary::typical;
+
+impl Store {
+    /// Every series that `wanted` accepts, through all its runs.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn timelines(
+        &mut self,
+        mut wanted: impl FnMut(&Series) -> bool,
+    ) -> Result<Vec<Timeline>> {
+        let failed = self.failed();
+        let all = sqlx::query!(
+            "SELECT id, benchmark, metric, unit, direction FROM series
+             ORDER BY benchmark, metric, unit"
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(&failed)?;
+        let runs = self.run_places().await?;
+        let mut timelines = Vec::new();
+        for row in all {
+            let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
+                .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
+            if !wanted(&series) {
+                continue;
+            }
+            let values =
+                sqlx::query!("SELECT run_id, median FROM measurements WHERE series_id = ?", row.id)
+                    .fetch_all(&mut self.connection)
+                    .await
+                    .map_err(&failed)?;
+            let mut values: Vec<(usize, f64)> = values
+                .into_iter()
+                .filter_map(|value| Some((runs.order.get(&value.run_id).copied()?, value.median)))
+                .collect();
+            values.sort_by_key(|(order, _)| *order);
+            timelines.push(Timeline { series, points: points(&runs.places, &values) });
+        }
+        Ok(timelines)
+    }
+
+    async fn run_places(&mut self) -> Result<RunPlaces> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT id, set_id, measured_at, commit_sha, fingerprint_id FROM runs
+             ORDER BY measured_at, id"
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        let mut places = RunPlaces::default();
+        for row in rows {
+            places.order.insert(row.id, places.places.len());
+            places.places.push(RunPlace {
+                run: RunId(row.id),
+                set: row.set_id,
+                measured_at: self.timestamp(row.measured_at)?,
+                commit: row.commit_sha,
+                fingerprint: row.fingerprint_id,
+            });
+        }
+        Ok(places)
+    }
+
+    /// Accepts a change for good.
+    ///
+    /// # Errors
+    /// If the run never measured the series.
+    pub async fn bless(&mut self, blessing: &Blessing) -> Result<()> {
+        let failed = self.failed();
+        let series = &blessing.series;
+        let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
+        let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
+        let blessed_at = blessing.blessed_at.as_millisecond();
+        let done = sqlx::query!(
+            "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
+             SELECT m.series_id, m.run_id, ?, ?, ? FROM measurements AS m
+             JOIN series AS s ON s.id = m.series_id
+             WHERE m.run_id = ? AND s.benchmark = ? AND s.metric = ? AND s.unit = ?
+               AND s.direction = ?
+             ON CONFLICT (series_id, run_id) DO UPDATE SET
+                 reason = excluded.reason, author = excluded.author,
+                 blessed_at = excluded.blessed_at",
+            blessing.reason,
+            blessing.author,
+            blessed_at,
+            blessing.run.0,
+            benchmark,
+            metric,
+            unit,
+            direction,
+        )
+        .execute(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        if done.rows_affected() == 0 { Err(Error::NoRun { id: blessing.run }) } else { Ok(()) }
+    }
+
+    /// All blessings, oldest first.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn blessings(&mut self) -> Result<Vec<Blessing>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT s.benchmark, s.metric, s.unit, s.direction, b.run_id, runs.measured_at,
+                    b.reason, b.author, b.blessed_at
+             FROM blessings AS b JOIN series AS s ON s.id = b.series_id
+             JOIN runs ON runs.id = b.run_id ORDER BY b.id"
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
+                    .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
+                Ok(Blessing {
+                    series,
+                    run: RunId(row.run_id),
+                    measured_at: self.timestamp(row.measured_at)?,
+                    reason: row.reason,
+                    author: row.author,
+                    blessed_at: self.timestamp(row.blessed_at)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Where a run stands in time.
+struct RunPlace {
+    run: RunId,
+    set: i64,
+    measured_at: Timestamp,
+    commit: Option<String>,
+    fingerprint: i64,
+}
+
+#[derive(Default)]
+struct RunPlaces {
+    places: Vec<RunPlace>,
+    order: HashMap<i64, usize>,
+}
+
+/// Gathers neighbouring runs of one set into one point.
+fn points(places: &[RunPlace], values: &[(usize, f64)]) -> Vec<TimelinePoint> {
+    values
+        .chunk_by(|(left, _), (right, _)| places[*left].set == places[*right].set)
+        .map(|replicates| {
+            let first = &places[replicates[0].0];
+            let medians: Vec<f64> = replicates.iter().map(|(_, median)| *median).collect();
+            TimelinePoint {
+                runs: replicates.iter().map(|(order, _)| places[*order].run).collect(),
+                set: first.set,
+                measured_at: first.measured_at,
+                commit: first.commit.clone(),
+                fingerprint: first.fingerprint,
+                value: typical(&medians),
+            }
+        })
+        .collect()
+}
