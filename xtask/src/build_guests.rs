@@ -44,6 +44,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     }
 }
 
+/// Builds what is out of date, with whatever toolchain there is: the part that other commands need.
+pub(crate) fn ensure_built(workspace: &Workspace) -> Result<ExitCode> {
+    build(workspace, &Choice { toolchain: None, force: false })
+}
+
 struct Choice {
     toolchain: Option<Source>,
     force: bool,

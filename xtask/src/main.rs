@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build_guests;
 mod process;
 mod progress;
+mod test;
 mod workspace;
 
 use workspace::Workspace;
@@ -26,12 +28,18 @@ struct CommandLine {
 enum Command {
     /// Compile the guest modules to target/guests, finding or fetching a toolchain first
     BuildGuests(build_guests::Arguments),
+    /// Run the benchmarks, store the results and print the report
+    Bench(bench::Arguments),
+    /// Run everything that must pass before a change lands
+    Test(test::Arguments),
 }
 
 fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let outcome = Workspace::find().and_then(|workspace| match command_line.command {
         Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Test(arguments) => test::run(&workspace, &arguments),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

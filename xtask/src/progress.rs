@@ -15,29 +15,59 @@ pub(crate) struct Progress {
 impl Progress {
     /// A step of unknown length.
     pub(crate) fn spinner(title: impl Into<String>) -> Self {
-        Self::new(title.into(), ProgressBar::new_spinner(), "{spinner} {msg} ({elapsed})")
+        Self::new(title.into(), ProgressBar::new_spinner(), "{spinner} {prefix} ({elapsed})")
+    }
+
+    /// A step that is announced nowhere but on a terminal: its caller prints the line that stays.
+    pub(crate) fn quiet_spinner(title: impl Into<String>) -> Self {
+        let template = "{spinner} {prefix} ({elapsed}) {wide_msg:.dim}";
+        Self::on_terminal(title.into(), ProgressBar::new_spinner(), template)
     }
 
     /// A download, or another step measured in bytes.
     pub(crate) fn bytes(title: impl Into<String>, total: u64) -> Self {
-        let template = "{msg} {bar:30} {bytes}/{total_bytes}, {eta} left";
+        let template = "{prefix} {bar:30} {bytes}/{total_bytes}, {eta} left";
         Self::new(title.into(), ProgressBar::new(total), template)
     }
 
     /// A step made of equal parts.
     pub(crate) fn parts(title: impl Into<String>, total: u64) -> Self {
-        Self::new(title.into(), ProgressBar::new(total), "{msg} {bar:30} {pos}/{len} ({elapsed})")
+        Self::new(
+            title.into(),
+            ProgressBar::new(total),
+            "{prefix} {bar:30} {pos}/{len} ({elapsed})",
+        )
+    }
+
+    /// The same where the parts take so long that one wants to know when the last will be done.
+    pub(crate) fn parts_with_time_left(title: impl Into<String>, total: u64) -> Self {
+        let template = "{prefix} {bar:30} {pos}/{len}, {eta} left {wide_msg:.dim}";
+        Self::new(title.into(), ProgressBar::new(total), template)
     }
 
     fn new(title: String, bar: ProgressBar, template: &str) -> Self {
-        let style = ProgressStyle::with_template(template).expect("the templates are literals");
-        bar.set_style(style);
-        bar.set_message(title.clone());
-        bar.enable_steady_tick(Duration::from_millis(120));
         if !io::stderr().is_terminal() {
             eprintln!("{title} ...");
         }
+        Self::on_terminal(title, bar, template)
+    }
+
+    fn on_terminal(title: String, bar: ProgressBar, template: &str) -> Self {
+        let style = ProgressStyle::with_template(template).expect("the templates are literals");
+        bar.set_style(style);
+        bar.set_prefix(title.clone());
+        bar.enable_steady_tick(Duration::from_millis(120));
         Self { bar, title, started: Instant::now() }
+    }
+
+    /// Shows what the step is at.
+    pub(crate) fn detail(&self, detail: impl Into<String>) {
+        self.bar.set_message(detail.into());
+    }
+
+    /// Prints a line that stays, above the bar.
+    pub(crate) fn line(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
     }
 
     pub(crate) fn set(&self, position: u64) {

@@ -48,6 +48,16 @@ impl Workspace {
     pub(crate) fn guest_build(&self) -> Utf8PathBuf {
         self.root.join("target/guest-build")
     }
+
+    /// The Criterion folders of the last `cargo xtask bench`, one for each run.
+    pub(crate) fn bench_runs(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-bench")
+    }
+
+    /// What the stages of `cargo xtask test` printed.
+    pub(crate) fn test_logs(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-test")
+    }
 }
 
 /// This project's folder among the user's caches.

@@ -1,0 +1,70 @@
+//! Calling bench-analyzer.
+
+use std::process::{Command, ExitCode, ExitStatus};
+
+use anyhow::{Context as _, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::process::capture;
+use crate::workspace::Workspace;
+
+/// The compiled analyzer. Its history is the one of this checkout.
+pub(super) struct Analyzer<'a> {
+    program: &'a Utf8Path,
+    root: &'a Utf8Path,
+}
+
+impl<'a> Analyzer<'a> {
+    pub(super) fn new(workspace: &'a Workspace, program: &'a Utf8Path) -> Self {
+        Self { program, root: workspace.root() }
+    }
+
+    /// Asks whether there is such a baseline, which Criterion may have left and nobody imported yet.
+    /// If there is none, the analyzer has said so, and its exit code is returned.
+    pub(super) fn complains_about(&self, baseline: &str) -> Result<Option<ExitCode>> {
+        let mut report = self.command();
+        report.args(["report", "--baseline", baseline, "--current", baseline]);
+        let output = capture(&mut report)?;
+        if output.status.success() {
+            return Ok(None);
+        }
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        Ok(super::exit_code(output.status.code()).or(Some(ExitCode::FAILURE)))
+    }
+
+    /// Stores runs of the same code, under a name or as the latest.
+    pub(super) fn import(&self, runs: &[Utf8PathBuf], name: Option<&str>) -> Result<ExitStatus> {
+        let mut import = self.command();
+        import.arg("import").args(runs.iter().map(|run| run.join("criterion")));
+        if let Some(name) = name {
+            import.args(["--baseline", name]);
+        }
+        status(&mut import)
+    }
+
+    /// Prints the report about what was just stored.
+    pub(super) fn report(
+        &self,
+        current: Option<&str>,
+        baseline: Option<&str>,
+    ) -> Result<ExitStatus> {
+        let mut report = self.command();
+        report.args(["report", "--no-import"]);
+        for (option, name) in [("--current", current), ("--baseline", baseline)] {
+            if let Some(name) = name {
+                report.args([option, name]);
+            }
+        }
+        status(&mut report)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.current_dir(self.root);
+        command
+    }
+}
+
+fn status(command: &mut Command) -> Result<ExitStatus> {
+    command.status().context("failed to start bench-analyzer")
+}

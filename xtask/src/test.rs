@@ -1,0 +1,100 @@
+//! `cargo xtask test`: everything that must pass before a change lands.
+//!
+//! Stage after stage, one line each. What a stage's programs say goes to a log below
+//! `target/xtask-test`; it is shown when the stage fails, and otherwise only its closing lines are.
+//! A stage that fails does not stop the others, so that one run tells all.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use fs_err as fs;
+
+use crate::build_guests;
+use crate::progress::seconds;
+use crate::workspace::Workspace;
+
+mod closing;
+mod invariants;
+mod run;
+mod stage;
+
+use run::{Log, Outcome};
+use stage::{Check, Stage};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Run only these stages
+    #[arg(value_enum)]
+    stages: Vec<Stage>,
+}
+
+/// How a stage ended.
+enum Verdict {
+    Passed,
+    Failed,
+    /// Something that it needs is not installed.
+    Skipped,
+}
+
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let logs = workspace.test_logs();
+    fs::create_dir_all(&logs)?;
+    let stages = if arguments.stages.is_empty() { Stage::all() } else { arguments.stages.clone() };
+    let started = Instant::now();
+    let mut failed = Vec::new();
+    let mut skipped = Vec::new();
+    for stage in &stages {
+        let log = Log::new(logs.join(format!("{stage}.log")))?;
+        match conduct(workspace, *stage, &log)? {
+            Verdict::Passed => {}
+            Verdict::Failed => failed.push(stage.to_string()),
+            Verdict::Skipped => skipped.push(stage.to_string()),
+        }
+    }
+    summarise(stages.len(), &failed, &skipped, started.elapsed());
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs a stage and prints its line.
+fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
+    let started = Instant::now();
+    let line = |mark: &str, rest: &str| {
+        println!("{mark:7} {:12} {:>12}  {rest}", stage.to_string(), seconds(started.elapsed()));
+    };
+    let outcome = match stage.check(workspace) {
+        Check::Missing(what) => {
+            line("skipped", &what);
+            return Ok(Verdict::Skipped);
+        }
+        Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
+        Check::Invariants => Outcome::from(invariants::check(workspace)),
+        Check::Guests => Outcome::from(build_guests::ensure_built(workspace)),
+    };
+    match outcome {
+        Outcome::Passed { closing } => {
+            line("ok", stage.title());
+            closing.iter().for_each(|closing| println!("        {closing}"));
+            Ok(Verdict::Passed)
+        }
+        Outcome::Failed { report } => {
+            line("FAILED", stage.title());
+            println!("{report}");
+            Ok(Verdict::Failed)
+        }
+    }
+}
+
+fn summarise(stages: usize, failed: &[String], skipped: &[String], time: Duration) {
+    let time = seconds(time);
+    let passed = stages - failed.len() - skipped.len();
+    let mut parts = vec![format!("{passed} passed")];
+    if !failed.is_empty() {
+        parts.push(format!("{} FAILED ({})", failed.len(), failed.join(", ")));
+    }
+    if !skipped.is_empty() {
+        parts.push(format!("{} skipped ({})", skipped.len(), skipped.join(", ")));
+    }
+    println!("\n{stages} stages: {} in {time}", parts.join(", "));
+}

@@ -1,0 +1,119 @@
+//! What holds about the workspace as a whole, and no compiler checks.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use crate::process::{capture, cargo, failure};
+use crate::workspace::Workspace;
+
+/// They must compile in seconds, and the first two are of use without the sandbox.
+const WITHOUT_WASMER: [&str; 4] =
+    ["bench-analyzer", "sandbox-guest", "sandbox-guest-macros", "xtask"];
+
+/// Where unsafe code may be: one place for each crate that needs any. Everywhere else the lint
+/// `unsafe_code` denies it.
+const UNSAFE: [&str; 5] = [
+    "crates/sandbox-bench/src/resources/snapshot.rs",
+    "crates/sandbox-core/src/sys",
+    "crates/sandbox-guest/macros/src/expansion.rs",
+    "crates/sandbox-guest/src/exports.rs",
+    "guest-modules/hostile/src/lies.rs",
+];
+
+pub(super) fn check(workspace: &Workspace) -> Result<()> {
+    for package in WITHOUT_WASMER {
+        check_without_wasmer(workspace, package)?;
+    }
+    let mut broken = Vec::new();
+    for folder in ["benches", "crates", "guest-modules", "xtask"] {
+        check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
+    }
+    if broken.is_empty() { Ok(()) } else { Err(anyhow!(broken.join("\n       "))) }
+}
+
+fn check_without_wasmer(workspace: &Workspace, package: &str) -> Result<()> {
+    let mut tree = cargo();
+    tree.args(["tree", "--locked", "-p", package, "-i", "wasmer"]).current_dir(workspace.root());
+    let output = capture(&mut tree)?;
+    let paths = String::from_utf8_lossy(&output.stdout);
+    if paths.contains("wasmer") {
+        bail!("{package} must not depend on wasmer, and does:\n{paths}");
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() || said.contains("did not match any packages") {
+        Ok(())
+    } else {
+        Err(failure(&tree, &output)).with_context(|| format!("failed to list what {package} needs"))
+    }
+}
+
+fn check_folder(root: &Utf8Path, folder: &Utf8Path, broken: &mut Vec<String>) -> Result<()> {
+    for entry in folder.read_dir_utf8().with_context(|| format!("failed to read {folder}"))? {
+        let path = entry.with_context(|| format!("failed to read {folder}"))?.into_path();
+        if path.is_dir() {
+            if path.file_name() != Some("target") {
+                check_folder(root, &path, broken)?;
+            }
+            continue;
+        }
+        let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
+        if path.file_name() == Some("Cargo.toml") {
+            if !has_common_lints(&fs::read_to_string(&path)?) {
+                broken.push(format!("{relative} does not inherit the lints of its workspace"));
+            }
+        } else if path.extension() == Some("rs")
+            && lifts_unsafe_lint(&fs::read_to_string(&path)?)
+            && !may_be_unsafe(&relative)
+        {
+            broken.push(format!("{relative} allows unsafe code, which has places of its own"));
+        }
+    }
+    Ok(())
+}
+
+fn may_be_unsafe(file: &Utf8PathBuf) -> bool {
+    UNSAFE.iter().any(|place| file.starts_with(place))
+}
+
+/// Whether a package's manifest says `[lints] workspace = true`; a workspace's need not.
+fn has_common_lints(manifest: &str) -> bool {
+    let mut lines = manifest.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_package = lines.clone().any(|line| line == "[package]");
+    !is_package || (lines.any(|line| line == "[lints]") && lines.next() == Some("workspace = true"))
+}
+
+/// Whether an attribute of a file names the lint, on one line or several.
+fn lifts_unsafe_lint(source: &str) -> bool {
+    source.lines().map(str::trim_start).any(|line| {
+        line.contains("unsafe_code") && (line.starts_with('#') || line.starts_with("unsafe_code"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_that_lift_the_lint_are_found() {
+        assert!(lifts_unsafe_lint("#![expect(unsafe_code, reason = \"a reason\")]\n"));
+        assert!(lifts_unsafe_lint("fn f() {}\n    #[allow(unsafe_code)]\n"));
+        assert!(lifts_unsafe_lint("#![expect(\n    unsafe_code,\n    reason = \"long\"\n)]\n"));
+        assert!(!lifts_unsafe_lint("//! No unsafe_code here.\nlet name = \"unsafe_code\";\n"));
+    }
+
+    #[test]
+    fn only_the_named_places_may_be_unsafe() {
+        assert!(may_be_unsafe(&"crates/sandbox-core/src/sys/guest.rs".into()));
+        assert!(!may_be_unsafe(&"crates/sandbox-core/src/system.rs".into()));
+        assert!(!may_be_unsafe(&"crates/sandbox-guest/src/runtime.rs".into()));
+    }
+
+    #[test]
+    fn packages_inherit_their_lints() {
+        assert!(has_common_lints("[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"));
+        assert!(!has_common_lints("[package]\nname = \"a\"\n"));
+        assert!(!has_common_lints("[package]\nname = \"a\"\n[lints]\n[lints.rust]\n"));
+        assert!(has_common_lints("[workspace]\nmembers = []\n"));
+    }
+}

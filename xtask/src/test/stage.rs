@@ -1,0 +1,147 @@
+//! The stages, in the order in which they run: what is quick to fail comes first.
+
+use std::fmt;
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::process::{cargo, independent_cargo, read};
+use crate::workspace::Workspace;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    Format,
+    Invariants,
+    Guests,
+    Clippy,
+    Tests,
+    Doctests,
+    Benches,
+    Docs,
+    GuestTests,
+}
+
+/// What a stage does.
+pub(super) enum Check {
+    Commands(Vec<Command>),
+    Invariants,
+    Guests,
+    /// It cannot run here. Says what is missing.
+    Missing(String),
+}
+
+impl Stage {
+    pub(super) fn all() -> Vec<Self> {
+        Self::value_variants().to_vec()
+    }
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Format => "the sources are formatted",
+            Self::Invariants => "what may depend on what, and where unsafe code may be",
+            Self::Guests => "the guests compile",
+            Self::Clippy => "no warnings",
+            Self::Tests => "unit and integration tests",
+            Self::Doctests => "the examples in the documentation",
+            Self::Benches => "each benchmark runs once",
+            Self::Docs => "the documentation has no broken links",
+            Self::GuestTests => "the guests' own tests, natively",
+        }
+    }
+
+    pub(super) fn check(self, workspace: &Workspace) -> Check {
+        let guests = workspace.guest_modules();
+        let root = |arguments: &[&str]| in_workspace(workspace, arguments);
+        match self {
+            Self::Format => with_component("fmt", "rustfmt", || {
+                let mut of_guests = independent_cargo();
+                of_guests.args(["fmt", "--all", "--check"]).current_dir(&guests);
+                vec![root(&["fmt", "--all", "--check"]), of_guests]
+            }),
+            Self::Invariants => Check::Invariants,
+            Self::Guests => Check::Guests,
+            Self::Clippy => with_component("clippy", "clippy", || {
+                let warnings = ["--", "-Dwarnings"];
+                let mut of_guests = native_guests(workspace, "clippy");
+                of_guests.args(["--all-targets"]).args(warnings);
+                let mut ours = root(&["clippy", "--workspace", "--locked", "--all-targets"]);
+                ours.args(warnings);
+                vec![ours, of_guests]
+            }),
+            Self::Tests => Check::Commands(vec![if has("nextest") {
+                root(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+            } else {
+                let targets = ["--lib", "--bins", "--tests", "--no-fail-fast"];
+                let mut tests = root(&["test", "--workspace", "--locked"]);
+                tests.args(targets);
+                tests
+            }]),
+            Self::Doctests => Check::Commands(vec![root(&[
+                "test",
+                "--workspace",
+                "--locked",
+                "--doc",
+                "--no-fail-fast",
+            ])]),
+            // Without `--bench`, Criterion runs each benchmark once and measures nothing. Compiled
+            // like the tests, so that the runtime is not compiled again.
+            Self::Benches => Check::Commands(vec![root(&[
+                "test",
+                "--workspace",
+                "--locked",
+                "--benches",
+                "--no-fail-fast",
+            ])]),
+            Self::Docs => {
+                let mut docs = root(&["doc", "--workspace", "--locked", "--no-deps"]);
+                docs.env("RUSTDOCFLAGS", "-Dwarnings");
+                Check::Commands(vec![docs])
+            }
+            Self::GuestTests => {
+                let mut tests = native_guests(workspace, "test");
+                tests.args(["--lib", "--bins"]);
+                Check::Commands(vec![tests])
+            }
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+fn in_workspace(workspace: &Workspace, arguments: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(arguments).current_dir(workspace.root());
+    command
+}
+
+/// A cargo for the guests as native programs, which need no target folder as large as the runtime's.
+fn native_guests(workspace: &Workspace, subcommand: &str) -> Command {
+    let mut command = independent_cargo();
+    command
+        .args([subcommand, "--workspace", "--locked"])
+        .current_dir(workspace.guest_modules())
+        .env("CARGO_TARGET_DIR", workspace.guest_build().join("native"));
+    command
+}
+
+fn with_component(
+    subcommand: &str,
+    component: &str,
+    commands: impl FnOnce() -> Vec<Command>,
+) -> Check {
+    if has(subcommand) {
+        Check::Commands(commands())
+    } else {
+        let remedy = format!("{component} is not installed: rustup component add {component}");
+        Check::Missing(remedy)
+    }
+}
+
+fn has(subcommand: &str) -> bool {
+    read(cargo().args([subcommand, "--version"])).is_ok()
+}
