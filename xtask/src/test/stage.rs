@@ -53,10 +53,11 @@ impl Stage {
         let guests = workspace.guest_modules();
         let root = |arguments: &[&str]| in_workspace(workspace, arguments);
         match self {
+            // Without `--all`, which would follow the guests' dependencies out of their workspace.
             Self::Format => with_component("fmt", "rustfmt", || {
                 let mut of_guests = independent_cargo();
-                of_guests.args(["fmt", "--all", "--check"]).current_dir(&guests);
-                vec![root(&["fmt", "--all", "--check"]), of_guests]
+                of_guests.args(["fmt", "--check"]).current_dir(&guests);
+                vec![root(&["fmt", "--check"]), of_guests]
             }),
             Self::Invariants => Check::Invariants,
             Self::Guests => Check::Guests,
