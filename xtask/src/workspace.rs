@@ -60,6 +60,17 @@ impl Workspace {
     }
 }
 
+/// Where cargo keeps what it downloads.
+pub(crate) fn cargo_home() -> Result<Utf8PathBuf> {
+    match env::var("CARGO_HOME") {
+        Ok(path) => Ok(Utf8PathBuf::from(path)),
+        Err(_) => {
+            let home = env::var("HOME").context("failed to find cargo's home: HOME is not set")?;
+            Ok(Utf8PathBuf::from(home).join(".cargo"))
+        }
+    }
+}
+
 /// This project's folder among the user's caches.
 pub(crate) fn user_cache() -> Result<Utf8PathBuf> {
     let base = match env::var("XDG_CACHE_HOME") {

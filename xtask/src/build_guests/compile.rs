@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::toolchain::{TARGET, Toolchain};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo_home};
 
 /// The guests that compiled.
 #[derive(Debug, Default)]
@@ -40,6 +40,7 @@ pub(crate) fn compile(workspace: &Workspace, toolchain: &Toolchain) -> Result<Ou
         .args(["--target", TARGET, "--message-format=json-render-diagnostics"])
         .current_dir(workspace.guest_modules())
         .env("CARGO_TARGET_DIR", workspace.guest_build())
+        .env("CARGO_ENCODED_RUSTFLAGS", without_paths(workspace)?)
         .stdout(Stdio::piped());
     let mut child = cargo.spawn().context("failed to start cargo")?;
     let report = child.stdout.take().context("failed to read from cargo")?;
@@ -52,6 +53,14 @@ pub(crate) fn compile(workspace: &Workspace, toolchain: &Toolchain) -> Result<Ou
         bail!("failed to build the guests: cargo ended with {status}, see above");
     }
     Ok(outcome)
+}
+
+/// The flags that keep this machine's folders out of the modules, where the messages of panics
+/// would show them.
+fn without_paths(workspace: &Workspace) -> Result<String> {
+    let sources = cargo_home()?.join("registry/src");
+    let remap = |folder: &Utf8Path| format!("--remap-path-prefix={folder}/=");
+    Ok([remap(&sources), remap(workspace.root())].join("\x1f"))
 }
 
 impl Outcome {

@@ -37,7 +37,7 @@ use apt::Apt;
 const DESCRIPTION: &str = "toolchain.json";
 
 /// Part of the folder's name: to be raised when the way in which it is made changes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Debian's packages.
 pub(crate) struct Debian {

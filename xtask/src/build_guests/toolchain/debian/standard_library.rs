@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
@@ -30,7 +30,7 @@ const CRATES: u64 = 24;
 struct Artifact {
     reason: String,
     #[serde(default)]
-    filenames: Vec<camino::Utf8PathBuf>,
+    filenames: Vec<Utf8PathBuf>,
 }
 
 /// Compiles and installs the library. Returns the compiler's version line.
@@ -47,7 +47,7 @@ pub(super) fn install(
     let compiler =
         Compiler::Private { rustc, libraries: libraries.to_owned(), linker: wasm_linker()? };
     let bare = Toolchain { source: Source::Debian, version: version.clone(), compiler };
-    for library in compile(&bare, workshop)? {
+    for library in compile(&bare, toolchain, workshop)? {
         let name = library.file_name().context("cargo reported a library without a name")?;
         fs::copy(&library, target.join(name))?;
     }
@@ -67,7 +67,11 @@ fn install_c_library(toolchain: &Utf8Path, destination: &Utf8Path) -> Result<()>
 }
 
 /// Compiles an empty program with its own standard library. Returns the library's crates.
-fn compile(bare: &Toolchain, workshop: &Utf8Path) -> Result<Vec<camino::Utf8PathBuf>> {
+fn compile(
+    bare: &Toolchain,
+    toolchain: &Utf8Path,
+    workshop: &Utf8Path,
+) -> Result<Vec<Utf8PathBuf>> {
     let program = workshop.join("nothing");
     fs::create_dir_all(&program)?;
     fs::write(program.join("Cargo.toml"), PROGRAM)?;
@@ -75,6 +79,12 @@ fn compile(bare: &Toolchain, workshop: &Utf8Path) -> Result<Vec<camino::Utf8Path
 
     let progress =
         Progress::parts(format!("Compiling the standard library for {TARGET}, once"), CRATES);
+    let flags = [
+        // As in rustup's libraries: programs that are optimised as a whole need bitcode.
+        "-Cembed-bitcode=yes".to_owned(),
+        // Where it was compiled is nobody's business, and gone when it is done.
+        format!("--remap-path-prefix={toolchain}/usr/src/=/"),
+    ];
     let mut cargo = bare.cargo();
     cargo
         .args(["build", "--release", "--offline", "--target", TARGET])
@@ -83,8 +93,7 @@ fn compile(bare: &Toolchain, workshop: &Utf8Path) -> Result<Vec<camino::Utf8Path
         .env("CARGO_TARGET_DIR", workshop.join("target"))
         // The compiler is a stable one, and this is the one step that needs more.
         .env("RUSTC_BOOTSTRAP", "1")
-        // As in rustup's libraries: guests optimise across crates, and that takes bitcode.
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Cembed-bitcode=yes")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -104,7 +113,7 @@ fn compile(bare: &Toolchain, workshop: &Utf8Path) -> Result<Vec<camino::Utf8Path
             .with_context(|| format!("failed to read cargo's report: {line}"))?;
         if artifact.reason == "compiler-artifact" {
             progress.advance();
-            let of_target = |file: &camino::Utf8PathBuf| {
+            let of_target = |file: &Utf8PathBuf| {
                 file.extension() == Some("rlib") && file.as_str().contains(TARGET)
             };
             libraries.extend(artifact.filenames.into_iter().filter(of_target));
