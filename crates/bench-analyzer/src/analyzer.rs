@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use crate::detect::compare::{Compared, MachineEvent, compare};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
+use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
+
+pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Severity, Verdict};
 use crate::model::{BenchmarkResults, Blessing, History, Run, Series, Throughput, Unit};
 
@@ -81,6 +84,12 @@ impl BenchmarkAnalyzer {
         if let Some(baseline) = &self.baseline {
             report.compare(baseline, current, self);
         }
+        report.recommendations = recommend(&Facts {
+            current,
+            comparisons: &report.comparisons,
+            resources: &report.resource_analysis.comparisons,
+            outliers: &report.outliers,
+        });
         report
     }
 }
@@ -190,17 +199,6 @@ pub struct MeasuredBenchmark {
 pub struct ResourceAnalysis {
     /// CPU time, memory, faults and switches compared, judged like times.
     pub comparisons: Vec<Comparison>,
-}
-
-/// Advice, with the numbers that made it speak.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PerformanceRecommendation {
-    /// The benchmark it is about; none if it is about all.
-    pub test_name: Option<String>,
-    /// What to do.
-    pub advice: String,
-    /// Why.
-    pub evidence: String,
 }
 
 impl AnalysisReport {

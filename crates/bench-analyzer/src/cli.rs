@@ -1,8 +1,12 @@
 //! Commands, one file each, and what they share: the store, the output, the exit codes.
 
+mod aa;
 mod args;
 mod baseline;
 mod bless;
+mod completions;
+mod doctor;
+mod export;
 mod history;
 mod import;
 mod output;
@@ -12,6 +16,7 @@ mod runs;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::store::Store;
 use camino::Utf8PathBuf;
@@ -56,18 +61,32 @@ fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
 }
 
 async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
+    if let Command::Completions(command) = arguments.command {
+        return completions::run(command, output);
+    }
     let environment = Environment::capture(&working_dir()?);
+    let config_path = arguments.config.or_else(|| Config::find(&environment.working_dir));
+    let config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let path = arguments.db.unwrap_or_else(|| default_database(&environment));
+    if let Command::Doctor(_) = arguments.command {
+        return doctor::run(&path, config_path.as_deref(), &environment, output).await;
+    }
     let mut store = Store::open(&path).await?;
     let outcome = match arguments.command {
         Command::Import(command) => import::run(&mut store, command, &environment, output).await,
-        Command::Report(command) => report::run(&mut store, command, &environment, output).await,
+        Command::Report(command) => {
+            report::run(&mut store, command, &config, &environment, output).await
+        }
         Command::History(command) => history::run(&mut store, command, output).await,
         Command::Bless(command) => bless::run(&mut store, command, &environment, output).await,
+        Command::Export(command) => export::run(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, output).await,
         Command::Baseline(command) => {
             baseline::run(&mut store, command, &environment, output).await
         }
+        Command::Aa(command) => aa::run(&mut store, command, &config, &environment, output).await,
+        // These two need no store that works.
+        Command::Doctor(_) | Command::Completions(_) => Ok(Outcome::Fine),
     }?;
     store.close().await?;
     Ok(outcome)

@@ -2,9 +2,12 @@
 //!
 //! Everything here is a pure function of its arguments.
 
+pub mod aa;
 pub mod changes;
 pub mod compare;
 pub mod outliers;
+pub mod pattern;
+pub mod recommend;
 pub mod settings;
 pub mod steps;
 pub mod verdict;

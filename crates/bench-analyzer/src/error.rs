@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// A result file is cut off or not what its format demands.
     #[error(
-        "{path} cannot be understood: {reason}; nothing was imported. {remedy}",
+        "{path} cannot be understood: {reason}; nothing was stored. {remedy}",
         remedy = .remedy.text()
     )]
     Malformed {
@@ -153,6 +153,8 @@ pub enum Remedy {
     RunCriterionAgain,
     /// A file that somebody made.
     FixFile,
+    /// The configuration.
+    FixConfig,
 }
 
 impl Remedy {
@@ -161,6 +163,7 @@ impl Remedy {
             Self::RunCriterionAgain => {
                 "Run that benchmark again, or delete its folder (layouts of Criterion 0.5 to 0.8 are known)"
             }
+            Self::FixConfig => "Correct it; `bench-analyzer report --help` explains the settings",
             Self::FixFile => "Correct the file, or make it again with the tool it came from",
         }
     }

@@ -9,4 +9,4 @@ pub mod format;
 mod resources;
 
 pub use digest::Digest;
-pub use draft::{ImportBatch, MeasurementDraft, RunDraft, RunRole};
+pub use draft::{BlessingDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole};

@@ -22,9 +22,11 @@
 //! ```
 
 pub mod analyzer;
+pub mod config;
 pub mod detect;
 pub mod environment;
 pub mod error;
+pub mod exchange;
 pub mod ingest;
 pub mod model;
 pub mod report;

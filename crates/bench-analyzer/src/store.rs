@@ -7,6 +7,7 @@
 
 mod baselines;
 mod codec;
+mod export;
 mod import;
 mod open;
 mod read;

@@ -1,7 +1,7 @@
 //! Measures how often the analyzer is right, on simulated results whose truth is known.
 //!
 //! `cargo run --release -p bench-analyzer --example evaluation` prints the tables that
-//! `EVALUATION.md` shows. Seeds are fixed; only the times of the last table differ from machine
+//! `EVALUATION.md` shows; `comparison`, `steps` or `speed` prints one of them. Seeds are fixed; only the times of the last table differ from machine
 //! to machine.
 
 mod comparison;
@@ -11,7 +11,12 @@ mod speed;
 mod steps;
 
 fn main() {
-    comparison::print();
-    steps::print();
-    speed::print();
+    let wanted = std::env::args().nth(1);
+    let parts: [(&str, fn()); 3] =
+        [("comparison", comparison::print), ("steps", steps::print), ("speed", speed::print)];
+    for (name, print) in parts {
+        if wanted.as_deref().is_none_or(|wanted| wanted == name) {
+            print();
+        }
+    }
 }

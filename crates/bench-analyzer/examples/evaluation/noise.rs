@@ -39,4 +39,11 @@ impl Noise {
         let sigma = (6.3_f64 / 1.8).ln() / 1.281_552;
         0.018 * (sigma * self.normal()).exp()
     }
+
+    /// By how much the spread between runs exceeds the error inside one: log-normal with a median
+    /// of 3.1 and a 90th percentile of 24, but at least 1, as the error is part of the spread.
+    pub(crate) fn between_over_within(&mut self) -> f64 {
+        let sigma = (24.0_f64 / 3.1).ln() / 1.281_552;
+        (3.1 * (sigma * self.normal()).exp()).max(1.0)
+    }
 }

@@ -5,8 +5,20 @@
 /// Linear Computational Cost*, 2012). The noise is estimated from differences of neighbours, so
 /// that steps do not count as noise.
 pub(crate) fn change_points(values: &[f64]) -> Vec<usize> {
+    with_variance(values, noise_variance(values))
+}
+
+/// The same with the variance of all values for the noise: a step counts as noise, but heavy
+/// tails do not look like steps.
+pub(crate) fn change_points_global(values: &[f64]) -> Vec<usize> {
+    let mean = values.iter().sum::<f64>() / length(values.len());
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    with_variance(values, squares / length(values.len()))
+}
+
+fn with_variance(values: &[f64], variance: f64) -> Vec<usize> {
     let n = values.len();
-    let penalty = 3.0 * ln(n) * noise_variance(values);
+    let penalty = 3.0 * ln(n) * variance;
     let mut sums = vec![(0.0, 0.0)];
     for value in values {
         let (sum, squares) = sums[sums.len() - 1];

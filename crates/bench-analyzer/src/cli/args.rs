@@ -29,6 +29,10 @@ pub(super) struct Arguments {
     #[arg(long, global = true, value_name = "FILE", env = "BENCH_ANALYZER_DB")]
     pub(super) db: Option<Utf8PathBuf>,
 
+    /// The configuration [default: bench-analyzer.toml here or above]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<Utf8PathBuf>,
+
     /// Colour the output; NO_COLOR is respected
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorChoice,
@@ -43,9 +47,13 @@ pub(super) enum Command {
     Report(Report),
     History(History),
     Bless(Bless),
+    Export(Export),
     Runs(Runs),
     #[command(subcommand)]
     Baseline(Baseline),
+    Aa(Aa),
+    Doctor(Doctor),
+    Completions(Completions),
 }
 
 /// Store results
@@ -174,13 +182,18 @@ pub(super) struct Report {
     #[arg(long, value_name = "WHAT")]
     pub(super) fail_on: Option<FailOn>,
 
-    /// The practical threshold: relative changes inside it are of no interest
-    #[arg(long, value_name = "RATIO", default_value = "0.01", value_parser = ratio)]
-    pub(super) threshold: f64,
+    /// Only benchmarks whose name contains this, or matches it as a whole if it has a `*`
+    #[arg(long = "filter", value_name = "NAME")]
+    pub(super) filters: Vec<String>,
 
-    /// The largest p-value of a change
-    #[arg(long, value_name = "P", default_value = "0.01", value_parser = probability)]
-    pub(super) alpha: f64,
+    /// The practical threshold: relative changes inside it are of no interest [default: 0.01, or
+    /// what the configuration says]
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub(super) threshold: Option<f64>,
+
+    /// The largest p-value of a change [default: 0.01, or what the configuration says]
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub(super) alpha: Option<f64>,
 
     /// Look at what is stored only
     #[arg(long, conflicts_with = "paths")]
@@ -268,6 +281,25 @@ pub(super) struct Bless {
     pub(super) by: Option<String>,
 }
 
+/// Write everything that is stored
+///
+/// `import` reads both formats back. JSON loses nothing; csv keeps one row a sample, for
+/// spreadsheets.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub(super) format: ExportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// One document, for another store
+    Json,
+    /// One row a sample
+    Csv,
+}
+
 /// List stored runs, newest first
 #[derive(Debug, Args)]
 pub(super) struct Runs {
@@ -312,6 +344,44 @@ pub(super) enum Baseline {
         /// Its name
         name: BaselineName,
     },
+}
+
+/// Measure how often identical code raises an alarm here
+///
+/// Takes runs of the same code, compares halves of them with each other again and again, and
+/// counts: everything that is called a change is a false alarm. Says what spread between runs to
+/// put into the configuration.
+///
+///   bench-analyzer aa --baseline main            with stored runs
+///   bench-analyzer aa --runs 10 -- cargo bench   with runs measured now
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Aa {
+    /// The runs to take
+    #[arg(long, value_name = "NAME", default_value = "latest", conflicts_with = "command")]
+    pub(super) baseline: Selector,
+
+    /// How often to measure
+    #[arg(long, value_name = "N", default_value = "10", requires = "command",
+          value_parser = clap::value_parser!(u32).range(4..=100))]
+    pub(super) runs: u32,
+
+    /// What measures, with CRITERION_HOME set to a folder of its own every time
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+}
+
+/// Check that everything is in order
+#[derive(Debug, Args)]
+pub(super) struct Doctor {}
+
+/// Write a completion script for a shell
+///
+/// Bash: bench-analyzer completions bash > ~/.local/share/bash-completion/completions/bench-analyzer
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// Which shell
+    pub(super) shell: clap_complete::Shell,
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

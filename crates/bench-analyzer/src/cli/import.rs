@@ -49,6 +49,21 @@ pub(super) fn read(
     let mut batch = ImportBatch::default();
     for path in paths {
         if path.is_file() {
+            if format.is_none()
+                && let Some(export) = format::read_export(path)?
+            {
+                // Sets of several exports are different sets.
+                let offset = batch.runs.len() << 32;
+                batch.runs.extend(
+                    export.runs.into_iter().map(|run| RunDraft {
+                        group: run.group.map(|group| group + offset),
+                        ..run
+                    }),
+                );
+                batch.baselines.extend(export.baselines);
+                batch.blessings.extend(export.blessings);
+                continue;
+            }
             let found = format::read(path, format, environment)?;
             // Groups are numbered by file.
             let offset = batch.runs.len();

@@ -1,6 +1,7 @@
 //! `report`: imports what is new and says what changed.
 
-use bench_analyzer::detect::settings::Settings;
+use bench_analyzer::config::Config;
+use bench_analyzer::detect::settings::{Pattern, Settings};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion;
 use bench_analyzer::model::{BenchmarkResults, RunId};
@@ -18,16 +19,21 @@ use super::{Outcome, import};
 pub(super) async fn run(
     store: &mut Store,
     command: Report,
+    config: &Config,
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     import_what_is_new(store, &command, environment, output).await?;
     // The baseline first: a name that does not exist is the likelier mistake.
-    let baseline = match &command.baseline {
+    let mut baseline = match &command.baseline {
         Some(selector) => Some(store.results(selector).await?),
         None => None,
     };
-    let current = store.results(&command.current).await?;
+    let mut current = store.results(&command.current).await?;
+    keep_wanted(&mut current, &command.filters);
+    if let Some(baseline) = &mut baseline {
+        keep_wanted(baseline, &command.filters);
+    }
     let baseline = baseline.filter(|baseline| {
         let same = same_measurements(baseline, &current);
         if same {
@@ -50,7 +56,7 @@ pub(super) async fn run(
         None => Default::default(),
     };
     let report = analyzer
-        .with_settings(settings(&command))
+        .with_settings(settings(&command, config))
         .with_history(history)
         .with_blessings(store.blessings().await?)
         .analyze_results(&current);
@@ -98,8 +104,33 @@ async fn import_what_is_new(
     Ok(())
 }
 
-fn settings(command: &Report) -> Settings {
-    Settings { relative_threshold: command.threshold, alpha: command.alpha, ..Settings::default() }
+fn settings(command: &Report, config: &Config) -> Settings {
+    let mut settings = config.settings();
+    if let Some(threshold) = command.threshold {
+        settings.relative_threshold = threshold;
+        // Said on the spot, it counts for all.
+        settings.overrides.iter_mut().for_each(|one| one.relative_threshold = None);
+    }
+    settings.alpha = command.alpha.unwrap_or(settings.alpha);
+    settings
+}
+
+/// Leaves only the benchmarks that one of the patterns names.
+fn keep_wanted(results: &mut BenchmarkResults, filters: &[String]) {
+    if filters.is_empty() {
+        return;
+    }
+    let patterns: Vec<Pattern> = filters
+        .iter()
+        .map(|text| {
+            // Without a star it is a part of a name, as everywhere with Cargo.
+            let text = if text.contains('*') { text.clone() } else { format!("*{text}*") };
+            Pattern::new(text)
+        })
+        .collect();
+    results.results.retain(|series, _| {
+        patterns.iter().any(|pattern| pattern.matches(series.benchmark.as_str()))
+    });
 }
 
 /// Whether two sides hold the very same measurements, as right after saving a baseline.

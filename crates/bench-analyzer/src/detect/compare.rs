@@ -51,6 +51,9 @@ pub fn compare(
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
         comparison.verdict = pair.judge(comparison, settings, 0.0);
     }
+    for comparison in judged.iter_mut().filter(|one| !settings.gates(&one.series)) {
+        comparison.gate_p_value = None;
+    }
     let machine_event = MachineEvent::in_comparisons(&judged, settings);
     let other_machine = !same_machine(baseline, current);
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
@@ -90,9 +93,9 @@ impl<'r> Pair<'r> {
         };
         let (old, new) = (logs(baseline), logs(current));
         let (replication, spread) = if old.len() >= REPLICATED && new.len() >= REPLICATED {
-            (Replication::Replicated, Spread::MODERATING)
+            (Replication::Replicated, settings.moderating)
         } else {
-            lent_spread(baseline, current, history)
+            lent_spread(baseline, current, history, settings)
         };
         // The smaller side, so that swapping the sides changes nothing.
         let value = baseline.typical().min(current.typical());
@@ -231,7 +234,8 @@ impl<'r> Pair<'r> {
             comparison.verdict = Verdict::Inconclusive;
         } else if comparison.verdict == Verdict::Inconclusive {
             let spread = self.spread.moderated_by(Spread::pooled(&[&self.old, &self.new]));
-            let needed = self.rule.runs_to_decide(comparison.ratio.ln(), spread);
+            let prior = settings.moderating.degrees_of_freedom;
+            let needed = self.rule.runs_to_decide(comparison.ratio.ln(), spread, prior);
             let runs = u32::try_from(self.old.len().min(self.new.len())).unwrap_or(u32::MAX);
             comparison.runs_to_decide = needed.map(|needed| needed.saturating_sub(runs).max(1));
         }
@@ -243,6 +247,7 @@ fn lent_spread(
     baseline: &BenchmarkResult,
     current: &BenchmarkResult,
     history: &History,
+    settings: &Settings,
 ) -> (Replication, Spread) {
     let noise = [baseline, current]
         .into_iter()
@@ -258,10 +263,10 @@ fn lent_spread(
         .collect();
     match Spread::of_history(&earlier) {
         Some(observed) => {
-            (Replication::Borrowed, Spread::MODERATING.moderated_by(observed).at_least(noise))
+            (Replication::Borrowed, settings.moderating.moderated_by(observed).at_least(noise))
         }
         None => {
-            let spread = Spread::UNREPLICATED.at_least(BETWEEN_OVER_WITHIN * noise);
+            let spread = settings.unreplicated.at_least(BETWEEN_OVER_WITHIN * noise);
             (Replication::Unreplicated, spread)
         }
     }

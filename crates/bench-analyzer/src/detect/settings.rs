@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use crate::model::{Series, Unit};
 use crate::stats::difference::Rule;
+use crate::stats::spread::Spread;
+
+pub use super::pattern::Pattern;
 
 /// The rules of a comparison. The defaults are argued for field by field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +33,25 @@ pub struct Settings {
     pub resamples: usize,
     /// The seed of those draws, so that a report can be repeated.
     pub seed: u64,
+    /// What to assume about the spread between runs where nothing is known.
+    pub unreplicated: Spread,
+    /// What observed spreads are moderated with.
+    pub moderating: Spread,
+    /// Other rules for some benchmarks; later ones win.
+    pub overrides: Vec<Override>,
+}
+
+/// Rules for the benchmarks whose names match.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Override {
+    /// Their names.
+    pub pattern: Pattern,
+    /// Their relative threshold.
+    pub relative_threshold: Option<f64>,
+    /// Their absolute threshold.
+    pub absolute_threshold_ns: Option<f64>,
+    /// Whether they may fail a build.
+    pub gate: bool,
 }
 
 impl Default for Settings {
@@ -44,6 +66,9 @@ impl Default for Settings {
             level: 0.95,
             resamples: 1000,
             seed: 0,
+            unreplicated: Spread::UNREPLICATED,
+            moderating: Spread::MODERATING,
+            overrides: Vec::new(),
         }
     }
 }
@@ -51,12 +76,26 @@ impl Default for Settings {
 impl Settings {
     /// The practical threshold as a log ratio, for values around `value`.
     pub fn threshold(&self, series: &Series, value: f64) -> f64 {
+        let rules = || self.matching(series).rev();
+        let relative =
+            rules().find_map(|one| one.relative_threshold).unwrap_or(self.relative_threshold);
+        let nanoseconds =
+            rules().find_map(|one| one.absolute_threshold_ns).unwrap_or(self.absolute_threshold_ns);
         let absolute = if series.unit == Unit::nanoseconds() && value > 0.0 {
-            self.absolute_threshold_ns / value
+            nanoseconds / value
         } else {
             0.0
         };
-        self.relative_threshold.max(absolute).ln_1p()
+        relative.max(absolute).ln_1p()
+    }
+
+    /// Whether changes of `series` may fail a build.
+    pub fn gates(&self, series: &Series) -> bool {
+        self.matching(series).next_back().is_none_or(|one| one.gate)
+    }
+
+    fn matching(&self, series: &Series) -> impl DoubleEndedIterator<Item = &Override> {
+        self.overrides.iter().filter(|one| one.pattern.matches(series.benchmark.as_str()))
     }
 
     /// What it takes for a change of `series` to be one, around `value`.

@@ -1,5 +1,6 @@
 //! Gathers the values of a file, in whatever order they come, into runs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use camino::Utf8Path;
@@ -132,10 +133,11 @@ impl Collector {
             runs.push(RunDraft {
                 role: RunRole::Current,
                 group: several.then_some(group),
-                source,
+                source: Cow::Borrowed(source),
                 origin: path.to_owned(),
                 label: key.label.clone(),
                 measured_at,
+                imported_at: None,
                 revision,
                 fingerprint: environment.fingerprint.clone(),
                 measurements: self.measurements(path, key, values)?,

@@ -177,10 +177,11 @@ fn draft(
     RunDraft {
         role,
         group: None,
-        source: SOURCE,
+        source: SOURCE.into(),
         origin,
         label: None,
         measured_at,
+        imported_at: None,
         revision: environment.revision_at(measured_at),
         fingerprint: environment.fingerprint.clone(),
         measurements,

@@ -1,5 +1,7 @@
 //! What an import consists of before it is stored.
 
+use std::borrow::Cow;
+
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
@@ -29,6 +31,8 @@ pub enum RunRole {
     /// A mirror of a baseline that another tool keeps. It replaces what the store has under
     /// that name only where it is newer.
     Mirror(BaselineName),
+    /// Such a mirror that comes from another store, which says itself what its baselines hold.
+    Copy,
 }
 
 /// One run, read but not stored.
@@ -40,13 +44,15 @@ pub struct RunDraft {
     /// set that the import makes as a whole.
     pub group: Option<usize>,
     /// The format it came in.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
     /// The folder or file it came from.
     pub origin: Utf8PathBuf,
     /// The name its file gave it.
     pub label: Option<String>,
     /// When it measured.
     pub measured_at: Timestamp,
+    /// When it was first imported; none if that is now.
+    pub imported_at: Option<Timestamp>,
     /// The source code it measured, as far as that is known.
     pub revision: Revision,
     /// The machine it ran on.
@@ -55,11 +61,28 @@ pub struct RunDraft {
     pub measurements: Vec<MeasurementDraft>,
 }
 
+/// A change that was accepted elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlessingDraft {
+    /// The first measurement of the new level.
+    pub measurement: Digest,
+    /// Why it is fine.
+    pub reason: String,
+    /// Who said so.
+    pub author: String,
+    /// When.
+    pub blessed_at: Timestamp,
+}
+
 /// Everything that one import stores, or nothing of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImportBatch {
     /// The runs.
     pub runs: Vec<RunDraft>,
+    /// Baselines to make or extend, by the measurements they hold.
+    pub baselines: Vec<(BaselineName, Vec<Digest>)>,
+    /// Changes that were accepted elsewhere.
+    pub blessings: Vec<BlessingDraft>,
     /// Things the user should know about what was read.
     pub notes: Vec<String>,
 }

@@ -16,10 +16,11 @@ use std::str::FromStr;
 use camino::Utf8Path;
 use serde::de::DeserializeOwned;
 
-use super::RunDraft;
 use super::collector::Collector;
+use super::{ImportBatch, RunDraft};
 use crate::environment::Environment;
 use crate::error::{Error, Remedy, Result};
+use crate::exchange;
 
 /// A kind of result file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,27 @@ pub struct FileRuns {
     pub runs: Vec<RunDraft>,
     /// What was left out, and why.
     pub notes: Vec<String>,
+}
+
+/// Reads a history that [`Export`](crate::exchange::Export) wrote; `None` if the file is none.
+///
+/// # Errors
+/// If it is one but cannot be read or understood.
+pub fn read_export(path: &Utf8Path) -> Result<Option<ImportBatch>> {
+    let unreadable = |source| Error::Read { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut input = BufReader::with_capacity(HEAD, file);
+    let head = String::from_utf8_lossy(input.fill_buf().map_err(unreadable)?).into_owned();
+    if !is_json_with(&head, '{', &["format", exchange::FORMAT]) {
+        return Ok(None);
+    }
+    let batch = json::<exchange::Export>(&mut input)
+        .and_then(|export| export.into_batch().map_err(Complaint));
+    batch.map(Some).map_err(|Complaint(reason)| Error::Malformed {
+        path: path.to_owned(),
+        reason,
+        remedy: Remedy::FixFile,
+    })
 }
 
 /// Reads a result file, in `format` or in the one that it looks like.

@@ -106,12 +106,13 @@ impl Rule {
     }
 
     /// How many runs a side it would take to decide a difference of this size and spread, one way
-    /// or the other; `None` if a hundred would not do.
-    pub fn runs_to_decide(&self, log_ratio: f64, spread: Spread) -> Option<u32> {
+    /// or the other; `None` if a hundred would not do. `prior` is how many degrees of freedom the
+    /// spread is moderated with.
+    pub fn runs_to_decide(&self, log_ratio: f64, spread: Spread, prior: f64) -> Option<u32> {
         const AT_MOST: u32 = 100;
         let size = log_ratio.abs();
         (2..=AT_MOST).find(|&runs| {
-            let degrees = 2.0 * f64::from(runs - 1) + Spread::MODERATING.degrees_of_freedom;
+            let degrees = 2.0 * f64::from(runs - 1) + prior;
             let error = spread.relative * (2.0 / f64::from(runs)).sqrt();
             let half = t_quantile(f64::midpoint(1.0, self.level), degrees) * error;
             let significant = t_quantile(1.0 - self.alpha / 2.0, degrees) * error < size;

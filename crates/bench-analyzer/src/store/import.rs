@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{Store, codec};
 use crate::error::Result;
-use crate::ingest::{ImportBatch, MeasurementDraft, RunDraft, RunRole};
+use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
 use crate::stats::summary::Summary;
 
@@ -108,12 +108,15 @@ impl<'t> Writer<'t> {
         let mut groups: HashMap<usize, Option<i64>> = HashMap::new();
         for run in &batch.runs {
             match &run.role {
-                RunRole::Current => {
+                RunRole::Current | RunRole::Copy => {
                     let set = match run.group {
                         Some(group) => groups.entry(group).or_default(),
                         None => &mut set,
                     };
-                    current.extend(self.run(run, set).await?);
+                    let stored = self.run(run, set).await?;
+                    if run.role == RunRole::Current {
+                        current.extend(stored);
+                    }
                 }
                 RunRole::Earlier => drop(self.run(run, &mut None).await?),
                 RunRole::Mirror(name) => {
@@ -124,6 +127,12 @@ impl<'t> Writer<'t> {
         }
         if let Destination::Baseline(name, mode) = destination {
             self.become_baseline(name, *mode, &current).await?;
+        }
+        for (name, members) in &batch.baselines {
+            self.extend_baseline(name, members).await?;
+        }
+        for blessing in &batch.blessings {
+            self.bless(blessing).await?;
         }
         Ok(())
     }
@@ -164,8 +173,10 @@ impl<'t> Writer<'t> {
         let role = match draft.role {
             RunRole::Current => "current",
             RunRole::Earlier => "earlier",
-            RunRole::Mirror(_) => "mirror",
+            RunRole::Mirror(_) | RunRole::Copy => "mirror",
         };
+        let imported_at = draft.imported_at.map_or(self.now, Timestamp::as_millisecond);
+        let source = draft.source.as_ref();
         let (origin, revision) = (draft.origin.as_str(), &draft.revision);
         let id = sqlx::query_scalar!(
             "INSERT INTO runs (set_id, fingerprint_id, measured_at, imported_at, role, source,
@@ -174,9 +185,9 @@ impl<'t> Writer<'t> {
             set,
             fingerprint,
             measured_at,
-            self.now,
+            imported_at,
             role,
-            draft.source,
+            source,
             origin,
             draft.label,
             revision.commit,
@@ -343,6 +354,45 @@ impl<'t> Writer<'t> {
             self.join(baseline, member.measurement).await?;
         }
         self.touch(name, baseline, stored.len()).await
+    }
+
+    /// Adds measurements that are known by their digests.
+    async fn extend_baseline(
+        &mut self,
+        name: &BaselineName,
+        members: &[Digest],
+    ) -> sqlx::Result<()> {
+        let baseline = self.baseline_id(name).await?;
+        let mut taken = 0;
+        for digest in members {
+            let digest = digest.as_bytes();
+            let done = sqlx::query!(
+                "INSERT OR IGNORE INTO baseline_members (baseline_id, measurement_id)
+                 SELECT ?, id FROM measurements WHERE digest = ?",
+                baseline,
+                digest,
+            )
+            .execute(&mut *self.connection)
+            .await?;
+            taken += usize::from(done.rows_affected() > 0);
+        }
+        self.touch(name, baseline, taken).await
+    }
+
+    async fn bless(&mut self, blessing: &BlessingDraft) -> sqlx::Result<()> {
+        let digest = blessing.measurement.as_bytes();
+        let blessed_at = blessing.blessed_at.as_millisecond();
+        sqlx::query!(
+            "INSERT OR IGNORE INTO blessings (series_id, run_id, reason, author, blessed_at)
+             SELECT series_id, run_id, ?, ?, ? FROM measurements WHERE digest = ?",
+            blessing.reason,
+            blessing.author,
+            blessed_at,
+            digest,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
     }
 
     async fn baseline_id(&mut self, name: &BaselineName) -> sqlx::Result<i64> {

@@ -73,6 +73,19 @@ impl Store {
         Ok(Self { path: path.to_owned(), connection })
     }
 
+    /// What SQLite finds wrong with the file; nothing if it is sound.
+    ///
+    /// # Errors
+    /// If the database refuses to look.
+    pub async fn integrity_complaints(&mut self) -> Result<Vec<String>> {
+        let failed = self.failed();
+        let lines: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(failed)?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
     /// Closes the file, folding the write-ahead log into it.
     ///
     /// # Errors

@@ -162,7 +162,10 @@ impl Store {
         })
     }
 
-    async fn throughput(&mut self, members: &str) -> Result<HashMap<i64, Vec<Throughput>>> {
+    pub(super) async fn throughput(
+        &mut self,
+        members: &str,
+    ) -> Result<HashMap<i64, Vec<Throughput>>> {
         let failed = self.failed();
         let rows = sqlx::query!(
             "SELECT measurement_id, kind, amount FROM throughputs

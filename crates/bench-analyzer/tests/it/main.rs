@@ -4,8 +4,10 @@
 mod baselines;
 mod criterion_folder;
 mod database;
+mod exchange;
 mod formats;
 mod history;
 mod importing;
 mod reporting;
+mod settings;
 mod workspace;

@@ -10,7 +10,8 @@ use crate::stats::summary::to_f64;
 /// All splits that the search finds, in order.
 pub(super) fn candidates(ranks: &[f64], settings: &StepSettings) -> Vec<Split> {
     let mut found = Vec::new();
-    let mut open: Vec<Range<usize>> = Vec::from([0..ranks.len()]);
+    let mut open: Vec<Range<usize>> = Vec::new();
+    open.push(0..ranks.len());
     while let Some(range) = open.pop() {
         if let Some(split) = best_split(ranks, &range, settings) {
             open.push(range.start..split.index);

@@ -138,14 +138,23 @@ impl Candidate<'_> {
     }
 
     fn is_drift(&self, effect: f64) -> bool {
-        self.line_fits_better() || self.changes_elsewhere(effect)
+        let (before, after) = (self.before.len(), self.after.len());
+        // Over the whole neighbourhood by Schwarz' criterion, which asks for more the more values
+        // there are; next to the split by Akaike's.
+        let whole = to_f64(before + after).ln();
+        self.line_fits_better(before, after, whole)
+            || self.line_fits_better(before.div_ceil(2), after.div_ceil(2), 2.0)
+            || self.changes_elsewhere(effect)
     }
 
-    /// Whether a straight line through the ranks leaves less than two levels do; both have
-    /// as many parameters.
-    fn line_fits_better(&self) -> bool {
-        let scores = &self.ranks[self.before.start..self.after.end];
-        let split = self.before.len();
+    /// Whether a straight line through the ranks explains so many scores before and after the
+    /// split as well as two levels do. These have one parameter more, the place of the split, and
+    /// have to be better by the `price` of one (Schwarz, *Estimating the Dimension of a Model*,
+    /// 1978; Akaike, *A New Look at the Statistical Model Identification*, 1974).
+    fn line_fits_better(&self, before: usize, after: usize, price: f64) -> bool {
+        let at = self.after.start;
+        let scores = &self.ranks[at - before..at + after];
+        let split = before;
         let squares = |scores: &[f64]| {
             let center = mean(scores);
             scores.iter().map(|score| (score - center).powi(2)).sum::<f64>()
@@ -159,7 +168,8 @@ impl Candidate<'_> {
             positions += position * position;
         }
         let line = squares(scores) - products * products / positions;
-        line < levels
+        let n = to_f64(scores.len());
+        n * (line / levels).ln() < price
     }
 
     /// Whether the values next to the split differ by less than half of the effect, beyond what

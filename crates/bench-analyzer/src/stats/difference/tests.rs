@@ -81,12 +81,12 @@ fn equal_sides_without_spread_do_not_differ() {
 fn more_runs_decide_smaller_differences() {
     let rule = Rule { alpha: 0.01, level: 0.95, threshold: 0.01 };
     let spread = Spread { relative: 0.02, degrees_of_freedom: 4.0 };
-    let large = rule.runs_to_decide(0.10, spread).unwrap();
-    let small = rule.runs_to_decide(0.04, spread).unwrap();
+    let large = rule.runs_to_decide(0.10, spread, 2.0).unwrap();
+    let small = rule.runs_to_decide(0.04, spread, 2.0).unwrap();
     assert!(large < small, "{large} {small}");
-    assert_eq!(rule.runs_to_decide(0.01, spread), None);
+    assert_eq!(rule.runs_to_decide(0.01, spread, 2.0), None);
     // A difference that is surely inside the threshold can be decided as well.
-    assert!(rule.runs_to_decide(0.0, spread).is_some());
+    assert!(rule.runs_to_decide(0.0, spread, 2.0).is_some());
 }
 
 #[test]

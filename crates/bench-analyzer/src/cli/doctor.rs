@@ -1,0 +1,119 @@
+//! `doctor`: looks at everything that the other commands rely on.
+
+use anyhow::bail;
+use bench_analyzer::environment::Environment;
+use bench_analyzer::ingest::criterion::{self, Wanted};
+use bench_analyzer::store::Store;
+use camino::Utf8Path;
+
+use super::Outcome;
+use super::output::Output;
+
+pub(super) async fn run(
+    database: &Utf8Path,
+    config: Option<&Utf8Path>,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let mut findings = Findings::default();
+    findings.check_database(database).await;
+    findings.check_criterion(environment);
+    match config {
+        Some(path) => findings.fine(format!("configuration: {path}")),
+        None => findings.fine("configuration: none, the defaults apply".to_owned()),
+    }
+    let machine = &environment.fingerprint;
+    findings.fine(format!("machine: {}, {} cores, {}", machine.cpu, machine.cores, machine.os));
+    findings.fine(format!("compiler: {}", machine.rustc));
+    match environment.revision.short() {
+        Some(commit) => findings.fine(format!("commit: {commit}")),
+        None => findings.warn("commit: unknown, as this is no git repository".to_owned()),
+    }
+    findings.check_noise();
+    output.data(|stdout| {
+        findings.lines.iter().try_for_each(|(mark, line)| writeln!(stdout, "{mark:<7} {line}"))
+    })?;
+    if findings.problems > 0 {
+        bail!("{} of these need to be put right", findings.problems);
+    }
+    Ok(Outcome::Fine)
+}
+
+#[derive(Default)]
+struct Findings {
+    lines: Vec<(&'static str, String)>,
+    problems: usize,
+}
+
+impl Findings {
+    fn fine(&mut self, line: String) {
+        self.lines.push(("ok", line));
+    }
+
+    fn warn(&mut self, line: String) {
+        self.lines.push(("note", line));
+    }
+
+    fn problem(&mut self, line: String) {
+        self.lines.push(("PROBLEM", line));
+        self.problems += 1;
+    }
+
+    async fn check_database(&mut self, path: &Utf8Path) {
+        if !path.exists() {
+            self.warn(format!("database: {path} is made by the first import"));
+            return;
+        }
+        let checked = async {
+            let mut store = Store::open(path).await?;
+            let complaints = store.integrity_complaints().await?;
+            let runs = store.runs(None).await?.len();
+            let baselines = store.baselines().await?.len();
+            Ok::<_, bench_analyzer::Error>((complaints, runs, baselines))
+        };
+        match checked.await {
+            Ok((complaints, runs, baselines)) if complaints.is_empty() => {
+                self.fine(format!("database: {path}, {runs} runs, {baselines} baselines"));
+            }
+            Ok((complaints, ..)) => {
+                self.problem(format!("database: {path} is damaged: {}", complaints.join("; ")));
+            }
+            Err(error) => self.problem(format!("database: {error}")),
+        }
+    }
+
+    fn check_criterion(&mut self, environment: &Environment) {
+        let read = criterion::default_root(environment).and_then(|root| {
+            let found = criterion::read(&root, Wanted::CurrentAndBaselines, environment)?;
+            Ok((root, found))
+        });
+        match read {
+            Ok((root, found)) => {
+                let results: usize = found.runs.iter().map(|run| run.measurements.len()).sum();
+                self.fine(format!("Criterion: {root}, {results} results"));
+                found.notes.into_iter().for_each(|note| self.warn(note));
+            }
+            Err(bench_analyzer::Error::NoCriterionFolder) => {
+                self.warn("Criterion: no results yet".to_owned());
+            }
+            Err(error) => self.problem(format!("Criterion: {error}")),
+        }
+    }
+
+    /// What is known to make measurements noisy on Linux; elsewhere the files do not exist.
+    fn check_noise(&mut self) {
+        let read = |path: &str| std::fs::read_to_string(path).ok();
+        let load = read("/proc/loadavg")
+            .and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
+        if let Some(load) = load.filter(|load| *load > 0.5) {
+            self.warn(format!("noise: the load is {load}; other programs disturb measurements"));
+        }
+        let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+        if let Some(governor) = governor.filter(|governor| governor.trim() != "performance") {
+            self.warn(format!(
+                "noise: the frequency governor is `{}`; `performance` varies less",
+                governor.trim()
+            ));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `export`: everything that is stored, for other stores or spreadsheets.
+
+use bench_analyzer::exchange::Export as Document;
+use bench_analyzer::store::Store;
+
+use super::Outcome;
+use super::args::{Export, ExportFormat};
+use super::output::Output;
+
+pub(super) async fn run(
+    store: &mut Store,
+    command: Export,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let document = store.export().await?;
+    match command.format {
+        ExportFormat::Json => output.data(|stdout| {
+            serde_json::to_writer(&mut *stdout, &document)?;
+            writeln!(stdout)
+        })?,
+        ExportFormat::Csv => output.data(|stdout| write_csv(&document, stdout))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// One row a sample, as `import` reads it.
+fn write_csv(document: &Document, stdout: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let mut writer = csv::Writer::from_writer(stdout);
+    writer.write_record([
+        "benchmark",
+        "metric",
+        "unit",
+        "direction",
+        "value",
+        "run",
+        "time",
+        "commit",
+    ])?;
+    for (number, run) in (1_u64..).zip(&document.runs) {
+        let label = run.label.clone().unwrap_or_else(|| number.to_string());
+        let time = run.measured_at.to_string();
+        let commit = run.revision.commit.as_deref().unwrap_or_default();
+        for measurement in &run.measurements {
+            let series = &measurement.series;
+            for value in measurement.samples.per_iteration() {
+                writer.write_record([
+                    series.benchmark.as_str(),
+                    series.metric.as_str(),
+                    series.unit.as_str(),
+                    series.direction.as_str(),
+                    &value.to_string(),
+                    &label,
+                    &time,
+                    commit,
+                ])?;
+            }
+        }
+    }
+    writer.flush()
+}

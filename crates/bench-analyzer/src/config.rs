@@ -1,0 +1,138 @@
+//! The configuration file: rules for all benchmarks, and others for some.
+//!
+//! ```toml
+//! threshold = 0.02                 # relative changes inside 2% are of no interest
+//! alpha = 0.01
+//!
+//! [[benchmark]]
+//! name = "compilation/*"           # later entries win
+//! threshold = 0.05
+//!
+//! [[benchmark]]
+//! name = "experimental/*"
+//! gate = false                     # reported, but never fails a build
+//! ```
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use crate::detect::settings::{Override, Pattern, Settings};
+use crate::error::{Error, Remedy, Result};
+
+/// The name that is looked for in the working folder and above.
+pub const FILE_NAME: &str = "bench-analyzer.toml";
+
+/// What a configuration file may say. Nothing has to be said.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// [`Settings::relative_threshold`].
+    pub threshold: Option<f64>,
+    /// [`Settings::absolute_threshold_ns`].
+    pub absolute_threshold_ns: Option<f64>,
+    /// [`Settings::alpha`].
+    pub alpha: Option<f64>,
+    /// [`Settings::alpha_unreplicated`].
+    pub alpha_unreplicated: Option<f64>,
+    /// [`Settings::false_discovery_rate`].
+    pub false_discovery_rate: Option<f64>,
+    /// [`Settings::gate_error_rate`].
+    pub gate_error_rate: Option<f64>,
+    /// The relative spread between runs on this machine, as `aa` measures it.
+    pub spread: Option<f64>,
+    /// Rules for some benchmarks.
+    #[serde(default, rename = "benchmark")]
+    pub benchmarks: Vec<BenchmarkConfig>,
+}
+
+/// Rules for the benchmarks whose names match.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchmarkConfig {
+    /// A name in which `*` stands for anything.
+    pub name: String,
+    /// Their practical threshold.
+    pub threshold: Option<f64>,
+    /// Their absolute threshold.
+    pub absolute_threshold_ns: Option<f64>,
+    /// Whether they may fail a build.
+    pub gate: Option<bool>,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or says something that has no meaning.
+    pub fn read(path: &Utf8Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let malformed = |reason: String| Error::Malformed {
+            path: path.to_owned(),
+            reason,
+            remedy: Remedy::FixConfig,
+        };
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| malformed(error.to_string().trim().to_owned()))?;
+        config.check().map_err(malformed)?;
+        Ok(config)
+    }
+
+    /// The file that applies in a folder: the nearest one there or above.
+    pub fn find(dir: &Utf8Path) -> Option<Utf8PathBuf> {
+        dir.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
+    }
+
+    /// The settings that follow.
+    pub fn settings(&self) -> Settings {
+        let default = Settings::default();
+        let mut settings = Settings {
+            relative_threshold: self.threshold.unwrap_or(default.relative_threshold),
+            absolute_threshold_ns: self
+                .absolute_threshold_ns
+                .unwrap_or(default.absolute_threshold_ns),
+            alpha: self.alpha.unwrap_or(default.alpha),
+            alpha_unreplicated: self.alpha_unreplicated.unwrap_or(default.alpha_unreplicated),
+            false_discovery_rate: self.false_discovery_rate.unwrap_or(default.false_discovery_rate),
+            gate_error_rate: self.gate_error_rate.unwrap_or(default.gate_error_rate),
+            ..default
+        };
+        if let Some(spread) = self.spread {
+            settings.moderating.relative = spread;
+            settings.unreplicated.relative = spread;
+        }
+        settings.overrides = self
+            .benchmarks
+            .iter()
+            .map(|one| Override {
+                pattern: Pattern::new(&one.name),
+                relative_threshold: one.threshold,
+                absolute_threshold_ns: one.absolute_threshold_ns,
+                gate: one.gate.unwrap_or(true),
+            })
+            .collect();
+        settings
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let ratios = [("threshold", self.threshold), ("spread", self.spread)];
+        let nested = self.benchmarks.iter().map(|one| ("threshold", one.threshold));
+        for (name, value) in ratios.into_iter().chain(nested) {
+            if value.is_some_and(|value| !(0.0..=10.0).contains(&value)) {
+                return Err(format!("{name} has to be a ratio from 0 to 10, such as 0.02"));
+            }
+        }
+        let probabilities = [
+            ("alpha", self.alpha),
+            ("alpha_unreplicated", self.alpha_unreplicated),
+            ("false_discovery_rate", self.false_discovery_rate),
+            ("gate_error_rate", self.gate_error_rate),
+        ];
+        for (name, value) in probabilities {
+            if value.is_some_and(|value| !(value > 0.0 && value < 1.0)) {
+                return Err(format!("{name} has to be a probability between 0 and 1"));
+            }
+        }
+        Ok(())
+    }
+}

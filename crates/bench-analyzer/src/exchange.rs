@@ -1,0 +1,161 @@
+//! A whole history as one JSON document, to carry it to another store without loss.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+use crate::model::{BaselineName, Fingerprint, Revision, Samples, Series, Throughput};
+
+/// Marks a document of this kind.
+pub const FORMAT: &str = "bench-analyzer-export";
+
+/// The version of the layout.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that a store holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Export {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// All runs, oldest first.
+    pub runs: Vec<ExportedRun>,
+    /// All baselines.
+    pub baselines: Vec<ExportedBaseline>,
+    /// All accepted changes.
+    pub blessings: Vec<ExportedBlessing>,
+}
+
+/// One run with its raw samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedRun {
+    /// Runs with the same number are replicates.
+    pub set: i64,
+    /// `current`, `earlier` or `mirror`.
+    pub role: ExportedRole,
+    /// When it measured.
+    pub measured_at: Timestamp,
+    /// When it was first imported.
+    pub imported_at: Timestamp,
+    /// The format it came in.
+    pub source: String,
+    /// The folder or file it came from.
+    pub origin: String,
+    /// The name its file gave it.
+    pub label: Option<String>,
+    /// The source code it measured.
+    pub revision: Revision,
+    /// The machine it ran on.
+    pub fingerprint: Fingerprint,
+    /// What it measured.
+    pub measurements: Vec<ExportedMeasurement>,
+}
+
+/// The part that a run plays in its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportedRole {
+    /// It can be the latest result.
+    Current,
+    /// It was left over from before.
+    Earlier,
+    /// It is a copy of another tool's baseline.
+    Mirror,
+}
+
+/// One series in one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedMeasurement {
+    /// Its identity across stores.
+    pub digest: Digest,
+    /// What was measured.
+    #[serde(flatten)]
+    pub series: Series,
+    /// The work of one iteration.
+    pub throughput: Vec<Throughput>,
+    /// The raw samples.
+    pub samples: Samples,
+}
+
+/// A baseline and its measurements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedBaseline {
+    /// Its name.
+    pub name: String,
+    /// The measurements it holds.
+    pub members: Vec<Digest>,
+}
+
+/// An accepted change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedBlessing {
+    /// The first measurement of the new level.
+    pub measurement: Digest,
+    /// Why it is fine.
+    pub reason: String,
+    /// Who said so.
+    pub author: String,
+    /// When.
+    pub blessed_at: Timestamp,
+}
+
+impl Export {
+    /// What importing this document takes.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn into_batch(self) -> Result<ImportBatch, String> {
+        if self.format != FORMAT {
+            return Err(format!("its format is `{}`, not `{FORMAT}`", self.format));
+        }
+        if self.schema > SCHEMA {
+            let schema = self.schema;
+            return Err(format!("it was written by a newer bench-analyzer (layout {schema})"));
+        }
+        let mut baselines = Vec::with_capacity(self.baselines.len());
+        for ExportedBaseline { name, members } in self.baselines {
+            baselines.push((name.parse::<BaselineName>()?, members));
+        }
+        let runs = self.runs.into_iter().map(ExportedRun::into_draft).collect();
+        let blessings = self
+            .blessings
+            .into_iter()
+            .map(|ExportedBlessing { measurement, reason, author, blessed_at }| BlessingDraft {
+                measurement,
+                reason,
+                author,
+                blessed_at,
+            })
+            .collect();
+        Ok(ImportBatch { runs, baselines, blessings, notes: Vec::new() })
+    }
+}
+
+impl ExportedRun {
+    fn into_draft(self) -> RunDraft {
+        let measurements =
+            self.measurements
+                .into_iter()
+                .map(|ExportedMeasurement { digest, series, throughput, samples }| {
+                    MeasurementDraft { series, samples, throughput, digest }
+                })
+                .collect();
+        RunDraft {
+            role: match self.role {
+                ExportedRole::Current => RunRole::Current,
+                ExportedRole::Earlier => RunRole::Earlier,
+                ExportedRole::Mirror => RunRole::Copy,
+            },
+            group: usize::try_from(self.set).ok(),
+            source: self.source.into(),
+            origin: self.origin.into(),
+            label: self.label,
+            measured_at: self.measured_at,
+            imported_at: Some(self.imported_at),
+            revision: self.revision,
+            fingerprint: self.fingerprint,
+            measurements,
+        }
+    }
+}

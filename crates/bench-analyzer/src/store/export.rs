@@ -1,0 +1,140 @@
+//! Reading everything back.
+
+use std::collections::HashMap;
+
+use super::{Store, codec, read};
+use crate::error::Result;
+use crate::exchange::{
+    Export, ExportedBaseline, ExportedBlessing, ExportedMeasurement, ExportedRole, ExportedRun,
+    FORMAT, SCHEMA,
+};
+use crate::ingest::Digest;
+use crate::model::{Run, RunId};
+
+impl Store {
+    /// Everything that is stored.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn export(&mut self) -> Result<Export> {
+        let mut listings = self.runs(None).await?;
+        listings.reverse();
+        let mut runs = Vec::with_capacity(listings.len());
+        // Sets are numbered anew in the order of time: numbers of one store mean nothing elsewhere.
+        let mut sets: HashMap<i64, i64> = HashMap::new();
+        for listing in listings {
+            let measurements = self.measurements_of(listing.run.id).await?;
+            let role = self.role_of(listing.run.id).await?;
+            let Run {
+                measured_at, imported_at, source, origin, label, revision, fingerprint, ..
+            } = listing.run;
+            let next = i64::try_from(sets.len()).unwrap_or(i64::MAX);
+            let set = *sets.entry(listing.set).or_insert(next);
+            runs.push(ExportedRun {
+                set,
+                role,
+                measured_at,
+                imported_at,
+                source,
+                origin,
+                label,
+                revision,
+                fingerprint,
+                measurements,
+            });
+        }
+        let baselines = self.exported_baselines().await?;
+        let blessings = self.exported_blessings().await?;
+        Ok(Export { format: FORMAT.to_owned(), schema: SCHEMA, runs, baselines, blessings })
+    }
+
+    async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
+        let failed = self.failed();
+        let role = sqlx::query_scalar!("SELECT role FROM runs WHERE id = ?", run.0)
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(failed)?;
+        match role.as_str() {
+            "current" => Ok(ExportedRole::Current),
+            "earlier" => Ok(ExportedRole::Earlier),
+            "mirror" => Ok(ExportedRole::Mirror),
+            other => Err(self.corrupt(format!("the role `{other}`"))),
+        }
+    }
+
+    async fn measurements_of(&mut self, run: RunId) -> Result<Vec<ExportedMeasurement>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
+                      samples.data
+               FROM measurements AS m JOIN series AS s ON s.id = m.series_id
+               JOIN samples ON samples.measurement_id = m.id
+               WHERE m.run_id = ? ORDER BY m.id"#,
+            run.0,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+        let mut throughput = self.throughput(&format!("[{}]", ids.join(","))).await?;
+        rows.into_iter()
+            .map(|row| {
+                let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
+                    .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
+                Ok(ExportedMeasurement {
+                    digest: self.digest(&row.digest)?,
+                    series,
+                    throughput: throughput.remove(&row.id).unwrap_or_default(),
+                    samples: codec::decode(&row.data).map_err(|e| self.corrupt(e.to_string()))?,
+                })
+            })
+            .collect()
+    }
+
+    fn digest(&self, bytes: &[u8]) -> Result<Digest> {
+        Digest::from_bytes(bytes).ok_or_else(|| self.corrupt("a digest of another length"))
+    }
+
+    async fn exported_baselines(&mut self) -> Result<Vec<ExportedBaseline>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT b.name, m.digest FROM baselines AS b
+             JOIN baseline_members AS member ON member.baseline_id = b.id
+             JOIN measurements AS m ON m.id = member.measurement_id ORDER BY b.name, m.id"
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        let mut baselines: Vec<ExportedBaseline> = Vec::new();
+        for row in rows {
+            let digest = self.digest(&row.digest)?;
+            match baselines.last_mut() {
+                Some(last) if last.name == row.name => last.members.push(digest),
+                _ => baselines.push(ExportedBaseline { name: row.name, members: vec![digest] }),
+            }
+        }
+        Ok(baselines)
+    }
+
+    async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT m.digest, b.reason, b.author, b.blessed_at FROM blessings AS b
+             JOIN measurements AS m ON m.run_id = b.run_id AND m.series_id = b.series_id
+             ORDER BY b.id"
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(ExportedBlessing {
+                    measurement: self.digest(&row.digest)?,
+                    reason: row.reason,
+                    author: row.author,
+                    blessed_at: self.timestamp(row.blessed_at)?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,130 @@
+//! Configuration, filters, and the commands that look after the rest.
+
+use crate::workspace::Workspace;
+
+/// Five replicate runs a side of three benchmarks that all got 4% slower.
+fn slower() -> Workspace {
+    let workspace = Workspace::new();
+    for index in 0..5 {
+        let wobble = 1.0 + index as f64 / 2000.0;
+        for (side, factor) in [("old", 1.0), ("new", 1.04)] {
+            let folder = workspace.criterion_at(&format!("{side}{index}"));
+            for benchmark in ["core/a", "core/b", "extra/c"] {
+                folder.save(benchmark, "new", 1000.0 * wobble * factor, index);
+            }
+        }
+    }
+    let import = ["import", "--baseline", "main", "old0", "old1", "old2", "old3", "old4"];
+    workspace.run(&import, 0);
+    workspace.run(&["import", "new0", "new1", "new2", "new3", "new4"], 0);
+    workspace
+}
+
+fn regressions(workspace: &Workspace, more: &[&str]) -> Vec<String> {
+    let arguments = [&["report", "--baseline", "main", "--format", "json"], more].concat();
+    let report = workspace.run(&arguments, 0).json();
+    let names = report["regressions"].as_array().unwrap().iter();
+    let mut names: Vec<String> =
+        names.map(|one| one["test_name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn configuration_sets_thresholds_for_all_and_for_some() {
+    let workspace = slower();
+    assert_eq!(regressions(&workspace, &[]), ["core/a", "core/b", "extra/c"]);
+    let path = workspace.path().join("bench-analyzer.toml");
+    std::fs::write(&path, "[[benchmark]]\nname = \"core/*\"\nthreshold = 0.1\n").unwrap();
+    assert_eq!(regressions(&workspace, &[]), ["extra/c"]);
+    assert_eq!(regressions(&workspace, &["--threshold", "0.01"]).len(), 3);
+    std::fs::write(&path, "threshold = 0.2\n").unwrap();
+    assert_eq!(regressions(&workspace, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_benchmark_can_be_kept_from_failing_builds() {
+    let workspace = slower();
+    let gate = ["report", "--baseline", "main", "--fail-on", "regression", "--filter", "extra"];
+    workspace.run(&gate, 1);
+    let path = workspace.path().join("bench-analyzer.toml");
+    std::fs::write(path, "[[benchmark]]\nname = \"extra/*\"\ngate = false\n").unwrap();
+    workspace.run(&gate, 0);
+}
+
+#[test]
+fn filters_leave_only_what_they_name() {
+    let workspace = slower();
+    assert_eq!(regressions(&workspace, &["--filter", "core"]), ["core/a", "core/b"]);
+    assert_eq!(regressions(&workspace, &["--filter", "*/c"]), ["extra/c"]);
+}
+
+#[test]
+fn wrong_configuration_names_the_place() {
+    let workspace = Workspace::new();
+    let path = workspace.path().join("bench-analyzer.toml");
+    for (content, complaint) in [
+        ("treshold = 0.1", "unknown field `treshold`"),
+        ("threshold = -1.0", "threshold has to be a ratio"),
+        ("alpha = 2.0", "alpha has to be a probability"),
+        ("threshold = ", "line 1"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let finished = workspace.run(&["runs"], 3);
+        assert!(finished.stderr.contains(complaint), "{}", finished.stderr);
+        assert!(finished.stderr.contains("bench-analyzer.toml"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn identical_code_is_compared_with_itself() {
+    let workspace = slower();
+    let finished = workspace.run(&["aa", "--baseline", "main"], 0);
+    assert!(finished.stdout.contains("5 runs of the same code"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("0 of 600 comparisons"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("\nspread = 0.0"), "{}", finished.stdout);
+    let finished = workspace.run(&["aa", "--baseline", "run:1"], 3);
+    assert!(finished.stderr.contains("fewer than 4"), "{}", finished.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn aa_measures_with_a_command() {
+    let workspace = Workspace::new();
+    workspace.criterion_at("made").save("a", "new", 100.0, 1);
+    // Stands in for `cargo bench`: a result of its own for every run.
+    let script = "mkdir -p $CRITERION_HOME && cp -r made/a $CRITERION_HOME/ && \
+                  sed -i \"s/\\\"times\\\":\\[[0-9.]*/\\\"times\\\":[10$(basename $CRITERION_HOME)0.0/\" \
+                  $CRITERION_HOME/a/new/sample.json";
+    let finished = workspace.run(&["aa", "--runs", "4", "--", "sh", "-c", script], 0);
+    assert!(finished.stdout.contains("4 runs of the same code"), "{}", finished.stdout);
+    let finished = workspace.run(&["aa", "--runs", "4", "--", "false"], 3);
+    assert!(finished.stderr.contains("`false` ended with"), "{}", finished.stderr);
+}
+
+#[test]
+fn doctor_says_what_is_in_order_and_what_is_not() {
+    let workspace = slower();
+    let finished = workspace.run(&["doctor"], 0);
+    assert!(finished.stdout.contains("10 runs, 1 baselines"), "{}", finished.stdout);
+    std::fs::write(workspace.path().join("broken.db"), "no database at all".repeat(50)).unwrap();
+    let finished = workspace.run(&["doctor", "--db", "broken.db"], 3);
+    assert!(finished.stdout.contains("PROBLEM database:"), "{}", finished.stdout);
+    let content = std::fs::read(workspace.database()).unwrap();
+    let mut damaged = content.clone();
+    // Everything after the first page, which says what the file is.
+    damaged[4096..].iter_mut().for_each(|byte| *byte = 0xa5);
+    std::fs::write(workspace.path().join("damaged.db"), damaged).unwrap();
+    let finished = workspace.run(&["doctor", "--db", "damaged.db"], 3);
+    assert!(finished.stdout.contains("is damaged"), "{}", finished.stdout);
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    let workspace = Workspace::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = workspace.run(&["completions", shell], 0).stdout;
+        assert!(script.contains("bench-analyzer") && script.contains("baseline"), "{shell}");
+    }
+    assert!(!workspace.path().join(".bench").exists());
+}
