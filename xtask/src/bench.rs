@@ -12,7 +12,7 @@ use clap::Args;
 use fs_err as fs;
 
 use crate::build_guests;
-use crate::progress::seconds;
+use crate::progress::{counted, seconds};
 use crate::workspace::Workspace;
 
 mod analyzer;
@@ -77,8 +77,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         bail!("no benchmark's name contains `{filter}`; `cargo bench -- --list` lists them");
     }
     let runs = measurement.conduct(&programs, benchmarks, &folder)?;
-    let (count, time) = (runs.len(), seconds(started.elapsed()));
-    println!("{benchmarks} benchmarks measured in {count} runs ({time})\n");
+    let (count, time) = (counted(runs.len(), "run"), seconds(started.elapsed()));
+    println!("{benchmarks} benchmarks measured in {count} ({time})\n");
 
     let stored = analyzer.import(&runs, arguments.save_baseline.as_deref())?;
     if !stored.success() {

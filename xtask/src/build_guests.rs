@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use clap::Args;
 use fs_err as fs;
 
-use crate::progress::seconds;
+use crate::progress::{counted, seconds};
 use crate::workspace::Workspace;
 
 mod catalog;
@@ -75,11 +75,11 @@ fn build(workspace: &Workspace, choice: &Choice) -> Result<ExitCode> {
     let fingerprint = Fingerprint::of_guests(workspace, &toolchain)?;
     if !choice.force && manifest.is_current(&guests, &fingerprint, &output)? {
         let time = seconds(started.elapsed());
-        println!("{} guests are up to date in {} ({time})", guests.len(), shown(workspace));
+        println!("{} up to date in {} ({time})", counted(guests.len(), "guest"), shown(workspace));
         return Ok(ExitCode::SUCCESS);
     }
 
-    println!("Building {} guests with {toolchain}", guests.len());
+    println!("Building {} with {toolchain}", counted(guests.len(), "guest"));
     let outcome = compile::compile(workspace, &toolchain)?;
     let mut built = Vec::new();
     let mut failed = Vec::new();
@@ -93,8 +93,8 @@ fn build(workspace: &Workspace, choice: &Choice) -> Result<ExitCode> {
     Manifest::new(&toolchain, fingerprint, built).write(&output)?;
 
     if failed.is_empty() {
-        let (count, time) = (guests.len(), seconds(started.elapsed()));
-        println!("{count} guests built in {} ({time})", shown(workspace));
+        let (count, time) = (counted(guests.len(), "guest"), seconds(started.elapsed()));
+        println!("{count} built in {} ({time})", shown(workspace));
         Ok(ExitCode::SUCCESS)
     } else {
         bail!("{} of {} guests did not compile: {}", failed.len(), guests.len(), failed.join(", "))

@@ -92,6 +92,11 @@ impl Drop for Progress {
     }
 }
 
+/// A number of things: `1 guest`, `18 guests`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A time as people say it: `0.4 s`, `12 s`, `3 min 20 s`.
 pub(crate) fn seconds(time: Duration) -> String {
     let whole = time.as_secs();
@@ -99,5 +104,17 @@ pub(crate) fn seconds(time: Duration) -> String {
         0..10 => format!("{:.1} s", time.as_secs_f64()),
         10..60 => format!("{whole} s"),
         _ => format!("{} min {} s", whole / 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_counts_read_well() {
+        let times = [0.42, 12.9, 59.9, 200.0].map(Duration::from_secs_f64).map(seconds);
+        assert_eq!(times, ["0.4 s", "12 s", "59 s", "3 min 20 s"]);
+        assert_eq!([counted(1, "guest"), counted(0, "guest")], ["1 guest", "0 guests"]);
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use fs_err as fs;
 
 use crate::build_guests;
-use crate::progress::seconds;
+use crate::progress::{counted, seconds};
 use crate::workspace::Workspace;
 
 mod closing;
@@ -96,5 +96,5 @@ fn summarise(stages: usize, failed: &[String], skipped: &[String], time: Duratio
     if !skipped.is_empty() {
         parts.push(format!("{} skipped ({})", skipped.len(), skipped.join(", ")));
     }
-    println!("\n{stages} stages: {} in {time}", parts.join(", "));
+    println!("\n{}: {} in {time}", counted(stages, "stage"), parts.join(", "));
 }

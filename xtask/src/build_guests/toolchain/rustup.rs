@@ -42,10 +42,10 @@ impl Attempt for RustupTarget {
             Err(error) if is_not_found(&error) => bail!("rustup is not installed"),
             Err(error) => return Err(error),
         };
-        progress.finish();
         if !output.status.success() {
             return Err(failure(&rustup, &output));
         }
+        progress.finish();
         installed(Source::Rustup)
     }
 }
