@@ -102,7 +102,7 @@ fn memory_operations(criterion: &mut Criterion) {
         let size = u32::try_from(MIB).unwrap_or(u32::MAX);
         let expected = memory_ops::sum_of_pages(size);
         timing::awaiting(bencher, &runtime, &recorder, || async {
-            let touched = expect(sandbox.call("allocate_memory", black_box(size)).await);
+            let touched: u32 = expect(sandbox.call("allocate_memory", black_box(size)).await);
             assert_eq!(touched, expected);
         });
     });

@@ -5,14 +5,15 @@
 //! Criterion does not tell them apart; `iterations` counts the same loops), and the peak of resident memory.
 
 mod proc_self;
+mod snapshot;
 mod writer;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use nix::sys::resource::{Usage, UsageWho, getrusage};
 use serde::Serialize;
 
+pub use snapshot::Snapshot;
 pub use writer::{WriteError, write_beside_criterion};
 
 /// The version of the file's layout.
@@ -49,50 +50,6 @@ pub struct Resources {
     pub bytes_in: Option<u64>,
     /// Bytes that come out of the guest.
     pub bytes_out: Option<u64>,
-}
-
-/// The counters of the process at one moment.
-#[derive(Debug, Clone, Copy)]
-pub struct Snapshot {
-    cpu_user_ns: u64,
-    cpu_system_ns: u64,
-    minor_faults: u64,
-    major_faults: u64,
-    voluntary_switches: u64,
-    involuntary_switches: u64,
-}
-
-impl Snapshot {
-    /// Reads the counters; all zero on a system that has none.
-    pub fn now() -> Self {
-        getrusage(UsageWho::RUSAGE_SELF).map_or(Self::ZERO, |usage| Self::from_usage(&usage))
-    }
-
-    const ZERO: Self = Self {
-        cpu_user_ns: 0,
-        cpu_system_ns: 0,
-        minor_faults: 0,
-        major_faults: 0,
-        voluntary_switches: 0,
-        involuntary_switches: 0,
-    };
-
-    fn from_usage(usage: &Usage) -> Self {
-        let nanoseconds = |time: nix::sys::time::TimeVal| {
-            let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
-            let micros = u64::try_from(time.tv_usec()).unwrap_or(0);
-            seconds * 1_000_000_000 + micros * 1_000
-        };
-        let count = |count: nix::libc::c_long| u64::try_from(count).unwrap_or(0);
-        Self {
-            cpu_user_ns: nanoseconds(usage.user_time()),
-            cpu_system_ns: nanoseconds(usage.system_time()),
-            minor_faults: count(usage.minor_page_faults()),
-            major_faults: count(usage.major_page_faults()),
-            voluntary_switches: count(usage.voluntary_context_switches()),
-            involuntary_switches: count(usage.involuntary_context_switches()),
-        }
-    }
 }
 
 thread_local! {

@@ -13,7 +13,6 @@ use wasmer::{Function, Store, Value};
 use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
 use crate::error::{Result, SandboxError};
-use crate::format::SerializationFormat;
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::guest::Guest;
@@ -46,7 +45,17 @@ pub(crate) enum Returned {
     /// The results in Wasm registers.
     Numbers(Box<[Value]>),
     /// The place of the output in linear memory, checked to lie in it.
-    Output { range: std::ops::Range<usize>, format: SerializationFormat },
+    Output { range: std::ops::Range<usize> },
+}
+
+impl Returned {
+    /// How many bytes came out through the exchange area.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Numbers(_) => 0,
+            Self::Output { range, .. } => range.len() as u64,
+        }
+    }
 }
 
 impl Instance {
@@ -135,6 +144,11 @@ impl Instance {
         self.poisoned
     }
 
+    /// The size of the guest's linear memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.guest.memory().len() as u64
+    }
+
     /// Takes what the guest wrote to its standard streams.
     pub(crate) fn take_output(&self) -> Output {
         self.output.take()
@@ -152,7 +166,15 @@ impl Instance {
                     .map(Returned::Numbers)
                     .map_err(|error| instance.runtime_failure(name, error))
             }
-            Arguments::Exchange { input, format } => instance.exchange(at, name, input, *format),
+            Arguments::Exchange { input, format } => {
+                instance.exchange(at, name, input, exchange::CallFormat::Value(*format))
+            }
+            Arguments::Chunk(Some(chunk)) => {
+                instance.exchange(at, name, chunk, exchange::CallFormat::None)
+            }
+            Arguments::Chunk(None) => {
+                instance.exchange(at, name, &[], exchange::CallFormat::EndOfStream)
+            }
         })
     }
 

@@ -21,6 +21,7 @@
 //! ```
 //!
 //! - [`WasmSandbox`] is a module behind its limits; [`WasmSandboxBuilder`] describes it.
+//! - [`StreamingSandbox`] passes streams of bytes through a guest.
 //! - [`SecurityPolicy`] says what the guest may use, and how much.
 //! - [`SandboxError`] says what went wrong. A guest can fail in every way it likes; the host does not panic.
 //! - [`Module`] is compiled code, to be shared between sandboxes.
@@ -32,13 +33,17 @@ mod instance;
 mod module;
 mod policy;
 mod sandbox;
+mod streaming;
 mod sys;
+mod usage;
 mod wasi;
 mod watchdog;
 
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use module::Module;
-pub use policy::SecurityPolicy;
-pub use sandbox::{IntoFormat, WasmSandbox, WasmSandboxBuilder};
+pub use policy::{InstanceMode, SecurityPolicy};
+pub use sandbox::{Function, IntoFormat, WasmSandbox, WasmSandboxBuilder};
+pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
+pub use usage::ResourceUsage;
 pub use wasi::Output;

@@ -40,7 +40,24 @@ pub struct SecurityPolicy {
     pub output_limit_bytes: u64,
     /// How much a guest may write to files in its private in-memory folder, in bytes.
     pub scratch_limit_bytes: u64,
+    /// Whether calls share an instance.
+    pub instances: InstanceMode,
+    /// How many fresh instances may run at once; further calls wait for their turn.
+    pub max_instances: usize,
 }
+
+/// Whether calls share an instance, and with it the guest's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InstanceMode {
+    /// One instance: the guest's state lives from call to call, and calls take turns.
+    Persistent,
+    /// Every call has an instance of its own, so no call sees what another left behind. Calls run side by side.
+    Fresh,
+}
+
+/// How many fresh instances run at once unless the policy says otherwise: enough to keep many cores busy
+/// with calls that also wait, far below what the address space can hold (8 GiB are reserved for each).
+const MAX_INSTANCES: usize = 64;
 
 impl SecurityPolicy {
     /// For guests that you wrote yourself.
@@ -53,6 +70,8 @@ impl SecurityPolicy {
             module_limit_bytes: 512 * MIB,
             output_limit_bytes: 16 * MIB,
             scratch_limit_bytes: 256 * MIB,
+            instances: InstanceMode::Persistent,
+            max_instances: MAX_INSTANCES,
         }
     }
 
@@ -66,6 +85,8 @@ impl SecurityPolicy {
             module_limit_bytes: 50 * MIB,
             output_limit_bytes: MIB,
             scratch_limit_bytes: 64 * MIB,
+            instances: InstanceMode::Persistent,
+            max_instances: MAX_INSTANCES,
         }
     }
 
@@ -79,6 +100,8 @@ impl SecurityPolicy {
             module_limit_bytes: 10 * MIB,
             output_limit_bytes: 64 * KIB,
             scratch_limit_bytes: 16 * MIB,
+            instances: InstanceMode::Persistent,
+            max_instances: MAX_INSTANCES,
         }
     }
 
@@ -92,6 +115,8 @@ impl SecurityPolicy {
             module_limit_bytes: 5 * MIB,
             output_limit_bytes: 4 * KIB,
             scratch_limit_bytes: MIB,
+            instances: InstanceMode::Fresh,
+            max_instances: MAX_INSTANCES,
         }
     }
 
@@ -141,6 +166,22 @@ impl SecurityPolicy {
     #[must_use]
     pub const fn with_scratch_limit(mut self, bytes: u64) -> Self {
         self.scratch_limit_bytes = bytes;
+        self
+    }
+}
+
+impl SecurityPolicy {
+    /// Sets whether calls share an instance.
+    #[must_use]
+    pub const fn with_instances(mut self, mode: InstanceMode) -> Self {
+        self.instances = mode;
+        self
+    }
+
+    /// Sets how many fresh instances may run at once, at least one.
+    #[must_use]
+    pub const fn with_max_instances(mut self, instances: usize) -> Self {
+        self.max_instances = if instances == 0 { 1 } else { instances };
         self
     }
 }

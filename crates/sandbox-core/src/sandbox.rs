@@ -1,11 +1,13 @@
 //! The sandbox that users hold.
 
 mod builder;
+mod function;
+mod instances;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_lock::{Mutex, MutexGuardArc};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,15 +20,24 @@ use crate::format::SerializationFormat;
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::SecurityPolicy;
+use crate::sys::cpu_time;
+use crate::usage::ResourceUsage;
 use crate::wasi::Output;
 
 pub use builder::{IntoFormat, WasmSandboxBuilder};
+pub use function::Function;
+use instances::{Instances, Turn};
+
+/// The longest batch of a trusted function that runs on the caller's thread.
+const SHORT_BATCH: usize = 64;
 
 /// A guest module behind its limits, ready to be called.
 ///
-/// A sandbox has one instance: the guest's state lives on from call to call, and calls take turns in the
-/// order in which they were made. After a trap, a timeout or a limit the instance is replaced before the
-/// next call, so nobody sees a guest that was stopped in the middle of something.
+/// In the mode [`Persistent`](crate::InstanceMode::Persistent) a sandbox has one instance: the guest's state
+/// lives on from call to call, and calls take turns in the order in which they were made. After a trap, a
+/// timeout or a limit the instance is replaced before the next call, so nobody sees a guest that was stopped
+/// in the middle of something. In the mode [`Fresh`](crate::InstanceMode::Fresh) every call has an instance
+/// of its own, and calls run side by side.
 ///
 /// Cloning is cheap; all clones are the same sandbox.
 ///
@@ -52,14 +63,10 @@ struct Inner {
     module: Module,
     policy: SecurityPolicy,
     format: SerializationFormat,
-    /// Empty while there is no instance fit to be called.
-    instance: Arc<Mutex<Option<Instance>>>,
+    instances: Instances,
     /// In the order of [`Module::exports`].
     profiles: Box<[Profile]>,
 }
-
-/// A caller's turn: sole use of the instance until it is dropped.
-type Turn = MutexGuardArc<Option<Instance>>;
 
 impl WasmSandbox {
     /// Starts describing a sandbox.
@@ -71,11 +78,11 @@ impl WasmSandbox {
         module: Module,
         policy: SecurityPolicy,
         format: SerializationFormat,
-        instance: Instance,
+        first: Instance,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
-        let instance = Arc::new(Mutex::new(Some(instance)));
-        Self { inner: Arc::new(Inner { module, policy, format, instance, profiles }) }
+        let instances = Instances::new(policy.instances, policy.max_instances, first);
+        Self { inner: Arc::new(Inner { module, policy, format, instances, profiles }) }
     }
 
     /// Calls an exported function and returns its result.
@@ -100,23 +107,8 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, export) = self.inner.module.function(function)?;
-        let prepared = self.inner.prepare(export, &arguments)?;
-        let mut turn = self.inner.instance.lock_arc().await;
-        let profile = &self.inner.profiles[at];
-        if profile.is_trusted()
-            && let Some(instance) = &mut *turn
-        {
-            instance.begin_turn();
-            let result = self.inner.run(instance, at, export, &prepared);
-            if instance.control().take_outlasted_tick() {
-                profile.break_trust();
-            }
-            retire(&mut turn);
-            return result;
-        }
-        let (turn, returned) = self.run_on_worker(turn, at, prepared.into_owned()).await?;
-        self.inner.result(turn.as_ref(), export, returned?)
+        let (at, _) = self.inner.module.function(function)?;
+        self.inner.call(at, &arguments).await
     }
 
     /// The same as [`WasmSandbox::call`] on the calling thread, without an async runtime.
@@ -130,23 +122,114 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
+        let (at, _) = self.inner.module.function(function)?;
+        self.inner.call_blocking(at, &arguments)
+    }
+
+    /// Calls a function once for each set of arguments, in order and in one turn.
+    ///
+    /// The results are those of so many calls one after the other: an error of one leaves the others alone,
+    /// and after a trap the next call finds a new instance. Other callers wait until the batch is done.
+    ///
+    /// # Errors
+    /// One error for the whole batch if there is no such function, or if an argument does not fit it, in which
+    /// case nothing has been called; else a result for each call.
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::call`]. How many calls of the batch were made before the drop cannot be told.
+    pub async fn call_batch<A, R>(
+        &self,
+        function: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<Result<R>>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+    {
+        let (at, export) = self.inner.module.function(function)?;
+        let prepared: Vec<Arguments<'static>> = arguments
+            .into_iter()
+            .map(|each| Ok(self.inner.prepare(export, &each)?.into_owned()))
+            .collect::<Result<_>>()?;
+        let mut turn = self.inner.instances.turn().await;
+        if self.inner.profiles[at].is_trusted() && prepared.len() <= SHORT_BATCH {
+            return Ok(self.inner.batch(&mut turn, at, &prepared, &Cancellation::default()));
+        }
+        let cancellation = Cancellation::default();
+        let guard = cancellation.on_drop();
+        let inner = Arc::clone(&self.inner);
+        let results = on_worker(move || inner.batch(&mut turn, at, &prepared, &cancellation)).await;
+        guard.disarm();
+        results
+    }
+
+    /// Calls a function and says what the call used. The call runs on a worker thread.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call`].
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::call`].
+    pub async fn call_with_usage<A, R>(
+        &self,
+        function: &str,
+        arguments: A,
+    ) -> Result<(R, ResourceUsage)>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
         let (at, export) = self.inner.module.function(function)?;
         let prepared = self.inner.prepare(export, &arguments)?;
-        let mut turn = self.inner.instance.lock_arc_blocking();
-        let instance = self.inner.ready(&mut turn, &Cancellation::default())?;
-        let result = self.inner.run(instance, at, export, &prepared);
-        retire(&mut turn);
-        result
+        let turn = self.inner.instances.turn().await;
+        let (turn, returned, usage) =
+            Inner::run_on_worker(&self.inner, turn, at, prepared.into_owned()).await?;
+        Ok((self.inner.result(turn.instance(), export, returned?)?, usage))
+    }
+
+    /// Resolves a function once, to be called many times.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchFunction`](crate::SandboxError::NoSuchFunction).
+    pub fn function<A, R>(&self, function: &str) -> Result<Function<A, R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let (at, _) = self.inner.module.function(function)?;
+        Ok(Function::new(Arc::clone(&self.inner), at))
     }
 
     /// Takes what the guest has written to standard output and standard error since this was last taken.
     ///
-    /// Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it.
+    /// Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
+    /// so is what a fresh instance wrote.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn take_output(&self) -> Output {
-        self.inner.instance.lock().await.as_ref().map(Instance::take_output).unwrap_or_default()
+        let turn = self.inner.instances.turn().await;
+        turn.instance().map(Instance::take_output).unwrap_or_default()
+    }
+
+    /// Calls a function of a stream with its next chunk, or with its end.
+    pub(crate) async fn call_chunk(&self, at: usize, chunk: Option<Bytes>) -> Result<Bytes> {
+        self.inner.call_prepared(at, Arguments::Chunk(chunk)).await
+    }
+
+    /// A sandbox of the same module and limits with an instance of its own.
+    pub(crate) async fn sibling(&self) -> Result<Self> {
+        let inner = &self.inner;
+        let (module, policy, format) = (inner.module.clone(), inner.policy.clone(), inner.format);
+        let cancellation = Cancellation::default();
+        let guard = cancellation.on_drop();
+        let sibling = on_worker(move || {
+            let instance = Instance::create(&module, &policy, &cancellation)?;
+            Ok(Self::new(module, policy, format, instance))
+        })
+        .await;
+        guard.disarm();
+        sibling?
     }
 
     /// The module that runs in this sandbox.
@@ -158,38 +241,47 @@ impl WasmSandbox {
     pub fn policy(&self) -> &SecurityPolicy {
         &self.inner.policy
     }
-
-    /// Runs a call on a worker thread; dropping the future stops it.
-    async fn run_on_worker(
-        &self,
-        mut turn: Turn,
-        at: usize,
-        arguments: Arguments<'static>,
-    ) -> Result<(Turn, Result<Returned>)> {
-        let cancellation = Cancellation::default();
-        let guard = cancellation.on_drop();
-        let inner = Arc::clone(&self.inner);
-        let outcome = on_worker(move || {
-            let instance = match inner.ready(&mut turn, &cancellation) {
-                Ok(instance) => instance,
-                Err(error) => return (turn, Err(error)),
-            };
-            let started = Instant::now();
-            let returned = instance.enter(at, &arguments);
-            inner.profiles[at].record(started.elapsed());
-            // The output of a call that returned is read even from an instance that is then retired.
-            if returned.is_err() {
-                retire(&mut turn);
-            }
-            (turn, returned)
-        })
-        .await;
-        guard.disarm();
-        outcome
-    }
 }
 
 impl Inner {
+    async fn call<A, R>(self: &Arc<Self>, at: usize, arguments: &A) -> Result<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let prepared = self.prepare(&self.module.exports()[at], arguments)?;
+        self.call_prepared(at, prepared).await
+    }
+
+    async fn call_prepared<R>(self: &Arc<Self>, at: usize, prepared: Arguments<'_>) -> Result<R>
+    where
+        R: DeserializeOwned + 'static,
+    {
+        let export = &self.module.exports()[at];
+        let mut turn = self.instances.turn().await;
+        let profile = &self.profiles[at];
+        if profile.is_trusted() {
+            let result = self.run(&mut turn, at, &prepared, &Cancellation::none());
+            if turn.instance().is_some_and(|instance| instance.control().take_outlasted_tick()) {
+                profile.break_trust();
+            }
+            return result;
+        }
+        let (turn, returned, _) =
+            Self::run_on_worker(self, turn, at, prepared.into_owned()).await?;
+        self.result(turn.instance(), export, returned?)
+    }
+
+    fn call_blocking<A, R>(&self, at: usize, arguments: &A) -> Result<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let prepared = self.prepare(&self.module.exports()[at], arguments)?;
+        let mut turn = self.instances.turn_blocking();
+        self.run(&mut turn, at, &prepared, &Cancellation::none())
+    }
+
     fn prepare<'a, A: Serialize>(
         &self,
         export: &Export,
@@ -198,33 +290,68 @@ impl Inner {
         Arguments::prepare(export, arguments, self.format, self.module.formats())
     }
 
-    /// The instance of this turn, created if there is none. Runs guest code.
-    fn ready<'a>(
-        &self,
-        turn: &'a mut Turn,
-        cancellation: &Cancellation,
-    ) -> Result<&'a mut Instance> {
-        retire(turn);
-        let instance = match turn.take() {
-            Some(instance) => instance,
-            None => Instance::create(&self.module, &self.policy, cancellation)?,
-        };
-        let instance = turn.insert(instance);
-        let begun = instance.begin_turn();
-        cancellation.attach(instance.control(), begun);
-        Ok(instance)
+    /// Runs a call on a worker thread; dropping the future stops it.
+    async fn run_on_worker(
+        this: &Arc<Self>,
+        mut turn: Turn,
+        at: usize,
+        arguments: Arguments<'static>,
+    ) -> Result<(Turn, Result<Returned>, ResourceUsage)> {
+        let cancellation = Cancellation::default();
+        let guard = cancellation.on_drop();
+        let inner = Arc::clone(this);
+        let outcome = on_worker(move || {
+            let started = Instant::now();
+            let cpu_before = cpu_time::of_this_thread();
+            let instance = match turn.ready(&inner.module, &inner.policy, &cancellation) {
+                Ok(instance) => instance,
+                Err(error) => return (turn, Err(error), ResourceUsage::default()),
+            };
+            let returned = instance.enter(at, &arguments);
+            let wall_time = started.elapsed();
+            inner.profiles[at].record(wall_time);
+            let usage = ResourceUsage {
+                calls: 1,
+                wall_time,
+                cpu_time: cpu_time::of_this_thread()
+                    .zip(cpu_before)
+                    .map(|(after, before)| after - before),
+                memory_high_water_bytes: instance.memory_bytes(),
+                bytes_in: arguments.bytes(),
+                bytes_out: returned.as_ref().map_or(0, Returned::bytes),
+            };
+            turn.retire_poisoned();
+            (turn, returned, usage)
+        })
+        .await;
+        guard.disarm();
+        outcome
     }
 
     /// Runs a call on this thread, whole.
     fn run<R: DeserializeOwned + 'static>(
         &self,
-        instance: &mut Instance,
+        turn: &mut Turn,
         at: usize,
-        export: &Export,
         arguments: &Arguments<'_>,
+        cancellation: &Cancellation,
     ) -> Result<R> {
-        let returned = instance.enter(at, arguments)?;
-        self.result(Some(instance), export, returned)
+        let instance = turn.ready(&self.module, &self.policy, cancellation)?;
+        let returned = instance.enter(at, arguments);
+        let result = returned
+            .and_then(|returned| self.result(Some(instance), &self.module.exports()[at], returned));
+        turn.retire_poisoned();
+        result
+    }
+
+    fn batch<R: DeserializeOwned + 'static>(
+        &self,
+        turn: &mut Turn,
+        at: usize,
+        batch: &[Arguments<'_>],
+        cancellation: &Cancellation,
+    ) -> Vec<Result<R>> {
+        batch.iter().map(|arguments| self.run(turn, at, arguments, cancellation)).collect()
     }
 
     fn result<R: DeserializeOwned + 'static>(
@@ -234,20 +361,14 @@ impl Inner {
         returned: Returned,
     ) -> Result<R> {
         match (returned, &export.kind) {
-            (Returned::Output { range, format }, ExportKind::Declared(declared)) => {
+            (Returned::Output { range }, ExportKind::Declared(declared)) => {
                 let output = instance.map(|instance| instance.output_bytes(range));
-                results::from_output(export, declared.output, output.unwrap_or_default(), format)
+                let output = output.unwrap_or_default();
+                results::from_output(export, declared.output, output, self.format)
             }
             (Returned::Numbers(values), _) => results::from_numbers(export, &values),
             (Returned::Output { .. }, ExportKind::Numbers(_)) => results::from_numbers(export, &[]),
         }
-    }
-}
-
-/// Discards an instance that nobody may see again.
-fn retire(turn: &mut Turn) {
-    if turn.as_ref().is_some_and(Instance::is_poisoned) {
-        **turn = None;
     }
 }
 

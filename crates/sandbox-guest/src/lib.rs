@@ -37,12 +37,39 @@
 //! | only numbers and `bool` | in Wasm registers, the cheapest way |
 //! | `&[u8]`, `Vec<u8>` | as bytes, copied once each way |
 //! | `&str`, `String` | as UTF-8 |
+//! | `Option<&[u8]>` alone | as the chunks of a stream, one a call, and `None` at its end |
 //! | any other type | encoded with serde, in the format that the host chose |
 //! | several parameters, not all numbers | as the tuple of them, encoded |
 //! | `Result<T, E>` with `E: Display` | `T`, or the error's message, which the host receives as an error |
 //!
 //! A parameter of type `&T` is decoded as a `T`. [`export`] tells these cases apart by the names of
 //! the types, so an alias of a number is "any other type" and still works, only slower.
+//!
+//! # Streams
+//!
+//! A function of `Option<&[u8]>` transforms a stream: the host calls it with each chunk, sends on what
+//! it returns, and calls it with `None` at the end for what is left. What it remembers between chunks
+//! it keeps in a thread-local or a static; every stream has an instance of its own, so it begins anew.
+//!
+//! ```
+//! use std::cell::Cell;
+//!
+//! thread_local!(static SUM: Cell<u64> = const { Cell::new(0) });
+//!
+//! /// Passes a stream on, with the sum of its bytes at the end.
+//! #[sandbox_guest::export]
+//! fn with_sum(chunk: Option<&[u8]>) -> Vec<u8> {
+//!     match chunk {
+//!         Some(bytes) => {
+//!             SUM.set(SUM.get() + bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>());
+//!             bytes.to_vec()
+//!         }
+//!         None => SUM.get().to_le_bytes().to_vec(),
+//!     }
+//! }
+//! # assert_eq!(with_sum(Some(&[1, 2])), [1, 2]);
+//! # assert_eq!(with_sum(None), [3, 0, 0, 0, 0, 0, 0, 0]);
+//! ```
 //!
 //! # Panics
 //!

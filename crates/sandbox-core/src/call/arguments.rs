@@ -21,6 +21,8 @@ pub(crate) enum Arguments<'a> {
     Numbers(Values),
     /// Bytes for the exchange area, and the format that values in this call are in.
     Exchange { input: Cow<'a, [u8]>, format: SerializationFormat },
+    /// A chunk of a stream, or nothing at its end.
+    Chunk(Option<bytes::Bytes>),
 }
 
 impl<'a> Arguments<'a> {
@@ -60,6 +62,10 @@ impl<'a> Arguments<'a> {
             Payload::Text => identity::as_text(arguments)
                 .map(|text| Cow::Borrowed(text.as_bytes()))
                 .ok_or_else(|| not_of_type::<T>(export))?,
+            Payload::Stream => {
+                let given = "called without a stream; use a `StreamingSandbox`".to_owned();
+                return Err(signature_mismatch(export, given));
+            }
             Payload::Value => format.encode(arguments).map(Cow::Owned).map_err(|message| {
                 SandboxError::Undecodable {
                     function: export.name.clone(),
@@ -71,10 +77,20 @@ impl<'a> Arguments<'a> {
         Ok(Self::Exchange { input, format })
     }
 
+    /// How many bytes go through the exchange area.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Numbers(_) => 0,
+            Self::Exchange { input, .. } => input.len() as u64,
+            Self::Chunk(chunk) => chunk.as_ref().map_or(0, |chunk| chunk.len() as u64),
+        }
+    }
+
     /// The same, independent of what it borrows.
     pub(crate) fn into_owned(self) -> Arguments<'static> {
         match self {
             Self::Numbers(values) => Arguments::Numbers(values),
+            Self::Chunk(chunk) => Arguments::Chunk(chunk),
             Self::Exchange { input, format } => {
                 Arguments::Exchange { input: Cow::Owned(input.into_owned()), format }
             }

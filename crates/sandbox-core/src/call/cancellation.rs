@@ -5,9 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::watchdog::{CallControl, StopReason, Turn};
 
 /// Connects whoever may cancel a call with the instance that comes to run it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cancellation {
-    state: Arc<Mutex<State>>,
+    /// Nothing for a call that nobody can cancel, because its caller is busy running it.
+    state: Option<Arc<Mutex<State>>>,
+}
+
+impl Default for Cancellation {
+    fn default() -> Self {
+        Self { state: Some(Arc::default()) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -20,9 +27,15 @@ enum State {
 }
 
 impl Cancellation {
+    /// For a call that runs on its caller's thread.
+    pub(crate) const fn none() -> Self {
+        Self { state: None }
+    }
+
     /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
     pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = &self.state else { return };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Cancelled) {
             control.request_stop(turn, StopReason::Cancelled);
         } else {
@@ -32,7 +45,8 @@ impl Cancellation {
 
     /// Stops the call, if it runs or comes to run. The call of another caller is never stopped.
     pub(crate) fn cancel(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = &self.state else { return };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Running(control, turn) = std::mem::replace(&mut *state, State::Cancelled) {
             control.request_stop(turn, StopReason::Cancelled);
         }

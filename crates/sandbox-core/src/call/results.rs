@@ -32,7 +32,7 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
     match payload {
         Payload::Value => format.decode(output).map_err(undecodable),
         Payload::Unit => from_numbers(export, &[]),
-        Payload::Bytes => same_type::<R, _>(|| output.to_vec())
+        Payload::Bytes | Payload::Stream => same_type::<R, _>(|| output.to_vec())
             .or_else(|| same_type::<R, _>(|| Bytes::copy_from_slice(output)))
             .ok_or_else(|| not_of_type::<R>(export)),
         Payload::Text => {

@@ -27,6 +27,24 @@ const PANICKED: u32 = 1;
 /// How much of a guest's error or panic message is kept, in bytes.
 const MESSAGE_LIMIT_BYTES: usize = 4096;
 
+/// What the `format` field says in one call.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum CallFormat {
+    None,
+    Value(SerializationFormat),
+    EndOfStream,
+}
+
+impl CallFormat {
+    const fn code(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Value(format) => format.code(),
+            Self::EndOfStream => 8,
+        }
+    }
+}
+
 /// Where an instance's exchange area is.
 pub(super) struct Exchange {
     area: usize,
@@ -60,7 +78,7 @@ impl Instance {
         at: usize,
         name: &str,
         input: &[u8],
-        format: SerializationFormat,
+        format: CallFormat,
     ) -> Result<Returned> {
         let input_len = i32::try_from(input.len()).map_err(|_| SandboxError::MemoryLimit {
             requested_bytes: input.len() as u64,
@@ -83,7 +101,7 @@ impl Instance {
             SandboxError::Undecodable { function, direction, message: text() }
         };
         match status {
-            0 => Ok(Returned::Output { range, format }),
+            0 => Ok(Returned::Output { range }),
             1 => Err(SandboxError::GuestError { function: name.to_owned(), message: text() }),
             2 => Err(undecodable(ValueDirection::DecodeArguments)),
             3 => Err(undecodable(ValueDirection::EncodeResult)),

@@ -44,6 +44,7 @@ pub(crate) enum Payload {
     Bytes,
     Text,
     Value,
+    Stream,
 }
 
 impl std::fmt::Display for Payload {
@@ -53,6 +54,7 @@ impl std::fmt::Display for Payload {
             Self::Bytes => "bytes",
             Self::Text => "text",
             Self::Value => "a value",
+            Self::Stream => "the chunks of a stream",
         })
     }
 }

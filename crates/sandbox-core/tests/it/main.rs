@@ -7,5 +7,7 @@ mod guests;
 mod hostile;
 mod limits;
 mod loading;
+mod modes;
 mod modules;
+mod streaming;
 mod wasi;

@@ -128,6 +128,7 @@ impl Input {
             Self::Bytes(Ownership::Owned) => one(quote!(input.take_bytes(output))),
             Self::Text(Ownership::Borrowed) => one(quote!(input.text()?)),
             Self::Text(Ownership::Owned) => one(quote!(input.take_text(output)?)),
+            Self::Stream => one(quote!(input.chunk())),
             Self::Value(arguments) => decode_values(arguments),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) enum Input {
     Unit,
     Bytes(Ownership),
     Text(Ownership),
+    /// The chunks of a stream, one a call, and then its end.
+    Stream,
     /// One argument, or the tuple of several, encoded.
     Value(Vec<Argument>),
 }
@@ -73,7 +75,13 @@ impl Signature {
             },
             None => (None, false),
         };
-        Ok(Self::Exchanged { input: Input::of(parameters), output: Output::of(result), fallible })
+        let (input, output) = (Input::of(parameters), Output::of(result));
+        if matches!(input, Input::Stream) && !matches!(output, Output::Bytes(_)) {
+            let message = "a function of a stream returns the bytes that go on: `Vec<u8>` or `&[u8]`, \
+                           in a `Result` if it can fail";
+            return Err(Error::new(function.sig.output.span(), message));
+        }
+        Ok(Self::Exchanged { input, output, fallible })
     }
 }
 
@@ -88,6 +96,9 @@ impl Input {
                 if let Some(ownership) = as_text(only) {
                     return Self::Text(ownership);
                 }
+                if is_chunk(only) {
+                    return Self::Stream;
+                }
             }
             _ => {}
         }
@@ -101,6 +112,7 @@ impl Input {
             Self::Unit => "unit",
             Self::Bytes(_) => "bytes",
             Self::Text(_) => "text",
+            Self::Stream => "stream",
             Self::Value(_) => "value",
         }
     }
@@ -249,6 +261,12 @@ fn as_bytes(ty: &Type) -> Option<Ownership> {
             is_named(&element, "u8").then_some(Ownership::Owned)
         }
     }
+}
+
+/// Whether a type is `Option<&[u8]>`: a chunk of a stream, or its end.
+fn is_chunk(ty: &Type) -> bool {
+    first_argument(ty, "Option")
+        .is_some_and(|chunk| matches!(as_bytes(&chunk), Some(Ownership::Borrowed)))
 }
 
 fn as_text(ty: &Type) -> Option<Ownership> {

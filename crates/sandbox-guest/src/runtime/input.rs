@@ -5,6 +5,9 @@ use serde::Deserialize;
 use super::{Output, Refusal, fill};
 use crate::format::Format;
 
+/// What stands in the place of a format when a stream has ended.
+const END_OF_STREAM: usize = 8;
+
 /// The input of one call.
 pub struct Input {
     /// The whole buffer, of which the host has filled the start.
@@ -35,6 +38,12 @@ impl Input {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
+    }
+
+    /// The next chunk of a stream; nothing at its end.
+    #[must_use]
+    pub fn chunk(&self) -> Option<&[u8]> {
+        (self.format != END_OF_STREAM).then(|| self.bytes())
     }
 
     /// Hands the buffer over to the function, so that the bytes need not be copied. The last

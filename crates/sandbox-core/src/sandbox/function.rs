@@ -1,0 +1,74 @@
+//! Functions that are resolved once.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Inner;
+use crate::error::Result;
+
+/// A function of a sandbox, resolved by [`WasmSandbox::function`](super::WasmSandbox::function): the name is
+/// looked up once, and the types of its arguments and result are fixed.
+///
+/// ```
+/// use sandbox_core::WasmSandbox;
+///
+/// # fn main() -> sandbox_core::Result<()> {
+/// # let wasm = wat::parse_str(r#"(module (func (export "add") (param i32 i32) (result i32)
+/// #     local.get 0 local.get 1 i32.add))"#).expect("valid text");
+/// let sandbox = WasmSandbox::builder().source_bytes(&wasm).build_blocking()?;
+/// let add = sandbox.function::<(i32, i32), i32>("add")?;
+/// assert_eq!(add.call_blocking((42, 24))?, 66);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Function<A, R> {
+    inner: Arc<Inner>,
+    at: usize,
+    signature: PhantomData<fn(A) -> R>,
+}
+
+impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
+    pub(super) fn new(inner: Arc<Inner>, at: usize) -> Self {
+        Self { inner, at, signature: PhantomData }
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        &self.inner.module.exports()[self.at].name
+    }
+
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call`](super::WasmSandbox::call).
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::call`](super::WasmSandbox::call).
+    pub async fn call(&self, arguments: A) -> Result<R> {
+        self.inner.call(self.at, &arguments).await
+    }
+
+    /// Calls the function on the calling thread, without an async runtime.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call`](super::WasmSandbox::call).
+    pub fn call_blocking(&self, arguments: A) -> Result<R> {
+        self.inner.call_blocking(self.at, &arguments)
+    }
+}
+
+impl<A, R> Clone for Function<A, R> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), at: self.at, signature: PhantomData }
+    }
+}
+
+impl<A, R> std::fmt::Debug for Function<A, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let export = &self.inner.module.exports()[self.at];
+        write!(f, "Function({}, {})", export.name, export.signature())
+    }
+}

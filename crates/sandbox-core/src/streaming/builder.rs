@@ -1,0 +1,95 @@
+//! Describing a streaming sandbox.
+
+use std::path::PathBuf;
+
+use super::StreamingSandbox;
+use crate::error::Result;
+use crate::module::Module;
+use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::sandbox::{WasmSandbox, WasmSandboxBuilder};
+
+/// The largest chunk that a guest gets, unless the builder says otherwise: large enough that the call costs
+/// little beside the copy, small enough to stay in a processor's cache.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Describes a [`StreamingSandbox`]; [`StreamingSandbox::builder`] makes one.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct StreamingSandboxBuilder {
+    sandbox: WasmSandboxBuilder,
+    policy: SecurityPolicy,
+    function: Option<String>,
+    buffer_bytes: usize,
+}
+
+impl Default for StreamingSandboxBuilder {
+    fn default() -> Self {
+        Self {
+            sandbox: WasmSandbox::builder(),
+            policy: SecurityPolicy::default(),
+            function: None,
+            buffer_bytes: BUFFER_BYTES,
+        }
+    }
+}
+
+impl StreamingSandboxBuilder {
+    /// Takes the module from a file.
+    pub fn source(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sandbox = self.sandbox.source(path);
+        self
+    }
+
+    /// Takes the module from memory. The bytes are copied.
+    pub fn source_bytes(mut self, wasm: impl AsRef<[u8]>) -> Self {
+        self.sandbox = self.sandbox.source_bytes(wasm);
+        self
+    }
+
+    /// Takes a module that is already compiled.
+    pub fn module(mut self, module: &Module) -> Self {
+        self.sandbox = self.sandbox.module(module);
+        self
+    }
+
+    /// Sets the limits that the guest runs under, chunk by chunk. The default is [`SecurityPolicy::basic`].
+    ///
+    /// A stream has one instance for all its chunks whatever the policy says about instances.
+    pub fn security_policy(mut self, policy: SecurityPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the largest linear memory, in bytes, whatever the policy says.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.sandbox = self.sandbox.memory_limit(bytes);
+        self
+    }
+
+    /// Chooses the function of streams, for a module that has several.
+    pub fn function(mut self, name: impl Into<String>) -> Self {
+        self.function = Some(name.into());
+        self
+    }
+
+    /// Sets the largest chunk that the guest gets, in bytes, at least one. The default is 64 KiB.
+    pub fn buffer_size(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes.max(1);
+        self
+    }
+
+    /// Loads and compiles the module, and checks that it has a function of streams.
+    ///
+    /// # Errors
+    /// As [`WasmSandboxBuilder::build`], and
+    /// [`SandboxError::InvalidDeclaration`](crate::SandboxError::InvalidDeclaration) if there is no function of
+    /// streams, or more than one and none was chosen.
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandboxBuilder::build`].
+    pub async fn build(self) -> Result<StreamingSandbox> {
+        let policy = self.policy.with_instances(InstanceMode::Persistent);
+        let sandbox = self.sandbox.security_policy(policy).build().await?;
+        StreamingSandbox::new(sandbox, self.function.as_deref(), self.buffer_bytes)
+    }
+}

@@ -1,0 +1,70 @@
+//! What a call used.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+/// What one call used, or several together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResourceUsage {
+    /// How many calls this is for.
+    pub calls: u64,
+    /// Real time in the guest and in the host functions that it called. Waiting for a turn is not in it.
+    pub wall_time: Duration,
+    /// Processor time of the thread that ran the guest; absent where the system cannot tell.
+    pub cpu_time: Option<Duration>,
+    /// The guest's linear memory at its largest, in bytes. Linear memory never shrinks, so this is its
+    /// size after the call.
+    pub memory_high_water_bytes: u64,
+    /// Bytes copied into the guest through the exchange area.
+    pub bytes_in: u64,
+    /// Bytes of results in the exchange area.
+    pub bytes_out: u64,
+}
+
+impl AddAssign for ResourceUsage {
+    /// Adds counts and times, and keeps the larger high-water mark.
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.wall_time += other.wall_time;
+        self.cpu_time = match (self.cpu_time, other.cpu_time) {
+            (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
+        self.memory_high_water_bytes =
+            self.memory_high_water_bytes.max(other.memory_high_water_bytes);
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_adds_up_and_keeps_the_high_water_mark() {
+        let mut total = ResourceUsage::default();
+        for memory_high_water_bytes in [100, 300, 200] {
+            total += ResourceUsage {
+                calls: 1,
+                wall_time: Duration::from_millis(2),
+                cpu_time: Some(Duration::from_millis(1)),
+                memory_high_water_bytes,
+                bytes_in: 10,
+                bytes_out: 20,
+            };
+        }
+        assert_eq!(
+            total,
+            ResourceUsage {
+                calls: 3,
+                wall_time: Duration::from_millis(6),
+                cpu_time: Some(Duration::from_millis(3)),
+                memory_high_water_bytes: 300,
+                bytes_in: 30,
+                bytes_out: 60,
+            }
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! The ways to call: by handle, in batches, with usage, on fresh instances.
+
+use std::time::{Duration, Instant};
+
+use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy};
+
+use crate::modules::{self, MEMORY, NUMBERS};
+
+fn fresh() -> SecurityPolicy {
+    SecurityPolicy::strict().with_instances(InstanceMode::Fresh)
+}
+
+#[tokio::test]
+async fn a_fresh_instance_sees_nothing_of_earlier_calls() {
+    let sandbox = modules::sandbox(NUMBERS, fresh()).await;
+    for _ in 0..50 {
+        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    }
+    assert!(sandbox.call::<_, ()>("abort", ()).await.is_err());
+    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fresh_instances_run_side_by_side() {
+    let policy = fresh().with_wall_clock(Duration::from_millis(200)).with_max_instances(4);
+    let sandbox = modules::sandbox(NUMBERS, policy).await;
+    let spinning: Vec<_> = (0..3)
+        .map(|_| {
+            let sandbox = sandbox.clone();
+            tokio::spawn(async move { sandbox.call::<_, i32>("spin", ()).await })
+        })
+        .collect();
+    // None of the three has ended when this one has: no call waited for another.
+    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+    assert!(spinning.iter().all(|task| !task.is_finished()));
+    for task in spinning {
+        assert!(matches!(task.await.unwrap(), Err(SandboxError::Timeout { .. })));
+    }
+}
+
+#[tokio::test]
+async fn more_calls_than_instances_wait_for_their_turn() {
+    let sandbox = modules::sandbox(NUMBERS, fresh().with_max_instances(2)).await;
+    let calls = (0..40i32).map(|i| {
+        let sandbox = sandbox.clone();
+        tokio::spawn(async move { sandbox.call::<_, i32>("add", (i, i)).await })
+    });
+    for (i, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(usize::try_from(call.await.unwrap().unwrap()).unwrap(), 2 * i);
+    }
+}
+
+#[tokio::test]
+async fn a_handle_calls_what_the_name_calls() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let add = sandbox.function::<(i32, i32), i32>("add").unwrap();
+    assert_eq!(add.name(), "add");
+    assert_eq!(add.call((1, 2)).await.unwrap(), 3);
+    assert_eq!(add.clone().call_blocking((3, 4)).unwrap(), 7);
+    let error = sandbox.function::<(), ()>("missing").unwrap_err();
+    assert!(matches!(error, SandboxError::NoSuchFunction { .. }), "{error}");
+    let wrong = sandbox.function::<&str, i32>("add").unwrap();
+    assert!(matches!(wrong.call("1").await, Err(SandboxError::SignatureMismatch { .. })));
+}
+
+#[tokio::test]
+async fn a_batch_is_so_many_calls_in_order() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    // Once while the function is still on the workers, and once when it is trusted.
+    for round in 0..3i32 {
+        let sums =
+            sandbox.call_batch::<_, i32>("add", (0..20i32).map(|i| (i, round))).await.unwrap();
+        let sums: Vec<i32> = sums.into_iter().map(Result::unwrap).collect();
+        assert_eq!(sums, (0..20).map(|i| i + round).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_fails_in_a_batch_leaves_the_others_alone() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let quotients =
+        sandbox.call_batch::<_, i32>("divide", [(6i32, 2i32), (1, 0), (8, 2)]).await.unwrap();
+    assert_eq!(*quotients[0].as_ref().unwrap(), 3);
+    assert!(matches!(quotients[1], Err(SandboxError::Trap { .. })));
+    assert_eq!(*quotients[2].as_ref().unwrap(), 4);
+}
+
+#[tokio::test]
+async fn a_batch_that_does_not_fit_is_not_begun() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let error = sandbox.call_batch::<_, i32>("count", [1i32]).await.unwrap_err();
+    assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
+    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn usage_tells_memory_and_time() {
+    let sandbox = modules::sandbox(MEMORY, SecurityPolicy::strict()).await;
+    let started = Instant::now();
+    let (before, usage): (i32, _) = sandbox.call_with_usage("grow", 2i32).await.unwrap();
+    assert_eq!(before, 1);
+    assert_eq!((usage.calls, usage.memory_high_water_bytes), (1, 3 * 65_536));
+    assert!(usage.wall_time > Duration::ZERO && usage.wall_time <= started.elapsed());
+    assert_eq!((usage.bytes_in, usage.bytes_out), (0, 0));
+}
+
+#[tokio::test]
+async fn usage_tells_the_bytes_that_were_moved() {
+    let sandbox = sandbox_core::WasmSandbox::builder()
+        .source(modules::guest("abi_probe"))
+        .build()
+        .await
+        .unwrap();
+    let (half, usage): (Vec<u8>, _) =
+        sandbox.call_with_usage("second_half", vec![7u8; 1000]).await.unwrap();
+    assert_eq!(half.len(), 500);
+    assert_eq!((usage.bytes_in, usage.bytes_out), (1000, 500));
+}

@@ -1,0 +1,172 @@
+//! Streams through a guest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream;
+use sandbox_core::{SandboxError, StreamingSandbox};
+use stream_processor::State;
+
+use crate::modules;
+
+async fn sandbox(buffer_size: usize) -> StreamingSandbox {
+    StreamingSandbox::builder()
+        .source(modules::guest("stream_processor"))
+        .buffer_size(buffer_size)
+        .build()
+        .await
+        .unwrap()
+}
+
+fn data(len: usize) -> Vec<u8> {
+    (0..=250u8).cycle().take(len).collect()
+}
+
+#[tokio::test]
+async fn a_stream_arrives_transformed_and_is_flushed_at_its_end() {
+    let data = data(300_000);
+    let mut expected = State::new();
+    let masked = expected.mask(&data);
+    for (chunk, buffer) in [(1000, 64), (1000, 4096), (100_000, 1 << 20)] {
+        let sandbox = sandbox(buffer).await;
+        let mut processor = sandbox.create_stream_processor().await.unwrap();
+        let input: Vec<Bytes> = data.chunks(chunk).map(Bytes::copy_from_slice).collect();
+        let output = processor.process_stream(stream::iter(input)).await.unwrap();
+        let output: Vec<Bytes> = output.map(Result::unwrap).collect().await;
+        assert!(output.iter().all(|chunk| chunk.len() <= buffer));
+        let (sum, chunks) = output.split_last().unwrap();
+        assert!(chunks.concat() == masked, "chunks of {chunk} in buffers of {buffer}");
+        assert_eq!(sum[..], expected.sum().to_le_bytes());
+    }
+}
+
+#[tokio::test]
+async fn every_stream_begins_anew() {
+    let sandbox = sandbox(1024).await;
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    let mut sums = Vec::new();
+    for _ in 0..3 {
+        let input = stream::iter([Bytes::from_static(b"the same")]);
+        let output = processor.process_stream(input).await.unwrap();
+        let output: Vec<Bytes> = output.map(Result::unwrap).collect().await;
+        sums.push(output);
+    }
+    assert!(sums.windows(2).all(|pair| pair[0] == pair[1]), "{sums:?}");
+}
+
+#[tokio::test]
+async fn the_empty_stream_is_only_flushed() {
+    let sandbox = sandbox(1024).await;
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    let output = processor.process_stream(stream::empty::<Bytes>()).await.unwrap();
+    let output: Vec<Bytes> = output.map(Result::unwrap).collect().await;
+    assert_eq!(output, [Bytes::from_static(&[0; 8])]);
+}
+
+#[tokio::test]
+async fn no_more_input_is_taken_than_output_is_asked_for() {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    // A stream without end: only back-pressure keeps this test from running for ever.
+    let input = stream::repeat_with(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Bytes::from(vec![7; 1000])
+    });
+    let sandbox = sandbox(1000).await;
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    let mut output = std::pin::pin!(processor.process_stream(input).await.unwrap());
+    for _ in 0..5 {
+        output.next().await.unwrap().unwrap();
+    }
+    assert!(taken.load(Ordering::Relaxed) <= 6, "{taken:?} chunks taken for 5");
+}
+
+#[tokio::test]
+async fn memory_stays_bounded_whatever_the_length() {
+    let sandbox = StreamingSandbox::builder()
+        .source(modules::guest("stream_processor"))
+        .memory_limit(4 << 20)
+        .build()
+        .await
+        .unwrap();
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    let chunk = Bytes::from(data(64 * 1024));
+    let input = stream::iter(std::iter::repeat_n(chunk, 1600));
+    let mut output = std::pin::pin!(processor.process_stream(input).await.unwrap());
+    let mut bytes = 0;
+    while let Some(chunk) = output.next().await {
+        bytes += chunk.unwrap().len();
+    }
+    assert_eq!(bytes, 1600 * 64 * 1024 + 8);
+}
+
+/// Traps at the second chunk.
+const TRAPS: &str = r#"(module
+    (memory (export "memory") 1)
+    (global $chunks (mut i32) (i32.const 0))
+    (data (i32.const 0) "\40\00\00\00\00\10\00\00")
+    (func (export "sandbox_exchange") (result i32) (i32.const 0))
+    (func (export "sandbox_reserve") (param i32) (result i32) (i32.const 64))
+    (func (export "transform") (param i32) (result i32)
+        (global.set $chunks (i32.add (global.get $chunks) (i32.const 1)))
+        (if (i32.eq (global.get $chunks) (i32.const 2)) (then unreachable))
+        (i32.store (i32.const 8) (i32.const 64))
+        (i32.store (i32.const 12) (local.get 0))
+        (i32.const 0))
+    (@custom "sandbox-guest"
+        "{\"abi\":1,\"export\":\"transform\",\"input\":\"stream\",\"output\":\"bytes\"}\n"))"#;
+
+#[tokio::test]
+async fn after_an_error_the_stream_ends() {
+    let sandbox =
+        StreamingSandbox::builder().source_bytes(modules::wasm(TRAPS)).build().await.unwrap();
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    let input = stream::iter(["one", "two", "three"].map(Bytes::from));
+    let output = processor.process_stream(input).await.unwrap();
+    let output: Vec<_> = output.collect().await;
+    assert_eq!(output.len(), 2);
+    assert_eq!(output[0].as_ref().unwrap(), "one");
+    assert!(matches!(output[1], Err(SandboxError::Trap { .. })));
+}
+
+#[tokio::test]
+async fn dropping_the_output_early_leaves_nothing_behind() {
+    let sandbox = sandbox(1024).await;
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    {
+        let input = stream::iter(std::iter::repeat_n(Bytes::from_static(b"x"), 100));
+        let mut output = std::pin::pin!(processor.process_stream(input).await.unwrap());
+        output.next().await.unwrap().unwrap();
+    }
+    let output = processor.process_stream(stream::empty::<Bytes>()).await.unwrap();
+    let output: Vec<Bytes> = output.map(Result::unwrap).collect().await;
+    assert_eq!(output, [Bytes::from_static(&[0; 8])]);
+}
+
+#[tokio::test]
+async fn a_module_without_streams_is_refused() {
+    let builder = StreamingSandbox::builder().source(modules::guest("simple_math"));
+    let error = builder.build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::InvalidDeclaration { .. }), "{error}");
+    let builder = StreamingSandbox::builder().source(modules::guest("simple_math")).function("add");
+    let error = builder.build().await.unwrap_err();
+    assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn input_that_comes_slowly_is_waited_for() {
+    let sandbox = sandbox(1024).await;
+    let mut processor = sandbox.create_stream_processor().await.unwrap();
+    let input = stream::iter([Bytes::from_static(b"a"), Bytes::from_static(b"b")]).then(
+        |chunk| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            chunk
+        },
+    );
+    let output = processor.process_stream(input).await.unwrap();
+    let output: Vec<Bytes> = output.map(Result::unwrap).collect().await;
+    assert_eq!(output.len(), 3);
+}
