@@ -39,6 +39,8 @@ mod watchdog;
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use module::Module;
-pub use policy::SecurityPolicy;
+pub use policy::{
+    Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, Randomness, SecurityPolicy,
+};
 pub use sandbox::{IntoFormat, WasmSandbox, WasmSandboxBuilder};
 pub use wasi::Output;
