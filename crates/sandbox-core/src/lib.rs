@@ -42,5 +42,5 @@ pub use module::Module;
 pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, Randomness, SecurityPolicy,
 };
-pub use sandbox::{IntoFormat, WasmSandbox, WasmSandboxBuilder};
+pub use sandbox::{IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};
 pub use wasi::Output;

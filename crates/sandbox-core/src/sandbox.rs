@@ -1,6 +1,7 @@
 //! The sandbox that users hold.
 
 mod builder;
+mod run;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use crate::policy::SecurityPolicy;
 use crate::wasi::Output;
 
 pub use builder::{IntoFormat, WasmSandboxBuilder};
+pub use run::{RunOutput, RunRequest};
 
 /// A guest module behind its limits, ready to be called.
 ///
