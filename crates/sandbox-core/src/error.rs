@@ -219,6 +219,15 @@ pub enum SandboxError {
         limit_bytes: u64,
     },
 
+    /// The policy grants something that cannot be granted.
+    #[error("failed to grant {grant}: {message}")]
+    InvalidGrant {
+        /// The folder, environment variable or argument.
+        grant: String,
+        /// What is wrong with it.
+        message: String,
+    },
+
     /// The host could not provide what an instance needs.
     #[error("failed to create an instance: {message}")]
     Instantiation {

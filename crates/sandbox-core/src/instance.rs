@@ -17,7 +17,7 @@ use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::guest::Guest;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
-use crate::wasi::{Output, OutputCapture, WasiContext};
+use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
@@ -67,6 +67,16 @@ impl Instance {
         policy: &SecurityPolicy,
         cancellation: &Cancellation,
     ) -> Result<Self> {
+        Self::launch(module, policy, Launch::default(), cancellation)
+    }
+
+    /// The same, with more than the policy grants to start with.
+    pub(crate) fn launch(
+        module: &Module,
+        policy: &SecurityPolicy,
+        launch: Launch,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
         check_memory(module, policy)?;
         let refusals = Arc::<Refusals>::default();
         let mut engine = module.engine().clone();
@@ -81,8 +91,9 @@ impl Instance {
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(store);
         let wasi = if module.imports_wasi() {
-            let store = guest.store();
-            Some(WasiContext::new(store, engine, module.compiled(), policy, &control, &output)?)
+            let (module, control, output) = (module.compiled(), &control, &output);
+            let surroundings = Surroundings { engine, module, policy, control, output };
+            Some(WasiContext::new(guest.store(), surroundings, launch)?)
         } else {
             None
         };

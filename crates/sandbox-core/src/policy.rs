@@ -1,6 +1,13 @@
 //! What a guest may use, and how much of it.
 
+mod grants;
+mod sources;
+
+use std::path::PathBuf;
 use std::time::Duration;
+
+pub use grants::{Access, EnvironmentVariable, FolderGrant, GrantUse};
+pub use sources::{Clock, Randomness};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -44,6 +51,21 @@ pub struct SecurityPolicy {
     pub instances: InstanceMode,
     /// How many fresh instances may run at once; further calls wait for their turn.
     pub max_instances: usize,
+    /// How many files and folders the guest may have open at once, with its standard streams and the
+    /// granted folders. An open file of a granted folder takes a file descriptor of this process.
+    pub open_file_limit: u32,
+    /// Whether folders, environment variables and arguments can be granted at all.
+    pub grants: GrantUse,
+    /// The folders of the host that the guest sees, beside its own in memory.
+    pub folders: Vec<FolderGrant>,
+    /// The guest's environment. Nothing of this process's environment is in it.
+    pub environment: Vec<EnvironmentVariable>,
+    /// The guest's command line, after the name of the program.
+    pub arguments: Vec<String>,
+    /// What the guest's clocks show.
+    pub clock: Clock,
+    /// What the guest's random bytes are.
+    pub randomness: Randomness,
 }
 
 /// Whether calls share an instance, and with it the guest's state.
@@ -72,6 +94,13 @@ impl SecurityPolicy {
             scratch_limit_bytes: 256 * MIB,
             instances: InstanceMode::Persistent,
             max_instances: MAX_INSTANCES,
+            open_file_limit: 1024,
+            grants: GrantUse::Accepted,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            clock: Clock::Real,
+            randomness: Randomness::Secure,
         }
     }
 
@@ -87,6 +116,13 @@ impl SecurityPolicy {
             scratch_limit_bytes: 64 * MIB,
             instances: InstanceMode::Persistent,
             max_instances: MAX_INSTANCES,
+            open_file_limit: 256,
+            grants: GrantUse::Accepted,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            clock: Clock::Real,
+            randomness: Randomness::Secure,
         }
     }
 
@@ -102,6 +138,13 @@ impl SecurityPolicy {
             scratch_limit_bytes: 16 * MIB,
             instances: InstanceMode::Persistent,
             max_instances: MAX_INSTANCES,
+            open_file_limit: 64,
+            grants: GrantUse::Accepted,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            clock: Clock::Coarse,
+            randomness: Randomness::Secure,
         }
     }
 
@@ -117,6 +160,13 @@ impl SecurityPolicy {
             scratch_limit_bytes: MIB,
             instances: InstanceMode::Fresh,
             max_instances: MAX_INSTANCES,
+            open_file_limit: 32,
+            grants: GrantUse::Refused,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            clock: Clock::CoarseMonotonic,
+            randomness: Randomness::Secure,
         }
     }
 
@@ -166,6 +216,75 @@ impl SecurityPolicy {
     #[must_use]
     pub const fn with_scratch_limit(mut self, bytes: u64) -> Self {
         self.scratch_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how many files and folders the guest may have open at once.
+    #[must_use]
+    pub const fn with_open_file_limit(mut self, files: u32) -> Self {
+        self.open_file_limit = files;
+        self
+    }
+
+    /// Sets whether folders, environment variables and arguments can be granted at all.
+    #[must_use]
+    pub const fn with_grants(mut self, grants: GrantUse) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// Grants the guest a folder of the host, at an absolute path of its own.
+    ///
+    /// No path leads out of the folder: neither `..` nor an absolute path nor a symbolic link, whoever
+    /// made it and when. The guest can make no links in it. What does lead out is a folder of the host
+    /// that is mounted in it, and a hard link that was there before.
+    ///
+    /// ```
+    /// use sandbox_core::{Access, SecurityPolicy};
+    ///
+    /// let policy = SecurityPolicy::strict()
+    ///     .with_folder("assets", "/assets", Access::ReadOnly)
+    ///     .with_folder("results", "/results", Access::ReadWrite);
+    /// assert_eq!(policy.folders.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn with_folder(
+        mut self,
+        host: impl Into<PathBuf>,
+        guest: impl Into<String>,
+        access: Access,
+    ) -> Self {
+        self.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Sets a variable in the guest's environment.
+    #[must_use]
+    pub fn with_environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let variable = EnvironmentVariable::new(name, value);
+        self.environment.retain(|known| known.name != variable.name);
+        self.environment.push(variable);
+        self
+    }
+
+    /// Adds an argument to the guest's command line.
+    #[must_use]
+    pub fn with_argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets what the guest's clocks show.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets what the guest's random bytes are.
+    #[must_use]
+    pub const fn with_randomness(mut self, randomness: Randomness) -> Self {
+        self.randomness = randomness;
         self
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod function;
 mod instances;
+mod run;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,6 +31,7 @@ use instances::{Instances, Turn};
 
 /// The longest batch of a trusted function that runs on the caller's thread.
 const SHORT_BATCH: usize = 64;
+pub use run::{RunOutput, RunRequest};
 
 /// A guest module behind its limits, ready to be called.
 ///

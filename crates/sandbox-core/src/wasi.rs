@@ -1,10 +1,13 @@
 //! The WASI environment of an instance: WASIX with everything outside the sandbox taken away.
 //!
 //! A guest gets the two WASI preview 1 namespaces and nothing else of WASIX: no threads, processes,
-//! sockets, dynamic loading or packages, neither as imports nor behind them. Its standard input is
-//! empty, its output is captured up to a limit, and its files live in memory up to a limit.
+//! sockets, dynamic loading or packages, neither as imports nor behind them. Its output is captured up to
+//! a limit, and its files live in memory up to a limit. What it gets from the host beyond that (folders,
+//! environment, arguments, time, randomness) is what the policy says.
 
+mod calls;
 mod files;
+mod launch;
 mod output;
 mod runtime;
 
@@ -15,9 +18,13 @@ use wasmer_wasix::capabilities::Capabilities;
 use wasmer_wasix::{WasiEnvBuilder, WasiError, WasiFunctionEnv};
 
 use crate::error::{Result, SandboxError};
-use crate::policy::SecurityPolicy;
+use crate::policy::{Access, SecurityPolicy};
 use crate::watchdog::CallControl;
 
+use calls::Calls;
+use files::GuestFiles;
+
+pub(crate) use launch::Launch;
 pub use output::Output;
 pub(crate) use output::OutputCapture;
 pub(crate) use runtime::host_runtime;
@@ -49,39 +56,64 @@ pub(crate) fn refusal_of(namespace: &str, name: &str) -> Option<&'static str> {
 pub(crate) struct WasiContext {
     environment: WasiFunctionEnv,
     imports: Imports,
+    calls: Calls,
+}
+
+/// The parts of an instance that its WASI state is connected with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) engine: Engine,
+    pub(crate) module: &'a Module,
+    pub(crate) policy: &'a SecurityPolicy,
+    pub(crate) control: &'a Arc<CallControl>,
+    pub(crate) output: &'a Arc<OutputCapture>,
 }
 
 impl WasiContext {
     /// Builds the environment in the instance's store.
     ///
     /// # Errors
+    /// [`SandboxError::InvalidGrant`] if the policy grants what it cannot, and
     /// [`SandboxError::Instantiation`] if WASIX refuses.
     pub(crate) fn new(
         store: &mut Store,
-        engine: Engine,
-        module: &Module,
-        policy: &SecurityPolicy,
-        control: &Arc<CallControl>,
-        output: &Arc<OutputCapture>,
+        surroundings: Surroundings<'_>,
+        launch: Launch,
     ) -> Result<Self> {
         let failed = |message: String| SandboxError::Instantiation { message };
-        let mut capabilities = Capabilities::new();
-        capabilities.threading.max_threads = Some(1);
-        capabilities.threading.enable_asynchronous_threading = false;
-        let builder = WasiEnvBuilder::new("guest")
+        // WASIX makes standard streams of the host's, which want tokio, before it takes ours.
+        let _context = host_runtime()?.enter();
+        let Surroundings { engine, module, policy, control, output } = surroundings;
+        let (arguments, environment) = launch.granted(policy)?;
+        let mut builder = WasiEnvBuilder::new(launch::PROGRAM)
             .runtime(runtime::SealedRuntime::new(engine, Arc::clone(control)))
-            .capabilities(capabilities)
+            .capabilities(capabilities())
             .disable_default_builtins(true)
-            .stdin(Box::new(virtual_fs::NullFile::default()))
+            .args(arguments)
+            .envs(environment)
+            .stdin(Box::new(virtual_fs::StaticFile::new(launch.stdin)))
             .stdout(output.stdout())
             .stderr(output.stderr())
-            .fs(files::scratch(policy.scratch_limit_bytes));
+            .fs(Arc::new(GuestFiles::new(policy, control)?) as Arc<_>);
+        // The root lets a guest name anything by an absolute path. The granted folders have a descriptor
+        // each besides, because that is where libraries look for folders.
+        let writable = |access| access == Access::ReadWrite;
+        let root = ("/", true);
+        let folders = policy.folders.iter();
+        let folders = folders.map(|grant| (grant.guest.as_str(), writable(grant.access)));
+        for (path, writable) in std::iter::once(root).chain(folders) {
+            builder
+                .add_preopen_build(|folder| {
+                    folder.directory(path).read(true).write(writable).create(writable)
+                })
+                .map_err(|error| failed(error.to_string()))?;
+        }
         let environment = builder.build().map_err(|error| failed(error.to_string()))?;
         let environment = WasiFunctionEnv::new(store, environment);
-        let imports = environment
+        let mut imports = environment
             .import_object_for_all_wasi_versions(store, module)
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { environment, imports })
+        let calls = Calls::replace(store, &mut imports, policy, control);
+        Ok(Self { environment, imports, calls })
     }
 
     /// What the module may import.
@@ -94,12 +126,21 @@ impl WasiContext {
     /// # Errors
     /// [`SandboxError::InvalidDeclaration`] if the module exports no memory for WASI to use.
     pub(crate) fn attach(&mut self, store: &mut Store, instance: &Instance) -> Result<()> {
+        self.calls.attach(store, instance);
         self.environment.initialize(store, instance.clone()).map_err(|_| {
             SandboxError::InvalidDeclaration {
                 message: "the module imports WASI but exports no memory".to_owned(),
             }
         })
     }
+}
+
+/// What WASIX itself may do: as little as there is.
+fn capabilities() -> Capabilities {
+    let mut capabilities = Capabilities::new();
+    capabilities.threading.max_threads = Some(1);
+    capabilities.threading.enable_asynchronous_threading = false;
+    capabilities
 }
 
 /// The exit code, if that is why the guest was unwound.

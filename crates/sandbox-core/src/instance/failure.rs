@@ -15,12 +15,12 @@ type WasmerTrap = wasmer::sys::vm::TrapCode;
 impl Instance {
     /// What a guest that was unwound did.
     pub(super) fn runtime_failure(&self, function: &str, error: RuntimeError) -> SandboxError {
-        if let Some(code) = crate::wasi::exit_code(&error) {
-            return SandboxError::Exited { function: function.to_owned(), code };
-        }
         let interrupted = matches!(error.clone().to_trap(), Some(WasmerTrap::HostInterrupt));
         if interrupted || self.control.stop_reason() == Some(StopReason::OutputLimit) {
             return self.stopped(function);
+        }
+        if let Some(code) = crate::wasi::exit_code(&error) {
+            return SandboxError::Exited { function: function.to_owned(), code };
         }
         if let Some(requested_bytes) = self.refusals.take_memory() {
             return SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() };

@@ -3,11 +3,17 @@
 
 mod calls;
 mod cancellation;
+mod escapes;
+mod files;
 mod guests;
 mod hostile;
+mod hostile_wasi;
 mod limits;
 mod loading;
 mod modes;
 mod modules;
 mod streaming;
+mod probe;
+mod run;
+mod sources;
 mod wasi;

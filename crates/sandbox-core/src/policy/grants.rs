@@ -1,0 +1,54 @@
+//! What a policy hands to the guest from the host: folders, environment variables, arguments.
+
+use std::path::PathBuf;
+
+/// What a guest may do in a granted folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Look and read.
+    #[default]
+    ReadOnly,
+    /// Also create, change, rename and remove.
+    ReadWrite,
+}
+
+/// A folder of the host that the guest sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FolderGrant {
+    /// Where the folder is on the host. It is opened anew for each instance.
+    pub host: PathBuf,
+    /// Where the guest sees it: an absolute path below `/`.
+    pub guest: String,
+    /// What the guest may do in it.
+    pub access: Access,
+}
+
+/// A variable in the guest's environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnvironmentVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl EnvironmentVariable {
+    pub(crate) fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// Whether a policy takes any grants of folders, environment variables and arguments.
+///
+/// A policy that refuses them turns each into an error when an instance is created. So a policy that is
+/// known to be [`paranoid`](super::SecurityPolicy::paranoid) cannot be opened in passing, by code that adds
+/// a folder to whatever policy it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrantUse {
+    /// Grants are given to the guest.
+    Accepted,
+    /// A grant is an error.
+    Refused,
+}

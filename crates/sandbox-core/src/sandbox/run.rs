@@ -1,0 +1,137 @@
+//! Running a module as a program: its `_start` from beginning to end.
+
+use std::sync::Arc;
+
+use super::{Inner, WasmSandbox};
+use crate::call::arguments::Arguments;
+use crate::call::cancellation::Cancellation;
+use crate::call::dispatch::on_worker;
+use crate::error::{Result, SandboxError};
+use crate::instance::Instance;
+use crate::policy::EnvironmentVariable;
+use crate::wasi::{Launch, Output};
+
+/// The function that a WASI program begins with.
+const START: &str = "_start";
+
+/// What a program is run with.
+///
+/// ```
+/// use sandbox_core::RunRequest;
+///
+/// let request = RunRequest::new()
+///     .argument("--verbose")
+///     .environment("LANG", "C")
+///     .stdin("three lines\nof\ninput\n");
+/// # let _ = request;
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "a request does nothing until it is run"]
+pub struct RunRequest {
+    launch: Launch,
+}
+
+impl RunRequest {
+    /// Neither arguments nor environment nor input, beyond what the policy grants.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an argument after those of the policy. The program's own name comes before all of them.
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.launch.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.launch.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable in the program's environment, whatever the policy sets it to.
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.launch.environment.push(EnvironmentVariable::new(name, value));
+        self
+    }
+
+    /// Sets what the program reads from its standard input.
+    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.launch.stdin = input.into();
+        self
+    }
+}
+
+/// What a program left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunOutput {
+    /// What it gave to `proc_exit`, or 0 if it returned.
+    pub exit_code: i32,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl WasmSandbox {
+    /// Runs the module as a program, in an instance of its own, under the sandbox's policy.
+    ///
+    /// Any WASI preview 1 command will do; it need not know of this crate. Runs do not take turns, neither
+    /// with each other nor with calls, and see nothing of each other but the granted folders.
+    ///
+    /// An exit code other than 0 is not an error.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchFunction`] if the module has no `_start`; [`SandboxError::InvalidGrant`] if the
+    /// policy refuses the arguments or the environment; a trap or a limit as with [`WasmSandbox::call`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the program within milliseconds.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use sandbox_core::{RunRequest, WasmSandbox};
+    ///
+    /// # async fn example() -> sandbox_core::Result<()> {
+    /// let sandbox = WasmSandbox::builder().source("wc.wasm").build().await?;
+    /// let output = sandbox.run(RunRequest::new().argument("-l").stdin("one\ntwo\n")).await?;
+    /// assert_eq!((output.exit_code, output.stdout.as_slice()), (0, &b"2\n"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run(&self, request: RunRequest) -> Result<RunOutput> {
+        let cancellation = Cancellation::default();
+        let guard = cancellation.on_drop();
+        let inner = Arc::clone(&self.inner);
+        let output = on_worker(move || inner.run_program(request, &cancellation)).await;
+        guard.disarm();
+        output?
+    }
+
+    /// The same as [`WasmSandbox::run`] on the calling thread, without an async runtime.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::run`].
+    pub fn run_blocking(&self, request: RunRequest) -> Result<RunOutput> {
+        self.inner.run_program(request, &Cancellation::default())
+    }
+}
+
+impl Inner {
+    fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
+        let (at, export) = self.module.function(START)?;
+        let arguments = Arguments::prepare(export, &(), self.format, self.module.formats())?;
+        let mut instance =
+            Instance::launch(&self.module, &self.policy, request.launch, cancellation)?;
+        let turn = instance.begin_turn();
+        cancellation.attach(instance.control(), turn);
+        let exit_code = match instance.enter(at, &arguments) {
+            Ok(_) => 0,
+            Err(SandboxError::Exited { code, .. }) => code,
+            Err(error) => return Err(error),
+        };
+        let Output { stdout, stderr } = instance.take_output();
+        Ok(RunOutput { exit_code, stdout, stderr })
+    }
+}
