@@ -38,7 +38,7 @@ mod watchdog;
 
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
-pub use module::Module;
+pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
 pub use policy::SecurityPolicy;
 pub use sandbox::{IntoFormat, WasmSandbox, WasmSandboxBuilder};
 pub use wasi::Output;

@@ -1,6 +1,7 @@
 //! The sandbox from outside, by its public API only.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cache;
 mod calls;
 mod cancellation;
 mod guests;
@@ -8,4 +9,5 @@ mod hostile;
 mod limits;
 mod loading;
 mod modules;
+mod warnings;
 mod wasi;
