@@ -99,9 +99,7 @@ pub(super) fn unseal_expected(
     Ok(NativeCode(opened.native))
 }
 
-/// Opens a file that may hold any module that this machine can run and the policy accepts.
-///
-/// `host` is what the same module would be if it were compiled here, given what it was compiled from.
+/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which.
 pub(super) fn unseal_shipped(
     file: Bytes,
     policy: &SecurityPolicy,

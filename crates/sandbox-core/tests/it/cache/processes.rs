@@ -20,9 +20,9 @@ pub(crate) fn wasm_of(number: i32) -> Vec<u8> {
 }
 
 /// Not a test: what [`run`] runs in another process.
-#[test]
+#[tokio::test]
 #[ignore = "runs only as a process of other tests"]
-fn another_process() {
+async fn another_process() {
     let Ok(source) = std::env::var(SOURCE) else { return };
     let builder = match source.as_str() {
         "numbers" => modules::builder(NUMBERS),
@@ -38,7 +38,7 @@ fn another_process() {
         "disabled" => builder.disable_cache(),
         folder => builder.cache_dir(folder),
     };
-    let sandbox = cached(builder).build_blocking().unwrap();
+    let sandbox = cached(builder).build().await.unwrap();
     println!("{ANSWER}{:?}.", sandbox.module().origin());
 }
 

@@ -21,8 +21,8 @@ fn rejection(artifact: &[u8], key: &SigningKey) -> ArtifactRejection {
     }
 }
 
-#[test]
-fn a_precompiled_module_runs_without_being_compiled() {
+#[tokio::test]
+async fn a_precompiled_module_runs_without_being_compiled() {
     let wasm = std::fs::read(modules::guest("simple_math")).unwrap();
     let policy = SecurityPolicy::strict();
     for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
@@ -30,8 +30,8 @@ fn a_precompiled_module_runs_without_being_compiled() {
         let module = Module::load(&artifact, &policy, &KEY).unwrap();
         assert_eq!(module.origin(), ModuleOrigin::Precompiled);
         let builder = WasmSandbox::builder().module(&module).security_policy(policy.clone());
-        let sandbox = builder.build_blocking().unwrap();
-        assert_eq!(sandbox.call_blocking::<_, i32>("add", (42i32, 24i32)).unwrap(), 66);
+        let sandbox = builder.build().await.unwrap();
+        assert_eq!(sandbox.call::<_, i32>("add", (42i32, 24i32)).await.unwrap(), 66);
     }
 }
 
