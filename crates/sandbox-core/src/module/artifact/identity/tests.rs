@@ -92,3 +92,14 @@ fn a_description_with_unknown_words_comes_from_another_version() {
         assert!(matches!(rejection, ArtifactRejection::Incompatible { .. }), "{rejection:?}");
     }
 }
+
+#[test]
+fn code_that_may_use_more_than_the_policy_allows_is_refused() {
+    let written = String::from_utf8(identity().to_bytes()).unwrap();
+    let more = written.replace(r#""wasm_features":["#, r#""wasm_features":["THREADS","#);
+    let other = Identity::parse(more.as_bytes()).unwrap();
+    let rejection = other.require_runnable(&SecurityPolicy::basic()).unwrap_err();
+    assert!(rejection.to_string().contains("THREADS"), "{rejection}");
+    assert!(other.require_same(&identity()).is_err());
+    assert_ne!(other.digest(), identity().digest());
+}
