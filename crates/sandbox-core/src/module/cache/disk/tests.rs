@@ -230,10 +230,10 @@ fn what_was_not_used_for_longest_is_removed_first() {
 #[test]
 fn an_entry_larger_than_the_whole_cache_is_not_kept_and_removes_nothing() {
     let fixture = Fixture::new();
-    fixture.build(1);
+    let kept = fixture.entry(&fixture.build(1));
     let module = fixture.build_with(2, Compiler::Cranelift, 100);
     assert_eq!(module.origin(), ModuleOrigin::Compiled);
-    assert_eq!(fixture.entries().len(), 1);
+    assert_eq!(fixture.entries(), BTreeSet::from([kept]));
 }
 
 #[test]
