@@ -69,7 +69,7 @@ pub enum SandboxError {
 
     /// A compiled module was not accepted by [`Module::load`](crate::Module::load).
     #[error("the compiled module was refused: {0}")]
-    ArtifactRejected(#[source] crate::module::ArtifactRejection),
+    ArtifactRejected(crate::module::ArtifactRejection),
 
     /// A compiled module could not be taken out of the process.
     #[error("failed to serialise the compiled module: {message}")]
