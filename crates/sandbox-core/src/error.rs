@@ -67,6 +67,17 @@ pub enum SandboxError {
         message: String,
     },
 
+    /// A compiled module was not accepted by [`Module::load`](crate::Module::load).
+    #[error("the compiled module was refused: {0}")]
+    ArtifactRejected(crate::module::ArtifactRejection),
+
+    /// A compiled module could not be taken out of the process.
+    #[error("failed to serialise the compiled module: {message}")]
+    Unserializable {
+        /// What Wasmer said.
+        message: String,
+    },
+
     /// The module imports something that this sandbox does not offer.
     #[error("the module imports `{module}.{name}`, which this sandbox does not offer: {remedy}")]
     UnknownImport {

@@ -1,8 +1,11 @@
 //! Compiled modules: validated, inspected, ready to be instantiated.
 
+mod artifact;
 mod cache;
 mod compiler;
 mod exports;
+mod shipping;
+mod signing;
 mod validation;
 
 use std::collections::HashMap;
@@ -13,8 +16,15 @@ use wasmer::Engine;
 use crate::error::{Result, SandboxError};
 use crate::policy::SecurityPolicy;
 
-pub(crate) use cache::compile_cached;
+pub use artifact::ArtifactRejection;
+pub(crate) use artifact::NativeCode;
+pub(crate) use cache::{CacheOptions, obtain};
+pub use compiler::Compiler;
 pub(crate) use exports::{EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT};
+pub use signing::SigningKey;
+
+use artifact::Identity;
+use compiler::CodeSettings;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
 /// with different policies, since limits belong to instances.
@@ -33,12 +43,28 @@ pub(crate) use exports::{EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, 
 #[derive(Clone)]
 pub struct Module {
     inner: Arc<ModuleInner>,
+    origin: ModuleOrigin,
+}
+
+/// Where the native code of a [`Module`] came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ModuleOrigin {
+    /// It was compiled for this value.
+    Compiled,
+    /// This process had it already.
+    MemoryCache,
+    /// A process of this user had compiled it and left it in the cache folder.
+    DiskCache,
+    /// It was precompiled, and loaded with [`Module::load`].
+    Precompiled,
 }
 
 struct ModuleInner {
     // Before the engine: the artifact must go before the code it registered.
     compiled: wasmer::Module,
     engine: Engine,
+    identity: Identity,
     exports: Vec<Export>,
     index: HashMap<String, usize>,
     formats: Formats,
@@ -56,9 +82,54 @@ impl Module {
     /// [`SandboxError::ForbiddenFeature`], [`SandboxError::InvalidDeclaration`] or
     /// [`SandboxError::Compilation`].
     pub fn compile(wasm: &[u8], policy: &SecurityPolicy) -> Result<Self> {
+        Self::compile_with(wasm, policy, Compiler::default())
+    }
+
+    /// The same as [`Module::compile`], with a compiler of your choice.
+    ///
+    /// # Errors
+    /// As [`Module::compile`].
+    pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
+        validation::check_size(wasm, policy)?;
+        let settings = CodeSettings::new(policy, compiler);
+        let engine = settings.engine(wasm.len());
+        let identity = Identity::new(wasm, &settings, &engine);
+        Self::compile_as(wasm, policy, engine, identity)
+    }
+
+    /// Compiles a module whose identity is already known.
+    fn compile_as(
+        wasm: &[u8],
+        policy: &SecurityPolicy,
+        engine: Engine,
+        identity: Identity,
+    ) -> Result<Self> {
         validation::check(wasm, policy)?;
-        let engine = compiler::engine(wasm.len());
         let compiled = compiler::compile(&engine, wasm)?;
+        Self::assemble(compiled, engine, identity, ModuleOrigin::Compiled)
+    }
+
+    /// Loads native code that was verified.
+    fn load_native(
+        code: &NativeCode,
+        engine: Engine,
+        identity: Identity,
+        origin: ModuleOrigin,
+    ) -> Result<Self> {
+        let compiled = crate::sys::artifact::load(&engine, code).map_err(|error| {
+            SandboxError::ArtifactRejected(ArtifactRejection::Unloadable {
+                message: error.to_string(),
+            })
+        })?;
+        Self::assemble(compiled, engine, identity, origin)
+    }
+
+    fn assemble(
+        compiled: wasmer::Module,
+        engine: Engine,
+        identity: Identity,
+        origin: ModuleOrigin,
+    ) -> Result<Self> {
         let (exports, formats) = exports::inspect(&compiled)?;
         let index =
             exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();
@@ -74,13 +145,25 @@ impl Module {
             inner: Arc::new(ModuleInner {
                 compiled,
                 engine,
+                identity,
                 exports,
                 index,
                 formats,
                 memory_minimum_bytes,
                 imports_wasi,
             }),
+            origin,
         })
+    }
+
+    /// Where the native code came from: whether it had to be compiled.
+    pub fn origin(&self) -> ModuleOrigin {
+        self.origin
+    }
+
+    /// The same module, said to come from there.
+    fn with_origin(&self, origin: ModuleOrigin) -> Self {
+        Self { inner: Arc::clone(&self.inner), origin }
     }
 
     /// The names of the functions that can be called, sorted.

@@ -4,6 +4,8 @@
 //! and argues for it.
 
 pub(crate) mod cpu_time;
+pub(crate) mod artifact;
 pub(crate) mod guest;
 pub(crate) mod identity;
 pub(crate) mod limits;
+pub(crate) mod user;

@@ -18,6 +18,13 @@ fn allowed() -> WasmFeatures {
         | WasmFeatures::MUTABLE_GLOBAL
 }
 
+/// The features that a module may use under that policy, sorted by name.
+pub(super) fn feature_names(_policy: &SecurityPolicy) -> Vec<String> {
+    let mut names: Vec<String> = allowed().iter_names().map(|(name, _)| name.to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
 /// Checks size, form and features of a module.
 pub(super) fn check(wasm: &[u8], policy: &SecurityPolicy) -> Result<()> {
     check_size(wasm, policy)?;
@@ -37,7 +44,11 @@ pub(super) fn check(wasm: &[u8], policy: &SecurityPolicy) -> Result<()> {
 
 /// Checks only the size.
 pub(super) fn check_size(wasm: &[u8], policy: &SecurityPolicy) -> Result<()> {
-    let size_bytes = wasm.len() as u64;
+    check_bytes(wasm.len() as u64, policy)
+}
+
+/// Checks the size of a module that is not at hand.
+pub(super) fn check_bytes(size_bytes: u64, policy: &SecurityPolicy) -> Result<()> {
     let limit_bytes = policy.module_limit_bytes;
     if size_bytes > limit_bytes {
         return Err(SandboxError::ModuleTooLarge { size_bytes, limit_bytes });

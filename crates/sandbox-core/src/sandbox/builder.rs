@@ -10,7 +10,7 @@ use crate::call::dispatch::on_worker;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::instance::Instance;
-use crate::module::{self, Module};
+use crate::module::{self, CacheOptions, Compiler, Module};
 use crate::policy::SecurityPolicy;
 
 /// Describes a sandbox; [`WasmSandbox::builder`] makes one.
@@ -36,7 +36,8 @@ pub struct WasmSandboxBuilder {
     policy: SecurityPolicy,
     memory_limit_bytes: Option<u64>,
     format: FormatChoice,
-    cache: CacheUse,
+    compiler: Compiler,
+    cache: CacheOptions,
 }
 
 #[derive(Debug, Default)]
@@ -58,13 +59,6 @@ impl Default for FormatChoice {
     fn default() -> Self {
         Self::Known(SerializationFormat::default())
     }
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-enum CacheUse {
-    #[default]
-    Enabled,
-    Disabled,
 }
 
 /// What names a serialization format: the format itself, or its name.
@@ -101,7 +95,7 @@ impl WasmSandboxBuilder {
         self
     }
 
-    /// Takes a module that is already compiled.
+    /// Takes a module that is already compiled. Compiler and cache have nothing to do then.
     pub fn module(mut self, module: &Module) -> Self {
         self.source = Source::Module(module.clone());
         self
@@ -130,15 +124,52 @@ impl WasmSandboxBuilder {
         self
     }
 
-    /// Sets whether a module that this process compiled before is used again. The default is yes.
-    pub fn enable_cache(mut self, enable: bool) -> Self {
-        self.cache = if enable { CacheUse::Enabled } else { CacheUse::Disabled };
+    /// Sets what compiles the module. The default is Cranelift.
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
         self
     }
 
-    /// Compiles the module anew.
+    /// Sets whether compiled modules are kept and used again.
+    ///
+    /// With `true` they are kept in memory, for this process, and in a [folder](Self::cache_dir), for all
+    /// processes of this user; with `false` nowhere, and the module is compiled anew. If this is not called, they
+    /// are kept in memory, and in a folder only if one is named: nothing is written to disk unasked.
+    pub fn enable_cache(mut self, enable: bool) -> Self {
+        if enable {
+            self.cache.switch_on();
+        } else {
+            self.cache.switch_off();
+        }
+        self
+    }
+
+    /// Compiles the module anew, and keeps it nowhere.
     pub fn disable_cache(self) -> Self {
         self.enable_cache(false)
+    }
+
+    /// Sets the folder in which compiled modules are kept, and with that keeps them there, unless the cache is
+    /// disabled.
+    ///
+    /// The default is `wasm-sandbox/modules` in `$XDG_CACHE_HOME` or in `~/.cache`. The folder is made if it is
+    /// not there. It must belong to the user who runs this process, and nobody else may write to it: what lies in
+    /// it is native code. Entries are authenticated with a key that lies beside them, so do not grant a
+    /// guest this folder or one above it.
+    ///
+    /// A folder or an entry that cannot be used is never an error: the module is compiled, and a `tracing` event
+    /// of level `WARN` says why.
+    pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cache.set_folder(path.into());
+        self
+    }
+
+    /// Sets how large all entries of the cache folder may be together, in bytes. The default is 1 GiB.
+    ///
+    /// What was not used for longest is removed to make room.
+    pub fn cache_limit(mut self, bytes: u64) -> Self {
+        self.cache.set_limit(bytes);
+        self
     }
 
     /// Loads, validates, compiles and instantiates the module on a worker thread.
@@ -174,24 +205,26 @@ impl WasmSandboxBuilder {
             FormatChoice::Known(format) => format,
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
         };
-        let module = self.source.load(&policy, self.cache)?;
+        let module = self.source.load(&policy, self.compiler, &self.cache)?;
         let instance = Instance::create(&module, &policy, cancellation)?;
         Ok(WasmSandbox::new(module, policy, format, instance))
     }
 }
 
 impl Source {
-    fn load(self, policy: &SecurityPolicy, cache: CacheUse) -> Result<Module> {
+    fn load(
+        self,
+        policy: &SecurityPolicy,
+        compiler: Compiler,
+        cache: &CacheOptions,
+    ) -> Result<Module> {
         let wasm = match self {
             Self::Missing => return Err(SandboxError::NoSource),
             Self::Module(module) => return Ok(module),
             Self::Bytes(wasm) => wasm,
             Self::File(path) => read(path, policy)?,
         };
-        match cache {
-            CacheUse::Enabled => module::compile_cached(&wasm, policy),
-            CacheUse::Disabled => Module::compile(&wasm, policy),
-        }
+        module::obtain(&wasm, policy, compiler, cache)
     }
 }
 

@@ -106,8 +106,10 @@ async fn a_compiled_module_serves_sandboxes_with_different_limits() {
 
 #[tokio::test]
 async fn with_and_without_the_cache_a_module_works_the_same() {
+    let folder = tempfile::tempdir().unwrap();
     for enable in [true, false, true] {
-        let sandbox = modules::builder(NUMBERS).enable_cache(enable).build().await.unwrap();
+        let builder = modules::builder(NUMBERS).cache_dir(folder.path()).enable_cache(enable);
+        let sandbox = builder.build().await.unwrap();
         assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
     }
     let sandbox = modules::builder(NUMBERS).disable_cache().build().await.unwrap();

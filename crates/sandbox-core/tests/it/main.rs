@@ -1,6 +1,7 @@
 //! The sandbox from outside, by its public API only.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cache;
 mod calls;
 mod cancellation;
 mod escapes;
@@ -16,4 +17,5 @@ mod streaming;
 mod probe;
 mod run;
 mod sources;
+mod warnings;
 mod wasi;

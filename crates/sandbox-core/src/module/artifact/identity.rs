@@ -1,0 +1,151 @@
+//! What native code was made from, by what, and for what.
+
+use serde::{Deserialize, Serialize};
+use wasmer::Engine;
+use wasmer::sys::NativeEngineExt;
+
+use super::ArtifactRejection;
+use crate::module::compiler::CodeSettings;
+use crate::policy::SecurityPolicy;
+
+/// Raised whenever this crate changes what native code it lets Wasmer make, or relies on, in a way that the other
+/// fields of [`Identity`] do not show.
+const REVISION: u32 = 1;
+
+/// Everything that decides which native code comes out of a compilation.
+///
+/// Two modules of the same identity are interchangeable; that is what makes it the key of the caches. A new way to
+/// influence code must become a field of [`CodeSettings`], which is all that the compiler is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    /// The hash of the Wasm bytes, in hexadecimal.
+    wasm: String,
+    /// Their length.
+    wasm_bytes: u64,
+    settings: CodeSettings,
+    /// What Wasmer says of the compiler and its options.
+    compiler_options: String,
+    wasmer: String,
+    sandbox: String,
+    target: String,
+    /// Sorted by name.
+    cpu_features: Vec<String>,
+}
+
+impl Identity {
+    /// What those bytes become if the engine compiles them.
+    pub(crate) fn new(wasm: &[u8], settings: &CodeSettings, engine: &Engine) -> Self {
+        let wasm_hash = blake3::hash(wasm).to_hex().to_string();
+        Self::of_hash(wasm_hash, wasm.len() as u64, settings, engine)
+    }
+
+    fn of_hash(wasm: String, wasm_bytes: u64, settings: &CodeSettings, engine: &Engine) -> Self {
+        let target = engine.target();
+        let mut cpu_features: Vec<String> =
+            target.cpu_features().iter().map(|feature| feature.to_string()).collect();
+        cpu_features.sort_unstable();
+        Self {
+            wasm,
+            wasm_bytes,
+            settings: settings.clone(),
+            compiler_options: engine.deterministic_id(),
+            wasmer: wasmer_types::VERSION.to_owned(),
+            sandbox: format!("{}.{REVISION}", env!("CARGO_PKG_VERSION")),
+            target: target.triple().to_string(),
+            cpu_features,
+        }
+    }
+
+    /// What the same module would be if it were compiled here.
+    fn here(&self, engine: &Engine) -> Self {
+        Self::of_hash(self.wasm.clone(), self.wasm_bytes, &self.settings, engine)
+    }
+
+    /// The key under which caches know the module.
+    pub(crate) fn digest(&self) -> blake3::Hash {
+        blake3::hash(&self.to_bytes())
+    }
+
+    /// The length of the Wasm bytes.
+    pub(crate) fn wasm_bytes(&self) -> u64 {
+        self.wasm_bytes
+    }
+
+    pub(crate) fn settings(&self) -> &CodeSettings {
+        &self.settings
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and numbers can be written as JSON")
+    }
+
+    /// Reads a description. It must be authentic: one that cannot be read comes from another version.
+    pub(super) fn parse(description: &[u8]) -> Result<Self, ArtifactRejection> {
+        serde_json::from_slice(description).map_err(|error| ArtifactRejection::Incompatible {
+            aspect: "a description",
+            made_for: format!("that is unknown ({error})"),
+            here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
+        })
+    }
+
+    /// Refuses everything but the same module.
+    pub(super) fn require_same(&self, expected: &Self) -> Result<(), ArtifactRejection> {
+        self.require_same_machine(expected)?;
+        let same_settings = Self { wasm: self.wasm.clone(), ..expected.clone() };
+        if *self != same_settings {
+            return Err(ArtifactRejection::Incompatible {
+                aspect: "settings",
+                made_for: format!("{:?}", self.settings),
+                here: format!("{:?}", expected.settings),
+            });
+        }
+        same("the module", &self.wasm, &expected.wasm)
+    }
+
+    /// Refuses what this machine or this build cannot run, and what the policy does not want.
+    pub(super) fn require_runnable(
+        &self,
+        policy: &SecurityPolicy,
+    ) -> Result<(), ArtifactRejection> {
+        let here = self.here(&self.settings.engine(0));
+        self.require_same_machine(&here)?;
+        same("compiler options", &self.compiler_options, &here.compiler_options)?;
+        self.settings.require_allowed(policy)
+    }
+
+    /// Processor features may be fewer than there are here, everything else must be as it is here.
+    fn require_same_machine(&self, here: &Self) -> Result<(), ArtifactRejection> {
+        same("Wasmer", &self.wasmer, &here.wasmer)?;
+        same("sandbox-core", &self.sandbox, &here.sandbox)?;
+        same("the target", &self.target, &here.target)?;
+        let missing: Vec<&str> = self
+            .cpu_features
+            .iter()
+            .filter(|feature| !here.cpu_features.contains(feature))
+            .map(String::as_str)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ArtifactRejection::Incompatible {
+            aspect: "a processor with",
+            made_for: missing.join(", "),
+            here: "one without".to_owned(),
+        })
+    }
+}
+
+fn same(aspect: &'static str, made_for: &str, here: &str) -> Result<(), ArtifactRejection> {
+    if made_for == here {
+        return Ok(());
+    }
+    Err(ArtifactRejection::Incompatible {
+        aspect,
+        made_for: made_for.to_owned(),
+        here: here.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

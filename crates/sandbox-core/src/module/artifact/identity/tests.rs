@@ -1,0 +1,105 @@
+use super::*;
+use crate::module::compiler::Compiler;
+
+fn identity_of(wasm: &[u8], compiler: Compiler) -> Identity {
+    let settings = CodeSettings::new(&SecurityPolicy::basic(), compiler);
+    Identity::new(wasm, &settings, &settings.engine(0))
+}
+
+fn identity() -> Identity {
+    identity_of(b"wasm", Compiler::Cranelift)
+}
+
+/// Identities that differ from [`identity`] in one field each, with the words that name the difference.
+fn others() -> Vec<(&'static str, Identity)> {
+    let change = |aspect, change: fn(&mut Identity)| {
+        let mut changed = identity();
+        change(&mut changed);
+        (aspect, changed)
+    };
+    vec![
+        change("Wasmer", |identity| identity.wasmer = "7.4.1".to_owned()),
+        change("sandbox-core", |identity| identity.sandbox = "0.0.9.1".to_owned()),
+        change("the target", |identity| identity.target = "riscv64-unknown-none".to_owned()),
+        change("a processor with", |identity| identity.cpu_features.push("avx9000".to_owned())),
+        change("compiler options", |identity| identity.compiler_options.push_str("-opt")),
+    ]
+}
+
+#[test]
+fn every_field_changes_the_key_of_the_caches() {
+    let mut digests: Vec<_> = others().iter().map(|(_, other)| other.digest()).collect();
+    digests.push(identity().digest());
+    digests.push(identity_of(b"masm", Compiler::Cranelift).digest());
+    digests.push(identity_of(b"wasm", Compiler::Singlepass).digest());
+    digests.push(Identity { wasm_bytes: 5, ..identity() }.digest());
+    digests.push(Identity { cpu_features: Vec::new(), ..identity() }.digest());
+    let distinct: std::collections::HashSet<_> = digests.iter().collect();
+    assert_eq!(distinct.len(), digests.len());
+}
+
+#[test]
+fn the_same_module_has_the_same_key_each_time() {
+    assert_eq!(identity().digest(), identity().digest());
+}
+
+#[test]
+fn a_description_survives_being_written() {
+    assert_eq!(Identity::parse(&identity().to_bytes()), Ok(identity()));
+}
+
+#[test]
+fn what_was_made_for_something_else_is_refused_with_both_sides_named() {
+    for (expected, other) in others() {
+        let rejection = other.require_runnable(&SecurityPolicy::basic()).unwrap_err();
+        assert!(
+            matches!(rejection, ArtifactRejection::Incompatible { aspect, .. } if aspect == expected),
+            "{expected}: {rejection:?}"
+        );
+        assert!(rejection.to_string().contains("precompile"), "{rejection}");
+        assert!(other.require_same(&identity()).is_err(), "{expected}");
+    }
+}
+
+#[test]
+fn fewer_processor_features_run_here_but_are_not_the_cached_module() {
+    let portable = Identity { cpu_features: Vec::new(), ..identity() };
+    assert_eq!(portable.require_runnable(&SecurityPolicy::basic()), Ok(()));
+    assert!(portable.require_same(&identity()).is_err());
+}
+
+#[test]
+fn a_cache_entry_of_another_module_or_compiler_is_refused() {
+    for other in [
+        identity_of(b"masm", Compiler::Cranelift),
+        identity_of(b"wasm", Compiler::Singlepass),
+        Identity { wasm_bytes: 5, ..identity() },
+    ] {
+        assert!(other.require_same(&identity()).is_err(), "{other:?}");
+    }
+    assert_eq!(identity().require_same(&identity()), Ok(()));
+}
+
+#[test]
+fn a_description_with_unknown_words_comes_from_another_version() {
+    let written = String::from_utf8(identity().to_bytes()).unwrap();
+    for changed in [
+        written.replace("\"cranelift\"", "\"telepathy\""),
+        written.replacen('{', "{\"fuel\":true,", 1),
+        String::new(),
+    ] {
+        let rejection = Identity::parse(changed.as_bytes()).unwrap_err();
+        assert!(matches!(rejection, ArtifactRejection::Incompatible { .. }), "{rejection:?}");
+    }
+}
+
+#[test]
+fn code_that_may_use_more_than_the_policy_allows_is_refused() {
+    let written = String::from_utf8(identity().to_bytes()).unwrap();
+    let more = written.replace(r#""wasm_features":["#, r#""wasm_features":["THREADS","#);
+    let other = Identity::parse(more.as_bytes()).unwrap();
+    let rejection = other.require_runnable(&SecurityPolicy::basic()).unwrap_err();
+    assert!(rejection.to_string().contains("THREADS"), "{rejection}");
+    assert!(other.require_same(&identity()).is_err());
+    assert_ne!(other.digest(), identity().digest());
+}
