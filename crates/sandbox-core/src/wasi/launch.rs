@@ -6,6 +6,9 @@ use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
 /// What a guest sees as its own name, in front of its arguments.
 pub(super) const PROGRAM: &str = "guest";
 
+/// Names and values.
+type Variables = Vec<(String, String)>;
+
 /// What one start of a guest adds to what the policy grants.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Launch {
@@ -22,14 +25,11 @@ impl Launch {
     ///
     /// # Errors
     /// [`SandboxError::InvalidGrant`] if it does not, or for a name or value that WASI cannot carry.
-    pub(super) fn granted(
-        &self,
-        policy: &SecurityPolicy,
-    ) -> Result<(Vec<String>, Vec<(String, String)>)> {
+    pub(super) fn granted(&self, policy: &SecurityPolicy) -> Result<(Vec<String>, Variables)> {
         let arguments: Vec<String> =
             policy.arguments.iter().chain(&self.arguments).cloned().collect();
         let environment = policy.environment.iter().chain(&self.environment);
-        let environment: Vec<(String, String)> =
+        let environment: Variables =
             environment.map(|variable| (variable.name.clone(), variable.value.clone())).collect();
         check_use(policy, &arguments, &environment)?;
         for argument in &arguments {

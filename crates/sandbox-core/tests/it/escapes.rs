@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::probe::{CREATE, DIRECTORY, PERM, Playground, Probe, READ, SECRET, TRUNCATE, WRITE};
+use crate::playground::{Playground, SECRET};
+use crate::probe::{CREATE, DIRECTORY, PERM, Probe, READ, TRUNCATE, WRITE};
 
 /// Tries everything on a path that leads outside. The secret must neither be read nor changed.
 fn attack(ground: &Playground, probe: &Probe, path: &str) {

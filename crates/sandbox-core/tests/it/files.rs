@@ -3,7 +3,8 @@
 use sandbox_core::{Access, GrantUse, SandboxError, SecurityPolicy};
 
 use crate::modules::{self, NUMBERS};
-use crate::probe::{CREATE, NOTSUP, PERM, Playground, Probe, READ, WRITE};
+use crate::playground::Playground;
+use crate::probe::{CREATE, NOTSUP, PERM, Probe, READ, WRITE};
 
 #[test]
 fn a_guest_has_a_folder_of_its_own_in_memory() {

@@ -1,4 +1,5 @@
 //! Time, randomness, environment and arguments: what a guest learns of the world.
+#![expect(clippy::cast_possible_truncation, reason = "sizes in these tests are small")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

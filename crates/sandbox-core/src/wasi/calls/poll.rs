@@ -17,7 +17,7 @@ use crate::watchdog::CallControl;
 /// The most subscriptions in one call.
 const MOST_SUBSCRIPTIONS: u32 = 1 << 16;
 
-const EVENT_BYTES: u64 = 32;
+const EVENT_BYTES: usize = 32;
 const CLOCK: u8 = 0;
 const FILE_READ: u8 = 1;
 const FILE_WRITE: u8 = 2;
@@ -153,14 +153,14 @@ fn answer(
             What::After(_) => 0,
             What::File(errno) => *errno,
         };
-        let mut event = [0; EVENT_BYTES as usize];
+        let mut event = [0; EVENT_BYTES];
         event[..8].copy_from_slice(userdata);
         event[8..10].copy_from_slice(&u16::try_from(errno).unwrap_or(0).to_le_bytes());
         event[10] = *tag;
         if *tag != CLOCK && errno == 0 {
             event[16] = 1;
         }
-        store(context, events, u64::from(written) * EVENT_BYTES, &event)?;
+        store(context, events, u64::from(written) * EVENT_BYTES as u64, &event)?;
         written += 1;
     }
     store(context, out, 0, &written.to_le_bytes())
