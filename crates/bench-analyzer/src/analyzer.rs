@@ -8,6 +8,7 @@ use crate::detect::compare::{Compared, MachineEvent, compare};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
+use crate::detect::shape::{ShapeChange, shape_changes};
 
 pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Severity, Verdict};
@@ -119,6 +120,8 @@ pub struct AnalysisReport {
     pub resource_analysis: ResourceAnalysis,
     /// What to do about it.
     pub recommendations: Vec<PerformanceRecommendation>,
+    /// Benchmarks of which some iterations became slow while the typical one did not have to.
+    pub shape_changes: Vec<ShapeChange>,
     /// Set if most benchmarks moved together.
     pub machine_event: Option<MachineEvent>,
     /// What else a reader has to know to judge the rest.
@@ -233,6 +236,7 @@ impl AnalysisReport {
         self.comparisons = own;
         self.resource_analysis = ResourceAnalysis { comparisons: resources };
         self.machine_event = machine_event;
+        self.shape_changes = shape_changes(baseline, current, self.settings.alpha);
         self.baseline = Some(SideInfo::of(baseline));
         self.note_circumstances(baseline, current);
         self.collect_changes();

@@ -77,6 +77,9 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Report(command) => {
             report::run(&mut store, command, &config, &environment, output).await
         }
+        Command::Compare(command) => {
+            report::compare(&mut store, command, &config, &environment, output).await
+        }
         Command::History(command) => history::run(&mut store, command, output).await,
         Command::Bless(command) => bless::run(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,

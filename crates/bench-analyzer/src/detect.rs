@@ -9,5 +9,6 @@ pub mod outliers;
 pub mod pattern;
 pub mod recommend;
 pub mod settings;
+pub mod shape;
 pub mod steps;
 pub mod verdict;

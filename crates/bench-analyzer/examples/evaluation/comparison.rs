@@ -16,9 +16,10 @@ const BENCHMARKS: usize = 10_000;
 pub(crate) fn print() {
     println!("## Comparisons\n");
     println!(
-        "{BENCHMARKS} simulated benchmarks a cell; between-run spread log-normal (median 1.8%, \
-         90th percentile 6.3%),\nstandard error inside a run smaller by 3.1 in the median and 24 at the 90th percentile, 20 samples a\nrun. Found = \
-         called a regression; false = called a\nregression or an improvement.\n"
+        "{BENCHMARKS} simulated benchmarks a cell; between-run spread log-normal (median 1.8%, 90th \
+         percentile 6.3%),\nstandard error inside a run smaller by 3.1 in the median and 24 at the \
+         90th percentile, 20 samples a\nrun. Found = called a regression; false = called a \
+         regression or an improvement.\n"
     );
     println!("| runs a side | rule | false, same code | found +5% | found +10% | found +30% |");
     println!("|---|---|--:|--:|--:|--:|");

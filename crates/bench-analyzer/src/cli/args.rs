@@ -45,6 +45,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Import(Import),
     Report(Report),
+    Compare(Compare),
     History(History),
     Bless(Bless),
     Export(Export),
@@ -174,6 +175,17 @@ pub(super) struct Report {
     #[arg(long, value_name = "NAME", default_value = "latest")]
     pub(super) current: Selector,
 
+    /// Look at what is stored only
+    #[arg(long, conflicts_with = "paths")]
+    pub(super) no_import: bool,
+
+    #[command(flatten)]
+    pub(super) options: ReportOptions,
+}
+
+/// How to judge, and how to show it.
+#[derive(Debug, Args)]
+pub(super) struct ReportOptions {
     /// How to show it
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: ReportFormat,
@@ -194,10 +206,6 @@ pub(super) struct Report {
     /// The largest p-value of a change [default: 0.01, or what the configuration says]
     #[arg(long, value_name = "P", value_parser = probability)]
     pub(super) alpha: Option<f64>,
-
-    /// Look at what is stored only
-    #[arg(long, conflicts_with = "paths")]
-    pub(super) no_import: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -214,6 +222,23 @@ pub(super) enum ReportFormat {
 pub(super) enum FailOn {
     /// A replicated regression that stays significant among all benchmarks (Holm, 5%)
     Regression,
+}
+
+/// Compare two sides that are stored already
+///
+/// Like `report`, but nothing is imported, and both sides are named: baselines, single runs as
+/// run:12, or latest.
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    /// The old side
+    pub(super) baseline: Selector,
+
+    /// The new side
+    #[arg(default_value = "latest")]
+    pub(super) current: Selector,
+
+    #[command(flatten)]
+    pub(super) options: ReportOptions,
 }
 
 /// Show series through time, and where their level changed

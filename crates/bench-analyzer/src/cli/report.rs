@@ -12,7 +12,7 @@ use bench_analyzer::report::{
 use bench_analyzer::store::{Destination, Store};
 use bench_analyzer::{BenchmarkAnalyzer, Error};
 
-use super::args::{FailOn, Report, ReportFormat};
+use super::args::{Compare, FailOn, Report, ReportFormat, ReportOptions};
 use super::output::Output;
 use super::{Outcome, import};
 
@@ -30,9 +30,9 @@ pub(super) async fn run(
         None => None,
     };
     let mut current = store.results(&command.current).await?;
-    keep_wanted(&mut current, &command.filters);
+    keep_wanted(&mut current, &command.options.filters);
     if let Some(baseline) = &mut baseline {
-        keep_wanted(baseline, &command.filters);
+        keep_wanted(baseline, &command.options.filters);
     }
     let baseline = baseline.filter(|baseline| {
         let same = same_measurements(baseline, &current);
@@ -56,21 +56,39 @@ pub(super) async fn run(
         None => Default::default(),
     };
     let report = analyzer
-        .with_settings(settings(&command, config))
+        .with_settings(settings(&command.options, config))
         .with_history(history)
         .with_blessings(store.blessings().await?)
         .analyze_results(&current);
 
-    let reporter: &dyn Reporter = match command.format {
+    let reporter: &dyn Reporter = match command.options.format {
         ReportFormat::Human => &HumanReporter,
         ReportFormat::Json => &JsonReporter,
         ReportFormat::Markdown => &MarkdownReporter,
     };
     output.data(|stdout| reporter.write(&report, stdout))?;
-    match command.fail_on {
+    match command.options.fail_on {
         Some(FailOn::Regression) if report.failing().next().is_some() => Ok(Outcome::Regressed),
         _ => Ok(Outcome::Fine),
     }
+}
+
+/// `compare`: a report of two sides that are stored already.
+pub(super) async fn compare(
+    store: &mut Store,
+    command: Compare,
+    config: &Config,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let report = Report {
+        paths: Vec::new(),
+        baseline: Some(command.baseline),
+        current: command.current,
+        no_import: true,
+        options: command.options,
+    };
+    run(store, report, config, environment, output).await
 }
 
 async fn import_what_is_new(
@@ -104,14 +122,14 @@ async fn import_what_is_new(
     Ok(())
 }
 
-fn settings(command: &Report, config: &Config) -> Settings {
+fn settings(options: &ReportOptions, config: &Config) -> Settings {
     let mut settings = config.settings();
-    if let Some(threshold) = command.threshold {
+    if let Some(threshold) = options.threshold {
         settings.relative_threshold = threshold;
         // Said on the spot, it counts for all.
         settings.overrides.iter_mut().for_each(|one| one.relative_threshold = None);
     }
-    settings.alpha = command.alpha.unwrap_or(settings.alpha);
+    settings.alpha = options.alpha.unwrap_or(settings.alpha);
     settings
 }
 

@@ -95,7 +95,7 @@ pub fn compare_with_itself(
 }
 
 /// The scale whose population of spreads has its 90th percentile here, as
-/// [`Spread::UNREPLICATED`] is derived: 0.3246 is the root of half the 10% quantile of chi-square
+/// [`Spread::UNREPLICATED`] explains: 0.3246 is the root of half the 10% quantile of chi-square
 /// with two degrees of freedom.
 fn suggested(p90_spread: f64) -> f64 {
     p90_spread * 0.324_6

@@ -8,7 +8,7 @@ use crate::model::{BenchmarkResult, BenchmarkResults, Direction, History};
 use crate::stats::bootstrap::{self, MedianFractions};
 use crate::stats::difference::{Difference, Rule};
 use crate::stats::quantile::median;
-use crate::stats::spread::{BETWEEN_OVER_WITHIN, Spread};
+use crate::stats::spread::Spread;
 
 mod event;
 mod family;
@@ -173,7 +173,7 @@ impl<'r> Pair<'r> {
             return if both { Verdict::Unchanged } else { Verdict::Inconclusive };
         }
         let difference = self.difference().without_shift(shift);
-        let (low, high) = self.interval(comparison, &difference, shift);
+        let (low, high) = difference.interval(self.rule.level);
         let threshold = self.rule.threshold;
         let significant = difference.p_value() <= self.rule.alpha
             && (self.replication == Replication::Unreplicated
@@ -192,16 +192,6 @@ impl<'r> Pair<'r> {
         } else {
             Verdict::Inconclusive
         }
-    }
-
-    /// The interval that has to clear the threshold: both the parametric and the bootstrap one.
-    fn interval(&self, comparison: &Comparison, difference: &Difference, shift: f64) -> (f64, f64) {
-        let (mut low, mut high) = difference.interval(self.rule.level);
-        if let Some(bootstrap) = comparison.bootstrap {
-            low = low.min(bootstrap.low.ln() - shift);
-            high = high.max(bootstrap.high.ln() - shift);
-        }
-        (low, high)
     }
 
     /// Takes back what the circumstances forbid to say, and says what would decide the rest.
@@ -242,7 +232,8 @@ impl<'r> Pair<'r> {
     }
 }
 
-/// The spread to assume where a side has too few runs to show its own.
+/// The spread to assume where a side has too few runs to show its own. It is at least the error
+/// of a run's own median: no run agrees with the next better than with itself.
 fn lent_spread(
     baseline: &BenchmarkResult,
     current: &BenchmarkResult,
@@ -266,7 +257,7 @@ fn lent_spread(
             (Replication::Borrowed, settings.moderating.moderated_by(observed).at_least(noise))
         }
         None => {
-            let spread = settings.unreplicated.at_least(BETWEEN_OVER_WITHIN * noise);
+            let spread = settings.unreplicated.at_least(noise);
             (Replication::Unreplicated, spread)
         }
     }
@@ -277,8 +268,8 @@ fn lent_spread(
 /// Hypothesis Testing*, 2004): most of them did not change, so the median of their moves is noise.
 /// It only ever widens.
 fn widen_by_each_other(pairs: &mut [Pair<'_>]) {
-    /// Fewer moves have no reliable median.
-    const AT_LEAST: usize = 8;
+    /// Of fewer moves, real changes may be half.
+    const AT_LEAST: usize = 5;
     /// The median of |t| with two degrees of freedom, those of [`Spread::UNREPLICATED`].
     const MEDIAN_T: f64 = 0.816_496_580_927_726;
     let moves: Vec<(usize, f64)> = pairs

@@ -165,7 +165,9 @@ pub struct Comparison {
     pub ratio: f64,
     /// The interval of the ratio.
     pub interval: RatioInterval,
-    /// The interval by the hierarchical bootstrap, where both sides are replicated.
+    /// The interval by the hierarchical bootstrap, where both sides are replicated: a second opinion
+    /// that assumes no distribution. The verdict rests on `interval`, because resampling three to
+    /// five runs finds fewer real changes at the same rate of false alarms.
     pub bootstrap: Option<RatioInterval>,
     /// The p-value of "there is no difference".
     pub p_value: f64,

@@ -27,6 +27,7 @@ impl Reporter for HumanReporter {
         } else {
             measured(report, output)?;
         }
+        shapes(report, output)?;
         outliers(report, output)?;
         advice(report, output)?;
         notes(report, output)?;
@@ -201,6 +202,21 @@ fn measured(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<(
         ]);
     }
     table.write(output)
+}
+
+fn shapes(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    if report.shape_changes.is_empty() {
+        return Ok(());
+    }
+    writeln!(output, "\n{BOLD}Slow iterations{BOLD:#} {DIM}(apart from the typical one){DIM:#}")?;
+    for one in &report.shape_changes {
+        writeln!(
+            output,
+            "  {}: the slowest tenth took {:.2} times the median before, {:.2} times now",
+            one.series, one.tail_before, one.tail_now
+        )?;
+    }
+    Ok(())
 }
 
 fn outliers(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {

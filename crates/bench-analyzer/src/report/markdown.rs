@@ -28,6 +28,16 @@ impl Reporter for MarkdownReporter {
                 measured(report, output)?;
             }
         }
+        for one in &report.shape_changes {
+            writeln!(
+                output,
+                "- `{}`: the slowest tenth of the samples took {:.2} times the median before, {:.2} \
+                 times now",
+                cell(&one.series.to_string()),
+                one.tail_before,
+                one.tail_now
+            )?;
+        }
         for one in &report.recommendations {
             let name = one.test_name.as_deref().map(|name| format!("`{name}`: "));
             let name = name.unwrap_or_default();

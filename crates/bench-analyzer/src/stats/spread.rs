@@ -27,13 +27,12 @@ impl Spread {
     ///
     /// Over 284 benchmarks with ten processes each, the coefficient of variation between
     /// processes had a median of 1.8% and a 90th percentile of 6.3%. A scaled inverse chi-square
-    /// distribution with two degrees of freedom has the same kind of tail; a scale of 2.04% puts
-    /// its 90th percentile at 6.3%. The upper tail is what false alarms come from, so that is the
-    /// end that is matched.
-    pub const UNREPLICATED: Self = Self { relative: 0.0204, degrees_of_freedom: 2.0 };
+    /// distribution with two degrees of freedom has the same kind of tail. A scale of 1.5% puts its
+    /// median at 1.8%, one of 2.04% its 90th percentile at 6.3%; this is their geometric mean.
+    pub const UNREPLICATED: Self = Self { relative: 0.0175, degrees_of_freedom: 2.0 };
 
-    /// The same population for moderating spreads that were observed, matched at its median of
-    /// 1.8%: the observation itself now speaks for the noisy ones.
+    /// The same population for moderating spreads that were observed, matched at its median:
+    /// the observation itself now speaks for the noisy ones.
     pub const MODERATING: Self = Self { relative: 0.015, degrees_of_freedom: 2.0 };
 
     /// Moderates this belief with squared deviations that were observed.
@@ -84,11 +83,6 @@ impl Spread {
         Self { relative: self.relative.max(relative), ..self }
     }
 }
-
-/// How far the spread between processes exceeds the standard error inside one, in the median of
-/// the benchmarks behind [`Spread::UNREPLICATED`]. A run whose own samples are noisier than the
-/// population's is assumed to differ from the next run in this proportion.
-pub const BETWEEN_OVER_WITHIN: f64 = 3.1;
 
 #[cfg(test)]
 mod tests {

@@ -78,6 +78,8 @@ fn two_runs_are_compared_by_number() {
         ["report", "--baseline", "run:1", "--current", "run:4", "--format", "json", "--no-import"];
     let report = workspace.run(&arguments, 0).json();
     assert_eq!(report["comparisons"][0]["replication"], "borrowed");
+    let compared = workspace.run(&["compare", "run:1", "run:4", "--format", "json"], 0).json();
+    assert_eq!(compared["comparisons"], report["comparisons"]);
     let finished = workspace.run(&["report", "--baseline", "run:99"], 3);
     assert!(finished.stderr.contains("there is no run:99"), "{}", finished.stderr);
 }
