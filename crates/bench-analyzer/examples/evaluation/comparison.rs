@@ -4,7 +4,7 @@ use bench_analyzer::detect::compare::compare;
 use bench_analyzer::detect::settings::Settings;
 use bench_analyzer::detect::verdict::Verdict;
 use bench_analyzer::model::{
-    BenchmarkResults, History, Measurement, RunId, Sample, Samples, Series,
+    BenchmarkResults, History, HistoryPoint, Measurement, RunId, Sample, Samples, Series,
 };
 use bench_analyzer::stats::difference::Difference;
 use bench_analyzer::stats::summary::Summary;
@@ -30,6 +30,7 @@ pub(crate) fn print() {
         }
         row(runs, "mean ratio beyond 5%", |change| share_ratio(runs, change));
     }
+    row(1, "this program, with a history of 10 runs", share_borrowed);
     println!("\nReports of 200 benchmarks, of which a tenth got slower:\n");
     println!("| runs a side | false, same code | found +5% | found +10% | false share of listed |");
     println!("|---|--:|--:|--:|--:|");
@@ -117,6 +118,29 @@ fn share_alone(runs: usize, change: f64) -> f64 {
     let mut noise = Noise::new(1);
     let found = (0..BENCHMARKS)
         .filter(|_| counts(verdicts(&[pair(runs, change, &mut noise)])[0], change))
+        .count();
+    share(found, BENCHMARKS)
+}
+
+/// One run a side, after ten runs of the old code.
+fn share_borrowed(change: f64) -> f64 {
+    let mut noise = Noise::new(1);
+    let series = Series::time("b");
+    let found = (0..BENCHMARKS)
+        .filter(|_| {
+            let mut runs = pair(11, change, &mut noise);
+            let points = runs.old.drain(1..).zip(10..).map(|(samples, run)| HistoryPoint {
+                run: RunId(run),
+                measured_at: jiff::Timestamp::UNIX_EPOCH,
+                median: Summary::of(&samples).median,
+            });
+            let history = History::from([(series.clone(), points.collect())]);
+            runs.new.truncate(1);
+            let side = |name: &str, runs: &[Samples]| results(name, &[("b".to_owned(), runs)]);
+            let (old, new) = (side("old", &runs.old), side("new", &runs.new));
+            let compared = compare(&old, &new, &history, &Settings::default());
+            counts(compared.comparisons[0].verdict, change)
+        })
         .count();
     share(found, BENCHMARKS)
 }

@@ -186,14 +186,40 @@ impl Store {
     }
 
     async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
-        let runs = self.runs(None).await?;
-        let mut runs: Vec<Run> = runs
-            .into_iter()
-            .map(|listing| listing.run)
-            .filter(|run| ids.contains(&run.id.0))
-            .collect();
-        runs.sort_by_key(|run| (run.measured_at, run.id));
-        Ok(runs)
+        let failed = self.failed();
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let ids = format!("[{}]", ids.join(","));
+        let rows = sqlx::query!(
+            r#"SELECT runs.id AS "id!", measured_at, imported_at, source, origin, label,
+                      commit_sha, branch, dirty, cpu, cores, os, rustc, profile
+               FROM json_each(?) AS chosen JOIN runs ON runs.id = chosen.value
+               JOIN fingerprints AS f ON f.id = runs.fingerprint_id
+               ORDER BY measured_at, runs.id"#,
+            ids,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Run {
+                    id: RunId(row.id),
+                    measured_at: self.timestamp(row.measured_at)?,
+                    imported_at: self.timestamp(row.imported_at)?,
+                    source: row.source,
+                    origin: row.origin,
+                    label: row.label,
+                    revision: revision(row.commit_sha, row.branch, row.dirty),
+                    fingerprint: Fingerprint {
+                        cpu: row.cpu,
+                        cores: u32::try_from(row.cores).unwrap_or_default(),
+                        os: row.os,
+                        rustc: row.rustc,
+                        profile: row.profile,
+                    },
+                })
+            })
+            .collect()
     }
 }
 
