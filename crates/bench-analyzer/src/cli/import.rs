@@ -106,12 +106,15 @@ pub(super) fn describe(outcome: &ImportOutcome) -> String {
     let mut text = if outcome.added == 0 {
         format!("nothing new: all {} measurements were stored already", outcome.known)
     } else {
-        let numbers: Vec<String> = outcome.runs.iter().map(ToString::to_string).collect();
+        let numbers = match outcome.runs.as_slice() {
+            [first, .., last] if runs > 5 => format!("{first} to {last}"),
+            all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        };
         format!(
             "stored {} new measurements as {} ({})",
             outcome.added,
             if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") },
-            numbers.join(", ")
+            numbers
         )
     };
     for (name, members) in &outcome.baselines {
