@@ -259,6 +259,22 @@ impl AnalysisReport {
                 self.notes.push(format!("the sides differ in {}", differences.join(", ")));
             }
         }
+        for old in &self.only_in_baseline {
+            let renamed = self
+                .only_in_current
+                .iter()
+                .find(|new| new.benchmark == old.benchmark && new.metric == old.metric);
+            if let Some(new) = renamed {
+                self.notes.push(format!(
+                    "{new} was not compared: it was measured in {} ({} is better) and is now in {} \
+                     ({} is better)",
+                    old.unit,
+                    old.direction.as_str(),
+                    new.unit,
+                    new.direction.as_str()
+                ));
+            }
+        }
         if let Some(event) = self.machine_event {
             let way = if event.median_ratio > 1.0 { "worse" } else { "better" };
             self.notes.push(format!(

@@ -123,6 +123,19 @@ fn csv_units_of_time_are_one_series() {
 }
 
 #[test]
+fn a_unit_that_changed_is_said_and_never_compared() {
+    let workspace = Workspace::new();
+    for (name, value, unit) in [("old", 100, "pages"), ("new", 400, "KiB")] {
+        let text = format!("benchmark,value,metric,unit\nparse,{value},memory,{unit}\n");
+        std::fs::write(workspace.path().join("r.csv"), text).unwrap();
+        workspace.run(&["import", "--baseline", name, "r.csv"], 0);
+    }
+    let finished = workspace.run(&["compare", "old", "new"], 0);
+    assert!(finished.stdout.contains("it was measured in pages"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("no benchmark in common"), "{}", finished.stdout);
+}
+
+#[test]
 fn csv_direction_and_metric_are_kept() {
     let workspace = Workspace::new();
     let rows = |factor: f64| {
