@@ -4,9 +4,11 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Effort {
     pub(super) runs: u32,
-    /// Arguments for Criterion.
-    pub(super) criterion: &'static [&'static str],
+    options: &'static [CriterionOption],
 }
+
+/// An option of Criterion and its value.
+type CriterionOption = (&'static str, Option<&'static str>);
 
 /// Runs of a benchmark, unless told otherwise. Five against five find a change of 10% with high
 /// probability and hardly ever raise a false alarm; three is the least that shows a spread.
@@ -15,34 +17,50 @@ const QUICK_RUNS: u32 = 3;
 
 /// A fifth of Criterion's own times, because each of the runs adds its samples. Plots of single runs
 /// nobody looks at.
-const CRITERION: &[&str] =
-    &["--warm-up-time", "1", "--measurement-time", "2", "--sample-size", "50", "--noplot"];
+const OPTIONS: &[CriterionOption] = &[
+    ("--warm-up-time", Some("1")),
+    ("--measurement-time", Some("2")),
+    ("--sample-size", Some("50")),
+    ("--noplot", None),
+];
 
 /// Just enough for a stable median. Criterion's least sample size is 10, and its bootstrap is for
 /// intervals that the analyzer computes from the runs instead.
-const QUICK_CRITERION: &[&str] = &[
-    "--warm-up-time",
-    "0.3",
-    "--measurement-time",
-    "1",
-    "--sample-size",
-    "20",
-    "--nresamples",
-    "1001",
-    "--noplot",
+const QUICK_OPTIONS: &[CriterionOption] = &[
+    ("--warm-up-time", Some("0.3")),
+    ("--measurement-time", Some("1")),
+    ("--sample-size", Some("20")),
+    ("--nresamples", Some("1001")),
+    ("--noplot", None),
 ];
 
 impl Effort {
     pub(super) fn of(quick: bool, runs: Option<u32>) -> Self {
-        let (default, criterion) =
-            if quick { (QUICK_RUNS, QUICK_CRITERION) } else { (RUNS, CRITERION) };
-        Self { runs: runs.unwrap_or(default), criterion }
+        let (default, options) = if quick { (QUICK_RUNS, QUICK_OPTIONS) } else { (RUNS, OPTIONS) };
+        Self { runs: runs.unwrap_or(default), options }
+    }
+
+    /// The arguments for Criterion: the user's, and of these the ones that the user has not set,
+    /// because Criterion takes no option twice.
+    pub(super) fn arguments(&self, users: &[String]) -> Vec<String> {
+        let is_set =
+            |option: &str| users.iter().any(|users| users.split('=').next() == Some(option));
+        let ours = self.options.iter().filter(|(option, _)| !is_set(option));
+        let ours = ours.flat_map(|&(option, value)| [Some(option), value]).flatten();
+        ours.map(str::to_owned).chain(users.iter().cloned()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_user_sets_is_set_once() {
+        let users = ["--sample-size=10".to_owned(), "--warm-up-time".to_owned(), "9".to_owned()];
+        let arguments = Effort::of(false, None).arguments(&users).join(" ");
+        assert_eq!(arguments, "--measurement-time 2 --noplot --sample-size=10 --warm-up-time 9");
+    }
 
     #[test]
     fn a_number_of_runs_overrides_the_default() {

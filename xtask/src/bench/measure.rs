@@ -74,8 +74,7 @@ impl Measurement<'_> {
         let mut command = Command::new(program);
         command
             .arg("--bench")
-            .args(self.effort.criterion)
-            .args(self.criterion)
+            .args(self.effort.arguments(self.criterion))
             .args(self.filter)
             .env("CRITERION_HOME", run.join("criterion"))
             .current_dir(working)
