@@ -41,11 +41,12 @@ mod watchdog;
 
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
-pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
-pub use usage::ResourceUsage;
+pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
 pub use policy::{
-    Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness, SecurityPolicy,
+    Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,
+    SecurityPolicy,
 };
 pub use sandbox::{Function, IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};
-pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
+pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
+pub use usage::ResourceUsage;
 pub use wasi::Output;

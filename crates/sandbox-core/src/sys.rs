@@ -3,8 +3,8 @@
 //! Each submodule wraps one thing that Rust cannot check in a type or function that can be used safely,
 //! and argues for it.
 
-pub(crate) mod cpu_time;
 pub(crate) mod artifact;
+pub(crate) mod cpu_time;
 pub(crate) mod guest;
 pub(crate) mod identity;
 pub(crate) mod limits;
