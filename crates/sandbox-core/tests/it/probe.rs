@@ -113,6 +113,8 @@ impl Probe {
     }
 
     pub(crate) fn in_namespace(namespace: &str, policy: SecurityPolicy) -> Self {
+        // A probe works with what its earlier calls left in memory, under whatever policy.
+        let policy = policy.with_instances(sandbox_core::InstanceMode::Persistent);
         let sandbox =
             modules::builder(&module(namespace)).security_policy(policy).build_blocking().unwrap();
         Self { sandbox }
