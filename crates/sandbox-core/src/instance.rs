@@ -16,6 +16,7 @@ use crate::error::{Result, SandboxError};
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::guest::Guest;
+use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
@@ -36,6 +37,8 @@ pub(crate) struct Instance {
     control: Arc<CallControl>,
     output: Arc<OutputCapture>,
     refusals: Arc<Refusals>,
+    /// Where the native code lies; only there is a guest interrupted.
+    code: std::ops::Range<usize>,
     poisoned: bool,
 }
 
@@ -106,6 +109,7 @@ impl Instance {
             control,
             output,
             refusals,
+            code: interrupt::code_of(module.compiled()),
             poisoned: false,
         };
         let turn = instance.begin_turn();
@@ -211,7 +215,9 @@ impl Instance {
             return Err(self.stopped(function));
         }
         self.refusals.forget();
-        let result = control.watch(|| catch_unwind(AssertUnwindSafe(|| run(self))));
+        let code = self.code.clone();
+        let result = control
+            .watch(|| catch_unwind(AssertUnwindSafe(|| interrupt::within(&code, || run(self)))));
         if control.stop_reason().is_some() {
             // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
             // a sleep that was cut short. And a late interrupt may still hit the instance.

@@ -7,5 +7,6 @@ pub(crate) mod artifact;
 pub(crate) mod cpu_time;
 pub(crate) mod guest;
 pub(crate) mod identity;
+pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod user;
