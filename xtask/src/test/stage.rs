@@ -21,6 +21,9 @@ pub(super) enum Stage {
     GuestTests,
 }
 
+/// All failures of a run are of interest, and of the tests that pass, only the slow ones.
+const OF_NEXTEST: [&str; 3] = ["--no-fail-fast", "--status-level", "slow"];
+
 /// What a stage does.
 pub(super) enum Check {
     Commands(Vec<Command>),
@@ -64,17 +67,18 @@ impl Stage {
             Self::Clippy => with_component("clippy", "clippy", || {
                 let warnings = ["--", "-Dwarnings"];
                 let mut of_guests = native_guests(workspace, "clippy");
-                of_guests.args(["--all-targets"]).args(warnings);
+                of_guests.args(["--workspace", "--locked", "--all-targets"]).args(warnings);
                 let mut ours = root(&["clippy", "--workspace", "--locked", "--all-targets"]);
                 ours.args(warnings);
                 vec![ours, of_guests]
             }),
             Self::Tests => Check::Commands(vec![if has("nextest") {
-                root(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+                let mut tests = root(&["nextest", "run", "--workspace", "--locked"]);
+                tests.args(OF_NEXTEST);
+                tests
             } else {
-                let targets = ["--lib", "--bins", "--tests", "--no-fail-fast"];
                 let mut tests = root(&["test", "--workspace", "--locked"]);
-                tests.args(targets);
+                tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
                 tests
             }]),
             Self::Doctests => Check::Commands(vec![root(&[
@@ -98,11 +102,15 @@ impl Stage {
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
             }
-            Self::GuestTests => {
+            Self::GuestTests => Check::Commands(vec![if has("nextest") {
+                let mut tests = native_guests(workspace, "nextest");
+                tests.args(["run", "--workspace", "--locked"]).args(OF_NEXTEST);
+                tests
+            } else {
                 let mut tests = native_guests(workspace, "test");
-                tests.args(["--lib", "--bins"]);
-                Check::Commands(vec![tests])
-            }
+                tests.args(["--workspace", "--locked", "--lib", "--bins"]);
+                tests
+            }]),
         }
     }
 }
@@ -124,7 +132,7 @@ fn in_workspace(workspace: &Workspace, arguments: &[&str]) -> Command {
 fn native_guests(workspace: &Workspace, subcommand: &str) -> Command {
     let mut command = independent_cargo();
     command
-        .args([subcommand, "--workspace", "--locked"])
+        .arg(subcommand)
         .current_dir(workspace.guest_modules())
         .env("CARGO_TARGET_DIR", workspace.guest_build().join("native"));
     command
