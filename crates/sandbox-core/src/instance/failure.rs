@@ -16,7 +16,8 @@ impl Instance {
     /// What a guest that was unwound did.
     pub(super) fn runtime_failure(&self, function: &str, error: RuntimeError) -> SandboxError {
         let interrupted = matches!(error.clone().to_trap(), Some(WasmerTrap::HostInterrupt));
-        if interrupted || self.control.stop_reason() == Some(StopReason::OutputLimit) {
+        // An interrupt at a load or store is reported as that instruction's trap.
+        if interrupted || self.control.stop_reason().is_some() {
             return self.stopped(function);
         }
         if let Some(code) = crate::wasi::exit_code(&error) {
