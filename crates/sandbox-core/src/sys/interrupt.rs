@@ -71,7 +71,8 @@ mod handler {
             let wasmers = std::mem::transmute::<usize, Handler>(wasmers);
             let mut elsewhere: libc::ucontext_t = *context.cast::<libc::ucontext_t>();
             let (start, end) = CODE.get();
-            let counter = elsewhere.uc_mcontext.gregs[COUNTER].cast_unsigned() as usize;
+            // A counter that is no address, which cannot be, lies in no code.
+            let counter = usize::try_from(elsewhere.uc_mcontext.gregs[COUNTER]).unwrap_or_default();
             if (start..end).contains(&counter) {
                 wasmers(signal, info, context);
             } else {
