@@ -8,10 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use wasmer::sys::NativeEngineExt;
-use wasmer::{Function, Store, Value};
+use wasmer::{Store, Value};
 
 use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
+use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
@@ -29,8 +30,6 @@ const INSTANTIATION: &str = "_initialize";
 /// One instance of a module.
 pub(crate) struct Instance {
     guest: Guest,
-    /// In the order of [`Module::exports`].
-    functions: Vec<Function>,
     exchange: Option<Exchange>,
     module: Module,
     policy: SecurityPolicy,
@@ -44,9 +43,13 @@ pub(crate) struct Instance {
 
 /// What a call left behind.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack of one call; a box would cost it"
+)]
 pub(crate) enum Returned {
     /// The results in Wasm registers.
-    Numbers(Box<[Value]>),
+    Numbers(Values),
     /// The place of the output in linear memory, checked to lie in it.
     Output { range: std::ops::Range<usize> },
 }
@@ -86,10 +89,11 @@ impl Instance {
         engine.set_tunables(LimitingTunables::new(policy, Arc::clone(&refusals)));
         let store = Store::new(engine.clone());
         let control =
-            CallControl::new(store.interrupter(), policy.wall_clock).ok_or_else(|| {
-                SandboxError::Instantiation {
-                    message: "the operating system gives no thread for the watchdog".to_owned(),
-                }
+            CallControl::new(policy.wall_clock).ok_or_else(|| SandboxError::Instantiation {
+                message:
+                    "this system gives no means to stop a guest: neither a thread for the watchdog \
+                              nor a signal handler"
+                        .to_owned(),
             })?;
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(store);
@@ -102,7 +106,6 @@ impl Instance {
         };
         let mut instance = Self {
             guest,
-            functions: Vec::new(),
             exchange: None,
             module: module.clone(),
             policy: policy.clone(),
@@ -134,13 +137,13 @@ impl Instance {
                 .map_err(|error| self.runtime_failure(INSTANTIATION, error))?;
         }
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
-        for export in self.module.exports() {
-            let function = instance.exports.get_function(&export.name).cloned();
-            self.functions.push(function.map_err(|error| SandboxError::InvalidDeclaration {
-                message: error.to_string(),
-            })?);
-        }
         self.exchange = Exchange::of(store, instance)?;
+        // In the order of `Module::exports`.
+        for export in self.module.exports() {
+            self.guest
+                .resolve(&export.name)
+                .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
+        }
         Ok(())
     }
 
@@ -174,13 +177,11 @@ impl Instance {
         let module = self.module.clone();
         let name = module.exports()[at].name.as_str();
         self.watched(name, |instance| match arguments {
-            Arguments::Numbers(values) => {
-                let function = instance.functions[at].clone();
-                function
-                    .call(instance.guest.store(), values)
-                    .map(Returned::Numbers)
-                    .map_err(|error| instance.runtime_failure(name, error))
-            }
+            Arguments::Numbers(values) => instance
+                .guest
+                .call(at, values)
+                .map(Returned::Numbers)
+                .map_err(|error| instance.runtime_failure(name, error)),
             Arguments::Exchange { input, format } => {
                 instance.exchange(at, name, input, exchange::CallFormat::Value(*format))
             }
@@ -191,6 +192,27 @@ impl Instance {
                 instance.exchange(at, name, &[], exchange::CallFormat::EndOfStream)
             }
         })
+    }
+
+    /// Runs a function that takes numbers once for each set of arguments, with one entry into the guest,
+    /// until one call fails.
+    ///
+    /// Returns the results of those that did not, and how the first that did ended. All of them together have the
+    /// time that one call has.
+    pub(crate) fn enter_each(
+        &mut self,
+        at: usize,
+        arguments: &[&[Value]],
+    ) -> (Vec<Values>, Result<()>) {
+        let module = self.module.clone();
+        let name = module.exports()[at].name.as_str();
+        let mut results = Vec::new();
+        let outcome = self.watched(name, |instance| {
+            let outcome;
+            (results, outcome) = instance.guest.call_each(at, arguments);
+            outcome.map_err(|error| instance.runtime_failure(name, error))
+        });
+        (results, outcome)
     }
 
     /// The bytes that a call left in linear memory.
@@ -216,8 +238,11 @@ impl Instance {
         }
         self.refusals.forget();
         let code = self.code.clone();
-        let result = control
-            .watch(|| catch_unwind(AssertUnwindSafe(|| interrupt::within(&code, || run(self)))));
+        let result = control.watch(|| {
+            catch_unwind(AssertUnwindSafe(|| {
+                interrupt::within(&code, control.stop_word(), || run(self))
+            }))
+        });
         if control.stop_reason().is_some() {
             // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
             // a sleep that was cut short. And a late interrupt may still hit the instance.

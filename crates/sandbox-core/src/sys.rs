@@ -5,6 +5,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod cpu_time;
+pub(crate) mod entry;
 pub(crate) mod guest;
 pub(crate) mod identity;
 pub(crate) mod interrupt;

@@ -2,18 +2,18 @@
 //!
 //! Guest code runs at full speed with no checks in its loops. One thread for the whole process looks at
 //! the calls in progress every [`TICK`]; where one has to stop, it interrupts the guest by a signal,
-//! again each tick until the guest has really stopped (a single interrupt can miss a guest that is just
-//! entering or leaving Wasm).
+//! again each tick until the guest has really stopped (a single interrupt misses a guest that is just
+//! entering or leaving Wasm, or in a host function).
 //!
 //! A call pays two atomic exchanges for this, one when it starts and one when it ends. The first call
 //! after a pause also enlists its instance; an instance that has been idle for [`IDLE_TICKS`] is dropped
 //! from the list, and with an empty list the thread sleeps.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasmer::Interrupter;
+use crate::sys::interrupt::{self, REASON, ThreadNumber};
 
 /// How often calls in progress are looked at: the precision of deadlines. Two milliseconds cost about a
 /// thousandth of one core, and only while guests run.
@@ -24,8 +24,8 @@ const IDLE_TICKS: u32 = 50;
 
 /// The call is in progress.
 const RUNNING: u64 = 0b01;
-/// The watchdog is interrupting the call, which must not end before that is done: a late interrupt
-/// would hit the next call of the same instance.
+/// The watchdog is interrupting the call, which must not end before that is done: a late time-out would
+/// count for the next call of the same instance.
 const INTERRUPTING: u64 = 0b10;
 /// The step from one call to the next.
 const NEXT: u64 = 0b100;
@@ -43,7 +43,7 @@ pub(crate) enum StopReason {
 
 impl StopReason {
     fn from_bits(bits: u64) -> Option<Self> {
-        match bits & 0xff {
+        match bits & REASON {
             1 => Some(Self::Cancelled),
             2 => Some(Self::Timeout),
             3 => Some(Self::OutputLimit),
@@ -59,7 +59,8 @@ pub(crate) struct Turn(u64);
 /// The switch by which one instance's calls are watched and stopped.
 #[derive(Debug)]
 pub(crate) struct CallControl {
-    interrupter: OpaqueInterrupter,
+    /// The thread that runs the call.
+    thread: AtomicI32,
     /// Call number and the bits above.
     sequence: AtomicU64,
     /// The turn, shifted by eight, and the reason to stop or zero.
@@ -72,20 +73,16 @@ pub(crate) struct CallControl {
     stopped: tokio::sync::Notify,
 }
 
-struct OpaqueInterrupter(Interrupter);
-
-impl std::fmt::Debug for OpaqueInterrupter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Interrupter")
-    }
-}
-
 impl CallControl {
-    /// The control of a new instance; nothing if there is no watchdog, and so nobody to stop a guest.
-    pub(crate) fn new(interrupter: Interrupter, wall_clock: Option<Duration>) -> Option<Arc<Self>> {
+    /// The control of a new instance; nothing if there is no watchdog or no way to interrupt a guest, and so
+    /// nobody to stop it.
+    pub(crate) fn new(wall_clock: Option<Duration>) -> Option<Arc<Self>> {
+        if !interrupt::install() {
+            return None;
+        }
         Watchdog::global()?;
         Some(Arc::new(Self {
-            interrupter: OpaqueInterrupter(interrupter),
+            thread: AtomicI32::new(0),
             sequence: AtomicU64::new(0),
             stop: AtomicU64::new(0),
             listed: AtomicBool::new(false),
@@ -123,6 +120,11 @@ impl CallControl {
         self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
     }
 
+    /// What [`interrupt::within`] looks at to see whether the turn is to stop.
+    pub(crate) fn stop_word(&self) -> &AtomicU64 {
+        &self.stop
+    }
+
     /// Why the current turn is to stop, if it is.
     pub(crate) fn stop_reason(&self) -> Option<StopReason> {
         StopReason::from_bits(self.stop.load(Ordering::Acquire))
@@ -147,6 +149,7 @@ impl CallControl {
 
     /// Runs guest code under watch. The clock of the wall-clock limit starts here.
     pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
+        self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
         let running = self.sequence.load(Ordering::Relaxed).wrapping_add(NEXT) | RUNNING;
         self.sequence.swap(running, Ordering::SeqCst);
         // After the exchange: either the watchdog sees the call, or we see that we are not listed.
@@ -290,14 +293,14 @@ impl CallControl {
             return;
         }
         if overdue {
-            let idle = self.stop.load(Ordering::Acquire) & !0xff;
+            let idle = self.stop.load(Ordering::Acquire) & !REASON;
             let wanted = idle | StopReason::Timeout as u64;
             let set = self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed);
             if set.is_ok() {
                 self.stopped.notify_waiters();
             }
         }
-        self.interrupter.0.interrupt();
+        interrupt::interrupt(ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed)));
         self.sequence.store(sequence, Ordering::SeqCst);
     }
 }
@@ -307,7 +310,7 @@ mod tests {
     use super::*;
 
     fn control(wall_clock: Option<Duration>) -> Arc<CallControl> {
-        CallControl::new(wasmer::Store::default().interrupter(), wall_clock).unwrap()
+        CallControl::new(wall_clock).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use wasmer::{Function, Store, TypedFunction, Value};
+use wasmer::{Store, TypedFunction, Value};
 
 use super::{Instance, Returned};
 use crate::error::{Result, SandboxError, ValueDirection};
@@ -87,9 +87,9 @@ impl Instance {
         self.write_input(name, input, input_len)?;
         self.write_field(name, FORMAT, format.code())?;
         self.write_field(name, STATE, 0)?;
-        let function: Function = self.functions[at].clone();
-        let returned = function
-            .call(self.guest.store(), &[Value::I32(input_len)])
+        let returned = self
+            .guest
+            .call(at, &[Value::I32(input_len)])
             .map_err(|error| self.runtime_failure(name, error))?;
         let Some(Value::I32(status)) = returned.first() else {
             return Err(violation(name, "it returned no status".to_owned()));

@@ -15,9 +15,8 @@ type WasmerTrap = wasmer::sys::vm::TrapCode;
 impl Instance {
     /// What a guest that was unwound did.
     pub(super) fn runtime_failure(&self, function: &str, error: RuntimeError) -> SandboxError {
-        let interrupted = matches!(error.clone().to_trap(), Some(WasmerTrap::HostInterrupt));
-        // An interrupt at a load or store is reported as that instruction's trap.
-        if interrupted || self.control.stop_reason().is_some() {
+        // A guest that was interrupted comes back with the trap by which it was unwound.
+        if self.control.stop_reason().is_some() {
             return self.stopped(function);
         }
         if let Some(code) = crate::wasi::exit_code(&error) {

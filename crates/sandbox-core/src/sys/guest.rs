@@ -1,7 +1,12 @@
 //! A guest's store and instance, movable between threads, and its memory as slices.
 #![expect(unsafe_code, reason = "Wasmer's store is not Send, and its memory views are unchecked")]
 
-use wasmer::{Imports, Instance, InstantiationError, Memory, Module, Store};
+use wasmer::{
+    ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError, Store, Value,
+};
+
+use super::entry::{Gate, Target};
+use crate::call::numbers::Values;
 
 /// A store with what lives in it.
 ///
@@ -11,19 +16,23 @@ pub(crate) struct Guest {
     // Dropped before the store that it lives in.
     instance: Option<Instance>,
     memory: Option<Memory>,
+    gate: Gate,
+    /// The functions that were asked for, in the order of asking.
+    targets: Vec<Target>,
     store: Store,
 }
 
 // SAFETY: `Store` is not `Send` for two reasons, and neither applies. It can hold an `on_called` callback
 // that is not `Send`; only asyncify in WASIX sets one, and only for modules that were instrumented for it,
 // whose imports (`wasix_*`) this crate never offers. And it has a lock for `experimental-async`, a feature
-// that is off. All host data in the store is `Send`: `FunctionEnv` requires it. The handles beside the store
-// point into that store only, move with it, and are never given out by value.
+// that is off. All host data in the store is `Send`: `FunctionEnv` requires it. The handles and pointers beside
+// the store point into that store only, move with it, and are never given out by value.
 unsafe impl Send for Guest {}
 
 impl Guest {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { instance: None, memory: None, store }
+    pub(crate) fn new(mut store: Store) -> Self {
+        let gate = Gate::new(&mut store);
+        Self { instance: None, memory: None, gate, targets: Vec::new(), store }
     }
 
     pub(crate) fn store(&mut self) -> &mut Store {
@@ -50,6 +59,31 @@ impl Guest {
     /// The store and the instance in it, once there is one.
     pub(crate) fn parts(&mut self) -> Option<(&mut Store, &Instance)> {
         Some((&mut self.store, self.instance.as_ref()?))
+    }
+
+    /// Makes an exported function callable, by the number of those that were made so before it.
+    pub(crate) fn resolve(&mut self, name: &str) -> Result<(), ExportError> {
+        let Some(instance) = &self.instance else {
+            return Err(ExportError::Missing(name.to_owned()));
+        };
+        let function = instance.exports.get_function(name)?.clone();
+        self.targets.push(Target::new(&mut self.store, function));
+        Ok(())
+    }
+
+    /// Calls a function by its number. Runs guest code.
+    pub(crate) fn call(&mut self, at: usize, arguments: &[Value]) -> Result<Values, RuntimeError> {
+        self.gate.call(&mut self.store, &self.targets[at], arguments)
+    }
+
+    /// Calls a function once for each set of arguments, with one entry, until one call fails. Returns
+    /// the results of those that did not, and how the first that did ended.
+    pub(crate) fn call_each(
+        &mut self,
+        at: usize,
+        arguments: &[&[Value]],
+    ) -> (Vec<Values>, Result<(), RuntimeError>) {
+        self.gate.call_each(&mut self.store, &self.targets[at], arguments)
     }
 
     /// The guest's linear memory, as long as it does not run.

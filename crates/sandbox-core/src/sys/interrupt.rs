@@ -1,94 +1,273 @@
-//! Lets an interrupt unwind a guest only where that is safe.
+//! Unwinds a guest from another thread, and only where that is safe.
 //!
-//! Wasmer unwinds whatever runs on the Wasm stack when its signal arrives. That can be Rust code: the way
-//! into a host function, or growing a memory. Unwound in the middle of an allocation, it would leave the
-//! allocator locked for ever. So a handler in front of Wasmer's looks where the thread is. In the module's
-//! own code it passes the signal on; elsewhere it passes on a context that lies on no Wasm stack, so that
-//! Wasmer takes note and unwinds nothing. The watchdog tries again at its next tick.
+//! The watchdog sends [`libc::SIGURG`] to the thread that runs the guest. The handler looks where that thread
+//! is. In the module's own code, and if the call that runs there has been told to stop, it hands the thread to
+//! Wasmer's handler of memory faults, which unwinds the guest to where it was entered. Everywhere else, in a host
+//! function, in Wasmer's own code that grows a memory, or in a call that nobody wants to stop, it does
+//! nothing, and the watchdog tries again at its next tick: Rust code that is unwound in the middle of an
+//! allocation would leave the allocator locked for ever.
+//!
+//! A signal that comes too late, or from somebody else, therefore does no harm. `SIGURG` is ignored by processes
+//! that do not ask for it, so one that comes before the handler is installed is harmless too.
 #![expect(unsafe_code, reason = "installs a signal handler")]
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Once;
+use std::sync::atomic::AtomicU64;
 
-thread_local! {
-    /// Where the code of the guest lies that this thread runs. Has no destructor and is initialised at
-    /// compile time, so the signal handler may read it.
-    static CODE: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+/// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
+pub(crate) const REASON: u64 = 0xff;
+
+/// What the signal handler of this thread needs to know.
+#[derive(Clone, Copy)]
+struct Running {
+    /// Where the code of the guest lies.
+    start: usize,
+    end: usize,
+    /// The stop word of the call.
+    stop: *const AtomicU64,
 }
 
-/// Runs a guest whose code lies there; only that code is interrupted.
-pub(crate) fn within<T>(code: &Range<usize>, run: impl FnOnce() -> T) -> T {
-    struct Restore((usize, usize));
+const NOTHING: Running = Running { start: 0, end: 0, stop: std::ptr::null() };
+
+thread_local! {
+    /// The guest that this thread runs. Has no destructor and is initialised at compile time, so the signal
+    /// handler may read it.
+    static RUNNING: Cell<Running> = const { Cell::new(NOTHING) };
+    /// The number by which the kernel knows this thread, or zero before it was asked for.
+    static THREAD: Cell<libc::pid_t> = const { Cell::new(0) };
+}
+
+/// Runs a guest whose code lies there; from then on until it returns, [`interrupt`] unwinds it as soon as
+/// `stop` holds a reason.
+pub(crate) fn within<T>(code: &Range<usize>, stop: &AtomicU64, run: impl FnOnce() -> T) -> T {
+    /// The pointer in `Running` is gone before the reference that it came from.
+    struct Restore(Running);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CODE.set(self.0);
+            RUNNING.set(self.0);
         }
     }
-    handler::install();
-    let _restore = Restore(CODE.replace((code.start, code.end)));
+    let running = Running { start: code.start, end: code.end, stop };
+    let _restore = Restore(RUNNING.replace(running));
     run()
 }
 
-static INSTALLED: Once = Once::new();
+/// A thread, as far as it can be interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThreadNumber(libc::pid_t);
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl ThreadNumber {
+    pub(crate) fn of_this_thread() -> Self {
+        let known = THREAD.get();
+        if known != 0 {
+            return Self(known);
+        }
+        THREAD.set(handler::thread_number());
+        Self(THREAD.get())
+    }
+
+    pub(crate) const fn from_bits(bits: i32) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn to_bits(self) -> i32 {
+        self.0
+    }
+}
+
+pub(crate) use handler::{install, interrupt};
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod handler {
-    use std::mem::MaybeUninit;
+    use std::mem;
+    use std::ptr;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicPtr, Ordering};
 
-    use super::{CODE, INSTALLED};
+    use super::{REASON, RUNNING, ThreadNumber};
 
-    static mut OF_WASMER: MaybeUninit<libc::sigaction> = MaybeUninit::uninit();
+    const SIGNAL: libc::c_int = libc::SIGURG;
 
     type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-    pub(super) fn install() {
-        INSTALLED.call_once(|| {
-            wasmer::sys::vm::init_traps();
-            // SAFETY: runs once, before any guest runs, and after Wasmer has installed its handlers, which
-            // it does only once too. The action is Wasmer's own but for the function, so the flags fit it.
-            unsafe {
-                let wasmers = (&raw mut OF_WASMER).cast::<libc::sigaction>();
-                libc::sigaction(libc::SIGUSR1, std::ptr::null(), wasmers);
-                let mut ours = *wasmers;
-                ours.sa_sigaction = on_interrupt as *const () as usize;
-                libc::sigaction(libc::SIGUSR1, &raw const ours, std::ptr::null_mut());
-            }
-        });
+    /// What was installed before.
+    struct Before {
+        /// Wasmer's handler of memory faults.
+        faults: libc::sigaction,
+        /// Whoever else waits for the signal.
+        signal: libc::sigaction,
     }
 
-    extern "C" fn on_interrupt(
+    /// Never freed, and written before the handler that reads it is installed.
+    static BEFORE: AtomicPtr<Before> = AtomicPtr::new(ptr::null_mut());
+
+    /// Prepares the process for [`interrupt`]. Returns whether guests can be interrupted here.
+    pub(crate) fn install() -> bool {
+        static INSTALLED: OnceLock<bool> = OnceLock::new();
+        *INSTALLED.get_or_init(|| {
+            // Wasmer installs its handlers only once too.
+            wasmer::sys::vm::init_traps();
+            // SAFETY: all-zero bytes are a `sigaction`; the pointers are to live values of the right types; and
+            // the handler is of the type that SA_SIGINFO asks for.
+            unsafe {
+                let mut before: Before = mem::zeroed();
+                let mut ours: libc::sigaction = mem::zeroed();
+                ours.sa_sigaction = on_signal as *const () as usize;
+                // On the alternative stack, because the guest's may be used up. Interrupted system calls of
+                // host functions go on.
+                ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+                libc::sigemptyset(&raw mut ours.sa_mask);
+                if libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut before.faults) != 0
+                    || libc::sigaction(SIGNAL, ptr::null(), &raw mut before.signal) != 0
+                    || before.faults.sa_flags & libc::SA_SIGINFO == 0
+                {
+                    return false;
+                }
+                BEFORE.store(Box::into_raw(Box::new(before)), Ordering::Release);
+                libc::sigaction(SIGNAL, &raw const ours, ptr::null_mut()) == 0
+            }
+        })
+    }
+
+    /// Unwinds the guest that runs on that thread, if its call has been told to stop and it is in its own code.
+    pub(crate) fn interrupt(thread: ThreadNumber) {
+        // SAFETY: the call takes numbers only. If the thread is gone by now, nobody or a thread that does not
+        // care gets the signal.
+        unsafe {
+            libc::syscall(libc::SYS_tgkill, libc::getpid(), thread.0, SIGNAL);
+        }
+    }
+
+    pub(super) fn thread_number() -> libc::pid_t {
+        // SAFETY: the call has no preconditions.
+        unsafe { libc::gettid() }
+    }
+
+    /// A `siginfo_t` of a memory fault.
+    #[repr(C)]
+    struct FaultInfo {
+        signal: libc::c_int,
+        error: libc::c_int,
+        code: libc::c_int,
+        address: usize,
+        rest: [usize; 13],
+    }
+
+    const _: () = assert!(mem::size_of::<FaultInfo>() == mem::size_of::<libc::siginfo_t>());
+
+    extern "C" fn on_signal(
         signal: libc::c_int,
         info: *mut libc::siginfo_t,
         context: *mut libc::c_void,
     ) {
-        const STACK: usize = libc::REG_RSP as usize;
-        const COUNTER: usize = libc::REG_RIP as usize;
-        // SAFETY: the kernel gives a valid context to a handler with SA_SIGINFO, and `OF_WASMER` was written
-        // before this handler was installed; it holds a function of that type, or Wasmer would not work.
+        let running = RUNNING.get();
+        // SAFETY: the kernel gives valid pointers to a handler with SA_SIGINFO. `BEFORE` was stored before this
+        // handler was installed and is never freed. The stop word, if there is one, outlives the call that
+        // this thread is in (see `within`).
         unsafe {
-            let wasmers = (*(&raw const OF_WASMER).cast::<libc::sigaction>()).sa_sigaction;
-            let wasmers = std::mem::transmute::<usize, Handler>(wasmers);
-            let mut elsewhere: libc::ucontext_t = *context.cast::<libc::ucontext_t>();
-            let (start, end) = CODE.get();
-            // A counter that is no address, which cannot be, lies in no code.
-            let counter = usize::try_from(elsewhere.uc_mcontext.gregs[COUNTER]).unwrap_or_default();
-            if (start..end).contains(&counter) {
-                wasmers(signal, info, context);
-            } else {
-                elsewhere.uc_mcontext.gregs[STACK] = 0;
-                elsewhere.uc_mcontext.gregs[COUNTER] = 0;
-                wasmers(signal, info, (&raw mut elsewhere).cast());
+            let before = &*BEFORE.load(Ordering::Acquire);
+            let is_ours = (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid();
+            if !is_ours {
+                pass_on(&before.signal, signal, info, context);
+                return;
+            }
+            let context = context.cast::<libc::ucontext_t>();
+            let (counter, stack) = registers(&*context);
+            let is_to_stop = (running.start..running.end).contains(&counter)
+                && (*running.stop).load(Ordering::Acquire) & REASON != 0;
+            if is_to_stop {
+                unwind(before, context, counter, stack);
             }
         }
     }
+
+    /// Has Wasmer unwind the guest as if it had run out of stack: of all faults, that is the one after which
+    /// Wasmer does not walk the stack, which is not safe between any two instructions.
+    ///
+    /// # Safety
+    /// `context` is what the kernel gave to a handler, and its thread is in a guest's code.
+    unsafe fn unwind(
+        before: &Before,
+        context: *mut libc::ucontext_t,
+        counter: usize,
+        stack: usize,
+    ) {
+        let mut info = FaultInfo {
+            signal: libc::SIGSEGV,
+            error: 0,
+            // Linux does not export its name here: SEGV_ACCERR.
+            code: 2,
+            address: stack,
+            rest: [0; 13],
+        };
+        // SAFETY: Wasmer's handler is of this type, because it was installed with SA_SIGINFO. `FaultInfo` has the
+        // layout of the kernel's structure.
+        unsafe {
+            let wasmers = mem::transmute::<usize, Handler>(before.faults.sa_sigaction);
+            wasmers(libc::SIGSEGV, (&raw mut info).cast(), context.cast());
+            if registers(&*context).0 == counter {
+                // Not unwound, because the stack pointer is nowhere on the Wasm stack. Wasmer takes that for a
+                // crash and uninstalls its handler.
+                libc::sigaction(libc::SIGSEGV, &raw const before.faults, ptr::null_mut());
+            }
+        }
+    }
+
+    /// Calls the handler that was there before ours, if there was one.
+    ///
+    /// # Safety
+    /// The arguments are those that the kernel gave to our handler.
+    unsafe fn pass_on(
+        to: &libc::sigaction,
+        signal: libc::c_int,
+        info: *mut libc::siginfo_t,
+        context: *mut libc::c_void,
+    ) {
+        if to.sa_sigaction == libc::SIG_DFL || to.sa_sigaction == libc::SIG_IGN {
+            return;
+        }
+        // SAFETY: the flag says which of the two types the handler has.
+        unsafe {
+            if to.sa_flags & libc::SA_SIGINFO != 0 {
+                mem::transmute::<usize, Handler>(to.sa_sigaction)(signal, info, context);
+            } else {
+                mem::transmute::<usize, extern "C" fn(libc::c_int)>(to.sa_sigaction)(signal);
+            }
+        }
+    }
+
+    /// The program counter and the stack pointer.
+    #[cfg(target_arch = "x86_64")]
+    fn registers(context: &libc::ucontext_t) -> (usize, usize) {
+        let register = |index: libc::c_int| {
+            // A register that is no address, which cannot be, lies in no code.
+            usize::try_from(context.uc_mcontext.gregs[index as usize]).unwrap_or_default()
+        };
+        (register(libc::REG_RIP), register(libc::REG_RSP))
+    }
+
+    /// The program counter and the stack pointer.
+    #[cfg(target_arch = "aarch64")]
+    fn registers(context: &libc::ucontext_t) -> (usize, usize) {
+        let address = |register: u64| usize::try_from(register).unwrap_or_default();
+        (address(context.uc_mcontext.pc), address(context.uc_mcontext.sp))
+    }
 }
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod handler {
-    /// Elsewhere Wasmer's handler stands alone.
-    pub(super) fn install() {
-        super::INSTALLED.call_once(|| ());
+    use super::ThreadNumber;
+
+    /// Guests cannot be interrupted here, so none is started.
+    pub(crate) fn install() -> bool {
+        false
+    }
+
+    pub(crate) fn interrupt(_: ThreadNumber) {}
+
+    pub(super) fn thread_number() -> libc::pid_t {
+        1
     }
 }
 
