@@ -161,7 +161,10 @@ impl Candidate<'_> {
         let levels = squares(&scores[..before]) + squares(&scores[before..]);
         let n = to_f64(scores.len());
         (1..).zip(polynomial_residuals(scores, degree)).any(|(degree, curve)| {
-            n * (curve / levels).ln() < (3.0 - f64::from(degree + 1)) * price
+            // A line is what nobody would take for a step. What bends could follow one, so it has
+            // to be very strongly better (Kass and Raftery, *Bayes Factors*, 1995).
+            let margin = if degree == 1 { 0.0 } else { 10.0 };
+            n * (curve / levels).ln() < (3.0 - f64::from(degree + 1)) * price - margin
         })
     }
 
