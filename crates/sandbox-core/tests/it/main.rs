@@ -7,6 +7,7 @@ mod cancellation;
 mod escapes;
 mod files;
 mod guests;
+mod host_functions;
 mod hostile;
 mod hostile_wasi;
 mod limits;
