@@ -58,7 +58,8 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 /// is to stop is stopped. So a function that blocks for long holds its thread for so long, and the
 /// thread may be that of the caller (see [`WasmSandbox::call`](crate::WasmSandbox::call)): a function that waits for
 /// something is better an [`async_function`](Self::async_function), and one that computes for long asks
-/// [`Caller::is_stopping`](crate::Caller::is_stopping).
+/// [`Caller::is_stopping`](crate::Caller::is_stopping). Blocking on a future is refused by tokio, with a panic, on the
+/// threads of its runtimes.
 ///
 /// # Calls back into sandboxes
 ///
@@ -67,6 +68,9 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 /// [`InstanceMode::Fresh`](crate::InstanceMode::Fresh) there may be one; else the call fails at once with
 /// [`SandboxError::NestedCall`](crate::SandboxError::NestedCall) rather than wait for itself. Only
 /// calls made from the function's own thread can be told from others.
+///
+/// A guest that is called and awaited by an async function is stopped with the call that waits for it. One that is
+/// called with `call_blocking` runs until its own limit.
 #[derive(Clone, Default)]
 pub struct HostFunctions {
     /// By module and name.
@@ -100,7 +104,8 @@ impl HostFunctions {
     ///
     /// The guest waits for the future, and its thread with it. That is never the thread of an async caller: a
     /// module that imports an async function runs on worker threads only. When the call is stopped (by its wall clock
-    /// limit, or because its caller dropped it), so is the waiting: the future is dropped where it is.
+    /// limit, or because its caller dropped it), so is the waiting: the future is dropped where it is. At most 512
+    /// guests of a process run or wait at once; further calls begin when one of them has ended.
     ///
     /// The future is polled in the context of the tokio runtime that the caller of
     /// [`WasmSandbox::call`](crate::WasmSandbox::call) is on. Without one, it has the library's own, which has timers and
