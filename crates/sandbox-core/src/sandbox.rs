@@ -105,8 +105,9 @@ impl WasmSandbox {
     /// result if its value does.
     ///
     /// A function that has proven quick runs on the caller's thread, any other on a worker thread, so a
-    /// long call never holds up other tasks. If the module imports an [async host
-    /// function](crate::HostFunctions::async_function), everything runs on worker threads.
+    /// long call never holds up other tasks. If the module imports a host function that may wait
+    /// ([async](crate::HostFunctions::async_function) or [blocking](crate::HostFunctions::blocking_function)),
+    /// everything runs on worker threads.
     ///
     /// # Errors
     /// See [`SandboxError`](crate::SandboxError); each of its causes can occur here except those of loading

@@ -55,11 +55,12 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 /// # Time
 ///
 /// A host function counts to its guest's wall clock limit, and is never interrupted. Where it returns, a guest that
-/// is to stop is stopped. So a function that blocks for long holds its thread for so long, and the
-/// thread may be that of the caller (see [`WasmSandbox::call`](crate::WasmSandbox::call)): a function that waits for
-/// something is better an [`async_function`](Self::async_function), and one that computes for long asks
-/// [`Caller::is_stopping`](crate::Caller::is_stopping). Blocking on a future is refused by tokio, with a panic, on the
-/// threads of its runtimes.
+/// is to stop is stopped. So a function that works for long holds its thread for so long, and asks
+/// [`Caller::is_stopping`](crate::Caller::is_stopping) meanwhile.
+///
+/// The thread may be that of an async caller (see [`WasmSandbox::call`](crate::WasmSandbox::call)). So a function that
+/// waits for something is an [`async_function`](Self::async_function), or at least a
+/// [`blocking_function`](Self::blocking_function): modules that import one of these run on worker threads only.
 ///
 /// # Calls back into sandboxes
 ///
@@ -98,6 +99,21 @@ impl HostFunctions {
         function: impl IntoHostFunction<Kind, Arguments, Outcome>,
     ) -> Self {
         self.with(module.into(), name.into(), function.into_blueprint())
+    }
+
+    /// Adds a function that may block its thread: that reads files, takes locks that others hold for long, or blocks on
+    /// a future.
+    ///
+    /// It is the same as [`function`](Self::function), but that its thread is never that of an async caller. It holds
+    /// a worker thread while it blocks, and cannot be stopped; an
+    /// [`async_function`](Self::async_function) can.
+    pub fn blocking_function<Kind, Arguments, Outcome>(
+        self,
+        module: impl Into<String>,
+        name: impl Into<String>,
+        function: impl IntoHostFunction<Kind, Arguments, Outcome>,
+    ) -> Self {
+        self.with(module.into(), name.into(), function.into_blueprint().that_waits())
     }
 
     /// Adds an async function.

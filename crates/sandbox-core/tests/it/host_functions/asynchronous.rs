@@ -252,6 +252,25 @@ async fn what_may_wait_never_runs_on_the_callers_thread() {
 }
 
 #[tokio::test]
+async fn what_may_block_never_runs_on_the_callers_thread_and_may_block_on_futures() {
+    let threads = Arc::new(Mutex::new(Vec::<ThreadId>::new()));
+    let runtime = Handle::current();
+    let functions = HostFunctions::new().blocking_function("env", "wait", {
+        let threads = Arc::clone(&threads);
+        move |x: u32| {
+            threads.lock().unwrap().push(std::thread::current().id());
+            runtime.block_on(async { tokio::task::yield_now().await });
+            x
+        }
+    });
+    let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
+    for x in 0..100u32 {
+        assert_eq!(sandbox.call::<_, u32>("wait", x).await.unwrap(), x);
+    }
+    assert!(!threads.lock().unwrap().contains(&std::thread::current().id()));
+}
+
+#[tokio::test]
 async fn a_single_thread_serves_the_guest_that_waits_for_it() {
     // The function waits for an answer from a task of the same runtime, which has one thread. Were that blocked by
     // the guest, there would be no answer.
