@@ -13,7 +13,7 @@ pub(super) fn resolve(module: &Module, offered: Option<&Imports>) -> Result<Impo
     for import in module.imports() {
         let (namespace, name) = (import.module(), import.name());
         let supplied = offered
-            .filter(|_| wasi::is_wasi_namespace(namespace))
+            .filter(|_| wasi::is_namespace_served(namespace))
             .and_then(|offered| offered.get_export(namespace, name));
         match supplied {
             Some(supplied) => imports.define(namespace, name, supplied),

@@ -6,6 +6,8 @@ use wasmer::{ExternType, FunctionType, Type};
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 
+use super::metering::START_EXPORT;
+
 /// The custom section in which guests declare the functions that use the exchange area.
 const DECLARATIONS: &str = "sandbox-guest";
 
@@ -120,7 +122,7 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<(Vec<Export>, Formats)>
         .exports()
         .filter_map(|export| match export.ty() {
             ExternType::Function(ty)
-                if ![EXCHANGE_EXPORT, RESERVE_EXPORT].contains(&export.name()) =>
+                if ![EXCHANGE_EXPORT, RESERVE_EXPORT, START_EXPORT].contains(&export.name()) =>
             {
                 Some(Export {
                     name: export.name().to_owned(),
