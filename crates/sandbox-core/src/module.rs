@@ -5,6 +5,7 @@ mod cache;
 mod compiler;
 mod exports;
 mod metering;
+mod nans;
 mod shipping;
 mod signing;
 mod validation;

@@ -11,6 +11,7 @@ use wasmer::{CompileError, Engine};
 
 use super::artifact::ArtifactRejection;
 use super::metering::Metering;
+use super::nans::CanonicalConversions;
 use crate::error::{Result, SandboxError};
 use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 
@@ -129,6 +130,10 @@ impl CodeSettings {
     fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
         if self.metered {
             compiler.push_middleware(Arc::new(Metering::default()));
+        }
+        // After metering, so that fuel is the same under every compiler.
+        if self.canonical_nans && self.compiler == Compiler::Singlepass {
+            compiler.push_middleware(Arc::new(CanonicalConversions));
         }
         let config: Box<dyn CompilerConfig> = Box::new(compiler);
         EngineBuilder::new(config).set_features(Some(wasmers(self.features))).engine().into()

@@ -255,6 +255,14 @@ fn paranoid_guests_see_the_same_bits_in_every_nan() {
         assert_eq!(double.cast_unsigned(), CANONICAL_F64, "{compiler}");
         let single: i32 = sandbox.call_blocking("demote", MARKED_F64.cast_signed()).unwrap();
         assert_eq!(single.cast_unsigned(), CANONICAL_F32, "{compiler}");
+        // Other numbers are what they were, to the sign of a zero.
+        for number in [-0f32, 0.0, 1.5, -3e-40, f32::INFINITY, f32::MIN] {
+            let double: i64 =
+                sandbox.call_blocking("promote", number.to_bits().cast_signed()).unwrap();
+            assert_eq!(double.cast_unsigned(), f64::from(number).to_bits(), "{number}");
+            let single: i32 = sandbox.call_blocking("demote", double).unwrap();
+            assert_eq!(single.cast_unsigned(), number.to_bits(), "{number}");
+        }
     }
 }
 
