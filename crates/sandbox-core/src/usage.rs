@@ -20,6 +20,8 @@ pub struct ResourceUsage {
     /// The guest's linear memory at its largest, in bytes. Linear memory never shrinks, so this is its
     /// size after the call.
     pub memory_high_water_bytes: u64,
+    /// How many functions of the host the guest called. WASI's are not among them.
+    pub host_calls: u64,
     /// Bytes copied into the guest through the exchange area.
     pub bytes_in: u64,
     /// Bytes of results in the exchange area.
@@ -44,6 +46,7 @@ impl AddAssign for ResourceUsage {
         };
         self.memory_high_water_bytes =
             self.memory_high_water_bytes.max(other.memory_high_water_bytes);
+        self.host_calls += other.host_calls;
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
     }
@@ -63,6 +66,7 @@ mod tests {
                 cpu_time: Some(Duration::from_millis(1)),
                 fuel: Some(FuelUnits(7)),
                 memory_high_water_bytes,
+                host_calls: 2,
                 bytes_in: 10,
                 bytes_out: 20,
             };
@@ -75,6 +79,7 @@ mod tests {
                 cpu_time: Some(Duration::from_millis(3)),
                 fuel: Some(FuelUnits(21)),
                 memory_high_water_bytes: 300,
+                host_calls: 6,
                 bytes_in: 30,
                 bytes_out: 60,
             }

@@ -10,6 +10,7 @@ mod features;
 mod files;
 mod fuel;
 mod guests;
+mod host_functions;
 mod hostile;
 mod hostile_wasi;
 mod limits;
