@@ -22,6 +22,7 @@
 //!
 //! - [`WasmSandbox`] is a module behind its limits; [`WasmSandboxBuilder`] describes it.
 //! - [`StreamingSandbox`] passes streams of bytes through a guest.
+//! - [`SandboxPool`] serves many callers.
 //! - [`SecurityPolicy`] says what the guest may use, and how much.
 //! - [`SandboxError`] says what went wrong. A guest can fail in every way it likes; the host does not panic.
 //! - [`Module`] is compiled code, to be shared between sandboxes.
@@ -32,6 +33,7 @@ mod format;
 mod instance;
 mod module;
 mod policy;
+mod pool;
 mod sandbox;
 mod streaming;
 mod sys;
@@ -39,6 +41,8 @@ mod usage;
 mod wasi;
 mod watchdog;
 
+pub use call::handle::CancelHandle;
+pub use call::seat::CallPlacement;
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
@@ -46,6 +50,7 @@ pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,
     SecurityPolicy,
 };
+pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{Function, IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use usage::ResourceUsage;

@@ -62,6 +62,10 @@ impl CodeSettings {
         Self { compiler, wasm_features: validation::feature_names(policy) }
     }
 
+    pub(crate) fn compiler(&self) -> Compiler {
+        self.compiler
+    }
+
     /// An engine for one module of that size.
     ///
     /// Each module has an engine of its own because an engine keeps the code of everything it ever compiled

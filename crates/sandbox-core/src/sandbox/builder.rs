@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
+use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::instance::Instance;
@@ -38,6 +40,7 @@ pub struct WasmSandboxBuilder {
     format: FormatChoice,
     compiler: Compiler,
     cache: CacheOptions,
+    placement: CallPlacement,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +175,18 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Has the sandbox serve one caller at a time, whatever the policy says.
+    pub(crate) fn one_at_a_time(mut self) -> Self {
+        self.policy.max_instances = 1;
+        self
+    }
+
+    /// Chooses which thread runs the calls of async tasks. The default is [`CallPlacement::Adaptive`].
+    pub fn call_placement(mut self, placement: CallPlacement) -> Self {
+        self.placement = placement;
+        self
+    }
+
     /// Loads, validates, compiles and instantiates the module on a worker thread.
     ///
     /// # Errors
@@ -205,9 +220,18 @@ impl WasmSandboxBuilder {
             FormatChoice::Known(format) => format,
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
         };
+        let span = tracing::debug_span!(
+            "build",
+            instances = ?policy.instances,
+            module = Empty,
+            origin = Empty,
+        );
+        let _entered = span.enter();
         let module = self.source.load(&policy, self.compiler, &self.cache)?;
+        span.record("module", module.wasm_hash());
+        span.record("origin", debug(module.origin()));
         let instance = Instance::create(&module, &policy, cancellation)?;
-        Ok(WasmSandbox::new(module, policy, format, instance))
+        Ok(WasmSandbox::new(module, policy, format, self.placement, instance))
     }
 }
 

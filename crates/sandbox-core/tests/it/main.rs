@@ -1,9 +1,11 @@
 //! The sandbox from outside, by its public API only.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod beside;
 mod cache;
 mod calls;
 mod cancellation;
+mod cancelling;
 mod escapes;
 mod files;
 mod guests;
@@ -15,9 +17,11 @@ mod modes;
 mod modules;
 mod playground;
 mod polls;
+mod pool;
 mod probe;
 mod run;
 mod sources;
 mod streaming;
+mod usage;
 mod warnings;
 mod wasi;
