@@ -7,6 +7,7 @@ mod calls;
 mod cancellation;
 mod cancelling;
 mod escapes;
+mod examples;
 mod files;
 mod guests;
 mod hostile;
