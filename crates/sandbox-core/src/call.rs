@@ -7,3 +7,4 @@ pub(crate) mod handle;
 pub(crate) mod numbers;
 pub(crate) mod results;
 pub(crate) mod seat;
+pub(crate) mod waiting;

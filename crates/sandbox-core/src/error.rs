@@ -92,14 +92,16 @@ pub enum SandboxError {
     },
 
     /// The module imports something that is offered with another type.
-    #[error("the import `{module}.{name}` has another type than the module expects: {message}")]
+    #[error("the module imports `{module}.{name}` as {expected}, and it is {given}")]
     IncompatibleImport {
         /// The import's namespace.
         module: String,
         /// The import's name.
         name: String,
-        /// The two types.
-        message: String,
+        /// What the module expects.
+        expected: String,
+        /// What is offered under that name.
+        given: String,
     },
 
     /// What the module says about its own exports contradicts what they are.
@@ -277,6 +279,38 @@ pub enum SandboxError {
     #[error("failed to create an instance: {message}")]
     Instantiation {
         /// What was missing.
+        message: String,
+    },
+
+    /// A host function that the guest called returned an error. The guest was unwound; its instance was discarded.
+    #[error("the host function `{host_function}` failed in a call of `{function}`")]
+    HostFunctionFailed {
+        /// The function that was called.
+        function: String,
+        /// The host function, by module and name.
+        host_function: String,
+        /// The error, as the host function returned it.
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A host function that the guest called panicked. The guest was unwound; its instance was discarded.
+    #[error("the host function `{host_function}` panicked in a call of `{function}`: {message}")]
+    HostFunctionPanicked {
+        /// The function that was called.
+        function: String,
+        /// The host function, by module and name.
+        host_function: String,
+        /// The panic's message.
+        message: String,
+    },
+
+    /// A host function made a call that could only wait for itself, or nested calls too deep.
+    #[error("`{function}` cannot be called out of a host function here: {message}")]
+    NestedCall {
+        /// The function that was called.
+        function: String,
+        /// What it would wait for.
         message: String,
     },
 

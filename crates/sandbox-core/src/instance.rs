@@ -14,6 +14,7 @@ use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
 use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
+use crate::host::{HostBinding, HostLink};
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::guest::Guest;
@@ -34,6 +35,8 @@ pub(crate) struct Instance {
     module: Module,
     policy: SecurityPolicy,
     control: Arc<CallControl>,
+    /// All that the instance's host functions know of it.
+    host: Arc<HostLink>,
     output: Arc<OutputCapture>,
     refusals: Arc<Refusals>,
     /// Where the native code lies; only there is a guest interrupted.
@@ -71,15 +74,17 @@ impl Instance {
     pub(crate) fn create(
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::launch(module, policy, Launch::default(), cancellation)
+        Self::launch(module, policy, host, Launch::default(), cancellation)
     }
 
     /// The same, with more than the policy grants to start with.
     pub(crate) fn launch(
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         launch: Launch,
         cancellation: &Cancellation,
     ) -> Result<Self> {
@@ -109,6 +114,7 @@ impl Instance {
             exchange: None,
             module: module.clone(),
             policy: policy.clone(),
+            host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
             control,
             output,
             refusals,
@@ -123,7 +129,8 @@ impl Instance {
 
     fn start(&mut self, mut wasi: Option<WasiContext>) -> Result<()> {
         let compiled = self.module.compiled().clone();
-        let imports = imports::resolve(&compiled, wasi.as_ref().map(WasiContext::imports))?;
+        let wasi_imports = wasi.as_ref().map(WasiContext::imports);
+        let imports = imports::resolve(self.guest.store(), &compiled, &self.host, wasi_imports)?;
         self.guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
@@ -155,6 +162,11 @@ impl Instance {
     /// The switch that stops the instance's calls.
     pub(crate) fn control(&self) -> &Arc<CallControl> {
         &self.control
+    }
+
+    /// How many host functions the guest called since this was last asked.
+    pub(crate) fn take_host_calls(&self) -> u64 {
+        self.host.take_calls()
     }
 
     /// Whether the last call left the guest in a state that nobody may see.
@@ -226,6 +238,12 @@ impl Instance {
         function: &str,
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
+        let _level = self.host.binding().enter().map_err(|message| SandboxError::NestedCall {
+            function: function.to_owned(),
+            message,
+        })?;
+        // Before the next, which hides the runtime that a blocking caller is on.
+        let _caller = self.host.binding().waits().then(crate::call::waiting::for_this_thread);
         // WASIX sleeps and reads files on tokio; the context costs a call without WASI nothing.
         let _context = if self.module.imports_wasi() {
             Some(crate::wasi::host_runtime()?.enter())
@@ -237,6 +255,7 @@ impl Instance {
             return Err(self.stopped(function));
         }
         self.refusals.forget();
+        self.host.begin_call();
         let code = self.code.clone();
         let result = control.watch(|| {
             catch_unwind(AssertUnwindSafe(|| {

@@ -34,6 +34,7 @@
 //! | make many calls in one turn | [`WasmSandbox::call_batch`] | `batches` |
 //! | pass a stream through a guest | [`StreamingSandbox`] | `streaming` |
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
+//! | let guests call functions of yours | [`HostFunctions`] | `host_functions` |
 //! | grant folders, variables, arguments | [`SecurityPolicy::with_folder`] and its like | `folders` |
 //! | set limits, and tell failures apart | [`SecurityPolicy`], [`SandboxError`] | `limits_and_errors` |
 //! | stop a call | drop it, [`WasmSandbox::with_time_limit`], [`CancelHandle`] | `cancellation` |
@@ -87,6 +88,7 @@
 mod call;
 mod error;
 mod format;
+mod host;
 mod instance;
 mod module;
 mod policy;
@@ -102,6 +104,11 @@ pub use call::handle::CancelHandle;
 pub use call::seat::CallPlacement;
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
+pub use host::{
+    Caller, ExchangeError, GuestMemoryError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
+    IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
+    MissingContext, WithCaller, WithoutCaller,
+};
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
 pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,

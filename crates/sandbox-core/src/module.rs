@@ -20,7 +20,10 @@ pub use artifact::ArtifactRejection;
 pub(crate) use artifact::NativeCode;
 pub(crate) use cache::{CacheOptions, obtain};
 pub use compiler::Compiler;
-pub(crate) use exports::{EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT};
+pub(crate) use exports::{
+    DeclaredImport, EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT,
+    signature_in_words,
+};
 pub use signing::SigningKey;
 
 use artifact::Identity;
@@ -68,6 +71,7 @@ struct ModuleInner {
     exports: Vec<Export>,
     index: HashMap<String, usize>,
     formats: Formats,
+    declared_imports: Vec<DeclaredImport>,
     memory_minimum_bytes: u64,
     imports_wasi: bool,
 }
@@ -137,7 +141,8 @@ impl Module {
         identity: Identity,
         origin: ModuleOrigin,
     ) -> Result<Self> {
-        let (exports, formats) = exports::inspect(&compiled)?;
+        let exports::Declarations { exports, formats, imports: declared_imports } =
+            exports::inspect(&compiled)?;
         let index =
             exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();
         let memory_minimum_bytes = compiled
@@ -156,6 +161,7 @@ impl Module {
                 exports,
                 index,
                 formats,
+                declared_imports,
                 memory_minimum_bytes,
                 imports_wasi,
             }),
@@ -199,6 +205,12 @@ impl Module {
 
     pub(crate) fn formats(&self) -> Formats {
         self.inner.formats
+    }
+
+    /// What the guest says about an import, if it says anything.
+    pub(crate) fn declared_import(&self, module: &str, name: &str) -> Option<&DeclaredImport> {
+        let mut declared = self.inner.declared_imports.iter();
+        declared.find(|import| import.module == module && import.name == name)
     }
 
     /// The linear memory that an instance starts with, in bytes.

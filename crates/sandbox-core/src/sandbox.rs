@@ -24,6 +24,7 @@ use crate::call::results;
 use crate::call::seat::{CallPlacement, Seat};
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
+use crate::host::HostBinding;
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
@@ -78,6 +79,7 @@ struct Inner {
     policy: SecurityPolicy,
     format: SerializationFormat,
     placement: CallPlacement,
+    host: Arc<HostBinding>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
     profiles: Arc<[Profile]>,
@@ -95,12 +97,13 @@ impl WasmSandbox {
         policy: SecurityPolicy,
         format: SerializationFormat,
         placement: CallPlacement,
+        host: Arc<HostBinding>,
         first: Instance,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
         let instances = Instances::new(policy.instances, policy.max_instances, first);
         let totals = Arc::default();
-        let inner = Inner { module, policy, format, placement, instances, profiles, totals };
+        let inner = Inner { module, policy, format, placement, host, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
     }
 
@@ -183,10 +186,9 @@ impl WasmSandbox {
     where
         R: DeserializeOwned + Send + 'static,
     {
-        let mut turn = self.inner.turn(at, &self.scope).await?;
-        if self.inner.profiles[at].is_trusted()
-            && batch.len() <= SHORT_BATCH
-            && let Some(seat) = Seat::of_this_thread(self.inner.placement)
+        let mut turn = self.inner.turn(&self.inner.module.exports()[at].name, &self.scope).await?;
+        if batch.len() <= SHORT_BATCH
+            && let Some(seat) = self.inner.seat(at)
         {
             let _seated = seat.sit();
             return Ok(self.inner.batch(&mut turn, at, &batch, &self.scope.undroppable()));
@@ -237,12 +239,14 @@ impl WasmSandbox {
     /// Takes what the guest has written to standard output and standard error since this was last taken.
     ///
     /// Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
-    /// so is what a fresh instance wrote.
+    /// so is what a fresh instance wrote. A host function of the sandbox itself finds nothing while the guest that
+    /// called it has the turn.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn take_output(&self) -> Output {
-        let turn = self.inner.instances.turn().await;
+        let turn = self.inner.turn("take_output", &Scope::default()).await;
+        let Ok(turn) = turn else { return Output::default() };
         turn.instance().map(Instance::take_output).unwrap_or_default()
     }
 
@@ -258,11 +262,13 @@ impl WasmSandbox {
         let guard = cancellation.on_drop();
         let sibling = on_worker(move || {
             let Inner { module, policy, format, placement, profiles, .. } = &*inner;
-            let first = Instance::create(module, policy, &cancellation)?;
+            let host = inner.host.detached();
+            let first = Instance::create(module, policy, &host, &cancellation)?;
             let instances = Instances::new(policy.instances, policy.max_instances, first);
             let (module, policy, profiles) = (module.clone(), policy.clone(), Arc::clone(profiles));
             let (format, placement) = (*format, *placement);
-            let inner = Inner { module, policy, format, placement, instances, profiles, totals };
+            let inner =
+                Inner { module, policy, format, placement, host, instances, profiles, totals };
             Ok(Self { inner: Arc::new(inner), scope })
         })
         .await;
@@ -317,10 +323,8 @@ impl Inner {
     where
         R: DeserializeOwned + 'static,
     {
-        if self.profiles[at].is_trusted()
-            && let Some(seat) = Seat::of_this_thread(self.placement)
-        {
-            let mut turn = self.turn(at, scope).await?;
+        if let Some(seat) = self.seat(at) {
+            let mut turn = self.turn(&self.module.exports()[at].name, scope).await?;
             // The thread may be another one after waiting, but is of the same executor.
             let _seated = seat.sit();
             return self.run(&mut turn, at, &prepared, &scope.undroppable());
@@ -337,9 +341,9 @@ impl Inner {
     where
         R: DeserializeOwned + 'static,
     {
-        let turn = self.turn(at, scope).await?;
-        let (turn, returned, usage) = Self::run_on_worker(self, turn, at, arguments, scope).await?;
         let export = &self.module.exports()[at];
+        let turn = self.turn(&export.name, scope).await?;
+        let (turn, returned, usage) = Self::run_on_worker(self, turn, at, arguments, scope).await?;
         let result = returned.and_then(|returned| self.result(turn.instance(), export, returned));
         if result.is_err() {
             self.totals.count_failure();
@@ -355,18 +359,46 @@ impl Inner {
         let export = &self.module.exports()[at];
         let prepared = self.prepare(export, arguments)?;
         spans::traced_blocking(&spans::call(self, &export.name, 1), || {
-            let mut turn = match &scope.cancel {
-                None => self.instances.turn_blocking(),
-                Some(_) => pollster::block_on(self.turn(at, scope))?,
-            };
+            let mut turn = self.turn_blocking(&export.name, scope)?;
             self.run(&mut turn, at, &prepared, &scope.undroppable())
         })
     }
 
-    /// Waits for a turn, unless the call is cancelled first.
-    async fn turn(&self, at: usize, scope: &Scope) -> Result<Turn> {
+    /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
+    /// for it.
+    async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn> {
+        if self.host.is_running_here() {
+            return self.turn_now(function);
+        }
         let turn = scope.wait_for(self.instances.turn()).await;
-        turn.ok_or_else(|| self.cancelled(at))
+        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned() })
+    }
+
+    /// The same, blocking the thread.
+    fn turn_blocking(&self, function: &str, scope: &Scope) -> Result<Turn> {
+        if scope.cancel.is_some() {
+            return pollster::block_on(self.turn(function, scope));
+        }
+        if self.host.is_running_here() {
+            return self.turn_now(function);
+        }
+        Ok(self.instances.turn_blocking())
+    }
+
+    fn turn_now(&self, function: &str) -> Result<Turn> {
+        self.instances.turn_now().ok_or_else(|| SandboxError::NestedCall {
+            function: function.to_owned(),
+            message: "the guest that it would wait for waits for the host function".to_owned(),
+        })
+    }
+
+    /// The thread of an async caller, if a call may run on it: only of a function that has proven quick, and whose
+    /// host functions do not wait.
+    fn seat(&self, at: usize) -> Option<Seat> {
+        if !self.profiles[at].is_trusted() || self.host.waits() {
+            return None;
+        }
+        Seat::of_this_thread(self.placement)
     }
 
     fn cancelled(&self, at: usize) -> SandboxError {
@@ -394,7 +426,12 @@ impl Inner {
         let inner = Arc::clone(this);
         let outcome = on_worker(move || {
             let meter = inner.totals.begin_exact();
-            let instance = match turn.ready(&inner.module, &inner.policy, &cancellation) {
+            if let Some(instance) = turn.instance() {
+                // Those of earlier calls, which nobody wanted to know.
+                inner.take_host_calls(instance);
+            }
+            let ready = turn.ready(&inner.module, &inner.policy, &inner.host, &cancellation);
+            let instance = match ready {
                 Ok(instance) => instance,
                 Err(error) => return (turn, Err(error), ResourceUsage::default()),
             };
@@ -418,11 +455,12 @@ impl Inner {
     ) -> Result<R> {
         let trusted = self.profiles[at].is_trusted();
         let meter = if trusted { self.totals.begin_sampled() } else { self.totals.begin_exact() };
-        let result = turn.ready(&self.module, &self.policy, cancellation).and_then(|instance| {
-            let returned = instance.enter(at, arguments);
-            self.account(&meter, at, instance, arguments, &returned);
-            self.result(Some(instance), &self.module.exports()[at], returned?)
-        });
+        let result =
+            turn.ready(&self.module, &self.policy, &self.host, cancellation).and_then(|instance| {
+                let returned = instance.enter(at, arguments);
+                self.account(&meter, at, instance, arguments, &returned);
+                self.result(Some(instance), &self.module.exports()[at], returned?)
+            });
         if result.is_err() {
             self.totals.count_failure();
             turn.retire_poisoned();
@@ -452,6 +490,7 @@ impl Inner {
         let mut usage = meter.read();
         usage.bytes_in = arguments.bytes();
         usage.bytes_out = returned.as_ref().map_or(0, Returned::bytes);
+        usage.host_calls = self.take_host_calls(instance);
         usage.calls = 1;
         usage.failed_calls = u64::from(returned.is_err());
         if meter.is_timed() {
@@ -524,7 +563,7 @@ impl Inner {
     ) {
         let before = results.len();
         let meter = Meter::exact();
-        match turn.ready(&self.module, &self.policy, cancellation) {
+        match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
             Ok(instance) => {
                 let (mut returned, outcome) = instance.enter_each(at, arguments);
                 if outcome.is_err() && returned.len() == arguments.len() {
@@ -541,6 +580,12 @@ impl Inner {
         turn.retire_poisoned();
     }
 
+    /// How many host functions the guest called since this was last asked.
+    fn take_host_calls(&self, instance: &Instance) -> u64 {
+        // Most modules import none, and the look costs less than the exchange.
+        if self.host.is_empty() { 0 } else { instance.take_host_calls() }
+    }
+
     /// The same as [`account`](Self::account) for several calls with one entry.
     fn account_each<R>(
         &self,
@@ -551,6 +596,7 @@ impl Inner {
     ) {
         let mut usage = meter.read();
         usage.memory_high_water_bytes = instance.memory_bytes();
+        usage.host_calls = self.take_host_calls(instance);
         self.totals.count(results);
         self.totals.add(&usage, 1);
         self.profiles[at]

@@ -18,6 +18,8 @@ pub struct ResourceUsage {
     /// The guest's linear memory at its largest, in bytes. Linear memory never shrinks, so this is its
     /// size after the call.
     pub memory_high_water_bytes: u64,
+    /// How many functions of the host the guest called. WASI's are not among them.
+    pub host_calls: u64,
     /// Bytes copied into the guest through the exchange area.
     pub bytes_in: u64,
     /// Bytes of results in the exchange area.
@@ -36,6 +38,7 @@ impl AddAssign for ResourceUsage {
         };
         self.memory_high_water_bytes =
             self.memory_high_water_bytes.max(other.memory_high_water_bytes);
+        self.host_calls += other.host_calls;
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
     }
@@ -55,6 +58,7 @@ mod tests {
                 wall_time: Duration::from_millis(2),
                 cpu_time: Some(Duration::from_millis(1)),
                 memory_high_water_bytes,
+                host_calls: 2,
                 bytes_in: 10,
                 bytes_out: 20,
             };
@@ -67,6 +71,7 @@ mod tests {
                 wall_time: Duration::from_millis(6),
                 cpu_time: Some(Duration::from_millis(3)),
                 memory_high_water_bytes: 300,
+                host_calls: 6,
                 bytes_in: 30,
                 bytes_out: 60,
             }

@@ -78,6 +78,8 @@ pub(crate) struct CallControl {
     wall_clock: Option<Duration>,
     /// The limit of the current turn, in nanoseconds; [`UNLIMITED`] is none.
     limit_nanos: AtomicU64,
+    /// The call that the watchdog saw last, and since when it knows it.
+    seen: Mutex<Option<(u64, Instant)>>,
     stopped: tokio::sync::Notify,
 }
 
@@ -98,6 +100,7 @@ impl CallControl {
             seated: AtomicBool::new(false),
             wall_clock,
             limit_nanos: AtomicU64::new(nanos(wall_clock)),
+            seen: Mutex::new(None),
             stopped: tokio::sync::Notify::new(),
         }))
     }
@@ -113,6 +116,23 @@ impl CallControl {
     /// Shortens how long the current turn may take. It must not run yet.
     pub(crate) fn limit_turn(&self, limit: Duration) {
         self.limit_nanos.fetch_min(nanos(Some(limit)), Ordering::Relaxed);
+    }
+
+    /// How much of the limit the call in progress has left, to a tick; nothing if there is no limit.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let limit = self.wall_clock()?;
+        let running = self.sequence.load(Ordering::Relaxed) & !INTERRUPTING;
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(match seen {
+            Some((sequence, since)) if sequence == running => limit.saturating_sub(since.elapsed()),
+            // Not seen yet, so it began less than a tick ago.
+            _ => limit,
+        })
+    }
+
+    /// Notes a call that the watchdog had not seen before.
+    fn saw(&self, sequence: u64, now: Instant) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, now));
     }
 
     /// Begins a new turn: from now on only requests to stop this turn count.
@@ -240,8 +260,9 @@ impl Watchdog {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if !control.listed.swap(true, Ordering::SeqCst) {
             let seen = control.sequence.load(Ordering::Relaxed);
-            let control = Arc::clone(control);
-            entries.push(Entry { control, seen, since: Instant::now(), idle_ticks: 0 });
+            let (control, since) = (Arc::clone(control), Instant::now());
+            control.saw(seen, since);
+            entries.push(Entry { control, seen, since, idle_ticks: 0 });
         }
         drop(entries);
         self.wake.notify_one();
@@ -283,6 +304,7 @@ impl Entry {
         } else {
             self.seen = sequence;
             self.since = now;
+            control.saw(sequence, now);
         }
         let overdue =
             control.wall_clock().is_some_and(|limit| now.duration_since(self.since) >= limit);

@@ -65,8 +65,13 @@ impl Profile {
 pub(crate) async fn on_worker<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
+    let callers = tokio::runtime::Handle::try_current().ok();
     let span = tracing::Span::current();
-    match host_runtime()?.spawn_blocking(move || span.in_scope(work)).await {
+    let work = move || {
+        let _caller = super::waiting::for_caller(callers);
+        span.in_scope(work)
+    };
+    match host_runtime()?.spawn_blocking(work).await {
         Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -3,9 +3,12 @@
 use std::any::Any;
 
 use wasmer::{InstantiationError, LinkError, RuntimeError};
+use wasmer_types::ImportError;
 
 use super::{INSTANTIATION, Instance};
 use crate::error::{SandboxError, TrapCode};
+use crate::host::{Unwound, panic_message};
+use crate::module::signature_in_words;
 use crate::policy::PAGE_BYTES;
 use crate::sys::limits::most_pages;
 use crate::watchdog::StopReason;
@@ -22,6 +25,12 @@ impl Instance {
         if let Some(code) = crate::wasi::exit_code(&error) {
             return SandboxError::Exited { function: function.to_owned(), code };
         }
+        let error = match error.downcast::<Unwound>() {
+            Ok(unwound) => {
+                return unwound.into_error(function).unwrap_or_else(|| self.stopped(function));
+            }
+            Err(error) => error,
+        };
         if let Some(requested_bytes) = self.refusals.take_memory() {
             return SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() };
         }
@@ -53,9 +62,16 @@ impl Instance {
             InstantiationError::Start(error) | InstantiationError::Link(LinkError::Trap(error)) => {
                 self.runtime_failure(INSTANTIATION, error)
             }
-            InstantiationError::Link(LinkError::Import(module, name, error)) => {
-                SandboxError::IncompatibleImport { module, name, message: error.to_string() }
-            }
+            InstantiationError::Link(LinkError::Import(
+                module,
+                name,
+                ImportError::IncompatibleType(expected, given),
+            )) => SandboxError::IncompatibleImport {
+                module,
+                name,
+                expected: signature_in_words(&expected),
+                given: signature_in_words(&given),
+            },
             other => SandboxError::Instantiation { message: other.to_string() },
         }
     }
@@ -80,12 +96,7 @@ impl Instance {
 
 /// The error for a panic of the host's own code.
 pub(super) fn host_panic(function: &str, panic: &(dyn Any + Send)) -> SandboxError {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|message| (*message).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    SandboxError::HostPanic { function: function.to_owned(), message }
+    SandboxError::HostPanic { function: function.to_owned(), message: panic_message(panic) }
 }
 
 fn backtrace(error: &RuntimeError) -> Vec<String> {

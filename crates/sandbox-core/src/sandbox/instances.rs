@@ -6,6 +6,7 @@ use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
+use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
@@ -63,6 +64,16 @@ impl Instances {
         instance.try_lock()?.as_ref().map(Instance::memory_bytes)
     }
 
+    /// A turn that can be had at once, if there is one.
+    pub(super) fn turn_now(&self) -> Option<Turn> {
+        match self {
+            Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Persistent),
+            Self::Fresh(permits) => permits
+                .try_acquire_arc()
+                .map(|permit| Turn::Fresh { instance: None, _permit: permit }),
+        }
+    }
+
     /// Waits for a turn, in the order of asking.
     pub(super) async fn turn(&self) -> Turn {
         match self {
@@ -98,9 +109,10 @@ impl Turn {
         &mut self,
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<&mut Instance> {
-        let create = || Instance::create(module, policy, cancellation);
+        let create = || Instance::create(module, policy, host, cancellation);
         let instance = match self {
             Self::Persistent(slot) => {
                 if slot.is_none() {

@@ -131,8 +131,11 @@ impl Inner {
         if cancellation.is_cancelled() {
             return Err(self.cancelled(at));
         }
+        // A run takes no turn, so calls out of it may wait for one.
+        let host = self.host.detached();
         let meter = self.totals.begin_exact();
-        let launched = Instance::launch(&self.module, &self.policy, request.launch, cancellation);
+        let launched =
+            Instance::launch(&self.module, &self.policy, &host, request.launch, cancellation);
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);

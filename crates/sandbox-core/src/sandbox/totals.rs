@@ -20,6 +20,7 @@ pub(super) struct Totals {
     /// Plus one, since zero means that nothing is known.
     cpu_nanos: AtomicU64,
     memory_high_water_bytes: AtomicU64,
+    host_calls: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
 }
@@ -94,8 +95,12 @@ impl Totals {
             self.cpu_nanos.fetch_add(added, Ordering::Relaxed);
         }
         raise(&self.memory_high_water_bytes, usage.memory_high_water_bytes);
-        for (total, added) in [(&self.bytes_in, usage.bytes_in), (&self.bytes_out, usage.bytes_out)]
-        {
+        let counts = [
+            (&self.host_calls, usage.host_calls),
+            (&self.bytes_in, usage.bytes_in),
+            (&self.bytes_out, usage.bytes_out),
+        ];
+        for (total, added) in counts {
             if added > 0 {
                 total.fetch_add(added, Ordering::Relaxed);
             }
@@ -129,6 +134,7 @@ impl Totals {
             wall_time: Duration::from_nanos(read(&self.wall_nanos)),
             cpu_time: read(&self.cpu_nanos).checked_sub(1).map(Duration::from_nanos),
             memory_high_water_bytes: read(&self.memory_high_water_bytes),
+            host_calls: read(&self.host_calls),
             bytes_in: read(&self.bytes_in),
             bytes_out: read(&self.bytes_out),
         }
@@ -155,6 +161,7 @@ mod tests {
             wall_time: Duration::from_millis(2),
             cpu_time: Some(Duration::from_millis(1)),
             memory_high_water_bytes,
+            host_calls: 3,
             bytes_in: 10,
             bytes_out: 20,
             ..ResourceUsage::default()
@@ -176,6 +183,7 @@ mod tests {
             wall_time: Duration::from_millis(6),
             cpu_time: Some(Duration::from_millis(3)),
             memory_high_water_bytes: 300,
+            host_calls: 9,
             bytes_in: 30,
             bytes_out: 60,
         };

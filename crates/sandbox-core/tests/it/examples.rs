@@ -31,6 +31,7 @@ examples! {
     folders in "../../examples/folders.rs",
     fresh_instances in "../../examples/fresh_instances.rs",
     handles in "../../examples/handles.rs",
+    host_functions in "../../examples/host_functions.rs",
     limits_and_errors in "../../examples/limits_and_errors.rs",
     numbers in "../../examples/numbers.rs",
     pool in "../../examples/pool.rs",

@@ -10,6 +10,7 @@ mod escapes;
 mod examples;
 mod files;
 mod guests;
+mod host_functions;
 mod hostile;
 mod hostile_wasi;
 mod limits;
