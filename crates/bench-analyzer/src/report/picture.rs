@@ -10,7 +10,7 @@ use resvg::{tiny_skia, usvg};
 
 use super::dossier::{Dossier, Evidence};
 use super::plot::{self, Area, Drawn, LABEL, Words, font, palette};
-use super::words::{describe_side, remark, since, summary};
+use super::words::{describe_side, since, summary};
 use super::{Reporter, format_change, format_quantity, text};
 use crate::analyzer::AnalysisReport;
 
@@ -89,16 +89,14 @@ fn one(report: &AnalysisReport, dossier: &Dossier<'_>) -> io::Result<String> {
     let said = match dossier.comparison {
         Some(one) => {
             let mut said = format!(
-                "{}: {}, {} → {}",
+                "{}: {}, {} -> {}",
                 one.verdict,
                 format_change(one.change()),
                 format_quantity(one.baseline.value, unit),
                 format_quantity(one.current.value, unit)
             );
-            for part in [remark(one), dossier.origin.map(since).unwrap_or_default()] {
-                if !part.is_empty() {
-                    said.push_str(&format!(", {part}"));
-                }
+            if let Some(origin) = dossier.origin {
+                said.push_str(&format!(", {}", since(origin)));
             }
             said
         }

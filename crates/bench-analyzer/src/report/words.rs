@@ -129,7 +129,9 @@ pub fn since(origin: &Origin) -> String {
         OriginEvidence::ProvisionalStep => "since about",
         OriginEvidence::Sides => "somewhere in",
     };
-    match commits(origin.after_commit.as_deref(), origin.up_to_commit.as_deref()) {
+    let (after, up_to) = (origin.after_commit.as_deref(), origin.up_to_commit.as_deref());
+    match commits(after, up_to) {
+        Some(commit) if after == up_to => format!("on top of {commit} ({day})"),
         Some(commits) => format!("{how} {commits} ({day})"),
         None => match origin.evidence {
             OriginEvidence::Sides => format!("first seen in {} ({day})", origin.first_run),

@@ -201,7 +201,7 @@ fn files_take_the_format_of_their_ending() {
     assert_eq!(start("d.csv", 9), "benchmark");
     assert_eq!(start("e.xml", 5), "<?xml");
     assert_eq!(start("f.svg", 4), "<svg");
-    assert_eq!(&start("g.png", 8)[1..4], "PNG");
+    assert!(start("g.png", 8).contains("PNG"));
     assert_eq!(start("h.unknown", 2), "::");
     let finished = workspace.run(&[&REPORT[..], &["-o", "a.html"]].concat(), 0);
     assert!(finished.stdout.contains("Regressions"), "{}", finished.stdout);

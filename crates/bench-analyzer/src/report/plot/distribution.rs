@@ -94,21 +94,27 @@ pub(crate) fn draw(
 }
 
 fn legend(area: &Area<'_>, sides: &[Side], low: f64, high: f64) -> Drawn {
-    let mut x = 30;
-    for side in sides {
+    let width = i32::try_from(area.dim_in_pixel().0).unwrap_or(i32::MAX);
+    for (column, side) in (0..).zip(sides) {
+        let x = 30 + column * width / 2;
         let style = side.color.stroke_width(8);
         area.draw(&PathElement::new([(x, 26), (x + 30, 26)], style))?;
-        let runs = plural(side.medians.len(), "run", "runs");
-        let beyond = side.samples.iter().filter(|one| !(low..=high).contains(*one)).count();
-        let beyond = if beyond > 0 { format!(", {beyond} beyond") } else { String::new() };
         let text = format!(
-            "{}: {}, {runs}{beyond}",
+            "{}: {}, {}",
             side.name,
-            plural(side.samples.len(), "sample", "samples")
+            plural(side.samples.len(), "sample", "samples"),
+            plural(side.medians.len(), "run", "runs")
         );
         let style = font(LABEL, palette::INK, HPos::Left, VPos::Center);
-        area.draw(&Text::new(text.clone(), (x + 42, 26), style))?;
-        x += 42 + 13 * i32::try_from(text.chars().count()).unwrap_or(0) + 30;
+        area.draw(&Text::new(text, (x + 42, 26), style))?;
+    }
+    let outside =
+        |side: &Side| side.samples.iter().filter(|one| !(low..=high).contains(*one)).count();
+    let beyond: usize = sides.iter().map(outside).sum();
+    if beyond > 0 {
+        let text = format!("{} farther out", plural(beyond, "sample", "samples"));
+        let style = font(LABEL, palette::MUTED, HPos::Right, VPos::Center);
+        area.draw(&Text::new(text, (width - 30, 74), style))?;
     }
     Ok(())
 }

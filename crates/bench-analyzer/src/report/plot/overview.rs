@@ -8,18 +8,19 @@ use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
-use crate::report::words::{WORST_FIRST, describe_side, sign, summary, worst_first};
+use crate::report::words::{WORST_FIRST, describe_side, summary, worst_first};
 use crate::report::{format_change, format_quantity, text};
 
 /// How many comparisons fit.
 const ROWS: usize = 30;
-const WIDTH: u32 = 1800;
+const WIDTH: u32 = 2000;
 const HEAD: i32 = 150;
 const ROW: i32 = 52;
 const FOOT: i32 = 110;
-/// Where the columns are: names end, bars begin and end, values begin.
-const BARS: (i32, i32) = (640, 1300);
-const VALUES: i32 = 1330;
+/// Where the columns are.
+const NAMES: i32 = 230;
+const BARS: (i32, i32) = (810, 1450);
+const VALUES: i32 = 1490;
 
 /// The comparisons that are shown, and how many are not.
 pub(crate) fn chosen(report: &AnalysisReport) -> (Vec<&Comparison>, usize) {
@@ -44,10 +45,10 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
     let whole = [(0, 0), (i32::try_from(WIDTH).unwrap_or(0), bottom + FOOT)];
     area.draw(&Rectangle::new(whole, ShapeStyle::from(palette::PAPER).filled()))?;
     let heading = font(36, palette::INK, HPos::Left, VPos::Top);
-    area.draw(&Text::new(clipped(&summary(report), 96), (40, 30), heading))?;
+    area.draw(&Text::new(clipped(&summary(report), 112), (40, 30), heading))?;
     let sides = match &report.baseline {
         Some(baseline) => {
-            format!("{}  →  {}", describe_side(baseline), describe_side(&report.current))
+            format!("{}  ->  {}", describe_side(baseline), describe_side(&report.current))
         }
         None => describe_side(&report.current),
     };
@@ -72,13 +73,14 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         let color = palette::of(one.verdict);
         let label = |x, h| ((x, y), font(LABEL, palette::INK, h, VPos::Center));
         let (place, style) = label(40, HPos::Left);
-        let name = format!("{} {}", sign(one.verdict), text::name(&one.series));
-        area.draw(&Text::new(clipped(&name, 42), place, style.color(&color)))?;
+        area.draw(&Text::new(one.verdict.to_string(), place, style.color(&color)))?;
+        let (place, style) = label(NAMES, HPos::Left);
+        area.draw(&Text::new(clipped(&text::name(&one.series), 40), place, style))?;
         mark(area, &axis, one, color, y)?;
         let (place, style) = label(VALUES, HPos::Left);
         let unit = &one.series.unit;
         let values = format!(
-            "{} → {}",
+            "{} -> {}",
             format_quantity(one.baseline.value, unit),
             format_quantity(one.current.value, unit)
         );
@@ -87,7 +89,7 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         area.draw(&Text::new(format_change(one.change()), place, style.color(&color)))?;
     }
     let mut legend = format!(
-        "✗ regression  ✓ improvement  ? inconclusive  = unchanged; bars: {:.0}% intervals",
+        "bars: {:.0}% intervals; shaded: too small to matter",
         report.settings.level * 100.0
     );
     if rest > 0 {
