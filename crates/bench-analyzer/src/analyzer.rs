@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::detect::changes::SeriesChanges;
 use crate::detect::compare::{Compared, MachineEvent, compare, detectable_change};
+use crate::detect::origin::{Origin, origins};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
@@ -129,6 +131,9 @@ pub struct AnalysisReport {
     pub shape_changes: Vec<ShapeChange>,
     /// Set if most benchmarks moved together.
     pub machine_event: Option<MachineEvent>,
+    /// Since when regressions and improvements are there, where [`AnalysisReport::trace`] was given
+    /// their histories.
+    pub origins: Vec<Origin>,
     /// What else a reader has to know to judge the rest.
     pub notes: Vec<String>,
     /// The rules that were applied.
@@ -219,6 +224,23 @@ impl AnalysisReport {
     pub fn failing(&self) -> impl Iterator<Item = &Comparison> {
         let rate = self.settings.gate_error_rate;
         self.comparisons.iter().filter(move |comparison| comparison.fails_gate(rate))
+    }
+
+    /// Finds since when the changes are there, in the histories of their series.
+    #[must_use]
+    pub fn trace(
+        mut self,
+        baseline: &BenchmarkResults,
+        current: &BenchmarkResults,
+        histories: &[SeriesChanges],
+    ) -> Self {
+        self.origins = origins(&self.comparisons, baseline, current, histories);
+        self
+    }
+
+    /// Since when the change of a series is there, if it is known.
+    pub fn origin(&self, series: &Series) -> Option<&Origin> {
+        self.origins.iter().find(|one| one.series == *series)
     }
 
     /// How many comparisons came to `verdict`.

@@ -10,6 +10,7 @@ mod export;
 mod history;
 mod import;
 mod output;
+mod progress;
 mod report;
 mod runs;
 

@@ -5,6 +5,7 @@
 pub mod aa;
 pub mod changes;
 pub mod compare;
+pub mod origin;
 pub mod outliers;
 pub mod pattern;
 pub mod recommend;

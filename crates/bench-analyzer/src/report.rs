@@ -1,11 +1,20 @@
 //! Shows an [`AnalysisReport`], one file a format.
 
+pub mod csv;
+pub mod dossier;
+pub mod github;
 pub mod history;
+pub mod html;
 pub mod human;
 pub mod json;
+pub mod junit;
 pub mod markdown;
+pub mod picture;
+mod plot;
 mod quantity;
 mod table;
+pub mod text;
+pub mod words;
 
 pub use quantity::{format_change, format_quantity};
 

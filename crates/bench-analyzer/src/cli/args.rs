@@ -2,6 +2,7 @@
 
 use bench_analyzer::ingest::format::FileFormat;
 use bench_analyzer::model::{BaselineName, RunId, Selector};
+use bench_analyzer::report::html::HtmlReporter;
 use camino::Utf8PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -244,6 +245,25 @@ pub(super) struct ReportOptions {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: ReportFormat,
 
+    /// Write to FILE, in the format of its ending (html, md, json, csv, xml, svg, png), else in that
+    /// of --format; may be given several times
+    ///
+    /// What --format names goes to stdout as well, unless one of the files has that format.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Vec<Utf8PathBuf>,
+
+    /// Append the Markdown report to the file that GITHUB_STEP_SUMMARY names
+    #[arg(long)]
+    pub(super) step_summary: bool,
+
+    /// List every benchmark, however many did not change; always so where stdout is no terminal
+    #[arg(long)]
+    pub(super) all: bool,
+
+    /// For how many benchmarks an HTML report draws samples and history, worst first
+    #[arg(long, value_name = "N", default_value_t = HtmlReporter::PLOTS)]
+    pub(super) plots: usize,
+
     /// Exit with 1 if something is found; only replicated findings count
     #[arg(long, value_name = "WHAT")]
     pub(super) fail_on: Option<FailOn>,
@@ -266,10 +286,22 @@ pub(super) struct ReportOptions {
 pub(super) enum ReportFormat {
     /// For a terminal
     Human,
-    /// For programs
+    /// For programs; docs/report.schema.json describes it
     Json,
     /// For pull requests
     Markdown,
+    /// One page with plots, for browsers, phones and paper
+    Html,
+    /// For spreadsheets
+    Csv,
+    /// Test results in XML, for CI systems
+    Junit,
+    /// Annotations in the log of a GitHub workflow
+    Github,
+    /// A picture of all changes; with --filter for one benchmark, of its samples and history
+    Svg,
+    /// The same as pixels
+    Png,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

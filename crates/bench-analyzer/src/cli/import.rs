@@ -10,6 +10,7 @@ use camino::Utf8PathBuf;
 use super::Outcome;
 use super::args::{Circumstances, Import};
 use super::output::Output;
+use super::progress::Progress;
 
 pub(super) async fn run(
     store: &mut Store,
@@ -29,7 +30,10 @@ pub(super) async fn run(
     };
     let mut batch = read(&paths, command.format.file_format(), &destination, environment)?;
     command.circumstances.apply(&mut batch);
+    let mut progress = Progress::new();
+    progress.phase("storing the results");
     let outcome = store.import(&batch, &destination, environment.now).await?;
+    progress.finish();
     batch.notes.iter().for_each(|note| output.note(note));
     output.message(&describe(&outcome));
     note_if_older(store, &outcome, output).await?;
@@ -69,7 +73,10 @@ pub(super) fn read(
         Destination::NewSet | Destination::LatestSet => Wanted::CurrentAndBaselines,
     };
     let mut batch = ImportBatch::default();
+    let mut progress = Progress::new();
+    let mut counter = progress.count("reading results", paths.len());
     for path in paths {
+        counter.advance();
         if path.is_file() {
             if format.is_none()
                 && let Some(export) = format::read_export(path)?

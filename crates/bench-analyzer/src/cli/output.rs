@@ -1,6 +1,6 @@
 //! Data to stdout, messages to stderr, colours where they are wanted.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
@@ -34,6 +34,28 @@ impl Output {
         let mut buffer = io::BufWriter::new(&mut stdout);
         write(&mut buffer)?;
         buffer.flush()
+    }
+
+    /// How many columns a reader sees, if stdout is a terminal.
+    pub(super) fn columns(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = terminal_size::terminal_size_of(&stdout);
+        size.filter(|_| stdout.is_terminal()).map(|(width, _)| usize::from(width.0))
+    }
+
+    /// Writes data that is no text; refuses to pour it into a terminal.
+    pub(super) fn bytes(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let stdout = io::stdout();
+        anyhow::ensure!(
+            !stdout.is_terminal(),
+            "a picture is nothing for a terminal: add --output FILE, or redirect"
+        );
+        let mut buffer = io::BufWriter::new(stdout.lock());
+        write(&mut buffer)?;
+        Ok(buffer.flush()?)
     }
 
     /// Says something to the user. A message that cannot be shown is no reason to fail.

@@ -1,20 +1,26 @@
 //! `report`: imports what is new and says what changed.
 
+use std::collections::BTreeSet;
+
 use bench_analyzer::config::Config;
+use bench_analyzer::detect::changes::find_changes;
 use bench_analyzer::detect::settings::{Pattern, Settings};
+use bench_analyzer::detect::steps::StepSettings;
+use bench_analyzer::detect::verdict::{Comparison, Verdict};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion;
-use bench_analyzer::model::{BenchmarkResults, RunId};
-use bench_analyzer::report::Reporter;
-use bench_analyzer::report::{
-    human::HumanReporter, json::JsonReporter, markdown::MarkdownReporter,
-};
+use bench_analyzer::model::{BenchmarkResults, RunId, Series};
+use bench_analyzer::report::dossier::Evidence;
 use bench_analyzer::store::{Destination, Store};
-use bench_analyzer::{BenchmarkAnalyzer, Error};
+use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer, Error};
 
-use super::args::{Compare, FailOn, Report, ReportFormat, ReportOptions};
+use super::args::{Compare, FailOn, Report, ReportOptions};
 use super::output::Output;
+use super::progress::Progress;
 use super::{Outcome, import};
+use destination::Destinations;
+
+mod destination;
 
 pub(super) async fn run(
     store: &mut Store,
@@ -23,7 +29,10 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    let destinations = Destinations::new(&command.options, environment)?;
     import_what_is_new(store, &command, environment, output).await?;
+    let mut progress = Progress::new();
+    progress.phase("reading the results");
     // The baseline first: a name that does not exist is the likelier mistake.
     let mut baseline = match &command.baseline {
         Some(selector) => Some(store.results(selector).await?),
@@ -37,6 +46,7 @@ pub(super) async fn run(
     let baseline = baseline.filter(|baseline| {
         let same = same_measurements(baseline, &current);
         if same {
+            progress.finish();
             output.note(&format!(
                 "{} and {} are the same runs, so there is nothing to compare yet: change the \
                  code, measure again, and repeat this",
@@ -46,8 +56,8 @@ pub(super) async fn run(
         !same
     });
 
-    let analyzer = match baseline {
-        Some(baseline) => BenchmarkAnalyzer::new(baseline),
+    let analyzer = match &baseline {
+        Some(baseline) => BenchmarkAnalyzer::new(baseline.clone()),
         None => BenchmarkAnalyzer::without_baseline(),
     };
     let runs: Vec<RunId> = current.runs.iter().map(|run| run.id).collect();
@@ -60,17 +70,64 @@ pub(super) async fn run(
         .with_history(history)
         .with_blessings(store.blessings().await?)
         .analyze_results(&current);
-
-    let reporter: &dyn Reporter = match command.options.format {
-        ReportFormat::Human => &HumanReporter,
-        ReportFormat::Json => &JsonReporter,
-        ReportFormat::Markdown => &MarkdownReporter,
-    };
-    output.data(|stdout| reporter.write(&report, stdout))?;
+    let (report, evidence) =
+        gather(store, report, baseline, current, &destinations, &mut progress).await?;
+    progress.finish();
+    destinations.write(&report, &evidence, output)?;
+    let failing = report.failing().count();
     match command.options.fail_on {
-        Some(FailOn::Regression) if report.failing().next().is_some() => Ok(Outcome::Regressed),
+        Some(FailOn::Regression) if failing > 0 => {
+            let these = if failing == 1 { "1 regression fails" } else { "regressions fail" };
+            let count = if failing == 1 { String::new() } else { format!("{failing} ") };
+            output.message(&format!("{count}{these} the build (--fail-on regression)"));
+            Ok(Outcome::Regressed)
+        }
         _ => Ok(Outcome::Fine),
     }
+}
+
+/// Reads the past of what the report is about: of all benchmarks where a format shows it, else of
+/// those that changed, to say since when.
+async fn gather(
+    store: &mut Store,
+    report: AnalysisReport,
+    baseline: Option<BenchmarkResults>,
+    current: BenchmarkResults,
+    destinations: &Destinations,
+    progress: &mut Progress,
+) -> anyhow::Result<(AnalysisReport, Evidence)> {
+    let own = |series: &&Series| !series.metric.is_resource();
+    let wanted: BTreeSet<&Series> = if destinations.show_evidence() {
+        report.measured.iter().map(|one| &one.series).filter(own).collect()
+    } else {
+        let changed =
+            |one: &&Comparison| matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
+        report.comparisons.iter().filter(changed).map(|one| &one.series).collect()
+    };
+    let mut histories = Vec::new();
+    if !wanted.is_empty() {
+        let mut counter = progress.count("reading the history", wanted.len());
+        let is_wanted = |series: &Series| {
+            let wanted = wanted.contains(series);
+            if wanted {
+                counter.advance();
+            }
+            wanted
+        };
+        let timelines = store.timelines(is_wanted).await?;
+        progress.phase("looking for changes in the history");
+        let settings = StepSettings {
+            threshold: report.settings.relative_threshold.ln_1p(),
+            ..StepSettings::default()
+        };
+        histories = find_changes(timelines, &store.blessings().await?, &settings);
+    }
+    progress.phase("writing the report");
+    let report = match &baseline {
+        Some(baseline) => report.trace(baseline, &current, &histories),
+        None => report,
+    };
+    Ok((report, Evidence { baseline, current, histories }))
 }
 
 /// `compare`: a report of two sides that are stored already.

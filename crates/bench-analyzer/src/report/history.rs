@@ -6,9 +6,13 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::json::SCHEMA;
+use super::text::{self, sparkline, visible};
 use super::{format_change, format_quantity};
 use crate::detect::changes::{ChangePoint, SeriesChanges};
 use crate::detect::verdict::Verdict;
+
+/// How many bars show a series.
+const WIDTH: usize = 60;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -23,12 +27,12 @@ pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io:
     for one in changes {
         let points = &one.timeline.points;
         let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-        writeln!(output, "{BOLD}{}{BOLD:#}", one.timeline.series)?;
+        writeln!(output, "{BOLD}{}{BOLD:#}", text::name(&one.timeline.series))?;
         let latest = values.last().map(|value| format_quantity(*value, &one.timeline.series.unit));
         writeln!(
             output,
             "  {} {DIM}{} points, latest {}{DIM:#}",
-            sparkline(&values),
+            sparkline(&values, WIDTH),
             values.len(),
             latest.unwrap_or_default()
         )?;
@@ -75,7 +79,11 @@ fn write_change(
         remarks.push("with most other benchmarks".to_owned());
     }
     if let Some(blessing) = &change.acknowledged {
-        remarks.push(format!("accepted by {}: {}", blessing.author, blessing.reason));
+        remarks.push(format!(
+            "accepted by {}: {}",
+            visible(&blessing.author),
+            visible(&blessing.reason)
+        ));
     }
     let remarks = remarks.join("; ");
     writeln!(
@@ -94,39 +102,12 @@ fn write_change(
 
 fn commit_range(change: &ChangePoint) -> String {
     let short = |commit: &Option<String>| {
-        commit.as_deref().map(|sha| sha.get(..10).unwrap_or(sha).to_owned())
+        commit.as_deref().map(|sha| visible(sha.get(..10).unwrap_or(sha)))
     };
     match (short(&change.after_commit), short(&change.up_to_commit)) {
         (Some(after), Some(up_to)) => format!("commits {after}..{up_to}"),
         (None, Some(up_to)) => format!("up to commit {up_to}"),
         _ => "commits unknown".to_owned(),
-    }
-}
-
-/// At most sixty characters of bars, each the median of its share of the values.
-fn sparkline(values: &[f64]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const WIDTH: usize = 60;
-    let share = values.len().div_ceil(WIDTH).max(1);
-    let medians: Vec<f64> = values
-        .chunks(share)
-        .map(|chunk| crate::stats::quantile::median(&mut chunk.to_vec()))
-        .collect();
-    let low = medians.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let bar = |value: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 0 to 7 by construction"
-        )]
-        let index = ((value - low) / (high - low) * 7.0).round() as usize;
-        BARS[index.min(7)]
-    };
-    if high > low {
-        medians.into_iter().map(bar).collect()
-    } else {
-        BARS[3].to_string().repeat(medians.len())
     }
 }
 

@@ -5,9 +5,13 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 
 use super::table::{Cell, Table};
+use super::text::{self, sparkline, visible};
+use super::words::{self, WORST_FIRST, describe_side, remark, sign, summary, title, worst_first};
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
-use crate::analyzer::{AnalysisReport, SideInfo};
-use crate::detect::verdict::{Comparison, Replication, Severity, Verdict};
+use crate::analyzer::AnalysisReport;
+use crate::detect::verdict::{Comparison, Verdict};
+
+mod bar;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -15,17 +19,34 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default();
 
-/// Writes text with ANSI styles; a terminal that cannot show them has them stripped.
+/// Writes text with ANSI styles, every benchmark on a line as long as it takes; whoever writes to
+/// something that cannot show styles has to strip them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HumanReporter;
 
 impl Reporter for HumanReporter {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        TerminalReporter::default().write(report, output)
+    }
+}
+
+/// The same, fitted to the terminal of somebody who reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TerminalReporter {
+    /// How many columns there are; none if lines may be of any length.
+    pub columns: Option<usize>,
+    /// How many benchmarks to list of those that did not change or could not be decided; none for
+    /// all. What changed is always listed.
+    pub most: Option<usize>,
+}
+
+impl Reporter for TerminalReporter {
+    fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         headline(report, output)?;
         if report.baseline.is_some() {
-            comparisons(report, output)?;
+            self.comparisons(report, output)?;
         } else {
-            measured(report, output)?;
+            self.measured(report, output)?;
         }
         shapes(report, output)?;
         outliers(report, output)?;
@@ -34,41 +55,6 @@ impl Reporter for HumanReporter {
         writeln!(output)?;
         writeln!(output, "{BOLD}{}{BOLD:#}", summary(report))
     }
-}
-
-/// One sentence that says what the report comes to.
-pub(super) fn summary(report: &AnalysisReport) -> String {
-    if report.baseline.is_none() {
-        let count = report.measured.len();
-        let runs = report.current.runs.len();
-        return format!("{} in {}", plural(count, "series", "series"), plural(runs, "run", "runs"));
-    }
-    if report.comparisons.is_empty() {
-        return "nothing to compare: the two sides have no benchmark in common".to_owned();
-    }
-    format!(
-        "{}, {}, {} unchanged, {} inconclusive, of {}",
-        plural(report.count(Verdict::Regression), "regression", "regressions"),
-        plural(report.count(Verdict::Improvement), "improvement", "improvements"),
-        report.count(Verdict::Unchanged),
-        report.count(Verdict::Inconclusive),
-        plural(report.comparisons.len(), "benchmark", "benchmarks"),
-    )
-}
-
-pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// A side in a few words: its name, its runs and when and of what they were.
-pub(super) fn describe_side(side: &SideInfo) -> String {
-    let mut parts = vec![plural(side.runs.len(), "run", "runs")];
-    if let Some(newest) = side.runs.last() {
-        parts.push(newest.measured_at.strftime("%Y-%m-%d %H:%M UTC").to_string());
-        parts.extend(newest.revision.short());
-        parts.extend(newest.revision.branch.clone());
-    }
-    format!("{} ({})", side.name, parts.join(", "))
 }
 
 fn headline(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
@@ -81,52 +67,94 @@ fn headline(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<(
     }
 }
 
-fn comparisons(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    let sections = [
-        (Verdict::Regression, "Regressions", BAD),
-        (Verdict::Improvement, "Improvements", GOOD),
-        (Verdict::Inconclusive, "Inconclusive", OPEN),
-        (Verdict::Unchanged, "Unchanged", DIM),
-    ];
-    for (verdict, title, style) in sections {
-        let mut members: Vec<&Comparison> =
-            report.comparisons.iter().filter(|one| one.verdict == verdict).collect();
-        if verdict != Verdict::Unchanged {
-            members.sort_by(|a, b| b.factor_worse().total_cmp(&a.factor_worse()));
-        }
-        if verdict == Verdict::Improvement {
-            members.reverse();
-        }
-        if members.is_empty() {
-            continue;
-        }
-        writeln!(output, "\n{style}{title}{style:#}")?;
-        let mut table = Table::default();
-        members.iter().for_each(|one| table.push(comparison_row(one, style)));
-        table.write(output)?;
+fn style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Regression => BAD,
+        Verdict::Improvement => GOOD,
+        Verdict::Inconclusive => OPEN,
+        Verdict::Unchanged => DIM,
     }
-    let resources = report
-        .resource_analysis
-        .comparisons
-        .iter()
-        .filter(|one| matches!(one.verdict, Verdict::Regression | Verdict::Improvement));
-    let mut table = Table::default();
-    for one in resources {
-        let style = if one.verdict == Verdict::Regression { BAD } else { GOOD };
-        table.push(comparison_row(one, style));
-    }
-    if !table.is_empty() {
-        writeln!(output, "\n{BOLD}Resources{BOLD:#}")?;
-        table.write(output)?;
-    }
-    absent(report, output)
 }
 
-fn comparison_row(comparison: &Comparison, style: Style) -> Vec<Cell> {
+impl TerminalReporter {
+    fn comparisons(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let scale = bar::Scale::of(&report.comparisons);
+        let mut table = Table::fitting(self.columns);
+        for verdict in WORST_FIRST {
+            let members = worst_first(report, verdict);
+            if members.is_empty() {
+                continue;
+            }
+            let style = style(verdict);
+            let heading = format!("{} {} ({})", sign(verdict), title(verdict), members.len());
+            table.heading(heading, style);
+            let changed = matches!(verdict, Verdict::Regression | Verdict::Improvement);
+            let most = if changed { usize::MAX } else { self.most.unwrap_or(usize::MAX) };
+            for one in members.iter().take(most) {
+                table.push(comparison_row(one, report, scale, style));
+                if let Some(origin) = report.origin(&one.series) {
+                    let recent = sparkline(&origin.recent, 40);
+                    table.aside(format!("{} {recent}", words::since(origin)), DIM);
+                }
+            }
+            if members.len() > most {
+                let more = members.len() - most;
+                table.aside(format!("and {more} more: --all lists them"), DIM);
+            }
+        }
+        let resources = report
+            .resource_analysis
+            .comparisons
+            .iter()
+            .filter(|one| matches!(one.verdict, Verdict::Regression | Verdict::Improvement));
+        for (index, one) in resources.enumerate() {
+            if index == 0 {
+                table.heading("Resources".to_owned(), BOLD);
+            }
+            table.push(comparison_row(one, report, scale, style(one.verdict)));
+        }
+        if !table.is_empty() {
+            let (low, high) = scale.ends();
+            let (low, high) = (format_change(low), format_change(high));
+            writeln!(
+                output,
+                "{DIM}bars: from {low} to {high}, ● the change, ├─┤ its {:.0}% interval, \
+                 · too small to matter{DIM:#}",
+                report.settings.level * 100.0
+            )?;
+        }
+        table.write(output)?;
+        absent(report, output)
+    }
+
+    fn measured(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        writeln!(output)?;
+        let mut table = Table::fitting(self.columns);
+        for one in report.measured.iter().filter(|one| !one.series.metric.is_resource()) {
+            let rates = one.throughput.iter().map(|&work| format_rate(work, one.value));
+            table.push(vec![
+                Cell::left(text::name(&one.series)),
+                Cell::right(format_quantity(one.value, &one.series.unit)),
+                Cell::right(format!("+-{:.1}%", one.relative_spread * 100.0)).styled(DIM),
+                Cell::left(rates.collect::<Vec<_>>().join(", ")),
+            ]);
+        }
+        table.write(output)
+    }
+}
+
+fn comparison_row(
+    comparison: &Comparison,
+    report: &AnalysisReport,
+    scale: bar::Scale,
+    style: Style,
+) -> Vec<Cell> {
     let unit = &comparison.series.unit;
     let interval = comparison.interval;
+    let value = comparison.baseline.value.min(comparison.current.value);
+    let threshold = report.settings.threshold(&comparison.series, value);
     vec![
-        Cell::left(comparison.series.to_string()),
+        Cell::left(text::name(&comparison.series)),
         Cell::right(format_quantity(comparison.baseline.value, unit)),
         Cell::left("->"),
         Cell::right(format_quantity(comparison.current.value, unit)),
@@ -137,40 +165,9 @@ fn comparison_row(comparison: &Comparison, style: Style) -> Vec<Cell> {
             format_change(interval.high - 1.0)
         ))
         .styled(DIM),
+        Cell::left(scale.bar(comparison, threshold)).styled(style),
         Cell::left(remark(comparison)),
     ]
-}
-
-/// What has to be said about a comparison beside its numbers.
-pub(super) fn remark(comparison: &Comparison) -> String {
-    let mut parts = Vec::new();
-    if comparison.verdict == Verdict::Regression {
-        parts.push(format!("{} severity", Severity::of(comparison.factor_worse())));
-    }
-    if let Some(blessing) = &comparison.acknowledged {
-        parts.push(format!("accepted by {}: {}", blessing.author, blessing.reason));
-    }
-    if comparison.replication != Replication::Replicated {
-        parts.push(comparison.replication.to_string());
-    }
-    if let Some(reservation) = comparison.reservation {
-        parts.push(reservation.to_string());
-    } else if comparison.verdict == Verdict::Inconclusive {
-        parts.push(match comparison.runs_to_decide {
-            Some(runs) => format!("about {runs} more {} a side would decide", noun(runs)),
-            None => "too close to the threshold to decide".to_owned(),
-        });
-    }
-    if matches!(comparison.verdict, Verdict::Inconclusive | Verdict::Unchanged)
-        && comparison.detectable_change.is_finite()
-    {
-        parts.push(format!("could have seen {}", format_change(comparison.detectable_change)));
-    }
-    parts.join(", ")
-}
-
-fn noun(runs: u32) -> &'static str {
-    if runs == 1 { "run" } else { "runs" }
 }
 
 fn absent(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
@@ -182,26 +179,11 @@ fn absent(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()>
         if !series.is_empty() {
             writeln!(output, "\n{DIM}{title}{DIM:#}")?;
             for one in series {
-                writeln!(output, "  {one}")?;
+                writeln!(output, "  {}", text::name(one))?;
             }
         }
     }
     Ok(())
-}
-
-fn measured(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(output)?;
-    let mut table = Table::default();
-    for one in report.measured.iter().filter(|one| !one.series.metric.is_resource()) {
-        let rates = one.throughput.iter().map(|&throughput| format_rate(throughput, one.value));
-        table.push(vec![
-            Cell::left(one.series.to_string()),
-            Cell::right(format_quantity(one.value, &one.series.unit)),
-            Cell::right(format!("+-{:.1}%", one.relative_spread * 100.0)).styled(DIM),
-            Cell::left(rates.collect::<Vec<_>>().join(", ")),
-        ]);
-    }
-    table.write(output)
 }
 
 fn shapes(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
@@ -213,28 +195,19 @@ fn shapes(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()>
         writeln!(
             output,
             "  {}: the slowest tenth took {:.2} times the median before, {:.2} times now",
-            one.series, one.tail_before, one.tail_now
+            text::name(&one.series),
+            one.tail_before,
+            one.tail_now
         )?;
     }
     Ok(())
 }
 
 fn outliers(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    /// Below this share, outlying samples are what any system shows.
-    const WORTH_NAMING: f64 = 0.1;
     let mut table = Table::default();
     for one in &report.outliers {
-        let mut parts = Vec::new();
-        if one.share() > WORTH_NAMING {
-            let count = one.samples.total();
-            parts.push(format!("{count} of {} samples", one.sample_count));
-        }
-        for run in &one.runs {
-            let value = format_quantity(run.value, &one.series.unit);
-            parts.push(format!("{} at {value} (z {:+.1})", run.run, run.score));
-        }
-        if !parts.is_empty() {
-            table.push(vec![Cell::left(one.series.to_string()), Cell::left(parts.join(", "))]);
+        if let Some(which) = words::outliers(one) {
+            table.push(vec![Cell::left(text::name(&one.series)), Cell::left(which)]);
         }
     }
     if table.is_empty() {
@@ -250,18 +223,20 @@ fn advice(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()>
     }
     writeln!(output, "\n{BOLD}Recommendations{BOLD:#}")?;
     for one in &report.recommendations {
-        let name = one.test_name.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
-        writeln!(output, "  {name}{} {DIM}({}){DIM:#}", one.advice, one.evidence)?;
+        let name = one.test_name.as_deref().map(|name| format!("{}: ", visible(name)));
+        let (name, evidence) = (name.unwrap_or_default(), visible(&one.evidence));
+        writeln!(output, "  {name}{} {DIM}({evidence}){DIM:#}", one.advice)?;
     }
     Ok(())
 }
 
 fn notes(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    if !report.notes.is_empty() {
+    let undecided = words::undecided(report);
+    if !report.notes.is_empty() || undecided.is_some() {
         writeln!(output)?;
     }
-    for note in &report.notes {
-        writeln!(output, "{OPEN}note:{OPEN:#} {note}")?;
+    for note in report.notes.iter().chain(&undecided) {
+        writeln!(output, "{OPEN}note:{OPEN:#} {}", visible(note))?;
     }
     Ok(())
 }

@@ -2,14 +2,21 @@
 
 use std::io;
 
-use super::human::{describe_side, remark, summary};
+use super::text::visible;
+use super::words::{
+    self, WORST_FIRST, describe_side, remark, sign, summary, title, undecided, worst_first,
+};
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
 
-/// Writes GitHub-flavoured Markdown.
+/// Writes GitHub-flavoured Markdown, short enough for a comment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MarkdownReporter;
+
+/// How many rows a table has at most. GitHub refuses comments of more than 65,536 characters; a
+/// row takes about 150, and there are four tables.
+const ROWS: usize = 50;
 
 impl Reporter for MarkdownReporter {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
@@ -18,103 +25,150 @@ impl Reporter for MarkdownReporter {
         match &report.baseline {
             Some(baseline) => {
                 writeln!(output, "{} → {current}\n", escape(&describe_side(baseline)))?;
-                section(report, Verdict::Regression, "Regressions", Fold::Open, output)?;
-                section(report, Verdict::Improvement, "Improvements", Fold::Open, output)?;
-                section(report, Verdict::Inconclusive, "Inconclusive", Fold::Folded, output)?;
-                section(report, Verdict::Unchanged, "Unchanged", Fold::Folded, output)?;
+                for verdict in WORST_FIRST {
+                    section(report, verdict, output)?;
+                }
             }
             None => {
                 writeln!(output, "{current}\n")?;
                 measured(report, output)?;
             }
         }
-        for one in &report.shape_changes {
-            writeln!(
-                output,
-                "- `{}`: the slowest tenth of the samples took {:.2} times the median before, {:.2} \
-                 times now",
-                cell(&one.series.to_string()),
-                one.tail_before,
-                one.tail_now
-            )?;
-        }
-        for one in &report.recommendations {
-            let name = one.test_name.as_deref().map(|name| format!("`{name}`: "));
-            let name = name.unwrap_or_default();
-            writeln!(output, "- {name}{} ({})", escape(&one.advice), escape(&one.evidence))?;
-        }
-        for note in &report.notes {
-            writeln!(output, "> {}\n", escape(note))?;
+        absent(report, output)?;
+        remarks(report, output)?;
+        for note in report.notes.iter().chain(&undecided(report)) {
+            writeln!(output, "> {}\n", escape(&visible(note)))?;
         }
         Ok(())
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fold {
-    Open,
-    Folded,
-}
-
 fn section(
     report: &AnalysisReport,
     verdict: Verdict,
-    title: &str,
-    fold: Fold,
     output: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let mut members: Vec<&Comparison> =
-        report.comparisons.iter().filter(|one| one.verdict == verdict).collect();
+    let members = worst_first(report, verdict);
     if members.is_empty() {
         return Ok(());
     }
-    members.sort_by(|a, b| b.factor_worse().total_cmp(&a.factor_worse()));
-    match fold {
-        Fold::Open => writeln!(output, "#### {title}\n")?,
-        Fold::Folded => {
-            writeln!(output, "<details><summary>{title} ({})</summary>\n", members.len())?;
-        }
+    let (sign, title, count) = (sign(verdict), title(verdict), members.len());
+    let folded = matches!(verdict, Verdict::Inconclusive | Verdict::Unchanged);
+    if folded {
+        writeln!(output, "<details><summary>{sign} {title} ({count})</summary>\n")?;
+    } else {
+        writeln!(output, "#### {sign} {title} ({count})\n")?;
     }
-    writeln!(output, "| benchmark | baseline | current | change | 95% interval | remarks |")?;
+    let level = report.settings.level * 100.0;
+    writeln!(
+        output,
+        "| benchmark | baseline | current | change | {level:.0}% interval | remarks |"
+    )?;
     writeln!(output, "|---|--:|--:|--:|:-:|---|")?;
-    for one in members {
-        writeln!(
-            output,
-            "| `{}` | {} | {} | {} | {} to {} | {} |",
-            cell(&one.series.to_string()),
-            format_quantity(one.baseline.value, &one.series.unit),
-            format_quantity(one.current.value, &one.series.unit),
-            format_change(one.change()),
-            format_change(one.interval.low - 1.0),
-            format_change(one.interval.high - 1.0),
-            remark(one),
-        )?;
-    }
+    members.iter().take(ROWS).try_for_each(|one| row(one, report, output))?;
     writeln!(output)?;
-    if fold == Fold::Folded {
+    if count > ROWS {
+        writeln!(output, "and {} more: see the full report\n", count - ROWS)?;
+    }
+    if folded {
         writeln!(output, "</details>\n")?;
     }
     Ok(())
 }
 
+fn row(one: &Comparison, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    let mut said = remark(one);
+    if let Some(origin) = report.origin(&one.series) {
+        let comma = if said.is_empty() { "" } else { ", " };
+        said.push_str(&format!("{comma}{}", words::since(origin)));
+    }
+    writeln!(
+        output,
+        "| {} | {} | {} | {} | {} to {} | {} |",
+        code(&one.series.to_string()),
+        escape(&format_quantity(one.baseline.value, &one.series.unit)),
+        escape(&format_quantity(one.current.value, &one.series.unit)),
+        strong(one),
+        format_change(one.interval.low - 1.0),
+        format_change(one.interval.high - 1.0),
+        escape(&said),
+    )
+}
+
+fn strong(one: &Comparison) -> String {
+    let change = format_change(one.change());
+    match one.verdict {
+        Verdict::Regression | Verdict::Improvement => format!("**{change}**"),
+        Verdict::Inconclusive | Verdict::Unchanged => change,
+    }
+}
+
 fn measured(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    let own = || report.measured.iter().filter(|one| !one.series.metric.is_resource());
     writeln!(output, "| benchmark | value | spread of samples | rate |")?;
     writeln!(output, "|---|--:|--:|---|")?;
-    for one in report.measured.iter().filter(|one| !one.series.metric.is_resource()) {
+    for one in own().take(4 * ROWS) {
         let rates = one.throughput.iter().map(|&throughput| format_rate(throughput, one.value));
         writeln!(
             output,
-            "| `{}` | {} | {:.1}% | {} |",
-            cell(&one.series.to_string()),
-            format_quantity(one.value, &one.series.unit),
+            "| {} | {} | {:.1}% | {} |",
+            code(&one.series.to_string()),
+            escape(&format_quantity(one.value, &one.series.unit)),
             one.relative_spread * 100.0,
             rates.collect::<Vec<_>>().join(", ")
         )?;
     }
+    let count = own().count();
+    if count > 4 * ROWS {
+        writeln!(output, "\nand {} more: see the full report", count - 4 * ROWS)?;
+    }
     writeln!(output)
 }
 
-/// Names may hold what Markdown or HTML would take for markup.
+fn absent(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    let sides = [
+        ("Only in the baseline", &report.only_in_baseline),
+        ("Only in the current results", &report.only_in_current),
+    ];
+    for (title, series) in sides {
+        if series.is_empty() || report.baseline.is_none() {
+            continue;
+        }
+        writeln!(output, "<details><summary>{title} ({})</summary>\n", series.len())?;
+        for one in series.iter().take(ROWS) {
+            writeln!(output, "- {}", code(&one.to_string()))?;
+        }
+        if series.len() > ROWS {
+            writeln!(output, "- and {} more", series.len() - ROWS)?;
+        }
+        writeln!(output, "\n</details>\n")?;
+    }
+    Ok(())
+}
+
+fn remarks(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    for one in report.shape_changes.iter().take(ROWS) {
+        writeln!(
+            output,
+            "- {}: the slowest tenth of the samples took {:.2} times the median before, {:.2} times \
+             now",
+            code(&one.series.to_string()),
+            one.tail_before,
+            one.tail_now
+        )?;
+    }
+    for one in report.recommendations.iter().take(ROWS) {
+        let name = one.test_name.as_deref().map(|name| format!("{}: ", code(name)));
+        let (name, evidence) = (name.unwrap_or_default(), escape(&visible(&one.evidence)));
+        writeln!(output, "- {name}{} ({evidence})", escape(&one.advice))?;
+    }
+    if !report.shape_changes.is_empty() || !report.recommendations.is_empty() {
+        writeln!(output)?;
+    }
+    Ok(())
+}
+
+/// Text that Markdown and HTML take for nothing but text.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -122,14 +176,50 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
-            '*' | '_' | '`' | '|' | '[' | ']' | '\\' => escaped.extend(['\\', character]),
+            // A mention would notify somebody, and a number link to an issue.
+            '@' => escaped.push_str("&#64;"),
+            '#' => escaped.push_str("&#35;"),
+            '*' | '_' | '`' | '|' | '[' | ']' | '\\' | '~' => escaped.extend(['\\', character]),
             _ => escaped.push(character),
         }
     }
     escaped
 }
 
-/// Inside code spans only what ends the span or the cell matters.
-fn cell(text: &str) -> String {
-    text.replace('`', "'").replace('|', "\\|").replace(['\n', '\r'], " ")
+/// A name as code. Where it holds nothing that could end the code or the cell of a table, it
+/// stays readable in the source as well; anything else is spelled as HTML.
+fn code(name: &str) -> String {
+    let name = visible(name);
+    let plain = |character: char| !matches!(character, '`' | '|' | '\\');
+    if name.chars().all(plain) && name.trim() == name && !name.is_empty() {
+        return format!("`{name}`");
+    }
+    let mut escaped = String::from("<code>");
+    for character in name.chars() {
+        if character.is_ascii_punctuation() {
+            escaped.push_str(&format!("&#{};", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped + "</code>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_code() {
+        assert_eq!(code("group/f [x] <script>"), "`group/f [x] <script>`");
+        assert_eq!(code("a`b"), "<code>a&#96;b</code>");
+        assert_eq!(code("a|b"), "<code>a&#124;b</code>");
+        assert_eq!(code("a\\|b\n"), "<code>a&#92;&#124;b&#92;u&#123;a&#125;</code>");
+        assert_eq!(code(""), "<code></code>");
+    }
+
+    #[test]
+    fn text_is_never_markup() {
+        assert_eq!(escape("<b> @me #1 *x*"), "&lt;b&gt; &#64;me &#35;1 \\*x\\*");
+    }
 }

@@ -8,7 +8,51 @@ pub fn format_quantity(value: f64, unit: &Unit) -> String {
         "ns" => scaled(value, 1000.0, &["ns", "us", "ms", "s"]),
         "bytes" => scaled(value, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]),
         "count" => scaled(value, 1000.0, &["", "k", "M", "G"]).trim_end().to_owned(),
-        other => format!("{} {other}", digits(value)),
+        other => format!("{} {}", digits(value), super::text::visible(other)),
+    }
+}
+
+/// Numbers along an axis: all in one multiple of the unit, with as many digits as their distance
+/// asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AxisScale {
+    /// What a value is divided by.
+    pub(crate) factor: f64,
+    unit: String,
+    digits: usize,
+}
+
+impl AxisScale {
+    /// Fits values from `low` to `high`.
+    pub(crate) fn new(low: f64, high: f64, unit: &Unit) -> Self {
+        let (step, units): (f64, &[&str]) = match unit.as_str() {
+            "ns" => (1000.0, &["ns", "us", "ms", "s"]),
+            "bytes" => (1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]),
+            "count" => (1000.0, &["", "k", "M", "G"]),
+            other => (1.0, &[other]),
+        };
+        let (mut index, mut factor) = (0, 1.0);
+        while index + 1 < units.len() && high.abs() / factor >= step {
+            factor *= step;
+            index += 1;
+        }
+        // About five labels; two digits more than the first that differs would be clutter.
+        let distance = ((high - low) / factor / 5.0).abs();
+        let mut digits = 0;
+        while digits < 6 && distance > 0.0 && distance * 10_f64.powi(digits) < 1.0 {
+            digits += 1;
+        }
+        Self {
+            factor,
+            unit: super::text::visible(units.get(index).unwrap_or(&"")),
+            digits: usize::try_from(digits).unwrap_or(0),
+        }
+    }
+
+    /// A value that was divided by the factor already, as its label.
+    pub(crate) fn label(&self, scaled: f64) -> String {
+        let number = format!("{scaled:.*}", self.digits);
+        if self.unit.is_empty() { number } else { format!("{number} {}", self.unit) }
     }
 }
 
@@ -44,6 +88,12 @@ pub(crate) fn format_rate(throughput: Throughput, nanoseconds: f64) -> String {
             scaled(per_second, 1000.0, &["elem/s", "Kelem/s", "Melem/s", "Gelem/s"])
         }
     }
+}
+
+/// A number without the zeros that say nothing.
+pub(crate) fn trimmed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn scaled(value: f64, step: f64, units: &[&str]) -> String {
@@ -90,6 +140,16 @@ mod tests {
         assert_eq!(format_change(-0.000_001), "+0.0%");
         assert_eq!(format_change(11.0), "x12");
         assert_eq!(format_change(f64::MAX), "beyond x10000");
+    }
+
+    #[test]
+    fn an_axis_has_one_unit_and_no_more_digits_than_it_needs() {
+        let scale = AxisScale::new(1_000_000.0, 1_200_000.0, &Unit::nanoseconds());
+        assert_eq!(scale.label(1_100_000.0 / scale.factor), "1.10 ms");
+        let scale = AxisScale::new(0.0, 4096.0, &Unit::bytes());
+        assert_eq!(scale.label(2048.0 / scale.factor), "2.0 KiB");
+        let scale = AxisScale::new(5.0, 5.0, &Unit::count());
+        assert_eq!(scale.label(5.0), "5");
     }
 
     #[test]

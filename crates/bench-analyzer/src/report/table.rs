@@ -4,6 +4,8 @@ use std::io;
 
 use anstyle::Style;
 
+use super::text;
+
 /// Text with a style that takes no room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell {
@@ -33,15 +35,38 @@ impl Cell {
     }
 }
 
+#[derive(Debug, Clone)]
+enum Row {
+    Cells(Vec<Cell>),
+    /// Above the rows that follow, after an empty line.
+    Heading(Cell),
+    /// Below the row that it belongs to.
+    Aside(Cell),
+}
+
 /// Rows of cells, written with every column as wide as its widest cell.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Row>,
+    columns: Option<usize>,
 }
 
 impl Table {
+    /// A table that puts the last cells of its rows on lines of their own where they do not fit.
+    pub(crate) fn fitting(columns: Option<usize>) -> Self {
+        Self { rows: Vec::new(), columns }
+    }
+
     pub(crate) fn push(&mut self, row: Vec<Cell>) {
-        self.rows.push(row);
+        self.rows.push(Row::Cells(row));
+    }
+
+    pub(crate) fn heading(&mut self, text: String, style: Style) {
+        self.rows.push(Row::Heading(Cell::left(text).styled(style)));
+    }
+
+    pub(crate) fn aside(&mut self, text: String, style: Style) {
+        self.rows.push(Row::Aside(Cell::left(text).styled(style)));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -49,26 +74,63 @@ impl Table {
     }
 
     pub(crate) fn write(&self, output: &mut dyn io::Write) -> io::Result<()> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let widths = self.widths();
+        // Every cell has a space on either side, every line another one in front.
+        let before_last: usize =
+            1 + widths.iter().rev().skip(1).map(|width| width + 2).sum::<usize>();
+        let widest = before_last + 1 + widths.last().copied().unwrap_or(0);
+        let folds = self.columns.is_some_and(|columns| widest > columns);
         for row in &self.rows {
-            write!(output, " ")?;
-            for (index, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-                let padding = " ".repeat(width - cell.text.chars().count());
-                let Cell { text, style, align } = cell;
-                let last = index + 1 == row.len();
-                match align {
-                    Align::Left if last => write!(output, " {style}{text}{style:#}")?,
-                    Align::Left => write!(output, " {style}{text}{style:#}{padding} ")?,
-                    Align::Right => write!(output, " {padding}{style}{text}{style:#} ")?,
+            match row {
+                Row::Heading(cell) => {
+                    writeln!(output, "\n{}{}{:#}", cell.style, cell.text, cell.style)?
                 }
+                Row::Aside(cell) => {
+                    writeln!(output, "      {}{}{:#}", cell.style, cell.text, cell.style)?
+                }
+                Row::Cells(cells) => write_cells(cells, &widths, folds, output)?,
             }
-            writeln!(output)?;
         }
         Ok(())
     }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = Vec::new();
+        for row in &self.rows {
+            let Row::Cells(cells) = row else { continue };
+            widths.resize(widths.len().max(cells.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = (*width).max(text::width(&cell.text));
+            }
+        }
+        widths
+    }
+}
+
+fn write_cells(
+    cells: &[Cell],
+    widths: &[usize],
+    folds: bool,
+    output: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut line = String::from(" ");
+    for (index, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        let padding = " ".repeat(width.saturating_sub(text::width(&cell.text)));
+        let Cell { text, style, align } = cell;
+        let last = index + 1 == cells.len();
+        if last && folds {
+            let line_end = line.trim_end();
+            writeln!(output, "{line_end}")?;
+            if !text.is_empty() {
+                writeln!(output, "      {style}{text}{style:#}")?;
+            }
+            return Ok(());
+        }
+        match align {
+            Align::Left if last => line.push_str(&format!(" {style}{text}{style:#}")),
+            Align::Left => line.push_str(&format!(" {style}{text}{style:#}{padding} ")),
+            Align::Right => line.push_str(&format!(" {padding}{style}{text}{style:#} ")),
+        }
+    }
+    writeln!(output, "{}", line.trim_end())
 }

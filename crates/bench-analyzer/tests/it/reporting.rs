@@ -1,5 +1,6 @@
 //! Reports from the command line.
 
+use crate::redaction::redacted;
 use crate::workspace::Workspace;
 
 /// Three replicate runs a side of two benchmarks, of which one got slower.
@@ -113,28 +114,6 @@ fn help_teaches_the_way_in() {
     let finished = workspace.run(&["--help"], 0);
     assert!(finished.stdout.contains("bench-analyzer report --baseline main"));
     assert!(finished.stdout.contains("Exit codes"));
-}
-
-/// Replaces what differs from machine to machine and from time to time.
-fn redacted(text: &str) -> String {
-    let is_time = |word: &str| word.len() == 10 && word.bytes().filter(|b| *b == b'-').count() == 2;
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let words: Vec<&str> = line.split(' ').collect();
-        let mut kept = Vec::new();
-        let mut index = 0;
-        while let Some(word) = words.get(index) {
-            if is_time(word) {
-                kept.push("DATE TIME");
-                index += 1;
-            } else {
-                kept.push(word);
-            }
-            index += 1;
-        }
-        lines.push(kept.join(" "));
-    }
-    lines.join("\n")
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! The report for spreadsheets: one row a comparison.
+
+use std::io;
+
+use super::Reporter;
+use super::words::WORST_FIRST;
+use super::words::worst_first;
+use crate::analyzer::AnalysisReport;
+use crate::detect::verdict::Comparison;
+use crate::model::Series;
+
+/// Writes comma-separated values with a header: comparisons, worst first, or without a baseline
+/// whatever was measured. Values are in the unit of their row, changes are ratios (0.05 is five
+/// percent more), and cells that have no value are empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CsvReporter;
+
+impl Reporter for CsvReporter {
+    fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(output);
+        if report.baseline.is_some() {
+            writer.write_record(COMPARED)?;
+            let own = WORST_FIRST.iter().flat_map(|&verdict| worst_first(report, verdict));
+            for one in own.chain(&report.resource_analysis.comparisons) {
+                writer.write_record(compared(one, report))?;
+            }
+        } else {
+            writer.write_record(MEASURED)?;
+            for one in &report.measured {
+                let [benchmark, metric, unit, direction] = identity(&one.series);
+                writer.write_record([
+                    benchmark,
+                    metric,
+                    unit,
+                    direction,
+                    number(one.value),
+                    number(one.relative_spread),
+                    one.runs.to_string(),
+                    one.samples.to_string(),
+                ])?;
+            }
+        }
+        writer.flush()
+    }
+}
+
+const COMPARED: [&str; 20] = [
+    "benchmark",
+    "metric",
+    "unit",
+    "direction",
+    "verdict",
+    "baseline",
+    "current",
+    "change",
+    "change_low",
+    "change_high",
+    "p_value",
+    "adjusted_p_value",
+    "detectable_change",
+    "replication",
+    "baseline_runs",
+    "current_runs",
+    "runs_to_decide",
+    "fails_gate",
+    "after_commit",
+    "up_to_commit",
+];
+
+const MEASURED: [&str; 8] =
+    ["benchmark", "metric", "unit", "direction", "value", "relative_spread", "runs", "samples"];
+
+fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 20] {
+    let [benchmark, metric, unit, direction] = identity(&one.series);
+    let origin = report.origin(&one.series);
+    let commit = |commit: Option<&String>| cell(commit.map_or("", String::as_str));
+    [
+        benchmark,
+        metric,
+        unit,
+        direction,
+        one.verdict.to_string(),
+        number(one.baseline.value),
+        number(one.current.value),
+        number(one.change()),
+        number(one.interval.low - 1.0),
+        number(one.interval.high - 1.0),
+        number(one.p_value),
+        number(one.adjusted_p_value),
+        number(one.detectable_change),
+        one.replication.to_string(),
+        one.baseline.runs.to_string(),
+        one.current.runs.to_string(),
+        one.runs_to_decide.map(|runs| runs.to_string()).unwrap_or_default(),
+        one.fails_gate(report.settings.gate_error_rate).to_string(),
+        commit(origin.and_then(|one| one.after_commit.as_ref())),
+        commit(origin.and_then(|one| one.up_to_commit.as_ref())),
+    ]
+}
+
+fn identity(series: &Series) -> [String; 4] {
+    [
+        cell(series.benchmark.as_str()),
+        cell(series.metric.as_str()),
+        cell(series.unit.as_str()),
+        series.direction.as_str().to_owned(),
+    ]
+}
+
+/// A spreadsheet takes a text that begins like this for a formula and runs it; an apostrophe in
+/// front keeps it text.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { format!("'{text}") } else { text.to_owned() }
+}
+
+/// Infinity and "no bound known" have no number.
+fn number(value: f64) -> String {
+    if value.is_finite() && value < f64::MAX { value.to_string() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(cell("=cmd()"), "'=cmd()");
+        assert_eq!(cell("@x"), "'@x");
+        assert_eq!(cell("group/a"), "group/a");
+    }
+
+    #[test]
+    fn unknown_bounds_are_empty() {
+        assert_eq!(number(f64::MAX), "");
+        assert_eq!(number(f64::INFINITY), "");
+        assert_eq!(number(0.125), "0.125");
+    }
+}

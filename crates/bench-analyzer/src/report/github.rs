@@ -1,0 +1,93 @@
+//! The report for the log of a GitHub workflow: commands that the runner turns into annotations.
+
+use std::io;
+
+use super::text::{self, visible};
+use super::words::{remark, since, summary, undecided, worst_first};
+use super::{Reporter, format_change, format_quantity};
+use crate::analyzer::AnalysisReport;
+use crate::detect::verdict::{Comparison, Verdict};
+
+/// Writes workflow commands: an error for each regression that may fail a build, a warning for
+/// every other regression, a notice for each improvement and for the report as a whole.
+///
+/// The runner shows ten errors, ten warnings and ten notices of a step and drops the rest, so
+/// only the worst are written, and the last one says how many there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GithubReporter;
+
+/// How many annotations of one kind a step may have.
+const SHOWN: usize = 10;
+
+impl Reporter for GithubReporter {
+    fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let rate = report.settings.gate_error_rate;
+        let regressions = worst_first(report, Verdict::Regression);
+        let (failing, other): (Vec<&Comparison>, Vec<&Comparison>) =
+            regressions.iter().partition(|one| one.fails_gate(rate));
+        let improvements = worst_first(report, Verdict::Improvement);
+        annotate("error", "Regression", &failing, SHOWN, report, output)?;
+        annotate("warning", "Possible regression", &other, SHOWN, report, output)?;
+        // One notice is kept for the summary.
+        annotate("notice", "Improvement", &improvements, SHOWN - 1, report, output)?;
+        let mut whole = summary(report);
+        if let Some(undecided) = undecided(report) {
+            whole.push_str(&format!(". {undecided}"));
+        }
+        for note in &report.notes {
+            whole.push_str(&format!(". {}", visible(note)));
+        }
+        writeln!(output, "::notice title=Benchmarks::{}", message(&whole))
+    }
+}
+
+fn annotate(
+    command: &str,
+    title: &str,
+    comparisons: &[&Comparison],
+    most: usize,
+    report: &AnalysisReport,
+    output: &mut dyn io::Write,
+) -> io::Result<()> {
+    for one in comparisons.iter().take(most) {
+        let unit = &one.series.unit;
+        let name = text::name(&one.series);
+        let mut said = format!(
+            "{name}: {} ({} to {}), {} -> {}",
+            format_change(one.change()),
+            format_change(one.interval.low - 1.0),
+            format_change(one.interval.high - 1.0),
+            format_quantity(one.baseline.value, unit),
+            format_quantity(one.current.value, unit),
+        );
+        let remark = remark(one);
+        let since = report.origin(&one.series).map(since).unwrap_or_default();
+        for part in [remark, since].iter().filter(|part| !part.is_empty()) {
+            said.push_str(&format!(", {part}"));
+        }
+        let title = property(&format!("{title}: {name}"));
+        writeln!(output, "::{command} title={title}::{}", message(&said))?;
+    }
+    Ok(())
+}
+
+/// What the runner would take for the end of a command, as it wants it escaped.
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The same for the value of a property, which a comma or colon ends too.
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_command_early() {
+        assert_eq!(message("50%\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(property("a::b,c"), "a%3A%3Ab%2Cc");
+    }
+}

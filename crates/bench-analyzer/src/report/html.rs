@@ -1,0 +1,62 @@
+//! The report as one page that needs nothing but a browser: no network, no other file, no script.
+//!
+//! With a script it can search and sort as well. The page forbids itself everything else by a
+//! content security policy that names this one script by its hash, so that nothing in a
+//! benchmark's name could ever run, even if it were not escaped.
+
+mod detail;
+mod filters;
+mod page;
+mod row;
+
+use std::collections::HashSet;
+use std::io;
+
+use super::dossier::{Dossier, Evidence};
+use super::{Reporter, plot::palette};
+use crate::analyzer::AnalysisReport;
+use crate::model::Series;
+
+/// Writes a page for browsers, phones and paper.
+#[derive(Debug, Clone, Copy)]
+pub struct HtmlReporter<'e> {
+    /// What the report was made from.
+    pub evidence: &'e Evidence,
+    /// For how many benchmarks at most plots of samples and history are drawn: the worst, then those
+    /// with a change in their past, then the rest. All others still have their history as a
+    /// small line, and all their numbers. Each takes about 15 KB.
+    pub plots: usize,
+}
+
+impl HtmlReporter<'_> {
+    /// As many plots as keep a page of thousands of benchmarks quick to open.
+    pub const PLOTS: usize = 100;
+}
+
+impl Reporter for HtmlReporter<'_> {
+    fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let dossiers = Dossier::collect(report, self.evidence);
+        let plotted = worth_plotting(&dossiers, self.plots);
+        let page = page::render(report, &dossiers, &plotted)?;
+        output.write_all(page.into_string().as_bytes())
+    }
+}
+
+/// The benchmarks that get plots.
+fn worth_plotting<'r>(dossiers: &[Dossier<'r>], most: usize) -> HashSet<&'r Series> {
+    let eventful = dossiers.iter().filter(|one| one.is_eventful());
+    let others = dossiers.iter().filter(|one| !one.is_eventful());
+    eventful.chain(others).take(most).map(|one| one.series).collect()
+}
+
+/// The page's style, with dark colours for its plots.
+fn style() -> String {
+    let dark = palette::dark_rules("svg ");
+    format!(
+        "{}@media screen and (prefers-color-scheme:dark){{{dark}}}",
+        include_str!("html/style.css")
+    )
+}
+
+/// The page's script.
+const SCRIPT: &str = include_str!("html/script.js");

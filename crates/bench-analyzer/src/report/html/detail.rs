@@ -1,0 +1,323 @@
+//! The evidence about one benchmark.
+
+use std::io;
+
+use maud::{Markup, PreEscaped, html};
+
+use crate::analyzer::AnalysisReport;
+use crate::detect::changes::{ChangePoint, SeriesChanges};
+use crate::detect::outliers::OutlierDetection;
+use crate::detect::verdict::{Comparison, RatioInterval, Verdict};
+use crate::report::dossier::Dossier;
+use crate::report::plot::{self, Size, Words};
+use crate::report::quantity::format_rate;
+use crate::report::text::{self, plural, visible};
+use crate::report::words::{commits, remark, since};
+use crate::report::{format_change, format_quantity};
+
+const INTERVAL: Size = (960, 170);
+const PLOT: Size = (960, 420);
+
+/// Everything behind a line.
+pub(super) fn render(
+    dossier: &Dossier<'_>,
+    report: &AnalysisReport,
+    plots: bool,
+) -> io::Result<Markup> {
+    let drawn = if plots {
+        drawings(dossier, report)?
+    } else {
+        html! {}
+    };
+    Ok(html! {
+        div.d {
+            p.say { (conclusion(dossier, report)) }
+            (advice(dossier))
+            (drawn)
+            (facts(dossier, report))
+            (changes(dossier))
+            @if let Some(outliers) = dossier.outliers { (outlying(outliers)) }
+            @if let Some(shape) = dossier.shape {
+                p { "Slow iterations: the slowest tenth of the samples took "
+                    (format!("{:.2}", shape.tail_before)) " times the median before, "
+                    (format!("{:.2}", shape.tail_now)) " times now." }
+            }
+            (resources(dossier))
+        }
+    })
+}
+
+/// What the numbers say, as a sentence.
+fn conclusion(dossier: &Dossier<'_>, report: &AnalysisReport) -> String {
+    let Some(one) = dossier.comparison else {
+        let name = text::name(dossier.series);
+        let value = format_quantity(dossier.measured.value, &dossier.series.unit);
+        return match &report.baseline {
+            Some(baseline) => {
+                format!("{name}: {value}. It is not in {}.", visible(&baseline.name))
+            }
+            None => format!("{name}: {value}. There is nothing to compare with."),
+        };
+    };
+    let level = report.settings.level * 100.0;
+    let size = format!(
+        "{} ({level:.0}% interval {})",
+        format_change(one.change()),
+        interval(one.interval)
+    );
+    let mut said = match one.verdict {
+        Verdict::Regression => format!("Worse by {size}"),
+        Verdict::Improvement => format!("Better by {size}"),
+        Verdict::Unchanged => {
+            format!("Unchanged: {size} is too small to matter")
+        }
+        Verdict::Inconclusive => format!("Not decided: {size}"),
+    };
+    for part in [remark(one), dossier.origin.map(since).unwrap_or_default()] {
+        if !part.is_empty() {
+            said.push_str(&format!("; {part}"));
+        }
+    }
+    if one.fails_gate(report.settings.gate_error_rate) {
+        said.push_str("; fails a build that must not regress");
+    }
+    said + "."
+}
+
+fn interval(interval: RatioInterval) -> String {
+    format!("{} to {}", format_change(interval.low - 1.0), format_change(interval.high - 1.0))
+}
+
+fn drawings(dossier: &Dossier<'_>, report: &AnalysisReport) -> io::Result<Markup> {
+    let name = text::name(dossier.series);
+    let mut figures = Vec::new();
+    if let Some(one) = dossier.comparison {
+        let words = Words {
+            title: format!("{name}: the change with its interval"),
+            description: format!("{}, {}", format_change(one.change()), interval(one.interval)),
+        };
+        let value = one.baseline.value.min(one.current.value);
+        let threshold = report.settings.threshold(dossier.series, value);
+        let svg = plot::svg(INTERVAL, &words, |area| plot::interval::draw(area, one, threshold))?;
+        let caption = match one.bootstrap {
+            Some(_) => {
+                "The change and its interval; below it, thinner, the interval by the bootstrap. \
+                 Changes inside the shaded zone are too small to matter."
+            }
+            None => {
+                "The change and its interval. Changes inside the shaded zone are too small to \
+                 matter."
+            }
+        };
+        figures.push((svg, caption));
+    }
+    let words = Words {
+        title: format!("{name}: where the samples lie"),
+        description: sides_in_words(dossier),
+    };
+    let svg = plot::svg(PLOT, &words, |area| {
+        plot::distribution::draw(area, dossier.baseline, dossier.current)
+    })?;
+    figures.push((svg, "The samples of each side; dots are the medians of the runs."));
+    if let Some(history) = dossier.history.filter(|one| one.timeline.points.len() > 1) {
+        let words =
+            Words { title: format!("{name}: history"), description: history_in_words(history) };
+        let svg = plot::svg(PLOT, &words, |area| plot::history::draw(area, history))?;
+        figures.push((svg, "The history: a point for each set of runs, oldest first."));
+    }
+    Ok(html! {
+        div.plots { @for (svg, caption) in figures {
+            figure { (PreEscaped(svg)) figcaption { (caption) } }
+        } }
+    })
+}
+
+fn sides_in_words(dossier: &Dossier<'_>) -> String {
+    let side = |name: &str, result: Option<&crate::model::BenchmarkResult>| {
+        result.map(|one| {
+            let value = format_quantity(one.typical(), &one.series.unit);
+            let samples = one.measurements.iter().map(|m| m.samples.len()).sum();
+            format!("{name}: {} around {value}", plural(samples, "sample", "samples"))
+        })
+    };
+    let sides = [side("baseline", dossier.baseline), side("current", dossier.current)];
+    sides.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn history_in_words(history: &SeriesChanges) -> String {
+    let unit = &history.timeline.series.unit;
+    let points = &history.timeline.points;
+    let mut said = plural(points.len(), "point", "points");
+    if let (Some(first), Some(last)) = (points.first(), points.last()) {
+        said.push_str(&format!(
+            " from {} to {}, the first {}, the last {}",
+            first.measured_at.strftime("%Y-%m-%d"),
+            last.measured_at.strftime("%Y-%m-%d"),
+            format_quantity(first.value, unit),
+            format_quantity(last.value, unit)
+        ));
+    }
+    for change in &history.change_points {
+        let day = change.measured_at.strftime("%Y-%m-%d");
+        said.push_str(&format!("; {} on {day}", format_change(change.change)));
+    }
+    said
+}
+
+fn facts(dossier: &Dossier<'_>, report: &AnalysisReport) -> Markup {
+    let unit = &dossier.series.unit;
+    let measured = dossier.measured;
+    let rates: Vec<String> =
+        measured.throughput.iter().map(|&work| format_rate(work, measured.value)).collect();
+    let on = |runs: usize, samples: usize| {
+        format!("{}, {}", plural(runs, "run", "runs"), plural(samples, "sample", "samples"))
+    };
+    html! {
+        dl {
+            @if let Some(one) = dossier.comparison {
+                div { dt { "baseline" } dd { (format_quantity(one.baseline.value, unit))
+                    small { (on(one.baseline.runs, one.baseline.samples)) } } }
+                div { dt { "current" } dd { (format_quantity(one.current.value, unit))
+                    small { (on(one.current.runs, one.current.samples)) } } }
+                div { dt { "change" } dd { (format_change(one.change())) small { (interval(one.interval)) } } }
+                @if let Some(bootstrap) = one.bootstrap {
+                    div { dt { "bootstrap" } dd { (interval(bootstrap)) small { "second opinion" } } }
+                }
+                div { dt { "p-value" } dd { (probability(one.p_value))
+                    small { (probability(one.adjusted_p_value)) " among all " (report.comparisons.len()) } } }
+                div { dt { "rests on" } dd { (one.replication) } }
+                @if one.detectable_change < 10.0 {
+                    div { dt { "could have seen" } dd { (format_change(one.detectable_change)) } }
+                }
+            } @else {
+                div { dt { "value" } dd { (format_quantity(measured.value, unit))
+                    small { (on(measured.runs, measured.samples)) } } }
+            }
+            div { dt { "spread of samples" } dd { (format!("{:.1}%", measured.relative_spread * 100.0)) } }
+            @if !rates.is_empty() { div { dt { "rate" } dd { (rates.join(", ")) } } }
+        }
+    }
+}
+
+fn probability(p_value: f64) -> String {
+    if p_value < 0.001 { format!("{p_value:.0e}") } else { format!("{p_value:.3}") }
+}
+
+fn changes(dossier: &Dossier<'_>) -> Markup {
+    let Some(history) = dossier.history.filter(|one| !one.change_points.is_empty()) else {
+        return html! {};
+    };
+    let unit = &history.timeline.series.unit;
+    html! {
+        h3 { "Changes of level in the history" }
+        div.scroll { table {
+            thead { tr { th { "measured" } th { "commits" } th { "run" } th { "before" } th { "after" }
+                th { "change" } th { "remarks" } } }
+            tbody { @for change in history.change_points.iter().rev() { tr {
+                td { (change.measured_at.strftime("%Y-%m-%d %H:%M")) }
+                td { @match commits(change.after_commit.as_deref(), change.up_to_commit.as_deref()) {
+                    Some(range) => code { (range) },
+                    None => "unknown",
+                } }
+                td { (change.run) }
+                td.r { (format_quantity(change.before, unit)) }
+                td.r { (format_quantity(change.after, unit)) }
+                td class={ "r v-" (change.verdict) } { (word(change)) " " (format_change(change.change)) }
+                td { (remarks(change)) }
+            } } }
+        } }
+    }
+}
+
+fn word(change: &ChangePoint) -> &'static str {
+    match change.verdict {
+        Verdict::Regression => "worse",
+        Verdict::Improvement => "better",
+        Verdict::Inconclusive | Verdict::Unchanged => "changed",
+    }
+}
+
+fn remarks(change: &ChangePoint) -> String {
+    let mut remarks = Vec::new();
+    if change.provisional {
+        remarks.push("provisional: too few later points".to_owned());
+    }
+    if change.machine_event {
+        remarks.push("with most other benchmarks".to_owned());
+    }
+    if let Some(blessing) = &change.acknowledged {
+        let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
+        remarks.push(format!("accepted by {author}: {reason}"));
+    }
+    remarks.join("; ")
+}
+
+fn outlying(one: &OutlierDetection) -> Markup {
+    let counts = [
+        (one.samples.high_severe, "far above"),
+        (one.samples.high_mild, "above"),
+        (one.samples.low_mild, "below"),
+        (one.samples.low_severe, "far below"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, place)| format!("{count} {place}"))
+        .collect();
+    html! {
+        p {
+            "Outliers, kept in every calculation: " (one.samples.total()) " of "
+            (plural(one.sample_count, "sample", "samples"))
+            @if !counts.is_empty() { " (" (counts.join(", ")) " Tukey's fences)" }
+            @for run in &one.runs {
+                "; " (run.run) " at " (format_quantity(run.value, &one.series.unit))
+                (format!(" (z {:+.1})", run.score))
+            }
+            "."
+        }
+    }
+}
+
+fn resources(dossier: &Dossier<'_>) -> Markup {
+    let compared: &[&Comparison] = &dossier.resources;
+    let alone: Vec<_> = dossier
+        .measured_resources
+        .iter()
+        .filter(|one| compared.iter().all(|other| other.series != one.series))
+        .collect();
+    html! {
+        @if !compared.is_empty() || !alone.is_empty() {
+            h3 { "Resources" }
+            div.scroll { table {
+                thead { tr { th { "resource" } th { "baseline" } th { "current" } th { "change" }
+                    th { "interval" } th { "verdict" } } }
+                tbody {
+                    @for one in compared { tr {
+                        td { (visible(one.series.metric.as_str())) }
+                        td.r { (format_quantity(one.baseline.value, &one.series.unit)) }
+                        td.r { (format_quantity(one.current.value, &one.series.unit)) }
+                        td.r { (format_change(one.change())) }
+                        td { (interval(one.interval)) }
+                        td class={ "v-" (one.verdict) } { (one.verdict) }
+                    } }
+                    @for one in alone { tr {
+                        td { (visible(one.series.metric.as_str())) }
+                        td {}
+                        td.r { (format_quantity(one.value, &one.series.unit)) }
+                        td {} td {} td {}
+                    } }
+                }
+            } }
+        }
+    }
+}
+
+fn advice(dossier: &Dossier<'_>) -> Markup {
+    html! {
+        @if !dossier.advice.is_empty() {
+            ul.advice { @for one in &dossier.advice {
+                li { b { "Recommendation: " } (visible(&one.advice)) " (" (visible(&one.evidence)) ")" }
+            } }
+        }
+    }
+}

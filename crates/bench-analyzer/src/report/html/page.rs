@@ -1,0 +1,206 @@
+//! The page around the benchmarks.
+
+use std::collections::HashSet;
+use std::io;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+use super::filters::{self, Kind};
+use super::row::{self, RowScale};
+use super::{SCRIPT, style};
+use crate::analyzer::{AnalysisReport, SideInfo};
+use crate::model::Series;
+use crate::report::dossier::Dossier;
+use crate::report::text::{self, plural, visible};
+use crate::report::words::{summary, undecided};
+
+/// The whole page.
+pub(super) fn render(
+    report: &AnalysisReport,
+    dossiers: &[Dossier<'_>],
+    plotted: &HashSet<&Series>,
+) -> io::Result<Markup> {
+    let scale = RowScale::of(report);
+    let rows: Vec<Markup> = dossiers
+        .iter()
+        .map(|one| row::render(one, report, scale, plotted.contains(one.series)))
+        .collect::<io::Result<_>>()?;
+    let style = PreEscaped(style());
+    Ok(html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(policy());
+                title { (title(report)) }
+                style { (style) }
+            }
+            body {
+                header {
+                    h1 { "Benchmarks" }
+                    p.summary { (summary(report)) }
+                    (sides(report))
+                    (notes(report))
+                }
+                main {
+                    (filters::render(dossiers))
+                    (legend(report, scale))
+                    div #list {
+                        @for (index, row) in rows.iter().enumerate() {
+                            @if let Some(kind) = starts_group(dossiers, index) {
+                                h2 class={ "v-" (kind.id()) } { (kind.title()) }
+                            }
+                            (row)
+                        }
+                    }
+                    p #nothing hidden { "No benchmark matches." }
+                    (absent("Only in the baseline", &report.only_in_baseline))
+                    (absent("Only in the current results", &report.only_in_current))
+                    (general_advice(report))
+                }
+                footer { (rules(report)) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    })
+}
+
+/// Nothing but the style and the one script of this page.
+fn policy() -> String {
+    let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; \
+         base-uri 'none'; form-action 'none'"
+    )
+}
+
+fn title(report: &AnalysisReport) -> String {
+    match &report.baseline {
+        Some(baseline) => {
+            format!(
+                "Benchmarks: {} against {}",
+                visible(&report.current.name),
+                visible(&baseline.name)
+            )
+        }
+        None => format!("Benchmarks: {}", visible(&report.current.name)),
+    }
+}
+
+/// The group that begins at this benchmark, if one does.
+fn starts_group(dossiers: &[Dossier<'_>], index: usize) -> Option<Kind> {
+    let kind = |index: usize| dossiers.get(index).map(Kind::of);
+    let before = index.checked_sub(1).and_then(kind);
+    kind(index).filter(|this| before != Some(*this))
+}
+
+fn sides(report: &AnalysisReport) -> Markup {
+    let baseline = report.baseline.as_ref().map(|side| ("Baseline", side));
+    let sides: Vec<(&str, &SideInfo)> =
+        baseline.into_iter().chain([("Current", &report.current)]).collect();
+    html! {
+        div.scroll { table.sides {
+            thead { tr {
+                th {} th { "name" } th { "runs" } th { "measured" } th { "commit" } th { "branch" }
+                th { "machine" } th { "compiler" }
+            } }
+            tbody { @for (role, side) in sides {
+                @let newest = side.runs.last();
+                tr {
+                    th scope="row" { (role) }
+                    td { (visible(&side.name)) }
+                    td { (side.runs.len()) }
+                    td { @if let Some(run) = newest {
+                        time datetime=(run.measured_at) { (run.measured_at.strftime("%Y-%m-%d %H:%M UTC")) }
+                    } }
+                    td { @if let Some(commit) = newest.and_then(|run| run.revision.short()) {
+                        code { (visible(&commit)) }
+                    } @else { "unknown" } }
+                    td { @if let Some(branch) = newest.and_then(|run| run.revision.branch.as_ref()) {
+                        (visible(branch))
+                    } @else { "unknown" } }
+                    td { @if let Some(run) = newest {
+                        (visible(&run.fingerprint.cpu)) ", "
+                        (plural(usize::try_from(run.fingerprint.cores).unwrap_or(0), "core", "cores"))
+                        ", " (visible(&run.fingerprint.os))
+                    } }
+                    td { @if let Some(run) = newest { (visible(&run.fingerprint.rustc)) } }
+                }
+            } }
+        } }
+    }
+}
+
+fn notes(report: &AnalysisReport) -> Markup {
+    let undecided = undecided(report);
+    html! {
+        @if !report.notes.is_empty() || undecided.is_some() {
+            ul.notes { @for note in report.notes.iter().chain(&undecided) { li { (visible(note)) } } }
+        }
+    }
+}
+
+fn legend(report: &AnalysisReport, scale: RowScale) -> Markup {
+    html! {
+        @if report.baseline.is_some() {
+            p.legend {
+                "Each line: the verdict, the benchmark, baseline → current, the change, its "
+                (format!("{:.0}", report.settings.level * 100.0))
+                "% interval on a scale from " (scale.ends().0) " to " (scale.ends().1)
+                " (the middle is no change), and its history. Open a line for the evidence."
+            }
+        } @else {
+            p.legend { "Each line: the benchmark, its value, and its history. Open a line for the evidence." }
+        }
+    }
+}
+
+fn absent(title: &str, series: &[Series]) -> Markup {
+    html! {
+        @if !series.is_empty() {
+            details.plain {
+                summary { (title) " (" (series.len()) ")" }
+                ul { @for one in series { li { (text::name(one)) } } }
+            }
+        }
+    }
+}
+
+fn general_advice(report: &AnalysisReport) -> Markup {
+    let general = || report.recommendations.iter().filter(|one| one.test_name.is_none());
+    html! {
+        @if general().next().is_some() {
+            h2 { "Recommendations" }
+            ul { @for one in general() {
+                li { (visible(&one.advice)) " (" (visible(&one.evidence)) ")" }
+            } }
+        }
+    }
+}
+
+fn rules(report: &AnalysisReport) -> Markup {
+    let settings = &report.settings;
+    let percent = |ratio: f64| format!("{}%", crate::report::quantity::trimmed(ratio * 100.0));
+    html! {
+        h2 { "How to read this" }
+        p {
+            "A regression or improvement is significant (p ≤ " (settings.alpha)
+            ", and of all that are listed at most " (percent(settings.false_discovery_rate))
+            " are expected to be false), and its whole interval lies beyond the practical threshold of "
+            (percent(settings.relative_threshold)) " or " (settings.absolute_threshold_ns) " ns. "
+            b { "Unchanged" } " means that the interval lies inside of it; "
+            b { "inconclusive" } " that more runs are needed, and says how many. "
+            b { "Replicated" } " rests on three or more runs a side; "
+            b { "borrowed" } " takes the spread between runs from history; "
+            b { "unreplicated" } " assumes it, is a hint, and never fails a build. "
+            "In histories a vertical line is a change of level, a thin grey one another machine or \
+             compiler, and a circle an outlier."
+        }
+        p { "bench-analyzer " (env!("CARGO_PKG_VERSION")) }
+    }
+}

@@ -1,0 +1,102 @@
+//! One benchmark: a line to skim, and behind it the evidence.
+
+use std::io;
+
+use maud::{Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+use super::detail;
+use super::filters::Kind;
+use crate::analyzer::AnalysisReport;
+use crate::detect::verdict::{Comparison, Verdict};
+use crate::model::Series;
+use crate::report::dossier::Dossier;
+use crate::report::plot::{Words, sparkline};
+use crate::report::text::{self, plural};
+use crate::report::{format_change, format_quantity};
+
+/// The scale of the intervals in all lines: a log ratio on either side of no change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct RowScale(f64);
+
+impl RowScale {
+    /// Wide enough for most of what changed.
+    pub(super) fn of(report: &AnalysisReport) -> Self {
+        let mut reach: Vec<f64> = report
+            .comparisons
+            .iter()
+            .filter(|one| matches!(one.verdict, Verdict::Regression | Verdict::Improvement))
+            .flat_map(|one| [one.interval.low.ln().abs(), one.interval.high.ln().abs()])
+            .collect();
+        reach.sort_by(f64::total_cmp);
+        let most = reach.get(reach.len() * 9 / 10).copied().unwrap_or(0.05);
+        Self(most.clamp(0.03, 1.386))
+    }
+
+    /// Both ends in words.
+    pub(super) fn ends(self) -> (String, String) {
+        (format_change((-self.0).exp_m1()), format_change(self.0.exp_m1()))
+    }
+
+    /// The place of a ratio in percent of the width.
+    fn place(self, ratio: f64) -> f64 {
+        ((ratio.ln() / self.0).clamp(-1.0, 1.0) + 1.0) * 50.0
+    }
+}
+
+/// The line and its evidence.
+pub(super) fn render(
+    dossier: &Dossier<'_>,
+    report: &AnalysisReport,
+    scale: RowScale,
+    plots: bool,
+) -> io::Result<Markup> {
+    let kind = Kind::of(dossier);
+    let unit = &dossier.series.unit;
+    let detail = detail::render(dossier, report, plots)?;
+    Ok(html! {
+        details class={ "b v-" (kind.id()) } id=(anchor(dossier.series)) {
+            summary {
+                span.v { (kind.label()) }
+                span.n { (text::name(dossier.series)) }
+                @if let Some(one) = dossier.comparison {
+                    span.q { (format_quantity(one.baseline.value, unit)) " → "
+                        (format_quantity(one.current.value, unit)) }
+                    span.c { (format_change(one.change())) }
+                    (bar(one, scale))
+                } @else {
+                    span.q { (format_quantity(dossier.measured.value, unit)) }
+                }
+                (past(dossier)?)
+            }
+            (detail)
+        }
+    })
+}
+
+/// A name for links that stays the same from report to report.
+fn anchor(series: &Series) -> String {
+    let digest = Sha256::digest(format!("{series}\0{}", series.unit).as_bytes());
+    let digits: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    format!("b-{digits}")
+}
+
+fn bar(comparison: &Comparison, scale: RowScale) -> Markup {
+    let (low, high) = (scale.place(comparison.interval.low), scale.place(comparison.interval.high));
+    let style =
+        format!("--a:{low:.1}%;--w:{:.1}%;--m:{:.1}%", high - low, scale.place(comparison.ratio));
+    // The interval stands in words in the evidence; here it is only to be skimmed.
+    html! { span.i style=(style) aria-hidden="true" { i {} b {} } }
+}
+
+fn past(dossier: &Dossier<'_>) -> io::Result<Markup> {
+    let Some(history) = dossier.history.filter(|one| one.timeline.points.len() > 1) else {
+        return Ok(html! {});
+    };
+    let values: Vec<f64> = history.timeline.points.iter().map(|point| point.value).collect();
+    let words = Words {
+        title: format!("history, {}", plural(values.len(), "point", "points")),
+        description: String::new(),
+    };
+    Ok(PreEscaped(sparkline::draw(&values, &words)?))
+}

@@ -1,0 +1,112 @@
+//! The whole report at a glance: every change with its interval, worst first.
+
+use plotters::element::{Rectangle, Text};
+use plotters::style::ShapeStyle;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::interval::{Axis, backdrop, mark};
+use super::{Area, Drawn, LABEL, Size, font, palette};
+use crate::analyzer::AnalysisReport;
+use crate::detect::verdict::{Comparison, Verdict};
+use crate::report::words::{WORST_FIRST, describe_side, summary, worst_first};
+use crate::report::{format_change, format_quantity, text};
+
+/// How many comparisons fit.
+const ROWS: usize = 30;
+const WIDTH: u32 = 2000;
+const HEAD: i32 = 150;
+const ROW: i32 = 52;
+const FOOT: i32 = 110;
+/// Where the columns are.
+const NAMES: i32 = 230;
+const BARS: (i32, i32) = (810, 1450);
+const VALUES: i32 = 1490;
+
+/// The comparisons that are shown, and how many are not.
+pub(crate) fn chosen(report: &AnalysisReport) -> (Vec<&Comparison>, usize) {
+    let mut all: Vec<&Comparison> =
+        WORST_FIRST.iter().flat_map(|&verdict| worst_first(report, verdict)).collect();
+    let rest = all.len().saturating_sub(ROWS);
+    all.truncate(ROWS);
+    (all, rest)
+}
+
+/// How large the picture of a report is.
+pub(crate) fn size(report: &AnalysisReport) -> Size {
+    let rows = i32::try_from(chosen(report).0.len().max(1)).unwrap_or(1);
+    (WIDTH, u32::try_from(HEAD + rows * ROW + FOOT).unwrap_or(WIDTH))
+}
+
+/// Draws the picture.
+pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
+    let (shown, rest) = chosen(report);
+    let (_, height) = area.dim_in_pixel();
+    let bottom = i32::try_from(height).unwrap_or(0) - FOOT;
+    let whole = [(0, 0), (i32::try_from(WIDTH).unwrap_or(0), bottom + FOOT)];
+    area.draw(&Rectangle::new(whole, ShapeStyle::from(palette::PAPER).filled()))?;
+    let heading = font(36, palette::INK, HPos::Left, VPos::Top);
+    area.draw(&Text::new(clipped(&summary(report), 112), (40, 30), heading))?;
+    let sides = match &report.baseline {
+        Some(baseline) => {
+            format!("{}  ->  {}", describe_side(baseline), describe_side(&report.current))
+        }
+        None => describe_side(&report.current),
+    };
+    let small = || font(LABEL, palette::MUTED, HPos::Left, VPos::Top);
+    area.draw(&Text::new(clipped(&sides, 125), (40, 86), small()))?;
+
+    let log = |change: f64| change.ln();
+    let reach = |one: &&Comparison| {
+        let changed = matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
+        let far = if changed { 2.3 } else { 0.7 };
+        (log(one.interval.low).max(-far), log(one.interval.high).min(far))
+    };
+    let (low, high) = shown
+        .iter()
+        .map(reach)
+        .fold((-0.02_f64, 0.02_f64), |all, one| (all.0.min(one.0), all.1.max(one.1)));
+    let axis = Axis::new((low, high), BARS);
+    let threshold = report.settings.relative_threshold.ln_1p();
+    backdrop(area, &axis, threshold, (HEAD - 6, bottom))?;
+    for (index, one) in (0..).zip(&shown) {
+        let y = HEAD + index * ROW + ROW / 2;
+        let color = palette::of(one.verdict);
+        let label = |x, h| ((x, y), font(LABEL, palette::INK, h, VPos::Center));
+        let (place, style) = label(40, HPos::Left);
+        area.draw(&Text::new(one.verdict.to_string(), place, style.color(&color)))?;
+        let (place, style) = label(NAMES, HPos::Left);
+        area.draw(&Text::new(clipped(&text::name(&one.series), 40), place, style))?;
+        mark(area, &axis, one, color, y)?;
+        let (place, style) = label(VALUES, HPos::Left);
+        let unit = &one.series.unit;
+        let values = format!(
+            "{} -> {}",
+            format_quantity(one.baseline.value, unit),
+            format_quantity(one.current.value, unit)
+        );
+        area.draw(&Text::new(values, place, style))?;
+        let (place, style) = label(i32::try_from(WIDTH).unwrap_or(0) - 40, HPos::Right);
+        area.draw(&Text::new(format_change(one.change()), place, style.color(&color)))?;
+    }
+    let mut legend = format!(
+        "bars: {:.0}% intervals; shaded: too small to matter",
+        report.settings.level * 100.0
+    );
+    if rest > 0 {
+        legend.push_str(&format!("; {rest} more are not shown"));
+    }
+    area.draw(&Text::new(legend, (40, bottom + 62), small()))
+}
+
+/// The text, its middle left out if it is too long: both ends of a name tell most.
+pub(crate) fn clipped(text: &str, most: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= most {
+        return text.to_owned();
+    }
+    let head = (most - 1) / 2;
+    let tail = most - 1 - head;
+    let head: String = characters[..head].iter().collect();
+    let tail: String = characters[characters.len() - tail..].iter().collect();
+    format!("{head}…{tail}")
+}

@@ -1,0 +1,92 @@
+//! Names from files, made safe to show.
+
+use crate::model::Series;
+use crate::stats::quantile::median;
+
+/// The text with everything that does not print, or that turns the direction of writing, spelled
+/// out. A benchmark's name comes from a file that anybody may have written: shown as it is, it
+/// could move the cursor of a terminal or end a line of a format that counts in lines.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if deceives(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// The name of a series, as [`visible`] text.
+pub fn name(series: &Series) -> String {
+    visible(&series.to_string())
+}
+
+fn deceives(character: char) -> bool {
+    character.is_control()
+        // Line and paragraph separators, zero-width characters, and the marks, embeddings,
+        // overrides and isolates of bidirectional text.
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// As many columns of a terminal as the text takes.
+pub(crate) fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+/// One thing, or several.
+pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// At most `most` values, each the median of its share.
+pub(crate) fn thinned(values: &[f64], most: usize) -> Vec<f64> {
+    let share = values.len().div_ceil(most.max(1)).max(1);
+    values.chunks(share).map(|chunk| median(&mut chunk.to_vec())).collect()
+}
+
+/// At most `most` bars, one a value or a share of them.
+pub(crate) fn sparkline(values: &[f64], most: usize) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let medians = thinned(values, most);
+    let low = medians.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let bar = |value: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to 7 by construction"
+        )]
+        let index = ((value - low) / (high - low) * 7.0).round() as usize;
+        BARS[index.min(7)]
+    };
+    if high > low {
+        medians.into_iter().map(bar).collect()
+    } else {
+        BARS[3].to_string().repeat(medians.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_print_is_spelled_out() {
+        assert_eq!(visible("plain/name [x] µ→"), "plain/name [x] µ→");
+        assert_eq!(visible("\u{1b}[31mred\n"), "\\u{1b}[31mred\\u{a}");
+        assert_eq!(visible("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
+        assert_eq!(visible("\u{9b}31m\u{7f}"), "\\u{9b}31m\\u{7f}");
+    }
+
+    #[test]
+    fn a_sparkline_has_no_more_bars_than_asked_for() {
+        assert_eq!(sparkline(&[1.0, 2.0, 3.0], 60), "▁▅█");
+        assert_eq!(sparkline(&[2.0, 2.0], 60), "▄▄");
+        let many: Vec<f64> = (0..200).map(f64::from).collect();
+        assert_eq!(sparkline(&many, 60).chars().count(), 50);
+        assert_eq!(sparkline(&[], 60), "");
+    }
+}

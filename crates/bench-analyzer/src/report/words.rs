@@ -1,0 +1,205 @@
+//! Sentences that several formats share.
+
+use super::text::{plural, visible};
+use super::{format_change, format_quantity, text};
+use crate::analyzer::{AnalysisReport, SideInfo};
+use crate::detect::origin::{Origin, OriginEvidence};
+use crate::detect::outliers::OutlierDetection;
+use crate::detect::verdict::{Comparison, Replication, Reservation, Severity, Verdict};
+
+/// One sentence that says what the report comes to.
+pub fn summary(report: &AnalysisReport) -> String {
+    if report.baseline.is_none() {
+        let count = report.measured.len();
+        let runs = report.current.runs.len();
+        return format!("{} in {}", plural(count, "series", "series"), plural(runs, "run", "runs"));
+    }
+    if report.comparisons.is_empty() {
+        return "nothing to compare: the two sides have no benchmark in common".to_owned();
+    }
+    let mut summary = format!(
+        "{}, {}, {} unchanged, {} inconclusive, of {}",
+        plural(report.count(Verdict::Regression), "regression", "regressions"),
+        plural(report.count(Verdict::Improvement), "improvement", "improvements"),
+        report.count(Verdict::Unchanged),
+        report.count(Verdict::Inconclusive),
+        plural(report.comparisons.len(), "benchmark", "benchmarks"),
+    );
+    if let Some(worst) = worst_first(report, Verdict::Regression).first() {
+        let name = text::name(&worst.series);
+        summary.push_str(&format!("; worst: {name} {}", format_change(worst.change())));
+    }
+    summary
+}
+
+/// The comparisons that came to a verdict: regressions and what is undecided worst first,
+/// improvements best first, what is unchanged by name.
+pub fn worst_first(report: &AnalysisReport, verdict: Verdict) -> Vec<&Comparison> {
+    let mut members: Vec<&Comparison> =
+        report.comparisons.iter().filter(|one| one.verdict == verdict).collect();
+    match verdict {
+        Verdict::Regression | Verdict::Inconclusive => {
+            members.sort_by(|a, b| b.factor_worse().total_cmp(&a.factor_worse()));
+        }
+        Verdict::Improvement => {
+            members.sort_by(|a, b| a.factor_worse().total_cmp(&b.factor_worse()));
+        }
+        Verdict::Unchanged => {}
+    }
+    members
+}
+
+/// The order in which verdicts are shown.
+pub(crate) const WORST_FIRST: [Verdict; 4] =
+    [Verdict::Regression, Verdict::Improvement, Verdict::Inconclusive, Verdict::Unchanged];
+
+/// The verdict of many.
+pub(crate) fn title(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regression => "Regressions",
+        Verdict::Improvement => "Improvements",
+        Verdict::Inconclusive => "Inconclusive",
+        Verdict::Unchanged => "Unchanged",
+    }
+}
+
+/// A sign that stands beside the word, so that a list can be skimmed without colours.
+pub(crate) fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regression => "✗",
+        Verdict::Improvement => "✓",
+        Verdict::Inconclusive => "?",
+        Verdict::Unchanged => "=",
+    }
+}
+
+/// A side in a few words: its name, its runs and when and of what they were.
+pub fn describe_side(side: &SideInfo) -> String {
+    let mut parts = vec![plural(side.runs.len(), "run", "runs")];
+    if let Some(newest) = side.runs.last() {
+        parts.push(newest.measured_at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        parts.extend(newest.revision.short());
+        parts.extend(newest.revision.branch.clone());
+    }
+    visible(&format!("{} ({})", side.name, parts.join(", ")))
+}
+
+/// What has to be said about a comparison beside its numbers.
+pub fn remark(comparison: &Comparison) -> String {
+    let mut parts = Vec::new();
+    if comparison.verdict == Verdict::Regression {
+        parts.push(format!("{} severity", Severity::of(comparison.factor_worse())));
+    }
+    if let Some(blessing) = &comparison.acknowledged {
+        let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
+        parts.push(format!("accepted by {author}: {reason}"));
+    }
+    if comparison.replication != Replication::Replicated {
+        parts.push(comparison.replication.to_string());
+    }
+    if let Some(reservation) = comparison.reservation {
+        parts.push(reservation.to_string());
+    } else if comparison.verdict == Verdict::Inconclusive {
+        parts.push(match comparison.runs_to_decide {
+            Some(runs) => format!("about {} a side would decide", more_runs(runs)),
+            None => "too close to the threshold to decide".to_owned(),
+        });
+    }
+    parts.extend(could_have_seen(comparison));
+    parts.join(", ")
+}
+
+/// The smallest change that would have been found, where that matters.
+fn could_have_seen(comparison: &Comparison) -> Option<String> {
+    let open = matches!(comparison.verdict, Verdict::Inconclusive | Verdict::Unchanged);
+    // Beyond tenfold the number says no more than that nothing could be seen.
+    (open && comparison.detectable_change < 10.0)
+        .then(|| format!("could have seen {}", format_change(comparison.detectable_change)))
+}
+
+fn more_runs(runs: u32) -> String {
+    format!("{runs} more {}", if runs == 1 { "run" } else { "runs" })
+}
+
+/// Since when a change is there: `since c039..c040 (2023-11-16)`.
+pub fn since(origin: &Origin) -> String {
+    let day = origin.measured_at.strftime("%Y-%m-%d");
+    let how = match origin.evidence {
+        OriginEvidence::Step => "since",
+        OriginEvidence::ProvisionalStep => "since about",
+        OriginEvidence::Sides => "somewhere in",
+    };
+    let (after, up_to) = (origin.after_commit.as_deref(), origin.up_to_commit.as_deref());
+    match commits(after, up_to) {
+        Some(commit) if after == up_to => format!("on top of {commit} ({day})"),
+        Some(commits) => format!("{how} {commits} ({day})"),
+        None => match origin.evidence {
+            OriginEvidence::Sides => format!("first seen in {} ({day})", origin.first_run),
+            _ => format!("{how} {} ({day})", origin.first_run),
+        },
+    }
+}
+
+/// A range of commits as git writes it.
+pub(crate) fn commits(after: Option<&str>, up_to: Option<&str>) -> Option<String> {
+    let short = |sha: &str| visible(&sha.chars().take(10).collect::<String>());
+    match (after.map(short), up_to.map(short)) {
+        (Some(after), Some(up_to)) if after == up_to => Some(format!("commit {after}")),
+        (Some(after), Some(up_to)) => Some(format!("{after}..{up_to}")),
+        (None, Some(up_to)) => Some(format!("..{up_to}")),
+        _ => None,
+    }
+}
+
+/// What could not be decided, and why, in one sentence; none if everything was.
+pub fn undecided(report: &AnalysisReport) -> Option<String> {
+    let open: Vec<&Comparison> = worst_first(report, Verdict::Inconclusive);
+    let mut parts = Vec::new();
+    let needing: Vec<u32> = open
+        .iter()
+        .filter(|one| one.reservation.is_none())
+        .filter_map(|one| one.runs_to_decide)
+        .collect();
+    if let (Some(least), Some(most)) = (needing.iter().min(), needing.iter().max()) {
+        let runs =
+            if least == most { more_runs(*least) } else { format!("{least} to {most} more runs") };
+        parts.push(format!("{} about {runs} a side", needs(needing.len())));
+    }
+    let close = open.iter().filter(|one| one.reservation.is_none() && one.runs_to_decide.is_none());
+    let close = close.count();
+    if close > 0 {
+        parts.push(format!("{close} too close to the threshold to decide with a hundred runs"));
+    }
+    let reservations = [
+        Reservation::MachineEvent,
+        Reservation::OtherMachine,
+        Reservation::Neutral,
+        Reservation::NoRatio,
+    ];
+    for reservation in reservations {
+        let count = open.iter().filter(|one| one.reservation == Some(reservation)).count();
+        if count > 0 {
+            parts.push(format!("{count} {reservation}"));
+        }
+    }
+    (!parts.is_empty()).then(|| format!("{} undecided: {}", open.len(), parts.join("; ")))
+}
+
+fn needs(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "needs" } else { "need" })
+}
+
+/// What outliers a series has, where they are worth a word.
+pub(crate) fn outliers(one: &OutlierDetection) -> Option<String> {
+    /// Below this share, outlying samples are what any system shows.
+    const WORTH_NAMING: f64 = 0.1;
+    let mut parts = Vec::new();
+    if one.share() > WORTH_NAMING {
+        parts.push(format!("{} of {} samples", one.samples.total(), one.sample_count));
+    }
+    for run in &one.runs {
+        let value = format_quantity(run.value, &one.series.unit);
+        parts.push(format!("{} at {value} (z {:+.1})", run.run, run.score));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
