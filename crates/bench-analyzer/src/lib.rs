@@ -23,6 +23,7 @@
 
 pub mod analyzer;
 pub mod config;
+pub mod continuous;
 pub mod detect;
 pub mod environment;
 pub mod error;
@@ -34,4 +35,5 @@ pub mod stats;
 pub mod store;
 
 pub use analyzer::{AnalysisReport, BenchmarkAnalyzer};
+pub use continuous::{BenchmarkReporter, BenchmarkScheduler, ContinuousBenchmark};
 pub use error::{Error, Result};

@@ -1,7 +1,9 @@
 //! The program as its users meet it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 mod baselines;
+mod continuous;
 mod criterion_folder;
 mod database;
 mod exchange;
