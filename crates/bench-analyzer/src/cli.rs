@@ -5,13 +5,16 @@ mod args;
 mod baseline;
 mod bless;
 mod completions;
+mod continuous;
 mod doctor;
 mod export;
 mod history;
 mod import;
 mod output;
 mod report;
+mod run;
 mod runs;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -54,7 +57,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .context("failed to start the async runtime")?;
     runtime.block_on(execute(arguments, output))
@@ -72,6 +75,16 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         return doctor::run(&path, config_path.as_deref(), &environment, output).await;
     }
     let mut store = Store::open(&path).await?;
+    // These two keep the store as long as they run.
+    match arguments.command {
+        Command::Run(command) => {
+            return run::run(store, command, &config, &environment, output).await;
+        }
+        Command::Watch(command) => {
+            return watch::run(store, command, &config, &environment, output).await;
+        }
+        _ => {}
+    }
     let outcome = match arguments.command {
         Command::Import(command) => import::run(&mut store, command, &environment, output).await,
         Command::Report(command) => {
@@ -88,8 +101,10 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
             baseline::run(&mut store, command, &environment, output).await
         }
         Command::Aa(command) => aa::run(&mut store, command, &config, &environment, output).await,
-        // These two need no store that works.
-        Command::Doctor(_) | Command::Completions(_) => Ok(Outcome::Fine),
+        // Done above.
+        Command::Doctor(_) | Command::Completions(_) | Command::Run(_) | Command::Watch(_) => {
+            Ok(Outcome::Fine)
+        }
     }?;
     store.close().await?;
     Ok(outcome)

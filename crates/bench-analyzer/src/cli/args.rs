@@ -53,6 +53,8 @@ pub(super) enum Command {
     #[command(subcommand)]
     Baseline(Baseline),
     Aa(Aa),
+    Run(Run),
+    Watch(Watch),
     Doctor(Doctor),
     Completions(Completions),
 }
@@ -394,6 +396,69 @@ pub(super) struct Aa {
     /// What measures, with CRITERION_HOME set to a folder of its own every time
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<String>,
+}
+
+/// Where the suites are described.
+#[derive(Debug, Args)]
+pub(super) struct SuitesFile {
+    /// The file of suites [default: suites.toml here or above]
+    #[arg(long = "suites", value_name = "FILE")]
+    pub(super) suites_file: Option<Utf8PathBuf>,
+}
+
+/// Run suites now: measure, store, compare, report, alert
+///
+/// A suite is a command that measures, described in suites.toml:
+///
+///   [[suite]]
+///   name = "core"
+///   command = ["cargo", "bench", "--bench", "core"]
+///   runs = 5                      # processes a job; three or more a side make verdicts hold
+///   timeout = "30m"               # a run; then its whole process group is ended
+///   tags = ["nightly"]
+///   schedule = [{ every = "6h" }, { cron = "0 3 * * *" }, { branch = "main" }]
+///
+///   [[alert]]
+///   to = "webhook"                # or stdout, file, command
+///   shape = "slack"               # or json, discord, teams
+///   url_env = "SLACK_WEBHOOK"     # the variable that holds the secret address
+///
+/// The first results of a suite become its baseline, unless it names another with `baseline`.
+/// One suite runs at a time on a machine. Logs and reports lie in .bench/continuous.
+///
+/// Exit codes: 0 fine; 1 a regression, with --fail-on regression; 3 a suite failed.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Run {
+    /// Suites by name, or by tag as tag:nightly [default: all]
+    #[arg(value_name = "SUITE")]
+    pub(super) suites: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) file: SuitesFile,
+
+    /// How many runs a job takes [default: what the suite says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) runs: Option<u32>,
+
+    /// Exit with 1 if something is found; only replicated findings count
+    #[arg(long, value_name = "WHAT")]
+    pub(super) fail_on: Option<FailOn>,
+}
+
+/// Run suites whenever their schedules say, until it is stopped
+///
+/// What is due but not done survives a restart, and so do alerts that were not delivered. Moments
+/// that passed while nothing ran are made up for by one job. SIGTERM and Ctrl-C end the running
+/// command and then this program; the next start goes on behind the last run that succeeded.
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    #[command(flatten)]
+    pub(super) file: SuitesFile,
+
+    /// Run what is due now, then exit: for a timer of the system
+    #[arg(long)]
+    pub(super) once: bool,
 }
 
 /// Check that everything is in order

@@ -12,4 +12,5 @@ mod history;
 mod importing;
 mod reporting;
 mod settings;
+mod watching;
 mod workspace;
