@@ -14,6 +14,7 @@ mod output;
 mod report;
 mod run;
 mod runs;
+mod serve;
 mod watch;
 
 use std::process::ExitCode;
@@ -75,13 +76,16 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         return doctor::run(&path, config_path.as_deref(), &environment, output).await;
     }
     let mut store = Store::open(&path).await?;
-    // These two keep the store as long as they run.
+    // These keep the store as long as they run.
     match arguments.command {
         Command::Run(command) => {
             return run::run(store, command, &config, &environment, output).await;
         }
         Command::Watch(command) => {
             return watch::run(store, command, &config, &environment, output).await;
+        }
+        Command::Serve(command) => {
+            return serve::run(store, command, &config, &environment, output).await;
         }
         _ => {}
     }
@@ -102,9 +106,11 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         }
         Command::Aa(command) => aa::run(&mut store, command, &config, &environment, output).await,
         // Done above.
-        Command::Doctor(_) | Command::Completions(_) | Command::Run(_) | Command::Watch(_) => {
-            Ok(Outcome::Fine)
-        }
+        Command::Doctor(_)
+        | Command::Completions(_)
+        | Command::Run(_)
+        | Command::Watch(_)
+        | Command::Serve(_) => Ok(Outcome::Fine),
     }?;
     store.close().await?;
     Ok(outcome)

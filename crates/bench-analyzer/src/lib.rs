@@ -31,6 +31,7 @@ pub mod exchange;
 pub mod ingest;
 pub mod model;
 pub mod report;
+pub mod serve;
 pub mod stats;
 pub mod store;
 

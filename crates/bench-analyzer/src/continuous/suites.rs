@@ -255,7 +255,8 @@ impl ScheduleEntry {
             return Err("remote and poll belong to branch".to_owned());
         }
         if let Some(expression) = self.cron {
-            return CronSchedule::new(&expression, self.timezone.as_deref()).map(Schedule::Cron);
+            return CronSchedule::new(&expression, self.timezone.as_deref())
+                .map(|cron| Schedule::Cron(Box::new(cron)));
         }
         if let Some(branch) = self.branch {
             let option = |name: &str| name.is_empty() || name.starts_with('-');

@@ -24,7 +24,7 @@ pub(super) enum Executed {
     /// There are no results, for this reason.
     Failed(String),
     /// Its results are stored.
-    Measured { suite: BenchmarkSuite, runs: Vec<RunId>, environment: Environment },
+    Measured { suite: Box<BenchmarkSuite>, runs: Vec<RunId>, environment: Box<Environment> },
 }
 
 impl ContinuousBenchmark {
@@ -87,7 +87,11 @@ impl ContinuousBenchmark {
             Err(why) => return Ok(Executed::Failed(why)),
         };
         self.parts.observer.event(&Event::Stored);
-        Ok(Executed::Measured { suite: suite.clone(), runs, environment })
+        Ok(Executed::Measured {
+            suite: Box::new(suite.clone()),
+            runs,
+            environment: Box::new(environment),
+        })
     }
 
     fn run_once(
