@@ -175,7 +175,7 @@ impl Api {
                 })
             })
             .collect();
-        changes.sort_by(|a, b| b.point.measured_at.cmp(&a.point.measured_at));
+        changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
         Ok(Response::json(&changes))
     }
 

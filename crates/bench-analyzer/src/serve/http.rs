@@ -162,9 +162,13 @@ async fn read(stream: &mut TcpStream) -> Result<Option<Request>, Response> {
             return Ok(Some(request));
         }
         if bytes.len() > MAX_HEAD {
-            return Err(Response::refusal(413, "the request's head is too large"));
+            return Err(too_large());
         }
     }
+}
+
+fn too_large() -> Response {
+    Response::refusal(413, "the request's head is too large")
 }
 
 /// The request, where its body begins and how long that is; nothing while the head is not whole.
@@ -177,6 +181,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize, usize)>, Response> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(bad(&error.to_string())),
     };
+    if start > MAX_HEAD {
+        return Err(too_large());
+    }
     let target = parsed.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request {

@@ -124,7 +124,7 @@ impl Observer for Crashing {
             self.outcomes.lock().unwrap().push((*outcome).clone());
         }
         let number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.every.is_some_and(|every| number % every == 0) {
+        if self.every.is_some_and(|every| number.is_multiple_of(every)) {
             self.crashes.fetch_add(1, Ordering::Relaxed);
             panic!("crash at {event:?}");
         }
