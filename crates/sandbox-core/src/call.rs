@@ -5,3 +5,4 @@ pub(crate) mod cancellation;
 pub(crate) mod dispatch;
 pub(crate) mod numbers;
 pub(crate) mod results;
+pub(crate) mod waiting;

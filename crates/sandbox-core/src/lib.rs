@@ -22,6 +22,7 @@
 //!
 //! - [`WasmSandbox`] is a module behind its limits; [`WasmSandboxBuilder`] describes it.
 //! - [`StreamingSandbox`] passes streams of bytes through a guest.
+//! - [`HostFunctions`] are functions of the host that guests may call.
 //! - [`SecurityPolicy`] says what the guest may use, and how much.
 //! - [`SandboxError`] says what went wrong. A guest can fail in every way it likes; the host does not panic.
 //! - [`Module`] is compiled code, to be shared between sandboxes.
@@ -29,6 +30,7 @@
 mod call;
 mod error;
 mod format;
+mod host;
 mod instance;
 mod module;
 mod policy;
@@ -41,10 +43,15 @@ mod watchdog;
 
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
+pub use host::{
+    Caller, ExchangeError, GuestMemoryError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
+    IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
+    MissingContext, WithCaller, WithoutCaller,
+};
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
 pub use policy::{
-    Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,
-    SecurityPolicy,
+    Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
+    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use sandbox::{Function, IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};

@@ -18,8 +18,9 @@ use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::{Profile, on_worker};
 use crate::call::results;
-use crate::error::Result;
+use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
+use crate::host::HostBinding;
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
@@ -72,6 +73,7 @@ struct Inner {
     module: Module,
     policy: SecurityPolicy,
     format: SerializationFormat,
+    host: Arc<HostBinding>,
     instances: Instances,
     /// In the order of [`Module::exports`].
     profiles: Box<[Profile]>,
@@ -87,11 +89,12 @@ impl WasmSandbox {
         module: Module,
         policy: SecurityPolicy,
         format: SerializationFormat,
+        host: Arc<HostBinding>,
         first: Instance,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
         let instances = Instances::new(policy.instances, policy.max_instances, first);
-        Self { inner: Arc::new(Inner { module, policy, format, instances, profiles }) }
+        Self { inner: Arc::new(Inner { module, policy, format, host, instances, profiles }) }
     }
 
     /// Calls an exported function and returns its result.
@@ -102,7 +105,9 @@ impl WasmSandbox {
     /// result if its value does.
     ///
     /// A function that has proven quick runs on the caller's thread, any other on a worker thread, so a
-    /// long call never holds up other tasks.
+    /// long call never holds up other tasks. If the module imports a host function that may wait
+    /// ([async](crate::HostFunctions::async_function) or [blocking](crate::HostFunctions::blocking_function)),
+    /// everything runs on worker threads.
     ///
     /// # Errors
     /// See [`SandboxError`](crate::SandboxError); each of its causes can occur here except those of loading
@@ -160,8 +165,8 @@ impl WasmSandbox {
             .into_iter()
             .map(|each| Ok(self.inner.prepare(export, &each)?.into_owned()))
             .collect::<Result<_>>()?;
-        let mut turn = self.inner.instances.turn().await;
-        if self.inner.profiles[at].is_trusted() && prepared.len() <= SHORT_BATCH {
+        let mut turn = self.inner.turn(&export.name).await?;
+        if self.inner.may_run_here(at) && prepared.len() <= SHORT_BATCH {
             return Ok(self.inner.batch(&mut turn, at, &prepared, &Cancellation::default()));
         }
         let cancellation = Cancellation::default();
@@ -190,7 +195,7 @@ impl WasmSandbox {
     {
         let (at, export) = self.inner.module.function(function)?;
         let prepared = self.inner.prepare(export, &arguments)?;
-        let turn = self.inner.instances.turn().await;
+        let turn = self.inner.turn(&export.name).await?;
         let (turn, returned, usage) =
             Inner::run_on_worker(&self.inner, turn, at, prepared.into_owned()).await?;
         Ok((self.inner.result(turn.instance(), export, returned?)?, usage))
@@ -212,12 +217,13 @@ impl WasmSandbox {
     /// Takes what the guest has written to standard output and standard error since this was last taken.
     ///
     /// Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
-    /// so is what a fresh instance wrote.
+    /// so is what a fresh instance wrote. A host function of the sandbox itself finds nothing while the guest that
+    /// called it has the turn.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn take_output(&self) -> Output {
-        let turn = self.inner.instances.turn().await;
+        let Ok(turn) = self.inner.turn("take_output").await else { return Output::default() };
         turn.instance().map(Instance::take_output).unwrap_or_default()
     }
 
@@ -230,11 +236,12 @@ impl WasmSandbox {
     pub(crate) async fn sibling(&self) -> Result<Self> {
         let inner = &self.inner;
         let (module, policy, format) = (inner.module.clone(), inner.policy.clone(), inner.format);
+        let host = inner.host.detached();
         let cancellation = Cancellation::default();
         let guard = cancellation.on_drop();
         let sibling = on_worker(move || {
-            let instance = Instance::create(&module, &policy, &cancellation)?;
-            Ok(Self::new(module, policy, format, instance))
+            let instance = Instance::create(&module, &policy, &host, &cancellation)?;
+            Ok(Self::new(module, policy, format, host, instance))
         })
         .await;
         guard.disarm();
@@ -267,9 +274,9 @@ impl Inner {
         R: DeserializeOwned + 'static,
     {
         let export = &self.module.exports()[at];
-        let mut turn = self.instances.turn().await;
+        let mut turn = self.turn(&export.name).await?;
         let profile = &self.profiles[at];
-        if profile.is_trusted() {
+        if self.may_run_here(at) {
             let result = self.run(&mut turn, at, &prepared, &Cancellation::none());
             if turn.instance().is_some_and(|instance| instance.control().take_outlasted_tick()) {
                 profile.break_trust();
@@ -287,8 +294,36 @@ impl Inner {
         R: DeserializeOwned + 'static,
     {
         let prepared = self.prepare(&self.module.exports()[at], arguments)?;
-        let mut turn = self.instances.turn_blocking();
+        let mut turn = self.turn_blocking(&self.module.exports()[at].name)?;
         self.run(&mut turn, at, &prepared, &Cancellation::none())
+    }
+
+    /// Waits for a turn. A host function does not wait for the guest that waits for it.
+    async fn turn(&self, function: &str) -> Result<Turn> {
+        if self.host.is_running_here() {
+            return self.turn_now(function);
+        }
+        Ok(self.instances.turn().await)
+    }
+
+    /// The same, blocking the thread.
+    fn turn_blocking(&self, function: &str) -> Result<Turn> {
+        if self.host.is_running_here() {
+            return self.turn_now(function);
+        }
+        Ok(self.instances.turn_blocking())
+    }
+
+    fn turn_now(&self, function: &str) -> Result<Turn> {
+        self.instances.turn_now().ok_or_else(|| SandboxError::NestedCall {
+            function: function.to_owned(),
+            message: "the guest that it would wait for waits for the host function".to_owned(),
+        })
+    }
+
+    /// Whether a call may run on the thread of an async caller, which must not wait.
+    fn may_run_here(&self, at: usize) -> bool {
+        self.profiles[at].is_trusted() && !self.host.waits()
     }
 
     fn prepare<'a, A: Serialize>(
@@ -312,7 +347,12 @@ impl Inner {
         let outcome = on_worker(move || {
             let started = Instant::now();
             let cpu_before = cpu_time::of_this_thread();
-            let instance = match turn.ready(&inner.module, &inner.policy, &cancellation) {
+            if let Some(instance) = turn.instance() {
+                // Those of earlier calls, which nobody wanted to know.
+                instance.take_host_calls();
+            }
+            let ready = turn.ready(&inner.module, &inner.policy, &inner.host, &cancellation);
+            let instance = match ready {
                 Ok(instance) => instance,
                 Err(error) => return (turn, Err(error), ResourceUsage::default()),
             };
@@ -325,7 +365,9 @@ impl Inner {
                 cpu_time: cpu_time::of_this_thread()
                     .zip(cpu_before)
                     .map(|(after, before)| after - before),
+                fuel: instance.fuel_used(),
                 memory_high_water_bytes: instance.memory_bytes(),
+                host_calls: instance.take_host_calls(),
                 bytes_in: arguments.bytes(),
                 bytes_out: returned.as_ref().map_or(0, Returned::bytes),
             };
@@ -345,7 +387,7 @@ impl Inner {
         arguments: &Arguments<'_>,
         cancellation: &Cancellation,
     ) -> Result<R> {
-        let instance = turn.ready(&self.module, &self.policy, cancellation)?;
+        let instance = turn.ready(&self.module, &self.policy, &self.host, cancellation)?;
         let returned = instance.enter(at, arguments);
         let result = returned
             .and_then(|returned| self.result(Some(instance), &self.module.exports()[at], returned));
@@ -380,7 +422,7 @@ impl Inner {
     /// The arguments of as many calls as may be made with one entry into the guest; none if only one may.
     ///
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
-    /// and only where so many quick calls are far from the limit.
+    /// and only where so many quick calls are far from the limit. A limit of fuel is for each call alone.
     fn calls_at_once<'a>(
         &self,
         at: usize,
@@ -388,7 +430,8 @@ impl Inner {
     ) -> SmallVec<[&'a [Value]; 64]> {
         let has_time = self.policy.wall_clock.is_none_or(|limit| limit >= LONG_WALL_CLOCK);
         let is_shared = self.policy.instances == InstanceMode::Persistent;
-        if !(has_time && is_shared && self.profiles[at].is_trusted()) {
+        let is_unmetered = self.policy.fuel.is_none();
+        if !(has_time && is_shared && is_unmetered && self.profiles[at].is_trusted()) {
             return SmallVec::new();
         }
         let numbers = batch.iter().map_while(|arguments| match arguments {
@@ -408,7 +451,7 @@ impl Inner {
         cancellation: &Cancellation,
         results: &mut Vec<Result<R>>,
     ) {
-        let instance = match turn.ready(&self.module, &self.policy, cancellation) {
+        let instance = match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
             Ok(instance) => instance,
             Err(error) => return results.push(Err(error)),
         };

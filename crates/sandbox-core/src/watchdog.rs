@@ -70,6 +70,8 @@ pub(crate) struct CallControl {
     /// Whether a call was still running after a whole tick.
     outlasted_tick: AtomicBool,
     wall_clock: Option<Duration>,
+    /// The call that the watchdog saw last, and since when it knows it.
+    seen: Mutex<Option<(u64, Instant)>>,
     stopped: tokio::sync::Notify,
 }
 
@@ -88,12 +90,30 @@ impl CallControl {
             listed: AtomicBool::new(false),
             outlasted_tick: AtomicBool::new(false),
             wall_clock,
+            seen: Mutex::new(None),
             stopped: tokio::sync::Notify::new(),
         }))
     }
 
     pub(crate) fn wall_clock(&self) -> Option<Duration> {
         self.wall_clock
+    }
+
+    /// How much of the limit the call in progress has left, to a tick; nothing if there is no limit.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let limit = self.wall_clock()?;
+        let running = self.sequence.load(Ordering::Relaxed) & !INTERRUPTING;
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(match seen {
+            Some((sequence, since)) if sequence == running => limit.saturating_sub(since.elapsed()),
+            // Not seen yet, so it began less than a tick ago.
+            _ => limit,
+        })
+    }
+
+    /// Notes a call that the watchdog had not seen before.
+    fn saw(&self, sequence: u64, now: Instant) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, now));
     }
 
     /// Begins a new turn: from now on only requests to stop this turn count.
@@ -215,8 +235,9 @@ impl Watchdog {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if !control.listed.swap(true, Ordering::SeqCst) {
             let seen = control.sequence.load(Ordering::Relaxed);
-            let control = Arc::clone(control);
-            entries.push(Entry { control, seen, since: Instant::now(), idle_ticks: 0 });
+            let (control, since) = (Arc::clone(control), Instant::now());
+            control.saw(seen, since);
+            entries.push(Entry { control, seen, since, idle_ticks: 0 });
         }
         drop(entries);
         self.wake.notify_one();
@@ -256,6 +277,7 @@ impl Entry {
         } else {
             self.seen = sequence;
             self.since = now;
+            control.saw(sequence, now);
         }
         let overdue =
             control.wall_clock.is_some_and(|limit| now.duration_since(self.since) >= limit);

@@ -65,6 +65,11 @@ impl Profile {
 pub(crate) async fn on_worker<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
+    let callers = tokio::runtime::Handle::try_current().ok();
+    let work = move || {
+        let _caller = super::waiting::for_caller(callers);
+        work()
+    };
     match host_runtime()?.spawn_blocking(work).await {
         Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {

@@ -6,6 +6,7 @@ use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
+use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
@@ -30,6 +31,16 @@ impl Instances {
         match mode {
             InstanceMode::Persistent => Self::Persistent(Arc::new(Mutex::new(Some(first)))),
             InstanceMode::Fresh => Self::Fresh(Arc::new(Semaphore::new(at_most))),
+        }
+    }
+
+    /// A turn that can be had at once, if there is one.
+    pub(super) fn turn_now(&self) -> Option<Turn> {
+        match self {
+            Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Persistent),
+            Self::Fresh(permits) => permits
+                .try_acquire_arc()
+                .map(|permit| Turn::Fresh { instance: None, _permit: permit }),
         }
     }
 
@@ -68,9 +79,10 @@ impl Turn {
         &mut self,
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<&mut Instance> {
-        let create = || Instance::create(module, policy, cancellation);
+        let create = || Instance::create(module, policy, host, cancellation);
         let instance = match self {
             Self::Persistent(slot) => {
                 if slot.is_none() {

@@ -122,8 +122,10 @@ impl Inner {
     fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
         let (at, export) = self.module.function(START)?;
         let arguments = Arguments::prepare(export, &(), self.format, self.module.formats())?;
+        // A run takes no turn, so calls out of it may wait for one.
+        let host = self.host.detached();
         let mut instance =
-            Instance::launch(&self.module, &self.policy, request.launch, cancellation)?;
+            Instance::launch(&self.module, &self.policy, &host, request.launch, cancellation)?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
         let exit_code = match instance.enter(at, &arguments) {
