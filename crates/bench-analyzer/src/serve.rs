@@ -119,6 +119,8 @@ impl Dashboard {
     async fn accept(self) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let shared = Rc::new((self.guard, self.api));
+        let first = Rc::clone(&shared);
+        tokio::task::spawn_local(async move { first.1.warm().await });
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let Ok((mut stream, _)) = self.listener.accept().await else {

@@ -34,7 +34,8 @@ struct Row<'s> {
     series: &'s Series,
     points: usize,
     latest: Option<f64>,
-    spark: Vec<f64>,
+    /// For drawing only, so a few digits do.
+    spark: Vec<f32>,
     changes: usize,
     alarms: usize,
 }
@@ -100,6 +101,11 @@ impl Api {
         Self { snapshots: Snapshots::new(&options.database), options }
     }
 
+    /// Finds all changes before the first visitor asks; what fails here is said to whoever asks.
+    pub(super) async fn warm(&self) {
+        let _ = self.snapshots.present().await;
+    }
+
     pub(super) async fn get(&self, request: &Request) -> Response {
         let answer = match request.path.as_str() {
             "/api/overview" => self.overview().await,
@@ -129,11 +135,16 @@ impl Api {
                 let values: Vec<f64> =
                     one.timeline.points.iter().map(|point| point.value).collect();
                 let changes = with_blessings(one, &blessings);
+                #[expect(clippy::cast_possible_truncation, reason = "drawn on twenty pixels")]
+                let spark = values[values.len().saturating_sub(SPARK)..]
+                    .iter()
+                    .map(|value| *value as f32)
+                    .collect();
                 Row {
                     series: &one.timeline.series,
                     points: values.len(),
                     latest: values.last().copied(),
-                    spark: values[values.len().saturating_sub(SPARK)..].to_vec(),
+                    spark,
                     changes: changes.len(),
                     alarms: changes.iter().filter(|change| change.alarms()).count(),
                 }
