@@ -35,6 +35,12 @@ pub mod serve;
 pub mod stats;
 pub mod store;
 
-pub use analyzer::{AnalysisReport, BenchmarkAnalyzer};
+pub use analyzer::{
+    AnalysisReport, BenchmarkAnalyzer, ImprovementNote, PerformanceRecommendation, RegressionAlert,
+    ResourceAnalysis,
+};
 pub use continuous::{BenchmarkReporter, BenchmarkScheduler, ContinuousBenchmark};
+pub use detect::outliers::OutlierDetection;
+pub use detect::verdict::{Comparison, Severity, Verdict};
 pub use error::{Error, Result};
+pub use model::{BenchmarkResult, BenchmarkResults};

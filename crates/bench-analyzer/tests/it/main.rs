@@ -11,6 +11,7 @@ mod exchange;
 mod formats;
 mod history;
 mod importing;
+mod limits;
 mod reporting;
 mod serving;
 mod settings;
