@@ -5,6 +5,7 @@ mod args;
 mod baseline;
 mod bless;
 mod completions;
+mod continuous;
 mod doctor;
 mod export;
 mod history;
@@ -12,7 +13,10 @@ mod import;
 mod output;
 mod progress;
 mod report;
+mod run;
 mod runs;
+mod serve;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -55,7 +59,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .context("failed to start the async runtime")?;
     runtime.block_on(execute(arguments, output))
@@ -73,6 +77,19 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         return doctor::run(&path, config_path.as_deref(), &environment, output).await;
     }
     let mut store = Store::open(&path).await?;
+    // These keep the store as long as they run.
+    match arguments.command {
+        Command::Run(command) => {
+            return run::run(store, command, &config, &environment, output).await;
+        }
+        Command::Watch(command) => {
+            return watch::run(store, command, &config, &environment, output).await;
+        }
+        Command::Serve(command) => {
+            return serve::run(store, command, &config, &environment, output).await;
+        }
+        _ => {}
+    }
     let outcome = match arguments.command {
         Command::Import(command) => import::run(&mut store, command, &environment, output).await,
         Command::Report(command) => {
@@ -93,8 +110,12 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Aa(command) => {
             aa::run(&mut store, command, &config, config_path, &environment, output).await
         }
-        // These two need no store that works.
-        Command::Doctor(_) | Command::Completions(_) => Ok(Outcome::Fine),
+        // Done above.
+        Command::Doctor(_)
+        | Command::Completions(_)
+        | Command::Run(_)
+        | Command::Watch(_)
+        | Command::Serve(_) => Ok(Outcome::Fine),
     }?;
     store.close().await?;
     Ok(outcome)

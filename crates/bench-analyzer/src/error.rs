@@ -35,6 +35,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file could not be written.
+    #[error("failed to write {path}")]
+    Write {
+        /// The file or folder.
+        path: Utf8PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Values that are too many for memory could not be kept in a temporary file.
     #[error(
         "failed to keep values in the folder for temporary files; nothing was stored. Make room \
@@ -180,6 +189,8 @@ pub enum Remedy {
     FixFile,
     /// The configuration.
     FixConfig,
+    /// The file of suites.
+    FixSuites,
 }
 
 impl Remedy {
@@ -189,6 +200,7 @@ impl Remedy {
                 "Run that benchmark again, or delete its folder (layouts of Criterion 0.5 to 0.8 are known)"
             }
             Self::FixConfig => "Correct it; `bench-analyzer report --help` explains the settings",
+            Self::FixSuites => "Correct it; `bench-analyzer run --help` shows one",
             Self::FixFile => "Correct the file, or make it again with the tool it came from",
         }
     }

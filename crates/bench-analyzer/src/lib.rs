@@ -23,6 +23,7 @@
 
 pub mod analyzer;
 pub mod config;
+pub mod continuous;
 pub mod detect;
 pub mod environment;
 pub mod error;
@@ -30,6 +31,7 @@ pub mod exchange;
 pub mod ingest;
 pub mod model;
 pub mod report;
+pub mod serve;
 pub mod stats;
 pub mod store;
 
@@ -37,6 +39,7 @@ pub use analyzer::{
     AnalysisReport, BenchmarkAnalyzer, ImprovementNote, PerformanceRecommendation, RegressionAlert,
     ResourceAnalysis,
 };
+pub use continuous::{BenchmarkReporter, BenchmarkScheduler, ContinuousBenchmark};
 pub use detect::outliers::OutlierDetection;
 pub use detect::verdict::{Comparison, Severity, Verdict};
 pub use error::{Error, Result};

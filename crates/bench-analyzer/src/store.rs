@@ -7,6 +7,7 @@
 
 mod baselines;
 mod codec;
+mod continuous;
 mod export;
 mod import;
 mod open;
@@ -20,6 +21,8 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::error::{DatabaseProblem, Error, Result};
 
+pub(crate) use continuous::Followed;
+pub use continuous::JobEnd;
 pub use import::{BaselineMode, Destination, ImportOutcome};
 pub use runs::RunListing;
 

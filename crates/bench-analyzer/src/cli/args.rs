@@ -106,6 +106,9 @@ pub(super) enum Command {
     #[command(subcommand)]
     Baseline(Baseline),
     Aa(Aa),
+    Run(Run),
+    Watch(Watch),
+    Serve(Serve),
     Doctor(Doctor),
     Completions(Completions),
 }
@@ -493,6 +496,96 @@ pub(super) struct Aa {
     /// What measures, with CRITERION_HOME set to a folder of its own every time
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<String>,
+}
+
+/// Where the suites are described.
+#[derive(Debug, Args)]
+pub(super) struct SuitesFile {
+    /// The file of suites [default: suites.toml here or above]
+    #[arg(long = "suites", value_name = "FILE")]
+    pub(super) suites_file: Option<Utf8PathBuf>,
+}
+
+/// Run suites now: measure, store, compare, report, alert
+///
+/// A suite is a command that measures, described in suites.toml:
+///
+///   [[suite]]
+///   name = "core"
+///   command = ["cargo", "bench", "--bench", "core"]
+///   runs = 5                      # processes a job; three or more a side make verdicts hold
+///   timeout = "30m"               # a run; then its whole process group is ended
+///   tags = ["nightly"]
+///   schedule = [{ every = "6h" }, { cron = "0 3 * * *" }, { branch = "main" }]
+///
+///   [[alert]]
+///   to = "webhook"                # or stdout, file, command
+///   shape = "slack"               # or json, discord, teams
+///   url_env = "SLACK_WEBHOOK"     # the variable that holds the secret address
+///
+/// The first results of a suite become its baseline, unless it names another with `baseline`.
+/// One suite runs at a time on a machine. Logs and reports lie in .bench/continuous.
+///
+/// Exit codes: 0 fine; 1 a regression, with --fail-on regression; 3 a suite failed.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Run {
+    /// Suites by name, or by tag as tag:nightly [default: all]
+    #[arg(value_name = "SUITE")]
+    pub(super) suites: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) file: SuitesFile,
+
+    /// How many runs a job takes [default: what the suite says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) runs: Option<u32>,
+
+    /// Exit with 1 if something is found; only replicated findings count
+    #[arg(long, value_name = "WHAT")]
+    pub(super) fail_on: Option<FailOn>,
+}
+
+/// Run suites whenever their schedules say, until it is stopped
+///
+/// What is due but not done survives a restart, and so do alerts that were not delivered. Moments
+/// that passed while nothing ran are made up for by one job. SIGTERM and Ctrl-C end the running
+/// command and then this program; the next start goes on behind the last run that succeeded.
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    #[command(flatten)]
+    pub(super) file: SuitesFile,
+
+    /// Run what is due now, then exit: for a timer of the system
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+/// Show a dashboard in the browser
+///
+/// Benchmarks with their histories and changes, comparisons, runs, and suites as they run.
+/// Changes can be accepted with a reason, as `bless` does.
+///
+/// It listens on this machine only. To let others in, name an address with --listen, a secret
+/// with --token-file, and every name that they use with --host; they open
+/// http://NAME:PORT/?token=SECRET once. There is no TLS: put a proxy before it.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7474")]
+    pub(super) listen: std::net::SocketAddr,
+
+    /// A file that holds the secret of whoever is let in
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<Utf8PathBuf>,
+
+    /// A further name that the dashboard is reached by
+    #[arg(long = "host", value_name = "NAME")]
+    pub(super) hosts: Vec<String>,
+
+    /// Accept no changes
+    #[arg(long)]
+    pub(super) read_only: bool,
 }
 
 /// Check that everything is in order

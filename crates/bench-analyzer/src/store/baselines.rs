@@ -87,6 +87,45 @@ impl Store {
         transaction.commit().await.map_err(failed)
     }
 
+    /// Adds to a baseline what these runs measured of series that it does not hold yet.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn complete_baseline(
+        &mut self,
+        name: &BaselineName,
+        runs: &[RunId],
+        now: Timestamp,
+    ) -> Result<()> {
+        let failed = self.failed();
+        let (text, now) = (name.as_str(), now.as_millisecond());
+        let ids: Vec<String> = runs.iter().map(|run| run.0.to_string()).collect();
+        let ids = format!("[{}]", ids.join(","));
+        let mut transaction =
+            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        let added = sqlx::query!(
+            "INSERT INTO baseline_members (baseline_id, measurement_id)
+             SELECT b.id, m.id FROM baselines AS b, measurements AS m
+             WHERE b.name = ? AND m.run_id IN (SELECT value FROM json_each(?))
+               AND m.series_id NOT IN
+                   (SELECT held.series_id FROM baseline_members AS member
+                    JOIN measurements AS held ON held.id = member.measurement_id
+                    WHERE member.baseline_id = b.id)",
+            text,
+            ids,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(&failed)?;
+        if added.rows_affected() > 0 {
+            sqlx::query!("UPDATE baselines SET updated_at = ? WHERE name = ?", now, text)
+                .execute(&mut *transaction)
+                .await
+                .map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
     /// Removes a baseline; its runs stay in the history.
     ///
     /// # Errors

@@ -21,8 +21,38 @@ impl Store {
     /// # Errors
     /// If there is no such baseline or run, or no run at all.
     pub async fn results(&mut self, selector: &Selector) -> Result<BenchmarkResults> {
-        let mut results = BenchmarkResults::new(selector.to_string());
         let members = self.members(selector).await?;
+        self.results_of_members(&selector.to_string(), members).await
+    }
+
+    /// Everything that some runs measured, as one side of a comparison.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn results_of_runs(
+        &mut self,
+        name: &str,
+        runs: &[RunId],
+    ) -> Result<BenchmarkResults> {
+        let mut ids = Vec::new();
+        for RunId(id) in runs {
+            let failed = self.failed();
+            let found =
+                sqlx::query_scalar!(r#"SELECT id AS "id!" FROM measurements WHERE run_id = ?"#, id)
+                    .fetch_all(&mut self.connection)
+                    .await
+                    .map_err(failed)?;
+            ids.extend(found.iter().map(ToString::to_string));
+        }
+        self.results_of_members(name, format!("[{}]", ids.join(","))).await
+    }
+
+    async fn results_of_members(
+        &mut self,
+        name: &str,
+        members: String,
+    ) -> Result<BenchmarkResults> {
+        let mut results = BenchmarkResults::new(name);
         let failed = self.failed();
         let rows = sqlx::query!(
             r#"SELECT m.id AS "id!", m.run_id, s.benchmark, s.metric, s.unit, s.direction,

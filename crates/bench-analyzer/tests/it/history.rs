@@ -3,7 +3,7 @@
 use crate::workspace::Workspace;
 
 /// A history in which one benchmark gets slower at point 40 of 60, and another does not.
-fn with_history() -> Workspace {
+pub(crate) fn with_history() -> Workspace {
     let workspace = Workspace::new();
     let mut rows = String::from("benchmark,value,run,time,commit\n");
     for index in 0..60_i64 {

@@ -1,9 +1,12 @@
 //! The program as its users meet it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 mod baselines;
 mod browser;
+mod continuous;
 mod criterion_folder;
+mod dashboard;
 mod database;
 mod exchange;
 mod formats;
@@ -16,5 +19,7 @@ mod redaction;
 mod report_formats;
 mod reporting;
 mod scale;
+mod serving;
 mod settings;
+mod watching;
 mod workspace;

@@ -1,0 +1,142 @@
+//! What `run` and `watch` share: this machine, its signals, and the progress that people see.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bench_analyzer::continuous::Parts;
+use bench_analyzer::continuous::clock::{Stop, SystemClock};
+use bench_analyzer::continuous::lock::MachineLock;
+use bench_analyzer::continuous::observer::{Event, Observer};
+use bench_analyzer::continuous::outbox::LetterFate;
+use bench_analyzer::continuous::repository::Git;
+use bench_analyzer::continuous::runner::CommandRunner;
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::output::Output;
+
+/// Everything real.
+pub(super) fn parts(output: &Output) -> anyhow::Result<Parts> {
+    let stop = Stop::new();
+    for signal in [SIGINT, SIGTERM] {
+        // The second one ends this process at once; what it left is cleaned up by the next.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.flag())
+            .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
+            .context("failed to listen to signals")?;
+    }
+    let lock = std::env::var("BENCH_ANALYZER_LOCK").ok().filter(|path| !path.is_empty());
+    Ok(Parts {
+        clock: Arc::new(SystemClock),
+        runner: Arc::new(CommandRunner::default()),
+        repository: Arc::new(Git),
+        observer: Box::new(Progress { output: *output, bar: None }),
+        stop,
+        lock: lock.map_or_else(MachineLock::default_path, Into::into),
+        host: host(),
+    })
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// A bar on a terminal, and lines that are worth keeping in a log.
+struct Progress {
+    output: Output,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.output.message(text)),
+            None => self.output.message(text),
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Waiting => {
+                self.say("another bench-analyzer measures on this machine: waiting for it");
+            }
+            Event::JobBegan { job, usual } => {
+                let commit = job.commit.as_deref().map(|sha| sha.get(..10).unwrap_or(sha));
+                let commit = commit.map(|sha| format!(", commit {sha}")).unwrap_or_default();
+                self.say(&format!(
+                    "{}: {} begins, run {} of {}{commit}",
+                    job.suite,
+                    job.id,
+                    job.runs_done + 1,
+                    job.runs_wanted
+                ));
+                let left = usual.map(|usual| usual * job.runs_wanted.saturating_sub(job.runs_done));
+                let bar = ProgressBar::new(u64::from(job.runs_wanted));
+                bar.set_style(style(left));
+                bar.set_message(job.suite.clone());
+                bar.set_position(u64::from(job.runs_done));
+                bar.enable_steady_tick(Duration::from_millis(500));
+                self.bar = Some(bar);
+            }
+            Event::RunBegan { number } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(u64::from(number.saturating_sub(1)));
+                }
+            }
+            Event::RunEnded { number } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(u64::from(*number));
+                }
+            }
+            Event::Stored | Event::Stopped => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::JobEnded(outcome) => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+                let at = outcome.report_at.as_deref().unwrap_or_default();
+                let word = if outcome.failure.is_some() { "failed: " } else { "" };
+                self.say(&format!("{}: {word}{} ({at})", outcome.suite, outcome.summary));
+            }
+            Event::Tried(attempt) => match &attempt.fate {
+                LetterFate::Delivered => {}
+                LetterFate::TryAgain { at, error } => self.output.note(&format!(
+                    "alert `{}` did not arrive ({error}); trying again at {}",
+                    attempt.channel,
+                    at.strftime("%H:%M:%S UTC")
+                )),
+                LetterFate::GivenUp { error } => self.output.note(&format!(
+                    "alert `{}` is given up after a week ({error})",
+                    attempt.channel
+                )),
+            },
+            Event::Note(text) => self.output.note(text),
+        }
+    }
+}
+
+fn style(left: Option<Duration>) -> ProgressStyle {
+    let template = "{msg} [{bar:24}] {pos} of {len} runs, {elapsed} so far{left}";
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    style.with_key("left", move |state: &ProgressState, writer: &mut dyn fmt::Write| {
+        let Some(left) = left else { return };
+        let left = left.saturating_sub(state.elapsed()).as_secs();
+        let _ = if left >= 120 {
+            write!(writer, ", about {} min left", left.div_ceil(60))
+        } else {
+            write!(writer, ", about {left} s left")
+        };
+    })
+}

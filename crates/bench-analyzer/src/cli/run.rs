@@ -1,0 +1,103 @@
+//! `run`: runs suites now.
+
+use anyhow::{Context, bail, ensure};
+use bench_analyzer::config::Config;
+use bench_analyzer::continuous::suites::{self, BenchmarkConfig};
+use bench_analyzer::continuous::{ContinuousBenchmark, JobOutcome};
+use bench_analyzer::environment::Environment;
+use bench_analyzer::report::Reporter;
+use bench_analyzer::report::human::HumanReporter;
+use bench_analyzer::store::Store;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::args::{Run, SuitesFile};
+use super::output::Output;
+use super::{Outcome, continuous};
+
+pub(super) async fn run(
+    store: Store,
+    command: Run,
+    config: &Config,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let suites = read(&command.file, environment)?;
+    let chosen = choose(&suites, &command.suites)?;
+    let parts = continuous::parts(output)?;
+    let stop = parts.stop.clone();
+    let mut benchmark = ContinuousBenchmark::new(suites, config.settings(), store, parts);
+    let outcomes = benchmark.run_now(&chosen, command.runs).await?;
+    benchmark.close().await?;
+    output.data(|stdout| {
+        for outcome in &outcomes {
+            if let Some(report) = &outcome.report {
+                HumanReporter.write(report, stdout)?;
+            }
+        }
+        Ok(())
+    })?;
+    ensure!(!stop.is_asked(), "stopped; `run` of the same suite goes on where this ended");
+    let failed: Vec<&str> =
+        outcomes.iter().filter(|one| one.failure.is_some()).map(|one| one.suite.as_str()).collect();
+    if !failed.is_empty() {
+        bail!("{} of {} suites failed: {}", failed.len(), outcomes.len(), failed.join(", "));
+    }
+    let regressed = |one: &JobOutcome| {
+        one.report.as_ref().is_some_and(|report| report.failing().next().is_some())
+    };
+    Ok(if command.fail_on.is_some() && outcomes.iter().any(regressed) {
+        Outcome::Regressed
+    } else {
+        Outcome::Fine
+    })
+}
+
+/// Reads the file that was named, or the nearest one.
+pub(super) fn read(
+    file: &SuitesFile,
+    environment: &Environment,
+) -> anyhow::Result<BenchmarkConfig> {
+    let path = path(file, &environment.working_dir)?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Ok(BenchmarkConfig::read(&path, variable)?)
+}
+
+fn path(file: &SuitesFile, working_dir: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
+    let found = match &file.suites_file {
+        Some(path) => Some(working_dir.join(path)),
+        None => BenchmarkConfig::find(working_dir),
+    };
+    found.with_context(|| {
+        format!(
+            "there is no {} here or above: `bench-analyzer run --help` shows one",
+            suites::FILE_NAME
+        )
+    })
+}
+
+fn choose(config: &BenchmarkConfig, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    let all = || config.suites.iter();
+    if wanted.is_empty() {
+        ensure!(!config.suites.is_empty(), "the file of suites has none");
+        return Ok(all().map(|suite| suite.name.clone()).collect());
+    }
+    let mut chosen = Vec::new();
+    for word in wanted {
+        let tag = word.strip_prefix("tag:");
+        let matching: Vec<String> = all()
+            .filter(|suite| match tag {
+                Some(tag) => suite.tags.iter().any(|one| one == tag),
+                None => suite.name == *word,
+            })
+            .map(|suite| suite.name.clone())
+            .collect();
+        let names: Vec<&str> = all().map(|suite| suite.name.as_str()).collect();
+        ensure!(
+            !matching.is_empty(),
+            "there is no suite `{word}`; there are: {}",
+            names.join(", ")
+        );
+        chosen.extend(matching);
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,217 @@
+//! Who is told what: once for every change, not once for every job.
+//!
+//! A regression that fails a gate opens an alert. While it lasts, nothing more is said, unless it
+//! becomes worse than the whole interval that was told before. It is over when the benchmark is
+//! unchanged or better, when its interval lies wholly below the one that was told, when somebody
+//! accepted it, or when the benchmark is gone. A job that fails is an alert about its suite, and
+//! the next one that succeeds is the end of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::job::JobId;
+use crate::analyzer::AnalysisReport;
+use crate::detect::verdict::{Comparison, Verdict};
+use crate::model::{Direction, Series};
+use crate::report::{format_change, format_quantity};
+
+/// What an alert is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The suite itself, which failed.
+    Suite,
+    /// One metric of one benchmark.
+    Benchmark {
+        /// The benchmark.
+        name: String,
+        /// The quantity.
+        metric: String,
+    },
+}
+
+impl Subject {
+    fn of(series: &Series) -> Self {
+        Self::Benchmark {
+            name: series.benchmark.as_str().to_owned(),
+            metric: series.metric.as_str().to_owned(),
+        }
+    }
+
+    pub(crate) fn columns(&self) -> (&str, &str) {
+        match self {
+            Self::Suite => ("", ""),
+            Self::Benchmark { name, metric } => (name, metric),
+        }
+    }
+
+    pub(crate) fn of_columns(benchmark: &str, metric: &str) -> Self {
+        if benchmark.is_empty() && metric.is_empty() {
+            Self::Suite
+        } else {
+            Self::Benchmark { name: benchmark.to_owned(), metric: metric.to_owned() }
+        }
+    }
+}
+
+/// An alert that is not over.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OpenAlert {
+    /// The suite.
+    pub suite: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// The job that opened it.
+    pub opened_job: JobId,
+    /// When.
+    pub opened_at: Timestamp,
+    /// By which factor it got worse, as it was last told.
+    pub factor: f64,
+    /// The lower end of that factor's interval.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// A change of what there is to tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// What happened.
+    pub kind: TransitionKind,
+    /// To what.
+    pub subject: Subject,
+    /// By which factor it is worse than its baseline.
+    pub factor: f64,
+    /// The lower end of that factor's interval.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// The evidence, in a sentence.
+    pub evidence: String,
+}
+
+/// What happened to an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    /// It is new.
+    Opened,
+    /// It was known and became worse beyond doubt.
+    Worsened,
+    /// It is over, for this reason.
+    Resolved(String),
+}
+
+/// What there is to tell after a job of a suite succeeded.
+pub fn after_success(open: &[OpenAlert], report: &AnalysisReport) -> Vec<Transition> {
+    let rate = report.settings.gate_error_rate;
+    let mut transitions = Vec::new();
+    for comparison in &report.comparisons {
+        let subject = Subject::of(&comparison.series);
+        let known = open.iter().find(|alert| alert.subject == subject);
+        let told = Told::of(comparison);
+        let fails = comparison.fails_gate(rate);
+        let kind = match known {
+            None if fails => TransitionKind::Opened,
+            Some(alert) if fails && told.low > alert.high => TransitionKind::Worsened,
+            Some(alert) => match resolution(alert, comparison, told) {
+                Some(why) => TransitionKind::Resolved(why),
+                None => continue,
+            },
+            None => continue,
+        };
+        transitions.push(told.transition(kind, subject, evidence(comparison)));
+    }
+    for alert in open {
+        let gone = report.only_in_baseline.iter().any(|one| Subject::of(one) == alert.subject);
+        if alert.subject == Subject::Suite || gone {
+            let (why, evidence) = if gone {
+                ("no longer measured", "the suite does not measure it any more")
+            } else {
+                ("the suite works again", "the suite ran to its end")
+            };
+            transitions.push(Transition {
+                kind: TransitionKind::Resolved(why.to_owned()),
+                subject: alert.subject.clone(),
+                factor: 1.0,
+                low: 1.0,
+                high: 1.0,
+                evidence: evidence.to_owned(),
+            });
+        }
+    }
+    transitions
+}
+
+/// What there is to tell after a job of a suite failed.
+pub fn after_failure(open: &[OpenAlert], failure: &str) -> Vec<Transition> {
+    if open.iter().any(|alert| alert.subject == Subject::Suite) {
+        return Vec::new();
+    }
+    vec![Transition {
+        kind: TransitionKind::Opened,
+        subject: Subject::Suite,
+        factor: 1.0,
+        low: 1.0,
+        high: 1.0,
+        evidence: failure.to_owned(),
+    }]
+}
+
+/// How much worse, whatever the direction of the series.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    factor: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Told {
+    fn of(comparison: &Comparison) -> Self {
+        let interval = comparison.interval;
+        let (low, high) = match comparison.series.direction {
+            Direction::Higher => (interval.high.recip(), interval.low.recip()),
+            Direction::Lower | Direction::Neutral => (interval.low, interval.high),
+        };
+        Self { factor: comparison.factor_worse(), low, high: high.min(f64::MAX) }
+    }
+
+    fn transition(self, kind: TransitionKind, subject: Subject, evidence: String) -> Transition {
+        let Self { factor, low, high } = self;
+        Transition { kind, subject, factor, low, high, evidence }
+    }
+}
+
+fn resolution(alert: &OpenAlert, comparison: &Comparison, told: Told) -> Option<String> {
+    if let Some(blessing) = &comparison.acknowledged {
+        return Some(format!("accepted by {}: {}", blessing.author, blessing.reason));
+    }
+    match comparison.verdict {
+        Verdict::Unchanged => Some("back at its baseline".to_owned()),
+        Verdict::Improvement => Some("better than its baseline".to_owned()),
+        // Too noisy for a verdict, but surely not what was told.
+        Verdict::Inconclusive if comparison.reservation.is_none() && told.high < alert.low => {
+            Some("no longer as slow as it was told".to_owned())
+        }
+        Verdict::Inconclusive | Verdict::Regression => None,
+    }
+}
+
+/// What a verdict rests on, in a sentence.
+fn evidence(comparison: &Comparison) -> String {
+    let unit = &comparison.series.unit;
+    format!(
+        "{} -> {} ({}, 95% interval {} to {}, p {:.1e}, {} and {} runs)",
+        format_quantity(comparison.baseline.value, unit),
+        format_quantity(comparison.current.value, unit),
+        format_change(comparison.change()),
+        format_change(comparison.interval.low - 1.0),
+        format_change(comparison.interval.high - 1.0),
+        comparison.p_value,
+        comparison.baseline.runs,
+        comparison.current.runs,
+    )
+}
+
+#[cfg(test)]
+mod tests;

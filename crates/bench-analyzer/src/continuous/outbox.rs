@@ -1,0 +1,119 @@
+//! Delivering notices at least once: they are queued with the change that they tell, and stay
+//! queued until a receiver has them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::channel::Channel;
+use super::clock::Clock;
+use super::notice::Notice;
+use crate::error::Result;
+use crate::store::Store;
+
+/// A notice on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Its number in the store.
+    pub id: i64,
+    /// Where it goes.
+    pub channel: String,
+    /// The notice as JSON.
+    pub notice: String,
+    /// Since when it waits.
+    pub queued_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LetterFate {
+    /// It arrived.
+    Delivered,
+    /// It is to be tried again.
+    TryAgain {
+        /// When.
+        at: Timestamp,
+        /// Why it did not arrive.
+        error: String,
+    },
+    /// It was tried for long enough.
+    GivenUp {
+        /// Why it did not arrive the last time.
+        error: String,
+    },
+}
+
+/// An attempt, for whoever watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The channel.
+    pub channel: String,
+    /// What became of it.
+    pub fate: LetterFate,
+}
+
+/// The first wait; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// After so long, nobody waits for the news any more.
+const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Tries every letter that is due. One that fails does not hold up the others.
+///
+/// # Errors
+/// If the store refuses; failed deliveries are no errors.
+pub async fn deliver_due(
+    store: &mut Store,
+    channels: &[Channel],
+    clock: &dyn Clock,
+) -> Result<Vec<Attempt>> {
+    let mut attempts = Vec::new();
+    for letter in store.due_letters(clock.now()).await? {
+        let fate = match attempt(&letter, channels) {
+            Ok(()) => LetterFate::Delivered,
+            Err((error, asked)) => {
+                let now = clock.now();
+                let waited = Duration::try_from(now.duration_since(letter.queued_at));
+                if waited.is_ok_and(|waited| waited >= PATIENCE) {
+                    LetterFate::GivenUp { error }
+                } else {
+                    let wait = wait_after(letter.attempts).max(asked.unwrap_or_default());
+                    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+                    let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+                    LetterFate::TryAgain { at, error }
+                }
+            }
+        };
+        store.note_letter(letter.id, &fate, clock.now()).await?;
+        attempts.push(Attempt { channel: letter.channel, fate });
+    }
+    Ok(attempts)
+}
+
+fn attempt(letter: &Letter, channels: &[Channel]) -> Result<(), (String, Option<Duration>)> {
+    let Some(channel) = channels.iter().find(|channel| channel.name == letter.channel) else {
+        return Err((format!("the file of suites has no alert `{}` now", letter.channel), None));
+    };
+    let notice: Notice = serde_json::from_str(&letter.notice)
+        .map_err(|error| (format!("the stored notice cannot be read: {error}"), None))?;
+    channel.deliver(&notice).map_err(|error| (error.reason, error.retry_after))
+}
+
+/// How long to wait after so many attempts that failed before the present one.
+fn wait_after(attempts: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(1 << attempts.min(16)).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_an_hour() {
+        let seconds: Vec<u64> = (0..9).map(|tried| wait_after(tried).as_secs()).collect();
+        assert_eq!(seconds, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        assert_eq!(wait_after(u32::MAX), LONGEST_WAIT);
+    }
+}

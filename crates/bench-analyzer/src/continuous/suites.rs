@@ -1,0 +1,341 @@
+//! The file that says which suites there are, when they run and who is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::channel::{Channel, ChannelKind, Webhook, WebhookShape};
+use super::schedule::{BranchWatch, CronSchedule, Schedule};
+use super::secret::Secret;
+use crate::error::{Error, Remedy, Result};
+use crate::model::BaselineName;
+
+/// The name that is looked for in the working folder and above.
+pub const FILE_NAME: &str = "suites.toml";
+
+/// Everything that a file of suites says.
+#[derive(Debug, Clone, Default)]
+pub struct BenchmarkConfig {
+    /// The suites, in the order of the file.
+    pub suites: Vec<BenchmarkSuite>,
+    /// Where notices go.
+    pub channels: Vec<Channel>,
+    /// Where reports can be seen; paths are said if there is no such place.
+    pub report_url: Option<String>,
+}
+
+/// A command that measures, and when.
+#[derive(Debug, Clone)]
+pub struct BenchmarkSuite {
+    /// Its name.
+    pub name: String,
+    /// The program and its arguments; no shell is involved.
+    pub command: Vec<String>,
+    /// Where it runs.
+    pub folder: Utf8PathBuf,
+    /// Variables that are set for it.
+    pub environment: BTreeMap<String, String>,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// How many runs make a job.
+    pub runs: u32,
+    /// Words to choose suites by.
+    pub tags: Vec<String>,
+    /// When it is due.
+    pub schedules: Vec<Schedule>,
+    /// What it is compared with; without one, the first job becomes the baseline, under the name
+    /// of the suite.
+    pub baseline: Option<BaselineName>,
+    /// The files that it writes; without any, Criterion's folder.
+    pub results: Vec<Utf8PathBuf>,
+}
+
+impl BenchmarkSuite {
+    /// The name of its baseline.
+    ///
+    /// # Errors
+    /// Never for suites that were read from a file.
+    pub fn baseline_name(&self) -> Result<BaselineName, String> {
+        match &self.baseline {
+            Some(name) => Ok(name.clone()),
+            None => self.name.parse(),
+        }
+    }
+}
+
+impl BenchmarkConfig {
+    /// The file that applies in a folder: the nearest one there or above.
+    pub fn find(dir: &Utf8Path) -> Option<Utf8PathBuf> {
+        dir.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
+    }
+
+    /// Reads a file. `variable` says what the environment holds, for secrets.
+    ///
+    /// # Errors
+    /// If it cannot be read, or says something that has no meaning.
+    pub fn read(path: &Utf8Path, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or(Utf8Path::new(""));
+        Self::parse(&text, folder, variable).map_err(|reason| Error::Malformed {
+            path: path.to_owned(),
+            reason,
+            remedy: Remedy::FixSuites,
+        })
+    }
+
+    /// Understands the text of a file that lies in `folder`.
+    ///
+    /// # Errors
+    /// Says what has no meaning.
+    pub fn parse(
+        text: &str,
+        folder: &Utf8Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let file: File =
+            toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
+        let suites = file
+            .suites
+            .into_iter()
+            .map(|suite| {
+                let name = suite.name.clone();
+                suite.checked(folder).map_err(|reason| format!("suite `{name}`: {reason}"))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let channels = file
+            .alerts
+            .into_iter()
+            .enumerate()
+            .map(|(index, alert)| {
+                let name =
+                    alert.name.clone().unwrap_or_else(|| format!("{}-{}", alert.to, index + 1));
+                alert
+                    .checked(&name, folder, &variable)
+                    .map_err(|reason| format!("alert `{name}`: {reason}"))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for (what, names) in [
+            ("suites", suites.iter().map(|one| &one.name).collect::<Vec<_>>()),
+            ("alerts", channels.iter().map(|one| &one.name).collect()),
+        ] {
+            if let Some(twice) =
+                names.iter().enumerate().find(|(at, name)| names[..*at].contains(name))
+            {
+                return Err(format!("two {what} are called `{}`", twice.1));
+            }
+        }
+        for channel in &channels {
+            if let Some(name) =
+                channel.suites.iter().find(|name| suites.iter().all(|one| one.name != **name))
+            {
+                return Err(format!("alert `{}`: there is no suite `{name}`", channel.name));
+            }
+        }
+        Ok(Self { suites, channels, report_url: file.report_url })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, rename = "suite")]
+    suites: Vec<SuiteEntry>,
+    #[serde(default, rename = "alert")]
+    alerts: Vec<AlertEntry>,
+    report_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SuiteEntry {
+    name: String,
+    command: Vec<String>,
+    folder: Option<Utf8PathBuf>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    timeout: Option<String>,
+    runs: Option<u32>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    schedule: Vec<ScheduleEntry>,
+    baseline: Option<String>,
+    #[serde(default)]
+    results: Vec<Utf8PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleEntry {
+    every: Option<String>,
+    cron: Option<String>,
+    timezone: Option<String>,
+    branch: Option<String>,
+    remote: Option<String>,
+    poll: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlertEntry {
+    to: String,
+    name: Option<String>,
+    #[serde(default)]
+    suites: Vec<String>,
+    path: Option<Utf8PathBuf>,
+    command: Option<Vec<String>>,
+    url: Option<String>,
+    url_env: Option<String>,
+    shape: Option<String>,
+    timeout: Option<String>,
+}
+
+/// How long one run may take if nobody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+/// How many runs a side can speak for itself with.
+const RUNS: u32 = 3;
+const MAX_RUNS: u32 = 1000;
+const POLL: Duration = Duration::from_secs(60);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl SuiteEntry {
+    fn checked(self, folder: &Utf8Path) -> Result<BenchmarkSuite, String> {
+        let name = self.name;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) || name.len() > 64 {
+            return Err("a suite's name is the name of a folder too: write letters, digits, `-`, \
+                        `_` and `.`, at most 64 of them"
+                .to_owned());
+        }
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err("command has to name a program".to_owned());
+        }
+        let runs = self.runs.unwrap_or(RUNS);
+        if !(1..=MAX_RUNS).contains(&runs) {
+            return Err(format!("runs has to be from 1 to {MAX_RUNS}"));
+        }
+        let baseline = self.baseline.map(|name| name.parse::<BaselineName>()).transpose()?;
+        if baseline.is_none() {
+            name.parse::<BaselineName>()?;
+        }
+        let schedules =
+            self.schedule.into_iter().map(ScheduleEntry::checked).collect::<Result<_, _>>()?;
+        if let Some(path) = self.results.iter().find(|path| path.is_absolute()) {
+            return Err(format!("results are looked for in the suite's folder, and {path} is not"));
+        }
+        Ok(BenchmarkSuite {
+            folder: folder.join(self.folder.unwrap_or_default()),
+            command: self.command,
+            environment: self.environment,
+            timeout: duration("timeout", self.timeout.as_deref(), TIMEOUT)?,
+            runs,
+            tags: self.tags,
+            schedules,
+            baseline,
+            results: self.results,
+            name,
+        })
+    }
+}
+
+impl ScheduleEntry {
+    fn checked(self) -> Result<Schedule, String> {
+        let kinds = [self.every.is_some(), self.cron.is_some(), self.branch.is_some()];
+        if kinds.into_iter().filter(|kind| *kind).count() != 1 {
+            return Err("a schedule has to have one of every, cron and branch".to_owned());
+        }
+        if self.timezone.is_some() && self.cron.is_none() {
+            return Err("timezone belongs to cron".to_owned());
+        }
+        if (self.remote.is_some() || self.poll.is_some()) && self.branch.is_none() {
+            return Err("remote and poll belong to branch".to_owned());
+        }
+        if let Some(expression) = self.cron {
+            return CronSchedule::new(&expression, self.timezone.as_deref())
+                .map(|cron| Schedule::Cron(Box::new(cron)));
+        }
+        if let Some(branch) = self.branch {
+            let option = |name: &str| name.is_empty() || name.starts_with('-');
+            if option(&branch) || self.remote.as_deref().is_some_and(option) {
+                return Err("branch and remote have to be names".to_owned());
+            }
+            let poll = duration("poll", self.poll.as_deref(), POLL)?;
+            return Ok(Schedule::Commit(BranchWatch { branch, remote: self.remote, poll }));
+        }
+        duration("every", self.every.as_deref(), TIMEOUT).map(Schedule::Interval)
+    }
+}
+
+impl AlertEntry {
+    fn checked(
+        self,
+        name: &str,
+        folder: &Utf8Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Channel, String> {
+        let timeout = duration("timeout", self.timeout.as_deref(), DELIVERY_TIMEOUT)?;
+        let needs = |what: &str| format!("to = \"{}\" needs {what}", self.to);
+        let kind = match self.to.as_str() {
+            "stdout" => ChannelKind::Stdout,
+            "file" => ChannelKind::File(folder.join(self.path.ok_or_else(|| needs("path"))?)),
+            "command" => {
+                let command = self.command.filter(|command| !command.is_empty());
+                ChannelKind::Command {
+                    command: command.ok_or_else(|| needs("command"))?,
+                    folder: folder.to_owned(),
+                    timeout,
+                }
+            }
+            "webhook" => {
+                let url = match (self.url, self.url_env) {
+                    (Some(url), None) => url,
+                    (None, Some(name)) => {
+                        variable(&name).ok_or_else(|| format!("the variable {name} is not set"))?
+                    }
+                    _ => return Err(needs("either url or url_env")),
+                };
+                if !(url.starts_with("https://") || url.starts_with("http://")) {
+                    return Err("a webhook's address starts with https:// or http://".to_owned());
+                }
+                let shape = match self.shape.as_deref().unwrap_or("json") {
+                    "json" => WebhookShape::Json,
+                    "slack" => WebhookShape::Slack,
+                    "discord" => WebhookShape::Discord,
+                    "teams" => WebhookShape::Teams,
+                    other => {
+                        return Err(format!(
+                            "`{other}` is not a shape: write json, slack, discord or teams"
+                        ));
+                    }
+                };
+                ChannelKind::Webhook(Webhook { url: Secret::new(url), shape, timeout })
+            }
+            other => {
+                return Err(format!(
+                    "nothing can be sent to `{other}`: write stdout, file, command or webhook"
+                ));
+            }
+        };
+        Ok(Channel { name: name.to_owned(), suites: self.suites, kind })
+    }
+}
+
+/// Reads `90s`, `30m` or `1h 30m`.
+fn duration(what: &str, text: Option<&str>, default: Duration) -> Result<Duration, String> {
+    let Some(text) = text else { return Ok(default) };
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| *duration >= Duration::from_secs(1))
+        .filter(|duration| *duration <= Duration::from_secs(366 * 86_400))
+        .ok_or_else(|| {
+            format!("{what} has to be a time from one second to a year, such as 90s, 30m or 1h 30m")
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! A local dashboard over the store: benchmarks, histories, comparisons, runs and running suites.
+//!
+//! It listens on this machine only, unless it is told otherwise, and then demands a token. Every
+//! request has to name a host that this server is known by, so that no page of another site can
+//! reach it under a name of its own (DNS rebinding). What changes something demands a token that
+//! only the dashboard's own page holds. Everything that the page needs is in this program.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::continuous::secret::Secret;
+use crate::detect::settings::Settings;
+
+mod api;
+mod guard;
+mod http;
+mod snapshot;
+
+pub use guard::random_token;
+
+use api::Api;
+use guard::Guard;
+use http::{Request, Response};
+
+/// How the dashboard is served.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The store.
+    pub database: Utf8PathBuf,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// What everybody has to know who is let in; needed beyond loopback.
+    pub token: Option<Secret>,
+    /// Further names that the server is reached by.
+    pub hosts: Vec<String>,
+    /// Whether changes may be accepted.
+    pub access: Access,
+    /// Who accepts changes if the page does not say.
+    pub author: Option<String>,
+    /// How comparisons are judged.
+    pub settings: Settings,
+}
+
+/// What visitors may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Look.
+    ReadOnly,
+    /// Look, and accept changes.
+    Bless,
+}
+
+/// Why the dashboard cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Others could reach it, and nothing would keep them out.
+    #[error("{0} can be reached from other machines: a token is needed, with --token-file")]
+    TokenNeeded(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A dashboard that listens and answers once [`Dashboard::run`] is called.
+#[derive(Debug)]
+pub struct Dashboard {
+    listener: TcpListener,
+    address: SocketAddr,
+    guard: Guard,
+    api: Api,
+}
+
+/// As many visitors at once; a browser opens six connections.
+const CONNECTIONS: usize = 64;
+
+impl Dashboard {
+    /// Listens.
+    ///
+    /// # Errors
+    /// If the address is taken, or others could reach it without a token.
+    pub async fn bind(options: ServeOptions) -> Result<Self, ServeError> {
+        let address = options.address;
+        if options.token.is_none() && !address.ip().is_loopback() {
+            return Err(ServeError::TokenNeeded(address));
+        }
+        let failed = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let guard = Guard::new(address, options.token.clone(), &options.hosts);
+        Ok(Self { listener, address, guard, api: Api::new(options) })
+    }
+
+    /// Where it listens, with the port that the system chose.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers for ever. Faults of single visitors end nothing.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends all connections; nothing is half changed.
+    pub async fn run(self) {
+        // All on the calling thread: what takes long is handed to others.
+        tokio::task::LocalSet::new().run_until(self.accept()).await;
+    }
+
+    async fn accept(self) {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let shared = Rc::new((self.guard, self.api));
+        let first = Rc::clone(&shared);
+        tokio::task::spawn_local(async move { first.1.warm().await });
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let Ok((mut stream, _)) = self.listener.accept().await else {
+                // Out of descriptors, most likely; they come back.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            };
+            let shared = Rc::clone(&shared);
+            tokio::task::spawn_local(async move {
+                let _slot = slot;
+                let response = match http::receive(&mut stream).await {
+                    Ok(Some(request)) => answer(&shared.0, &shared.1, &request).await,
+                    Ok(None) => return,
+                    Err(refusal) => refusal,
+                };
+                http::send(&mut stream, &response).await;
+            });
+        }
+    }
+}
+
+const INDEX: &str = include_str!("serve/assets/index.html");
+const SCRIPT: &str = include_str!("serve/assets/app.js");
+const STYLE: &str = include_str!("serve/assets/app.css");
+
+async fn answer(guard: &Guard, api: &Api, request: &Request) -> Response {
+    if let Err(refusal) = guard.admit(request) {
+        return refusal;
+    }
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => Response::html(INDEX.replace("@CSRF@", guard.csrf())),
+        ("GET", "/app.js") => Response::text("text/javascript; charset=utf-8", SCRIPT),
+        ("GET", "/app.css") => Response::text("text/css; charset=utf-8", STYLE),
+        ("GET", "/favicon.ico") => Response::empty(204),
+        ("GET", path) if path.starts_with("/api/") => api.get(request).await,
+        ("POST", "/api/bless") => match guard.admit_change(request) {
+            Ok(()) => api.bless(request).await,
+            Err(refusal) => refusal,
+        },
+        ("GET" | "POST", _) => Response::refusal(404, "there is no such page"),
+        _ => Response::refusal(405, "only GET and POST are understood"),
+    }
+}

@@ -1,0 +1,60 @@
+//! All histories, kept in memory until the store changes: finding steps in thousands of series
+//! takes longer than a page may.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::sync::Mutex;
+
+use crate::detect::changes::{SeriesChanges, find_changes};
+use crate::detect::steps::StepSettings;
+use crate::error::Result;
+use crate::model::Series;
+use crate::store::Store;
+
+/// Histories with their changes, as of one state of the store.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    pub(super) series: Vec<SeriesChanges>,
+    size: (i64, i64),
+}
+
+impl Snapshot {
+    pub(super) fn find(&self, benchmark: &str, metric: &str) -> Option<&SeriesChanges> {
+        let is = |series: &Series| {
+            series.benchmark.as_str() == benchmark && series.metric.as_str() == metric
+        };
+        self.series.iter().rev().find(|one| is(&one.timeline.series))
+    }
+}
+
+/// Makes snapshots when they are needed, one at a time.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    database: Utf8PathBuf,
+    latest: Mutex<Option<Arc<Snapshot>>>,
+}
+
+impl Snapshots {
+    pub(super) fn new(database: &Utf8Path) -> Self {
+        Self { database: database.to_owned(), latest: Mutex::new(None) }
+    }
+
+    /// The present one. Whoever comes while it is made waits for it.
+    pub(super) async fn present(&self) -> Result<Arc<Snapshot>> {
+        let mut latest = self.latest.lock().await;
+        let mut store = Store::open(&self.database).await?;
+        let size = store.newest_measurement().await?;
+        if let Some(snapshot) = latest.as_ref().filter(|snapshot| snapshot.size == size) {
+            return Ok(Arc::clone(snapshot));
+        }
+        let timelines = store.timelines(|_| true).await?;
+        let blessings = store.blessings().await?;
+        let found = tokio::task::spawn_blocking(move || {
+            find_changes(timelines, &blessings, &StepSettings::default())
+        });
+        let snapshot = Arc::new(Snapshot { series: found.await.unwrap_or_default(), size });
+        *latest = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+}

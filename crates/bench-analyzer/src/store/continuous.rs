@@ -1,0 +1,8 @@
+//! Jobs, alerts and the outbox.
+
+mod alerts;
+mod jobs;
+mod outbox;
+
+pub use alerts::JobEnd;
+pub(crate) use jobs::Followed;

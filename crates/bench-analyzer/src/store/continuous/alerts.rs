@@ -1,0 +1,147 @@
+//! What somebody was told about, and the end of a job that changes it.
+
+use jiff::Timestamp;
+use sqlx::Connection;
+
+use crate::continuous::alert::{OpenAlert, Subject, Transition, TransitionKind};
+use crate::continuous::job::{JobId, JobState};
+use crate::error::Result;
+use crate::store::Store;
+
+/// Everything that the end of a job changes, at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobEnd {
+    /// The job.
+    pub job: JobId,
+    /// [`JobState::Done`] or [`JobState::Failed`].
+    pub state: JobState,
+    /// When.
+    pub at: Timestamp,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// What came of it, in a sentence.
+    pub summary: Option<String>,
+    /// Where its report lies.
+    pub report: Option<String>,
+    /// The suite.
+    pub suite: String,
+    /// Alerts that open, get worse or are over.
+    pub transitions: Vec<Transition>,
+    /// Notices to send: the channel and the notice as JSON.
+    pub notices: Vec<(String, String)>,
+}
+
+impl Store {
+    /// The alerts of a suite that are not over, or those of all suites.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn open_alerts(&mut self, suite: Option<&str>) -> Result<Vec<OpenAlert>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT suite, benchmark, metric, opened_job, opened_at, factor, factor_low, factor_high
+             FROM alerts WHERE resolved_at IS NULL AND (? IS NULL OR suite = ?) ORDER BY id",
+            suite,
+            suite,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(OpenAlert {
+                    suite: row.suite,
+                    subject: Subject::of_columns(&row.benchmark, &row.metric),
+                    opened_job: JobId(row.opened_job),
+                    opened_at: self.timestamp(row.opened_at)?,
+                    factor: row.factor,
+                    low: row.factor_low,
+                    high: row.factor_high,
+                })
+            })
+            .collect()
+    }
+
+    /// Ends a job: its state, its alerts and its notices in one transaction, so that a notice is
+    /// queued exactly when its alert is known.
+    ///
+    /// # Errors
+    /// If the database refuses; then nothing changed.
+    pub async fn end_job(&mut self, end: &JobEnd) -> Result<()> {
+        let failed = self.failed();
+        let (state, at) = (end.state.as_str(), end.at.as_millisecond());
+        let mut transaction =
+            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        let ended = sqlx::query!(
+            "UPDATE jobs SET state = ?, finished_at = ?, failure = ?, summary = ?, report = ?
+             WHERE id = ? AND state = 'running'",
+            state,
+            at,
+            end.failure,
+            end.summary,
+            end.report,
+            end.job.0,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(&failed)?;
+        if ended.rows_affected() == 0 {
+            // Somebody ended it already, with the same results.
+            return Ok(());
+        }
+        for transition in &end.transitions {
+            let (benchmark, metric) = transition.subject.columns();
+            let (factor, low, high) = (transition.factor, transition.low, transition.high);
+            match &transition.kind {
+                TransitionKind::Opened | TransitionKind::Worsened => {
+                    sqlx::query!(
+                        "INSERT INTO alerts (suite, benchmark, metric, opened_job, opened_at,
+                                             factor, factor_low, factor_high)
+                         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                         ON CONFLICT (suite, benchmark, metric) WHERE resolved_at IS NULL
+                         DO UPDATE SET factor = excluded.factor, factor_low = excluded.factor_low,
+                                       factor_high = excluded.factor_high",
+                        end.suite,
+                        benchmark,
+                        metric,
+                        end.job.0,
+                        at,
+                        factor,
+                        low,
+                        high,
+                    )
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(&failed)?;
+                }
+                TransitionKind::Resolved(why) => {
+                    sqlx::query!(
+                        "UPDATE alerts SET resolved_at = ?, resolution = ?
+                         WHERE suite = ? AND benchmark = ? AND metric = ? AND resolved_at IS NULL",
+                        at,
+                        why,
+                        end.suite,
+                        benchmark,
+                        metric,
+                    )
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(&failed)?;
+                }
+            }
+        }
+        for (channel, notice) in &end.notices {
+            sqlx::query!(
+                "INSERT INTO outbox (channel, notice, queued_at, next_at) VALUES (?, ?, ?, ?)",
+                channel,
+                notice,
+                at,
+                at,
+            )
+            .execute(&mut *transaction)
+            .await
+            .map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+}

@@ -1,0 +1,82 @@
+//! Notices on their way.
+
+use jiff::Timestamp;
+
+use crate::continuous::outbox::{Letter, LetterFate};
+use crate::error::Result;
+use crate::store::Store;
+
+impl Store {
+    /// The letters that are to be tried now, oldest first.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn due_letters(&mut self, now: Timestamp) -> Result<Vec<Letter>> {
+        let failed = self.failed();
+        let now = now.as_millisecond();
+        let rows = sqlx::query!(
+            "SELECT id, channel, notice, queued_at, attempts FROM outbox
+             WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_at <= ? ORDER BY id",
+            now,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Letter {
+                    id: row.id,
+                    channel: row.channel,
+                    notice: row.notice,
+                    queued_at: self.timestamp(row.queued_at)?,
+                    attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+                })
+            })
+            .collect()
+    }
+
+    /// When the next letter is to be tried; nothing if none waits.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn next_letter_at(&mut self) -> Result<Option<Timestamp>> {
+        let failed = self.failed();
+        let next = sqlx::query_scalar!(
+            r#"SELECT min(next_at) AS "next: i64" FROM outbox
+               WHERE delivered_at IS NULL AND given_up_at IS NULL"#
+        )
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        next.map(|next| self.timestamp(next)).transpose()
+    }
+
+    /// Notes what became of a letter.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn note_letter(&mut self, id: i64, fate: &LetterFate, now: Timestamp) -> Result<()> {
+        let failed = self.failed();
+        let now = now.as_millisecond();
+        let (delivered, given_up, next, error) = match fate {
+            LetterFate::Delivered => (Some(now), None, now, None),
+            LetterFate::TryAgain { at, error } => {
+                (None, None, at.as_millisecond(), Some(error.as_str()))
+            }
+            LetterFate::GivenUp { error } => (None, Some(now), now, Some(error.as_str())),
+        };
+        sqlx::query!(
+            "UPDATE outbox SET attempts = attempts + 1, delivered_at = ?, given_up_at = ?,
+                    next_at = ?, last_error = ? WHERE id = ?",
+            delivered,
+            given_up,
+            next,
+            error,
+            id,
+        )
+        .execute(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+}

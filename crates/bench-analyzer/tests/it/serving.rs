@@ -1,0 +1,269 @@
+//! The dashboard as programs meet it: what it answers, and whom it turns away.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::history::with_history;
+use crate::workspace::Workspace;
+
+/// A dashboard that ends with the test.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Served {
+    pub(crate) fn new(workspace: &Workspace, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bench-analyzer"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .current_dir(workspace.path())
+            .env_remove("BENCH_ANALYZER_DB")
+            .env("GIT_CEILING_DIRECTORIES", workspace.path().parent().unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("http://");
+        let address = address.split('/').next().unwrap().parse().unwrap();
+        Self { child, address }
+    }
+
+    /// Sends these bytes, and reads all that comes back.
+    fn raw(&self, request: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // It may refuse before it has read everything.
+        let _ = stream.write_all(request);
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.with(path, &[])
+    }
+
+    fn with(&self, path: &str, headers: &[&str]) -> Answer {
+        let mut request = format!("GET {path} HTTP/1.1\r\n");
+        if !headers.iter().any(|header| header.starts_with("Host:")) {
+            request.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
+        self.raw(format!("{request}\r\n").as_bytes())
+    }
+
+    fn bless(&self, headers: &[&str], body: &serde_json::Value) -> Answer {
+        let body = body.to_string();
+        let mut request = format!("POST /api/bless HTTP/1.1\r\nHost: {}\r\n", self.address);
+        headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
+        self.raw(format!("{request}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
+    }
+
+    fn csrf(&self) -> String {
+        let page = self.get("/").body;
+        page.split("name=\"csrf\" content=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+#[test]
+fn every_question_has_an_answer() {
+    let workspace = with_history();
+    workspace.run(&["baseline", "set", "main", "1", "2", "3"], 0);
+    let served = Served::new(&workspace, &[]);
+    let overview = served.get("/api/overview").json();
+    assert_eq!(overview["series"].as_array().unwrap().len(), 2);
+    let series = served.get("/api/series?benchmark=step&metric=time").json();
+    assert_eq!(series["points"].as_array().unwrap().len(), 60);
+    assert_eq!(series["change_points"][0]["index"], 40);
+    assert_eq!(served.get("/api/changes").json()[0]["benchmark"], "step");
+    assert_eq!(served.get("/api/runs").json().as_array().unwrap().len(), 60);
+    assert_eq!(served.get("/api/baselines").json()[0]["name"], "main");
+    let report = served.get("/api/compare?baseline=main&current=latest").json();
+    let verdict =
+        report["comparisons"].as_array().unwrap().iter().find(|one| one["benchmark"] == "step");
+    assert_eq!(verdict.unwrap()["verdict"], "regression");
+    assert_eq!(served.get("/api/jobs").json()["jobs"], serde_json::json!([]));
+    for (path, status) in [
+        ("/api/series?benchmark=none", 404),
+        ("/api/compare?baseline=none", 404),
+        ("/api/compare?baseline=run:x", 400),
+        ("/api/log?job=1&run=1", 404),
+        ("/api/log?job=..%2F..&run=1", 400),
+        ("/api/none", 404),
+        ("/../../etc/passwd", 404),
+    ] {
+        let answer = served.get(path);
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+    // What is stored while it serves is shown.
+    std::fs::write(workspace.path().join("new.csv"), "benchmark,value\nfresh,5\n").unwrap();
+    workspace.run(&["import", "new.csv"], 0);
+    assert_eq!(served.get("/api/overview").json()["series"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_name_that_is_not_its_own_reaches_nothing() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &["--host", "bench.example.com"]);
+    let port = served.address.port();
+    for (host, status) in [
+        ("Host: evil.example.com".to_owned(), 421),
+        (format!("Host: evil.example.com:{port}"), 421),
+        ("Host: localhost".to_owned(), 421),
+        (format!("Host: localhost:{port}\r\nHost: evil.example.com"), 421),
+        (format!("Host: LOCALHOST:{port}"), 200),
+        ("Host: bench.example.com".to_owned(), 200),
+    ] {
+        assert_eq!(served.with("/api/runs", &[&host]).status, status, "{host}");
+    }
+    let nobody = served.raw(b"GET /api/runs HTTP/1.1\r\n\r\n");
+    assert_eq!(nobody.status, 421);
+}
+
+#[test]
+fn only_its_own_page_accepts_changes() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &[]);
+    let token = format!("X-CSRF-Token: {}", served.csrf());
+    let (json, text) = ("Content-Type: application/json", "Content-Type: text/plain");
+    let wish = serde_json::json!({
+        "benchmark": "step", "metric": "time", "run": 41, "reason": "it checks its input", "author": "Ada",
+    });
+    let own = format!("Origin: http://{}", served.address);
+    for headers in [
+        &[json][..],
+        &[json, "X-CSRF-Token: 0000"],
+        &[text, &token],
+        &[json, &token, "Origin: http://evil.example.com"],
+        &[json, &token, "Origin: null"],
+        &[json, &token, "Sec-Fetch-Site: cross-site"],
+    ] {
+        assert_eq!(served.bless(headers, &wish).status, 403, "{headers:?}");
+    }
+    let with = |name: &str, value: serde_json::Value| {
+        let mut wish = wish.clone();
+        wish[name] = value;
+        served.bless(&[json, &token, &own], &wish).status
+    };
+    assert_eq!(with("reason", " ".into()), 400);
+    assert_eq!(with("run", 999.into()), 404);
+    assert_eq!(with("benchmark", "none".into()), 404);
+    assert_eq!(with("more", 1.into()), 400);
+    workspace.run(&["history", "--fail-on", "regression"], 1);
+    assert_eq!(served.bless(&[json, &token, &own], &wish).status, 200);
+    let series = served.get("/api/series?benchmark=step").json();
+    assert_eq!(series["change_points"][0]["acknowledged"]["author"], "Ada");
+    workspace.run(&["history", "--fail-on", "regression"], 0);
+}
+
+#[test]
+fn a_read_only_dashboard_changes_nothing() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &["--read-only"]);
+    assert_eq!(served.get("/api/overview").json()["read_only"], true);
+    let wish = serde_json::json!({
+        "benchmark": "step", "metric": "time", "run": 41, "reason": "r", "author": "Ada",
+    });
+    let token = format!("X-CSRF-Token: {}", served.csrf());
+    assert_eq!(served.bless(&["Content-Type: application/json", &token], &wish).status, 403);
+    workspace.run(&["history", "--fail-on", "regression"], 1);
+}
+
+#[test]
+fn a_token_is_needed_where_there_is_one_and_beyond_this_machine() {
+    let workspace = with_history();
+    let output = workspace.command(&["serve", "--listen", "0.0.0.0:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("a token is needed, with --token-file"), "{said}");
+    std::fs::write(workspace.path().join("short"), "1234").unwrap();
+    let output = workspace.command(&["serve", "--token-file", "short"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+
+    let secret = "0123456789abcdef0123456789abcdef";
+    std::fs::write(workspace.path().join("token"), secret).unwrap();
+    let served = Served::new(&workspace, &["--token-file", "token"]);
+    for path in ["/", "/app.js", "/api/runs", "/?token=0123456789abcdef0123456789abcdee"] {
+        let answer = served.get(path);
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(!answer.body.contains(secret));
+    }
+    let opened = served.get(&format!("/?token={secret}"));
+    assert_eq!(opened.status, 303, "{opened:?}");
+    let cookie = opened.head.lines().find(|line| line.starts_with("Set-Cookie: ")).unwrap();
+    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    let cookie = cookie.trim_start_matches("Set-Cookie: ").split(';').next().unwrap();
+    assert_eq!(served.with("/api/runs", &[&format!("Cookie: a=b; {cookie}")]).status, 200);
+    assert_eq!(served.with("/api/runs", &[&format!("Authorization: Bearer {secret}")]).status, 200);
+}
+
+#[test]
+fn pages_load_nothing_from_elsewhere() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &[]);
+    let page = served.get("/");
+    assert!(page.head.contains("Content-Security-Policy: default-src 'none'"), "{page:?}");
+    for header in
+        ["X-Frame-Options: DENY", "X-Content-Type-Options: nosniff", "Cache-Control: no-store"]
+    {
+        assert!(page.head.contains(header), "{header}");
+    }
+    for path in ["/", "/app.js", "/app.css"] {
+        let body = served.get(path).body.replace("http://www.w3.org/2000/svg", "");
+        assert!(!body.contains("http://") && !body.contains("https://"), "{path}");
+    }
+}
+
+#[test]
+fn requests_that_are_none_harm_nobody() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &[]);
+    let host = format!("Host: {}\r\n", served.address);
+    let long = format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "y".repeat(20_000));
+    let many = format!("GET / HTTP/1.1\r\n{host}{}\r\n", "a: b\r\n".repeat(100));
+    let large = format!("POST /api/bless HTTP/1.1\r\n{host}Content-Length: 99999999\r\n\r\n");
+    for (request, status) in [
+        (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), 400),
+        (long.into_bytes(), 413),
+        (many.into_bytes(), 400),
+        (large.into_bytes(), 413),
+        (format!("BREW / HTTP/1.1\r\n{host}\r\n").into_bytes(), 405),
+    ] {
+        let answer = served.raw(&request);
+        // A refusal may be lost when the other side is still sending.
+        assert!([status, 0].contains(&answer.status), "{answer:?}");
+    }
+    // One that says nothing holds up no other.
+    let silent: Vec<TcpStream> =
+        (0..8).map(|_| TcpStream::connect(served.address).unwrap()).collect();
+    assert_eq!(served.get("/api/runs").status, 200);
+    drop(silent);
+}
