@@ -365,6 +365,7 @@ impl Inner {
                 cpu_time: cpu_time::of_this_thread()
                     .zip(cpu_before)
                     .map(|(after, before)| after - before),
+                fuel: instance.fuel_used(),
                 memory_high_water_bytes: instance.memory_bytes(),
                 host_calls: instance.take_host_calls(),
                 bytes_in: arguments.bytes(),
@@ -421,7 +422,7 @@ impl Inner {
     /// The arguments of as many calls as may be made with one entry into the guest; none if only one may.
     ///
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
-    /// and only where so many quick calls are far from the limit.
+    /// and only where so many quick calls are far from the limit. A limit of fuel is for each call alone.
     fn calls_at_once<'a>(
         &self,
         at: usize,
@@ -429,7 +430,8 @@ impl Inner {
     ) -> SmallVec<[&'a [Value]; 64]> {
         let has_time = self.policy.wall_clock.is_none_or(|limit| limit >= LONG_WALL_CLOCK);
         let is_shared = self.policy.instances == InstanceMode::Persistent;
-        if !(has_time && is_shared && self.profiles[at].is_trusted()) {
+        let is_unmetered = self.policy.fuel.is_none();
+        if !(has_time && is_shared && is_unmetered && self.profiles[at].is_trusted()) {
             return SmallVec::new();
         }
         let numbers = batch.iter().map_while(|arguments| match arguments {
