@@ -1,5 +1,7 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
+mod kind;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -281,6 +283,38 @@ pub enum SandboxError {
         /// What is wrong with it.
         message: String,
     },
+
+    /// The pool has no module of that name.
+    #[error("the pool has no module `{name}`; it has {available}", available = listed(available))]
+    NoSuchModule {
+        /// The name that was asked for.
+        name: String,
+        /// The names that the pool was given, in that order.
+        available: Vec<String>,
+    },
+
+    /// All sandboxes of the pool are in use, and as many callers as may wait are waiting.
+    #[error(
+        "all {size} sandboxes of the pool are in use and {waiting} callers wait; try again later, or raise \
+         `size` or `max_waiting`"
+    )]
+    PoolExhausted {
+        /// How many sandboxes the pool has at most.
+        size: usize,
+        /// How many callers were waiting.
+        waiting: usize,
+    },
+
+    /// No sandbox of the pool became free in time.
+    #[error("no sandbox of the pool became free within {limit:?}")]
+    PoolTimeout {
+        /// How long a caller waits at most.
+        limit: Duration,
+    },
+
+    /// The pool was closed.
+    #[error("the pool is closed")]
+    PoolClosed,
 
     /// The host could not provide what an instance needs.
     #[error("failed to create an instance: {message}")]

@@ -114,6 +114,13 @@ impl Module {
         engine: Engine,
         identity: Identity,
     ) -> Result<Self> {
+        let span = tracing::debug_span!(
+            "compile",
+            module = identity.wasm_hash(),
+            wasm_bytes = wasm.len(),
+            compiler = %identity.settings().compiler(),
+        );
+        let _entered = span.enter();
         validation::check(wasm, policy, identity.settings().compiler())?;
         let compiled = compiler::compile(&engine, wasm)?;
         Self::assemble(compiled, engine, identity, ModuleOrigin::Compiled)
@@ -176,6 +183,11 @@ impl Module {
     /// The same module, said to come from there.
     fn with_origin(&self, origin: ModuleOrigin) -> Self {
         Self { inner: Arc::clone(&self.inner), origin }
+    }
+
+    /// The BLAKE3 hash of the module's Wasm bytes, in hexadecimal.
+    pub fn wasm_hash(&self) -> &str {
+        self.inner.identity.wasm_hash()
     }
 
     /// The names of the functions that can be called, sorted.

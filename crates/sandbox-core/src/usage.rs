@@ -11,6 +11,8 @@ use crate::policy::FuelUnits;
 pub struct ResourceUsage {
     /// How many calls this is for.
     pub calls: u64,
+    /// How many of them returned an error.
+    pub failed_calls: u64,
     /// Real time in the guest and in the host functions that it called. Waiting for a turn is not in it.
     pub wall_time: Duration,
     /// Processor time of the thread that ran the guest; absent where the system cannot tell.
@@ -32,6 +34,7 @@ impl AddAssign for ResourceUsage {
     /// Adds counts and times, and keeps the larger high-water mark.
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
+        self.failed_calls += other.failed_calls;
         self.wall_time += other.wall_time;
         self.cpu_time = match (self.cpu_time, other.cpu_time) {
             (Some(one), Some(two)) => Some(one + two),
@@ -62,6 +65,7 @@ mod tests {
         for memory_high_water_bytes in [100, 300, 200] {
             total += ResourceUsage {
                 calls: 1,
+                failed_calls: 0,
                 wall_time: Duration::from_millis(2),
                 cpu_time: Some(Duration::from_millis(1)),
                 fuel: Some(FuelUnits(7)),
@@ -75,6 +79,7 @@ mod tests {
             total,
             ResourceUsage {
                 calls: 3,
+                failed_calls: 0,
                 wall_time: Duration::from_millis(6),
                 cpu_time: Some(Duration::from_millis(3)),
                 fuel: Some(FuelUnits(21)),

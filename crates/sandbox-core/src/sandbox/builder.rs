@@ -4,10 +4,12 @@ use std::any::Any;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
+use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
@@ -40,6 +42,7 @@ pub struct WasmSandboxBuilder {
     format: FormatChoice,
     compiler: Compiler,
     cache: CacheOptions,
+    placement: CallPlacement,
     host_functions: HostFunctions,
     context: Context,
 }
@@ -176,6 +179,18 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Has the sandbox serve one caller at a time, whatever the policy says.
+    pub(crate) fn one_at_a_time(mut self) -> Self {
+        self.policy.max_instances = 1;
+        self
+    }
+
+    /// Chooses which thread runs the calls of async tasks. The default is [`CallPlacement::Adaptive`].
+    pub fn call_placement(mut self, placement: CallPlacement) -> Self {
+        self.placement = placement;
+        self
+    }
+
     /// Offers the functions of a set to the guest, beside those that it is offered already. Of functions with the same
     /// name the last one counts.
     pub fn host_functions(mut self, functions: &HostFunctions) -> Self {
@@ -266,10 +281,19 @@ impl WasmSandboxBuilder {
             FormatChoice::Known(format) => format,
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
         };
+        let span = tracing::debug_span!(
+            "build",
+            instances = ?policy.instances,
+            module = Empty,
+            origin = Empty,
+        );
+        let _entered = span.enter();
         let module = self.source.load(&policy, self.compiler, &self.cache)?;
+        span.record("module", module.wasm_hash());
+        span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
         let instance = Instance::create(&module, &policy, &host, cancellation)?;
-        Ok(WasmSandbox::new(module, policy, format, host, instance))
+        Ok(WasmSandbox::new(module, policy, format, self.placement, host, instance))
     }
 }
 

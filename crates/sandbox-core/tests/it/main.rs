@@ -1,10 +1,13 @@
 //! The sandbox from outside, by its public API only.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod beside;
 mod cache;
 mod calls;
 mod cancellation;
+mod cancelling;
 mod escapes;
+mod examples;
 mod exchange_area;
 mod features;
 mod files;
@@ -21,11 +24,13 @@ mod modules;
 mod network;
 mod playground;
 mod polls;
+mod pool;
 mod probe;
 mod run;
 mod signals;
 mod sources;
 mod streaming;
 mod threads;
+mod usage;
 mod warnings;
 mod wasi;
