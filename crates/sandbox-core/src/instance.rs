@@ -301,10 +301,7 @@ impl Instance {
             // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
             // a sleep that was cut short. And a late interrupt may still hit the instance.
             self.poisoned = true;
-            return Err(result
-                .ok()
-                .and_then(Result::err)
-                .unwrap_or_else(|| self.stopped(function)));
+            return Err(self.stopped(function));
         }
         match result {
             Ok(result) => {

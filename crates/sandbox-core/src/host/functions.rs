@@ -71,7 +71,8 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 /// calls made from the function's own thread can be told from others.
 ///
 /// A guest that is called and awaited by an async function is stopped with the call that waits for it. One that is
-/// called with `call_blocking` runs until its own limit.
+/// called with `call_blocking` runs until its own limit. A closure that holds the sandbox which it serves keeps that
+/// alive for ever.
 #[derive(Clone, Default)]
 pub struct HostFunctions {
     /// By module and name.

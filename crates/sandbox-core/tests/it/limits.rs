@@ -90,6 +90,9 @@ async fn limits_are_armed_before_the_start_function_runs() {
     for text in [
         "(module (func $spin (loop $again br $again)) (start $spin))",
         r#"(module (func (export "_initialize") (loop $again br $again)))"#,
+        r#"(module (memory (export "memory") 1)
+            (func (export "sandbox_exchange") (result i32) (loop $again br $again) unreachable)
+            (func (export "sandbox_reserve") (param i32) (result i32) unreachable))"#,
     ] {
         let builder = modules::builder(text).security_policy(policy.clone());
         let error = builder.build().await.unwrap_err();

@@ -40,18 +40,50 @@ impl Drop for Dropped {
     }
 }
 
-/// A sandbox whose host function never returns, and whether its future was dropped.
-async fn waiting_for_ever(policy: SecurityPolicy) -> (WasmSandbox, Arc<AtomicBool>) {
-    let dropped = Arc::new(AtomicBool::new(false));
+/// How many futures have begun, and how many of them were dropped.
+#[derive(Default)]
+struct Lives {
+    begun: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Lives {
+    async fn until_begun(&self, how_many: usize) {
+        while self.begun.load(Ordering::SeqCst) < how_many {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn until_all_dropped(&self) {
+        while !self.are_all_dropped() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn are_all_dropped(&self) -> bool {
+        self.dropped.load(Ordering::SeqCst) == self.begun.load(Ordering::SeqCst)
+    }
+}
+
+/// A sandbox whose host function never returns.
+async fn waiting_for_ever(policy: SecurityPolicy) -> (WasmSandbox, Arc<Lives>) {
+    struct Life(Arc<Lives>);
+    impl Drop for Life {
+        fn drop(&mut self) {
+            self.0.dropped.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let lives = Arc::<Lives>::default();
     let functions = HostFunctions::new().async_function("env", "wait", {
-        let dropped = Arc::clone(&dropped);
+        let lives = Arc::clone(&lives);
         async move |_: u32| -> u32 {
-            let _dropped = Dropped(Arc::clone(&dropped));
+            let life = Life(Arc::clone(&lives));
+            life.0.begun.fetch_add(1, Ordering::SeqCst);
             std::future::pending().await
         }
     });
     let builder = modules::builder(WAIT).security_policy(policy).host_functions(&functions);
-    (builder.build().await.unwrap(), dropped)
+    (builder.build().await.unwrap(), lives)
 }
 
 #[tokio::test]
@@ -122,12 +154,12 @@ async fn errors_and_panics_of_futures_are_typed() {
 #[tokio::test]
 async fn a_timeout_ends_the_waiting_and_drops_the_future() {
     let limit = Duration::from_millis(30);
-    let (sandbox, dropped) = waiting_for_ever(patient().with_wall_clock(limit)).await;
-    for _ in 0..3 {
-        dropped.store(false, Ordering::SeqCst);
+    let (sandbox, lives) = waiting_for_ever(patient().with_wall_clock(limit)).await;
+    // On a busy machine the time may be up before the guest comes to call.
+    while lives.begun.load(Ordering::SeqCst) < 3 {
         let error = sandbox.call::<_, u32>("wait", 0u32).await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-        assert!(dropped.load(Ordering::SeqCst));
+        assert!(lives.are_all_dropped());
         assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
     }
 }
@@ -135,19 +167,18 @@ async fn a_timeout_ends_the_waiting_and_drops_the_future() {
 #[tokio::test]
 async fn dropping_the_call_drops_the_future() {
     for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
-        let (sandbox, dropped) = waiting_for_ever(patient().with_instances(mode)).await;
-        let call = sandbox.call::<_, u32>("wait", 0u32);
-        assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
-        while !dropped.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        let (sandbox, lives) = waiting_for_ever(patient().with_instances(mode)).await;
+        tokio::select! {
+            returned = sandbox.call::<_, u32>("wait", 0u32) => panic!("{returned:?}"),
+            () = lives.until_begun(1) => {}
         }
+        lives.until_all_dropped().await;
         assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
-        dropped.store(false, Ordering::SeqCst);
-        let run = sandbox.run(RunRequest::new());
-        assert!(tokio::time::timeout(Duration::from_millis(20), run).await.is_err());
-        while !dropped.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::select! {
+            returned = sandbox.run(RunRequest::new()) => panic!("{returned:?}"),
+            () = lives.until_begun(2) => {}
         }
+        lives.until_all_dropped().await;
     }
 }
 
@@ -170,10 +201,10 @@ fn without_a_runtime_there_are_timers_all_the_same() {
 fn a_blocking_call_can_be_stopped_while_the_host_waits() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let limit = Duration::from_millis(30);
-    let (sandbox, dropped) = runtime.block_on(waiting_for_ever(patient().with_wall_clock(limit)));
+    let (sandbox, lives) = runtime.block_on(waiting_for_ever(patient().with_wall_clock(limit)));
     let error = sandbox.call_blocking::<_, u32>("wait", 0u32).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-    assert!(dropped.load(Ordering::SeqCst));
+    assert!(lives.are_all_dropped());
 }
 
 #[test]
