@@ -53,9 +53,26 @@ pub enum SandboxError {
 
     /// The module is valid but uses a proposal that the policy does not allow.
     #[error(
-        "the module needs a WebAssembly feature that the policy forbids: {message} (at byte {offset})"
+        "the module needs a WebAssembly feature that the policy forbids, {feature}: {message} (at byte {offset})"
     )]
     ForbiddenFeature {
+        /// The feature, by its name.
+        feature: String,
+        /// What the validator found.
+        message: String,
+        /// Where it found it, in bytes from the start of the module.
+        offset: usize,
+    },
+
+    /// The module is valid but uses a proposal that the compiler does not know.
+    #[error(
+        "the module needs a WebAssembly feature that {compiler} does not offer, {feature}: {message} (at byte {offset})"
+    )]
+    UnsupportedFeature {
+        /// The feature, by its name.
+        feature: String,
+        /// The compiler.
+        compiler: crate::module::Compiler,
         /// What the validator found.
         message: String,
         /// Where it found it, in bytes from the start of the module.
@@ -69,7 +86,8 @@ pub enum SandboxError {
         message: String,
     },
 
-    /// A compiled module was not accepted by [`Module::load`](crate::Module::load).
+    /// A compiled module was not accepted by [`Module::load`](crate::Module::load), or was compiled under a
+    /// policy that allows more than the one that it is to run under.
     #[error("the compiled module was refused: {0}")]
     ArtifactRejected(crate::module::ArtifactRejection),
 
@@ -198,6 +216,15 @@ pub enum SandboxError {
         limit: Duration,
     },
 
+    /// The call computed more than the policy allows.
+    #[error("`{function}` used more than {limit} and was stopped")]
+    OutOfFuel {
+        /// The function that was called.
+        function: String,
+        /// The limit of one call.
+        limit: crate::policy::FuelUnits,
+    },
+
     /// The call was cancelled by the host.
     #[error("the call of `{function}` was cancelled")]
     Cancelled {
@@ -234,10 +261,24 @@ pub enum SandboxError {
         limit_bytes: u64,
     },
 
+    /// The guest trapped after it was denied something that the policy does not grant.
+    ///
+    /// The denial itself is an error number that the guest may deal with; only what it could not deal with
+    /// gets here.
+    #[error("`{function}` trapped after it was denied {capability}: {remedy}")]
+    CapabilityDenied {
+        /// The function that was called.
+        function: String,
+        /// What it was denied last.
+        capability: String,
+        /// What would grant it.
+        remedy: String,
+    },
+
     /// The policy grants something that cannot be granted.
     #[error("failed to grant {grant}: {message}")]
     InvalidGrant {
-        /// The folder, environment variable or argument.
+        /// The folder, environment variable, argument or host.
         grant: String,
         /// What is wrong with it.
         message: String,
@@ -372,6 +413,8 @@ pub enum TrapCode {
     Unreachable,
     /// An unaligned atomic access.
     UnalignedAtomic,
+    /// An atomic wait on a memory that no other thread shares, and so could never end.
+    WaitOnUnsharedMemory,
     /// A WebAssembly exception that nobody caught.
     UncaughtException,
     /// Anything else.
@@ -391,6 +434,7 @@ impl std::fmt::Display for TrapCode {
             Self::BadConversionToInteger => "invalid conversion to integer",
             Self::Unreachable => "unreachable code reached",
             Self::UnalignedAtomic => "unaligned atomic access",
+            Self::WaitOnUnsharedMemory => "atomic wait on a memory that is not shared",
             Self::UncaughtException => "uncaught exception",
             Self::Other => "trap",
         })

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod failure;
+mod fuel;
 mod imports;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +16,8 @@ use crate::call::cancellation::Cancellation;
 use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
-use crate::module::Module;
-use crate::policy::SecurityPolicy;
+use crate::module::{Module, START_EXPORT};
+use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
@@ -24,6 +25,7 @@ use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
+use fuel::FuelTank;
 
 /// The name under which instantiation appears in errors.
 const INSTANTIATION: &str = "_initialize";
@@ -32,6 +34,8 @@ const INSTANTIATION: &str = "_initialize";
 pub(crate) struct Instance {
     guest: Guest,
     exchange: Option<Exchange>,
+    /// Of guests that are metered.
+    fuel: Option<FuelTank>,
     module: Module,
     policy: SecurityPolicy,
     control: Arc<CallControl>,
@@ -89,6 +93,7 @@ impl Instance {
         cancellation: &Cancellation,
     ) -> Result<Self> {
         check_memory(module, policy)?;
+        crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
         let mut engine = module.engine().clone();
         engine.set_tunables(LimitingTunables::new(policy, Arc::clone(&refusals)));
@@ -104,7 +109,8 @@ impl Instance {
         let mut guest = Guest::new(store);
         let wasi = if module.imports_wasi() {
             let (module, control, output) = (module.compiled(), &control, &output);
-            let surroundings = Surroundings { engine, module, policy, control, output };
+            let refusals = &refusals;
+            let surroundings = Surroundings { engine, module, policy, control, output, refusals };
             Some(WasiContext::new(guest.store(), surroundings, launch)?)
         } else {
             None
@@ -112,6 +118,7 @@ impl Instance {
         let mut instance = Self {
             guest,
             exchange: None,
+            fuel: None,
             module: module.clone(),
             policy: policy.clone(),
             host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
@@ -134,6 +141,7 @@ impl Instance {
         self.guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
+        self.start_metered()?;
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
         if let Some(wasi) = &mut wasi {
             wasi.attach(store, instance)?;
@@ -152,6 +160,30 @@ impl Instance {
                 .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
         }
         Ok(())
+    }
+
+    /// Fills the tank of a guest that is metered, and calls the start function that could not run before.
+    fn start_metered(&mut self) -> Result<()> {
+        if !self.module.is_metered() {
+            return Ok(());
+        }
+        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        self.fuel = FuelTank::of(instance, &self.policy);
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(store);
+        }
+        match instance.exports.get_function(START_EXPORT).cloned() {
+            Ok(start) => start
+                .call(store, &[])
+                .map(drop)
+                .map_err(|error| self.runtime_failure(INSTANTIATION, error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What the last call computed, if the guest is metered.
+    pub(crate) fn fuel_used(&mut self) -> Option<FuelUnits> {
+        Some(self.fuel.as_ref()?.used(self.guest.store()))
     }
 
     /// Begins a new turn: one caller's use of the instance.
@@ -255,6 +287,9 @@ impl Instance {
             return Err(self.stopped(function));
         }
         self.refusals.forget();
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(self.guest.store());
+        }
         self.host.begin_call();
         let code = self.code.clone();
         let result = control.watch(|| {

@@ -111,8 +111,8 @@ pub use host::{
 };
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
 pub use policy::{
-    Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,
-    SecurityPolicy,
+    Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
+    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{Function, IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};

@@ -115,7 +115,9 @@ impl WasmSandbox {
     /// result if its value does.
     ///
     /// A function that has proven quick runs on the caller's thread where that can hold up no other task, any
-    /// other on a worker thread; see [`CallPlacement`].
+    /// other on a worker thread; see [`CallPlacement`]. If the module imports a host function that may wait
+    /// ([async](crate::HostFunctions::async_function) or [blocking](crate::HostFunctions::blocking_function)),
+    /// everything runs on worker threads.
     ///
     /// # Errors
     /// See [`SandboxError`](crate::SandboxError); each of its causes can occur here except those of loading
@@ -473,7 +475,7 @@ impl Inner {
         &self,
         meter: &Meter,
         at: usize,
-        instance: &Instance,
+        instance: &mut Instance,
         arguments: &Arguments<'_>,
         returned: &Result<Returned>,
     ) -> ResourceUsage {
@@ -491,6 +493,7 @@ impl Inner {
         usage.bytes_in = arguments.bytes();
         usage.bytes_out = returned.as_ref().map_or(0, Returned::bytes);
         usage.host_calls = self.take_host_calls(instance);
+        usage.fuel = instance.fuel_used();
         usage.calls = 1;
         usage.failed_calls = u64::from(returned.is_err());
         if meter.is_timed() {
@@ -531,7 +534,7 @@ impl Inner {
     /// The arguments of as many calls as may be made with one entry into the guest; none if only one may.
     ///
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
-    /// and only where so many quick calls are far from the limit.
+    /// and only where so many quick calls are far from the limit. A limit of fuel is for each call alone.
     fn calls_at_once<'a>(
         &self,
         at: usize,
@@ -541,7 +544,8 @@ impl Inner {
         let limits = [self.policy.wall_clock, cancellation.time_limit()];
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
         let is_shared = self.policy.instances == InstanceMode::Persistent;
-        if !(has_time && is_shared && self.profiles[at].is_trusted()) {
+        let is_unmetered = self.policy.fuel.is_none();
+        if !(has_time && is_shared && is_unmetered && self.profiles[at].is_trusted()) {
             return SmallVec::new();
         }
         let numbers = batch.iter().map_while(|arguments| match arguments {

@@ -3,6 +3,8 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use crate::policy::FuelUnits;
+
 /// What one call used, or several together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,6 +17,8 @@ pub struct ResourceUsage {
     pub wall_time: Duration,
     /// Processor time of the thread that ran the guest; absent where the system cannot tell.
     pub cpu_time: Option<Duration>,
+    /// What the guest computed; absent where the policy sets no limit of it, as then nothing is measured.
+    pub fuel: Option<FuelUnits>,
     /// The guest's linear memory at its largest, in bytes. Linear memory never shrinks, so this is its
     /// size after the call.
     pub memory_high_water_bytes: u64,
@@ -34,6 +38,13 @@ impl AddAssign for ResourceUsage {
         self.wall_time += other.wall_time;
         self.cpu_time = match (self.cpu_time, other.cpu_time) {
             (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
+        self.fuel = match (self.fuel, other.fuel) {
+            (Some(mut total), Some(more)) => {
+                total += more;
+                Some(total)
+            }
             (one, two) => one.or(two),
         };
         self.memory_high_water_bytes =
@@ -57,6 +68,7 @@ mod tests {
                 failed_calls: 0,
                 wall_time: Duration::from_millis(2),
                 cpu_time: Some(Duration::from_millis(1)),
+                fuel: Some(FuelUnits(7)),
                 memory_high_water_bytes,
                 host_calls: 2,
                 bytes_in: 10,
@@ -70,6 +82,7 @@ mod tests {
                 failed_calls: 0,
                 wall_time: Duration::from_millis(6),
                 cpu_time: Some(Duration::from_millis(3)),
+                fuel: Some(FuelUnits(21)),
                 memory_high_water_bytes: 300,
                 host_calls: 6,
                 bytes_in: 30,

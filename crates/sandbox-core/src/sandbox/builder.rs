@@ -306,7 +306,10 @@ impl Source {
     ) -> Result<Module> {
         let wasm = match self {
             Self::Missing => return Err(SandboxError::NoSource),
-            Self::Module(module) => return Ok(module),
+            Self::Module(module) => {
+                module.require_allowed(policy)?;
+                return Ok(module);
+            }
             Self::Bytes(wasm) => wasm,
             Self::File(path) => read(path, policy)?,
         };

@@ -140,7 +140,7 @@ impl Inner {
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
         let returned = instance.enter(at, &arguments);
-        self.account(&meter, at, &instance, &arguments, &returned);
+        self.account(&meter, at, &mut instance, &arguments, &returned);
         let exit_code = match returned {
             Ok(_) => 0,
             Err(SandboxError::Exited { code, .. }) => code,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
+use crate::policy::FuelUnits;
 use crate::sys::cpu_time;
 use crate::usage::ResourceUsage;
 
@@ -19,6 +20,8 @@ pub(super) struct Totals {
     wall_nanos: AtomicU64,
     /// Plus one, since zero means that nothing is known.
     cpu_nanos: AtomicU64,
+    /// Plus one, as above.
+    fuel: AtomicU64,
     memory_high_water_bytes: AtomicU64,
     host_calls: AtomicU64,
     bytes_in: AtomicU64,
@@ -90,9 +93,10 @@ impl Totals {
             self.add_time(usage.wall_time * stands_for);
         }
         if let Some(cpu_time) = usage.cpu_time {
-            let known = self.cpu_nanos.load(Ordering::Relaxed) > 0;
-            let added = nanos(cpu_time * stands_for) + u64::from(!known);
-            self.cpu_nanos.fetch_add(added, Ordering::Relaxed);
+            add_known(&self.cpu_nanos, nanos(cpu_time * stands_for));
+        }
+        if let Some(fuel) = usage.fuel {
+            add_known(&self.fuel, fuel.0);
         }
         raise(&self.memory_high_water_bytes, usage.memory_high_water_bytes);
         let counts = [
@@ -133,12 +137,19 @@ impl Totals {
             failed_calls: read(&self.failed_calls),
             wall_time: Duration::from_nanos(read(&self.wall_nanos)),
             cpu_time: read(&self.cpu_nanos).checked_sub(1).map(Duration::from_nanos),
+            fuel: read(&self.fuel).checked_sub(1).map(FuelUnits),
             memory_high_water_bytes: read(&self.memory_high_water_bytes),
             host_calls: read(&self.host_calls),
             bytes_in: read(&self.bytes_in),
             bytes_out: read(&self.bytes_out),
         }
     }
+}
+
+/// Adds to a total that is absent at first.
+fn add_known(total: &AtomicU64, added: u64) {
+    let known = total.load(Ordering::Relaxed) > 0;
+    total.fetch_add(added.saturating_add(u64::from(!known)), Ordering::Relaxed);
 }
 
 /// Memory nearly never grows, and a comparison is cheaper than an exchange.
@@ -160,6 +171,7 @@ mod tests {
         ResourceUsage {
             wall_time: Duration::from_millis(2),
             cpu_time: Some(Duration::from_millis(1)),
+            fuel: Some(FuelUnits(5)),
             memory_high_water_bytes,
             host_calls: 3,
             bytes_in: 10,
@@ -182,6 +194,7 @@ mod tests {
             failed_calls: 1,
             wall_time: Duration::from_millis(6),
             cpu_time: Some(Duration::from_millis(3)),
+            fuel: Some(FuelUnits(15)),
             memory_high_water_bytes: 300,
             host_calls: 9,
             bytes_in: 30,
