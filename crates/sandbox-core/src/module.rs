@@ -114,15 +114,14 @@ impl Module {
         engine: Engine,
         identity: Identity,
     ) -> Result<Self> {
-        let compiler = identity.settings().compiler();
         let span = tracing::debug_span!(
             "compile",
             module = identity.wasm_hash(),
             wasm_bytes = wasm.len(),
-            %compiler,
+            compiler = %identity.settings().compiler(),
         );
         let _entered = span.enter();
-        validation::check(wasm, policy, compiler)?;
+        validation::check(wasm, policy, identity.settings().compiler())?;
         let compiled = compiler::compile(&engine, wasm)?;
         Self::assemble(compiled, engine, identity, ModuleOrigin::Compiled)
     }

@@ -91,12 +91,12 @@ impl CodeSettings {
         }
     }
 
-    pub(crate) fn is_metered(&self) -> bool {
-        self.metered
-    }
-
     pub(crate) fn compiler(&self) -> Compiler {
         self.compiler
+    }
+
+    pub(crate) fn is_metered(&self) -> bool {
+        self.metered
     }
 
     /// An engine for one module of that size.

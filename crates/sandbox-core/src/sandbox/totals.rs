@@ -20,7 +20,7 @@ pub(super) struct Totals {
     wall_nanos: AtomicU64,
     /// Plus one, since zero means that nothing is known.
     cpu_nanos: AtomicU64,
-    /// Plus one, as above.
+    /// Plus one, since zero means that nothing is metered.
     fuel: AtomicU64,
     memory_high_water_bytes: AtomicU64,
     host_calls: AtomicU64,
@@ -93,10 +93,13 @@ impl Totals {
             self.add_time(usage.wall_time * stands_for);
         }
         if let Some(cpu_time) = usage.cpu_time {
-            add_known(&self.cpu_nanos, nanos(cpu_time * stands_for));
+            let known = self.cpu_nanos.load(Ordering::Relaxed) > 0;
+            let added = nanos(cpu_time * stands_for) + u64::from(!known);
+            self.cpu_nanos.fetch_add(added, Ordering::Relaxed);
         }
-        if let Some(fuel) = usage.fuel {
-            add_known(&self.fuel, fuel.0);
+        if let Some(FuelUnits(fuel)) = usage.fuel {
+            let known = self.fuel.load(Ordering::Relaxed) > 0;
+            self.fuel.fetch_add(fuel.saturating_add(u64::from(!known)), Ordering::Relaxed);
         }
         raise(&self.memory_high_water_bytes, usage.memory_high_water_bytes);
         let counts = [
@@ -146,12 +149,6 @@ impl Totals {
     }
 }
 
-/// Adds to a total that is absent at first.
-fn add_known(total: &AtomicU64, added: u64) {
-    let known = total.load(Ordering::Relaxed) > 0;
-    total.fetch_add(added.saturating_add(u64::from(!known)), Ordering::Relaxed);
-}
-
 /// Memory nearly never grows, and a comparison is cheaper than an exchange.
 fn raise(mark: &AtomicU64, to: u64) {
     if mark.load(Ordering::Relaxed) < to {
@@ -171,7 +168,7 @@ mod tests {
         ResourceUsage {
             wall_time: Duration::from_millis(2),
             cpu_time: Some(Duration::from_millis(1)),
-            fuel: Some(FuelUnits(5)),
+            fuel: Some(FuelUnits(7)),
             memory_high_water_bytes,
             host_calls: 3,
             bytes_in: 10,
@@ -194,7 +191,7 @@ mod tests {
             failed_calls: 1,
             wall_time: Duration::from_millis(6),
             cpu_time: Some(Duration::from_millis(3)),
-            fuel: Some(FuelUnits(15)),
+            fuel: Some(FuelUnits(21)),
             memory_high_water_bytes: 300,
             host_calls: 9,
             bytes_in: 30,
