@@ -119,7 +119,7 @@ async fn a_fresh_instance_counts_the_calls_of_its_start_function_too() {
     assert_eq!(usage.host_calls, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_function_that_came_to_the_callers_thread_still_calls_the_host() {
     let threads = Arc::new(Mutex::new(Vec::new()));
     let builder = modules::builder(LOOP).host_function("env", "step", {
