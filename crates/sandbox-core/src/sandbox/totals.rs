@@ -99,7 +99,7 @@ impl Totals {
         }
         if let Some(FuelUnits(fuel)) = usage.fuel {
             let known = self.fuel.load(Ordering::Relaxed) > 0;
-            self.fuel.fetch_add(fuel + u64::from(!known), Ordering::Relaxed);
+            self.fuel.fetch_add(fuel.saturating_add(u64::from(!known)), Ordering::Relaxed);
         }
         raise(&self.memory_high_water_bytes, usage.memory_high_water_bytes);
         let counts = [

@@ -158,9 +158,7 @@ async fn a_format_that_the_guest_was_not_built_with_is_refused_before_it_runs() 
         (func (export "sandbox_exchange") (result i32) (i32.const 0))
         (func (export "sandbox_reserve") (param i32) (result i32) unreachable)
         (func (export "order") (param i32) (result i32) unreachable)
-        (@custom "sandbox-guest" "{\"abi\":1,\"formats\":[\"json\"]}\n")
-        (@custom "sandbox-guest"
-            "{\"abi\":1,\"export\":\"order\",\"input\":\"value\",\"output\":\"value\"}\n"))"#;
+        (@custom "sandbox-guest" "{\"abi\":1,\"formats\":[\"json\"]}\n{\"abi\":1,\"export\":\"order\",\"input\":\"value\",\"output\":\"value\"}\n"))"#;
     for format in [SerializationFormat::MessagePack, SerializationFormat::Bincode] {
         let builder = modules::builder(text).serialization_format(format);
         let sandbox = builder.build().await.unwrap();
