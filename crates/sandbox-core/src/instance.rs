@@ -152,7 +152,9 @@ impl Instance {
                 .map_err(|error| self.runtime_failure(INSTANTIATION, error))?;
         }
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
-        self.exchange = Exchange::of(store, instance)?;
+        // It asks the guest, which may be at its limit.
+        self.exchange = Exchange::of(store, instance)
+            .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
         // In the order of `Module::exports`.
         for export in self.module.exports() {
             self.guest

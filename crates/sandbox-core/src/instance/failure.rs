@@ -18,14 +18,8 @@ type WasmerTrap = wasmer::sys::vm::TrapCode;
 impl Instance {
     /// What a guest that was unwound did.
     pub(super) fn runtime_failure(&mut self, function: &str, error: RuntimeError) -> SandboxError {
-        // A guest that was interrupted comes back with the trap by which it was unwound.
-        if self.control.stop_reason().is_some() {
-            return self.stopped(function);
-        }
-        if let Some(limit) = self.policy.fuel
-            && self.fuel.as_ref().is_some_and(|fuel| fuel.is_exhausted(self.guest.store()))
-        {
-            return SandboxError::OutOfFuel { function: function.to_owned(), limit };
+        if let Some(error) = self.limit_reached(function) {
+            return error;
         }
         if let Some(code) = crate::wasi::exit_code(&error) {
             return SandboxError::Exited { function: function.to_owned(), code };
@@ -52,6 +46,17 @@ impl Instance {
             backtrace: backtrace(&error),
             code: error.to_trap().map_or(TrapCode::Other, trap_code),
         }
+    }
+
+    /// The limit that ended a guest, whatever else it looks like.
+    pub(super) fn limit_reached(&mut self, function: &str) -> Option<SandboxError> {
+        // A guest that was interrupted comes back with the trap by which it was unwound.
+        if self.control.stop_reason().is_some() {
+            return Some(self.stopped(function));
+        }
+        let is_exhausted = self.fuel.as_ref()?.is_exhausted(self.guest.store());
+        let limit = self.policy.fuel.filter(|_| is_exhausted)?;
+        Some(SandboxError::OutOfFuel { function: function.to_owned(), limit })
     }
 
     /// The error for a call that the host stopped, by the reason for it.

@@ -1,5 +1,7 @@
 //! Guests whose exchange area is where it cannot be.
 
+use std::time::Duration;
+
 use sandbox_core::{SandboxError, SecurityPolicy, WasmSandbox};
 
 use crate::modules;
@@ -72,6 +74,19 @@ fn input_goes_nowhere_that_is_not_memory() {
         assert!(matches!(error, SandboxError::AbiViolation { .. }), "{pointer}: {error}");
         assert_well(&sandbox);
     }
+}
+
+#[test]
+fn a_guest_that_never_says_where_its_area_is_ends_at_its_limits() {
+    let text = r#"(module (memory (export "memory") 1)
+        (func (export "sandbox_exchange") (result i32) (loop $again br $again) unreachable)
+        (func (export "sandbox_reserve") (param i32) (result i32) i32.const 0))"#;
+    let strict = SecurityPolicy::strict;
+    let build = |policy| modules::builder(text).security_policy(policy).build_blocking().map(drop);
+    let error = build(strict().with_fuel(1000)).unwrap_err();
+    assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
+    let error = build(strict().with_wall_clock(Duration::from_millis(50))).unwrap_err();
+    assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 
 #[test]
