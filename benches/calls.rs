@@ -76,6 +76,7 @@ fn calls(criterion: &mut Criterion) {
         bench.blocking(|| assert_eq!(expect(add.call_blocking((black_box(42), 24))), 66));
     });
     group.bench_one("handle", |bench| {
+        let add = &*add;
         bench.awaiting(|| async { assert_eq!(expect(add.call((black_box(42), 24)).await), 66) });
     });
     group.bench_one("by_name_blocking", |bench| {
@@ -85,12 +86,14 @@ fn calls(criterion: &mut Criterion) {
         });
     });
     group.bench_one("by_name", |bench| {
+        let sandbox = &*sandbox;
         bench.awaiting(|| async {
             let sum: i32 = expect(sandbox.call("add", (black_box(42i32), 24i32)).await);
             assert_eq!(sum, 66);
         });
     });
     group.bench("batch", Throughput::Elements(BATCH as u64), |bench| {
+        let sandbox = &*sandbox;
         bench.awaiting(|| async {
             let calls = (0..BATCH).map(|_| (black_box(42i32), 24i32));
             let sums: Vec<_> = expect(sandbox.call_batch("add", calls).await);
@@ -100,6 +103,7 @@ fn calls(criterion: &mut Criterion) {
 
     // There and back to another thread: what a function pays that is not known to be quick.
     group.bench_one("on_worker", |bench| {
+        let sandbox = &*sandbox;
         bench.awaiting(|| async {
             let call = sandbox.call_with_usage::<_, i32>("add", (black_box(42i32), 24i32));
             let (sum, _) = expect(call.await);

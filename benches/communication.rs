@@ -160,9 +160,10 @@ fn streaming(criterion: &mut Criterion) {
     // The whole path of a stream, from a built sandbox.
     let whole = LazyCell::new(|| streaming_sandbox(SIZES[1]));
     group.bench(("stream_with_start", SIZES[1]), throughput.clone(), |bench| {
+        let (whole, data, sum) = (&*whole, &*data, expected.1);
         bench.awaiting(|| async {
             let mut processor = expect(whole.create_stream_processor().await);
-            pass(&mut processor, chunks(&data, SIZES[1]), expected.1).await;
+            pass(&mut processor, chunks(data, SIZES[1]), sum).await;
         });
     });
 

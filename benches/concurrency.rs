@@ -75,6 +75,7 @@ fn concurrency(criterion: &mut Criterion) {
             sandboxes
         });
         group.bench(("concurrent_instances", count), elements(count), |bench| {
+            let sandboxes = &*sandboxes;
             bench.side_by_side(count, |at| {
                 let sandbox = sandboxes[at].clone();
                 async move { compute(&sandbox, expected).await }
@@ -90,6 +91,7 @@ fn concurrency(criterion: &mut Criterion) {
     });
     for count in FEWER_INSTANCES {
         group.bench(("fresh_instances", count), elements(count), |bench| {
+            let fresh = &*fresh;
             bench.side_by_side(count, |_| {
                 let sandbox = fresh.clone();
                 async move { compute(&sandbox, expected).await }

@@ -38,6 +38,7 @@ fn function_calls(criterion: &mut Criterion) {
     let mut group = Group::open(criterion, "function_calls");
 
     group.bench_one("add_two_numbers", |bench| {
+        let sandbox = &*sandbox;
         bench.awaiting(|| async {
             let sum: i32 = expect(sandbox.call("add", (black_box(42i32), 24i32)).await);
             assert_eq!(sum, 66);
@@ -46,6 +47,7 @@ fn function_calls(criterion: &mut Criterion) {
 
     for size in [10, 100, 1000] {
         group.bench(("batch_calls", size), Throughput::Elements(size), |bench| {
+            let sandbox = &*sandbox;
             bench.awaiting(|| async {
                 let calls = (0..size).map(|_| sandbox.call("fibonacci", black_box(FIBONACCI_OF)));
                 for result in join_all(calls).await {

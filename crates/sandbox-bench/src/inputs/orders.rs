@@ -53,7 +53,10 @@ fn order(random: &mut Pcg64Mcg, number: u64, articles: &[String]) -> Order {
         id: random.next_u64() >> random.random_range(0..64),
         customer,
         items,
-        discount: random.random_ratio(1, 3).then(|| random.random_range(0.01..0.5)),
+        // Whole percents, as in life; and JSON keeps them to the last bit.
+        discount: random
+            .random_ratio(1, 3)
+            .then(|| f64::from(random.random_range(1..50_u8)) / 100.0),
         notes,
         signature: random.random_ratio(1, 2).then(|| {
             let mut signature = vec![0; 64];
