@@ -109,7 +109,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     exit_code(status.code()).context("bench-analyzer report was killed")
 }
 
-/// Takes all steps, or those that an earlier call did not get to.
+/// Makes all visits, or those that an earlier call did not get to.
 fn measure(
     workspace: &Workspace,
     arguments: &Arguments,
@@ -134,9 +134,9 @@ fn measure(
         bail!("no benchmark's name contains `{filter}`; `cargo bench -- --list` lists them");
     }
     let criterion = effort.arguments(&arguments.criterion);
-    let steps = plan::steps(arguments.seed, effort.runs, &ours, &theirs);
+    let visits = plan::visits(arguments.seed, effort.runs, &ours, &theirs);
     let question = Question {
-        steps: steps.clone(),
+        visits: visits.clone(),
         arguments: criterion.iter().cloned().chain(filter.map(str::to_owned)).collect(),
         files: measured_files(workspace, here, against)?,
     };
@@ -144,7 +144,7 @@ fn measure(
     let unfinished = if arguments.restart { None } else { State::unfinished(&folder, &question) };
     let mut state = match unfinished {
         Some(state) => {
-            let (done, all) = (state.done(), counted(steps.len(), "step"));
+            let (done, all) = (state.done(), counted(visits.len(), "visit"));
             println!("Going on after {done} of {all}; --restart begins anew");
             state
         }
@@ -153,7 +153,7 @@ fn measure(
     let measurement = Measurement {
         here,
         against: against.map(|against| &against.benches),
-        steps: &steps,
+        visits: &visits,
         filter,
         arguments: &criterion,
         folder: &folder,

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use fs_err::File;
 
-use super::plan::{Side, Step};
+use super::plan::{Side, Visit};
 use super::programs::Benches;
 use super::state::State;
 use crate::process::read;
@@ -20,7 +20,7 @@ use crate::progress::{Progress, seconds};
 pub(super) struct Measurement<'a> {
     pub(super) here: &'a Benches,
     pub(super) against: Option<&'a Benches>,
-    pub(super) steps: &'a [Step],
+    pub(super) visits: &'a [Visit],
     pub(super) filter: Option<&'a str>,
     /// Criterion's arguments.
     pub(super) arguments: &'a [String],
@@ -50,34 +50,34 @@ pub(super) fn count(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<
 }
 
 impl Measurement<'_> {
-    /// Takes all steps that are not done yet.
+    /// Makes all visits that are not done yet.
     pub(super) fn conduct(
         &self,
         counts: &BTreeMap<String, u64>,
         state: &mut State,
     ) -> Result<Runs> {
-        let of = |step: &Step| counts.get(&step.target).copied().unwrap_or(1);
-        let is_done = |step: &&Step| state.is_done(step);
-        let total = self.steps.iter().map(of).sum();
-        let done = self.steps.iter().filter(is_done).map(of).sum();
-        let runs = self.steps.iter().map(|step| step.run).max().unwrap_or(0);
+        let of = |visit: &Visit| counts.get(&visit.target).copied().unwrap_or(1);
+        let is_done = |visit: &&Visit| state.is_done(visit);
+        let total = self.visits.iter().map(of).sum();
+        let done = self.visits.iter().filter(is_done).map(of).sum();
+        let runs = self.visits.iter().map(|visit| visit.run).max().unwrap_or(0);
         let title = format!("Measuring {} benchmarks, {runs} times", counts.values().sum::<u64>());
         let progress = Progress::parts_with_time_left(title, total);
         progress.begin_at(done);
         self.refresh_interrupted(state)?;
         let mut position = done;
         let mut started = Instant::now();
-        for (number, step) in self.steps.iter().enumerate() {
-            if !state.is_done(step) {
-                self.take(step, &progress)?;
-                state.finish(step)?;
-                position += of(step);
+        for (number, visit) in self.visits.iter().enumerate() {
+            if !state.is_done(visit) {
+                self.make(visit, &progress)?;
+                state.finish(visit)?;
+                position += of(visit);
                 // Exact again, whatever the program printed.
                 progress.set(position);
             }
-            if self.steps.get(number + 1).is_none_or(|next| next.run != step.run) {
+            if self.visits.get(number + 1).is_none_or(|next| next.run != visit.run) {
                 let took = seconds(started.elapsed());
-                progress.line(&format!("run {} of {runs}: {took}", step.run));
+                progress.line(&format!("run {} of {runs}: {took}", visit.run));
                 started = Instant::now();
             }
         }
@@ -87,10 +87,10 @@ impl Measurement<'_> {
     /// Makes the results of a run that was cut short as new as those that are to come. The analyzer tells by their
     /// age which results belong to one run, and there may be days between these.
     fn refresh_interrupted(&self, state: &State) -> Result<()> {
-        for step in self.steps.iter().filter(|step| state.is_done(step)) {
-            let of_same_run = |other: &&Step| (other.run, other.side) == (step.run, step.side);
-            if !self.steps.iter().filter(of_same_run).all(|other| state.is_done(other)) {
-                refresh(&self.run_folder(step.side, step.run).join("criterion"))?;
+        for visit in self.visits.iter().filter(|visit| state.is_done(visit)) {
+            let of_same_run = |other: &&Visit| (other.run, other.side) == (visit.run, visit.side);
+            if !self.visits.iter().filter(of_same_run).all(|other| state.is_done(other)) {
+                refresh(&self.run_folder(visit.side, visit.run).join("criterion"))?;
             }
         }
         Ok(())
@@ -106,12 +106,12 @@ impl Measurement<'_> {
 
     fn runs(&self) -> Runs {
         let mut all = Runs::default();
-        for step in self.steps {
-            let runs = match step.side {
+        for visit in self.visits {
+            let runs = match visit.side {
                 Side::Here => &mut all.here,
                 Side::Against => &mut all.against,
             };
-            let run = self.run_folder(step.side, step.run);
+            let run = self.run_folder(visit.side, visit.run);
             if !runs.contains(&run) {
                 runs.push(run);
             }
@@ -121,21 +121,21 @@ impl Measurement<'_> {
 
     /// Runs one program to its end. Only then do its results join those of its run: what a killed program left
     /// is never mistaken for them.
-    fn take(&self, step: &Step, progress: &Progress) -> Result<()> {
-        let benches = match step.side {
+    fn make(&self, visit: &Visit, progress: &Progress) -> Result<()> {
+        let benches = match visit.side {
             Side::Here => Some(self.here),
             Side::Against => self.against,
         };
         let benches = benches.context("failed to find the other side")?;
-        let bench = benches.programs.iter().find(|bench| bench.target == step.target);
-        let bench = bench.with_context(|| format!("failed to find the target {}", step.target))?;
-        let run = self.run_folder(step.side, step.run);
+        let bench = benches.programs.iter().find(|bench| bench.target == visit.target);
+        let bench = bench.with_context(|| format!("failed to find the target {}", visit.target))?;
+        let run = self.run_folder(visit.side, visit.run);
         let unfinished = run.join("unfinished");
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished)?;
         }
         fs::create_dir_all(&unfinished)?;
-        let log = run.join(format!("{}.log", step.target));
+        let log = run.join(format!("{}.log", visit.target));
         self.run(&bench.executable, &benches.folder, &unfinished, &log, progress)?;
         merge(&unfinished, &run.join("criterion"))
     }

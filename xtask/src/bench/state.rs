@@ -7,14 +7,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Step;
+use super::plan::Visit;
 
 const FILE: &str = "state.json";
 
-/// All that decides what is measured and how: steps may only be combined if it is the same for all of them.
+/// All that decides what is measured and how: visits may only be combined if it is the same for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Question {
-    pub(super) steps: Vec<Step>,
+    pub(super) visits: Vec<Visit>,
     pub(super) arguments: Vec<String>,
     /// The programs that measure and the guests that they run.
     pub(super) files: Vec<FileState>,
@@ -28,13 +28,13 @@ pub(super) struct FileState {
     modified_ns: u128,
 }
 
-/// The steps that are done.
+/// The visits that are made.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     #[serde(skip)]
     folder: Utf8PathBuf,
     question: Question,
-    done: Vec<Step>,
+    done: Vec<Visit>,
 }
 
 impl FileState {
@@ -66,16 +66,16 @@ impl State {
         Ok(state)
     }
 
-    pub(super) fn is_done(&self, step: &Step) -> bool {
-        self.done.contains(step)
+    pub(super) fn is_done(&self, visit: &Visit) -> bool {
+        self.done.contains(visit)
     }
 
     pub(super) fn done(&self) -> usize {
         self.done.len()
     }
 
-    pub(super) fn finish(&mut self, step: &Step) -> Result<()> {
-        self.done.push(step.clone());
+    pub(super) fn finish(&mut self, visit: &Visit) -> Result<()> {
+        self.done.push(visit.clone());
         self.write()
     }
 
@@ -102,7 +102,7 @@ mod tests {
         let program = folder.with_extension("program");
         fs::write(&program, "program").unwrap();
         Question {
-            steps: plan::steps(1, runs, &["a".to_owned(), "b".to_owned()], &[]),
+            visits: plan::visits(1, runs, &["a".to_owned(), "b".to_owned()], &[]),
             arguments: vec!["--noplot".to_owned()],
             files: vec![FileState::of(&program).unwrap()],
         }
@@ -115,11 +115,11 @@ mod tests {
         let question = question(&folder, 2);
         let mut state = State::begin(&folder, question.clone()).unwrap();
         assert_eq!(State::unfinished(&folder, &question), None, "nothing is done yet");
-        let step = question.steps[0].clone();
-        state.finish(&step).unwrap();
+        let visit = question.visits[0].clone();
+        state.finish(&visit).unwrap();
         drop(state);
         let again = State::unfinished(&folder, &question).unwrap();
-        assert!(again.is_done(&step) && !again.is_done(&question.steps[1]));
+        assert!(again.is_done(&visit) && !again.is_done(&question.visits[1]));
         again.close().unwrap();
         assert_eq!(State::unfinished(&folder, &question), None);
     }
@@ -129,8 +129,8 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let folder = Utf8Path::from_path(temp.path()).unwrap().join("runs");
         let asked = question(&folder, 2);
-        State::begin(&folder, asked.clone()).unwrap().finish(&asked.steps[0]).unwrap();
-        let more = Question { steps: plan::steps(1, 3, &["a".to_owned()], &[]), ..asked.clone() };
+        State::begin(&folder, asked.clone()).unwrap().finish(&asked.visits[0]).unwrap();
+        let more = Question { visits: plan::visits(1, 3, &["a".to_owned()], &[]), ..asked.clone() };
         assert_eq!(State::unfinished(&folder, &more), None);
         let program = folder.with_extension("program");
         fs::write(&program, "another program").unwrap();
