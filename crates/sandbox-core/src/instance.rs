@@ -2,6 +2,7 @@
 
 mod exchange;
 mod failure;
+mod fuel;
 mod imports;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +15,9 @@ use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
 use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
-use crate::module::Module;
-use crate::policy::SecurityPolicy;
+use crate::host::{HostBinding, HostLink};
+use crate::module::{Module, START_EXPORT};
+use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
@@ -23,6 +25,7 @@ use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
+use fuel::FuelTank;
 
 /// The name under which instantiation appears in errors.
 const INSTANTIATION: &str = "_initialize";
@@ -31,9 +34,13 @@ const INSTANTIATION: &str = "_initialize";
 pub(crate) struct Instance {
     guest: Guest,
     exchange: Option<Exchange>,
+    /// Of guests that are metered.
+    fuel: Option<FuelTank>,
     module: Module,
     policy: SecurityPolicy,
     control: Arc<CallControl>,
+    /// All that the instance's host functions know of it.
+    host: Arc<HostLink>,
     output: Arc<OutputCapture>,
     refusals: Arc<Refusals>,
     /// Where the native code lies; only there is a guest interrupted.
@@ -71,19 +78,22 @@ impl Instance {
     pub(crate) fn create(
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::launch(module, policy, Launch::default(), cancellation)
+        Self::launch(module, policy, host, Launch::default(), cancellation)
     }
 
     /// The same, with more than the policy grants to start with.
     pub(crate) fn launch(
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         launch: Launch,
         cancellation: &Cancellation,
     ) -> Result<Self> {
         check_memory(module, policy)?;
+        crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
         let mut engine = module.engine().clone();
         engine.set_tunables(LimitingTunables::new(policy, Arc::clone(&refusals)));
@@ -99,7 +109,8 @@ impl Instance {
         let mut guest = Guest::new(store);
         let wasi = if module.imports_wasi() {
             let (module, control, output) = (module.compiled(), &control, &output);
-            let surroundings = Surroundings { engine, module, policy, control, output };
+            let refusals = &refusals;
+            let surroundings = Surroundings { engine, module, policy, control, output, refusals };
             Some(WasiContext::new(guest.store(), surroundings, launch)?)
         } else {
             None
@@ -107,8 +118,10 @@ impl Instance {
         let mut instance = Self {
             guest,
             exchange: None,
+            fuel: None,
             module: module.clone(),
             policy: policy.clone(),
+            host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
             control,
             output,
             refusals,
@@ -123,10 +136,12 @@ impl Instance {
 
     fn start(&mut self, mut wasi: Option<WasiContext>) -> Result<()> {
         let compiled = self.module.compiled().clone();
-        let imports = imports::resolve(&compiled, wasi.as_ref().map(WasiContext::imports))?;
+        let wasi_imports = wasi.as_ref().map(WasiContext::imports);
+        let imports = imports::resolve(self.guest.store(), &compiled, &self.host, wasi_imports)?;
         self.guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
+        self.start_metered()?;
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
         if let Some(wasi) = &mut wasi {
             wasi.attach(store, instance)?;
@@ -147,6 +162,30 @@ impl Instance {
         Ok(())
     }
 
+    /// Fills the tank of a guest that is metered, and calls the start function that could not run before.
+    fn start_metered(&mut self) -> Result<()> {
+        if !self.module.is_metered() {
+            return Ok(());
+        }
+        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        self.fuel = FuelTank::of(instance, &self.policy);
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(store);
+        }
+        match instance.exports.get_function(START_EXPORT).cloned() {
+            Ok(start) => start
+                .call(store, &[])
+                .map(drop)
+                .map_err(|error| self.runtime_failure(INSTANTIATION, error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What the last call computed, if the guest is metered.
+    pub(crate) fn fuel_used(&mut self) -> Option<FuelUnits> {
+        Some(self.fuel.as_ref()?.used(self.guest.store()))
+    }
+
     /// Begins a new turn: one caller's use of the instance.
     pub(crate) fn begin_turn(&mut self) -> Turn {
         self.control.begin_turn()
@@ -155,6 +194,11 @@ impl Instance {
     /// The switch that stops the instance's calls.
     pub(crate) fn control(&self) -> &Arc<CallControl> {
         &self.control
+    }
+
+    /// How many host functions the guest called since this was last asked.
+    pub(crate) fn take_host_calls(&self) -> u64 {
+        self.host.take_calls()
     }
 
     /// Whether the last call left the guest in a state that nobody may see.
@@ -226,6 +270,12 @@ impl Instance {
         function: &str,
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
+        let _level = self.host.binding().enter().map_err(|message| SandboxError::NestedCall {
+            function: function.to_owned(),
+            message,
+        })?;
+        // Before the next, which hides the runtime that a blocking caller is on.
+        let _caller = self.host.binding().waits().then(crate::call::waiting::for_this_thread);
         // WASIX sleeps and reads files on tokio; the context costs a call without WASI nothing.
         let _context = if self.module.imports_wasi() {
             Some(crate::wasi::host_runtime()?.enter())
@@ -237,6 +287,10 @@ impl Instance {
             return Err(self.stopped(function));
         }
         self.refusals.forget();
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(self.guest.store());
+        }
+        self.host.begin_call();
         let code = self.code.clone();
         let result = control.watch(|| {
             catch_unwind(AssertUnwindSafe(|| {

@@ -7,6 +7,7 @@ pub(crate) mod artifact;
 pub(crate) mod cpu_time;
 pub(crate) mod entry;
 pub(crate) mod guest;
+pub(crate) mod guest_memory;
 pub(crate) mod identity;
 pub(crate) mod interrupt;
 pub(crate) mod limits;

@@ -49,6 +49,33 @@ impl Format {
         }
     }
 
+    /// The format for calls of the host: that of the call in progress, if it has one that this guest knows.
+    pub(crate) fn preferred(number: usize) -> Result<Self, String> {
+        Self::chosen(number)
+            .ok()
+            .into_iter()
+            .chain([Self::MessagePack, Self::Json, Self::Bincode])
+            .find(|format| format.is_built_in())
+            .ok_or_else(|| "this guest was built without formats for values".to_owned())
+    }
+
+    /// The number that the host knows it by.
+    pub(crate) const fn number(self) -> usize {
+        match self {
+            Self::Json => 1,
+            Self::MessagePack => 2,
+            Self::Bincode => 3,
+        }
+    }
+
+    const fn is_built_in(self) -> bool {
+        match self {
+            Self::Json => cfg!(feature = "json"),
+            Self::MessagePack => cfg!(feature = "messagepack"),
+            Self::Bincode => cfg!(feature = "bincode"),
+        }
+    }
+
     /// Decodes a value, which may borrow from the bytes.
     pub(crate) fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {
         match self {
@@ -176,6 +203,17 @@ mod tests {
     fn messagepack_structs_may_be_arrays() {
         let bytes = rmp_serde::to_vec(&line()).unwrap();
         assert_eq!(Format::MessagePack.decode::<Line>(&bytes), Ok(line()));
+    }
+
+    #[test]
+    fn the_host_is_called_in_the_format_of_the_call_if_it_has_one() {
+        for format in ALL {
+            assert_eq!(Format::preferred(format.number()), Ok(format));
+            assert_eq!(Format::chosen(format.number()), Ok(format));
+        }
+        for none in [0, 8, 99] {
+            assert_eq!(Format::preferred(none), Ok(Format::MessagePack));
+        }
     }
 
     #[test]

@@ -45,6 +45,10 @@
 //! A parameter of type `&T` is decoded as a `T`. [`export`] tells these cases apart by the names of
 //! the types, so an alias of a number is "any other type" and still works, only slower.
 //!
+//! # Calling the host
+//!
+//! [`import`] declares functions that the host offers.
+//!
 //! # Streams
 //!
 //! A function of `Option<&[u8]>` transforms a stream: the host calls it with each chunk, sends on what
@@ -201,6 +205,54 @@
 /// ```
 pub use sandbox_guest_macros::export;
 
+/// Declares functions of the host, to be called like functions of the guest.
+///
+/// The block reads like a block of C functions, but the functions that it makes are safe, and take and return what an
+/// exported function may: numbers travel in registers, bytes and text are copied once each way, and all else is encoded
+/// with serde.
+///
+/// ```
+/// #[sandbox_guest::import(module = "shop")]
+/// extern "C" {
+///     /// What an article costs now, or why it has no price.
+///     fn price_of(article: &str, count: u32) -> Result<f64, String>;
+///
+///     #[link_name = "log"]
+///     fn tell_host(message: &str);
+/// }
+///
+/// #[sandbox_guest::export]
+/// fn total(articles: Vec<(String, u32)>) -> Result<f64, String> {
+///     tell_host("adding up");
+///     articles.iter().map(|(article, count)| price_of(article, *count)).sum()
+/// }
+/// # let _ = total;
+/// ```
+///
+/// The host offers them with `HostFunctions::value_function("shop", "price_of", ..)`, or with
+/// `HostFunctions::function` if there are only numbers in the signature. A sandbox whose host lacks one of
+/// them, or has one of another type, is not built.
+///
+/// Without `module` the functions are of the module `env`, like imports of C. `#[link_name = ".."]` gives a function
+/// another name for the host.
+///
+/// A `Result` that such a function returns is a value like any other, made by the host for the guest. What goes
+/// wrong in the host itself does not return: it ends the guest's call.
+///
+/// Where there is no host, in tests on the developer's machine, calling such a function panics.
+///
+/// # What cannot be imported
+///
+/// Functions that return references, because what comes from the host belongs to nobody else:
+///
+/// ```compile_fail
+/// #[sandbox_guest::import]
+/// extern "C" {
+///     fn name() -> &'static str;
+/// }
+/// ```
+pub use sandbox_guest_macros::import;
+
 #[cfg(target_family = "wasm")]
 mod exports;
 mod format;
@@ -213,5 +265,5 @@ mod runtime;
 pub mod __private {
     pub use crate::format::{FORMATS_RECORD, record};
     pub use crate::number::Number;
-    pub use crate::runtime::{Input, Output, Refusal, serve};
+    pub use crate::runtime::{HostCall, Input, Output, Refusal, serve};
 }

@@ -12,9 +12,11 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+mod host;
 mod input;
 mod output;
 
+pub use host::HostCall;
 pub use input::Input;
 pub use output::Output;
 

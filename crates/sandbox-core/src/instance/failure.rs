@@ -3,9 +3,12 @@
 use std::any::Any;
 
 use wasmer::{InstantiationError, LinkError, RuntimeError};
+use wasmer_types::ImportError;
 
 use super::{INSTANTIATION, Instance};
 use crate::error::{SandboxError, TrapCode};
+use crate::host::{Unwound, panic_message};
+use crate::module::signature_in_words;
 use crate::policy::PAGE_BYTES;
 use crate::sys::limits::most_pages;
 use crate::watchdog::StopReason;
@@ -14,19 +17,35 @@ type WasmerTrap = wasmer::sys::vm::TrapCode;
 
 impl Instance {
     /// What a guest that was unwound did.
-    pub(super) fn runtime_failure(&self, function: &str, error: RuntimeError) -> SandboxError {
+    pub(super) fn runtime_failure(&mut self, function: &str, error: RuntimeError) -> SandboxError {
         // A guest that was interrupted comes back with the trap by which it was unwound.
         if self.control.stop_reason().is_some() {
             return self.stopped(function);
         }
+        if let Some(limit) = self.policy.fuel
+            && self.fuel.as_ref().is_some_and(|fuel| fuel.is_exhausted(self.guest.store()))
+        {
+            return SandboxError::OutOfFuel { function: function.to_owned(), limit };
+        }
         if let Some(code) = crate::wasi::exit_code(&error) {
             return SandboxError::Exited { function: function.to_owned(), code };
         }
+        let error = match error.downcast::<Unwound>() {
+            Ok(unwound) => {
+                return unwound.into_error(function).unwrap_or_else(|| self.stopped(function));
+            }
+            Err(error) => error,
+        };
         if let Some(requested_bytes) = self.refusals.take_memory() {
             return SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() };
         }
         if let Some(message) = self.panic_message(function) {
             return SandboxError::GuestPanic { function: function.to_owned(), message };
+        }
+        if let Some(capability) = self.refusals.take_capability() {
+            let remedy = crate::wasi::NETWORK_REMEDY.to_owned();
+            let function = function.to_owned();
+            return SandboxError::CapabilityDenied { function, capability, remedy };
         }
         SandboxError::Trap {
             function: function.to_owned(),
@@ -48,14 +67,21 @@ impl Instance {
     }
 
     /// Why there is no instance.
-    pub(super) fn instantiation_failure(&self, error: InstantiationError) -> SandboxError {
+    pub(super) fn instantiation_failure(&mut self, error: InstantiationError) -> SandboxError {
         match error {
             InstantiationError::Start(error) | InstantiationError::Link(LinkError::Trap(error)) => {
                 self.runtime_failure(INSTANTIATION, error)
             }
-            InstantiationError::Link(LinkError::Import(module, name, error)) => {
-                SandboxError::IncompatibleImport { module, name, message: error.to_string() }
-            }
+            InstantiationError::Link(LinkError::Import(
+                module,
+                name,
+                ImportError::IncompatibleType(expected, given),
+            )) => SandboxError::IncompatibleImport {
+                module,
+                name,
+                expected: signature_in_words(&expected),
+                given: signature_in_words(&given),
+            },
             other => SandboxError::Instantiation { message: other.to_string() },
         }
     }
@@ -80,12 +106,7 @@ impl Instance {
 
 /// The error for a panic of the host's own code.
 pub(super) fn host_panic(function: &str, panic: &(dyn Any + Send)) -> SandboxError {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|message| (*message).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    SandboxError::HostPanic { function: function.to_owned(), message }
+    SandboxError::HostPanic { function: function.to_owned(), message: panic_message(panic) }
 }
 
 fn backtrace(error: &RuntimeError) -> Vec<String> {
@@ -113,6 +134,8 @@ fn trap_code(code: WasmerTrap) -> TrapCode {
         WasmerTrap::BadConversionToInteger => TrapCode::BadConversionToInteger,
         WasmerTrap::UnreachableCodeReached => TrapCode::Unreachable,
         WasmerTrap::UnalignedAtomic => TrapCode::UnalignedAtomic,
+        // Nobody interrupted it, or the caller would know. It is what Wasmer says of a wait that cannot be.
+        WasmerTrap::HostInterrupt => TrapCode::WaitOnUnsharedMemory,
         WasmerTrap::UncaughtException => TrapCode::UncaughtException,
         _ => TrapCode::Other,
     }

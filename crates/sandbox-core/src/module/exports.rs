@@ -5,6 +5,9 @@ use wasmer::{ExternType, FunctionType, Type};
 
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
+use crate::host::Payloads;
+
+use super::metering::START_EXPORT;
 
 /// The custom section in which guests declare the functions that use the exchange area.
 const DECLARATIONS: &str = "sandbox-guest";
@@ -63,13 +66,24 @@ impl Export {
     /// The signature in words, for errors.
     pub(crate) fn signature(&self) -> String {
         match &self.kind {
-            ExportKind::Numbers(ty) => {
-                format!("a function from ({}) to ({})", joined(ty.params()), joined(ty.results()))
-            }
+            ExportKind::Numbers(ty) => signature_in_words(&ExternType::Function(ty.clone())),
             ExportKind::Declared(declared) => {
                 format!("a function from {} to {}", declared.input, declared.output)
             }
         }
+    }
+}
+
+/// A type in words, for errors.
+pub(crate) fn signature_in_words(ty: &ExternType) -> String {
+    match ty {
+        ExternType::Function(ty) => {
+            format!("a function from ({}) to ({})", joined(ty.params()), joined(ty.results()))
+        }
+        ExternType::Global(ty) => format!("a global of type {}", joined(&[ty.ty])),
+        ExternType::Table(_) => "a table".to_owned(),
+        ExternType::Memory(_) => "a memory".to_owned(),
+        ExternType::Tag(_) => "an exception tag".to_owned(),
     }
 }
 
@@ -103,11 +117,29 @@ impl Formats {
     }
 }
 
+/// What a guest says about one of its imports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeclaredImport {
+    pub(crate) module: String,
+    pub(crate) name: String,
+    pub(crate) payloads: Payloads,
+}
+
+/// What a guest exports, and what it says about itself.
+#[derive(Default)]
+pub(super) struct Declarations {
+    pub(super) exports: Vec<Export>,
+    pub(super) formats: Formats,
+    pub(super) imports: Vec<DeclaredImport>,
+}
+
 /// One line of the declarations; see the guest crate's `ABI.md`.
 #[derive(Deserialize)]
 struct Record {
     abi: u32,
     export: Option<String>,
+    import: Option<String>,
+    module: Option<String>,
     input: Option<Payload>,
     output: Option<Payload>,
     #[serde(default)]
@@ -115,12 +147,12 @@ struct Record {
 }
 
 /// The functions of a module that can be called, and the formats that it understands.
-pub(super) fn inspect(module: &wasmer::Module) -> Result<(Vec<Export>, Formats)> {
-    let mut exports: Vec<Export> = module
+pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
+    let exports: Vec<Export> = module
         .exports()
         .filter_map(|export| match export.ty() {
             ExternType::Function(ty)
-                if ![EXCHANGE_EXPORT, RESERVE_EXPORT].contains(&export.name()) =>
+                if ![EXCHANGE_EXPORT, RESERVE_EXPORT, START_EXPORT].contains(&export.name()) =>
             {
                 Some(Export {
                     name: export.name().to_owned(),
@@ -130,16 +162,17 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<(Vec<Export>, Formats)>
             _ => None,
         })
         .collect();
-    let mut formats = Formats::default();
+    let mut declarations = Declarations { exports, ..Declarations::default() };
     for section in module.custom_sections(DECLARATIONS) {
         for line in section.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            apply(line, &mut exports, &mut formats)?;
+            apply(line, &mut declarations)?;
         }
     }
-    Ok((exports, formats))
+    Ok(declarations)
 }
 
-fn apply(line: &[u8], exports: &mut [Export], formats: &mut Formats) -> Result<()> {
+fn apply(line: &[u8], declarations: &mut Declarations) -> Result<()> {
+    let Declarations { exports, formats, imports } = declarations;
     let wrong = |message: String| SandboxError::InvalidDeclaration { message };
     let record: Record = serde_json::from_slice(line)
         .map_err(|error| wrong(format!("a record of `{DECLARATIONS}` is unreadable: {error}")))?;
@@ -151,6 +184,17 @@ fn apply(line: &[u8], exports: &mut [Export], formats: &mut Formats) -> Result<(
         if let Ok(format) = name.parse() {
             formats.add(format);
         }
+    }
+    if let Some(name) = record.import {
+        let (Some(module), Some(input), Some(output)) =
+            (record.module, record.input, record.output)
+        else {
+            return Err(wrong(format!(
+                "the import `{name}` is declared without module, input or output"
+            )));
+        };
+        imports.push(DeclaredImport { module, name, payloads: Payloads { input, output } });
+        return Ok(());
     }
     let Some(name) = record.export else { return Ok(()) };
     let (Some(input), Some(output)) = (record.input, record.output) else {
@@ -183,12 +227,16 @@ mod tests {
         }
     }
 
+    fn exporting(export: Export) -> Declarations {
+        Declarations { exports: vec![export], ..Declarations::default() }
+    }
+
     #[test]
     fn a_declaration_changes_how_a_function_is_called() {
-        let mut exports = [export("copy", &[Type::I32], &[Type::I32])];
+        let mut declarations = exporting(export("copy", &[Type::I32], &[Type::I32]));
         let line = br#"{"abi":1,"export":"copy","input":"bytes","output":"text"}"#;
-        apply(line, &mut exports, &mut Formats::default()).unwrap();
-        assert_eq!(exports[0].signature(), "a function from bytes to text");
+        apply(line, &mut declarations).unwrap();
+        assert_eq!(declarations.exports[0].signature(), "a function from bytes to text");
     }
 
     #[test]
@@ -199,21 +247,34 @@ mod tests {
             r#"{"abi":2,"export":"add","input":"bytes","output":"bytes"}"#,
             r#"{"abi":1,"export":"add"}"#,
             r#"{"abi":1,"export":"add","input":"telepathy","output":"bytes"}"#,
+            r#"{"abi":1,"import":"log","input":"text","output":"unit"}"#,
+            r#"{"abi":1,"import":"log","module":"env"}"#,
             "not json",
         ] {
-            let mut exports = [export("add", &[Type::I32, Type::I32], &[Type::I32])];
-            let error = apply(line.as_bytes(), &mut exports, &mut Formats::default()).unwrap_err();
+            let mut declarations = exporting(export("add", &[Type::I32, Type::I32], &[Type::I32]));
+            let error = apply(line.as_bytes(), &mut declarations).unwrap_err();
             assert!(matches!(error, SandboxError::InvalidDeclaration { .. }), "{line}: {error:?}");
         }
     }
 
     #[test]
+    fn an_import_can_be_declared() {
+        let mut declarations = Declarations::default();
+        let line = br#"{"abi":1,"import":"log","module":"env","input":"text","output":"unit"}"#;
+        apply(line, &mut declarations).unwrap();
+        let payloads = Payloads { input: Payload::Text, output: Payload::Unit };
+        let (module, name) = ("env".to_owned(), "log".to_owned());
+        assert_eq!(declarations.imports, [DeclaredImport { module, name, payloads }]);
+    }
+
+    #[test]
     fn formats_add_up_and_unknown_ones_are_passed_over() {
-        let mut formats = Formats::default();
+        let mut declarations = Declarations::default();
         for line in [r#"{"abi":1,"formats":["json","xml"]}"#, r#"{"abi":1,"formats":["bincode"]}"#]
         {
-            apply(line.as_bytes(), &mut [], &mut formats).unwrap();
+            apply(line.as_bytes(), &mut declarations).unwrap();
         }
+        let formats = declarations.formats;
         assert!(formats.contains(SerializationFormat::Json));
         assert!(formats.contains(SerializationFormat::Bincode));
         assert!(!formats.contains(SerializationFormat::MessagePack));

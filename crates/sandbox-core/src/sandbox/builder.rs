@@ -1,14 +1,18 @@
 //! Describing a sandbox.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
+use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
+use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::Instance;
 use crate::module::{self, CacheOptions, Compiler, Module};
 use crate::policy::SecurityPolicy;
@@ -38,6 +42,9 @@ pub struct WasmSandboxBuilder {
     format: FormatChoice,
     compiler: Compiler,
     cache: CacheOptions,
+    placement: CallPlacement,
+    host_functions: HostFunctions,
+    context: Context,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +179,75 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Has the sandbox serve one caller at a time, whatever the policy says.
+    pub(crate) fn one_at_a_time(mut self) -> Self {
+        self.policy.max_instances = 1;
+        self
+    }
+
+    /// Chooses which thread runs the calls of async tasks. The default is [`CallPlacement::Adaptive`].
+    pub fn call_placement(mut self, placement: CallPlacement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Offers the functions of a set to the guest, beside those that it is offered already. Of functions with the same
+    /// name the last one counts.
+    pub fn host_functions(mut self, functions: &HostFunctions) -> Self {
+        self.host_functions = self.host_functions.merge(functions);
+        self
+    }
+
+    /// Offers one function to the guest; see [`HostFunctions::function`].
+    ///
+    /// ```
+    /// use sandbox_core::WasmSandbox;
+    ///
+    /// # fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module
+    /// #     (import "env" "price" (func $price (param i32) (result f64)))
+    /// #     (func (export "total") (param i32 i32) (result f64)
+    /// #         (f64.mul (call $price (local.get 0)) (f64.convert_i32_u (local.get 1)))))"#).expect("valid text");
+    /// let sandbox = WasmSandbox::builder()
+    ///     .source_bytes(&wasm)
+    ///     .host_function("env", "price", |article: u32| f64::from(article) / 4.0)
+    ///     .build_blocking()?;
+    /// assert_eq!(sandbox.call_blocking::<_, f64>("total", (10, 3))?, 7.5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn host_function<Kind, Arguments, Outcome>(
+        mut self,
+        module: impl Into<String>,
+        name: impl Into<String>,
+        function: impl IntoHostFunction<Kind, Arguments, Outcome>,
+    ) -> Self {
+        self.host_functions = self.host_functions.function(module, name, function);
+        self
+    }
+
+    /// Offers one async function to the guest; see [`HostFunctions::async_function`].
+    pub fn async_host_function<Kind, Arguments, Outcome>(
+        mut self,
+        module: impl Into<String>,
+        name: impl Into<String>,
+        function: impl IntoAsyncHostFunction<Kind, Arguments, Outcome>,
+    ) -> Self {
+        self.host_functions = self.host_functions.async_function(module, name, function);
+        self
+    }
+
+    /// Gives a value to the host functions of this sandbox, which get it with
+    /// [`Caller::context`](crate::Caller::context). There is one; a second replaces the first.
+    ///
+    /// So functions that many sandboxes share can know for which of them they work. All instances of the sandbox see
+    /// the same value. What changes in it is behind a lock or an atomic; it belongs to the host, and
+    /// lives on when an instance is replaced.
+    pub fn context<T: Any + Send + Sync>(mut self, context: T) -> Self {
+        self.context = Context::new(context);
+        self
+    }
+
     /// Loads, validates, compiles and instantiates the module on a worker thread.
     ///
     /// # Errors
@@ -205,9 +281,19 @@ impl WasmSandboxBuilder {
             FormatChoice::Known(format) => format,
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
         };
+        let span = tracing::debug_span!(
+            "build",
+            instances = ?policy.instances,
+            module = Empty,
+            origin = Empty,
+        );
+        let _entered = span.enter();
         let module = self.source.load(&policy, self.compiler, &self.cache)?;
-        let instance = Instance::create(&module, &policy, cancellation)?;
-        Ok(WasmSandbox::new(module, policy, format, instance))
+        span.record("module", module.wasm_hash());
+        span.record("origin", debug(module.origin()));
+        let host = HostBinding::new(&module, self.host_functions, self.context)?;
+        let instance = Instance::create(&module, &policy, &host, cancellation)?;
+        Ok(WasmSandbox::new(module, policy, format, self.placement, host, instance))
     }
 }
 
@@ -220,7 +306,10 @@ impl Source {
     ) -> Result<Module> {
         let wasm = match self {
             Self::Missing => return Err(SandboxError::NoSource),
-            Self::Module(module) => return Ok(module),
+            Self::Module(module) => {
+                module.require_allowed(policy)?;
+                return Ok(module);
+            }
             Self::Bytes(wasm) => wasm,
             Self::File(path) => read(path, policy)?,
         };

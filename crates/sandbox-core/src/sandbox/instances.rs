@@ -6,6 +6,7 @@ use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
+use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
@@ -16,6 +17,17 @@ pub(super) enum Instances {
     Persistent(Arc<Mutex<Option<Instance>>>),
     /// One for each call, and at most so many at once.
     Fresh(Arc<Semaphore>),
+}
+
+/// What the next caller would find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Somebody's turn.
+    Busy,
+    /// An instance, or nothing that could keep one from being made.
+    Ready,
+    /// No instance: the last one was poisoned.
+    Spent,
 }
 
 /// A caller's turn: sole use of an instance until it is dropped.
@@ -30,6 +42,35 @@ impl Instances {
         match mode {
             InstanceMode::Persistent => Self::Persistent(Arc::new(Mutex::new(Some(first)))),
             InstanceMode::Fresh => Self::Fresh(Arc::new(Semaphore::new(at_most))),
+        }
+    }
+
+    /// Whether another caller could use the instances now.
+    pub(super) fn condition(&self) -> Condition {
+        match self {
+            Self::Persistent(instance) => match instance.try_lock() {
+                None => Condition::Busy,
+                Some(instance) if instance.is_some() => Condition::Ready,
+                Some(_) => Condition::Spent,
+            },
+            Self::Fresh(permits) if permits.try_acquire().is_none() => Condition::Busy,
+            Self::Fresh(_) => Condition::Ready,
+        }
+    }
+
+    /// The linear memory of the one instance, in bytes, if there is one and nobody uses it now.
+    pub(super) fn idle_memory_bytes(&self) -> Option<u64> {
+        let Self::Persistent(instance) = self else { return None };
+        instance.try_lock()?.as_ref().map(Instance::memory_bytes)
+    }
+
+    /// A turn that can be had at once, if there is one.
+    pub(super) fn turn_now(&self) -> Option<Turn> {
+        match self {
+            Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Persistent),
+            Self::Fresh(permits) => permits
+                .try_acquire_arc()
+                .map(|permit| Turn::Fresh { instance: None, _permit: permit }),
         }
     }
 
@@ -68,9 +109,10 @@ impl Turn {
         &mut self,
         module: &Module,
         policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<&mut Instance> {
-        let create = || Instance::create(module, policy, cancellation);
+        let create = || Instance::create(module, policy, host, cancellation);
         let instance = match self {
             Self::Persistent(slot) => {
                 if slot.is_none() {

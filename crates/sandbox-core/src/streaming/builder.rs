@@ -1,9 +1,11 @@
 //! Describing a streaming sandbox.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 use super::StreamingSandbox;
 use crate::error::Result;
+use crate::host::HostFunctions;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
 use crate::sandbox::{WasmSandbox, WasmSandboxBuilder};
@@ -63,6 +65,18 @@ impl StreamingSandboxBuilder {
     /// Sets the largest linear memory, in bytes, whatever the policy says.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.sandbox = self.sandbox.memory_limit(bytes);
+        self
+    }
+
+    /// Offers functions of the host to the guest, as [`WasmSandboxBuilder::host_functions`].
+    pub fn host_functions(mut self, functions: &HostFunctions) -> Self {
+        self.sandbox = self.sandbox.host_functions(functions);
+        self
+    }
+
+    /// Gives a value to the host functions, as [`WasmSandboxBuilder::context`]. All streams see the same.
+    pub fn context<T: Any + Send + Sync>(mut self, context: T) -> Self {
+        self.sandbox = self.sandbox.context(context);
         self
     }
 

@@ -286,7 +286,7 @@ fn everything_beyond_preview_1_is_refused_by_name() {
         ("wasix_64v1", "sock_open", "sockets"),
         ("wasi:sockets/tcp@0.2.0", "connect", "preview 1"),
         ("wasi_snapshot_preview1", "sock_open", "preview 1"),
-        ("env", "system", "preview 1"),
+        ("env", "system", "host_function"),
     ] {
         let text = format!(
             r#"(module (import {namespace:?} {name:?} (func)) (memory (export "memory") 1))"#

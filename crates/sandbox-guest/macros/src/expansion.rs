@@ -177,7 +177,7 @@ impl Output {
 }
 
 /// A line in the custom section that the host reads.
-fn record(constant: &str, text: &str) -> TokenStream {
+pub(crate) fn record(constant: &str, text: &str) -> TokenStream {
     let constant = Ident::new(constant, proc_macro2::Span::call_site());
     let (len, bytes) = (text.len(), Literal::byte_string(text.as_bytes()));
     quote! {
@@ -188,12 +188,19 @@ fn record(constant: &str, text: &str) -> TokenStream {
     }
 }
 
-fn formats_record() -> TokenStream {
+pub(crate) fn formats_record() -> TokenStream {
     quote! {
         #[cfg(target_family = "wasm")]
         #[unsafe(link_section = "sandbox-guest")]
         #[used]
         static FORMATS: [u8; ::sandbox_guest::__private::FORMATS_RECORD.len()] =
             ::sandbox_guest::__private::record(::sandbox_guest::__private::FORMATS_RECORD);
+    }
+}
+
+/// What lets an imported function be called in code that denies unsafe code.
+pub(crate) fn lift_for_import() -> TokenStream {
+    quote! {
+        #[allow(unsafe_code, reason = "every import is unsafe; the host checks all that it is given")]
     }
 }

@@ -124,7 +124,7 @@ impl Input {
 }
 
 impl Output {
-    fn of(result: Option<Type>) -> Self {
+    pub(crate) fn of(result: Option<Type>) -> Self {
         let Some(result) = result else { return Self::Unit };
         if let Some(ownership) = as_bytes(&result) {
             return Self::Bytes(ownership);
@@ -240,17 +240,17 @@ fn refuse_opaque_result(result: Option<&Type>) -> Result<()> {
     }
 }
 
-fn is_number(ty: &Type) -> bool {
+pub(crate) fn is_number(ty: &Type) -> bool {
     const NUMBERS: [&str; 11] =
         ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "bool"];
     NUMBERS.iter().any(|number| is_named(ty, number))
 }
 
-fn is_unit(ty: &Type) -> bool {
+pub(crate) fn is_unit(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-fn as_bytes(ty: &Type) -> Option<Ownership> {
+pub(crate) fn as_bytes(ty: &Type) -> Option<Ownership> {
     match ty {
         Type::Reference(reference) => match &*reference.elem {
             Type::Slice(slice) if is_named(&slice.elem, "u8") => Some(Ownership::Borrowed),
@@ -264,12 +264,12 @@ fn as_bytes(ty: &Type) -> Option<Ownership> {
 }
 
 /// Whether a type is `Option<&[u8]>`: a chunk of a stream, or its end.
-fn is_chunk(ty: &Type) -> bool {
+pub(crate) fn is_chunk(ty: &Type) -> bool {
     first_argument(ty, "Option")
         .is_some_and(|chunk| matches!(as_bytes(&chunk), Some(Ownership::Borrowed)))
 }
 
-fn as_text(ty: &Type) -> Option<Ownership> {
+pub(crate) fn as_text(ty: &Type) -> Option<Ownership> {
     match ty {
         Type::Reference(reference) => {
             is_named(&reference.elem, "str").then_some(Ownership::Borrowed)

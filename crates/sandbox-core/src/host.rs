@@ -1,0 +1,36 @@
+//! Functions of the host that a guest may call.
+//!
+//! ```text
+//! HostFunctions --bind--> HostBinding (one a sandbox) --> HostLink (one an instance) --> Caller (one a call)
+//! ```
+//!
+//! - A set of functions ([`HostFunctions`]) knows neither module nor sandbox, and any number of sandboxes share it.
+//! - A binding is what one module imports of it, checked once, with the sandbox's context value.
+//! - A link is an instance's own state. There is little of it, and each call begins with it empty, so an instance can
+//!   be reset without regard to it.
+//! - A caller is what a function sees of the guest while it serves it.
+//!
+//! No panic and no error of a host function unwinds through frames of the guest: each is caught where the guest
+//! called ([`link`]), carried past the guest by Wasmer as a trap, and becomes a typed error on the other side.
+
+mod binding;
+mod caller;
+mod define;
+mod failure;
+mod functions;
+mod link;
+mod nesting;
+mod numbers;
+mod remedy;
+mod values;
+
+pub(crate) use binding::{Context, HostBinding};
+pub use caller::{Caller, GuestMemoryError, MissingContext};
+pub(crate) use define::Payloads;
+pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCaller};
+pub(crate) use failure::{Unwound, panic_message};
+pub use functions::HostFunctions;
+pub(crate) use link::HostLink;
+pub use numbers::{HostNumber, HostNumbers, HostOutcome};
+pub(crate) use remedy::unknown_import;
+pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

@@ -1,0 +1,123 @@
+//! The host functions that one module imports, for one sandbox.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::define::{Definition, Waits};
+use super::functions::HostFunctions;
+use super::values;
+use crate::error::{Result, SandboxError};
+use crate::module::{Module, signature_in_words};
+
+/// The value that a sandbox gives to its host functions.
+#[derive(Clone, Default)]
+pub(crate) struct Context(Option<(Arc<dyn Any + Send + Sync>, &'static str)>);
+
+impl Context {
+    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Some((Arc::new(value), std::any::type_name::<T>())))
+    }
+
+    pub(super) fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_ref()?.0.downcast_ref()
+    }
+
+    pub(super) fn type_name(&self) -> Option<&'static str> {
+        self.0.as_ref().map(|(_, name)| *name)
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.type_name().unwrap_or("none"))
+    }
+}
+
+/// What a module imports of a set of host functions. All instances of a sandbox share it.
+#[derive(Debug, Clone)]
+pub(crate) struct HostBinding {
+    functions: Vec<Arc<Definition>>,
+    waits: Waits,
+    /// Whether the guest can fetch outputs.
+    holds_output: bool,
+    pub(super) context: Context,
+    /// The whole set, for what is said about an import that is not in it.
+    set: HostFunctions,
+    module: Module,
+}
+
+impl HostBinding {
+    /// Looks up what the module imports, and checks its types.
+    ///
+    /// # Errors
+    /// [`SandboxError::IncompatibleImport`] if a function has another type than the module expects.
+    pub(crate) fn new(module: &Module, set: HostFunctions, context: Context) -> Result<Arc<Self>> {
+        let mut functions: Vec<Arc<Definition>> = Vec::new();
+        for import in module.compiled().imports() {
+            let (namespace, name) = (import.module(), import.name());
+            let own = || values::own_function(namespace, name).map(Arc::new);
+            let Some(definition) = set.get(namespace, name).cloned().or_else(own) else { continue };
+            let incompatible = |expected: String, given: String| SandboxError::IncompatibleImport {
+                module: namespace.to_owned(),
+                name: name.to_owned(),
+                expected,
+                given,
+            };
+            if !matches!(import.ty(), wasmer::ExternType::Function(ty) if *ty == definition.signature)
+            {
+                let given = definition.signature_in_words();
+                return Err(incompatible(signature_in_words(import.ty()), given));
+            }
+            if let Some(expected) = module.declared_import(namespace, name)
+                && definition.payloads != Some(expected.payloads)
+            {
+                let given = match definition.payloads {
+                    Some(given) => given.to_string(),
+                    None => definition.signature_in_words(),
+                };
+                return Err(incompatible(expected.payloads.to_string(), given));
+            }
+            // A module may import the same function several times.
+            if !functions.iter().any(|known| known.name == definition.name) {
+                functions.push(definition);
+            }
+        }
+        let waits = functions.iter().any(|function| function.waits == Waits::Yes);
+        let waits = if waits { Waits::Yes } else { Waits::No };
+        let holds_output =
+            functions.iter().any(|function| function.name.module == values::NAMESPACE);
+        let module = module.clone();
+        Ok(Arc::new(Self { functions, waits, holds_output, context, set, module }))
+    }
+
+    /// The same functions for guests that do not take turns with those of this binding.
+    pub(crate) fn detached(&self) -> Arc<Self> {
+        Arc::new(self.clone())
+    }
+
+    /// Whether the module imports none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
+
+    /// Whether the module imports one that may make its thread wait.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits == Waits::Yes
+    }
+
+    pub(super) fn functions(&self) -> &[Arc<Definition>] {
+        &self.functions
+    }
+
+    pub(super) fn holds_output(&self) -> bool {
+        self.holds_output
+    }
+
+    pub(super) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    pub(super) fn set(&self) -> &HostFunctions {
+        &self.set
+    }
+}

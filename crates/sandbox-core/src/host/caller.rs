@@ -1,0 +1,233 @@
+//! What a host function sees of the guest that called it.
+
+use std::any::{Any, type_name};
+use std::time::Duration;
+
+use wasmer::FunctionEnvMut;
+
+use super::link::HostLink;
+use crate::sys::guest_memory::GuestMemory;
+
+/// The guest that called a host function, while it waits for the answer.
+///
+/// Through it a function reads and writes the guest's linear memory, always with its bounds checked, and reaches the
+/// sandbox's [context value](crate::WasmSandboxBuilder::context).
+///
+/// ```
+/// use sandbox_core::{Caller, GuestMemoryError, HostFunctions};
+///
+/// let functions = HostFunctions::new().function(
+///     "env",
+///     "to_upper",
+///     |caller: &mut Caller<'_>, text: u32, len: u32| -> Result<(), GuestMemoryError> {
+///         caller.bytes_mut(text, len)?.make_ascii_uppercase();
+///         Ok(())
+///     },
+/// );
+/// # let _ = functions;
+/// ```
+pub struct Caller<'a> {
+    memory: GuestMemory<'a>,
+    link: &'a HostLink,
+}
+
+impl<'a> Caller<'a> {
+    pub(super) fn new(context: &'a mut FunctionEnvMut<'_, ()>, link: &'a HostLink) -> Self {
+        Self { memory: GuestMemory::of(context), link }
+    }
+
+    pub(super) fn link(&self) -> &'a HostLink {
+        self.link
+    }
+
+    /// The guest's linear memory, whole; empty if it has none.
+    pub fn memory(&self) -> &[u8] {
+        self.memory.bytes()
+    }
+
+    /// The guest's linear memory, whole, to write to.
+    ///
+    /// The guest does not run meanwhile. The size stays as it is: only the guest itself grows its memory.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory.bytes_mut()
+    }
+
+    /// That part of the guest's memory.
+    ///
+    /// # Errors
+    /// [`GuestMemoryError::OutOfBounds`] if it is not all there. Hostile guests pass any pointer and any length.
+    pub fn bytes(&self, start: u32, len: u32) -> Result<&[u8], GuestMemoryError> {
+        let memory = self.memory.bytes();
+        let range = checked(memory.len(), start, len)?;
+        Ok(&memory[range])
+    }
+
+    /// That part of the guest's memory, to write to.
+    ///
+    /// # Errors
+    /// As [`Caller::bytes`].
+    pub fn bytes_mut(&mut self, start: u32, len: u32) -> Result<&mut [u8], GuestMemoryError> {
+        let memory = self.memory.bytes_mut();
+        let range = checked(memory.len(), start, len)?;
+        Ok(&mut memory[range])
+    }
+
+    /// That part of the guest's memory as text.
+    ///
+    /// # Errors
+    /// As [`Caller::bytes`], and [`GuestMemoryError::NotUtf8`].
+    pub fn text(&self, start: u32, len: u32) -> Result<&str, GuestMemoryError> {
+        std::str::from_utf8(self.bytes(start, len)?).map_err(|error| GuestMemoryError::NotUtf8 {
+            start,
+            len,
+            valid_up_to: error.valid_up_to(),
+        })
+    }
+
+    /// So many bytes of the guest's memory, by value: for the fields of structures and for little-endian numbers.
+    ///
+    /// ```
+    /// # use sandbox_core::{Caller, GuestMemoryError};
+    /// fn number_at(caller: &Caller<'_>, at: u32) -> Result<u32, GuestMemoryError> {
+    ///     Ok(u32::from_le_bytes(caller.array(at)?))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Caller::bytes`].
+    pub fn array<const N: usize>(&self, start: u32) -> Result<[u8; N], GuestMemoryError> {
+        let len = u32::try_from(N).unwrap_or(u32::MAX);
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(start, len)?);
+        Ok(array)
+    }
+
+    /// Writes the bytes to the guest's memory, all or none.
+    ///
+    /// # Errors
+    /// As [`Caller::bytes`].
+    pub fn write(&mut self, start: u32, bytes: &[u8]) -> Result<(), GuestMemoryError> {
+        let memory = self.memory.bytes_mut();
+        // No memory holds more than a `u32` counts, so a longer slice fits none.
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let range = checked(memory.len(), start, len)?;
+        memory[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The value that the sandbox was [given](crate::WasmSandboxBuilder::context) for its host functions.
+    ///
+    /// # Errors
+    /// [`MissingContext`] if it was given none, or one of another type.
+    pub fn context<T: Any + Send + Sync>(&self) -> Result<&'a T, MissingContext> {
+        let context = &self.link.binding.context;
+        context.get().ok_or_else(|| MissingContext {
+            expected: type_name::<T>(),
+            given: context.type_name().unwrap_or("nothing"),
+        })
+    }
+
+    /// How much of its wall clock limit the guest's call has left; nothing if it has no limit.
+    ///
+    /// Exact to about two milliseconds, which is how exactly the limit is enforced.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.link.control.remaining()
+    }
+
+    /// Whether the guest's call is to stop: it ran out of time, or its caller dropped it.
+    ///
+    /// A host function is never interrupted. One that works for long asks this between its steps and returns
+    /// early, with any value: the guest does not see it.
+    pub fn is_stopping(&self) -> bool {
+        self.link.control.stop_reason().is_some()
+    }
+}
+
+impl std::fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("memory_bytes", &self.memory().len())
+            .field("remaining", &self.remaining())
+            .field("is_stopping", &self.is_stopping())
+            .finish_non_exhaustive()
+    }
+}
+
+fn checked(
+    memory_bytes: usize,
+    start: u32,
+    len: u32,
+) -> Result<std::ops::Range<usize>, GuestMemoryError> {
+    // Both fit into 32 bits, so their sum cannot overflow in 64.
+    let end = u64::from(start) + u64::from(len);
+    if end > memory_bytes as u64 {
+        return Err(GuestMemoryError::OutOfBounds {
+            start,
+            len,
+            memory_bytes: memory_bytes as u64,
+        });
+    }
+    Ok(start as usize..start as usize + len as usize)
+}
+
+/// A guest passed a pointer and a length that its memory does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuestMemoryError {
+    /// Part of it is outside the memory.
+    #[error("{len} bytes at {start} are outside the guest's memory of {memory_bytes} bytes")]
+    OutOfBounds {
+        /// The address, in bytes from the start of linear memory.
+        start: u32,
+        /// The length, in bytes.
+        len: u32,
+        /// The size of the memory, in bytes.
+        memory_bytes: u64,
+    },
+    /// It is there, and is no text.
+    #[error("{len} bytes at {start} in the guest's memory are no UTF-8 (valid are {valid_up_to})")]
+    NotUtf8 {
+        /// The address, in bytes from the start of linear memory.
+        start: u32,
+        /// The length, in bytes.
+        len: u32,
+        /// How many bytes of it are valid.
+        valid_up_to: usize,
+    },
+}
+
+/// A host function asked for a context value that its sandbox does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a host function needs a context of type {expected}, and the sandbox has {given}: give it one with `context` on \
+     the builder"
+)]
+pub struct MissingContext {
+    expected: &'static str,
+    given: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_memory_passes_and_what_does_not_is_refused() {
+        assert_eq!(checked(10, 0, 10), Ok(0..10));
+        assert_eq!(checked(10, 10, 0), Ok(10..10));
+        assert_eq!(checked(0, 0, 0), Ok(0..0));
+        for (start, len) in
+            [(0, 11), (10, 1), (11, 0), (u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX)]
+        {
+            let error = GuestMemoryError::OutOfBounds { start, len, memory_bytes: 10 };
+            assert_eq!(checked(10, start, len), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_memory_of_four_gibibytes_can_be_used_to_its_end() {
+        let memory_bytes = 1usize << 32;
+        assert_eq!(checked(memory_bytes, u32::MAX, 1), Ok(memory_bytes - 1..memory_bytes));
+        assert!(checked(memory_bytes, u32::MAX, 2).is_err());
+    }
+}
