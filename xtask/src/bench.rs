@@ -9,21 +9,27 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use fs_err as fs;
 
 use crate::build_guests;
 use crate::progress::{counted, seconds};
 use crate::workspace::Workspace;
 
+mod against;
 mod analyzer;
 mod effort;
+mod figures;
+mod machine;
 mod measure;
+mod plan;
 mod programs;
+mod state;
 
+use against::Against;
 use analyzer::Analyzer;
 use effort::Effort;
-use measure::Measurement;
-use programs::Programs;
+use measure::{Measurement, Runs};
+use programs::Benches;
+use state::{FileState, Question, State};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -33,7 +39,7 @@ pub(crate) struct Arguments {
     /// Measure only the benchmarks whose name contains this, such as `function_calls`
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// How often to run each benchmark [default: 5, with --quick 3]
+    /// How often to run each benchmark, each time in a process of its own [default: 5, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
     /// Keep the results under this name, to compare with later
@@ -42,16 +48,39 @@ pub(crate) struct Arguments {
     /// Compare with results that were kept under this name
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
+    /// Measure this commit too, in turns with this checkout, and compare with it: what to trust on a noisy
+    /// machine
+    #[arg(long, value_name = "REV", conflicts_with = "baseline")]
+    against: Option<String>,
+    /// Visit the benchmarks in the order that this number gives
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Begin anew, even if the same measurement was cut short and could go on
+    #[arg(long)]
+    restart: bool,
+    /// Say what makes this machine noisy and what to do about it, and measure nothing
+    #[arg(long, exclusive = true)]
+    list_machine: bool,
     /// More arguments for Criterion
     #[arg(last = true, value_name = "CRITERION ARGUMENTS")]
     criterion: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.list_machine {
+        machine::inspect().iter().for_each(|finding| println!("{finding}"));
+        return Ok(ExitCode::SUCCESS);
+    }
     build_guests::ensure_built(workspace)?;
+    // The other commit first: what is compiled last is what cargo finds current next time.
+    let against = match &arguments.against {
+        Some(revision) => Some(Against::prepare(workspace, revision)?),
+        None => None,
+    };
     println!("Compiling the benchmarks and their analyzer");
-    let programs = Programs::build(workspace)?;
-    let analyzer = Analyzer::new(workspace, &programs.analyzer);
+    let here = Benches::build(workspace, None)?;
+    let analyzer_program = programs::build_analyzer(workspace)?;
+    let analyzer = Analyzer::new(workspace, &analyzer_program);
     if let Some(baseline) = &arguments.baseline {
         // Now, because five minutes from now it would be annoying.
         if let Some(complaint) = analyzer.complains_about(baseline)? {
@@ -59,34 +88,96 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         }
     }
 
-    let started = Instant::now();
-    let effort = Effort::of(arguments.quick, arguments.runs);
-    let measurement = Measurement {
-        effort: &effort,
-        filter: arguments.group.as_deref(),
-        criterion: &arguments.criterion,
-    };
-    let folder = workspace.bench_runs();
-    if folder.exists() {
-        // Results of other benchmarks, perhaps, which this run must not claim.
-        fs::remove_dir_all(&folder)?;
-    }
-    let benchmarks = measurement.list(&programs)?;
-    if benchmarks == 0 {
-        let filter = arguments.group.as_deref().unwrap_or_default();
-        bail!("no benchmark's name contains `{filter}`; `cargo bench -- --list` lists them");
-    }
-    let runs = measurement.conduct(&programs, benchmarks, &folder)?;
-    let (count, time) = (counted(runs.len(), "run"), seconds(started.elapsed()));
-    println!("{benchmarks} benchmarks measured in {count} ({time})\n");
-
-    let stored = analyzer.import(&runs, arguments.save_baseline.as_deref())?;
+    let (runs, state) = measure(workspace, arguments, &here, against.as_ref())?;
+    let stored = analyzer.import(&runs.here, arguments.save_baseline.as_deref(), None)?;
     if !stored.success() {
         bail!("failed to store the results: bench-analyzer import ended with {stored}");
     }
+    let mut baseline = arguments.baseline.clone();
+    if let Some(against) = &against {
+        let name = against.name();
+        let stored = analyzer.import(&runs.against, Some(&name), Some(&against.commit))?;
+        if !stored.success() {
+            bail!("failed to store the results: bench-analyzer import ended with {stored}");
+        }
+        baseline = Some(name);
+    }
+    state.close()?;
+    figures::print(&runs.here);
     let current = arguments.save_baseline.as_deref();
-    let status = analyzer.report(current, arguments.baseline.as_deref())?;
+    let status = analyzer.report(current, baseline.as_deref())?;
     exit_code(status.code()).context("bench-analyzer report was killed")
+}
+
+/// Makes all visits, or those that an earlier call did not get to.
+fn measure(
+    workspace: &Workspace,
+    arguments: &Arguments,
+    here: &Benches,
+    against: Option<&Against>,
+) -> Result<(Runs, State)> {
+    let started = Instant::now();
+    let effort = Effort::of(arguments.quick, arguments.runs);
+    let filter = arguments.group.as_deref();
+    let mut counts = measure::count(here, filter)?;
+    let ours: Vec<String> = counts.keys().cloned().collect();
+    let mut theirs = Vec::new();
+    if let Some(against) = against {
+        let counts_there = measure::count(&against.benches, filter)?;
+        theirs.extend(counts_there.keys().cloned());
+        for (target, count) in counts_there {
+            counts.entry(target).or_insert(count);
+        }
+    }
+    if counts.is_empty() {
+        let filter = filter.unwrap_or_default();
+        bail!("no benchmark's name contains `{filter}`; `cargo bench -- --list` lists them");
+    }
+    let criterion = effort.arguments(&arguments.criterion);
+    let visits = plan::visits(arguments.seed, effort.runs, &ours, &theirs);
+    let question = Question {
+        visits: visits.clone(),
+        arguments: criterion.iter().cloned().chain(filter.map(str::to_owned)).collect(),
+        files: measured_files(workspace, here, against)?,
+    };
+    let folder = workspace.bench_runs();
+    let unfinished = if arguments.restart { None } else { State::unfinished(&folder, &question) };
+    let mut state = match unfinished {
+        Some(state) => {
+            let (done, all) = (state.done(), counted(visits.len(), "visit"));
+            println!("Going on after {done} of {all}; --restart begins anew");
+            state
+        }
+        None => State::begin(&folder, question)?,
+    };
+    let measurement = Measurement {
+        here,
+        against: against.map(|against| &against.benches),
+        visits: &visits,
+        filter,
+        arguments: &criterion,
+        folder: &folder,
+    };
+    let runs = measurement.conduct(&counts, &mut state)?;
+    let benchmarks: u64 = counts.values().sum();
+    let (count, time) = (counted(runs.here.len(), "run"), seconds(started.elapsed()));
+    println!("{benchmarks} benchmarks measured in {count} ({time})\n");
+    Ok((runs, state))
+}
+
+/// The files that results depend on: the programs, and the guests by way of their manifest.
+fn measured_files(
+    workspace: &Workspace,
+    here: &Benches,
+    against: Option<&Against>,
+) -> Result<Vec<FileState>> {
+    let mut files = vec![workspace.guests().join("manifest.json")];
+    files.extend(here.programs.iter().map(|bench| bench.executable.clone()));
+    if let Some(against) = against {
+        files.push(against.workspace.guests().join("manifest.json"));
+        files.extend(against.benches.programs.iter().map(|bench| bench.executable.clone()));
+    }
+    files.iter().map(|file| FileState::of(file)).collect()
 }
 
 /// Passes an exit code on.

@@ -70,6 +70,12 @@ impl Progress {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 
+    /// Starts with so many parts done, which the time left is not computed from.
+    pub(crate) fn begin_at(&self, position: u64) {
+        self.bar.set_position(position);
+        self.bar.reset_eta();
+    }
+
     pub(crate) fn set(&self, position: u64) {
         self.bar.set_position(position);
     }

@@ -24,6 +24,11 @@ impl Workspace {
         Ok(Self { root: root.to_owned() })
     }
 
+    /// A checkout whose place is known.
+    pub(crate) fn at(root: &Utf8Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     pub(crate) fn root(&self) -> &Utf8Path {
         &self.root
     }
@@ -52,6 +57,11 @@ impl Workspace {
     /// The Criterion folders of the last `cargo xtask bench`, one for each run.
     pub(crate) fn bench_runs(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-bench")
+    }
+
+    /// Commits that were measured against, a folder for each.
+    pub(crate) fn bench_against(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-against")
     }
 
     /// What the stages of `cargo xtask test` printed.

@@ -1,6 +1,11 @@
 //! Finding the compiled guests.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sandbox_core::{ResourceUsage, SecurityPolicy, WasmSandbox};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{runtime, suite};
 
 /// A guest that benchmarks run, by the name of its folder under `guest-modules`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,36 @@ impl Guest {
         let path = self.path();
         fs_err::read(&path).map_err(|error| GuestMissing { name: self.0, path, error })
     }
+
+    /// A sandbox of the guest. The module is compiled once for each process.
+    pub fn sandbox(self, policy: SecurityPolicy) -> WasmSandbox {
+        let wasm = suite::expect(self.wasm());
+        let builder = WasmSandbox::builder().source_bytes(wasm).security_policy(policy);
+        suite::expect(builder.build_blocking())
+    }
+}
+
+/// Calls a function once and compares its result with the host's own, before anything is timed. Returns what the
+/// call used.
+///
+/// # Panics
+/// When the results differ: there is nothing to measure then.
+pub fn check<A, R>(
+    sandbox: &WasmSandbox,
+    function: &str,
+    arguments: A,
+    expected: &R,
+) -> ResourceUsage
+where
+    A: Serialize + Send,
+    R: DeserializeOwned + PartialEq + Send + 'static,
+{
+    let call = || runtime::shared().block_on(sandbox.call_with_usage::<A, R>(function, arguments));
+    // On a thread of its own, because this one may be in the runtime already.
+    let called = std::thread::scope(|threads| threads.spawn(call).join());
+    let (result, usage) = suite::expect(called.expect("a call does not panic"));
+    assert!(result == *expected, "{function} returned something else than the host computed");
+    usage
 }
 
 #[cfg(test)]

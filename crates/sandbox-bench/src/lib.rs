@@ -5,14 +5,24 @@
 //! cheap check stays inside the loop. What a benchmark uses is made when it first runs, so one that is
 //! filtered out costs nothing.
 //!
-//! - [`guests`] finds the compiled guests.
+//! - [`guests`] finds the compiled guests; [`texts`] holds modules that are written by hand.
 //! - [`inputs`] makes seeded pseudo-random inputs.
-//! - [`timing`] runs loops, and counts what they use of the machine beside the time.
+//! - [`group`] is a Criterion group whose benchmarks are timed by [`timing`], which also counts what they use of the
+//!   machine.
 //! - [`resources`] writes those counts beside Criterion's own files.
+//! - [`figures`] compares benchmarks of one run with each other.
+//! - [`plain_wasmer`] is what there would be without the sandbox.
 //! - [`suite`] is the entry point of each bench target.
 
+pub mod encodings;
+pub mod figures;
+pub mod group;
 pub mod guests;
 pub mod inputs;
+pub mod plain_wasmer;
 pub mod resources;
+mod results;
+pub mod runtime;
 pub mod suite;
+pub mod texts;
 pub mod timing;

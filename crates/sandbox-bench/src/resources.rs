@@ -4,15 +4,18 @@
 //! processor time, page faults and context switches over all loops of the benchmark (warm-up included, since
 //! Criterion does not tell them apart; `iterations` counts the same loops), and the peak of resident memory.
 
+mod percentiles;
 mod proc_self;
 mod snapshot;
 mod writer;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
+pub use percentiles::Percentiles;
 pub use snapshot::Snapshot;
 pub use writer::{WriteError, write_beside_criterion};
 
@@ -50,6 +53,12 @@ pub struct Resources {
     pub bytes_in: Option<u64>,
     /// Bytes that come out of the guest.
     pub bytes_out: Option<u64>,
+    /// How the times of single iterations are distributed, where the benchmark is about that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percentiles: Option<Percentiles>,
+    /// The times of single iterations so far.
+    #[serde(skip)]
+    times: Vec<Duration>,
 }
 
 thread_local! {
@@ -78,6 +87,18 @@ impl Recorder {
         });
     }
 
+    /// Notes how large the guest's linear memory became, in bytes.
+    pub fn guest_memory(&self, bytes: u64) {
+        self.update(|resources| {
+            resources.guest_memory_bytes = resources.guest_memory_bytes.max(Some(bytes));
+        });
+    }
+
+    /// Notes how long a single iteration took.
+    pub fn note_time(&self, time: Duration) {
+        self.update(|resources| resources.times.push(time));
+    }
+
     /// Adds what was used since `before`, for that many iterations.
     pub fn add(&self, before: &Snapshot, iterations: u64) {
         let now = Snapshot::now();
@@ -91,7 +112,8 @@ impl Recorder {
             resources.involuntary_switches +=
                 now.involuntary_switches.saturating_sub(before.involuntary_switches);
             resources.iterations += iterations;
-            resources.peak_resident_bytes = proc_self::peak_resident_bytes();
+            resources.peak_resident_bytes =
+                resources.peak_resident_bytes.max(proc_self::peak_resident_bytes());
         });
     }
 
@@ -104,7 +126,8 @@ impl Recorder {
     }
 }
 
-/// Takes what has been collected on this thread, by full id. Counts of bytes become totals.
+/// Takes what has been collected on this thread, by full id. Counts of bytes become totals, and single times
+/// percentiles.
 pub fn take_collected() -> BTreeMap<String, Resources> {
     let mut collected = COLLECTED.take();
     collected.retain(|_, resources| resources.iterations > 0);
@@ -113,6 +136,7 @@ pub fn take_collected() -> BTreeMap<String, Resources> {
         let total = |each: &mut Option<u64>| *each = each.map(|each| each * iterations);
         total(&mut resources.bytes_in);
         total(&mut resources.bytes_out);
+        resources.percentiles = Percentiles::of(std::mem::take(&mut resources.times));
     }
     collected
 }

@@ -9,6 +9,9 @@ use sandbox_guest::export;
 /// Where the host must grant a folder that the guest may write to.
 pub const FOLDER: &str = "/scratch";
 
+/// A folder that no host grants.
+const PRIVATE_FOLDER: &str = "/private";
+
 /// Writes, measures, reads and removes `count` files in [`FOLDER`], one after the other. Returns how
 /// many bytes came back.
 ///
@@ -18,6 +21,18 @@ pub const FOLDER: &str = "/scratch";
 #[export]
 pub fn many_file_operations(count: u32) -> Result<u64, String> {
     operations_in(Path::new(FOLDER), count)
+}
+
+/// The same in a folder that the guest makes itself, among its private files in memory.
+///
+/// # Errors
+///
+/// As [`many_file_operations`].
+#[export]
+pub fn many_private_file_operations(count: u32) -> Result<u64, String> {
+    let folder = Path::new(PRIVATE_FOLDER);
+    fs::create_dir_all(folder).map_err(|error| format!("failed at {PRIVATE_FOLDER}: {error}"))?;
+    operations_in(folder, count)
 }
 
 /// Tries to read what lies outside of every folder that it was granted. Returns the paths that it
@@ -34,7 +49,12 @@ pub fn expected_bytes(count: u32) -> u64 {
     (0..count).map(|number| content(number).len() as u64).sum()
 }
 
-fn operations_in(folder: &Path, count: u32) -> Result<u64, String> {
+/// Writes, measures, reads and removes `count` files in a folder, as [`many_file_operations`] does.
+///
+/// # Errors
+///
+/// As [`many_file_operations`].
+pub fn operations_in(folder: &Path, count: u32) -> Result<u64, String> {
     let mut total = 0;
     for number in 0..count {
         let path = folder.join(format!("file-{number}.txt"));

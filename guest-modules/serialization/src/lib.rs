@@ -27,6 +27,11 @@ pub struct Order {
     pub items: Vec<(String, u32)>,
     /// A share of the price, if the customer has one.
     pub discount: Option<f64>,
+    /// Whatever else was said about it, by key.
+    pub notes: BTreeMap<String, String>,
+    /// Proof of who ordered, if there is one.
+    #[serde(with = "serde_bytes")]
+    pub signature: Option<Vec<u8>>,
 }
 
 /// A customer.
@@ -112,6 +117,11 @@ impl Batch {
                 customer,
                 items: items.collect(),
                 discount: (id.is_multiple_of(4)).then_some(0.125),
+                notes: [("gift wrap".to_owned(), "yes".to_owned())]
+                    .into_iter()
+                    .take(usize::from(id.is_multiple_of(5)))
+                    .collect(),
+                signature: (id.is_multiple_of(2)).then(|| id.to_le_bytes().repeat(8)),
             }
         };
         Self { orders: (0..count).map(order).collect(), prices }
@@ -130,6 +140,8 @@ mod tests {
             customer: Customer::Guest,
             items: vec![item("bolt", 3), item("gold", 1), item("gold", 1)],
             discount: Some(0.5),
+            notes: BTreeMap::new(),
+            signature: None,
         };
         let prices = [("bolt".to_owned(), 25)].into();
         let priced = serialize_deserialize(Batch { orders: vec![order.clone()], prices });

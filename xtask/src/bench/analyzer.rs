@@ -32,12 +32,20 @@ impl<'a> Analyzer<'a> {
         Ok(super::exit_code(output.status.code()).or(Some(ExitCode::FAILURE)))
     }
 
-    /// Stores runs of the same code, under a name or as the latest.
-    pub(super) fn import(&self, runs: &[Utf8PathBuf], name: Option<&str>) -> Result<ExitStatus> {
+    /// Stores runs of the same code, under a name or as the latest; of that commit, or of the one here.
+    pub(super) fn import(
+        &self,
+        runs: &[Utf8PathBuf],
+        name: Option<&str>,
+        commit: Option<&str>,
+    ) -> Result<ExitStatus> {
         let mut import = self.command();
         import.arg("import").args(runs.iter().map(|run| run.join("criterion")));
         if let Some(name) = name {
             import.args(["--baseline", name]);
+        }
+        if let Some(commit) = commit {
+            import.args(["--commit", commit]);
         }
         status(&mut import)
     }

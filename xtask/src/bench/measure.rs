@@ -1,89 +1,166 @@
 //! Measuring: every program, as often as wanted.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use fs_err::File;
 
-use super::effort::Effort;
-use super::programs::Programs;
+use super::plan::{Side, Visit};
+use super::programs::Benches;
+use super::state::State;
 use crate::process::read;
 use crate::progress::{Progress, seconds};
 
-/// What to measure and for how long.
+/// What to measure, and with which arguments.
 pub(super) struct Measurement<'a> {
-    pub(super) effort: &'a Effort,
+    pub(super) here: &'a Benches,
+    pub(super) against: Option<&'a Benches>,
+    pub(super) visits: &'a [Visit],
     pub(super) filter: Option<&'a str>,
-    /// What the user adds to Criterion's arguments.
-    pub(super) criterion: &'a [String],
+    /// Criterion's arguments.
+    pub(super) arguments: &'a [String],
+    /// Where everything goes.
+    pub(super) folder: &'a Utf8Path,
+}
+
+/// The Criterion folders of the runs of each side.
+#[derive(Default)]
+pub(super) struct Runs {
+    pub(super) here: Vec<Utf8PathBuf>,
+    pub(super) against: Vec<Utf8PathBuf>,
+}
+
+/// How many benchmarks each program has that the filter leaves.
+pub(super) fn count(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::new();
+    for bench in &benches.programs {
+        let mut list = Command::new(&bench.executable);
+        list.args(["--bench", "--list"]).args(filter).current_dir(&benches.folder);
+        let count = count_listed(&read(&mut list)?);
+        if count > 0 {
+            counts.insert(bench.target.clone(), count);
+        }
+    }
+    Ok(counts)
 }
 
 impl Measurement<'_> {
-    /// Counts the benchmarks.
-    pub(super) fn list(&self, programs: &Programs) -> Result<u64> {
-        let mut count = 0;
-        for program in &programs.benches {
-            let mut list = Command::new(program);
-            list.args(["--bench", "--list"]).args(self.filter).current_dir(&programs.folder);
-            count += count_listed(&read(&mut list)?);
-        }
-        Ok(count)
-    }
-
-    /// Runs all programs again and again. Returns the Criterion folder of each run.
-    ///
-    /// Each run visits every benchmark before the next run starts, so that what changes on the
-    /// machine meanwhile is spread over all of them.
+    /// Makes all visits that are not done yet.
     pub(super) fn conduct(
         &self,
-        programs: &Programs,
-        benchmarks: u64,
-        folder: &Utf8Path,
-    ) -> Result<Vec<Utf8PathBuf>> {
-        let runs = self.effort.runs;
-        let title = format!("Measuring {benchmarks} benchmarks, {runs} times");
-        let progress = Progress::parts_with_time_left(title, benchmarks * u64::from(runs));
-        let mut folders = Vec::new();
-        for number in 1..=runs {
-            let started = Instant::now();
-            let run = folder.join(format!("run-{number}"));
-            fs::create_dir_all(&run)?;
-            for program in &programs.benches {
-                self.run(program, &programs.folder, &run, &progress)?;
+        counts: &BTreeMap<String, u64>,
+        state: &mut State,
+    ) -> Result<Runs> {
+        let of = |visit: &Visit| counts.get(&visit.target).copied().unwrap_or(1);
+        let is_done = |visit: &&Visit| state.is_done(visit);
+        let total = self.visits.iter().map(of).sum();
+        let done = self.visits.iter().filter(is_done).map(of).sum();
+        let runs = self.visits.iter().map(|visit| visit.run).max().unwrap_or(0);
+        let title = format!("Measuring {} benchmarks, {runs} times", counts.values().sum::<u64>());
+        let progress = Progress::parts_with_time_left(title, total);
+        progress.begin_at(done);
+        self.refresh_interrupted(state)?;
+        let mut position = done;
+        let mut started = Instant::now();
+        for (number, visit) in self.visits.iter().enumerate() {
+            if !state.is_done(visit) {
+                self.make(visit, &progress)?;
+                state.finish(visit)?;
+                position += of(visit);
+                // Exact again, whatever the program printed.
+                progress.set(position);
             }
-            progress.line(&format!("run {number} of {runs}: {}", seconds(started.elapsed())));
-            folders.push(run);
+            if self.visits.get(number + 1).is_none_or(|next| next.run != visit.run) {
+                let took = seconds(started.elapsed());
+                progress.line(&format!("run {} of {runs}: {took}", visit.run));
+                started = Instant::now();
+            }
         }
-        Ok(folders)
+        Ok(self.runs())
     }
 
-    /// Runs one program to its end.
+    /// Makes the results of a run that was cut short as new as those that are to come. The analyzer tells by their
+    /// age which results belong to one run, and there may be days between these.
+    fn refresh_interrupted(&self, state: &State) -> Result<()> {
+        for visit in self.visits.iter().filter(|visit| state.is_done(visit)) {
+            let of_same_run = |other: &&Visit| (other.run, other.side) == (visit.run, visit.side);
+            if !self.visits.iter().filter(of_same_run).all(|other| state.is_done(other)) {
+                refresh(&self.run_folder(visit.side, visit.run).join("criterion"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the results of a run of one side are.
+    fn run_folder(&self, side: Side, run: u32) -> Utf8PathBuf {
+        self.folder.join(match side {
+            Side::Here => format!("run-{run}"),
+            Side::Against => format!("against-{run}"),
+        })
+    }
+
+    fn runs(&self) -> Runs {
+        let mut all = Runs::default();
+        for visit in self.visits {
+            let runs = match visit.side {
+                Side::Here => &mut all.here,
+                Side::Against => &mut all.against,
+            };
+            let run = self.run_folder(visit.side, visit.run);
+            if !runs.contains(&run) {
+                runs.push(run);
+            }
+        }
+        all
+    }
+
+    /// Runs one program to its end. Only then do its results join those of its run: what a killed program left
+    /// is never mistaken for them.
+    fn make(&self, visit: &Visit, progress: &Progress) -> Result<()> {
+        let benches = match visit.side {
+            Side::Here => Some(self.here),
+            Side::Against => self.against,
+        };
+        let benches = benches.context("failed to find the other side")?;
+        let bench = benches.programs.iter().find(|bench| bench.target == visit.target);
+        let bench = bench.with_context(|| format!("failed to find the target {}", visit.target))?;
+        let run = self.run_folder(visit.side, visit.run);
+        let unfinished = run.join("unfinished");
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished)?;
+        }
+        fs::create_dir_all(&unfinished)?;
+        let log = run.join(format!("{}.log", visit.target));
+        self.run(&bench.executable, &benches.folder, &unfinished, &log, progress)?;
+        merge(&unfinished, &run.join("criterion"))
+    }
+
     fn run(
         &self,
         program: &Utf8Path,
         working: &Utf8Path,
-        run: &Utf8Path,
+        criterion_home: &Utf8Path,
+        log: &Utf8Path,
         progress: &Progress,
     ) -> Result<()> {
-        let name = program.file_name().unwrap_or("benchmark");
-        let log = run.join(format!("{name}.log"));
         let mut command = Command::new(program);
         command
             .arg("--bench")
-            .args(self.effort.arguments(self.criterion))
+            .args(self.arguments)
             .args(self.filter)
-            .env("CRITERION_HOME", run.join("criterion"))
+            .env("CRITERION_HOME", criterion_home)
             .current_dir(working)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(log.with_extension("errors"))?.into_parts().0);
         let mut child = command.spawn().with_context(|| format!("failed to start {program}"))?;
         let stdout = child.stdout.take().context("failed to read from a benchmark")?;
-        let mut file = File::create(&log)?;
+        let mut file = File::create(log)?;
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line.context("failed to read from a benchmark")?;
             file.write_all(&line)?;
@@ -97,10 +174,40 @@ impl Measurement<'_> {
         let status = child.wait().with_context(|| format!("failed to wait for {program}"))?;
         if !status.success() {
             let said = fs::read_to_string(log.with_extension("errors")).unwrap_or_default();
-            bail!("{name} ended with {status}: {}\n(its output is in {log})", said.trim());
+            bail!("{program} ended with {status}: {}\n(its output is in {log})", said.trim());
         }
         Ok(())
     }
+}
+
+/// Moves all files below one folder to the same places below another.
+fn merge(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in from.read_dir_utf8().with_context(|| format!("failed to read {from}"))? {
+        let entry = entry.with_context(|| format!("failed to read {from}"))?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            merge(entry.path(), &target)?;
+        } else {
+            fs::rename(entry.path(), &target)?;
+        }
+    }
+    Ok(fs::remove_dir(from)?)
+}
+
+/// Sets the modification time of all files below a folder to now.
+fn refresh(folder: &Utf8Path) -> Result<()> {
+    for entry in folder.read_dir_utf8().with_context(|| format!("failed to read {folder}"))? {
+        let entry = entry.with_context(|| format!("failed to read {folder}"))?;
+        if entry.path().is_dir() {
+            refresh(entry.path())?;
+        } else {
+            let file = fs::OpenOptions::new().append(true).open(entry.path())?;
+            let set = file.file().set_modified(SystemTime::now());
+            set.with_context(|| format!("failed to date {}", entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 /// What Criterion says it does, as far as it matters for a bar.
@@ -147,5 +254,21 @@ mod tests {
     fn only_benchmarks_are_counted() {
         let listing = "a/b: benchmark\na/c: benchmark\n\n2 benchmarks\n";
         assert_eq!(count_listed(listing), 2);
+    }
+
+    #[test]
+    fn results_of_several_programs_end_up_in_one_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(temp.path()).unwrap();
+        for (part, file) in [("one", "g/a/new/sample.json"), ("two", "g/b/new/sample.json")] {
+            let path = root.join(part).join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, part).unwrap();
+            merge(&root.join(part), &root.join("all")).unwrap();
+            assert!(!root.join(part).exists());
+        }
+        for (file, text) in [("g/a/new/sample.json", "one"), ("g/b/new/sample.json", "two")] {
+            assert_eq!(fs::read_to_string(root.join("all").join(file)).unwrap(), text);
+        }
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use serde::Deserialize;
-
 use super::Resources;
+use crate::results::{self, visit};
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// The name of the file, beside Criterion's `estimates.json`.
 const FILE_NAME: &str = "resources.json";
@@ -34,8 +33,8 @@ pub fn write_beside_criterion(
 ) -> Result<usize, WriteError> {
     let mut written = 0;
     visit(root, &mut |folder| {
-        let Some(resources) = full_id_of(folder, since).and_then(|full_id| collected.get(&full_id))
-        else {
+        let full_id = results::full_id(folder, since);
+        let Some(resources) = full_id.and_then(|full_id| collected.get(&full_id)) else {
             return Ok(());
         };
         written += 1;
@@ -44,35 +43,6 @@ pub fn write_beside_criterion(
     })
     .map_err(|error| WriteError { root: root.to_owned(), error })?;
     Ok(written)
-}
-
-#[derive(Deserialize)]
-struct BenchmarkFile {
-    full_id: String,
-}
-
-/// The benchmark whose fresh results are in that folder, if it is such a folder.
-fn full_id_of(folder: &Utf8Path, since: SystemTime) -> Option<String> {
-    let modified = std::fs::metadata(folder.join("estimates.json")).ok()?.modified().ok()?;
-    if modified < since {
-        return None;
-    }
-    let json = std::fs::read(folder.join("benchmark.json")).ok()?;
-    serde_json::from_slice::<BenchmarkFile>(&json).ok().map(|file| file.full_id)
-}
-
-fn visit(
-    folder: &Utf8Path,
-    enter: &mut impl FnMut(&Utf8Path) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    for entry in folder.read_dir_utf8()? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            enter(entry.path())?;
-            visit(entry.path(), enter)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,11 @@
+//! Standard input to standard output, through [`markdown::run`].
+
+use std::error::Error;
+use std::io::{self, Read as _, Write as _};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input)?;
+    io::stdout().write_all(&markdown::run(&input)?)?;
+    Ok(())
+}
