@@ -9,6 +9,7 @@ mod exchange;
 mod formats;
 mod history;
 mod importing;
+mod limits;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
 mod redaction;
