@@ -41,11 +41,12 @@ impl Project {
                 let name = one.name();
                 for sample in 0..samples {
                     let jitter = 1.0 + 0.006 * one.noise(run, sample + 1).abs();
-                    let hiccup = if one.hash(run * 31 + sample) % 61 == 0 { 1.15 } else { 1.0 };
+                    let hiccup =
+                        if one.hash(run * 31 + sample).is_multiple_of(61) { 1.15 } else { 1.0 };
                     let value = level * jitter * hiccup;
                     writeln!(output, "{name},time,{value:.3},ns,r{run},{time},{}", hash(commit))?;
                 }
-                if index % 20 == 0 && samples > 3 {
+                if index.is_multiple_of(20) && samples > 3 {
                     let memory = 65_536 * (1 + index % 50) * if commit > past { 11 } else { 10 };
                     writeln!(
                         output,

@@ -41,10 +41,15 @@ pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// At most `most` values, each the median of its share.
+/// At most `most` values: the newest as it is, because it is what a reader came for, and before
+/// it the medians of equal shares.
 pub(crate) fn thinned(values: &[f64], most: usize) -> Vec<f64> {
-    let share = values.len().div_ceil(most.max(1)).max(1);
-    values.chunks(share).map(|chunk| median(&mut chunk.to_vec())).collect()
+    let Some((&newest, earlier)) = values.split_last().filter(|_| values.len() > most) else {
+        return values.to_vec();
+    };
+    let share = earlier.len().div_ceil(most.saturating_sub(1).max(1)).max(1);
+    let shares = earlier.chunks(share).map(|chunk| median(&mut chunk.to_vec()));
+    shares.chain([newest]).collect()
 }
 
 /// At most `most` bars, one a value or a share of them.
@@ -86,7 +91,10 @@ mod tests {
         assert_eq!(sparkline(&[1.0, 2.0, 3.0], 60), "▁▅█");
         assert_eq!(sparkline(&[2.0, 2.0], 60), "▄▄");
         let many: Vec<f64> = (0..200).map(f64::from).collect();
-        assert_eq!(sparkline(&many, 60).chars().count(), 50);
+        assert_eq!(sparkline(&many, 60).chars().count(), 51);
+        let mut jump = vec![1.0; 200];
+        jump.push(2.0);
+        assert!(sparkline(&jump, 60).ends_with("▁█"), "the newest value is never thinned away");
         assert_eq!(sparkline(&[], 60), "");
     }
 }

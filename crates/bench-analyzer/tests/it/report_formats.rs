@@ -260,41 +260,50 @@ fn every_format_speaks_of_an_empty_store_and_of_one_benchmark() {
     }
 }
 
-#[test]
-fn the_commands_of_the_example_workflow_work() {
+/// Five runs a side in the folders that the example workflow measures into.
+fn measured_by_the_workflow() -> Workspace {
     let workspace = Workspace::new();
     for index in 0..5 {
         for (side, factor) in [("base", 1.0), ("head", 1.3)] {
             let folder = workspace.criterion_at(&format!("runs/{side}/{}", index + 1));
             let wobble = 1.0 + index as f64 / 1000.0;
             folder.save("group/slower", "new", 1000.0 * wobble * factor, index + 3);
-            folder.save("group/same", "new", 500.0 * wobble, index);
         }
     }
+    workspace
+}
+
+#[test]
+fn the_commands_of_the_example_workflow_work() {
     let workflow = include_str!("../../../../docs/github-workflow.yml");
     let guide = include_str!("../../../../docs/ci.md");
-    let commands = workflow.lines().chain(guide.lines()).map(str::trim);
-    let commands = commands.filter_map(|line| line.strip_prefix("bench-analyzer "));
-    let mut count = 0;
-    for line in commands {
-        let mut arguments = Vec::new();
-        for word in line.split(' ') {
-            match word.strip_suffix("/*") {
-                Some(folder) => arguments.extend((1..=5).map(|run| format!("{folder}/{run}"))),
-                None => arguments.push(
-                    word.trim_matches('"').replace("$BASE_SHA", "b").replace("$HEAD_SHA", "h"),
-                ),
+    let lines = workflow.lines().chain(guide.lines()).map(str::trim);
+    let commands: Vec<&str> =
+        lines.filter_map(|line| line.strip_prefix("bench-analyzer ")).collect();
+    assert_eq!(
+        commands.len(),
+        9,
+        "three of the job for main, of the one for pull requests, of the guide"
+    );
+    for job in commands.chunks(3) {
+        let workspace = measured_by_the_workflow();
+        for line in job {
+            let mut arguments = Vec::new();
+            for word in line.split(' ') {
+                match word.strip_suffix("/*") {
+                    Some(folder) => arguments.extend((1..=5).map(|run| format!("{folder}/{run}"))),
+                    None => {
+                        let word = word.trim_matches('"').replace("$BASE_SHA", "b");
+                        arguments.push(word.replace("$HEAD_SHA", "h"));
+                    }
+                }
             }
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let mut command = workspace.command(&arguments);
+            command.env("GITHUB_STEP_SUMMARY", workspace.path().join("summary.md"));
+            let done = command.assert().code(i32::from(line.contains("--fail-on")));
+            assert!(!String::from_utf8_lossy(&done.get_output().stderr).contains("error"));
         }
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut command = workspace.command(&arguments);
-        command.env("GITHUB_STEP_SUMMARY", workspace.path().join("summary.md"));
-        let code = i32::from(line.contains("--fail-on"));
-        command.assert().code(code);
-        count += 1;
-    }
-    assert_eq!(count, 9, "all commands of both documents");
-    for file in ["report.html", "report.md", "report.json", "report.xml", "summary.md"] {
-        assert!(workspace.path().join(file).is_file(), "{file}");
+        assert!(workspace.path().join("report.html").is_file());
     }
 }
