@@ -98,7 +98,7 @@ impl Refusal {
 
 impl Api {
     pub(super) fn new(options: ServeOptions) -> Self {
-        Self { snapshots: Snapshots::new(&options.database), options }
+        Self { snapshots: Snapshots::new(&options.database, &options.settings), options }
     }
 
     /// Finds all changes before the first visitor asks; what fails here is said to whoever asks.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::Mutex;
 
-use crate::detect::changes::{SeriesChanges, find_changes};
-use crate::detect::steps::StepSettings;
+use crate::detect::changes::{SeriesChanges, find_changes_by};
+use crate::detect::settings::Settings;
 use crate::error::Result;
 use crate::model::Series;
 use crate::store::Store;
@@ -32,12 +32,13 @@ impl Snapshot {
 #[derive(Debug)]
 pub(super) struct Snapshots {
     database: Utf8PathBuf,
+    settings: Settings,
     latest: Mutex<Option<Arc<Snapshot>>>,
 }
 
 impl Snapshots {
-    pub(super) fn new(database: &Utf8Path) -> Self {
-        Self { database: database.to_owned(), latest: Mutex::new(None) }
+    pub(super) fn new(database: &Utf8Path, settings: &Settings) -> Self {
+        Self { database: database.to_owned(), settings: settings.clone(), latest: Mutex::new(None) }
     }
 
     /// The present one. Whoever comes while it is made waits for it.
@@ -50,8 +51,9 @@ impl Snapshots {
         }
         let timelines = store.timelines(|_| true).await?;
         let blessings = store.blessings().await?;
+        let settings = self.settings.clone();
         let found = tokio::task::spawn_blocking(move || {
-            find_changes(timelines, &blessings, &StepSettings::default())
+            find_changes_by(timelines, &blessings, |series| settings.steps(series))
         });
         let snapshot = Arc::new(Snapshot { series: found.await.unwrap_or_default(), size });
         *latest = Some(Arc::clone(&snapshot));
