@@ -53,7 +53,9 @@ pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,
     SecurityPolicy,
 };
-pub use sandbox::{Function, IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};
+pub use sandbox::{
+    Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder,
+};
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use usage::ResourceUsage;
 pub use wasi::Output;

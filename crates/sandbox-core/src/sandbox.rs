@@ -4,6 +4,7 @@ mod builder;
 mod function;
 mod instances;
 mod run;
+mod stock;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,10 +26,11 @@ use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
 use crate::sys::cpu_time;
+use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
 use crate::wasi::Output;
 
-pub use builder::{IntoFormat, WasmSandboxBuilder};
+pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 use instances::{Instances, Turn};
 
@@ -90,10 +92,9 @@ impl WasmSandbox {
         policy: SecurityPolicy,
         format: SerializationFormat,
         host: Arc<HostBinding>,
-        first: Instance,
+        instances: Instances,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
-        let instances = Instances::new(policy.instances, policy.max_instances, first);
         Self { inner: Arc::new(Inner { module, policy, format, host, instances, profiles }) }
     }
 
@@ -238,8 +239,9 @@ impl WasmSandbox {
         let cancellation = Cancellation::default();
         let guard = cancellation.on_drop();
         let sibling = on_worker(move || {
-            let instance = Instance::create(&module, &policy, &host, &cancellation)?;
-            Ok(Self::new(module, policy, format, host, instance))
+            let method = ResetMethod::quickest();
+            let instances = Instances::new(&module, &policy, &host, method, &cancellation)?;
+            Ok(Self::new(module, policy, format, host, instances))
         })
         .await;
         guard.disarm();
@@ -354,7 +356,7 @@ impl Inner {
                 Ok(instance) => instance,
                 Err(error) => return (turn, Err(error), ResourceUsage::default()),
             };
-            let returned = instance.enter(at, &arguments);
+            let returned = instance.enter(at, &inner.module.exports()[at], &arguments);
             let wall_time = started.elapsed();
             inner.profiles[at].record(wall_time);
             let usage = ResourceUsage {
@@ -385,9 +387,9 @@ impl Inner {
         cancellation: &Cancellation,
     ) -> Result<R> {
         let instance = turn.ready(&self.module, &self.policy, &self.host, cancellation)?;
-        let returned = instance.enter(at, arguments);
-        let result = returned
-            .and_then(|returned| self.result(Some(instance), &self.module.exports()[at], returned));
+        let export = &self.module.exports()[at];
+        let returned = instance.enter(at, export, arguments);
+        let result = returned.and_then(|returned| self.result(Some(instance), export, returned));
         turn.retire_poisoned();
         result
     }
@@ -426,8 +428,9 @@ impl Inner {
         batch: &'a [Arguments<'_>],
     ) -> SmallVec<[&'a [Value]; 64]> {
         let has_time = self.policy.wall_clock.is_none_or(|limit| limit >= LONG_WALL_CLOCK);
-        let is_shared = self.policy.instances == InstanceMode::Persistent;
-        if !(has_time && is_shared && self.profiles[at].is_trusted()) {
+        let may_share =
+            self.policy.instances == InstanceMode::Persistent || self.module.exports()[at].pure;
+        if !(has_time && may_share && self.profiles[at].is_trusted()) {
             return SmallVec::new();
         }
         let numbers = batch.iter().map_while(|arguments| match arguments {

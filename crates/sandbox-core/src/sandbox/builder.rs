@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::WasmSandbox;
+use super::instances::Instances;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
-use crate::instance::Instance;
 use crate::module::{self, CacheOptions, Compiler, Module};
 use crate::policy::SecurityPolicy;
+use crate::sys::memory::ResetMethod;
 
 /// Describes a sandbox; [`WasmSandbox::builder`] makes one.
 ///
@@ -42,6 +43,33 @@ pub struct WasmSandboxBuilder {
     cache: CacheOptions,
     host_functions: HostFunctions,
     context: Context,
+    memory_reset: MemoryReset,
+}
+
+/// How fresh instances get back the memory that an earlier call wrote to.
+///
+/// All ways have the same result; they differ in speed. See [`WasmSandboxBuilder::memory_reset`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemoryReset {
+    /// The quickest way that the operating system offers, found out by trying. The default.
+    #[default]
+    Quickest,
+    /// The pages that calls wrote to are dropped, and come back by page faults. Needs Linux, and is
+    /// [`Copy`](Self::Copy) elsewhere.
+    Discard,
+    /// All of the memory is copied back. Needs nothing of the operating system.
+    Copy,
+}
+
+impl MemoryReset {
+    fn method(self) -> ResetMethod {
+        match self {
+            Self::Quickest => ResetMethod::quickest(),
+            Self::Discard => ResetMethod::discard(),
+            Self::Copy => ResetMethod::Copy,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -176,6 +204,13 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Sets how [fresh](crate::InstanceMode::Fresh) instances get their memory back. There is no need to, but to test
+    /// what happens on other systems.
+    pub fn memory_reset(mut self, reset: MemoryReset) -> Self {
+        self.memory_reset = reset;
+        self
+    }
+
     /// Offers the functions of a set to the guest, beside those that it is offered already. Of functions with the same
     /// name the last one counts.
     pub fn host_functions(mut self, functions: &HostFunctions) -> Self {
@@ -268,8 +303,9 @@ impl WasmSandboxBuilder {
         };
         let module = self.source.load(&policy, self.compiler, &self.cache)?;
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let instance = Instance::create(&module, &policy, &host, cancellation)?;
-        Ok(WasmSandbox::new(module, policy, format, host, instance))
+        let method = self.memory_reset.method();
+        let instances = Instances::new(&module, &policy, &host, method, cancellation)?;
+        Ok(WasmSandbox::new(module, policy, format, host, instances))
     }
 }
 

@@ -125,10 +125,10 @@ impl Inner {
         // A run takes no turn, so calls out of it may wait for one.
         let host = self.host.detached();
         let mut instance =
-            Instance::launch(&self.module, &self.policy, &host, request.launch, cancellation)?;
+            Instance::create_with(&self.module, &self.policy, &host, request.launch, cancellation)?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let exit_code = match instance.enter(at, &arguments) {
+        let exit_code = match instance.enter(at, export, &arguments) {
             Ok(_) => 0,
             Err(SandboxError::Exited { code, .. }) => code,
             Err(error) => return Err(error),
