@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::detect::compare::{Compared, MachineEvent, compare};
+use crate::detect::compare::{Compared, MachineEvent, compare, detectable_change};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
@@ -12,7 +12,7 @@ use crate::detect::shape::{ShapeChange, shape_changes};
 
 pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Severity, Verdict};
-use crate::model::{BenchmarkResults, Blessing, History, Run, Series, Throughput, Unit};
+use crate::model::{BenchmarkResults, Blessing, Estimate, History, Run, Series, Throughput, Unit};
 
 /// Compares results with a baseline, in the light of earlier runs.
 ///
@@ -78,7 +78,11 @@ impl BenchmarkAnalyzer {
         let mut report = AnalysisReport {
             settings: self.settings.clone(),
             current: SideInfo::of(current),
-            measured: current.results.values().map(MeasuredBenchmark::of).collect(),
+            measured: current
+                .results
+                .values()
+                .map(|one| MeasuredBenchmark::of(one, &self.history, &self.settings))
+                .collect(),
             outliers: detect_outliers(current),
             ..AnalysisReport::default()
         };
@@ -90,6 +94,7 @@ impl BenchmarkAnalyzer {
             comparisons: &report.comparisons,
             resources: &report.resource_analysis.comparisons,
             outliers: &report.outliers,
+            limits: self.settings.advice,
         });
         report
     }
@@ -195,6 +200,11 @@ pub struct MeasuredBenchmark {
     pub samples: usize,
     /// The work of one iteration.
     pub throughput: Vec<Throughput>,
+    /// What the tool that measured estimated itself, in the newest run.
+    pub estimates: Vec<Estimate>,
+    /// The smallest relative change that a comparison with as many runs again would find four
+    /// times out of five; none where a value is zero.
+    pub detectable_change: Option<f64>,
 }
 
 /// What was used beside time.
@@ -285,6 +295,14 @@ impl AnalysisReport {
                 (event.median_ratio - 1.0).abs() * 100.0
             ));
         }
+        let widest = self.comparisons.iter().map(|one| one.excess).fold(1.0, f64::max);
+        if widest > 1.5 {
+            self.notes.push(format!(
+                "benchmarks moved both ways, up to {widest:.1} times as far as their own runs \
+                 explain: something changed between the sides that more runs of either do not \
+                 show. Intervals are widened for it; measure both sides alternately to be surer"
+            ));
+        }
         let unreplicated = self
             .comparisons
             .iter()
@@ -309,7 +327,7 @@ impl SideInfo {
 }
 
 impl MeasuredBenchmark {
-    fn of(result: &crate::model::BenchmarkResult) -> Self {
+    fn of(result: &crate::model::BenchmarkResult, history: &History, settings: &Settings) -> Self {
         let summaries = || result.measurements.iter().map(|measurement| measurement.summary);
         Self {
             series: result.series.clone(),
@@ -318,6 +336,8 @@ impl MeasuredBenchmark {
             runs: result.measurements.len(),
             samples: summaries().map(|one| one.sample_count).sum(),
             throughput: result.throughput.clone(),
+            estimates: result.estimates.clone(),
+            detectable_change: detectable_change(result, history, settings),
         }
     }
 }

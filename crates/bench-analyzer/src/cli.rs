@@ -80,14 +80,18 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Compare(command) => {
             report::compare(&mut store, command, &config, &environment, output).await
         }
-        Command::History(command) => history::run(&mut store, command, output).await,
-        Command::Bless(command) => bless::run(&mut store, command, &environment, output).await,
+        Command::History(command) => history::run(&mut store, command, &config, output).await,
+        Command::Bless(command) => {
+            bless::run(&mut store, command, &config, &environment, output).await
+        }
         Command::Export(command) => export::run(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, output).await,
         Command::Baseline(command) => {
             baseline::run(&mut store, command, &environment, output).await
         }
-        Command::Aa(command) => aa::run(&mut store, command, &config, &environment, output).await,
+        Command::Aa(command) => {
+            aa::run(&mut store, command, &config, config_path, &environment, output).await
+        }
         // These two need no store that works.
         Command::Doctor(_) | Command::Completions(_) => Ok(Outcome::Fine),
     }?;

@@ -4,6 +4,9 @@
 //! threshold = 0.02                 # relative changes inside 2% are of no interest
 //! alpha = 0.01
 //!
+//! [advice]
+//! variant_cost = 0.1               # recommend a look at variants that cost more than 10%
+//!
 //! [[benchmark]]
 //! name = "compilation/*"           # later entries win
 //! threshold = 0.05
@@ -16,7 +19,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use crate::detect::settings::{Override, Pattern, Settings};
+use crate::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use crate::error::{Error, Remedy, Result};
 
 /// The name that is looked for in the working folder and above.
@@ -40,9 +43,26 @@ pub struct Config {
     pub gate_error_rate: Option<f64>,
     /// The relative spread between runs on this machine, as `aa` measures it.
     pub spread: Option<f64>,
+    /// Which ratios make a recommendation.
+    #[serde(default)]
+    pub advice: AdviceConfig,
     /// Rules for some benchmarks.
     #[serde(default, rename = "benchmark")]
     pub benchmarks: Vec<BenchmarkConfig>,
+}
+
+/// [`AdviceSettings`], each as a share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdviceConfig {
+    /// [`AdviceSettings::noisy`].
+    pub noisy: Option<f64>,
+    /// [`AdviceSettings::scaling_efficiency`].
+    pub scaling_efficiency: Option<f64>,
+    /// [`AdviceSettings::cache_saving`].
+    pub cache_saving: Option<f64>,
+    /// [`AdviceSettings::variant_cost`].
+    pub variant_cost: Option<f64>,
 }
 
 /// Rules for the benchmarks whose names match.
@@ -97,6 +117,14 @@ impl Config {
             gate_error_rate: self.gate_error_rate.unwrap_or(default.gate_error_rate),
             ..default
         };
+        let AdviceSettings { noisy, scaling_efficiency, cache_saving, variant_cost } =
+            settings.advice;
+        settings.advice = AdviceSettings {
+            noisy: self.advice.noisy.unwrap_or(noisy),
+            scaling_efficiency: self.advice.scaling_efficiency.unwrap_or(scaling_efficiency),
+            cache_saving: self.advice.cache_saving.unwrap_or(cache_saving),
+            variant_cost: self.advice.variant_cost.unwrap_or(variant_cost),
+        };
         if let Some(spread) = self.spread {
             settings.moderating.relative = spread;
             settings.unreplicated.relative = spread;
@@ -115,8 +143,23 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        let ratios = [("threshold", self.threshold), ("spread", self.spread)];
+        let ratios = [
+            ("threshold", self.threshold),
+            ("spread", self.spread),
+            ("advice.noisy", self.advice.noisy),
+            ("advice.scaling_efficiency", self.advice.scaling_efficiency),
+            ("advice.cache_saving", self.advice.cache_saving),
+            ("advice.variant_cost", self.advice.variant_cost),
+        ];
         let nested = self.benchmarks.iter().map(|one| ("threshold", one.threshold));
+        let absolute = self.benchmarks.iter().map(|one| one.absolute_threshold_ns);
+        for value in absolute.chain([self.absolute_threshold_ns]).flatten() {
+            if !(0.0..1e18).contains(&value) {
+                return Err(
+                    "absolute_threshold_ns has to be a number of nanoseconds from 0 on".into()
+                );
+            }
+        }
         for (name, value) in ratios.into_iter().chain(nested) {
             if value.is_some_and(|value| !(0.0..=10.0).contains(&value)) {
                 return Err(format!("{name} has to be a ratio from 0 to 10, such as 0.02"));

@@ -35,6 +35,16 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Values that are too many for memory could not be kept in a temporary file.
+    #[error(
+        "failed to keep values in the folder for temporary files; nothing was stored. Make room \
+         there, or set TMPDIR to a folder that has some"
+    )]
+    Temporary {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A result file is cut off or not what its format demands.
     #[error(
         "{path} cannot be understood: {reason}; nothing was stored. {remedy}",
@@ -49,10 +59,16 @@ pub enum Error {
         remedy: Remedy,
     },
     /// A result file holds values that no measurement can have.
-    #[error("{path} holds a value that was never measured: {source}; nothing was imported. {remedy}", remedy = .remedy.text())]
+    #[error(
+        "{path} holds a value that was never measured, of `{benchmark}`: {source}; nothing was \
+         imported. {remedy}",
+        remedy = .remedy.text()
+    )]
     Samples {
         /// The file.
         path: Utf8PathBuf,
+        /// Whose value.
+        benchmark: String,
         /// Which value.
         #[source]
         source: InvalidSamples,
@@ -141,6 +157,15 @@ pub enum DatabaseProblem {
         "could not be written because the disk is full: make room and try again; nothing was stored"
     )]
     DiskFull,
+    /// A write failed: a quota, a limit, a disk that went away.
+    #[error(
+        "could not be written: check the quota and the disk it is on, and try again; nothing was \
+         stored"
+    )]
+    WriteFailed,
+    /// A read failed.
+    #[error("could not be read: check the disk it is on")]
+    ReadFailed,
     /// Anything else.
     #[error("failed")]
     Other,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
-use crate::model::{BaselineName, Fingerprint, Revision, Samples, Series, Throughput};
+use crate::model::{BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput};
 
 /// Marks a document of this kind.
 pub const FORMAT: &str = "bench-analyzer-export";
@@ -74,6 +74,9 @@ pub struct ExportedMeasurement {
     pub series: Series,
     /// The work of one iteration.
     pub throughput: Vec<Throughput>,
+    /// What the tool that measured estimated itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<Estimate>,
     /// The raw samples.
     pub samples: Samples,
 }
@@ -134,13 +137,14 @@ impl Export {
 
 impl ExportedRun {
     fn into_draft(self) -> RunDraft {
-        let measurements =
-            self.measurements
-                .into_iter()
-                .map(|ExportedMeasurement { digest, series, throughput, samples }| {
-                    MeasurementDraft { series, samples, throughput, digest }
-                })
-                .collect();
+        let measurements: Vec<MeasurementDraft> = self
+            .measurements
+            .into_iter()
+            .map(|one| {
+                let ExportedMeasurement { digest, series, throughput, estimates, samples } = one;
+                MeasurementDraft { series, samples, throughput, estimates, digest }
+            })
+            .collect();
         RunDraft {
             role: match self.role {
                 ExportedRole::Current => RunRole::Current,
@@ -155,7 +159,7 @@ impl ExportedRun {
             imported_at: Some(self.imported_at),
             revision: self.revision,
             fingerprint: self.fingerprint,
-            measurements,
+            measurements: measurements.into(),
         }
     }
 }

@@ -6,7 +6,10 @@ pub mod criterion;
 mod digest;
 mod draft;
 pub mod format;
+mod measurements;
 mod resources;
+mod spool;
 
 pub use digest::Digest;
 pub use draft::{BlessingDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+pub use measurements::Measurements;

@@ -33,5 +33,11 @@ pub mod report;
 pub mod stats;
 pub mod store;
 
-pub use analyzer::{AnalysisReport, BenchmarkAnalyzer};
+pub use analyzer::{
+    AnalysisReport, BenchmarkAnalyzer, ImprovementNote, PerformanceRecommendation, RegressionAlert,
+    ResourceAnalysis,
+};
+pub use detect::outliers::OutlierDetection;
+pub use detect::verdict::{Comparison, Severity, Verdict};
 pub use error::{Error, Result};
+pub use model::{BenchmarkResult, BenchmarkResults};

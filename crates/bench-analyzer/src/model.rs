@@ -6,6 +6,7 @@
 //! processes. A [`Measurement`] is one series in one run.
 
 pub(crate) mod baseline;
+pub(crate) mod estimate;
 pub(crate) mod history;
 pub(crate) mod measurement;
 pub(crate) mod run;
@@ -13,6 +14,7 @@ pub(crate) mod samples;
 pub(crate) mod series;
 
 pub use baseline::{BaselineInfo, BaselineName, Selector};
+pub use estimate::{Estimate, Statistic};
 pub use history::{Blessing, History, HistoryPoint, Timeline, TimelinePoint};
 pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
 pub use run::{Fingerprint, Revision, Run, RunId};

@@ -70,13 +70,23 @@ impl Store {
 /// Tells the causes that a user can act on apart by SQLite's result codes.
 fn database_error(path: &Utf8Path, source: sqlx::Error) -> Error {
     let problem = problem_of(&source);
-    let source = (problem == DatabaseProblem::Other).then(|| Box::new(source));
+    let unclear = matches!(
+        problem,
+        DatabaseProblem::Other | DatabaseProblem::WriteFailed | DatabaseProblem::ReadFailed
+    );
+    let source = unclear.then(|| Box::new(source));
     Error::Database { path: path.to_owned(), problem, source }
 }
 
 fn problem_of(error: &sqlx::Error) -> DatabaseProblem {
     let sqlx::Error::Database(database) = error else { return DatabaseProblem::Other };
     let code = database.code().and_then(|code| code.parse::<i32>().ok());
+    // Of the extended codes of failed input and output, those of reading and of writing.
+    match code {
+        Some(266 | 522) => return DatabaseProblem::ReadFailed,
+        Some(778 | 1034 | 1290 | 1546 | 4874) => return DatabaseProblem::WriteFailed,
+        _ => {}
+    }
     // The low byte is the primary result code, see https://sqlite.org/rescode.html.
     match code.map(|code| code & 0xff) {
         Some(5 | 6) => DatabaseProblem::Locked,

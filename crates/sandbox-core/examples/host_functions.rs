@@ -77,7 +77,7 @@ fn functions() -> HostFunctions {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxedError> {
+pub(crate) async fn main() -> Result<(), BoxedError> {
     let functions = functions();
     let sandbox = async |name, prices: &[(u32, f64)]| {
         let prices = prices.iter().copied().collect();

@@ -3,6 +3,8 @@
 pub(crate) mod arguments;
 pub(crate) mod cancellation;
 pub(crate) mod dispatch;
+pub(crate) mod handle;
 pub(crate) mod numbers;
 pub(crate) mod results;
+pub(crate) mod seat;
 pub(crate) mod waiting;

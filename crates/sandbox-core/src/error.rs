@@ -1,5 +1,7 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
+mod kind;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,9 +53,26 @@ pub enum SandboxError {
 
     /// The module is valid but uses a proposal that the policy does not allow.
     #[error(
-        "the module needs a WebAssembly feature that the policy forbids: {message} (at byte {offset})"
+        "the module needs a WebAssembly feature that the policy forbids, {feature}: {message} (at byte {offset})"
     )]
     ForbiddenFeature {
+        /// The feature, by its name.
+        feature: String,
+        /// What the validator found.
+        message: String,
+        /// Where it found it, in bytes from the start of the module.
+        offset: usize,
+    },
+
+    /// The module is valid but uses a proposal that the compiler does not know.
+    #[error(
+        "the module needs a WebAssembly feature that {compiler} does not offer, {feature}: {message} (at byte {offset})"
+    )]
+    UnsupportedFeature {
+        /// The feature, by its name.
+        feature: String,
+        /// The compiler.
+        compiler: crate::module::Compiler,
         /// What the validator found.
         message: String,
         /// Where it found it, in bytes from the start of the module.
@@ -67,7 +86,8 @@ pub enum SandboxError {
         message: String,
     },
 
-    /// A compiled module was not accepted by [`Module::load`](crate::Module::load).
+    /// A compiled module was not accepted by [`Module::load`](crate::Module::load), or was compiled under a
+    /// policy that allows more than the one that it is to run under.
     #[error("the compiled module was refused: {0}")]
     ArtifactRejected(crate::module::ArtifactRejection),
 
@@ -196,6 +216,15 @@ pub enum SandboxError {
         limit: Duration,
     },
 
+    /// The call computed more than the policy allows.
+    #[error("`{function}` used more than {limit} and was stopped")]
+    OutOfFuel {
+        /// The function that was called.
+        function: String,
+        /// The limit of one call.
+        limit: crate::policy::FuelUnits,
+    },
+
     /// The call was cancelled by the host.
     #[error("the call of `{function}` was cancelled")]
     Cancelled {
@@ -232,14 +261,60 @@ pub enum SandboxError {
         limit_bytes: u64,
     },
 
+    /// The guest trapped after it was denied something that the policy does not grant.
+    ///
+    /// The denial itself is an error number that the guest may deal with; only what it could not deal with
+    /// gets here.
+    #[error("`{function}` trapped after it was denied {capability}: {remedy}")]
+    CapabilityDenied {
+        /// The function that was called.
+        function: String,
+        /// What it was denied last.
+        capability: String,
+        /// What would grant it.
+        remedy: String,
+    },
+
     /// The policy grants something that cannot be granted.
     #[error("failed to grant {grant}: {message}")]
     InvalidGrant {
-        /// The folder, environment variable or argument.
+        /// The folder, environment variable, argument or host.
         grant: String,
         /// What is wrong with it.
         message: String,
     },
+
+    /// The pool has no module of that name.
+    #[error("the pool has no module `{name}`; it has {available}", available = listed(available))]
+    NoSuchModule {
+        /// The name that was asked for.
+        name: String,
+        /// The names that the pool was given, in that order.
+        available: Vec<String>,
+    },
+
+    /// All sandboxes of the pool are in use, and as many callers as may wait are waiting.
+    #[error(
+        "all {size} sandboxes of the pool are in use and {waiting} callers wait; try again later, or raise \
+         `size` or `max_waiting`"
+    )]
+    PoolExhausted {
+        /// How many sandboxes the pool has at most.
+        size: usize,
+        /// How many callers were waiting.
+        waiting: usize,
+    },
+
+    /// No sandbox of the pool became free in time.
+    #[error("no sandbox of the pool became free within {limit:?}")]
+    PoolTimeout {
+        /// How long a caller waits at most.
+        limit: Duration,
+    },
+
+    /// The pool was closed.
+    #[error("the pool is closed")]
+    PoolClosed,
 
     /// The host could not provide what an instance needs.
     #[error("failed to create an instance: {message}")]
@@ -338,6 +413,8 @@ pub enum TrapCode {
     Unreachable,
     /// An unaligned atomic access.
     UnalignedAtomic,
+    /// An atomic wait on a memory that no other thread shares, and so could never end.
+    WaitOnUnsharedMemory,
     /// A WebAssembly exception that nobody caught.
     UncaughtException,
     /// Anything else.
@@ -357,6 +434,7 @@ impl std::fmt::Display for TrapCode {
             Self::BadConversionToInteger => "invalid conversion to integer",
             Self::Unreachable => "unreachable code reached",
             Self::UnalignedAtomic => "unaligned atomic access",
+            Self::WaitOnUnsharedMemory => "atomic wait on a memory that is not shared",
             Self::UncaughtException => "uncaught exception",
             Self::Other => "trap",
         })

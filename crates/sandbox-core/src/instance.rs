@@ -2,6 +2,7 @@
 
 mod exchange;
 mod failure;
+mod fuel;
 mod imports;
 mod template;
 
@@ -16,8 +17,8 @@ use crate::call::cancellation::Cancellation;
 use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
-use crate::module::{Export, Module};
-use crate::policy::SecurityPolicy;
+use crate::module::{Export, Module, START_EXPORT};
+use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::faults;
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
@@ -28,6 +29,7 @@ use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContex
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
+use fuel::FuelTank;
 pub(crate) use template::{Effort, NotRestored, Template};
 
 /// The name under which instantiation appears in errors.
@@ -38,6 +40,8 @@ pub(crate) struct Instance {
     guest: Guest,
     exchange: Option<Exchange>,
     wasi: Option<WasiContext>,
+    /// Of guests that are metered.
+    fuel: Option<FuelTank>,
     module: Module,
     policy: SecurityPolicy,
     control: Arc<CallControl>,
@@ -131,6 +135,7 @@ impl Instance {
         cancellation: &Cancellation,
     ) -> Result<Self> {
         check_memory(module, policy)?;
+        crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
         let recorder = origin.recorder();
         let mut engine = module.engine().clone();
@@ -148,7 +153,8 @@ impl Instance {
         let mut guest = Guest::new(store);
         let wasi = if module.imports_wasi() {
             let (module, control, output) = (module.compiled(), &control, &output);
-            let surroundings = Surroundings { engine, module, policy, control, output };
+            let refusals = &refusals;
+            let surroundings = Surroundings { engine, module, policy, control, output, refusals };
             let reuse = if recorder.is_some() { Reuse::AfterReset } else { Reuse::Never };
             Some(WasiContext::new(guest.store(), surroundings, launch, reuse)?)
         } else {
@@ -158,6 +164,7 @@ impl Instance {
             guest,
             exchange: None,
             wasi,
+            fuel: None,
             module: module.clone(),
             policy: policy.clone(),
             host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
@@ -188,6 +195,7 @@ impl Instance {
         if let Some(recorder) = recorder {
             self.guest.own_state(recorder);
         }
+        self.start_metered()?;
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
         if let Some(wasi) = &mut self.wasi {
             wasi.attach(store, instance)?;
@@ -212,6 +220,30 @@ impl Instance {
                 .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
         }
         Ok(())
+    }
+
+    /// Fills the tank of a guest that is metered, and calls the start function that could not run before.
+    fn start_metered(&mut self) -> Result<()> {
+        if !self.module.is_metered() {
+            return Ok(());
+        }
+        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        self.fuel = FuelTank::of(instance, &self.policy);
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(store);
+        }
+        match instance.exports.get_function(START_EXPORT).cloned() {
+            Ok(start) => start
+                .call(store, &[])
+                .map(drop)
+                .map_err(|error| self.runtime_failure(INSTANTIATION, error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What the last call computed, if the guest is metered.
+    pub(crate) fn fuel_used(&mut self) -> Option<FuelUnits> {
+        Some(self.fuel.as_ref()?.used(self.guest.store()))
     }
 
     /// Begins a new turn: one caller's use of the instance.
@@ -340,6 +372,9 @@ impl Instance {
             return Err(self.stopped(function));
         }
         self.refusals.forget();
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(self.guest.store());
+        }
         self.host.begin_call();
         let code = self.code.clone();
         let result = control.watch(|| {

@@ -20,12 +20,70 @@
 //! # }
 //! ```
 //!
-//! - [`WasmSandbox`] is a module behind its limits; [`WasmSandboxBuilder`] describes it.
-//! - [`StreamingSandbox`] passes streams of bytes through a guest.
-//! - [`HostFunctions`] are functions of the host that guests may call.
-//! - [`SecurityPolicy`] says what the guest may use, and how much.
-//! - [`SandboxError`] says what went wrong. A guest can fail in every way it likes; the host does not panic.
-//! - [`Module`] is compiled code, to be shared between sandboxes.
+//! # What to use for what
+//!
+//! Each row has an example in the folder `examples` of this crate; `cargo run -p sandbox-core --example NAME` runs it,
+//! and the tests run all of them.
+//!
+//! | to | use | example |
+//! |---|---|---|
+//! | call any function of numbers | [`WasmSandbox::call`] | `numbers` |
+//! | pass bytes or text, with one copy each way | the same, and a guest written with `sandbox-guest` | `bytes_and_text` |
+//! | pass any serde value | [`SerializationFormat`] | `values` |
+//! | call one function often | [`WasmSandbox::function`] | `handles` |
+//! | make many calls in one turn | [`WasmSandbox::call_batch`] | `batches` |
+//! | pass a stream through a guest | [`StreamingSandbox`] | `streaming` |
+//! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
+//! | let guests call functions of yours | [`HostFunctions`] | `host_functions` |
+//! | grant folders, variables, arguments | [`SecurityPolicy::with_folder`] and its like | `folders` |
+//! | set limits, and tell failures apart | [`SecurityPolicy`], [`SandboxError`] | `limits_and_errors` |
+//! | stop a call | drop it, [`WasmSandbox::with_time_limit`], [`CancelHandle`] | `cancellation` |
+//! | serve many callers | [`SandboxPool`] | `pool` |
+//! | have no call see what another left | [`InstanceMode::Fresh`] | `fresh_instances` |
+//! | compile once | [`WasmSandboxBuilder::cache_dir`], [`Module::precompile`] | `compiled_modules` |
+//! | see what calls cost | [`WasmSandbox::usage`], [`ResourceUsage`], `tracing` | `usage_and_tracing` |
+//! | do without tokio, or without async | [`WasmSandbox::call_blocking`], any executor | `without_tokio` |
+//!
+//! # What a guest may do
+//!
+//! What its [`SecurityPolicy`] says, and nothing else: the memory, time and output that it may use, and the folders,
+//! variables and clocks that it sees. Four presets go from [`permissive`](SecurityPolicy::permissive) to
+//! [`paranoid`](SecurityPolicy::paranoid), and every field can be changed. Limits hold from the first
+//! instruction of a start function.
+//!
+//! A guest can fail in every way it likes: the host gets a [`SandboxError`] and does not panic, and the next call
+//! finds a new instance.
+//!
+//! # State
+//!
+//! A persistent sandbox has one instance. What a call leaves in its memory the next one finds, and calls take turns.
+//! With [`InstanceMode::Fresh`] each call begins with what the module's start left, and calls run side by side.
+//! A [`SandboxPool`] has several persistent sandboxes; which of them a caller gets is not said.
+//!
+//! # Threads
+//!
+//! A guest never holds up other tasks for long. A function runs on threads of this library until it has been quick
+//! many times in a row, and then on the caller's thread, where a call costs little more than a function call. If
+//! it turns out to be slow there, the caller's runtime is given another thread within milliseconds, and the function
+//! goes back to ours. Where a runtime cannot be given one, all calls run on ours. [`CallPlacement`] is the choice.
+//!
+//! # Tracing
+//!
+//! At level `DEBUG` there are the spans `build`, `compile` and `call`, with the module's hash, the function and
+//! the outcome ([`SandboxError::kind`]) as fields. Entries of the module cache that are refused are events of
+//! level `WARN`.
+//!
+//! # Guests
+//!
+//! Any module with functions of numbers, and any WASI preview 1 command, runs as it is. A guest that takes more than
+//! numbers is written in Rust with `sandbox-guest`, or in any language after its `ABI.md`:
+//!
+//! ```text
+//! #[sandbox_guest::export]
+//! fn greet(name: &str) -> String {
+//!     format!("Hello, {name}!")
+//! }
+//! ```
 
 mod call;
 mod error;
@@ -34,6 +92,7 @@ mod host;
 mod instance;
 mod module;
 mod policy;
+mod pool;
 mod sandbox;
 mod streaming;
 mod sys;
@@ -41,6 +100,8 @@ mod usage;
 mod wasi;
 mod watchdog;
 
+pub use call::handle::CancelHandle;
+pub use call::seat::CallPlacement;
 pub use error::{Result, SandboxError, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
@@ -50,9 +111,10 @@ pub use host::{
 };
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
 pub use policy::{
-    Access, Clock, EnvironmentVariable, FolderGrant, GrantUse, InstanceMode, Randomness,
-    SecurityPolicy,
+    Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
+    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
+pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
     Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder,
 };

@@ -5,6 +5,8 @@ mod behaviour;
 mod cache;
 mod compiler;
 mod exports;
+mod metering;
+mod nans;
 mod shipping;
 mod signing;
 mod validation;
@@ -26,13 +28,16 @@ pub(crate) use exports::{
     DeclaredImport, EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT,
     signature_in_words,
 };
+pub(crate) use metering::{FUEL_EXPORT, START_EXPORT};
 pub use signing::SigningKey;
 
 use artifact::Identity;
 use compiler::CodeSettings;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
-/// with different policies, since limits belong to instances.
+/// with different policies, since most limits belong to instances. What a policy says about the code itself
+/// (its features, its NaNs, whether it is metered) has to hold for the code already: a sandbox with a stricter
+/// policy than the module was compiled under refuses it.
 ///
 /// ```
 /// use sandbox_core::{Module, SecurityPolicy};
@@ -82,12 +87,13 @@ struct ModuleInner {
 impl Module {
     /// Validates and compiles a module with Cranelift, on the calling thread.
     ///
-    /// The policy says how large the module may be and which WebAssembly features it may use.
+    /// The policy says how large the module may be, which WebAssembly features it may use, and whether it is
+    /// metered.
     ///
     /// # Errors
     /// [`SandboxError::ModuleTooLarge`], [`SandboxError::InvalidModule`],
-    /// [`SandboxError::ForbiddenFeature`], [`SandboxError::InvalidDeclaration`] or
-    /// [`SandboxError::Compilation`].
+    /// [`SandboxError::ForbiddenFeature`], [`SandboxError::UnsupportedFeature`],
+    /// [`SandboxError::InvalidDeclaration`] or [`SandboxError::Compilation`].
     pub fn compile(wasm: &[u8], policy: &SecurityPolicy) -> Result<Self> {
         Self::compile_with(wasm, policy, Compiler::default())
     }
@@ -111,7 +117,14 @@ impl Module {
         engine: Engine,
         identity: Identity,
     ) -> Result<Self> {
-        validation::check(wasm, policy)?;
+        let span = tracing::debug_span!(
+            "compile",
+            module = identity.wasm_hash(),
+            wasm_bytes = wasm.len(),
+            compiler = %identity.settings().compiler(),
+        );
+        let _entered = span.enter();
+        validation::check(wasm, policy, identity.settings().compiler())?;
         let compiled = compiler::compile(&engine, wasm)?;
         let behaviour = Behaviour::of(wasm);
         Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
@@ -154,7 +167,7 @@ impl Module {
             .map(|memory| u64::from(memory.minimum.0) * crate::policy::PAGE_BYTES)
             .sum();
         let imports_wasi =
-            compiled.imports().any(|import| crate::wasi::is_wasi_namespace(import.module()));
+            compiled.imports().any(|import| crate::wasi::is_namespace_served(import.module()));
         Ok(Self {
             inner: Arc::new(ModuleInner {
                 compiled,
@@ -180,6 +193,11 @@ impl Module {
     /// The same module, said to come from there.
     fn with_origin(&self, origin: ModuleOrigin) -> Self {
         Self { inner: Arc::clone(&self.inner), origin }
+    }
+
+    /// The BLAKE3 hash of the module's Wasm bytes, in hexadecimal.
+    pub fn wasm_hash(&self) -> &str {
+        self.inner.identity.wasm_hash()
     }
 
     /// The names of the functions that can be called, sorted.
@@ -219,6 +237,18 @@ impl Module {
     /// The linear memory that an instance starts with, in bytes.
     pub(crate) fn memory_minimum_bytes(&self) -> u64 {
         self.inner.memory_minimum_bytes
+    }
+
+    /// Whether the code counts the work that it does.
+    pub(crate) fn is_metered(&self) -> bool {
+        self.inner.identity.settings().is_metered()
+    }
+
+    /// Refuses to run under a policy that wants other code.
+    pub(crate) fn require_allowed(&self, policy: &SecurityPolicy) -> Result<()> {
+        validation::check_bytes(self.inner.identity.wasm_bytes(), policy)?;
+        let settings = self.inner.identity.settings();
+        settings.require_allowed(policy).map_err(SandboxError::ArtifactRejected)
     }
 
     pub(crate) fn imports_wasi(&self) -> bool {

@@ -1,24 +1,31 @@
 //! What a guest may use, and how much of it.
 
+mod changes;
+mod features;
+mod fuel;
 mod grants;
+mod network;
+mod presets;
 mod sources;
+#[cfg(test)]
+mod table;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+pub use features::{NanBits, WasmFeature, WasmFeatures};
+pub use fuel::FuelUnits;
 pub use grants::{Access, EnvironmentVariable, FolderGrant, GrantUse};
+pub use network::{NetworkGrant, Ports};
 pub use sources::{Clock, Randomness};
 
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
-const STACK_KIB: usize = 1024;
-
 /// The size of a WebAssembly page, in bytes.
-pub(crate) const PAGE_BYTES: u64 = 64 * KIB;
+pub(crate) const PAGE_BYTES: u64 = 64 * 1024;
 
 /// The limits of one sandbox. Every field is enforced.
 ///
 /// A preset is a starting point; change fields with the `with_` methods.
+///
+#[doc = include_str!("policy/table.md")]
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,6 +46,9 @@ pub struct SecurityPolicy {
     /// How long one call may take. Instantiation, with the module's start function and
     /// `_initialize`, counts as one call. `None` sets no limit.
     pub wall_clock: Option<Duration>,
+    /// How much one call may compute. Instantiation counts as one call here too. `None` sets no limit and
+    /// measures nothing; a limit makes tight loops take about twice the time.
+    pub fuel: Option<FuelUnits>,
     /// The stack that guest code may use, in bytes.
     pub stack_bytes: usize,
     /// The largest module that is accepted, in bytes.
@@ -47,6 +57,10 @@ pub struct SecurityPolicy {
     pub output_limit_bytes: u64,
     /// How much a guest may write to files in its private in-memory folder, in bytes.
     pub scratch_limit_bytes: u64,
+    /// Which parts of WebAssembly a module may use, as far as the compiler offers them.
+    pub features: WasmFeatures,
+    /// Which bits a guest sees in the NaNs that it computes.
+    pub nan_bits: NanBits,
     /// Whether calls share an instance.
     pub instances: InstanceMode,
     /// How many fresh instances may run at once; further calls wait for their turn.
@@ -62,6 +76,10 @@ pub struct SecurityPolicy {
     pub environment: Vec<EnvironmentVariable>,
     /// The guest's command line, after the name of the program.
     pub arguments: Vec<String>,
+    /// Whether hosts of the network can be granted at all.
+    pub network_grants: GrantUse,
+    /// The hosts that the guest may connect to.
+    pub network: Vec<NetworkGrant>,
     /// What the guest's clocks show.
     pub clock: Clock,
     /// What the guest's random bytes are.
@@ -80,234 +98,6 @@ pub enum InstanceMode {
     /// in every call. An instance is made anew only where a used one cannot be reset: where the module's code changes
     /// tables or drops segments, or its initialisation does something with WASI.
     Fresh,
-}
-
-/// How many fresh instances run at once unless the policy says otherwise: enough to keep many cores busy
-/// with calls that also wait, far below what the address space can hold (8 GiB are reserved for each).
-const MAX_INSTANCES: usize = 64;
-
-impl SecurityPolicy {
-    /// For guests that you wrote yourself.
-    pub const fn permissive() -> Self {
-        Self {
-            memory_limit_bytes: None,
-            table_limit_elements: 10_000_000,
-            wall_clock: None,
-            stack_bytes: 1024 * STACK_KIB,
-            module_limit_bytes: 512 * MIB,
-            output_limit_bytes: 16 * MIB,
-            scratch_limit_bytes: 256 * MIB,
-            instances: InstanceMode::Persistent,
-            max_instances: MAX_INSTANCES,
-            open_file_limit: 1024,
-            grants: GrantUse::Accepted,
-            folders: Vec::new(),
-            environment: Vec::new(),
-            arguments: Vec::new(),
-            clock: Clock::Real,
-            randomness: Randomness::Secure,
-        }
-    }
-
-    /// For guests of people you know. The default.
-    pub const fn basic() -> Self {
-        Self {
-            memory_limit_bytes: Some(256 * MIB),
-            table_limit_elements: 1_000_000,
-            wall_clock: Some(Duration::from_secs(30)),
-            stack_bytes: 1024 * STACK_KIB,
-            module_limit_bytes: 50 * MIB,
-            output_limit_bytes: MIB,
-            scratch_limit_bytes: 64 * MIB,
-            instances: InstanceMode::Persistent,
-            max_instances: MAX_INSTANCES,
-            open_file_limit: 256,
-            grants: GrantUse::Accepted,
-            folders: Vec::new(),
-            environment: Vec::new(),
-            arguments: Vec::new(),
-            clock: Clock::Real,
-            randomness: Randomness::Secure,
-        }
-    }
-
-    /// For guests of strangers.
-    pub const fn strict() -> Self {
-        Self {
-            memory_limit_bytes: Some(64 * MIB),
-            table_limit_elements: 100_000,
-            wall_clock: Some(Duration::from_secs(5)),
-            stack_bytes: 512 * STACK_KIB,
-            module_limit_bytes: 10 * MIB,
-            output_limit_bytes: 64 * KIB,
-            scratch_limit_bytes: 16 * MIB,
-            instances: InstanceMode::Persistent,
-            max_instances: MAX_INSTANCES,
-            open_file_limit: 64,
-            grants: GrantUse::Accepted,
-            folders: Vec::new(),
-            environment: Vec::new(),
-            arguments: Vec::new(),
-            clock: Clock::Coarse,
-            randomness: Randomness::Secure,
-        }
-    }
-
-    /// For guests that are expected to attack.
-    pub const fn paranoid() -> Self {
-        Self {
-            memory_limit_bytes: Some(16 * MIB),
-            table_limit_elements: 10_000,
-            wall_clock: Some(Duration::from_secs(1)),
-            stack_bytes: 256 * STACK_KIB,
-            module_limit_bytes: 5 * MIB,
-            output_limit_bytes: 4 * KIB,
-            scratch_limit_bytes: MIB,
-            instances: InstanceMode::Fresh,
-            max_instances: MAX_INSTANCES,
-            open_file_limit: 32,
-            grants: GrantUse::Refused,
-            folders: Vec::new(),
-            environment: Vec::new(),
-            arguments: Vec::new(),
-            clock: Clock::CoarseMonotonic,
-            randomness: Randomness::Secure,
-        }
-    }
-
-    /// Sets the largest linear memory, in bytes.
-    #[must_use]
-    pub const fn with_memory_limit(mut self, bytes: u64) -> Self {
-        self.memory_limit_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets the largest table, in elements.
-    #[must_use]
-    pub const fn with_table_limit(mut self, elements: u32) -> Self {
-        self.table_limit_elements = elements;
-        self
-    }
-
-    /// Sets how long one call may take.
-    #[must_use]
-    pub const fn with_wall_clock(mut self, limit: Duration) -> Self {
-        self.wall_clock = Some(limit);
-        self
-    }
-
-    /// Sets the stack that guest code may use, in bytes.
-    #[must_use]
-    pub const fn with_stack(mut self, bytes: usize) -> Self {
-        self.stack_bytes = bytes;
-        self
-    }
-
-    /// Sets the largest module that is accepted, in bytes.
-    #[must_use]
-    pub const fn with_module_limit(mut self, bytes: u64) -> Self {
-        self.module_limit_bytes = bytes;
-        self
-    }
-
-    /// Sets how much output is captured, in bytes a call.
-    #[must_use]
-    pub const fn with_output_limit(mut self, bytes: u64) -> Self {
-        self.output_limit_bytes = bytes;
-        self
-    }
-
-    /// Sets how much a guest may write to its private in-memory folder, in bytes.
-    #[must_use]
-    pub const fn with_scratch_limit(mut self, bytes: u64) -> Self {
-        self.scratch_limit_bytes = bytes;
-        self
-    }
-
-    /// Sets how many files and folders the guest may have open at once.
-    #[must_use]
-    pub const fn with_open_file_limit(mut self, files: u32) -> Self {
-        self.open_file_limit = files;
-        self
-    }
-
-    /// Sets whether folders, environment variables and arguments can be granted at all.
-    #[must_use]
-    pub const fn with_grants(mut self, grants: GrantUse) -> Self {
-        self.grants = grants;
-        self
-    }
-
-    /// Grants the guest a folder of the host, at an absolute path of its own.
-    ///
-    /// No path leads out of the folder: neither `..` nor an absolute path nor a symbolic link, whoever
-    /// made it and when. The guest can make no links in it. What does lead out is a folder of the host
-    /// that is mounted in it, and a hard link that was there before.
-    ///
-    /// ```
-    /// use sandbox_core::{Access, SecurityPolicy};
-    ///
-    /// let policy = SecurityPolicy::strict()
-    ///     .with_folder("assets", "/assets", Access::ReadOnly)
-    ///     .with_folder("results", "/results", Access::ReadWrite);
-    /// assert_eq!(policy.folders.len(), 2);
-    /// ```
-    #[must_use]
-    pub fn with_folder(
-        mut self,
-        host: impl Into<PathBuf>,
-        guest: impl Into<String>,
-        access: Access,
-    ) -> Self {
-        self.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
-        self
-    }
-
-    /// Sets a variable in the guest's environment.
-    #[must_use]
-    pub fn with_environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let variable = EnvironmentVariable::new(name, value);
-        self.environment.retain(|known| known.name != variable.name);
-        self.environment.push(variable);
-        self
-    }
-
-    /// Adds an argument to the guest's command line.
-    #[must_use]
-    pub fn with_argument(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Sets what the guest's clocks show.
-    #[must_use]
-    pub const fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets what the guest's random bytes are.
-    #[must_use]
-    pub const fn with_randomness(mut self, randomness: Randomness) -> Self {
-        self.randomness = randomness;
-        self
-    }
-}
-
-impl SecurityPolicy {
-    /// Sets whether calls share an instance.
-    #[must_use]
-    pub const fn with_instances(mut self, mode: InstanceMode) -> Self {
-        self.instances = mode;
-        self
-    }
-
-    /// Sets how many fresh instances may run at once, at least one.
-    #[must_use]
-    pub const fn with_max_instances(mut self, instances: usize) -> Self {
-        self.max_instances = if instances == 0 { 1 } else { instances };
-        self
-    }
 }
 
 impl Default for SecurityPolicy {

@@ -4,10 +4,13 @@ mod builder;
 mod function;
 mod instances;
 mod run;
+mod scope;
+mod spans;
 mod stock;
+mod totals;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -16,25 +19,26 @@ use smallvec::SmallVec;
 use wasmer::Value;
 
 use crate::call::arguments::Arguments;
-use crate::call::cancellation::Cancellation;
+use crate::call::cancellation::{Cancellation, Scope};
 use crate::call::dispatch::{Profile, on_worker};
 use crate::call::results;
+use crate::call::seat::{CallPlacement, Seat};
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::HostBinding;
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
-use crate::sys::cpu_time;
 use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
 use crate::wasi::Output;
 
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
+pub(crate) use instances::Condition;
 use instances::{Instances, Turn};
-
 pub use run::{RunOutput, RunRequest};
+use totals::{Meter, Totals};
 
 /// The longest batch of a trusted function that runs on the caller's thread, and the most calls of it that are
 /// made with one entry into the guest.
@@ -69,16 +73,19 @@ const LONG_WALL_CLOCK: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct WasmSandbox {
     inner: Arc<Inner>,
+    scope: Scope,
 }
 
 struct Inner {
     module: Module,
     policy: SecurityPolicy,
     format: SerializationFormat,
+    placement: CallPlacement,
     host: Arc<HostBinding>,
     instances: Instances,
-    /// In the order of [`Module::exports`].
-    profiles: Box<[Profile]>,
+    /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
+    profiles: Arc<[Profile]>,
+    totals: Arc<Totals>,
 }
 
 impl WasmSandbox {
@@ -91,11 +98,14 @@ impl WasmSandbox {
         module: Module,
         policy: SecurityPolicy,
         format: SerializationFormat,
+        placement: CallPlacement,
         host: Arc<HostBinding>,
         instances: Instances,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
-        Self { inner: Arc::new(Inner { module, policy, format, host, instances, profiles }) }
+        let totals = Arc::default();
+        let inner = Inner { module, policy, format, placement, host, instances, profiles, totals };
+        Self { inner: Arc::new(inner), scope: Scope::default() }
     }
 
     /// Calls an exported function and returns its result.
@@ -105,8 +115,10 @@ impl WasmSandbox {
     /// any other serde value in the sandbox's [`SerializationFormat`]. An integer fits a parameter or a
     /// result if its value does.
     ///
-    /// A function that has proven quick runs on the caller's thread, any other on a worker thread, so a
-    /// long call never holds up other tasks.
+    /// A function that has proven quick runs on the caller's thread where that can hold up no other task, any
+    /// other on a worker thread; see [`CallPlacement`]. If the module imports a host function that may wait
+    /// ([async](crate::HostFunctions::async_function) or [blocking](crate::HostFunctions::blocking_function)),
+    /// everything runs on worker threads.
     ///
     /// # Errors
     /// See [`SandboxError`](crate::SandboxError); each of its causes can occur here except those of loading
@@ -115,13 +127,18 @@ impl WasmSandbox {
     /// # Cancel safety
     /// Dropping the future before the call has its turn has no effect. Dropping it later stops the guest
     /// within milliseconds, and the next call finds a new instance.
+    ///
+    /// A future cannot be dropped while it is being polled. So if a function that has proven quick turns out not to
+    /// be, on the caller's thread, then a `select` or a timeout in the same task comes after the call. What
+    /// stops it even then: the policy's wall clock, a [time limit](Self::with_time_limit), a
+    /// [cancel handle](Self::with_cancel_handle); or choose [`CallPlacement::Workers`].
     pub async fn call<A, R>(&self, function: &str, arguments: A) -> Result<R>
     where
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
         let (at, _) = self.inner.module.function(function)?;
-        self.inner.call(at, &arguments).await
+        self.inner.call(at, &arguments, &self.scope).await
     }
 
     /// The same as [`WasmSandbox::call`] on the calling thread, without an async runtime.
@@ -136,7 +153,7 @@ impl WasmSandbox {
         R: DeserializeOwned + 'static,
     {
         let (at, _) = self.inner.module.function(function)?;
-        self.inner.call_blocking(at, &arguments)
+        self.inner.call_blocking(at, &arguments, &self.scope)
     }
 
     /// Calls a function once for each set of arguments, in order and in one turn.
@@ -164,14 +181,25 @@ impl WasmSandbox {
             .into_iter()
             .map(|each| Ok(self.inner.prepare(export, &each)?.into_owned()))
             .collect::<Result<_>>()?;
-        let mut turn = self.inner.turn(&export.name).await?;
-        if self.inner.may_run_here(at) && prepared.len() <= SHORT_BATCH {
-            return Ok(self.inner.batch(&mut turn, at, &prepared, &Cancellation::default()));
+        let span = spans::call(&self.inner, function, prepared.len());
+        spans::traced(span, self.batch(at, prepared)).await
+    }
+
+    async fn batch<R>(&self, at: usize, batch: Vec<Arguments<'static>>) -> Result<Vec<Result<R>>>
+    where
+        R: DeserializeOwned + Send + 'static,
+    {
+        let mut turn = self.inner.turn(&self.inner.module.exports()[at].name, &self.scope).await?;
+        if batch.len() <= SHORT_BATCH
+            && let Some(seat) = self.inner.seat(at)
+        {
+            let _seated = seat.sit();
+            return Ok(self.inner.batch(&mut turn, at, &batch, &self.scope.undroppable()));
         }
-        let cancellation = Cancellation::default();
+        let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        let results = on_worker(move || inner.batch(&mut turn, at, &prepared, &cancellation)).await;
+        let results = on_worker(move || inner.batch(&mut turn, at, &batch, &cancellation)).await;
         guard.disarm();
         results
     }
@@ -193,11 +221,9 @@ impl WasmSandbox {
         R: DeserializeOwned + 'static,
     {
         let (at, export) = self.inner.module.function(function)?;
-        let prepared = self.inner.prepare(export, &arguments)?;
-        let turn = self.inner.turn(&export.name).await?;
-        let (turn, returned, usage) =
-            Inner::run_on_worker(&self.inner, turn, at, prepared.into_owned()).await?;
-        Ok((self.inner.result(turn.instance(), export, returned?)?, usage))
+        let prepared = self.inner.prepare(export, &arguments)?.into_owned();
+        let span = spans::call(&self.inner, function, 1);
+        spans::traced(span, self.inner.call_on_worker(at, prepared, &self.scope)).await
     }
 
     /// Resolves a function once, to be called many times.
@@ -210,7 +236,7 @@ impl WasmSandbox {
         R: DeserializeOwned + 'static,
     {
         let (at, _) = self.inner.module.function(function)?;
-        Ok(Function::new(Arc::clone(&self.inner), at))
+        Ok(Function::new(self.clone(), at))
     }
 
     /// Takes what the guest has written to standard output and standard error since this was last taken.
@@ -222,26 +248,31 @@ impl WasmSandbox {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn take_output(&self) -> Output {
-        let Ok(turn) = self.inner.turn("take_output").await else { return Output::default() };
+        let turn = self.inner.turn("take_output", &Scope::default()).await;
+        let Ok(turn) = turn else { return Output::default() };
         turn.instance().map(Instance::take_output).unwrap_or_default()
     }
 
     /// Calls a function of a stream with its next chunk, or with its end.
     pub(crate) async fn call_chunk(&self, at: usize, chunk: Option<Bytes>) -> Result<Bytes> {
-        self.inner.call_prepared(at, Arguments::Chunk(chunk)).await
+        self.inner.call_prepared(at, Arguments::Chunk(chunk), &self.scope).await
     }
 
-    /// A sandbox of the same module and limits with an instance of its own.
-    pub(crate) async fn sibling(&self) -> Result<Self> {
-        let inner = &self.inner;
-        let (module, policy, format) = (inner.module.clone(), inner.policy.clone(), inner.format);
-        let host = inner.host.detached();
-        let cancellation = Cancellation::default();
+    /// A sandbox of the same module and limits with an instance of its own, whose calls are counted in these totals.
+    async fn sibling_counted_in(&self, totals: Arc<Totals>) -> Result<Self> {
+        let (inner, scope) = (Arc::clone(&self.inner), self.scope.clone());
+        let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let sibling = on_worker(move || {
+            let Inner { module, policy, format, placement, profiles, .. } = &*inner;
+            let host = inner.host.detached();
             let method = ResetMethod::quickest();
-            let instances = Instances::new(&module, &policy, &host, method, &cancellation)?;
-            Ok(Self::new(module, policy, format, host, instances))
+            let instances = Instances::new(module, policy, &host, method, &cancellation)?;
+            let (module, policy, profiles) = (module.clone(), policy.clone(), Arc::clone(profiles));
+            let (format, placement) = (*format, *placement);
+            let inner =
+                Inner { module, policy, format, placement, host, instances, profiles, totals };
+            Ok(Self { inner: Arc::new(inner), scope })
         })
         .await;
         guard.disarm();
@@ -260,54 +291,97 @@ impl WasmSandbox {
 }
 
 impl Inner {
-    async fn call<A, R>(self: &Arc<Self>, at: usize, arguments: &A) -> Result<R>
+    async fn call<A, R>(self: &Arc<Self>, at: usize, arguments: &A, scope: &Scope) -> Result<R>
     where
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
         let prepared = self.prepare(&self.module.exports()[at], arguments)?;
-        self.call_prepared(at, prepared).await
+        self.call_prepared(at, prepared, scope).await
     }
 
-    async fn call_prepared<R>(self: &Arc<Self>, at: usize, prepared: Arguments<'_>) -> Result<R>
+    async fn call_prepared<R>(
+        self: &Arc<Self>,
+        at: usize,
+        prepared: Arguments<'_>,
+        scope: &Scope,
+    ) -> Result<R>
+    where
+        R: DeserializeOwned + 'static,
+    {
+        let span = spans::call(self, &self.module.exports()[at].name, 1);
+        if span.is_disabled() {
+            return self.call_somewhere(at, prepared, scope).await;
+        }
+        spans::traced(span, self.call_somewhere(at, prepared, scope)).await
+    }
+
+    /// Makes a call on the thread that its function has earned.
+    async fn call_somewhere<R>(
+        self: &Arc<Self>,
+        at: usize,
+        prepared: Arguments<'_>,
+        scope: &Scope,
+    ) -> Result<R>
+    where
+        R: DeserializeOwned + 'static,
+    {
+        if let Some(seat) = self.seat(at) {
+            let mut turn = self.turn(&self.module.exports()[at].name, scope).await?;
+            // The thread may be another one after waiting, but is of the same executor.
+            let _seated = seat.sit();
+            return self.run(&mut turn, at, &prepared, &scope.undroppable());
+        }
+        self.call_on_worker(at, prepared.into_owned(), scope).await.map(|(value, _)| value)
+    }
+
+    async fn call_on_worker<R>(
+        self: &Arc<Self>,
+        at: usize,
+        arguments: Arguments<'static>,
+        scope: &Scope,
+    ) -> Result<(R, ResourceUsage)>
     where
         R: DeserializeOwned + 'static,
     {
         let export = &self.module.exports()[at];
-        let mut turn = self.turn(&export.name).await?;
-        let profile = &self.profiles[at];
-        if self.may_run_here(at) {
-            let result = self.run(&mut turn, at, &prepared, &Cancellation::none());
-            if turn.instance().is_some_and(|instance| instance.control().take_outlasted_tick()) {
-                profile.break_trust();
-            }
-            return result;
+        let turn = self.turn(&export.name, scope).await?;
+        let (turn, returned, usage) = Self::run_on_worker(self, turn, at, arguments, scope).await?;
+        let result = returned.and_then(|returned| self.result(turn.instance(), export, returned));
+        if result.is_err() {
+            self.totals.count_failure();
         }
-        let (turn, returned, _) =
-            Self::run_on_worker(self, turn, at, prepared.into_owned()).await?;
-        self.result(turn.instance(), export, returned?)
+        Ok((result?, usage))
     }
 
-    fn call_blocking<A, R>(&self, at: usize, arguments: &A) -> Result<R>
+    fn call_blocking<A, R>(&self, at: usize, arguments: &A, scope: &Scope) -> Result<R>
     where
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let prepared = self.prepare(&self.module.exports()[at], arguments)?;
-        let mut turn = self.turn_blocking(&self.module.exports()[at].name)?;
-        self.run(&mut turn, at, &prepared, &Cancellation::none())
+        let export = &self.module.exports()[at];
+        let prepared = self.prepare(export, arguments)?;
+        spans::traced_blocking(&spans::call(self, &export.name, 1), || {
+            let mut turn = self.turn_blocking(&export.name, scope)?;
+            self.run(&mut turn, at, &prepared, &scope.undroppable())
+        })
     }
 
-    /// Waits for a turn. A host function does not wait for the guest that waits for it.
-    async fn turn(&self, function: &str) -> Result<Turn> {
+    /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
+    /// for it.
+    async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn> {
         if self.host.is_running_here() {
             return self.turn_now(function);
         }
-        Ok(self.instances.turn().await)
+        let turn = scope.wait_for(self.instances.turn()).await;
+        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned() })
     }
 
     /// The same, blocking the thread.
-    fn turn_blocking(&self, function: &str) -> Result<Turn> {
+    fn turn_blocking(&self, function: &str, scope: &Scope) -> Result<Turn> {
+        if scope.cancel.is_some() {
+            return pollster::block_on(self.turn(function, scope));
+        }
         if self.host.is_running_here() {
             return self.turn_now(function);
         }
@@ -321,9 +395,17 @@ impl Inner {
         })
     }
 
-    /// Whether a call may run on the thread of an async caller, which must not wait.
-    fn may_run_here(&self, at: usize) -> bool {
-        self.profiles[at].is_trusted() && !self.host.waits()
+    /// The thread of an async caller, if a call may run on it: only of a function that has proven quick, and whose
+    /// host functions do not wait.
+    fn seat(&self, at: usize) -> Option<Seat> {
+        if !self.profiles[at].is_trusted() || self.host.waits() {
+            return None;
+        }
+        Seat::of_this_thread(self.placement)
+    }
+
+    fn cancelled(&self, at: usize) -> SandboxError {
+        SandboxError::Cancelled { function: self.module.exports()[at].name.clone() }
     }
 
     fn prepare<'a, A: Serialize>(
@@ -340,16 +422,16 @@ impl Inner {
         mut turn: Turn,
         at: usize,
         arguments: Arguments<'static>,
+        scope: &Scope,
     ) -> Result<(Turn, Result<Returned>, ResourceUsage)> {
-        let cancellation = Cancellation::default();
+        let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(this);
         let outcome = on_worker(move || {
-            let started = Instant::now();
-            let cpu_before = cpu_time::of_this_thread();
+            let meter = inner.totals.begin_exact();
             if let Some(instance) = turn.instance() {
                 // Those of earlier calls, which nobody wanted to know.
-                instance.take_host_calls();
+                inner.take_host_calls(instance);
             }
             let ready = turn.ready(&inner.module, &inner.policy, &inner.host, &cancellation);
             let instance = match ready {
@@ -357,19 +439,7 @@ impl Inner {
                 Err(error) => return (turn, Err(error), ResourceUsage::default()),
             };
             let returned = instance.enter(at, &inner.module.exports()[at], &arguments);
-            let wall_time = started.elapsed();
-            inner.profiles[at].record(wall_time);
-            let usage = ResourceUsage {
-                calls: 1,
-                wall_time,
-                cpu_time: cpu_time::of_this_thread()
-                    .zip(cpu_before)
-                    .map(|(after, before)| after - before),
-                memory_high_water_bytes: instance.memory_bytes(),
-                host_calls: instance.take_host_calls(),
-                bytes_in: arguments.bytes(),
-                bytes_out: returned.as_ref().map_or(0, Returned::bytes),
-            };
+            let usage = inner.account(&meter, at, instance, &arguments, &returned);
             turn.retire_poisoned();
             (turn, returned, usage)
         })
@@ -386,12 +456,56 @@ impl Inner {
         arguments: &Arguments<'_>,
         cancellation: &Cancellation,
     ) -> Result<R> {
-        let instance = turn.ready(&self.module, &self.policy, &self.host, cancellation)?;
-        let export = &self.module.exports()[at];
-        let returned = instance.enter(at, export, arguments);
-        let result = returned.and_then(|returned| self.result(Some(instance), export, returned));
-        turn.retire_poisoned();
+        let trusted = self.profiles[at].is_trusted();
+        let meter = if trusted { self.totals.begin_sampled() } else { self.totals.begin_exact() };
+        let result =
+            turn.ready(&self.module, &self.policy, &self.host, cancellation).and_then(|instance| {
+                let returned = instance.enter(at, &self.module.exports()[at], arguments);
+                self.account(&meter, at, instance, arguments, &returned);
+                self.result(Some(instance), &self.module.exports()[at], returned?)
+            });
+        if result.is_err() {
+            self.totals.count_failure();
+            turn.retire_poisoned();
+        }
         result
+    }
+
+    /// Adds what a call used to the totals, and learns from it how quick its function is.
+    fn account(
+        &self,
+        meter: &Meter,
+        at: usize,
+        instance: &mut Instance,
+        arguments: &Arguments<'_>,
+        returned: &Result<Returned>,
+    ) -> ResourceUsage {
+        let profile = &self.profiles[at];
+        let outlasted_tick = instance.control().take_outlasted_tick();
+        if let Some(took) = outlasted_tick {
+            if profile.is_trusted() {
+                profile.break_trust();
+            }
+            if !meter.is_timed() {
+                self.totals.add_time(took);
+            }
+        }
+        let mut usage = meter.read();
+        usage.bytes_in = arguments.bytes();
+        usage.bytes_out = returned.as_ref().map_or(0, Returned::bytes);
+        usage.host_calls = self.take_host_calls(instance);
+        usage.fuel = instance.fuel_used();
+        usage.calls = 1;
+        usage.failed_calls = u64::from(returned.is_err());
+        if meter.is_timed() {
+            usage.memory_high_water_bytes = instance.memory_bytes();
+            if meter.stands_for() == 1 {
+                profile.record(usage.wall_time);
+            }
+        }
+        let stands_for = if outlasted_tick.is_some() { 1 } else { meter.stands_for() };
+        self.totals.add(&usage, stands_for);
+        usage
     }
 
     /// Runs calls of one function on this thread, in order.
@@ -404,16 +518,16 @@ impl Inner {
     ) -> Vec<Result<R>> {
         let mut results = Vec::with_capacity(batch.len());
         while let Some(rest) = batch.get(results.len()..).filter(|rest| !rest.is_empty()) {
-            let started = Instant::now();
-            let before = results.len();
-            let numbers = self.calls_at_once(at, rest);
+            if cancellation.is_cancelled() {
+                results.push(Err(self.cancelled(at)));
+                continue;
+            }
+            let numbers = self.calls_at_once(at, rest, cancellation);
             if numbers.is_empty() {
                 results.push(self.run(turn, at, &rest[0], cancellation));
             } else {
                 self.run_each(turn, at, &numbers, cancellation, &mut results);
             }
-            let calls = u32::try_from(results.len() - before).unwrap_or(u32::MAX);
-            self.profiles[at].record(started.elapsed() / calls.max(1));
         }
         results
     }
@@ -421,16 +535,19 @@ impl Inner {
     /// The arguments of as many calls as may be made with one entry into the guest; none if only one may.
     ///
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
-    /// and only where so many quick calls are far from the limit.
+    /// and only where so many quick calls are far from the limit. A limit of fuel is for each call alone.
     fn calls_at_once<'a>(
         &self,
         at: usize,
         batch: &'a [Arguments<'_>],
+        cancellation: &Cancellation,
     ) -> SmallVec<[&'a [Value]; 64]> {
-        let has_time = self.policy.wall_clock.is_none_or(|limit| limit >= LONG_WALL_CLOCK);
+        let limits = [self.policy.wall_clock, cancellation.time_limit()];
+        let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
         let may_share =
             self.policy.instances == InstanceMode::Persistent || self.module.exports()[at].pure;
-        if !(has_time && may_share && self.profiles[at].is_trusted()) {
+        let is_unmetered = self.policy.fuel.is_none();
+        if !(has_time && may_share && is_unmetered && self.profiles[at].is_trusted()) {
             return SmallVec::new();
         }
         let numbers = batch.iter().map_while(|arguments| match arguments {
@@ -450,19 +567,49 @@ impl Inner {
         cancellation: &Cancellation,
         results: &mut Vec<Result<R>>,
     ) {
-        let instance = match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
-            Ok(instance) => instance,
-            Err(error) => return results.push(Err(error)),
-        };
-        let (mut returned, outcome) = instance.enter_each(at, arguments);
-        if outcome.is_err() && returned.len() == arguments.len() {
-            // Told to stop when the last call had just returned: it ends as a single call does then.
-            returned.pop();
+        let before = results.len();
+        let meter = Meter::exact();
+        match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
+            Ok(instance) => {
+                let (mut returned, outcome) = instance.enter_each(at, arguments);
+                if outcome.is_err() && returned.len() == arguments.len() {
+                    // Told to stop when the last call had just returned: it ends as a single call does then.
+                    returned.pop();
+                }
+                let export = &self.module.exports()[at];
+                results.extend(returned.iter().map(|values| results::from_numbers(export, values)));
+                results.extend(outcome.err().map(Err));
+                self.account_each(&meter, at, instance, &results[before..]);
+            }
+            Err(error) => results.push(Err(error)),
         }
-        let export = &self.module.exports()[at];
-        results.extend(returned.iter().map(|values| results::from_numbers(export, values)));
-        results.extend(outcome.err().map(Err));
         turn.retire_poisoned();
+    }
+
+    /// How many host functions the guest called since this was last asked.
+    fn take_host_calls(&self, instance: &Instance) -> u64 {
+        // Most modules import none, and the look costs less than the exchange.
+        if self.host.is_empty() { 0 } else { instance.take_host_calls() }
+    }
+
+    /// The same as [`account`](Self::account) for several calls with one entry.
+    fn account_each<R>(
+        &self,
+        meter: &Meter,
+        at: usize,
+        instance: &Instance,
+        results: &[Result<R>],
+    ) {
+        let mut usage = meter.read();
+        usage.memory_high_water_bytes = instance.memory_bytes();
+        usage.host_calls = self.take_host_calls(instance);
+        self.totals.count(results);
+        self.totals.add(&usage, 1);
+        self.profiles[at]
+            .record(usage.wall_time / u32::try_from(results.len()).unwrap_or(1).max(1));
+        if instance.control().take_outlasted_tick().is_some() {
+            self.profiles[at].break_trust();
+        }
     }
 
     fn result<R: DeserializeOwned + 'static>(

@@ -5,6 +5,7 @@ mod builder;
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 
+use crate::call::handle::CancelHandle;
 use crate::error::{Result, SandboxError};
 use crate::module::{ExportKind, Module, Payload};
 use crate::sandbox::WasmSandbox;
@@ -69,6 +70,12 @@ impl StreamingSandbox {
             buffer_bytes: self.buffer_bytes,
             state: State::Unused,
         })
+    }
+
+    /// The same, whose streams from then on can be stopped with the handle.
+    #[must_use]
+    pub fn with_cancel_handle(&self, handle: &CancelHandle) -> Self {
+        Self { sandbox: self.sandbox.with_cancel_handle(handle), ..self.clone() }
     }
 
     /// The sandbox behind it, for functions that are not of streams.

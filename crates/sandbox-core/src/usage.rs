@@ -3,16 +3,22 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use crate::policy::FuelUnits;
+
 /// What one call used, or several together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResourceUsage {
     /// How many calls this is for.
     pub calls: u64,
+    /// How many of them returned an error.
+    pub failed_calls: u64,
     /// Real time in the guest and in the host functions that it called. Waiting for a turn is not in it.
     pub wall_time: Duration,
     /// Processor time of the thread that ran the guest; absent where the system cannot tell.
     pub cpu_time: Option<Duration>,
+    /// What the guest computed; absent where the policy sets no limit of it, as then nothing is measured.
+    pub fuel: Option<FuelUnits>,
     /// The guest's linear memory at its largest, in bytes. Linear memory never shrinks, so this is its
     /// size after the call.
     pub memory_high_water_bytes: u64,
@@ -28,9 +34,17 @@ impl AddAssign for ResourceUsage {
     /// Adds counts and times, and keeps the larger high-water mark.
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
+        self.failed_calls += other.failed_calls;
         self.wall_time += other.wall_time;
         self.cpu_time = match (self.cpu_time, other.cpu_time) {
             (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
+        self.fuel = match (self.fuel, other.fuel) {
+            (Some(mut total), Some(more)) => {
+                total += more;
+                Some(total)
+            }
             (one, two) => one.or(two),
         };
         self.memory_high_water_bytes =
@@ -51,8 +65,10 @@ mod tests {
         for memory_high_water_bytes in [100, 300, 200] {
             total += ResourceUsage {
                 calls: 1,
+                failed_calls: 0,
                 wall_time: Duration::from_millis(2),
                 cpu_time: Some(Duration::from_millis(1)),
+                fuel: Some(FuelUnits(7)),
                 memory_high_water_bytes,
                 host_calls: 2,
                 bytes_in: 10,
@@ -63,8 +79,10 @@ mod tests {
             total,
             ResourceUsage {
                 calls: 3,
+                failed_calls: 0,
                 wall_time: Duration::from_millis(6),
                 cpu_time: Some(Duration::from_millis(3)),
+                fuel: Some(FuelUnits(21)),
                 memory_high_water_bytes: 300,
                 host_calls: 6,
                 bytes_in: 30,

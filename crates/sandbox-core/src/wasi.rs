@@ -1,7 +1,8 @@
 //! The WASI environment of an instance: WASIX with everything outside the sandbox taken away.
 //!
 //! A guest gets the two WASI preview 1 namespaces and nothing else of WASIX: no threads, processes,
-//! sockets, dynamic loading or packages, neither as imports nor behind them. Its output is captured up to
+//! sockets, dynamic loading or packages, neither as imports nor behind them. Where the policy grants hosts of
+//! the network, it gets socket functions under their names in WASIX, and they are ours. Its output is captured up to
 //! a limit, and its files live in memory up to a limit. What it gets from the host beyond that (folders,
 //! environment, arguments, time, randomness) is what the policy says.
 
@@ -9,6 +10,7 @@ mod calls;
 mod changes;
 mod files;
 mod launch;
+mod network;
 mod output;
 mod runtime;
 
@@ -20,6 +22,7 @@ use wasmer_wasix::{WasiEnv, WasiEnvBuilder, WasiError, WasiFunctionEnv};
 
 use crate::error::{Result, SandboxError};
 use crate::policy::{Access, SecurityPolicy};
+use crate::sys::limits::Refusals;
 use crate::watchdog::CallControl;
 
 use calls::{Calls, RandomSource};
@@ -27,6 +30,7 @@ use changes::Changes;
 use files::GuestFiles;
 
 pub(crate) use launch::Launch;
+pub(crate) use network::check as check_network;
 pub use output::Output;
 pub(crate) use output::OutputCapture;
 pub(crate) use runtime::host_runtime;
@@ -34,18 +38,24 @@ pub(crate) use runtime::host_runtime;
 /// The namespaces of WASI preview 1, old and current.
 const NAMESPACES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// Whether an import is WASI's.
-pub(crate) fn is_wasi_namespace(namespace: &str) -> bool {
-    NAMESPACES.contains(&namespace)
+/// What would grant a connection.
+pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
+     policy that accepts grants of the network, such as `permissive`";
+
+/// Whether there can be functions in the namespace. Of the one of sockets there are only those of ours, and
+/// only if the policy grants hosts.
+pub(crate) fn is_namespace_served(namespace: &str) -> bool {
+    NAMESPACES.contains(&namespace) || namespace == calls::SOCKETS
 }
 
 /// Why a namespace that WASIX would serve is not offered, or nothing if it is not one of its.
 pub(crate) fn refusal_of(namespace: &str, name: &str) -> Option<&'static str> {
     match (namespace, name) {
+        (calls::SOCKETS, name) if calls::SOCKET_FUNCTIONS.contains(&name) => Some(NETWORK_REFUSAL),
         ("wasi", "thread-spawn") => Some("a sandbox never starts threads for its guest"),
         (namespace, _) if namespace.starts_with("wasix_") => Some(
             "a sandbox offers WASI preview 1, and none of the extensions of WASIX for threads, \
-             processes, sockets and dynamic loading",
+             processes, sockets and dynamic loading, but outgoing connections to granted hosts",
         ),
         (namespace, _) if namespace.starts_with("wasi:") => {
             Some("a sandbox offers WASI preview 1; compile the guest for wasm32-wasip1")
@@ -53,6 +63,10 @@ pub(crate) fn refusal_of(namespace: &str, name: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+const NETWORK_REFUSAL: &str = "it belongs to sockets, and the policy grants no host; grant one with \
+     `SecurityPolicy::with_network_host`, under a policy that accepts grants of the network, such as \
+     `permissive`";
 
 /// The WASI state of one instance.
 pub(crate) struct WasiContext {
@@ -83,6 +97,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) policy: &'a SecurityPolicy,
     pub(crate) control: &'a Arc<CallControl>,
     pub(crate) output: &'a Arc<OutputCapture>,
+    pub(crate) refusals: &'a Arc<Refusals>,
 }
 
 impl WasiContext {
@@ -97,12 +112,15 @@ impl WasiContext {
         launch: Launch,
         reuse: Reuse,
     ) -> Result<Self> {
-        let Surroundings { module, policy, control, .. } = surroundings.clone();
+        let Surroundings { module, policy, control, refusals, .. } = surroundings.clone();
         let environment = WasiFunctionEnv::new(store, Self::environment(surroundings, launch)?);
         let mut imports = environment
             .import_object_for_all_wasi_versions(store, module)
             .map_err(|error| SandboxError::Instantiation { message: error.to_string() })?;
-        let calls = Calls::replace(store, &mut imports, policy, control);
+        if module.imports().any(|import| import.module() == calls::SOCKETS) {
+            imports = without_extensions(&imports);
+        }
+        let calls = Calls::replace(store, &mut imports, policy, control, refusals);
         let changes =
             (reuse == Reuse::AfterReset).then(|| Changes::watch(store, &mut imports, module));
         Ok(Self { environment, imports, calls, changes })
@@ -199,6 +217,17 @@ impl WasiContext {
             }
         })
     }
+}
+
+/// Only what is in the namespaces of WASI, and nothing that WASIX adds to it.
+fn without_extensions(all: &Imports) -> Imports {
+    let mut imports = Imports::new();
+    for ((namespace, name), value) in all {
+        if NAMESPACES.contains(&namespace.as_str()) {
+            imports.define(&namespace, &name, value.clone());
+        }
+    }
+    imports
 }
 
 /// What WASIX itself may do: as little as there is.

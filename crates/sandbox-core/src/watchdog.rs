@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::call::seat;
 use crate::sys::interrupt::{self, REASON, ThreadNumber};
 
 /// How often calls in progress are looked at: the precision of deadlines. Two milliseconds cost about a
@@ -29,6 +30,9 @@ const RUNNING: u64 = 0b01;
 const INTERRUPTING: u64 = 0b10;
 /// The step from one call to the next.
 const NEXT: u64 = 0b100;
+
+/// In nanoseconds more than five centuries.
+const UNLIMITED: u64 = u64::MAX;
 
 /// Why a call was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +71,13 @@ pub(crate) struct CallControl {
     stop: AtomicU64,
     /// Whether the watchdog has the instance on its list.
     listed: AtomicBool,
-    /// Whether a call was still running after a whole tick.
-    outlasted_tick: AtomicBool,
+    /// How long a call had been running when it was last seen, if that was longer than a tick; in nanoseconds.
+    outlasted_nanos: AtomicU64,
+    /// Whether that thread is one of the caller's that can hand its other tasks over.
+    seated: AtomicBool,
     wall_clock: Option<Duration>,
+    /// The limit of the current turn, in nanoseconds; [`UNLIMITED`] is none.
+    limit_nanos: AtomicU64,
     /// The call that the watchdog saw last, and since when it knows it.
     seen: Mutex<Option<(u64, Instant)>>,
     stopped: tokio::sync::Notify,
@@ -88,15 +96,26 @@ impl CallControl {
             sequence: AtomicU64::new(0),
             stop: AtomicU64::new(0),
             listed: AtomicBool::new(false),
-            outlasted_tick: AtomicBool::new(false),
+            outlasted_nanos: AtomicU64::new(0),
+            seated: AtomicBool::new(false),
             wall_clock,
+            limit_nanos: AtomicU64::new(nanos(wall_clock)),
             seen: Mutex::new(None),
             stopped: tokio::sync::Notify::new(),
         }))
     }
 
+    /// How long the current turn may take.
     pub(crate) fn wall_clock(&self) -> Option<Duration> {
-        self.wall_clock
+        match self.limit_nanos.load(Ordering::Relaxed) {
+            UNLIMITED => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+
+    /// Shortens how long the current turn may take. It must not run yet.
+    pub(crate) fn limit_turn(&self, limit: Duration) {
+        self.limit_nanos.fetch_min(nanos(Some(limit)), Ordering::Relaxed);
     }
 
     /// How much of the limit the call in progress has left, to a tick; nothing if there is no limit.
@@ -119,6 +138,8 @@ impl CallControl {
     /// Begins a new turn: from now on only requests to stop this turn count.
     pub(crate) fn begin_turn(&self) -> Turn {
         let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
+        self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
+        self.outlasted_nanos.store(0, Ordering::Relaxed);
         self.stop.store(turn << 8, Ordering::Release);
         Turn(turn)
     }
@@ -161,15 +182,19 @@ impl CallControl {
         }
     }
 
-    /// Whether a call outlasted a tick since this was last asked.
-    pub(crate) fn take_outlasted_tick(&self) -> bool {
-        self.outlasted_tick.load(Ordering::Relaxed)
-            && self.outlasted_tick.swap(false, Ordering::Relaxed)
+    /// How long a call took, to a tick, if one outlasted a tick since this was last asked.
+    pub(crate) fn take_outlasted_tick(&self) -> Option<Duration> {
+        // The check is cheaper than the exchange, and nearly never is there anything to take.
+        if self.outlasted_nanos.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        Some(Duration::from_nanos(self.outlasted_nanos.swap(0, Ordering::Relaxed)))
     }
 
     /// Runs guest code under watch. The clock of the wall-clock limit starts here.
     pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
         self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
+        self.seated.store(seat::is_taken(), Ordering::Relaxed);
         let running = self.sequence.load(Ordering::Relaxed).wrapping_add(NEXT) | RUNNING;
         self.sequence.swap(running, Ordering::SeqCst);
         // After the exchange: either the watchdog sees the call, or we see that we are not listed.
@@ -271,8 +296,10 @@ impl Entry {
         }
         self.idle_ticks = 0;
         if sequence == self.seen {
-            if now.duration_since(self.since) >= TICK {
-                control.outlasted_tick.store(true, Ordering::Relaxed);
+            let running = now.duration_since(self.since);
+            if running >= TICK {
+                control.outlasted_nanos.store(nanos(Some(running)), Ordering::Relaxed);
+                control.nudge(sequence);
             }
         } else {
             self.seen = sequence;
@@ -280,7 +307,7 @@ impl Entry {
             control.saw(sequence, now);
         }
         let overdue =
-            control.wall_clock.is_some_and(|limit| now.duration_since(self.since) >= limit);
+            control.wall_clock().is_some_and(|limit| now.duration_since(self.since) >= limit);
         if overdue || control.stop_reason().is_some() {
             control.interrupt(sequence, overdue);
         }
@@ -306,25 +333,47 @@ impl Entry {
 impl CallControl {
     /// Interrupts the call with that sequence number, if it is still running.
     fn interrupt(&self, sequence: u64, overdue: bool) {
-        let marked = sequence | INTERRUPTING;
-        if self
-            .sequence
-            .compare_exchange(sequence, marked, Ordering::SeqCst, Ordering::Relaxed)
-            .is_err()
-        {
-            return;
-        }
-        if overdue {
-            let idle = self.stop.load(Ordering::Acquire) & !REASON;
-            let wanted = idle | StopReason::Timeout as u64;
-            let set = self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed);
-            if set.is_ok() {
-                self.stopped.notify_waiters();
+        self.while_running(sequence, || {
+            if overdue {
+                let idle = self.stop.load(Ordering::Acquire) & !REASON;
+                let wanted = idle | StopReason::Timeout as u64;
+                let set =
+                    self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed);
+                if set.is_ok() {
+                    self.stopped.notify_waiters();
+                }
             }
-        }
-        interrupt::interrupt(ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed)));
-        self.sequence.store(sequence, Ordering::SeqCst);
+            self.send_signal();
+        });
     }
+
+    /// Has the caller's thread hand over its worker, if that is what runs the call with that sequence number.
+    fn nudge(&self, sequence: u64) {
+        if self.seated.load(Ordering::Relaxed) {
+            self.while_running(sequence, || self.send_signal());
+        }
+    }
+
+    /// Sends the signal whose meaning the stop word decides to the thread that runs the call.
+    fn send_signal(&self) {
+        interrupt::interrupt(ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed)));
+    }
+
+    /// Does something about the call with that sequence number, which cannot end meanwhile; nothing if it
+    /// has ended.
+    fn while_running(&self, sequence: u64, act: impl FnOnce()) {
+        let marked = sequence | INTERRUPTING;
+        let marked =
+            self.sequence.compare_exchange(sequence, marked, Ordering::SeqCst, Ordering::Relaxed);
+        if marked.is_ok() {
+            act();
+            self.sequence.store(sequence, Ordering::SeqCst);
+        }
+    }
+}
+
+fn nanos(limit: Option<Duration>) -> u64 {
+    limit.map_or(UNLIMITED, |limit| u64::try_from(limit.as_nanos()).unwrap_or(UNLIMITED))
 }
 
 #[cfg(test)]
@@ -366,7 +415,7 @@ mod tests {
             }
         });
         assert_eq!(reason, StopReason::Timeout);
-        assert!(control.take_outlasted_tick() || control.wall_clock() < Some(TICK));
+        assert!(control.take_outlasted_tick().is_some() || control.wall_clock() < Some(TICK));
     }
 
     #[test]

@@ -45,6 +45,83 @@ pub(crate) fn print() {
         );
     }
     println!();
+    print_shared();
+}
+
+/// What the runs of a side share, their replicates do not show.
+fn print_shared() {
+    println!(
+        "Reports of 40 benchmarks in which the runs of a side share something: every benchmark has \
+         an offset on\neach side, so many times as large as its spread between runs. In the last \
+         column, three of ten got slower.\n"
+    );
+    println!(
+        "| runs a side | shared | false, judged alone | false, same code | found +10% of a tenth | \
+         found +10% of 30% |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|");
+    for runs in [3, 5, 10] {
+        for shared in [0.0, 0.5, 1.0] {
+            let same = Report { runs, shared, changed: 0, change: 0.0 };
+            let tenth = Report { changed: 4, change: 0.10, ..same };
+            let thirty = Report { changed: 12, ..tenth };
+            println!(
+                "| {runs} | {shared} | {:.2}% | {:.2}% | {:.0}% | {:.0}% |",
+                same.false_alone() * 100.0,
+                same.outcome().false_alarms * 100.0,
+                tenth.outcome().found * 100.0,
+                thirty.outcome().found * 100.0
+            );
+        }
+    }
+    println!();
+}
+
+/// Reports of forty benchmarks each.
+#[derive(Clone, Copy)]
+struct Report {
+    runs: usize,
+    shared: f64,
+    changed: usize,
+    change: f64,
+}
+
+impl Report {
+    const SIZE: usize = 40;
+    const REPORTS: usize = 250;
+
+    fn pairs(self, noise: &mut Noise) -> Vec<Pair> {
+        let change = |index| if index < self.changed { self.change } else { 0.0 };
+        (0..Self::SIZE)
+            .map(|index| pair_that_shares(self.runs, change(index), self.shared, noise))
+            .collect()
+    }
+
+    fn false_alone(self) -> f64 {
+        let mut noise = Noise::new(4);
+        let pairs = (0..Self::REPORTS).flat_map(|_| self.pairs(&mut noise)).collect::<Vec<_>>();
+        let alarms = pairs
+            .iter()
+            .filter(|pair| counts(verdicts(std::slice::from_ref(*pair))[0], 0.0))
+            .count();
+        share(alarms, pairs.len())
+    }
+
+    fn outcome(self) -> Mixed {
+        let mut noise = Noise::new(4);
+        let (mut false_alarms, mut found) = (0, 0);
+        for _ in 0..Self::REPORTS {
+            let verdicts = verdicts(&self.pairs(&mut noise));
+            let (changed, same) = verdicts.split_at(self.changed);
+            found += changed.iter().filter(|one| **one == Verdict::Regression).count();
+            false_alarms += same.iter().filter(|one| counts(**one, 0.0)).count();
+        }
+        Mixed {
+            false_alarms: share(false_alarms, Self::REPORTS * (Self::SIZE - self.changed)),
+            found: share(found, Self::REPORTS * self.changed),
+            false_discoveries: share(false_alarms, false_alarms + found),
+        }
+    }
 }
 
 fn row(runs: usize, rule: &str, share: impl Fn(f64) -> f64) {
@@ -62,9 +139,16 @@ struct Pair {
 }
 
 fn pair(runs: usize, change: f64, noise: &mut Noise) -> Pair {
+    pair_that_shares(runs, change, 0.0, noise)
+}
+
+/// A pair in which every side as a whole is off by `shared` times the spread between runs.
+fn pair_that_shares(runs: usize, change: f64, shared: f64, noise: &mut Noise) -> Pair {
     let spread = noise.between_run_cv();
     let error = spread / noise.between_over_within();
     let mut side = |level: f64| -> Vec<Samples> {
+        let level =
+            if shared > 0.0 { level * (shared * spread * noise.normal()).exp() } else { level };
         (0..runs)
             .map(|_| {
                 // Twenty samples whose median has an error, which is part of the spread that run

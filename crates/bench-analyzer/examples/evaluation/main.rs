@@ -1,12 +1,13 @@
 //! Measures how often the analyzer is right, on simulated results whose truth is known.
 //!
 //! `cargo run --release -p bench-analyzer --example evaluation` prints the tables that
-//! `EVALUATION.md` shows; `comparison`, `steps` or `speed` prints one of them. Seeds are fixed; only the times of the last table differ from machine
-//! to machine.
+//! `EVALUATION.md` shows; `comparison`, `steps` or `speed` prints one of them. Seeds are fixed; only
+//! the times of the last tables differ from machine to machine.
 
 mod comparison;
 mod noise;
 mod pelt;
+mod real;
 mod speed;
 mod steps;
 

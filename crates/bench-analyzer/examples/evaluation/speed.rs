@@ -2,6 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use bench_analyzer::environment::Environment;
+use bench_analyzer::ingest::ImportBatch;
+use bench_analyzer::ingest::criterion::{self, Wanted};
+use bench_analyzer::model::{BenchmarkResults, Selector};
+use bench_analyzer::store::{BaselineMode, Destination, Store};
+use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use camino::Utf8Path;
+
 use bench_analyzer::detect::steps::{StepSettings, segment};
 
 use crate::noise::Noise;
@@ -21,6 +29,88 @@ pub(crate) fn print() {
         let with = if step > 0.0 { "yes" } else { "no" };
         println!("| {series} | {length} | {with} | {:.2} s |", time.as_secs_f64());
     }
+    print_whole();
+}
+
+/// A database with two baselines of five runs, a thousand benchmarks of a hundred samples each.
+pub(crate) fn print_whole() {
+    println!("\n## Speed of whole commands, a thousand benchmarks of 100 samples\n");
+    println!("| what | time |");
+    println!("|---|--:|");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime needs nothing special");
+    let dir = tempfile::tempdir().expect("there is room for a thousand small folders");
+    let path = Utf8Path::from_path(dir.path()).expect("temporary folders have plain names");
+    for (number, (import, report)) in
+        (1..).zip(runtime.block_on(whole(path)).expect("a new database can be filled"))
+    {
+        let row = |what: &str, time: Duration| println!("| {what} | {:.2} s |", time.as_secs_f64());
+        row(&format!("import of one run, number {number}"), import);
+        if let Some(report) = report {
+            row("report over 5 runs against 5", report);
+        }
+    }
+}
+
+async fn whole(dir: &Utf8Path) -> bench_analyzer::Result<Vec<(Duration, Option<Duration>)>> {
+    let mut noise = Noise::new(12);
+    let mut store = Store::open(&dir.join("history.db")).await?;
+    let environment = Environment::capture(dir);
+    let mut times = Vec::new();
+    for run in 0..10 {
+        let root = dir.join(run.to_string());
+        (0..1000).for_each(|benchmark| write_result(&root, benchmark, &mut noise));
+        let start = Instant::now();
+        let found = criterion::read(&root, Wanted::Current, &environment)?;
+        let batch = ImportBatch { runs: found.runs, ..ImportBatch::default() };
+        let name = if run < 5 { "old" } else { "new" }.parse().expect("a plain name");
+        let destination = Destination::Baseline(name, BaselineMode::Append);
+        store.import(&batch, &destination, environment.now).await?;
+        times.push((start.elapsed(), None));
+    }
+    let start = Instant::now();
+    let report = report(&mut store).await?;
+    assert_eq!(report.comparisons.len(), 1000);
+    if let Some(last) = times.last_mut() {
+        last.1 = Some(start.elapsed());
+    }
+    Ok(times)
+}
+
+async fn report(store: &mut Store) -> bench_analyzer::Result<AnalysisReport> {
+    let side = |name: &str| Selector::Baseline(name.parse().expect("a plain name"));
+    let old: BenchmarkResults = store.results(&side("old")).await?;
+    let new = store.results(&side("new")).await?;
+    let runs: Vec<_> = new.runs.iter().map(|run| run.id).collect();
+    let fingerprint = new.runs[0].fingerprint.clone();
+    let history = store.history(&fingerprint, &runs).await?;
+    Ok(BenchmarkAnalyzer::new(old).with_history(history).analyze_results(&new))
+}
+
+/// What Criterion leaves behind of one benchmark.
+fn write_result(root: &Utf8Path, benchmark: usize, noise: &mut Noise) {
+    let folder = root.join(format!("group{}/b{benchmark}/new", benchmark % 20));
+    let iterations: Vec<usize> = (1..=100).map(|index| index * 50).collect();
+    let times: Vec<String> = iterations
+        .iter()
+        .map(|&count| {
+            let whole = std::iter::repeat_n(83.0, count).sum::<f64>();
+            format!("{:.1}", (whole * (0.02 * noise.heavy()).exp()).round())
+        })
+        .collect();
+    let iterations: Vec<String> = iterations.iter().map(|count| format!("{count}.0")).collect();
+    let sample = format!(
+        r#"{{"sampling_mode":"Linear","iters":[{}],"times":[{}]}}"#,
+        iterations.join(","),
+        times.join(",")
+    );
+    let name = format!(r#"{{"full_id":"group{}/b{benchmark}"}}"#, benchmark % 20);
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("sample.json"), sample))
+        .and_then(|()| std::fs::write(folder.join("benchmark.json"), name));
+    written.expect("a temporary folder can be written");
 }
 
 fn detect(series: usize, length: usize, step: f64) -> Duration {

@@ -4,12 +4,13 @@ use bench_analyzer::detect::steps::{StepSettings, segment};
 
 use crate::noise::Noise;
 use crate::pelt;
+use crate::real;
 
 const SERIES: usize = 2000;
-const LENGTH: usize = 100;
-const CLOSE: usize = 5;
+pub(crate) const LENGTH: usize = 100;
+pub(crate) const CLOSE: usize = 5;
 
-type Detector = fn(&[f64]) -> Vec<usize>;
+pub(crate) type Detector = fn(&[f64]) -> Vec<usize>;
 type Level = fn(&mut Noise) -> f64;
 type Kind = fn(&mut Noise) -> Vec<f64>;
 
@@ -47,6 +48,7 @@ pub(crate) fn print() {
             );
         }
     }
+    print_real();
     println!("\nNo step at all; false points a series:\n");
     println!("| series | this program | PELT, sd of differences | PELT, global sd |");
     println!("|---|--:|--:|--:|");
@@ -82,6 +84,28 @@ pub(crate) fn print() {
         println!("| {name} | {ours:.3} | {pelt:.3} | {global:.3} |");
     }
     println!();
+}
+
+/// Steps put into series that were measured, and what is found in them as they are.
+fn print_real() {
+    let series = real::series();
+    println!(
+        "\nThe same with a step put into {} measured series of {LENGTH} processes each, at {} \
+         places.\n",
+        series.len(),
+        real::PLACES.len()
+    );
+    println!("| detector | +2% | +5% | +10% | points beside the step | points without a step |");
+    println!("|---|--:|--:|--:|--:|--:|");
+    for (name, detector) in DETECTORS {
+        let cells = [0.02, 0.05, 0.10].map(|size: f64| real::one_step(detector, &series, size));
+        let others = cells.iter().map(|cell| cell.1).sum::<f64>() / 3.0;
+        let without = real::per_series(series.iter().map(|one| detector(one).len()));
+        println!(
+            "| {name} | {:.2} | {:.2} | {:.2} | {others:.2} | {without:.2} |",
+            cells[0].0, cells[1].0, cells[2].0
+        );
+    }
 }
 
 /// How often one step is found, and how many others are.

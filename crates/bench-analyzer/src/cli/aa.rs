@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use bench_analyzer::config::{Config, FILE_NAME};
-use bench_analyzer::detect::aa::{SelfComparison, compare_with_itself};
+use bench_analyzer::detect::aa::{SelfComparison, Tally, compare_with_itself};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::model::Selector;
 use bench_analyzer::store::{Destination, Store};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::Aa;
 use super::output::Output;
@@ -18,6 +18,7 @@ pub(super) async fn run(
     store: &mut Store,
     command: Aa,
     config: &Config,
+    config_path: Option<Utf8PathBuf>,
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
@@ -36,6 +37,11 @@ pub(super) async fn run(
         );
     };
     output.data(|stdout| writeln!(stdout, "{}", describe(&found)))?;
+    if command.save {
+        let path = config_path.unwrap_or_else(|| environment.working_dir.join(FILE_NAME));
+        save(&path, &found)?;
+        output.message(&format!("{path} now says so"));
+    }
     Ok(Outcome::Fine)
 }
 
@@ -71,18 +77,50 @@ async fn measure(
     Ok(())
 }
 
+/// What the measurement says about the configuration.
+fn suggestions(found: &SelfComparison) -> Vec<(&'static str, String)> {
+    let mut all = vec![("spread", format!("{:.4}", found.suggested_spread))];
+    all.extend(found.suggested_threshold.map(|needed| ("threshold", format!("{needed:.3}"))));
+    all
+}
+
+/// Puts the suggestions into the configuration and leaves the rest as its author wrote it.
+fn save(path: &Utf8Path, found: &SelfComparison) -> anyhow::Result<()> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        other => other.with_context(|| format!("failed to read {path}"))?,
+    };
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for (key, value) in suggestions(found) {
+        let assigned = format!("{key} = {value}");
+        // Keys for everything stand before the first table.
+        let tables = lines.iter().position(|line| line.trim_start().starts_with('['));
+        let top = &mut lines[..tables.unwrap_or(text.lines().count())];
+        let is_key =
+            |line: &&mut String| line.split_once('=').is_some_and(|(left, _)| left.trim() == key);
+        match top.iter_mut().find(is_key) {
+            Some(line) => *line = assigned,
+            None => lines.insert(0, assigned),
+        }
+    }
+    std::fs::write(path, lines.join("\n") + "\n").with_context(|| format!("failed to write {path}"))
+}
+
 fn describe(found: &SelfComparison) -> String {
     let percent = |value: f64| format!("{:.2}%", value * 100.0);
-    let single = found.single;
     #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^53")]
-    let single_rate = single.false_alarms as f64 / single.comparisons.max(1) as f64;
+    let rate = |tally: Tally| percent(tally.false_alarms as f64 / tally.comparisons.max(1) as f64);
+    let (single, in_order) = (found.single, found.in_order);
+    let suggested: Vec<String> =
+        suggestions(found).into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
     format!(
         "{} runs of the same code, split into halves {} times:\n\
          \u{20} false alarms     {} of {} comparisons ({})\n\
          \u{20} one run a side   {} of {} comparisons ({})\n\
+         \u{20} in time order    {} of {} comparisons ({}), the first half with the second\n\
          \u{20} spread of runs   {} in the median, {} at the 90th percentile\n\n\
          To judge by this machine's spread, put into {FILE_NAME}:\n\n\
-         spread = {:.4}",
+         {}",
         found.runs,
         found.splits,
         found.false_alarms,
@@ -90,9 +128,12 @@ fn describe(found: &SelfComparison) -> String {
         percent(found.false_alarm_rate()),
         single.false_alarms,
         single.comparisons,
-        percent(single_rate),
+        rate(single),
+        in_order.false_alarms,
+        in_order.comparisons,
+        rate(in_order),
         percent(found.median_spread),
         percent(found.p90_spread),
-        found.suggested_spread
+        suggested.join("\n")
     )
 }

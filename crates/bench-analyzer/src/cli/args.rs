@@ -6,6 +6,58 @@ use camino::Utf8PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer report --baseline main                        what changed since `main`?
+  bench-analyzer report --baseline main --fail-on regression   the same as a gate
+  bench-analyzer report --baseline main --filter 'parse/*' --threshold 0.03
+  bench-analyzer report --baseline main --format json | jq '.regressions[].test_name'
+
+Exit codes:
+  0  fine, or nothing was asked to fail
+  1  a regression, with --fail-on regression
+  2  wrong usage
+  3  failure: nothing could be said";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer compare main            `main` with the latest runs
+  bench-analyzer compare v1.0 v1.1       two baselines
+  bench-analyzer compare run:12 run:15   two single runs
+
+Exit codes: 0 fine; 1 a regression, with --fail-on regression; 2 wrong usage; 3 failure.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer history --changed               every benchmark whose level changed
+  bench-analyzer history parse/large             one benchmark
+  bench-analyzer history --filter 'parse/*' --format json
+  bench-analyzer history --fail-on regression    fails until somebody fixes or blesses it
+
+Exit codes: 0 fine; 1 a lasting regression, with --fail-on regression; 2 wrong usage; 3 failure.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer import                              what `cargo bench` left here
+  bench-analyzer import --baseline main runs/*       replicate runs that become `main`
+  bench-analyzer import --commit 1a2b3c results.json the file of another tool
+
+Exit codes: 0 stored, or stored already; 2 wrong usage; 3 failure, and nothing was stored.";
+
+const BLESS_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer bless parse/large --reason 'it checks its input now'
+  bench-analyzer bless parse/large --commit 1a2b3c --reason 'see the pull request' --by Ada
+
+Exit codes: 0 accepted; 2 wrong usage; 3 failure, such as no change to accept.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer export > everything.json && bench-analyzer --db copy.db import everything.json
+  bench-analyzer export --format csv > samples.csv
+
+Exit codes: 0 fine; 2 wrong usage; 3 failure.";
+
 /// Stores benchmark results and says what changed, by how much, and how sure that is
 ///
 /// Works on the folder that Criterion leaves behind, without any set-up:
@@ -67,6 +119,7 @@ pub(super) enum Command {
 /// newer result replaces the older, benchmark by benchmark. With --baseline NAME, only the last
 /// result of every DIR is stored, and together they become NAME.
 #[derive(Debug, Args)]
+#[command(after_long_help = IMPORT_EXAMPLES)]
 pub(super) struct Import {
     /// Criterion folders or result files of other tools [default: $CRITERION_HOME,
     /// $CARGO_TARGET_DIR/criterion or target/criterion]
@@ -162,6 +215,7 @@ pub(super) struct Circumstances {
 /// and says how many; `unchanged` that whatever changed is below the threshold. Comparisons with
 /// fewer than three runs a side and no history are `unreplicated`: hints that never fail a build.
 #[derive(Debug, Args)]
+#[command(after_long_help = REPORT_EXAMPLES)]
 pub(super) struct Report {
     /// Criterion folders to import first [default: as `import`; none is no error]
     #[arg(value_name = "DIR")]
@@ -229,6 +283,7 @@ pub(super) enum FailOn {
 /// Like `report`, but nothing is imported, and both sides are named: baselines, single runs as
 /// run:12, or latest.
 #[derive(Debug, Args)]
+#[command(after_long_help = COMPARE_EXAMPLES)]
 pub(super) struct Compare {
     /// The old side
     pub(super) baseline: Selector,
@@ -247,6 +302,7 @@ pub(super) struct Compare {
 /// larger than the noise and the practical threshold, and no drift. One with fewer than three
 /// later points is provisional; one that most benchmarks make together is the machine's.
 #[derive(Debug, Args)]
+#[command(after_long_help = HISTORY_EXAMPLES)]
 pub(super) struct History {
     /// Only benchmarks whose name contains this
     #[arg(value_name = "ID")]
@@ -264,9 +320,14 @@ pub(super) struct History {
     #[arg(long, value_name = "P", default_value = "0.01", value_parser = probability)]
     pub(super) alpha: f64,
 
-    /// The practical threshold: relative steps inside it are of no interest
-    #[arg(long, value_name = "RATIO", default_value = "0.01", value_parser = ratio)]
-    pub(super) threshold: f64,
+    /// The practical threshold: relative steps inside it are of no interest [default: 0.01, or what
+    /// the configuration says]
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub(super) threshold: Option<f64>,
+
+    /// Only benchmarks whose name contains this, or matches it as a whole if it has a `*`
+    #[arg(long = "filter", value_name = "NAME")]
+    pub(super) filters: Vec<String>,
 
     /// Exit with 1 if there is a lasting change for the worse that nobody accepted
     #[arg(long, value_name = "WHAT")]
@@ -281,12 +342,13 @@ pub(super) struct History {
 ///
 /// Without --run or --commit, the newest change of the benchmark that nobody accepted yet.
 #[derive(Debug, Args)]
+#[command(after_long_help = BLESS_EXAMPLES)]
 pub(super) struct Bless {
     /// The benchmark's full name
     pub(super) benchmark: String,
 
     /// Why the change is fine
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) reason: String,
 
     /// The first run of the new level
@@ -294,7 +356,7 @@ pub(super) struct Bless {
     pub(super) run: Option<RunId>,
 
     /// The first commit of the new level, or the start of its hash
-    #[arg(long, value_name = "SHA")]
+    #[arg(long, value_name = "SHA", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) commit: Option<String>,
 
     /// The quantity that changed
@@ -302,7 +364,7 @@ pub(super) struct Bless {
     pub(super) metric: String,
 
     /// Who says so [default: the user of git, or of the system]
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) by: Option<String>,
 }
 
@@ -311,6 +373,7 @@ pub(super) struct Bless {
 /// `import` reads both formats back. JSON loses nothing; csv keeps one row a sample, for
 /// spreadsheets.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXPORT_EXAMPLES)]
 pub(super) struct Export {
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "json")]
@@ -374,8 +437,8 @@ pub(super) enum Baseline {
 /// Measure how often identical code raises an alarm here
 ///
 /// Takes runs of the same code, compares halves of them with each other again and again, and
-/// counts: everything that is called a change is a false alarm. Says what spread between runs to
-/// put into the configuration.
+/// counts: everything that is called a change is a false alarm. Says what spread between runs and
+/// what threshold to put into the configuration.
 ///
 ///   bench-analyzer aa --baseline main            with stored runs
 ///   bench-analyzer aa --runs 10 -- cargo bench   with runs measured now
@@ -390,6 +453,10 @@ pub(super) struct Aa {
     #[arg(long, value_name = "N", default_value = "10", requires = "command",
           value_parser = clap::value_parser!(u32).range(4..=100))]
     pub(super) runs: u32,
+
+    /// Put what is found into the configuration: bench-analyzer.toml here, or the one that applies
+    #[arg(long)]
+    pub(super) save: bool,
 
     /// What measures, with CRITERION_HOME set to a folder of its own every time
     #[arg(last = true, value_name = "COMMAND")]

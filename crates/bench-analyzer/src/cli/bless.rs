@@ -1,8 +1,8 @@
 //! `bless`: accepts a change.
 
 use anyhow::{Context, bail};
+use bench_analyzer::config::Config;
 use bench_analyzer::detect::changes::find_changes;
-use bench_analyzer::detect::steps::StepSettings;
 use bench_analyzer::environment::{self, Environment};
 use bench_analyzer::model::{Blessing, Timeline, TimelinePoint};
 use bench_analyzer::store::Store;
@@ -14,6 +14,7 @@ use super::output::Output;
 pub(super) async fn run(
     store: &mut Store,
     command: Bless,
+    config: &Config,
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
@@ -30,7 +31,7 @@ pub(super) async fn run(
             command.metric
         );
     };
-    let point = blessed_point(store, &command, &timeline).await?;
+    let point = blessed_point(store, &command, config, &timeline).await?;
     let author = match command.by {
         Some(author) => author,
         None => environment::user(&environment.working_dir)
@@ -57,6 +58,7 @@ pub(super) async fn run(
 async fn blessed_point(
     store: &mut Store,
     command: &Bless,
+    config: &Config,
     timeline: &Timeline,
 ) -> anyhow::Result<TimelinePoint> {
     let named = |point: &&TimelinePoint| match (&command.run, &command.commit) {
@@ -73,7 +75,9 @@ async fn blessed_point(
         });
     }
     let blessings = store.blessings().await?;
-    let changes = find_changes(vec![timeline.clone()], &blessings, &StepSettings::default());
+    // As `history` finds them, so that what it shows is what can be accepted.
+    let rules = config.settings().steps(&timeline.series);
+    let changes = find_changes(vec![timeline.clone()], &blessings, &rules);
     let open = changes
         .iter()
         .flat_map(|one| &one.change_points)

@@ -1,6 +1,8 @@
 //! `history`: shows series through time.
 
-use bench_analyzer::detect::changes::{ChangePoint, find_changes};
+use bench_analyzer::config::Config;
+use bench_analyzer::detect::changes::find_changes_by;
+use bench_analyzer::detect::settings::Pattern;
 use bench_analyzer::detect::steps::StepSettings;
 use bench_analyzer::model::Series;
 use bench_analyzer::report::history;
@@ -9,22 +11,37 @@ use bench_analyzer::store::Store;
 use super::Outcome;
 use super::args::{History, ListFormat};
 use super::output::Output;
+use super::report::contains_or_matches;
 
 pub(super) async fn run(
     store: &mut Store,
     command: History,
+    config: &Config,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     // All series, because what most of them do at once is the machine's doing.
     let of_metric =
         |series: &Series| command.metric == "all" || series.metric.as_str() == command.metric;
     let timelines = store.timelines(of_metric).await?;
-    let settings = StepSettings {
-        alpha: command.alpha,
-        threshold: command.threshold.ln_1p(),
-        ..StepSettings::default()
+    let settings = config.settings();
+    let rules = |series: &Series| {
+        let StepSettings { threshold, .. } = settings.steps(series);
+        StepSettings {
+            alpha: command.alpha,
+            // Said on the spot, it counts for all.
+            threshold: command.threshold.map_or(threshold, f64::ln_1p),
+            ..StepSettings::default()
+        }
     };
-    let mut changes = find_changes(timelines, &store.blessings().await?, &settings);
+    let mut changes = find_changes_by(timelines, &store.blessings().await?, rules);
+    if !command.filters.is_empty() {
+        let patterns: Vec<Pattern> =
+            command.filters.iter().map(|text| contains_or_matches(text)).collect();
+        changes.retain(|one| {
+            let name = one.timeline.series.benchmark.as_str();
+            patterns.iter().any(|pattern| pattern.matches(name))
+        });
+    }
     if let Some(wanted) = &command.benchmark {
         // A name that exists is meant exactly; `parse` is not `parse/large`.
         let named = |one: &Series| one.benchmark.as_str() == wanted;
@@ -45,7 +62,8 @@ pub(super) async fn run(
         ListFormat::Human => history::write_human(&changes, stdout),
         ListFormat::Json => history::write_json(&changes, stdout),
     })?;
-    let mut points = changes.iter().flat_map(|one| &one.change_points);
-    let regressed = command.fail_on.is_some() && points.any(ChangePoint::alarms);
+    let mut gated = changes.iter().filter(|one| settings.gates(&one.timeline.series));
+    let regressed = command.fail_on.is_some()
+        && gated.any(|one| one.change_points.iter().any(|change| change.alarms()));
     Ok(if regressed { Outcome::Regressed } else { Outcome::Fine })
 }

@@ -32,7 +32,29 @@ pub(super) async fn run(
     let outcome = store.import(&batch, &destination, environment.now).await?;
     batch.notes.iter().for_each(|note| output.note(note));
     output.message(&describe(&outcome));
+    note_if_older(store, &outcome, output).await?;
     Ok(Outcome::Fine)
+}
+
+/// Says so where what was just stored is not the latest result: it was measured before another one,
+/// or the clock was set back in between.
+pub(super) async fn note_if_older(
+    store: &mut Store,
+    outcome: &ImportOutcome,
+    output: &Output,
+) -> bench_analyzer::Result<()> {
+    let newest = store.runs(Some(1)).await?.into_iter().next();
+    if let Some(newest) = newest.filter(|newest| !outcome.runs.contains(&newest.run.id))
+        && !outcome.runs.is_empty()
+    {
+        output.note(&format!(
+            "what was stored was measured before {} ({}), which stays the latest result; if it is \
+             newer, the clock ran backwards: import it again into a new database with --at TIME",
+            newest.run.id,
+            newest.run.measured_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        ));
+    }
+    Ok(())
 }
 
 /// Reads every folder; the first that cannot be read fails them all.

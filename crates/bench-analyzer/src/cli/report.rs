@@ -118,6 +118,7 @@ async fn import_what_is_new(
     if outcome.added > 0 {
         batch.notes.iter().for_each(|note| output.note(note));
         output.message(&import::describe(&outcome));
+        import::note_if_older(store, &outcome, output).await?;
     }
     Ok(())
 }
@@ -138,17 +139,15 @@ fn keep_wanted(results: &mut BenchmarkResults, filters: &[String]) {
     if filters.is_empty() {
         return;
     }
-    let patterns: Vec<Pattern> = filters
-        .iter()
-        .map(|text| {
-            // Without a star it is a part of a name, as everywhere with Cargo.
-            let text = if text.contains('*') { text.clone() } else { format!("*{text}*") };
-            Pattern::new(text)
-        })
-        .collect();
+    let patterns: Vec<Pattern> = filters.iter().map(|text| contains_or_matches(text)).collect();
     results.results.retain(|series, _| {
         patterns.iter().any(|pattern| pattern.matches(series.benchmark.as_str()))
     });
+}
+
+/// What a filter means: without a star it is a part of a name, as everywhere with Cargo.
+pub(super) fn contains_or_matches(text: &str) -> Pattern {
+    if text.contains('*') { Pattern::new(text) } else { Pattern::new(format!("*{text}*")) }
 }
 
 /// Whether two sides hold the very same measurements, as right after saving a baseline.

@@ -87,11 +87,21 @@ fn tolerance(settings: &StepSettings) -> usize {
     settings.min_segment - 1
 }
 
-/// Finds the changes of many series, on all processors, in the order of `timelines`.
+/// Finds the changes of many series by the same rules, on all processors, in the order of
+/// `timelines`.
 pub fn find_changes(
     timelines: Vec<Timeline>,
     blessings: &[Blessing],
     settings: &StepSettings,
+) -> Vec<SeriesChanges> {
+    find_changes_by(timelines, blessings, |_| *settings)
+}
+
+/// [`find_changes`] with rules for every series of its own, as a configuration gives them.
+pub fn find_changes_by(
+    timelines: Vec<Timeline>,
+    blessings: &[Blessing],
+    rules: impl Fn(&Series) -> StepSettings + Sync,
 ) -> Vec<SeriesChanges> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = timelines.len().div_ceil(workers).max(1);
@@ -104,11 +114,12 @@ pub fn find_changes(
         let handles: Vec<_> = (0..workers)
             .map(|_| {
                 let chunk: Vec<Timeline> = timelines.by_ref().take(share).collect();
-                let by_series = &by_series;
+                let (by_series, rules) = (&by_series, &rules);
                 scope.spawn(move || -> Vec<SeriesChanges> {
                     let of = |timeline: Timeline| {
                         let blessings = by_series.get(&timeline.series).cloned();
-                        SeriesChanges::of(timeline, &blessings.unwrap_or_default(), settings)
+                        let settings = rules(&timeline.series);
+                        SeriesChanges::of(timeline, &blessings.unwrap_or_default(), &settings)
                     };
                     chunk.into_iter().map(of).collect()
                 })
@@ -116,7 +127,7 @@ pub fn find_changes(
             .collect();
         handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
     });
-    mark_machine_events(&mut changes, tolerance(settings));
+    mark_machine_events(&mut changes, tolerance(&StepSettings::default()));
     changes
 }
 

@@ -12,9 +12,11 @@ use crate::stats::spread::Spread;
 
 mod event;
 mod family;
+mod moves;
 
 pub use event::MachineEvent;
 use family::Family;
+use moves::{More, Moves};
 
 /// The comparisons of one report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -44,6 +46,9 @@ pub fn compare(
         })
         .collect();
     widen_by_each_other(&mut pairs);
+    let own = pairs.iter().filter(|pair| !pair.current.series.metric.is_resource());
+    let machine_event = MachineEvent::among(own.map(Pair::log_worse).collect(), settings);
+    widen_by_opposite_moves(&mut pairs, machine_event.as_ref());
     let mut fractions = MedianFractions::default();
     let mut judged: Vec<Comparison> =
         pairs.iter().map(|pair| pair.measure(settings, &mut fractions)).collect();
@@ -54,12 +59,22 @@ pub fn compare(
     for comparison in judged.iter_mut().filter(|one| !settings.gates(&one.series)) {
         comparison.gate_p_value = None;
     }
-    let machine_event = MachineEvent::in_comparisons(&judged, settings);
     let other_machine = !same_machine(baseline, current);
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
         pair.reserve(comparison, machine_event.as_ref(), other_machine, settings);
     }
     Compared { comparisons: judged, machine_event }
+}
+
+/// The smallest relative change of `result` that comparing it with as many runs again would find
+/// four times out of five, if those have its spread; `None` where a value is zero.
+pub fn detectable_change(
+    result: &BenchmarkResult,
+    history: &History,
+    settings: &Settings,
+) -> Option<f64> {
+    let pair = Pair::new(result, result, history, settings);
+    pair.has_ratio().then(|| pair.rule.detectable(&pair.difference()).exp_m1())
 }
 
 fn same_machine(baseline: &BenchmarkResults, current: &BenchmarkResults) -> bool {
@@ -79,6 +94,8 @@ struct Pair<'r> {
     replication: Replication,
     spread: Spread,
     rule: Rule,
+    /// By how much the other benchmarks say that standard errors are too small.
+    excess: f64,
 }
 
 impl<'r> Pair<'r> {
@@ -100,15 +117,42 @@ impl<'r> Pair<'r> {
         // The smaller side, so that swapping the sides changes nothing.
         let value = baseline.typical().min(current.typical());
         let rule = settings.rule(&current.series, value, replication);
-        Self { baseline, current, old, new, replication, spread, rule }
+        Self { baseline, current, old, new, replication, spread, rule, excess: 1.0 }
     }
 
     fn has_ratio(&self) -> bool {
         self.old.iter().chain(&self.new).all(|log| log.is_finite())
     }
 
+    /// The log ratio of how much worse it got; none as 0, where there is no ratio.
+    fn log_worse(&self) -> f64 {
+        if !self.has_ratio() {
+            return 0.0;
+        }
+        let log_ratio = self.difference().log_ratio;
+        match self.more() {
+            More::IsWorse => log_ratio,
+            More::IsBetter => -log_ratio,
+        }
+    }
+
+    /// What a common move means for this series, as a log ratio.
+    fn shift(&self, event: &MachineEvent) -> f64 {
+        match self.more() {
+            More::IsWorse => event.log_shift(),
+            More::IsBetter => -event.log_shift(),
+        }
+    }
+
+    fn more(&self) -> More {
+        match self.current.series.direction {
+            Direction::Higher => More::IsBetter,
+            Direction::Lower | Direction::Neutral => More::IsWorse,
+        }
+    }
+
     fn difference(&self) -> Difference {
-        Difference::moderated(&self.old, &self.new, self.spread)
+        Difference::moderated(&self.old, &self.new, self.spread).widened_by(self.excess)
     }
 
     fn measure(&self, settings: &Settings, fractions: &mut MedianFractions) -> Comparison {
@@ -128,6 +172,7 @@ impl<'r> Pair<'r> {
             throughput: self.current.throughput.clone(),
             ratio: 1.0,
             interval: RatioInterval { low: 0.0, high: f64::MAX },
+            excess: self.excess,
             bootstrap: None,
             p_value: 1.0,
             adjusted_p_value: 1.0,
@@ -210,11 +255,7 @@ impl<'r> Pair<'r> {
         } else if other_machine {
             Some(Reservation::OtherMachine)
         } else if let Some(event) = event.filter(|_| changed) {
-            let shift = match self.current.series.direction {
-                Direction::Higher => -event.log_shift(),
-                Direction::Lower | Direction::Neutral => event.log_shift(),
-            };
-            let alone = self.judge(comparison, settings, shift);
+            let alone = self.judge(comparison, settings, self.shift(event));
             (alone != comparison.verdict).then_some(Reservation::MachineEvent)
         } else {
             None
@@ -224,6 +265,7 @@ impl<'r> Pair<'r> {
             comparison.verdict = Verdict::Inconclusive;
         } else if comparison.verdict == Verdict::Inconclusive {
             let spread = self.spread.moderated_by(Spread::pooled(&[&self.old, &self.new]));
+            let spread = Spread { relative: spread.relative * self.excess, ..spread };
             let prior = settings.moderating.degrees_of_freedom;
             let needed = self.rule.runs_to_decide(comparison.ratio.ln(), spread, prior);
             let runs = u32::try_from(self.old.len().min(self.new.len())).unwrap_or(u32::MAX);
@@ -287,6 +329,31 @@ fn widen_by_each_other(pairs: &mut [Pair<'_>]) {
             moves.iter().filter(|(index, _)| *index != own).map(|(_, size)| *size).collect();
         let scale = median(&mut others) / (MEDIAN_T * std::f64::consts::SQRT_2);
         pairs[own].spread = pairs[own].spread.at_least(scale);
+    }
+}
+
+/// Widens what rests on the spread of runs by what the other benchmarks' moves say about it:
+/// see [`moves`]. Times and resources are families of their own.
+///
+/// A common move of most benchmarks is taken away first: it is spoken of as a whole.
+fn widen_by_opposite_moves(pairs: &mut [Pair<'_>], event: Option<&MachineEvent>) {
+    for resources in [false, true] {
+        let member = |pair: &Pair<'_>| {
+            pair.current.series.metric.is_resource() == resources
+                && pair.replication != Replication::Unreplicated
+                && pair.has_ratio()
+        };
+        let own_move = |pair: &Pair<'_>| match event.filter(|_| !resources) {
+            Some(event) => pair.difference().without_shift(pair.shift(event)),
+            None => pair.difference(),
+        };
+        let mut moves = Moves::default();
+        for pair in pairs.iter().filter(|pair| member(pair)) {
+            moves.add(&own_move(pair), pair.more());
+        }
+        for pair in pairs.iter_mut().filter(|pair| member(pair)) {
+            pair.excess = moves.excess_for(&own_move(pair), pair.more());
+        }
     }
 }
 

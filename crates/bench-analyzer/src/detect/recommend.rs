@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::outliers::OutlierDetection;
+use super::settings::AdviceSettings;
 use super::verdict::{Comparison, Verdict};
 use crate::model::{BenchmarkResult, BenchmarkResults};
 use crate::stats::spread::Spread;
@@ -37,6 +38,8 @@ pub enum Rule {
     CostlyVariant,
     /// More memory is used for the same time.
     MemoryGrewAlone,
+    /// A benchmark got slower without computing more.
+    WaitsLonger,
 }
 
 /// Everything that the rules look at.
@@ -50,6 +53,8 @@ pub struct Facts<'f> {
     pub resources: &'f [Comparison],
     /// Outliers of the present results.
     pub outliers: &'f [OutlierDetection],
+    /// Which ratios are worth a word.
+    pub limits: AdviceSettings,
 }
 
 /// What all rules have to say.
@@ -61,6 +66,7 @@ pub fn recommend(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
     advice.extend(useless_caches(facts));
     advice.extend(costly_variants(facts));
     advice.extend(memory_grew_alone(facts));
+    advice.extend(waits_longer(facts));
     advice
 }
 
@@ -68,16 +74,15 @@ fn times<'f>(facts: &Facts<'f>) -> impl Iterator<Item = &'f BenchmarkResult> {
     facts.current.results.values().filter(|result| result.series.metric.is_time())
 }
 
-/// Runs that differ by more than 5% need many to decide anything: the usual spread is 1.8%.
+/// Runs that differ a lot need many to decide anything.
 fn noisy_benchmarks(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
-    const NOISY: f64 = 0.05;
     let noisy = |result: &BenchmarkResult| {
         let logs: Vec<f64> = result.medians().iter().map(|median| median.ln()).collect();
         let spread = (logs.len() >= 3).then(|| Spread::pooled(&[&logs]).relative)?;
         let name = result.series.to_string();
         let compared = facts.comparisons.iter().find(|one| one.series == result.series);
         let needed = compared.and_then(|one| one.runs_to_decide);
-        (spread > NOISY).then(|| PerformanceRecommendation {
+        (spread > facts.limits.noisy).then(|| PerformanceRecommendation {
             rule: Rule::NoisyBenchmark,
             test_name: Some(name),
             advice: match needed {
@@ -113,7 +118,6 @@ fn busy_machine(facts: &Facts<'_>) -> Option<PerformanceRecommendation> {
 /// Benchmarks whose names end in a number of instances, on a known number of processors.
 fn poor_scaling(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
     const CONCURRENT: [&str; 5] = ["concurren", "parallel", "thread", "instances", "workers"];
-    const LOW: f64 = 0.5;
     let cores = facts.current.runs.last().map_or(1, |run| run.fingerprint.cores);
     let mut advice = Vec::new();
     for single in times(facts) {
@@ -131,7 +135,7 @@ fn poor_scaling(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
         let Some((count, result)) = most else { continue };
         // As many instances as processors, or fewer, should take no longer than one.
         let efficiency = single.typical() / result.typical();
-        if efficiency < LOW {
+        if efficiency < facts.limits.scaling_efficiency {
             advice.push(PerformanceRecommendation {
                 rule: Rule::PoorScaling,
                 test_name: Some(result.series.to_string()),
@@ -154,7 +158,6 @@ fn useless_caches(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
     const CACHED: [&str; 4] = ["with_cache", "cached", "warm", "cache_hit"];
     const UNCACHED: [&str; 6] =
         ["from_scratch", "without_cache", "uncached", "no_cache", "cold", "cache_miss"];
-    const NO_FASTER: f64 = 0.9;
     let named = |result: &BenchmarkResult, words: &[&str]| {
         words.iter().any(|word| last(result).contains(word))
     };
@@ -163,7 +166,7 @@ fn useless_caches(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
         let siblings = times(facts).filter(|one| group(one) == group(cached));
         for uncached in siblings.filter(|one| named(one, &UNCACHED)) {
             let ratio = cached.typical() / uncached.typical();
-            if ratio > NO_FASTER {
+            if ratio > 1.0 - facts.limits.cache_saving {
                 advice.push(PerformanceRecommendation {
                     rule: Rule::UselessCache,
                     test_name: Some(cached.series.to_string()),
@@ -183,12 +186,11 @@ fn useless_caches(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
 /// Siblings of one that says to be without.
 fn costly_variants(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
     const PLAIN: [&str; 4] = ["none", "off", "disabled", "plain"];
-    const COSTLY: f64 = 1.25;
     let mut advice = Vec::new();
     for plain in times(facts).filter(|one| PLAIN.contains(&last(one))) {
         for variant in times(facts).filter(|one| group(one) == group(plain)) {
             let ratio = variant.typical() / plain.typical();
-            if ratio > COSTLY {
+            if ratio > 1.0 + facts.limits.variant_cost {
                 advice.push(PerformanceRecommendation {
                     rule: Rule::CostlyVariant,
                     test_name: Some(variant.series.to_string()),
@@ -232,6 +234,63 @@ fn memory_grew_alone(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
             ),
         })
         .collect()
+}
+
+/// Time that grew while the processor worked no longer: the benchmark waits for something.
+fn waits_longer(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
+    let slower = facts
+        .comparisons
+        .iter()
+        .filter(|one| one.series.metric.is_time() && one.verdict == Verdict::Regression);
+    let waits = |time: &Comparison| {
+        let of = |metric: &str| {
+            let same = |one: &&Comparison| {
+                one.series.benchmark == time.series.benchmark
+                    && one.series.metric.as_str() == metric
+            };
+            facts.resources.iter().chain(facts.comparisons).find(same)
+        };
+        let (user, system) = (of("cpu_user"), of("cpu_system"));
+        let sum = |side: fn(&Comparison) -> f64| -> f64 {
+            user.into_iter().chain(system).map(side).sum()
+        };
+        let (before, now) = (sum(|one| one.baseline.value), sum(|one| one.current.value));
+        if before <= 0.0 {
+            return None;
+        }
+        // Less than half of the slowdown is computed.
+        let computed = now / before - 1.0;
+        if computed > time.change() / 2.0 {
+            return None;
+        }
+        let switches =
+            of("involuntary_switches").filter(|one| one.current.value > one.baseline.value);
+        let interrupted = switches.map(|one| {
+            format!(
+                "; it was interrupted {:.3} times an iteration instead of {:.3}",
+                one.current.value, one.baseline.value
+            )
+        });
+        Some(PerformanceRecommendation {
+            rule: Rule::WaitsLonger,
+            test_name: Some(time.series.to_string()),
+            advice: match interrupted {
+                Some(_) => {
+                    "measure again on a quieter machine; if it stays, look for what it waits \
+                            for"
+                    .to_owned()
+                }
+                None => "look for what it waits for: a lock, a disk, another thread".to_owned(),
+            },
+            evidence: format!(
+                "it takes {:.0}% longer, and the processor works {:+.0}% for it{}",
+                time.change() * 100.0,
+                computed * 100.0,
+                interrupted.unwrap_or_default()
+            ),
+        })
+    };
+    slower.filter_map(waits).collect()
 }
 
 fn group(result: &BenchmarkResult) -> &str {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::detect::steps::StepSettings;
 use crate::model::{Series, Unit};
 use crate::stats::difference::Rule;
 use crate::stats::spread::Spread;
@@ -37,8 +38,31 @@ pub struct Settings {
     pub unreplicated: Spread,
     /// What observed spreads are moderated with.
     pub moderating: Spread,
+    /// Which ratios make a recommendation.
+    pub advice: AdviceSettings,
     /// Other rules for some benchmarks; later ones win.
     pub overrides: Vec<Override>,
+}
+
+/// Which ratios make a recommendation. They are matters of taste, so a configuration may say others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AdviceSettings {
+    /// Runs that differ by more than this make a benchmark noisy: 0.05 is five percent, close to
+    /// the 90th percentile of benchmarks in general.
+    pub noisy: f64,
+    /// Several instances that do less than this share of what perfect scaling would are worth a
+    /// look.
+    pub scaling_efficiency: f64,
+    /// A cache that saves less than this share of the time saves nothing worth having.
+    pub cache_saving: f64,
+    /// A variant that costs more than this share on top of the plain one is costly.
+    pub variant_cost: f64,
+}
+
+impl Default for AdviceSettings {
+    fn default() -> Self {
+        Self { noisy: 0.05, scaling_efficiency: 0.5, cache_saving: 0.1, variant_cost: 0.25 }
+    }
 }
 
 /// Rules for the benchmarks whose names match.
@@ -68,6 +92,7 @@ impl Default for Settings {
             seed: 0,
             unreplicated: Spread::UNREPLICATED,
             moderating: Spread::MODERATING,
+            advice: AdviceSettings::default(),
             overrides: Vec::new(),
         }
     }
@@ -87,6 +112,14 @@ impl Settings {
             0.0
         };
         relative.max(absolute).ln_1p()
+    }
+
+    /// What counts as a step in the history of `series`.
+    pub fn steps(&self, series: &Series) -> StepSettings {
+        // A history moves around no single value, so the absolute threshold has no say.
+        let relative = self.matching(series).rev().find_map(|one| one.relative_threshold);
+        let threshold = relative.unwrap_or(self.relative_threshold).ln_1p();
+        StepSettings { threshold, ..StepSettings::default() }
     }
 
     /// Whether changes of `series` may fail a build.

@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use camino::Utf8Path;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::format::FileRuns;
-use super::{Digest, MeasurementDraft, RunDraft, RunRole};
+use super::measurements::{FiledRun, FiledRuns, Measurements};
+use super::spool::{Sorted, Spool, Value};
+use super::{RunDraft, RunRole};
 use crate::environment::Environment;
-use crate::error::{Error, Remedy, Result};
-use crate::model::{Metric, Revision, Sample, Samples, Series, Throughput};
+use crate::error::{Error, Result};
+use crate::model::{InvalidSamples, Revision, Sample, Series, Throughput};
 
 /// What a file says about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -23,14 +27,15 @@ pub(super) struct RunKey {
     pub(super) commit: Option<String>,
 }
 
-/// Values by run and series. Names are kept once, a value takes thirty-two bytes.
+/// Values by run and series. Names are kept once; values go to a file where they are many.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     runs: Vec<RunKey>,
     run_numbers: HashMap<RunKey, u32>,
     series: Vec<Series>,
     series_numbers: HashMap<Series, u32>,
-    values: Vec<Value>,
+    values: Spool,
+    failure: Option<std::io::Error>,
     throughput: HashMap<(u32, u32), Vec<Throughput>>,
     replicates: bool,
     pub(super) branch: Option<String>,
@@ -38,11 +43,13 @@ pub(super) struct Collector {
     pub(super) notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Value {
+/// Where a run's values stand among all.
+struct Stretch {
     run: u32,
-    series: u32,
-    sample: Sample,
+    start: u64,
+    count: u64,
+    measurements: usize,
+    content: String,
 }
 
 impl Collector {
@@ -62,6 +69,15 @@ impl Collector {
         self.run(RunKey::default())
     }
 
+    /// Says what a run is, where a file says it after its values.
+    pub(super) fn rename_run(&mut self, run: u32, key: RunKey) {
+        if let Some(known) = self.runs.get_mut(run as usize) {
+            self.run_numbers.remove(known);
+            self.run_numbers.insert(key.clone(), run);
+            *known = key;
+        }
+    }
+
     fn series(&mut self, series: Series) -> u32 {
         if let Some(&number) = self.series_numbers.get(&series) {
             return number;
@@ -74,7 +90,10 @@ impl Collector {
 
     pub(super) fn push(&mut self, run: u32, series: Series, sample: Sample) {
         let series = self.series(series);
-        self.values.push(Value { run, series, sample });
+        // Said at the end, so that no format has to care.
+        if self.failure.is_none() {
+            self.failure = self.values.push(Value { run, series, sample }).err();
+        }
     }
 
     /// Pushes a value of one iteration.
@@ -99,21 +118,31 @@ impl Collector {
     /// in history; runs of the same commit are replicates of each other. A file without any of
     /// these is one run.
     pub(super) fn finish(
-        mut self,
+        self,
         path: &Utf8Path,
         source: &'static str,
         written_at: Timestamp,
         environment: &Environment,
     ) -> Result<FileRuns> {
-        if self.values.is_empty() {
+        if let Some(source) = self.failure {
+            return Err(Error::Temporary { source });
+        }
+        let values = self.values.sorted().map_err(|source| Error::Temporary { source })?;
+        if values.len() == 0 {
             return Err(Error::NoResults { path: path.to_owned() });
         }
-        self.values.sort_by_key(|value| (value.run, value.series));
-        let mut runs = Vec::with_capacity(self.runs.len());
+        let filed = Arc::new(FiledRuns {
+            path: path.to_owned(),
+            values,
+            series: self.series,
+            throughput: self.throughput,
+        });
+        let stretches = stretches(&filed, &self.runs)?;
+        let mut runs = Vec::with_capacity(stretches.len());
         let mut commits: HashMap<&str, usize> = HashMap::new();
         let several = self.runs.len() > 1 && !self.replicates;
-        for (position, values) in self.values.chunk_by(|a, b| a.run == b.run).enumerate() {
-            let key = &self.runs[values[0].run as usize];
+        for (position, stretch) in stretches.into_iter().enumerate() {
+            let key = &self.runs[stretch.run as usize];
             let group = match &key.commit {
                 Some(commit) => *commits.entry(commit).or_insert(position),
                 None => position,
@@ -140,56 +169,69 @@ impl Collector {
                 imported_at: None,
                 revision,
                 fingerprint: environment.fingerprint.clone(),
-                measurements: self.measurements(path, key, values)?,
+                measurements: Measurements::in_file(FiledRun {
+                    runs: Arc::clone(&filed),
+                    start: stretch.start,
+                    count: stretch.count,
+                    measurements: stretch.measurements,
+                    content: stretch.content,
+                }),
             });
         }
         Ok(FileRuns { runs, notes: self.notes })
     }
+}
 
-    fn measurements(
-        &self,
-        path: &Utf8Path,
-        key: &RunKey,
-        values: &[Value],
-    ) -> Result<Vec<MeasurementDraft>> {
-        let mut measurements = Vec::new();
-        // A series may well repeat exactly; the run as a whole tells its repetitions apart.
-        let context = self.content_of(key, values);
-        for values in values.chunk_by(|a, b| a.series == b.series) {
-            let series = self.series[values[0].series as usize].clone();
-            let samples = values.iter().map(|value| value.sample).collect();
-            let samples = if series.metric.as_str() == Metric::TIME {
-                Samples::of_time(samples)
-            } else {
-                Samples::new(samples)
-            };
-            let samples = samples.map_err(|source| Error::Samples {
-                path: path.to_owned(),
-                source,
-                remedy: Remedy::FixFile,
-            })?;
-            let throughput = self.throughput.get(&(values[0].run, values[0].series));
-            let digest = Digest::of(&[&context], &series, &samples);
-            let throughput = throughput.cloned().unwrap_or_default();
-            measurements.push(MeasurementDraft { series, samples, throughput, digest });
+/// Goes through all values once: finds the runs, checks every sample, and hashes what each run
+/// consists of.
+fn stretches(filed: &FiledRuns, keys: &[RunKey]) -> Result<Vec<Stretch>> {
+    let mut found: Vec<Stretch> = Vec::new();
+    let mut hasher = Sha256::new();
+    let mut previous: Option<Value> = None;
+    let mut index = 0;
+    let values: &Sorted = &filed.values;
+    for (place, value) in (0_u64..).zip(values.values(0, values.len())) {
+        let value = value.map_err(|source| Error::Temporary { source })?;
+        let same_run = previous.is_some_and(|previous| previous.run == value.run);
+        let same_series = same_run && previous.is_some_and(|one| one.series == value.series);
+        if !same_run {
+            if let Some(last) = found.last_mut() {
+                last.content = hexadecimal(&hasher.finalize_reset());
+            }
+            hasher.update(format!("{:?}", keys[value.run as usize]));
+            let run = value.run;
+            let content = String::new();
+            found.push(Stretch { run, start: place, count: 0, measurements: 0, content });
         }
-        Ok(measurements)
-    }
-
-    fn content_of(&self, key: &RunKey, values: &[Value]) -> String {
-        use sha2::{Digest as _, Sha256};
-
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{key:?}"));
-        for value in values {
-            let series = &self.series[value.series as usize];
-            hasher.update(series.benchmark.as_str());
-            hasher.update([0]);
-            hasher.update(series.metric.as_str());
-            hasher.update([0]);
-            hasher.update(value.sample.iterations.to_le_bytes());
-            hasher.update(value.sample.total.to_le_bytes());
+        let series = &filed.series[value.series as usize];
+        index = if same_series { index + 1 } else { 0 };
+        check(series, value.sample, index).map_err(|source| filed.refused(series, source))?;
+        if let Some(last) = found.last_mut() {
+            last.count += 1;
+            last.measurements += usize::from(!same_series);
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hasher.update(series.benchmark.as_str());
+        hasher.update([0]);
+        hasher.update(series.metric.as_str());
+        hasher.update([0]);
+        hasher.update(value.sample.iterations.to_le_bytes());
+        hasher.update(value.sample.total.to_le_bytes());
+        previous = Some(value);
     }
+    if let Some(last) = found.last_mut() {
+        last.content = hexadecimal(&hasher.finalize());
+    }
+    Ok(found)
+}
+
+fn check(series: &Series, sample: Sample, index: usize) -> Result<(), InvalidSamples> {
+    sample.check(index)?;
+    if series.metric.is_time() && sample.total == 0.0 {
+        return Err(InvalidSamples::ZeroTime { index });
+    }
+    Ok(())
+}
+
+fn hexadecimal(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

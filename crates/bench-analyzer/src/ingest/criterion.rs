@@ -34,7 +34,7 @@ pub enum Wanted {
 }
 
 /// What a Criterion folder held.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct CriterionRuns {
     /// The runs: the current one first, then earlier ones and baselines.
     pub runs: Vec<RunDraft>,
@@ -164,13 +164,20 @@ fn draft(
             let time = Digest::of(&[], &result.series, &result.samples);
             let context = time.to_string();
             let digest = Digest::of(&[&context], &series, &samples);
-            measurements.push(MeasurementDraft { series, samples, throughput: Vec::new(), digest });
+            measurements.push(MeasurementDraft {
+                series,
+                samples,
+                throughput: Vec::new(),
+                estimates: Vec::new(),
+                digest,
+            });
         }
         let digest = Digest::of(&[], &result.series, &result.samples);
         measurements.push(MeasurementDraft {
             series: result.series,
             samples: result.samples,
             throughput: result.throughput,
+            estimates: result.estimates,
             digest,
         });
     }
@@ -184,6 +191,6 @@ fn draft(
         imported_at: None,
         revision: environment.revision_at(measured_at),
         fingerprint: environment.fingerprint.clone(),
-        measurements,
+        measurements: measurements.into(),
     }
 }

@@ -6,7 +6,8 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
 use super::digest::Digest;
-use crate::model::{BaselineName, Fingerprint, Revision, Samples, Series, Throughput};
+use super::measurements::Measurements;
+use crate::model::{BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput};
 
 /// One series of one run, read but not stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub struct MeasurementDraft {
     pub samples: Samples,
     /// The work of one iteration.
     pub throughput: Vec<Throughput>,
+    /// What the tool that measured estimated itself.
+    pub estimates: Vec<Estimate>,
     /// Tells whether this very measurement is stored already.
     pub digest: Digest,
 }
@@ -36,7 +39,7 @@ pub enum RunRole {
 }
 
 /// One run, read but not stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RunDraft {
     /// What it is to become.
     pub role: RunRole,
@@ -58,7 +61,7 @@ pub struct RunDraft {
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
     /// What it measured.
-    pub measurements: Vec<MeasurementDraft>,
+    pub measurements: Measurements,
 }
 
 /// A change that was accepted elsewhere.
@@ -75,7 +78,7 @@ pub struct BlessingDraft {
 }
 
 /// Everything that one import stores, or nothing of it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct ImportBatch {
     /// The runs.
     pub runs: Vec<RunDraft>,

@@ -3,10 +3,12 @@
 mod bencher;
 mod cargo_criterion;
 mod csv;
+mod elements;
 mod go;
 mod google;
 mod hyperfine;
 mod jmh;
+mod lines;
 mod pytest;
 
 use std::fmt;
@@ -188,13 +190,15 @@ fn is_json_with(head: &str, start: char, keys: &[&str]) -> bool {
 }
 
 fn json<T: DeserializeOwned>(input: &mut dyn BufRead) -> Result<T, Complaint> {
-    serde_json::from_reader(input).map_err(|error| {
-        if error.is_eof() {
-            Complaint(format!("it ends too early ({error})"))
-        } else {
-            Complaint::from(error)
-        }
-    })
+    serde_json::from_reader(input).map_err(cut_off_or_wrong)
+}
+
+fn cut_off_or_wrong(error: serde_json::Error) -> Complaint {
+    if error.is_eof() {
+        Complaint(format!("it ends too early ({error})"))
+    } else {
+        Complaint::from(error)
+    }
 }
 
 /// Nanoseconds in a unit of time; `None` if it is none.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::estimate::Estimate;
 use super::run::{Run, RunId};
 use super::samples::Samples;
 use super::series::{Series, Throughput};
@@ -26,6 +27,8 @@ pub struct BenchmarkResult {
     pub series: Series,
     /// The work of one iteration, in the newest run.
     pub throughput: Vec<Throughput>,
+    /// What the tool that measured estimated itself, in the newest run.
+    pub estimates: Vec<Estimate>,
     /// One measurement a run, oldest first.
     pub measurements: Vec<Measurement>,
 }
@@ -72,6 +75,7 @@ impl BenchmarkResults {
             None => self.results.entry(series.clone()).or_insert_with(|| BenchmarkResult {
                 series: series.clone(),
                 throughput: Vec::new(),
+                estimates: Vec::new(),
                 measurements: Vec::new(),
             }),
         };

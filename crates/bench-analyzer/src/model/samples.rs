@@ -18,6 +18,24 @@ impl Sample {
         let iterations = self.iterations as f64;
         self.total / iterations
     }
+
+    /// Whether this can have been measured. `index` is its place among others.
+    ///
+    /// # Errors
+    /// Refuses whatever is not a finite, non-negative total over at least one iteration.
+    pub fn check(self, index: usize) -> Result<(), InvalidSamples> {
+        let Self { iterations, total } = self;
+        if !total.is_finite() {
+            return Err(InvalidSamples::NotFinite { index, total });
+        }
+        if total < 0.0 {
+            return Err(InvalidSamples::Negative { index, total });
+        }
+        if iterations == 0 {
+            return Err(InvalidSamples::NoIterations { index });
+        }
+        Ok(())
+    }
 }
 
 /// At least one sample, all of them finite and not negative, in the order they were taken.
@@ -71,16 +89,8 @@ impl Samples {
         if samples.is_empty() {
             return Err(InvalidSamples::Empty);
         }
-        for (index, &Sample { iterations, total }) in samples.iter().enumerate() {
-            if !total.is_finite() {
-                return Err(InvalidSamples::NotFinite { index, total });
-            }
-            if total < 0.0 {
-                return Err(InvalidSamples::Negative { index, total });
-            }
-            if iterations == 0 {
-                return Err(InvalidSamples::NoIterations { index });
-            }
+        for (index, sample) in samples.iter().enumerate() {
+            sample.check(index)?;
         }
         Ok(Self(samples))
     }

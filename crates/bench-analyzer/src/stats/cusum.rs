@@ -118,6 +118,25 @@ mod tests {
         assert!(midranks(&[]).is_empty());
     }
 
+    /// SciPy 1.17: `rankdata`.
+    #[test]
+    fn ranks_agree_with_scipy() {
+        let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0];
+        let expected = [4.5, 1.5, 6.0, 1.5, 8.0, 11.0, 3.0, 10.0, 8.0, 4.5, 8.0];
+        assert_eq!(midranks(&values), expected);
+    }
+
+    /// statsmodels 0.15: `acf(y, nlags=1)` gives 0.05445134575569361, before Kendall's correction
+    /// `(n r + 1) / (n - 4)`.
+    #[test]
+    fn autocorrelation_agrees_with_statsmodels() {
+        let values = [0.3, -0.2, 0.5, 0.4, -0.1, -0.6, -0.3, 0.2, 0.1, -0.4, 0.35, 0.15];
+        let mean = crate::stats::summary::mean(&values);
+        let residuals: Vec<f64> = values.iter().map(|value| value - mean).collect();
+        let expected = (12.0 * 0.054_451_345_755_693_61 + 1.0) / 8.0;
+        assert!((lag_one_autocorrelation(&residuals) - expected).abs() < 1e-12);
+    }
+
     #[test]
     fn the_split_is_where_the_level_changes() {
         let scores = midranks(&[1.0, 2.0, 1.5, 1.2, 9.0, 9.5, 9.1, 9.2, 9.3]);

@@ -66,6 +66,12 @@ impl Difference {
         (self.log_ratio - half, self.log_ratio + half)
     }
 
+    /// The same difference, known so many times less precisely.
+    #[must_use]
+    pub fn widened_by(self, factor: f64) -> Self {
+        Self { standard_error: self.standard_error * factor, ..self }
+    }
+
     /// The same difference seen with the common shift of all benchmarks taken away.
     pub fn without_shift(self, shift: f64) -> Self {
         Self { log_ratio: self.log_ratio - shift, ..self }

@@ -39,13 +39,48 @@ fn ascending(p_values: &[f64]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// R 4: `p.adjust(c(.01, .02, .03, .04, .05, .2), "BH")` and `"holm"`.
+    use proptest::prelude::*;
+
+    fn close(left: &[f64], right: &[f64]) -> bool {
+        left.iter().zip(right).all(|(left, right)| (left - right).abs() < 1e-12)
+    }
+
+    /// statsmodels 0.15: `multipletests(p, method="fdr_bh")` and `method="holm"`; the first also
+    /// SciPy 1.17, `false_discovery_control`.
     #[test]
-    fn adjustments_agree_with_r() {
+    fn adjustments_agree_with_statsmodels_also_on_ties() {
+        let p_values = [0.0001, 0.3, 0.012, 0.8, 0.012, 0.049, 0.0004, 0.9];
+        let discovery = [0.0008, 0.4, 0.024, 0.9, 0.024, 0.0784, 0.0016, 0.9];
+        let family = [0.0008, 0.9, 0.072, 1.0, 0.072, 0.196, 0.0028, 1.0];
+        assert!(close(&benjamini_hochberg(&p_values), &discovery));
+        assert!(close(&holm(&p_values), &family));
+    }
+
+    proptest! {
+        #[test]
+        fn adjusting_keeps_the_order_and_never_makes_a_p_value_smaller(
+            p_values in proptest::collection::vec(0.0_f64..=1.0, 0..40),
+        ) {
+            let (discovery, family) = (benjamini_hochberg(&p_values), holm(&p_values));
+            for (index, p_value) in p_values.iter().enumerate() {
+                prop_assert!(*p_value <= discovery[index] + 1e-12);
+                // Controlling any false one asks for more than controlling their share.
+                prop_assert!(discovery[index] <= family[index] + 1e-12);
+                prop_assert!(family[index] <= 1.0);
+                for (other, larger) in p_values.iter().enumerate() {
+                    if p_value < larger {
+                        prop_assert!(discovery[index] <= discovery[other] + 1e-12);
+                        prop_assert!(family[index] <= family[other] + 1e-12);
+                    }
+                }
+            }
+        }
+    }
+
+    /// statsmodels 0.15, as above; R documents the same for `p.adjust`.
+    #[test]
+    fn adjustments_of_equal_steps_agree_with_statsmodels() {
         let p_values = [0.01, 0.02, 0.03, 0.04, 0.05, 0.2];
-        let close = |left: &[f64], right: &[f64]| {
-            left.iter().zip(right).all(|(left, right)| (left - right).abs() < 1e-12)
-        };
         assert!(close(&benjamini_hochberg(&p_values), &[0.06, 0.06, 0.06, 0.06, 0.06, 0.2]));
         assert!(close(&holm(&p_values), &[0.06, 0.1, 0.12, 0.12, 0.12, 0.2]));
     }

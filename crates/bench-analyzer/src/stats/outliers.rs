@@ -87,6 +87,15 @@ mod tests {
         assert_eq!(counts.total(), 3);
     }
 
+    /// By hand from SciPy 1.17's `median_abs_deviation(x, scale="normal")`, 1.482602218505602, and
+    /// the median 8.625.
+    #[test]
+    fn scores_agree_with_scipys_scale() {
+        let scores = modified_z_scores(&[12.5, 3.0, 8.25, 9.0, 100.0, 7.5, 8.0, 9.5]);
+        assert!((scores[0] - 3.875 / 1.482_602_218_505_602).abs() < 1e-12);
+        assert!((scores[4] - 91.375 / 1.482_602_218_505_602).abs() < 1e-12);
+    }
+
     #[test]
     fn a_far_value_stands_out_and_a_constant_list_does_not() {
         let scores = modified_z_scores(&[10.0, 10.1, 9.9, 10.05, 9.95, 14.0]);

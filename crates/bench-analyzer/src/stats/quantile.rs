@@ -81,6 +81,55 @@ mod tests {
         assert!(median(&mut []).is_nan());
     }
 
+    const VALUES: [f64; 8] = [12.5, 3.0, 8.25, 9.0, 100.0, 7.5, 8.0, 9.5];
+
+    /// NumPy 2.4: `quantile(x, q, method="averaged_inverted_cdf")`; SciPy 1.17:
+    /// `median_abs_deviation(x)`, and with `scale="normal"`.
+    #[test]
+    fn quantiles_agree_with_numpy_and_scipy() {
+        let weighted = Weighted::new(VALUES.iter().map(|&value| (value, 1.0)).collect());
+        let expected = [
+            (0.0, 3.0),
+            (0.1, 3.0),
+            (0.25, 7.75),
+            (0.5, 8.625),
+            (0.75, 11.0),
+            (0.9, 100.0),
+            (1.0, 100.0),
+        ];
+        for (fraction, expected) in expected {
+            assert_eq!(weighted.quantile(fraction), expected, "at {fraction}");
+        }
+        let deviation = median_absolute_deviation(&VALUES, median(&mut VALUES.to_vec()));
+        assert_eq!(deviation, 1.0);
+        assert!((MAD_TO_SIGMA * deviation - 1.482_602_218_505_602).abs() < 1e-15);
+    }
+
+    /// NumPy 2.4: `quantile(x, q, method="inverted_cdf", weights=w)` away from ties.
+    #[test]
+    fn weighted_quantiles_agree_with_numpy() {
+        let weights = [1.0, 2.0, 3.0, 1.0, 1.0, 2.0, 5.0, 1.0];
+        let weighted = Weighted::new(VALUES.into_iter().zip(weights).collect());
+        for (fraction, expected) in [(0.1, 3.0), (0.3, 8.0), (0.5, 8.0), (0.7, 8.25), (0.9, 12.5)] {
+            assert_eq!(weighted.quantile(fraction), expected, "at {fraction}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn quantiles_grow_and_follow_a_change_of_units(
+            values in proptest::collection::vec((0.1_f64..1e6, 1.0_f64..9.0), 1..30),
+            low in 0.0_f64..1.0, high in 0.0_f64..1.0,
+        ) {
+            let weighted = Weighted::new(values.clone());
+            let scaled = values.iter().map(|&(value, weight)| (value * 4.0, weight)).collect();
+            let scaled = Weighted::new(scaled);
+            let (low, high) = (low.min(high), low.max(high));
+            proptest::prop_assert!(weighted.quantile(low) <= weighted.quantile(high));
+            proptest::prop_assert_eq!(weighted.quantile(low) * 4.0, scaled.quantile(low));
+        }
+    }
+
     #[test]
     fn a_heavy_value_is_the_median() {
         let values = Weighted::new(vec![(1.0, 1.0), (5.0, 10.0), (9.0, 1.0)]);

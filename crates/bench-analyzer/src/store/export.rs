@@ -76,7 +76,9 @@ impl Store {
         .await
         .map_err(failed)?;
         let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-        let mut throughput = self.throughput(&format!("[{}]", ids.join(","))).await?;
+        let ids = format!("[{}]", ids.join(","));
+        let mut throughput = self.throughput(&ids).await?;
+        let mut estimates = self.estimates(&ids).await?;
         rows.into_iter()
             .map(|row| {
                 let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
@@ -85,6 +87,7 @@ impl Store {
                     digest: self.digest(&row.digest)?,
                     series,
                     throughput: throughput.remove(&row.id).unwrap_or_default(),
+                    estimates: estimates.remove(&row.id).unwrap_or_default(),
                     samples: codec::decode(&row.data).map_err(|e| self.corrupt(e.to_string()))?,
                 })
             })

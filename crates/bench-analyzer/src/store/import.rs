@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Store, codec};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
 use crate::stats::summary::Summary;
@@ -67,10 +67,27 @@ impl Store {
         let mut transaction =
             self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let mut writer = Writer::new(&mut transaction, now).await.map_err(&failed)?;
-        writer.write(batch, destination).await.map_err(&failed)?;
+        writer.write(batch, destination).await.map_err(|error| match error {
+            WriteError::Refused(source) => failed(source),
+            WriteError::Unreadable(error) => error,
+        })?;
         let outcome = writer.outcome;
         transaction.commit().await.map_err(&failed)?;
         Ok(outcome)
+    }
+}
+
+/// Why an import cannot go on.
+enum WriteError {
+    /// The database refused.
+    Refused(sqlx::Error),
+    /// What is to be stored could not be read.
+    Unreadable(Error),
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Refused(error)
     }
 }
 
@@ -99,7 +116,11 @@ impl<'t> Writer<'t> {
         Ok(Self { connection, now, series, outcome: ImportOutcome::default() })
     }
 
-    async fn write(&mut self, batch: &ImportBatch, destination: &Destination) -> sqlx::Result<()> {
+    async fn write(
+        &mut self,
+        batch: &ImportBatch,
+        destination: &Destination,
+    ) -> Result<(), WriteError> {
         let mut set = match destination {
             Destination::LatestSet => self.latest_set().await?,
             Destination::NewSet | Destination::Baseline(..) => None,
@@ -113,14 +134,17 @@ impl<'t> Writer<'t> {
                         Some(group) => groups.entry(group).or_default(),
                         None => &mut set,
                     };
-                    let stored = self.run(run, set).await?;
-                    if run.role == RunRole::Current {
-                        current.extend(stored);
+                    let named = matches!(destination, Destination::Baseline(..));
+                    if named && run.role == RunRole::Current {
+                        self.run(run, set, Some(&mut current)).await?;
+                    } else {
+                        self.run(run, set, None).await?;
                     }
                 }
-                RunRole::Earlier => drop(self.run(run, &mut None).await?),
+                RunRole::Earlier => self.run(run, &mut None, None).await?,
                 RunRole::Mirror(name) => {
-                    let stored = self.run(run, &mut None).await?;
+                    let mut stored = Vec::new();
+                    self.run(run, &mut None, Some(&mut stored)).await?;
                     self.mirror(name, &stored).await?;
                 }
             }
@@ -137,11 +161,17 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    /// Stores what is new of a run; makes the run and its set only if anything is.
-    async fn run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<Vec<Stored>> {
+    /// Stores what is new of a run; makes the run and its set only if anything is. Where each
+    /// measurement is goes to `places`, if anybody wants to know.
+    async fn run(
+        &mut self,
+        draft: &RunDraft,
+        set: &mut Option<i64>,
+        mut places: Option<&mut Vec<Stored>>,
+    ) -> Result<(), WriteError> {
         let mut run = None;
-        let mut stored = Vec::with_capacity(draft.measurements.len());
-        for measurement in &draft.measurements {
+        for measurement in draft.measurements.iter() {
+            let measurement = measurement.map_err(WriteError::Unreadable)?;
             let series = self.series_id(&measurement.series).await?;
             let digest = measurement.digest.as_bytes();
             let known = sqlx::query_scalar!("SELECT id FROM measurements WHERE digest = ?", digest)
@@ -156,11 +186,13 @@ impl<'t> Writer<'t> {
                     Some(run) => run,
                     None => *run.insert(self.insert_run(draft, set).await?),
                 };
-                self.insert_measurement(run, series, measurement).await?
+                self.insert_measurement(run, series, &measurement).await?
             };
-            stored.push(Stored { series, measurement: id });
+            if let Some(places) = &mut places {
+                places.push(Stored { series, measurement: id });
+            }
         }
-        Ok(stored)
+        Ok(())
     }
 
     async fn insert_run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<i64> {
@@ -237,6 +269,21 @@ impl<'t> Writer<'t> {
                 id,
                 kind,
                 amount,
+            )
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        for estimate in &draft.estimates {
+            let statistic = estimate.statistic.as_str();
+            sqlx::query!(
+                "INSERT OR IGNORE INTO estimates (measurement_id, statistic, point, low, high, level)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+                id,
+                statistic,
+                estimate.point,
+                estimate.low,
+                estimate.high,
+                estimate.level,
             )
             .execute(&mut *self.connection)
             .await?;

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Store, codec};
 use crate::error::{Error, Result};
 use crate::model::{
-    BenchmarkId, BenchmarkResults, Direction, Fingerprint, History, HistoryPoint, Measurement,
-    Metric, Revision, Run, RunId, Selector, Series, Throughput, ThroughputKind, Unit,
+    BenchmarkId, BenchmarkResults, Direction, Estimate, Fingerprint, History, HistoryPoint,
+    Measurement, Metric, Revision, Run, RunId, Selector, Series, Statistic, Throughput,
+    ThroughputKind, Unit,
 };
 use crate::stats::summary::Summary;
 
@@ -40,6 +41,7 @@ impl Store {
         .map_err(&failed)?;
         let mut runs = BTreeSet::new();
         let mut throughput = self.throughput(&members).await?;
+        let mut estimates = self.estimates(&members).await?;
         for row in rows {
             let series = series(row.benchmark, row.metric, row.unit, &row.direction)
                 .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
@@ -54,10 +56,11 @@ impl Store {
             };
             runs.insert(row.run_id);
             results.add(&series, Measurement { run: RunId(row.run_id), summary, samples });
-            if let Some(throughput) = throughput.remove(&row.id)
-                && let Some(result) = results.results.get_mut(&series)
-            {
-                result.throughput = throughput;
+            if let Some(result) = results.results.get_mut(&series) {
+                if let Some(throughput) = throughput.remove(&row.id) {
+                    result.throughput = throughput;
+                }
+                result.estimates = estimates.remove(&row.id).unwrap_or_default();
             }
         }
         results.runs = self.runs_of(&runs).await?;
@@ -183,6 +186,34 @@ impl Store {
             throughput.entry(row.measurement_id).or_default().push(Throughput { kind, amount });
         }
         Ok(throughput)
+    }
+
+    pub(super) async fn estimates(&mut self, members: &str) -> Result<HashMap<i64, Vec<Estimate>>> {
+        let failed = self.failed();
+        let rows = sqlx::query!(
+            "SELECT measurement_id, statistic, point, low, high, level FROM estimates
+             WHERE measurement_id IN (SELECT value FROM json_each(?))",
+            members,
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
+        let mut estimates: HashMap<i64, Vec<Estimate>> = HashMap::new();
+        for row in rows {
+            let statistic = Statistic::parse(&row.statistic)
+                .ok_or_else(|| self.corrupt(format!("the statistic `{}`", row.statistic)))?;
+            let estimate = Estimate {
+                statistic,
+                point: row.point,
+                low: row.low,
+                high: row.high,
+                level: row.level,
+            };
+            estimates.entry(row.measurement_id).or_default().push(estimate);
+        }
+        // In the order that the tool writes, not the alphabet's.
+        estimates.values_mut().for_each(|all| all.sort_by_key(|one| one.statistic));
+        Ok(estimates)
     }
 
     async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {

@@ -199,6 +199,82 @@ fn every_kind_of_throughput_is_kept() {
     }
 }
 
+/// Folders that Criterion 0.5.1, 0.6.0, 0.7.0 and 0.8 wrote, each from the same benchmarks.
+#[test]
+fn folders_of_every_version_are_read() {
+    for version in ["0.5", "0.6", "0.7", "0.8"] {
+        let workspace = Workspace::new();
+        let folder = format!("{}/tests/fixtures/criterion-{version}", env!("CARGO_MANIFEST_DIR"));
+        workspace.run(&["import", &folder], 0);
+        let report = workspace.run(&["report", "--format", "json"], 0).json();
+        let measured = report["measured"].as_array().unwrap();
+        let throughput = |name: &str| {
+            let found = measured.iter().find(|one| one["benchmark"] == name);
+            found.unwrap_or_else(|| panic!("{version}: no {name}"))["throughput"].to_string()
+        };
+        assert!(measured.iter().all(|one| one["samples"] == 10), "{version}: {measured:?}");
+        assert_eq!(throughput("plain"), "[]");
+        assert_eq!(throughput("flat/slow"), "[]");
+        assert_eq!(throughput("names/with: odd*characters?/function/10"), "[]");
+        let bytes = r#"[{"amount":1024,"kind":"bytes"}]"#;
+        assert_eq!(throughput("throughput/bytes"), bytes);
+        let decimal = r#"[{"amount":1000,"kind":"bytes_decimal"}]"#;
+        assert_eq!(throughput("throughput/bytes_decimal"), decimal);
+        let elements = r#"[{"amount":64,"kind":"elements"}]"#;
+        assert_eq!(throughput("throughput/elements"), elements);
+        if version >= "0.7" {
+            assert_eq!(throughput("throughput/bits"), r#"[{"amount":512,"kind":"bits"}]"#);
+        }
+        if version >= "0.8" {
+            let both = r#"[{"amount":64,"kind":"bytes"},{"amount":8,"kind":"elements"}]"#;
+            assert_eq!(throughput("throughput/elements_and_bytes"), both);
+        }
+        let saved = workspace.run(&["baseline", "list", "--format", "json"], 0).json();
+        assert_eq!((&saved[0]["name"], &saved[0]["benchmarks"]), (&"saved".into(), &1.into()));
+    }
+}
+
+#[test]
+fn criterions_own_estimates_are_kept_beside_ours() {
+    let workspace = Workspace::new();
+    let folder = format!("{}/tests/fixtures/criterion-0.8", env!("CARGO_MANIFEST_DIR"));
+    workspace.run(&["import", &folder], 0);
+    let estimates = |workspace: &Workspace| {
+        let report = workspace.run(&["report", "--format", "json"], 0).json();
+        let all = report["measured"].as_array().unwrap();
+        all.iter().find(|one| one["benchmark"] == "plain").unwrap()["estimates"].clone()
+    };
+    let found = estimates(&workspace);
+    let text = std::fs::read_to_string(format!("{folder}/plain/new/estimates.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let names: Vec<_> = found.as_array().unwrap().iter().map(|one| &one["statistic"]).collect();
+    assert_eq!(names, ["mean", "median", "median_abs_dev", "slope", "std_dev"]);
+    assert_eq!(found[3]["point"], written["slope"]["point_estimate"]);
+    assert_eq!(found[3]["low"], written["slope"]["confidence_interval"]["lower_bound"]);
+    let exported = workspace.run(&["export"], 0).stdout;
+    std::fs::write(workspace.path().join("all.json"), &exported).unwrap();
+    workspace.run(&["--db", "other.db", "import", "all.json"], 0);
+    assert!(workspace.run(&["--db", "other.db", "export"], 0).stdout == exported);
+}
+
+#[test]
+fn estimates_of_other_samples_are_left_out_and_said_to_be() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    let fixture = format!("{}/tests/fixtures/criterion-0.8/plain/new", env!("CARGO_MANIFEST_DIR"));
+    let path = criterion.saved("a", "new").join("estimates.json");
+    std::fs::copy(format!("{fixture}/estimates.json"), &path).unwrap();
+    let finished = workspace.run(&["import"], 0);
+    assert!(finished.stderr.contains("does not belong to the samples"), "{}", finished.stderr);
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    assert_eq!(report["measured"][0]["estimates"].to_string(), "[]");
+    std::fs::write(&path, "{\"mean\":").unwrap();
+    let finished = workspace.run(&["import"], 3);
+    assert!(finished.stderr.contains("estimates.json"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
+}
+
 #[test]
 fn resources_beside_the_samples_are_compared_apart() {
     let workspace = Workspace::new();

@@ -1,5 +1,5 @@
-//! The files of other tools. The fixtures are real outputs, shortened; only JMH's is written
-//! after its documentation.
+//! The files of other tools. The fixtures are real outputs of each of them, shortened where they
+//! repeat themselves, and without the paths of the machine that made them.
 
 use std::collections::BTreeMap;
 
@@ -73,40 +73,63 @@ fn libtest_bencher() {
 }
 
 #[test]
-fn jmh_forks_are_replicate_runs() {
+fn libtest_pads_names_and_writes_fractions() {
+    let all = measured(&fixture("libtest.txt"));
+    assert_close(all["tests::large time"].0, 842.25);
+    assert_close(all["tests::nothing time"].0, 0.27);
+    assert_eq!(all.len(), 3, "{all:?}");
+}
+
+/// Everything that a report says about one benchmark.
+fn measured_benchmark(report: &serde_json::Value, name: &str) -> serde_json::Value {
+    let all = report["measured"].as_array().unwrap();
+    let found = all.iter().find(|one| one["benchmark"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {all:?}")).clone()
+}
+
+fn imported(file: &str) -> serde_json::Value {
     let workspace = Workspace::new();
-    workspace.run(&["import", &fixture("jmh.json")], 0);
-    let report = workspace.run(&["report", "--format", "json"], 0).json();
-    let find = |name: &str| {
-        let all = report["measured"].as_array().unwrap();
-        all.iter().find(|one| one["benchmark"] == name).unwrap().clone()
-    };
-    let average = find("org.sample.Sums.average:size=100");
-    assert_eq!(average["runs"], 2);
-    assert_close(average["value"].as_f64().unwrap(), 1500.0);
-    let rate = find("org.sample.Sums.rate");
+    workspace.run(&["import", &fixture(file)], 0);
+    workspace.run(&["report", "--format", "json"], 0).json()
+}
+
+#[test]
+fn jmh_forks_are_replicate_runs_in_every_mode() {
+    let report = imported("jmh.json");
+    let find = |name: &str| measured_benchmark(&report, &format!("org.example.Sums.{name}"));
+    let average = find("average:size=10000");
+    assert_eq!((average["runs"].as_u64(), average["samples"].as_u64()), (Some(2), Some(6)));
+    // The medians of both forks are 3025.4 and 2995.8 ns.
+    assert_close(average["value"].as_f64().unwrap(), 3010.5);
+    let rate = find("rate:size=100");
     assert_eq!(
         (rate["direction"].as_str(), rate["unit"].as_str()),
         (Some("higher"), Some("ops/s"))
     );
+    let once = find("once:size=10000 (ss)");
+    assert_close(once["value"].as_f64().unwrap(), 204_000.0 * (192_937.0 / 193_000.0));
+}
+
+/// JMH keeps a histogram of every sampled call instead of raw scores. Its mean is far from its
+/// median, because some calls were interrupted.
+#[test]
+fn jmh_histograms_count_every_call() {
+    let sampled =
+        measured_benchmark(&imported("jmh.json"), "org.example.Sums.sampled:size=100 (sample)");
+    assert_eq!(sampled["runs"], 2);
+    let value = sampled["value"].as_f64().unwrap();
+    assert!((40.0..60.0).contains(&value), "{value}");
 }
 
 #[test]
 fn cargo_criterion_messages() {
-    let workspace = Workspace::new();
-    let message = concat!(
-        r#"{"reason":"benchmark-complete","id":"group/copy","report_directory":"x","#,
-        r#""iteration_count":[10,20],"measured_values":[1000.0,2200.0],"unit":"ns","#,
-        r#""throughput":[{"per_iteration":1024,"unit":"bytes"}],"typical":null}"#,
-        "\n",
-        r#"{"reason":"group-complete","group_name":"group","benchmarks":["group/copy"]}"#,
-    );
-    std::fs::write(workspace.path().join("messages.json"), message).unwrap();
-    workspace.run(&["import", "messages.json"], 0);
-    let report = workspace.run(&["report", "--format", "json"], 0).json();
-    assert_eq!(report["measured"][0]["benchmark"], "group/copy");
-    assert_eq!(report["measured"][0]["samples"], 2);
-    assert_eq!(report["measured"][0]["throughput"][0]["amount"], 1024);
+    let report = imported("cargo-criterion.json");
+    let bytes = measured_benchmark(&report, "throughput/bytes");
+    assert_eq!(bytes["samples"], 10);
+    assert_eq!(bytes["throughput"], serde_json::json!([{"kind": "bytes", "amount": 1024}]));
+    let elements = measured_benchmark(&report, "throughput/elements");
+    assert_eq!(elements["throughput"], serde_json::json!([{"kind": "elements", "amount": 64}]));
+    measured_benchmark(&report, "names/with: odd*characters?/function/10");
 }
 
 #[test]
@@ -157,6 +180,39 @@ fn csv_direction_and_metric_are_kept() {
     let report = workspace.run(&arguments, 0).json();
     assert_eq!(report["regressions"][0]["test_name"], "a,b [rate]");
     assert_eq!(report["comparisons"][0]["replication"], "replicated");
+}
+
+#[test]
+fn a_line_that_is_no_text_is_named() {
+    let workspace = Workspace::new();
+    let path = workspace.path().join("bench.txt");
+    std::fs::write(&path, b"test a ... bench: 12 ns/iter (+/- 3)\ntest \xff ... bench\n").unwrap();
+    let finished = workspace.run(&["import", "bench.txt"], 3);
+    assert!(finished.stderr.contains("line 2: it is not UTF-8 text"), "{}", finished.stderr);
+}
+
+#[test]
+fn impossible_values_of_any_tool_are_refused_by_name() {
+    let workspace = Workspace::new();
+    let cases = [
+        ("test a ... bench: NaN ns/iter (+/- 3)", "`a`: sample 0 is NaN"),
+        ("BenchmarkA 10 -5 ns/op", "`BenchmarkA`: sample 0 is negative"),
+        ("BenchmarkA 10 0 ns/op", "`BenchmarkA`: sample 0 took no time"),
+        (r#"{"results":[{"command":"c","times":[0.1,0]}]}"#, "`c`: sample 1 took no time"),
+        (r#"{"results":[{"command":"c","times":[]}]}"#, "found no benchmark results"),
+        (r#"{"results":[{"command":"c"}]}"#, "missing field `times`"),
+        (r#"{"command":"c","results":[],"results":[]}"#, "two fields `results`"),
+        (
+            r#"{"context":{"num_cpus":1},"benchmarks":[{"name":"a","real_time":1,"time_unit":"h"}]}"#,
+            "`h` is no unit of time",
+        ),
+    ];
+    for (content, complaint) in cases {
+        std::fs::write(workspace.path().join("r.json"), content).unwrap();
+        let finished = workspace.run(&["import", "r.json"], 3);
+        assert!(finished.stderr.contains(complaint), "{content}: {}", finished.stderr);
+        assert!(finished.stderr.contains("r.json"), "{}", finished.stderr);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod exchange;
 mod formats;
 mod history;
 mod importing;
+mod limits;
 mod reporting;
 mod settings;
 mod workspace;

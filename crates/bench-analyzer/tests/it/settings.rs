@@ -87,6 +87,67 @@ fn identical_code_is_compared_with_itself() {
     assert!(finished.stderr.contains("fewer than 4"), "{}", finished.stderr);
 }
 
+#[test]
+fn aa_calibrates_the_configuration_and_keeps_the_rest_of_it() {
+    let workspace = slower();
+    let path = workspace.path().join("bench-analyzer.toml");
+    let config =
+        "# ours\nspread = 0.5 # too much\n\n[[benchmark]]\nname = \"x\"\nthreshold = 0.3\n";
+    std::fs::write(&path, config).unwrap();
+    let finished = workspace.run(&["aa", "--baseline", "main", "--save"], 0);
+    assert!(finished.stdout.contains("in time order"), "{}", finished.stdout);
+    let saved = std::fs::read_to_string(&path).unwrap();
+    assert!(saved.starts_with("# ours\nspread = 0.0"), "{saved}");
+    assert!(saved.ends_with("\n\n[[benchmark]]\nname = \"x\"\nthreshold = 0.3\n"), "{saved}");
+    workspace.run(&["report", "--baseline", "main"], 0);
+}
+
+#[test]
+fn history_follows_the_configuration() {
+    let workspace = Workspace::new();
+    let mut rows = String::from("benchmark,value,run,time\n");
+    for index in 0..60_i64 {
+        let wobble = 1.0 + ((index * 7919) % 97) as f64 / 97.0 * 0.02;
+        let level = if index < 40 { 100.0 } else { 110.0 };
+        let time = 1_700_000_000 + index * 3600;
+        for benchmark in ["core/a", "extra/b"] {
+            rows.push_str(&format!("{benchmark},{},r{index},{time}\n", level * wobble));
+        }
+    }
+    std::fs::write(workspace.path().join("history.csv"), rows).unwrap();
+    workspace.run(&["import", "history.csv"], 0);
+    let gate = ["history", "--fail-on", "regression"];
+    workspace.run(&gate, 1);
+    let path = workspace.path().join("bench-analyzer.toml");
+    let config = "[[benchmark]]\nname = \"core/*\"\nthreshold = 0.2\n\n\
+                  [[benchmark]]\nname = \"extra/*\"\ngate = false\n";
+    std::fs::write(path, config).unwrap();
+    workspace.run(&gate, 0);
+    let changed = |more: &[&str]| {
+        let arguments = [&["history", "--changed", "--format", "json"], more].concat();
+        let history = workspace.run(&arguments, 0).json();
+        let names = history["series"].as_array().unwrap().iter();
+        names.map(|one| one["benchmark"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&[]), ["extra/b"]);
+    assert_eq!(changed(&["--threshold", "0.01"]), ["core/a", "extra/b"]);
+    assert_eq!(changed(&["--threshold", "0.01", "--filter", "core"]), ["core/a"]);
+    let bless = ["bless", "core/a", "--reason", "fine", "--by", "Ada"];
+    let finished = workspace.run(&bless, 3);
+    assert!(finished.stderr.contains("no change that is not accepted"), "{}", finished.stderr);
+}
+
+#[test]
+fn every_command_explains_itself_with_examples_and_exit_codes() {
+    let workspace = Workspace::new();
+    for command in ["report", "compare", "history", "import", "bless", "export"] {
+        let help = workspace.run(&[command, "--help"], 0).stdout;
+        assert!(help.contains("Examples:"), "{command}: {help}");
+        assert!(help.contains("Exit codes:"), "{command}: {help}");
+        assert!(help.contains(&format!("bench-analyzer {command}")), "{command}: {help}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn aa_measures_with_a_command() {

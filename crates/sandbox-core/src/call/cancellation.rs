@@ -1,19 +1,55 @@
 //! Stopping a call from outside.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::handle::{CancelHandle, Registration};
 use crate::watchdog::{CallControl, StopReason, Turn};
+
+/// What a caller has said about its calls, beyond the policy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    pub(crate) cancel: Option<CancelHandle>,
+    pub(crate) time_limit: Option<Duration>,
+}
+
+impl Scope {
+    /// Waits for something that a call needs; nothing if the call is cancelled first.
+    pub(crate) async fn wait_for<T>(&self, wanted: impl Future<Output = T>) -> Option<T> {
+        match &self.cancel {
+            Some(handle) => handle.unless_cancelled(wanted).await,
+            None => Some(wanted.await),
+        }
+    }
+
+    /// The connection of a call whose future can be dropped while a guest runs.
+    pub(crate) fn droppable(&self) -> Cancellation {
+        Cancellation { state: Some(Arc::default()), ..self.undroppable() }
+    }
+
+    /// The connection of a call that runs on its caller's thread.
+    pub(crate) fn undroppable(&self) -> Cancellation {
+        Cancellation {
+            state: None,
+            handle: self.cancel.as_ref().map(|handle| Arc::new(handle.register())),
+            time_limit: self.time_limit,
+        }
+    }
+}
 
 /// Connects whoever may cancel a call with the instance that comes to run it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cancellation {
-    /// Nothing for a call that nobody can cancel, because its caller is busy running it.
+    /// Nothing for a call whose future nobody can drop, because its caller is busy running it.
     state: Option<Arc<Mutex<State>>>,
+    handle: Option<Arc<Registration>>,
+    time_limit: Option<Duration>,
 }
 
 impl Default for Cancellation {
     fn default() -> Self {
-        Self { state: Some(Arc::default()) }
+        Scope::default().droppable()
     }
 }
 
@@ -27,13 +63,14 @@ enum State {
 }
 
 impl Cancellation {
-    /// For a call that runs on its caller's thread.
-    pub(crate) const fn none() -> Self {
-        Self { state: None }
-    }
-
     /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
     pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
+        if let Some(limit) = self.time_limit {
+            control.limit_turn(limit);
+        }
+        if let Some(handle) = &self.handle {
+            handle.attach(control, turn);
+        }
         let Some(state) = &self.state else { return };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Cancelled) {
@@ -50,6 +87,20 @@ impl Cancellation {
         if let State::Running(control, turn) = std::mem::replace(&mut *state, State::Cancelled) {
             control.request_stop(turn, StopReason::Cancelled);
         }
+    }
+
+    /// How long the caller lets the call take.
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.time_limit
+    }
+
+    /// Whether the call is to stop, or not to begin.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let dropped = |state: &Arc<Mutex<State>>| {
+            matches!(*state.lock().unwrap_or_else(PoisonError::into_inner), State::Cancelled)
+        };
+        self.state.as_ref().is_some_and(dropped)
+            || self.handle.as_ref().is_some_and(|handle| handle.is_cancelled())
     }
 
     /// A guard that cancels when it is dropped.

@@ -3,8 +3,8 @@
 //! Handing a call to another thread and waiting for it costs a few hundred times what a short call costs.
 //! A long call on the caller's thread would hold up every other task there, and the caller's own timeouts.
 //! So each function is watched: it starts on worker threads, and runs on the caller's thread once it has
-//! been quick many times in a row. A function that is then caught running for a whole tick of the watchdog
-//! goes back to the workers and has to be quick for longer to return.
+//! been quick many times in a row, if that thread has a [seat](super::seat). A function that is then caught running
+//! for a whole tick of the watchdog goes back to the workers and has to be quick for longer to return.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -66,9 +66,10 @@ pub(crate) async fn on_worker<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     let callers = tokio::runtime::Handle::try_current().ok();
+    let span = tracing::Span::current();
     let work = move || {
         let _caller = super::waiting::for_caller(callers);
-        work()
+        span.in_scope(work)
     };
     match host_runtime()?.spawn_blocking(work).await {
         Ok(value) => Ok(value),

@@ -95,6 +95,11 @@ impl Blueprint {
         Self { payloads: Some(Payloads { input, output }), ..self }
     }
 
+    /// The same, of a function that may make its thread wait.
+    pub(super) fn that_waits(self) -> Self {
+        Self { waits: Waits::Yes, ..self }
+    }
+
     pub(super) fn named(self, module: String, name: String) -> Definition {
         let Self { signature, waits, payloads, make } = self;
         Definition { name: Arc::new(ImportName { module, name }), signature, waits, payloads, make }

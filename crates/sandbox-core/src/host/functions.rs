@@ -55,10 +55,12 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 /// # Time
 ///
 /// A host function counts to its guest's wall clock limit, and is never interrupted. Where it returns, a guest that
-/// is to stop is stopped. So a function that blocks for long holds its thread for so long, and the
-/// thread may be that of the caller (see [`WasmSandbox::call`](crate::WasmSandbox::call)): a function that waits for
-/// something is better an [`async_function`](Self::async_function), and one that computes for long asks
-/// [`Caller::is_stopping`](crate::Caller::is_stopping).
+/// is to stop is stopped. So a function that works for long holds its thread for so long, and asks
+/// [`Caller::is_stopping`](crate::Caller::is_stopping) meanwhile.
+///
+/// The thread may be that of an async caller (see [`WasmSandbox::call`](crate::WasmSandbox::call)). So a function that
+/// waits for something is an [`async_function`](Self::async_function), or at least a
+/// [`blocking_function`](Self::blocking_function): modules that import one of these run on worker threads only.
 ///
 /// # Calls back into sandboxes
 ///
@@ -67,6 +69,9 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 /// [`InstanceMode::Fresh`](crate::InstanceMode::Fresh) there may be one; else the call fails at once with
 /// [`SandboxError::NestedCall`](crate::SandboxError::NestedCall) rather than wait for itself. Only
 /// calls made from the function's own thread can be told from others.
+///
+/// A guest that is called and awaited by an async function is stopped with the call that waits for it. One that is
+/// called with `call_blocking` runs until its own limit.
 #[derive(Clone, Default)]
 pub struct HostFunctions {
     /// By module and name.
@@ -96,11 +101,27 @@ impl HostFunctions {
         self.with(module.into(), name.into(), function.into_blueprint())
     }
 
+    /// Adds a function that may block its thread: that reads files, takes locks that others hold for long, or blocks on
+    /// a future.
+    ///
+    /// It is the same as [`function`](Self::function), but that its thread is never that of an async caller. It holds
+    /// a worker thread while it blocks, and cannot be stopped; an
+    /// [`async_function`](Self::async_function) can.
+    pub fn blocking_function<Kind, Arguments, Outcome>(
+        self,
+        module: impl Into<String>,
+        name: impl Into<String>,
+        function: impl IntoHostFunction<Kind, Arguments, Outcome>,
+    ) -> Self {
+        self.with(module.into(), name.into(), function.into_blueprint().that_waits())
+    }
+
     /// Adds an async function.
     ///
     /// The guest waits for the future, and its thread with it. That is never the thread of an async caller: a
     /// module that imports an async function runs on worker threads only. When the call is stopped (by its wall clock
-    /// limit, or because its caller dropped it), so is the waiting: the future is dropped where it is.
+    /// limit, or because its caller dropped it), so is the waiting: the future is dropped where it is. At most 512
+    /// guests of a process run or wait at once; further calls begin when one of them has ended.
     ///
     /// The future is polled in the context of the tokio runtime that the caller of
     /// [`WasmSandbox::call`](crate::WasmSandbox::call) is on. Without one, it has the library's own, which has timers and

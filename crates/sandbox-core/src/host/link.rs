@@ -10,6 +10,7 @@ use super::binding::HostBinding;
 use super::caller::Caller;
 use super::failure::{ImportName, Unwound};
 use super::numbers::BoxedError;
+use super::values::NAMESPACE;
 use crate::watchdog::CallControl;
 
 /// The host functions' state of one instance.
@@ -52,7 +53,8 @@ impl HostLink {
         let environment = FunctionEnv::new(store, ());
         for definition in self.binding.functions() {
             let name = Arc::clone(&definition.name);
-            let site = Site { link: Arc::clone(self), name };
+            let weight = u64::from(name.module != NAMESPACE);
+            let site = Site { link: Arc::clone(self), name, weight };
             let function = (definition.make)(store, &environment, site);
             imports.define(&definition.name.module, &definition.name.name, function);
         }
@@ -63,6 +65,8 @@ impl HostLink {
 pub(crate) struct Site {
     link: Arc<HostLink>,
     name: Arc<ImportName>,
+    /// What a call adds to the count: nothing, if it only fetches what another brought.
+    weight: u64,
 }
 
 impl Site {
@@ -74,7 +78,8 @@ impl Site {
     ) -> Result<T, Unwound> {
         let link = &*self.link;
         // One thread at a time runs the guest, so this needs no exchange.
-        link.calls.store(link.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        let calls = link.calls.load(Ordering::Relaxed).wrapping_add(self.weight);
+        link.calls.store(calls, Ordering::Relaxed);
         // Before: a guest that is to stop has no effects any more. After: nor does it go on computing, should
         // the interrupt have come while the host ran, where it unwinds nothing.
         if link.control.stop_reason().is_some() {

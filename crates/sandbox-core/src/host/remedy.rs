@@ -73,7 +73,7 @@ fn remedy(binding: &HostBinding, module: &str, name: &str, ty: &ExternType) -> S
             );
         }
     }
-    if wasi::is_wasi_namespace(module) {
+    if wasi::is_namespace_served(module) {
         return "WASI preview 1 has no such function; check how the guest was built".to_owned();
     }
     let register = match binding.module().declared_import(module, name) {

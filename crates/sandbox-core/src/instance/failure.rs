@@ -17,10 +17,15 @@ type WasmerTrap = wasmer::sys::vm::TrapCode;
 
 impl Instance {
     /// What a guest that was unwound did.
-    pub(super) fn runtime_failure(&self, function: &str, error: RuntimeError) -> SandboxError {
+    pub(super) fn runtime_failure(&mut self, function: &str, error: RuntimeError) -> SandboxError {
         // A guest that was interrupted comes back with the trap by which it was unwound.
         if self.control.stop_reason().is_some() {
             return self.stopped(function);
+        }
+        if let Some(limit) = self.policy.fuel
+            && self.fuel.as_ref().is_some_and(|fuel| fuel.is_exhausted(self.guest.store()))
+        {
+            return SandboxError::OutOfFuel { function: function.to_owned(), limit };
         }
         if let Some(code) = crate::wasi::exit_code(&error) {
             return SandboxError::Exited { function: function.to_owned(), code };
@@ -36,6 +41,11 @@ impl Instance {
         }
         if let Some(message) = self.panic_message(function) {
             return SandboxError::GuestPanic { function: function.to_owned(), message };
+        }
+        if let Some(capability) = self.refusals.take_capability() {
+            let remedy = crate::wasi::NETWORK_REMEDY.to_owned();
+            let function = function.to_owned();
+            return SandboxError::CapabilityDenied { function, capability, remedy };
         }
         SandboxError::Trap {
             function: function.to_owned(),
@@ -57,7 +67,7 @@ impl Instance {
     }
 
     /// Why there is no instance.
-    pub(super) fn instantiation_failure(&self, error: InstantiationError) -> SandboxError {
+    pub(super) fn instantiation_failure(&mut self, error: InstantiationError) -> SandboxError {
         match error {
             InstantiationError::Start(error) | InstantiationError::Link(LinkError::Trap(error)) => {
                 self.runtime_failure(INSTANTIATION, error)
@@ -124,6 +134,8 @@ fn trap_code(code: WasmerTrap) -> TrapCode {
         WasmerTrap::BadConversionToInteger => TrapCode::BadConversionToInteger,
         WasmerTrap::UnreachableCodeReached => TrapCode::Unreachable,
         WasmerTrap::UnalignedAtomic => TrapCode::UnalignedAtomic,
+        // Nobody interrupted it, or the caller would know. It is what Wasmer says of a wait that cannot be.
+        WasmerTrap::HostInterrupt => TrapCode::WaitOnUnsharedMemory,
         WasmerTrap::UncaughtException => TrapCode::UncaughtException,
         _ => TrapCode::Other,
     }

@@ -25,7 +25,7 @@ pub(super) fn resolve(
             continue;
         }
         let supplied = wasi
-            .filter(|_| wasi::is_wasi_namespace(namespace))
+            .filter(|_| wasi::is_namespace_served(namespace))
             .and_then(|offered| offered.get_export(namespace, name));
         match supplied {
             Some(supplied) => imports.define(namespace, name, supplied),

@@ -49,6 +49,10 @@ impl Template {
             );
             return Ok((Instance::create(module, policy, host, cancellation)?, None));
         }
+        if !policy.network.is_empty() {
+            tracing::debug!("sockets are not reset, and each call gets a new instance");
+            return Ok((Instance::create(module, policy, host, cancellation)?, None));
+        }
         let origin = Origin::First(method);
         let mut first =
             Instance::launch(module, policy, host, Launch::default(), origin, cancellation)?;
@@ -150,7 +154,8 @@ impl Instance {
         let engine = self.guest.store().engine().clone();
         let (policy, control, output) = (&self.policy, &self.control, &self.output);
         let module = self.module.compiled();
-        let surroundings = Surroundings { engine, module, policy, control, output };
+        let refusals = &self.refusals;
+        let surroundings = Surroundings { engine, module, policy, control, output, refusals };
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
         wasi.reset(store, instance, surroundings, remembered).map_err(|error| {
             tracing::debug!(%error, "a WASI environment could not be made anew");

@@ -67,9 +67,7 @@ pub enum ArtifactRejection {
     Altered,
 
     /// The file is genuine and was made for something else.
-    #[error(
-        "it was made for {aspect} {made_for}, and here is {here}: precompile the module for this"
-    )]
+    #[error("it was made for {aspect} {made_for}, and here is {here}: compile the module for this")]
     Incompatible {
         /// In what the two differ.
         aspect: &'static str,

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::num::NonZero;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
+use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features, Singlepass};
 use wasmer::{CompileError, Engine};
 
 use super::artifact::ArtifactRejection;
-use super::validation;
+use super::metering::Metering;
+use super::nans::CanonicalConversions;
 use crate::error::{Result, SandboxError};
-use crate::policy::SecurityPolicy;
+use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 
 /// Below this many bytes of Wasm for each thread, starting threads costs more than they save.
 const WASM_BYTES_PER_THREAD: usize = 512 * 1024;
@@ -44,6 +47,23 @@ impl fmt::Display for Compiler {
     }
 }
 
+impl Compiler {
+    /// The features that it can compile.
+    pub const fn features(self) -> WasmFeatures {
+        match self {
+            Self::Cranelift => WasmFeatures::ALL.without(WasmFeature::TailCalls),
+            Self::Singlepass => WasmFeatures::ALL
+                .without(WasmFeature::TailCalls)
+                .without(WasmFeature::Exceptions)
+                .without(WasmFeature::Simd)
+                .without(WasmFeature::RelaxedSimd)
+                .without(WasmFeature::WideArithmetic),
+            #[cfg(feature = "llvm")]
+            Self::Llvm => WasmFeatures::ALL,
+        }
+    }
+}
+
 /// All that decides, beside the module itself and the machine, what native code is made.
 ///
 /// [`CodeSettings::engine`] sees nothing else. So whatever a policy or a builder wants to change about the code has
@@ -52,69 +72,109 @@ impl fmt::Display for Compiler {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodeSettings {
     compiler: Compiler,
-    /// The WebAssembly features that the module was validated with, sorted by name.
-    wasm_features: Vec<String>,
+    /// The WebAssembly features that the module was validated with.
+    features: WasmFeatures,
+    /// Whether the code counts the work that it does.
+    metered: bool,
+    /// Whether all NaNs that are computed have the same bits.
+    canonical_nans: bool,
 }
 
 impl CodeSettings {
     /// How a module is compiled under that policy.
     pub(crate) fn new(policy: &SecurityPolicy, compiler: Compiler) -> Self {
-        Self { compiler, wasm_features: validation::feature_names(policy) }
+        Self {
+            compiler,
+            features: policy.features.intersection(compiler.features()),
+            metered: policy.fuel.is_some(),
+            canonical_nans: policy.nan_bits == NanBits::Canonical,
+        }
+    }
+
+    pub(crate) fn compiler(&self) -> Compiler {
+        self.compiler
+    }
+
+    pub(crate) fn is_metered(&self) -> bool {
+        self.metered
     }
 
     /// An engine for one module of that size.
     ///
     /// Each module has an engine of its own because an engine keeps the code of everything it ever compiled
-    /// until it is dropped itself.
+    /// until it is dropped itself. Metering is for one module too.
     pub(super) fn engine(&self, wasm_bytes: usize) -> Engine {
         let threads = threads_for(wasm_bytes);
         match self.compiler {
             Compiler::Cranelift => {
                 let mut cranelift = Cranelift::new();
-                cranelift.num_threads(threads);
-                EngineBuilder::new(cranelift).engine().into()
+                cranelift.num_threads(threads).canonicalize_nans(self.canonical_nans);
+                self.engine_of(cranelift)
             }
             Compiler::Singlepass => {
                 let mut singlepass = Singlepass::new();
                 singlepass.num_threads = threads;
-                EngineBuilder::new(singlepass).engine().into()
+                singlepass.canonicalize_nans(self.canonical_nans);
+                self.engine_of(singlepass)
             }
             #[cfg(feature = "llvm")]
             Compiler::Llvm => {
                 let mut llvm = wasmer::sys::LLVM::new();
                 llvm.num_threads(threads);
-                EngineBuilder::new(llvm).engine().into()
+                CompilerConfig::canonicalize_nans(&mut llvm, self.canonical_nans);
+                self.engine_of(llvm)
             }
         }
     }
 
+    fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
+        if self.metered {
+            compiler.push_middleware(Arc::new(Metering::default()));
+        }
+        // After metering, so that fuel is the same under every compiler.
+        if self.canonical_nans && self.compiler == Compiler::Singlepass {
+            compiler.push_middleware(Arc::new(CanonicalConversions));
+        }
+        let config: Box<dyn CompilerConfig> = Box::new(compiler);
+        EngineBuilder::new(config).set_features(Some(wasmers(self.features))).engine().into()
+    }
+
     /// Refuses code that was made under a policy that allows more than this one.
     pub(super) fn require_allowed(&self, policy: &SecurityPolicy) -> Result<(), ArtifactRejection> {
-        let wanted = Self::new(policy, self.compiler);
-        let forbidden: Vec<&str> = self
-            .wasm_features
-            .iter()
-            .filter(|feature| !wanted.wasm_features.contains(feature))
-            .map(String::as_str)
-            .collect();
+        let refused = |made_for: String, here: &str| {
+            let here = here.to_owned();
+            Err(ArtifactRejection::Incompatible { aspect: "a policy", made_for, here })
+        };
+        let forbidden = self.features.difference(policy.features);
         if !forbidden.is_empty() {
-            return Err(ArtifactRejection::Incompatible {
-                aspect: "a policy that allows",
-                made_for: forbidden.join(", "),
-                here: "one that does not".to_owned(),
-            });
+            return refused(format!("that allows {forbidden}"), "one that does not");
         }
-        // Fewer features than allowed do no harm; in all else the code must be what this policy would make.
-        let same_features = Self { wasm_features: self.wasm_features.clone(), ..wanted };
-        if *self != same_features {
-            return Err(ArtifactRejection::Incompatible {
-                aspect: "settings",
-                made_for: format!("{self:?}"),
-                here: format!("{same_features:?}"),
-            });
+        if policy.fuel.is_some() && !self.metered {
+            return refused("without a limit of fuel".to_owned(), "one with a limit");
+        }
+        if policy.nan_bits == NanBits::Canonical && !self.canonical_nans {
+            return refused("with native NaNs".to_owned(), "one with canonical NaNs");
         }
         Ok(())
     }
+}
+
+/// The features in Wasmer's terms. Those that it does not list are always on there, and are forbidden by
+/// validation alone.
+fn wasmers(features: WasmFeatures) -> Features {
+    let mut wasmers = Features::none();
+    wasmers.threads = features.contains(WasmFeature::Threads);
+    wasmers.reference_types = features.contains(WasmFeature::ReferenceTypes);
+    wasmers.simd = features.contains(WasmFeature::Simd);
+    wasmers.bulk_memory = features.contains(WasmFeature::BulkMemory);
+    wasmers.multi_value = features.contains(WasmFeature::MultiValue);
+    wasmers.tail_call = features.contains(WasmFeature::TailCalls);
+    wasmers.multi_memory = features.contains(WasmFeature::MultiMemory);
+    wasmers.exceptions = features.contains(WasmFeature::Exceptions);
+    wasmers.relaxed_simd = features.contains(WasmFeature::RelaxedSimd);
+    wasmers.extended_const = features.contains(WasmFeature::ExtendedConst);
+    wasmers.wide_arithmetic = features.contains(WasmFeature::WideArithmetic);
+    wasmers
 }
 
 /// Compiles a validated module.
@@ -123,6 +183,8 @@ pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<wasmer::Module> {
         CompileError::Wasm(wasmer::WasmError::InvalidWebAssembly { message, offset }) => {
             SandboxError::InvalidModule { message, offset }
         }
+        // Metering refuses nothing but exports with its own names.
+        CompileError::MiddlewareError(message) => SandboxError::InvalidDeclaration { message },
         CompileError::Validate(message) => SandboxError::InvalidModule { message, offset: 0 },
         other => SandboxError::Compilation { message: other.to_string() },
     })
@@ -146,14 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn code_made_with_fewer_features_than_allowed_is_accepted_and_with_more_refused() {
-        let policy = SecurityPolicy::basic();
-        let mut settings = CodeSettings::new(&policy, Compiler::Cranelift);
-        assert_eq!(settings.require_allowed(&policy), Ok(()));
-        settings.wasm_features.pop();
-        assert_eq!(settings.require_allowed(&policy), Ok(()));
-        settings.wasm_features.push("THREADS".to_owned());
-        let refusal = settings.require_allowed(&policy).unwrap_err();
-        assert!(refusal.to_string().contains("THREADS"), "{refusal}");
+    fn code_is_accepted_by_policies_that_allow_as_much_and_refused_by_stricter_ones() {
+        let basic = SecurityPolicy::basic();
+        let code = |policy: &SecurityPolicy| CodeSettings::new(policy, Compiler::Cranelift);
+        assert_eq!(code(&basic).require_allowed(&basic), Ok(()));
+        assert_eq!(code(&basic).require_allowed(&SecurityPolicy::permissive()), Ok(()));
+        assert_eq!(code(&SecurityPolicy::paranoid()).require_allowed(&basic), Ok(()));
+        for (made, here, reason) in [
+            (SecurityPolicy::permissive(), basic.clone(), "threads"),
+            (basic.clone(), basic.clone().with_fuel(1), "fuel"),
+            (basic.clone(), basic.with_nan_bits(NanBits::Canonical), "NaNs"),
+        ] {
+            let refusal = code(&made).require_allowed(&here).unwrap_err();
+            assert!(refusal.to_string().contains(reason), "{refusal}");
+        }
     }
 }

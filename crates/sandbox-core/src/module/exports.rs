@@ -7,6 +7,8 @@ use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::Payloads;
 
+use super::metering::START_EXPORT;
+
 /// The custom section in which guests declare the functions that use the exchange area.
 const DECLARATIONS: &str = "sandbox-guest";
 
@@ -152,7 +154,7 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
         .exports()
         .filter_map(|export| match export.ty() {
             ExternType::Function(ty)
-                if ![EXCHANGE_EXPORT, RESERVE_EXPORT].contains(&export.name()) =>
+                if ![EXCHANGE_EXPORT, RESERVE_EXPORT, START_EXPORT].contains(&export.name()) =>
             {
                 Some(Export {
                     name: export.name().to_owned(),

@@ -1,45 +1,117 @@
 //! Refuses what is not a module, and what the policy does not want compiled.
 
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures as Proposals};
 
+use super::Compiler;
 use crate::error::{Result, SandboxError};
-use crate::policy::SecurityPolicy;
+use crate::policy::{SecurityPolicy, WasmFeature, WasmFeatures};
 
-/// What every guest may use: the features that Wasmer's compilers all support, without threads.
-fn allowed() -> WasmFeatures {
-    WasmFeatures::MVP
-        | WasmFeatures::BULK_MEMORY
-        | WasmFeatures::EXTENDED_CONST
-        | WasmFeatures::MULTI_VALUE
-        | WasmFeatures::REFERENCE_TYPES
-        | WasmFeatures::SATURATING_FLOAT_TO_INT
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::SIMD
-        | WasmFeatures::MUTABLE_GLOBAL
+/// A feature in the terms of the parser.
+const fn proposal(feature: WasmFeature) -> Proposals {
+    match feature {
+        WasmFeature::BulkMemory => Proposals::BULK_MEMORY,
+        WasmFeature::Exceptions => Proposals::EXCEPTIONS,
+        WasmFeature::ExtendedConst => Proposals::EXTENDED_CONST,
+        WasmFeature::MultiMemory => Proposals::MULTI_MEMORY,
+        WasmFeature::MultiValue => Proposals::MULTI_VALUE,
+        WasmFeature::MutableGlobals => Proposals::MUTABLE_GLOBAL,
+        WasmFeature::ReferenceTypes => Proposals::REFERENCE_TYPES,
+        WasmFeature::RelaxedSimd => Proposals::RELAXED_SIMD,
+        WasmFeature::SaturatingFloatToInt => Proposals::SATURATING_FLOAT_TO_INT,
+        WasmFeature::SignExtension => Proposals::SIGN_EXTENSION,
+        WasmFeature::Simd => Proposals::SIMD,
+        WasmFeature::TailCalls => Proposals::TAIL_CALL,
+        WasmFeature::Threads => Proposals::THREADS,
+        WasmFeature::WideArithmetic => Proposals::WIDE_ARITHMETIC,
+    }
 }
 
-/// The features that a module may use under that policy, sorted by name.
-pub(super) fn feature_names(_policy: &SecurityPolicy) -> Vec<String> {
-    let mut names: Vec<String> = allowed().iter_names().map(|(name, _)| name.to_owned()).collect();
-    names.sort_unstable();
-    names
+fn proposals(features: WasmFeatures) -> Proposals {
+    features.iter().fold(Proposals::MVP, |all, feature| all | proposal(feature))
+}
+
+fn is_valid(wasm: &[u8], proposals: Proposals) -> bool {
+    Validator::new_with_features(proposals).validate_all(wasm).is_ok()
 }
 
 /// Checks size, form and features of a module.
-pub(super) fn check(wasm: &[u8], policy: &SecurityPolicy) -> Result<()> {
+pub(super) fn check(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<()> {
     check_size(wasm, policy)?;
-    let Err(error) = Validator::new_with_features(allowed()).validate_all(wasm) else {
-        return Ok(());
-    };
+    let allowed = proposals(policy.features.intersection(compiler.features()));
+    match Validator::new_with_features(allowed).validate_all(wasm) {
+        Ok(_) => check_memories(wasm),
+        Err(error) => Err(explain(wasm, policy, compiler, allowed, &error)),
+    }
+}
+
+/// Says what is wrong with a module that is not valid: it itself, or what it asks for.
+fn explain(
+    wasm: &[u8],
+    policy: &SecurityPolicy,
+    compiler: Compiler,
+    allowed: Proposals,
+    error: &wasmparser::BinaryReaderError,
+) -> SandboxError {
     let message = error.message().to_owned();
     let offset = error.offset();
     // A module that is valid with all proposals is not broken, only not wanted.
-    let valid = Validator::new_with_features(WasmFeatures::all()).validate_all(wasm).is_ok();
-    Err(if valid {
-        SandboxError::ForbiddenFeature { message, offset }
-    } else {
-        SandboxError::InvalidModule { message, offset }
-    })
+    if !is_valid(wasm, Proposals::all()) {
+        return SandboxError::InvalidModule { message, offset };
+    }
+    let missing = Proposals::all() - allowed;
+    let needed = |proposals: Proposals| !is_valid(wasm, Proposals::all() - proposals);
+    let known = WasmFeature::ALL.into_iter().filter(|feature| missing.contains(proposal(*feature)));
+    if let Some(feature) = known.clone().find(|feature| needed(proposal(*feature))) {
+        let name = feature.name().to_owned();
+        return if policy.features.contains(feature) {
+            SandboxError::UnsupportedFeature { feature: name, compiler, message, offset }
+        } else {
+            SandboxError::ForbiddenFeature { feature: name, message, offset }
+        };
+    }
+    let known = known.fold(Proposals::empty(), |all, feature| all | proposal(feature));
+    let feature = (missing - known).iter_names().find(|(_, flag)| needed(*flag));
+    let feature = feature.map_or("one of several", |(name, _)| name);
+    let feature = feature.to_lowercase().replace('_', " ");
+    SandboxError::UnsupportedFeature { feature, compiler, message, offset }
+}
+
+/// Refuses memories that are shared between threads, which the feature of atomic instructions brings along.
+///
+/// The host reads and writes a guest's memory through references that nobody else may write through.
+fn check_memories(wasm: &[u8]) -> Result<()> {
+    let refused = |offset: usize| SandboxError::ForbiddenFeature {
+        feature: "shared memory".to_owned(),
+        message: "a sandbox runs its guest on one thread".to_owned(),
+        offset,
+    };
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload {
+            Ok(Payload::MemorySection(memories)) => {
+                for memory in memories.into_iter_with_offsets() {
+                    if let Ok((offset, memory)) = memory
+                        && memory.shared
+                    {
+                        return Err(refused(offset));
+                    }
+                }
+            }
+            Ok(Payload::ImportSection(imports)) => {
+                for import in imports.into_imports_with_offsets() {
+                    if let Ok((offset, import)) = import
+                        && let TypeRef::Memory(memory) = import.ty
+                        && memory.shared
+                    {
+                        return Err(refused(offset));
+                    }
+                }
+            }
+            // Memories come before code, and the module is valid.
+            Ok(Payload::CodeSectionStart { .. }) | Err(_) => break,
+            Ok(_) => (),
+        }
+    }
+    Ok(())
 }
 
 /// Checks only the size.
@@ -61,19 +133,20 @@ mod tests {
     use super::*;
 
     fn checked(text: &str) -> Result<()> {
-        check(&wat::parse_str(text).unwrap(), &SecurityPolicy::basic())
+        check(&wat::parse_str(text).unwrap(), &SecurityPolicy::basic(), Compiler::Cranelift)
     }
 
     #[test]
     fn bytes_that_are_no_module_are_refused_with_their_place() {
-        let error = check(b"\0asm\x01\0\0\0\xff", &SecurityPolicy::basic()).unwrap_err();
+        let error = check(b"\0asm\x01\0\0\0\xff", &SecurityPolicy::basic(), Compiler::Cranelift)
+            .unwrap_err();
         assert!(matches!(error, SandboxError::InvalidModule { offset: 8, .. }), "{error:?}");
     }
 
     #[test]
     fn a_module_over_the_size_limit_is_refused_before_it_is_parsed() {
         let policy = SecurityPolicy::basic().with_module_limit(3);
-        let error = check(b"junk", &policy).unwrap_err();
+        let error = check(b"junk", &policy, Compiler::Cranelift).unwrap_err();
         assert!(
             matches!(error, SandboxError::ModuleTooLarge { size_bytes: 4, limit_bytes: 3 }),
             "{error:?}"

@@ -4,11 +4,13 @@ use std::any::Any;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use super::instances::Instances;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
+use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
@@ -41,6 +43,7 @@ pub struct WasmSandboxBuilder {
     format: FormatChoice,
     compiler: Compiler,
     cache: CacheOptions,
+    placement: CallPlacement,
     host_functions: HostFunctions,
     context: Context,
     memory_reset: MemoryReset,
@@ -211,6 +214,18 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Has the sandbox serve one caller at a time, whatever the policy says.
+    pub(crate) fn one_at_a_time(mut self) -> Self {
+        self.policy.max_instances = 1;
+        self
+    }
+
+    /// Chooses which thread runs the calls of async tasks. The default is [`CallPlacement::Adaptive`].
+    pub fn call_placement(mut self, placement: CallPlacement) -> Self {
+        self.placement = placement;
+        self
+    }
+
     /// Offers the functions of a set to the guest, beside those that it is offered already. Of functions with the same
     /// name the last one counts.
     pub fn host_functions(mut self, functions: &HostFunctions) -> Self {
@@ -301,11 +316,20 @@ impl WasmSandboxBuilder {
             FormatChoice::Known(format) => format,
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
         };
+        let span = tracing::debug_span!(
+            "build",
+            instances = ?policy.instances,
+            module = Empty,
+            origin = Empty,
+        );
+        let _entered = span.enter();
         let module = self.source.load(&policy, self.compiler, &self.cache)?;
+        span.record("module", module.wasm_hash());
+        span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
         let method = self.memory_reset.method();
         let instances = Instances::new(&module, &policy, &host, method, cancellation)?;
-        Ok(WasmSandbox::new(module, policy, format, host, instances))
+        Ok(WasmSandbox::new(module, policy, format, self.placement, host, instances))
     }
 }
 
@@ -318,7 +342,10 @@ impl Source {
     ) -> Result<Module> {
         let wasm = match self {
             Self::Missing => return Err(SandboxError::NoSource),
-            Self::Module(module) => return Ok(module),
+            Self::Module(module) => {
+                module.require_allowed(policy)?;
+                return Ok(module);
+            }
             Self::Bytes(wasm) => wasm,
             Self::File(path) => read(path, policy)?,
         };

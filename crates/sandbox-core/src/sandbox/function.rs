@@ -1,12 +1,11 @@
 //! Functions that are resolved once.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Inner;
+use super::WasmSandbox;
 use crate::error::Result;
 
 /// A function of a sandbox, resolved by [`WasmSandbox::function`](super::WasmSandbox::function): the name is
@@ -25,19 +24,19 @@ use crate::error::Result;
 /// # }
 /// ```
 pub struct Function<A, R> {
-    inner: Arc<Inner>,
+    sandbox: WasmSandbox,
     at: usize,
     signature: PhantomData<fn(A) -> R>,
 }
 
 impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
-    pub(super) fn new(inner: Arc<Inner>, at: usize) -> Self {
-        Self { inner, at, signature: PhantomData }
+    pub(super) fn new(sandbox: WasmSandbox, at: usize) -> Self {
+        Self { sandbox, at, signature: PhantomData }
     }
 
     /// The function's name.
     pub fn name(&self) -> &str {
-        &self.inner.module.exports()[self.at].name
+        &self.sandbox.inner.module.exports()[self.at].name
     }
 
     /// Calls the function.
@@ -48,7 +47,7 @@ impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
     /// # Cancel safety
     /// As [`WasmSandbox::call`](super::WasmSandbox::call).
     pub async fn call(&self, arguments: A) -> Result<R> {
-        self.inner.call(self.at, &arguments).await
+        self.sandbox.inner.call(self.at, &arguments, &self.sandbox.scope).await
     }
 
     /// Calls the function on the calling thread, without an async runtime.
@@ -56,19 +55,19 @@ impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
     /// # Errors
     /// As [`WasmSandbox::call`](super::WasmSandbox::call).
     pub fn call_blocking(&self, arguments: A) -> Result<R> {
-        self.inner.call_blocking(self.at, &arguments)
+        self.sandbox.inner.call_blocking(self.at, &arguments, &self.sandbox.scope)
     }
 }
 
 impl<A, R> Clone for Function<A, R> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), at: self.at, signature: PhantomData }
+        Self { sandbox: self.sandbox.clone(), at: self.at, signature: PhantomData }
     }
 }
 
 impl<A, R> std::fmt::Debug for Function<A, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let export = &self.inner.module.exports()[self.at];
+        let export = &self.sandbox.inner.module.exports()[self.at];
         write!(f, "Function({}, {})", export.name, export.signature())
     }
 }

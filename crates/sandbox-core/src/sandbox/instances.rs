@@ -21,6 +21,17 @@ pub(super) enum Instances {
     Fresh { stock: Arc<Stock>, permits: Arc<Semaphore> },
 }
 
+/// What the next caller would find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Somebody's turn.
+    Busy,
+    /// An instance, or nothing that could keep one from being made.
+    Ready,
+    /// No instance: the last one was poisoned.
+    Spent,
+}
+
 /// A caller's turn: sole use of an instance until it is dropped.
 pub(super) enum Turn {
     Persistent(MutexGuardArc<Option<Instance>>),
@@ -64,6 +75,25 @@ impl Instances {
                 permits: Arc::new(Semaphore::new(policy.max_instances)),
             },
         })
+    }
+
+    /// Whether another caller could use the instances now.
+    pub(super) fn condition(&self) -> Condition {
+        match self {
+            Self::Persistent(instance) => match instance.try_lock() {
+                None => Condition::Busy,
+                Some(instance) if instance.is_some() => Condition::Ready,
+                Some(_) => Condition::Spent,
+            },
+            Self::Fresh { permits, .. } if permits.try_acquire().is_none() => Condition::Busy,
+            Self::Fresh { .. } => Condition::Ready,
+        }
+    }
+
+    /// The linear memory of the one instance, in bytes, if there is one and nobody uses it now.
+    pub(super) fn idle_memory_bytes(&self) -> Option<u64> {
+        let Self::Persistent(instance) = self else { return None };
+        instance.try_lock()?.as_ref().map(Instance::memory_bytes)
     }
 
     /// A turn that can be had at once, if there is one.

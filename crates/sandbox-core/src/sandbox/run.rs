@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, WasmSandbox};
+use super::{Inner, WasmSandbox, spans};
 use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
@@ -101,10 +101,14 @@ impl WasmSandbox {
     /// # }
     /// ```
     pub async fn run(&self, request: RunRequest) -> Result<RunOutput> {
-        let cancellation = Cancellation::default();
+        let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        let output = on_worker(move || inner.run_program(request, &cancellation)).await;
+        let span = spans::call(&inner, START, 1);
+        let program = on_worker(move || {
+            spans::traced_blocking(&span, || inner.run_program(request, &cancellation))
+        });
+        let output = program.await;
         guard.disarm();
         output?
     }
@@ -114,7 +118,9 @@ impl WasmSandbox {
     /// # Errors
     /// As [`WasmSandbox::run`].
     pub fn run_blocking(&self, request: RunRequest) -> Result<RunOutput> {
-        self.inner.run_program(request, &Cancellation::default())
+        spans::traced_blocking(&spans::call(&self.inner, START, 1), || {
+            self.inner.run_program(request, &self.scope.undroppable())
+        })
     }
 }
 
@@ -122,16 +128,26 @@ impl Inner {
     fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
         let (at, export) = self.module.function(START)?;
         let arguments = Arguments::prepare(export, &(), self.format, self.module.formats())?;
+        if cancellation.is_cancelled() {
+            return Err(self.cancelled(at));
+        }
         // A run takes no turn, so calls out of it may wait for one.
         let host = self.host.detached();
-        let mut instance =
-            Instance::create_with(&self.module, &self.policy, &host, request.launch, cancellation)?;
+        let meter = self.totals.begin_exact();
+        let launched =
+            Instance::create_with(&self.module, &self.policy, &host, request.launch, cancellation);
+        let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let exit_code = match instance.enter(at, export, &arguments) {
+        let returned = instance.enter(at, export, &arguments);
+        self.account(&meter, at, &mut instance, &arguments, &returned);
+        let exit_code = match returned {
             Ok(_) => 0,
             Err(SandboxError::Exited { code, .. }) => code,
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.totals.count_failure();
+                return Err(error);
+            }
         };
         let Output { stdout, stderr } = instance.take_output();
         Ok(RunOutput { exit_code, stdout, stderr })

@@ -182,7 +182,7 @@ impl Stock {
             return;
         }
         self.discard(used);
-        match self.make(template, &Cancellation::none()) {
+        match self.make(template, &Cancellation::default()) {
             Ok(another) => self.keep(another),
             Err(error) => {
                 tracing::debug!(%error, "no instance could be made in advance");

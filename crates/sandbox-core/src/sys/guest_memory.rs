@@ -15,8 +15,8 @@ pub(crate) struct GuestMemory<'a> {
 }
 
 impl<'a> GuestMemory<'a> {
-    /// The memory of the guest in that store. This crate offers a module no memory to import, and a module has
-    /// at most one, so the store's first is the guest's.
+    /// The memory of the guest in that store. This crate offers a module no memory to import, so the store's
+    /// first is the guest's first: where it has several, the one that its code means if it names none.
     pub(crate) fn of(store: &'a mut impl AsStoreMut) -> Self {
         let memories = VMMemory::list(store.objects_mut().as_sys());
         let definition = memories.first().map(|memory| memory.vmmemory());

@@ -7,6 +7,11 @@
 //! nothing, and the watchdog tries again at its next tick: Rust code that is unwound in the middle of an
 //! allocation would leave the allocator locked for ever.
 //!
+//! The same signal reaches a guest that is not to stop and only takes long on its caller's thread. There, in the
+//! module's own code, the handler lets another thread have the caller's other tasks ([`hand_over`](crate::call::seat::hand_over)), and
+//! the guest goes on. That code calls nothing and holds no lock of the host, so the handler may do what any host
+//! function may that the guest could have called there instead, allocating included.
+//!
 //! A signal that comes too late, or from somebody else, therefore does no harm. `SIGURG` is ignored by processes
 //! that do not ask for it, so one that comes before the handler is installed is harmless too.
 #![expect(unsafe_code, reason = "installs a signal handler")]
@@ -86,6 +91,7 @@ mod handler {
     use std::sync::atomic::{AtomicPtr, Ordering};
 
     use super::{REASON, RUNNING, ThreadNumber};
+    use crate::call::seat;
 
     const SIGNAL: libc::c_int = libc::SIGURG;
 
@@ -114,9 +120,12 @@ mod handler {
                 let mut before: Before = mem::zeroed();
                 let mut ours: libc::sigaction = mem::zeroed();
                 ours.sa_sigaction = on_signal as *const () as usize;
-                // On the alternative stack, because the guest's may be used up. Interrupted system calls of
-                // host functions go on.
-                ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+                // On the alternative stack, because the guest's may be used up; Wasmer gives each thread that
+                // enters a guest one of at least 64 KiB. Interrupted system calls of host functions go on. Not
+                // blocked meanwhile, because a thread that the handler starts must be reachable too, and would
+                // inherit that.
+                ours.sa_flags =
+                    libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART | libc::SA_NODEFER;
                 libc::sigemptyset(&raw mut ours.sa_mask);
                 if libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut before.faults) != 0
                     || libc::sigaction(SIGNAL, ptr::null(), &raw mut before.signal) != 0
@@ -130,7 +139,8 @@ mod handler {
         })
     }
 
-    /// Unwinds the guest that runs on that thread, if its call has been told to stop and it is in its own code.
+    /// Unwinds the guest that runs on that thread, if its call has been told to stop and it is in its own code; else
+    /// has the thread hand over its worker, if it sits on one and the guest is in its own code.
     pub(crate) fn interrupt(thread: ThreadNumber) {
         // SAFETY: the call takes numbers only. If the thread is gone by now, nobody or a thread that does not
         // care gets the signal.
@@ -174,10 +184,15 @@ mod handler {
             }
             let context = context.cast::<libc::ucontext_t>();
             let (counter, stack) = registers(&*context);
-            let is_to_stop = (running.start..running.end).contains(&counter)
-                && (*running.stop).load(Ordering::Acquire) & REASON != 0;
-            if is_to_stop {
+            if !(running.start..running.end).contains(&counter) {
+                return;
+            }
+            if (*running.stop).load(Ordering::Acquire) & REASON != 0 {
                 unwind(before, context, counter, stack);
+            } else {
+                let errno = *libc::__errno_location();
+                seat::hand_over();
+                *libc::__errno_location() = errno;
             }
         }
     }

@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "Wasmer's trait for this has unsafe methods")]
 
 use std::ptr::NonNull;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmer::sys::vm::{
     LinearMemory, MemoryError, MemoryStyle, TableStyle, Trap, VMConfig, VMGlobal,
@@ -27,6 +27,9 @@ const MOST_PAGES: u32 = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     memory_bytes: AtomicU64,
+    /// Whether there is a capability that was denied.
+    denied: AtomicBool,
+    capability: Mutex<Option<String>>,
 }
 
 impl Refusals {
@@ -36,6 +39,24 @@ impl Refusals {
         if self.memory_bytes.load(Ordering::Relaxed) != 0 {
             self.memory_bytes.store(0, Ordering::Relaxed);
         }
+        if self.denied.load(Ordering::Relaxed) {
+            self.take_capability();
+        }
+    }
+
+    /// Remembers a capability that the guest was denied.
+    pub(crate) fn deny(&self, capability: String) {
+        tracing::debug!(capability, "a guest was denied what its policy does not grant");
+        *self.capability.lock().unwrap_or_else(PoisonError::into_inner) = Some(capability);
+        self.denied.store(true, Ordering::Relaxed);
+    }
+
+    /// The capability that was denied last since this was last asked.
+    pub(crate) fn take_capability(&self) -> Option<String> {
+        if !self.denied.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        self.capability.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The largest memory that was refused since this was last asked, in bytes.

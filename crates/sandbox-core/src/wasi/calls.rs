@@ -8,18 +8,22 @@ mod clock;
 mod descriptors;
 mod poll;
 mod random;
+mod sockets;
 
 use std::sync::Arc;
 
 use wasmer::{Function, FunctionEnv, FunctionEnvMut, Imports, Instance, Memory, Store};
 
 use crate::policy::SecurityPolicy;
+use crate::sys::limits::Refusals;
 use crate::watchdog::CallControl;
 
 use clock::ClockSource;
 use descriptors::Originals;
 use poll::Layout;
 pub(super) use random::RandomSource;
+use sockets::Sockets;
+pub(super) use sockets::{FUNCTIONS as SOCKET_FUNCTIONS, NAMESPACE as SOCKETS};
 
 /// What the replaced functions work with.
 pub(super) struct CallState {
@@ -30,6 +34,8 @@ pub(super) struct CallState {
     open_file_limit: u32,
     /// Files are open beyond the limit and cannot be closed: see [`descriptors::open`].
     exhausted: bool,
+    /// Where the policy grants hosts.
+    sockets: Option<Sockets>,
 }
 
 type Context<'a> = FunctionEnvMut<'a, CallState>;
@@ -38,13 +44,27 @@ type Context<'a> = FunctionEnvMut<'a, CallState>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Errno {
     Success = 0,
+    Addrnotavail = 4,
+    Afnosupport = 5,
+    Again = 6,
     Badf = 8,
+    Canceled = 11,
+    Connaborted = 13,
+    Connrefused = 14,
+    Connreset = 15,
     Fault = 21,
+    Hostunreach = 23,
     Inval = 28,
     Io = 29,
+    Isconn = 30,
     Mfile = 33,
+    Netunreach = 40,
+    Notconn = 53,
     Notsup = 58,
     Perm = 63,
+    Pipe = 64,
+    Timedout = 73,
+    Notcapable = 76,
 }
 
 impl Errno {
@@ -65,7 +85,10 @@ impl Calls {
         imports: &mut Imports,
         policy: &SecurityPolicy,
         control: &Arc<CallControl>,
+        refusals: &Arc<Refusals>,
     ) -> Self {
+        let sockets = Sockets::of(policy, refusals);
+        let has_sockets = sockets.is_some();
         let state = CallState {
             memory: None,
             control: Arc::clone(control),
@@ -73,8 +96,13 @@ impl Calls {
             random: RandomSource::new(policy.randomness),
             open_file_limit: policy.open_file_limit,
             exhausted: false,
+            sockets,
         };
         let state = FunctionEnv::new(store, state);
+        // Before the others, which call what this replaces.
+        if has_sockets {
+            sockets::define(store, &state, imports);
+        }
         for (namespace, layout) in super::NAMESPACES.into_iter().zip(poll::LAYOUTS) {
             if let Some(originals) = Originals::find(store, imports, namespace) {
                 define(store, &state, imports, namespace, layout, originals);

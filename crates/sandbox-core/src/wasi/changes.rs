@@ -38,7 +38,7 @@ impl Changes {
         let changes = Self::default();
         let noted = FunctionEnv::new(store, changes.clone());
         let watched = module.imports().filter(|import| {
-            super::is_wasi_namespace(import.module()) && !HARMLESS.contains(&import.name())
+            super::is_namespace_served(import.module()) && !HARMLESS.contains(&import.name())
         });
         for import in watched {
             let (namespace, name) = (import.module(), import.name());

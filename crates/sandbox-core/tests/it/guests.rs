@@ -149,3 +149,35 @@ async fn a_guest_sees_no_input_no_environment_and_no_files() {
         assert!(matches!(error, SandboxError::GuestError { .. }), "{path}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_format_that_the_guest_was_not_built_with_is_refused_before_it_runs() {
+    // It would trap if it were called; only JSON is declared.
+    let text = r#"(module
+        (memory (export "memory") 1)
+        (func (export "sandbox_exchange") (result i32) (i32.const 0))
+        (func (export "sandbox_reserve") (param i32) (result i32) unreachable)
+        (func (export "order") (param i32) (result i32) unreachable)
+        (@custom "sandbox-guest" "{\"abi\":1,\"formats\":[\"json\"]}\n")
+        (@custom "sandbox-guest"
+            "{\"abi\":1,\"export\":\"order\",\"input\":\"value\",\"output\":\"value\"}\n"))"#;
+    for format in [SerializationFormat::MessagePack, SerializationFormat::Bincode] {
+        let builder = modules::builder(text).serialization_format(format);
+        let sandbox = builder.build().await.unwrap();
+        let error = sandbox.call::<_, u32>("order", order()).await.unwrap_err();
+        assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
+        assert!(error.to_string().contains(format.name()), "{error}");
+        assert_eq!(sandbox.usage().calls, 0);
+    }
+    let sandbox = modules::builder(text).serialization_format("json").build().await.unwrap();
+    let error = sandbox.call::<_, u32>("order", order()).await.unwrap_err();
+    assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_backtrace_of_a_guest_in_rust_has_readable_names() {
+    let error = probe().await.call::<_, ()>("abort_now", ()).await.unwrap_err();
+    let SandboxError::Trap { backtrace, .. } = &error else { panic!("{error}") };
+    assert!(backtrace.iter().any(|name| name == "abi_probe::abort_now"), "{backtrace:?}");
+    assert!(!error.to_string().contains("_ZN"), "{error}");
+}

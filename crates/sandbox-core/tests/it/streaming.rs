@@ -101,6 +101,10 @@ async fn memory_stays_bounded_whatever_the_length() {
         bytes += chunk.unwrap().len();
     }
     assert_eq!(bytes, 1600 * 64 * 1024 + 8);
+    // A hundred megabytes went through, and the guest never had more than a few chunks.
+    let usage = sandbox.sandbox().usage();
+    assert!(usage.bytes_in >= 100 << 20, "{usage:?}");
+    assert!(usage.memory_high_water_bytes <= 2 << 20, "{usage:?}");
 }
 
 /// Traps at the second chunk.

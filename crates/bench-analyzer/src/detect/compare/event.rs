@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::detect::settings::Settings;
-use crate::detect::verdict::Comparison;
 use crate::stats::quantile::median;
 use crate::stats::summary::to_f64;
 
@@ -25,13 +24,9 @@ impl MachineEvent {
     /// Four of five moving the same way is no accident among six or more: half of them would.
     const SAME_WAY: f64 = 0.8;
 
-    /// Looks for a common move of all times and other primary metrics.
-    pub(super) fn in_comparisons(comparisons: &[Comparison], settings: &Settings) -> Option<Self> {
-        let mut logs: Vec<f64> = comparisons
-            .iter()
-            .filter(|comparison| !comparison.series.metric.is_resource())
-            .map(|comparison| comparison.factor_worse().ln())
-            .collect();
+    /// Looks for a common move of all times and other primary metrics, given the log ratios of how
+    /// much worse each got.
+    pub(super) fn among(mut logs: Vec<f64>, settings: &Settings) -> Option<Self> {
         let benchmarks = logs.len();
         if benchmarks < Self::AT_LEAST {
             return None;

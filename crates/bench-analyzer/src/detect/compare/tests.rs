@@ -113,6 +113,30 @@ fn other_benchmarks_that_move_a_lot_widen_the_yardstick() {
     assert!(compared.comparisons.iter().all(|one| one.verdict == Verdict::Inconclusive));
 }
 
+/// Runs agree with each other to a few per mille, but benchmarks moved by ten percent in both
+/// directions: the sides differ by more than their code.
+#[test]
+fn moves_both_ways_widen_what_replicates_do_not_show() {
+    let names: Vec<String> = (0..14).map(|index| format!("b{index:02}")).collect();
+    let (up, down) = (times(&QUIET, 1.1), times(&QUIET, 0.9));
+    let old: Vec<(&str, &[f64])> = names.iter().map(|name| (name.as_str(), &QUIET[..])).collect();
+    let new: Vec<(&str, &[f64])> = (0..14)
+        .map(|index| (names[index].as_str(), if index % 2 == 0 { &up[..] } else { &down[..] }))
+        .collect();
+    let judge = |old: &[(&str, &[f64])], new: &[(&str, &[f64])]| {
+        compare(&results("old", old), &results("new", new), &History::new(), &Settings::default())
+    };
+    let compared = judge(&old, &new);
+    assert!(compared.comparisons.iter().all(|one| one.verdict == Verdict::Inconclusive));
+    assert!(compared.comparisons.iter().all(|one| one.excess > 5.0));
+    // The same move for the worse alone is the code's: nothing that got better speaks against it.
+    let one_way: Vec<(&str, &[f64])> = (0..14)
+        .map(|index| (names[index].as_str(), if index < 6 { &up[..] } else { &QUIET[..] }))
+        .collect();
+    let compared = judge(&old, &one_way);
+    assert!(compared.comparisons[..6].iter().all(|one| one.verdict == Verdict::Regression));
+}
+
 #[test]
 fn a_common_move_is_the_machines_and_what_exceeds_it_is_not() {
     let names: Vec<String> = (0..10).map(|index| format!("b{index}")).collect();

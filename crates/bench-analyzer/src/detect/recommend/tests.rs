@@ -32,7 +32,9 @@ fn results(benchmarks: &[(&str, &[f64])]) -> BenchmarkResults {
 
 fn advice(benchmarks: &[(&str, &[f64])]) -> Vec<(Rule, Option<String>)> {
     let current = results(benchmarks);
-    let facts = Facts { current: &current, comparisons: &[], resources: &[], outliers: &[] };
+    let limits = AdviceSettings::default();
+    let facts =
+        Facts { current: &current, comparisons: &[], resources: &[], outliers: &[], limits };
     recommend(&facts).into_iter().map(|one| (one.rule, one.test_name)).collect()
 }
 
@@ -73,4 +75,110 @@ fn a_variant_that_costs_much_is_named() {
         ("other/paranoid", &[900.0]),
     ]);
     assert_eq!(found, [(Rule::CostlyVariant, Some("overhead/paranoid".to_owned()))]);
+}
+
+/// Five runs a side of one benchmark, with values for each metric.
+fn report(metrics: &[(&str, &str, f64, f64)]) -> crate::AnalysisReport {
+    let side = |new: bool| {
+        let mut results = results(&[]);
+        for &(metric, unit, before, after) in metrics {
+            let series = Series {
+                metric: crate::model::Metric::new(metric),
+                unit: crate::model::Unit::new(unit),
+                ..Series::time("b")
+            };
+            for run in 1..=5_i32 {
+                let value = if new { after } else { before } * (1.0 + f64::from(run) / 2000.0);
+                let samples = Samples::of_values([value]).unwrap();
+                let summary = Summary::of(&samples);
+                results.add(&series, Measurement { run: RunId(run.into()), summary, samples });
+            }
+        }
+        results
+    };
+    crate::BenchmarkAnalyzer::new(side(false)).analyze_results(&side(true))
+}
+
+fn spoken(report: &crate::AnalysisReport) -> Vec<(Rule, &str)> {
+    report.recommendations.iter().map(|one| (one.rule, one.evidence.as_str())).collect()
+}
+
+#[test]
+fn noisy_benchmarks_say_how_many_runs_would_decide() {
+    let side = results(&[("wild", &[100.0, 130.0, 80.0])]);
+    let other = results(&[("wild", &[140.0, 100.0, 150.0])]);
+    let report = crate::BenchmarkAnalyzer::new(side).analyze_results(&other);
+    let noisy = &report.recommendations[0];
+    let needed = report.comparisons[0].runs_to_decide.unwrap();
+    assert_eq!(noisy.advice, format!("measure about {needed} more runs, or on a quieter machine"));
+    assert!(noisy.evidence.contains("its 3 runs differ by"), "{}", noisy.evidence);
+}
+
+#[test]
+fn memory_that_grew_for_the_same_time_is_named() {
+    for metric in ["peak_resident", "guest_memory", "allocated_bytes"] {
+        let alone = report(&[("time", "ns", 100.0, 100.0), (metric, "bytes", 4096.0, 8192.0)]);
+        let evidence = format!("{metric} grew by 100% while the time did not");
+        assert_eq!(spoken(&alone), [(Rule::MemoryGrewAlone, evidence.as_str())]);
+        let both = report(&[("time", "ns", 100.0, 150.0), (metric, "bytes", 4096.0, 8192.0)]);
+        assert_eq!(spoken(&both), []);
+    }
+}
+
+#[test]
+fn time_that_is_not_computed_is_waited() {
+    let waiting = report(&[
+        ("time", "ns", 100.0, 150.0),
+        ("cpu_user", "ns", 80.0, 80.0),
+        ("cpu_system", "ns", 10.0, 10.0),
+    ]);
+    let evidence = "it takes 50% longer, and the processor works +0% for it";
+    assert_eq!(spoken(&waiting), [(Rule::WaitsLonger, evidence)]);
+    let interrupted = report(&[
+        ("time", "ns", 100.0, 150.0),
+        ("cpu_user", "ns", 80.0, 80.0),
+        ("involuntary_switches", "count", 0.5, 2.0),
+    ]);
+    let found = spoken(&interrupted);
+    assert!(
+        found[0].1.contains("interrupted 2.003 times an iteration instead of 0.501"),
+        "{found:?}"
+    );
+    let computing = report(&[("time", "ns", 100.0, 150.0), ("cpu_user", "ns", 80.0, 120.0)]);
+    assert_eq!(spoken(&computing), []);
+}
+
+#[test]
+fn outliers_in_most_benchmarks_are_the_machines() {
+    let side = |disturbed: usize| {
+        let mut results = results(&[]);
+        for benchmark in 0..6 {
+            let values = (0..40_u8).map(|index| {
+                let slow = index % 5 == 0 && benchmark < disturbed;
+                if slow { 500.0 } else { 100.0 + f64::from(index % 7) }
+            });
+            let samples = Samples::of_values(values).unwrap();
+            let summary = Summary::of(&samples);
+            let series = Series::time(format!("b{benchmark}"));
+            results.add(&series, Measurement { run: RunId(1), summary, samples });
+        }
+        crate::BenchmarkAnalyzer::without_baseline().analyze_results(&results)
+    };
+    let evidence = "4 of 6 benchmarks have more than 10% outlying samples";
+    assert_eq!(spoken(&side(4)), [(Rule::BusyMachine, evidence)]);
+    assert_eq!(spoken(&side(3)), []);
+}
+
+#[test]
+fn limits_decide_what_is_worth_a_word() {
+    let current = results(&[("overhead/none", &[100.0]), ("overhead/basic", &[110.0])]);
+    let rules = |variant_cost| {
+        let settings = crate::detect::settings::Settings {
+            advice: AdviceSettings { variant_cost, ..AdviceSettings::default() },
+            ..Default::default()
+        };
+        let analyzer = crate::BenchmarkAnalyzer::without_baseline().with_settings(settings);
+        analyzer.analyze_results(&current).recommendations.len()
+    };
+    assert_eq!((rules(0.25), rules(0.05)), (0, 1));
 }

@@ -142,34 +142,30 @@ impl Candidate<'_> {
         // Over the whole neighbourhood by Schwarz' criterion, which asks for more the more values
         // there are; next to the split by Akaike's.
         let whole = to_f64(before + after).ln();
-        self.line_fits_better(before, after, whole)
-            || self.line_fits_better(before.div_ceil(2), after.div_ceil(2), 2.0)
+        self.curve_fits_better(before, after, whole, MAX_DEGREE)
+            || self.curve_fits_better(before.div_ceil(2), after.div_ceil(2), 2.0, 1)
             || self.changes_elsewhere(effect)
     }
 
-    /// Whether a straight line through the ranks explains so many scores before and after the
-    /// split as well as two levels do. These have one parameter more, the place of the split, and
-    /// have to be better by the `price` of one (Schwarz, *Estimating the Dimension of a Model*,
-    /// 1978; Akaike, *A New Look at the Statistical Model Identification*, 1974).
-    fn line_fits_better(&self, before: usize, after: usize, price: f64) -> bool {
+    /// Whether a smooth curve through the ranks, a polynomial of at most `degree`, explains so many
+    /// scores before and after the split as well as two levels do. Every parameter has its `price`
+    /// (Schwarz, *Estimating the Dimension of a Model*, 1978; Akaike, *A New Look at the Statistical
+    /// Model Identification*, 1974); two levels have three, with the place of the split.
+    fn curve_fits_better(&self, before: usize, after: usize, price: f64, degree: usize) -> bool {
         let at = self.after.start;
         let scores = &self.ranks[at - before..at + after];
-        let split = before;
         let squares = |scores: &[f64]| {
             let center = mean(scores);
             scores.iter().map(|score| (score - center).powi(2)).sum::<f64>()
         };
-        let levels = squares(&scores[..split]) + squares(&scores[split..]);
-        let (middle, center) = (to_f64(scores.len() - 1) / 2.0, mean(scores));
-        let (mut products, mut positions) = (0.0, 0.0);
-        for (index, score) in scores.iter().enumerate() {
-            let position = to_f64(index) - middle;
-            products += position * (score - center);
-            positions += position * position;
-        }
-        let line = squares(scores) - products * products / positions;
+        let levels = squares(&scores[..before]) + squares(&scores[before..]);
         let n = to_f64(scores.len());
-        n * (line / levels).ln() < price
+        (1..).zip(polynomial_residuals(scores, degree)).any(|(degree, curve)| {
+            // A line is what nobody would take for a step. What bends could follow one, so it has
+            // to be very strongly better (Kass and Raftery, *Bayes Factors*, 1995).
+            let margin = if degree == 1 { 0.0 } else { 10.0 };
+            n * (curve / levels).ln() < (3.0 - f64::from(degree + 1)) * price - margin
+        })
     }
 
     /// Whether the values next to the split differ by less than half of the effect, beyond what
@@ -187,6 +183,46 @@ impl Candidate<'_> {
         let error = 1.2533 * self.noise * widths.sqrt();
         jump * effect.signum() < 0.5 * effect.abs() - error
     }
+}
+
+/// A cubic bends twice: enough for a drift that turns, or a wave, and too stiff for a step.
+const MAX_DEGREE: usize = 3;
+
+/// The sums of squares that polynomials of degree 1 up to `degree` leave unexplained, by
+/// orthogonal polynomials (Forsythe, *Generation and Use of Orthogonal Polynomials for
+/// Data-Fitting with a Digital Computer*, 1957).
+fn polynomial_residuals(scores: &[f64], degree: usize) -> Vec<f64> {
+    let middle = to_f64(scores.len().saturating_sub(1)) / 2.0;
+    let position = |index: usize| (to_f64(index) - middle) / middle.max(1.0);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut previous = vec![0.0; scores.len()];
+    let mut basis = vec![1.0; scores.len()];
+    let mut norm = to_f64(scores.len());
+    let mut previous_norm = 1.0;
+    let center = mean(scores);
+    let centered: Vec<f64> = scores.iter().map(|score| score - center).collect();
+    let mut unexplained = dot(&centered, &centered);
+    let mut residuals = Vec::with_capacity(degree);
+    for _ in 1..=degree {
+        let weighted =
+            basis.iter().enumerate().map(|(index, value)| position(index) * value * value);
+        let shift = weighted.sum::<f64>() / norm;
+        let scale = if residuals.is_empty() { 0.0 } else { norm / previous_norm };
+        let next: Vec<f64> = basis
+            .iter()
+            .zip(&previous)
+            .enumerate()
+            .map(|(index, (now, before))| (position(index) - shift) * now - scale * before)
+            .collect();
+        previous = std::mem::replace(&mut basis, next);
+        previous_norm = norm;
+        norm = dot(&basis, &basis);
+        if norm > 0.0 {
+            unexplained -= dot(&centered, &basis).powi(2) / norm;
+        }
+        residuals.push(unexplained.max(0.0));
+    }
+    residuals
 }
 
 /// How often blocks of the scores in random order show an excursion as large. Blocks keep the
@@ -217,4 +253,19 @@ fn permuted_p_value(
         }
     }
     to_f64(reached) / to_f64(PERMUTATIONS + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NumPy 2.4: `((y - polyval(polyfit(x, y, d), x))**2).sum()` for d = 1, 2, 3.
+    #[test]
+    fn polynomial_residuals_agree_with_numpy() {
+        let values = [1.0, 5.0, 2.0, 8.0, 3.0, 9.0, 4.0, 7.0, 12.0, 6.0, 10.0, 11.0];
+        let expected = [65.90209790209789, 65.75524475524476, 64.18181818181817];
+        for (found, expected) in polynomial_residuals(&values, 3).into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Remedy, Result};
 use crate::ingest::resources::Resources;
-use crate::model::{Sample, Samples, Series, Throughput, ThroughputKind};
+use crate::model::{Estimate, Sample, Samples, Series, Statistic, Throughput, ThroughputKind};
 
 /// One saved result of one benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub(super) struct SavedResult {
     pub(super) samples: Samples,
     /// The work of one iteration.
     pub(super) throughput: Vec<Throughput>,
+    /// What Criterion estimated.
+    pub(super) estimates: Vec<Estimate>,
     /// What was recorded beside time.
     pub(super) resources: Vec<(Series, Samples)>,
 }
@@ -78,20 +80,22 @@ pub(super) fn read(folder: &Utf8Path, notes: &mut Vec<String>) -> Result<SavedRe
     let sample_path = folder.join("sample.json");
     let file: SampleFile = parse(&sample_path)?;
     let benchmark: BenchmarkFile = parse(&folder.join("benchmark.json"))?;
-    let samples = samples(&sample_path, &file)?;
+    let samples = samples(&sample_path, &benchmark.full_id, &file)?;
     let written_at = written_at(&sample_path)?;
+    let estimates = estimates(folder, &samples, notes)?;
     let resources = resources(folder, &benchmark.full_id, notes)?;
     Ok(SavedResult {
         path: folder.to_owned(),
         written_at,
         samples,
+        estimates,
         throughput: benchmark.throughput.map(ThroughputField::parts).unwrap_or_default(),
         series: Series::time(benchmark.full_id),
         resources,
     })
 }
 
-fn samples(path: &Utf8Path, file: &SampleFile) -> Result<Samples> {
+fn samples(path: &Utf8Path, benchmark: &str, file: &SampleFile) -> Result<Samples> {
     let malformed = |reason: String| Error::Malformed {
         path: path.to_owned(),
         reason,
@@ -124,9 +128,73 @@ fn samples(path: &Utf8Path, file: &SampleFile) -> Result<Samples> {
         .collect::<Result<_>>()?;
     Samples::of_time(samples).map_err(|source| Error::Samples {
         path: path.to_owned(),
+        benchmark: benchmark.to_owned(),
         source,
         remedy: Remedy::RunCriterionAgain,
     })
+}
+
+#[derive(Debug, Deserialize)]
+struct EstimatesFile {
+    mean: EstimateField,
+    median: EstimateField,
+    median_abs_dev: EstimateField,
+    /// None where every sample has as many iterations.
+    slope: Option<EstimateField>,
+    std_dev: EstimateField,
+}
+
+#[derive(Debug, Deserialize)]
+struct EstimateField {
+    point_estimate: f64,
+    confidence_interval: IntervalField,
+}
+
+#[derive(Debug, Deserialize)]
+struct IntervalField {
+    confidence_level: f64,
+    lower_bound: f64,
+    upper_bound: f64,
+}
+
+/// What Criterion estimated from these samples. Estimates of others are left out: then somebody
+/// edited or mixed the files, and the samples are what was measured.
+fn estimates(
+    folder: &Utf8Path,
+    samples: &Samples,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Estimate>> {
+    /// Criterion sums in another order than we do.
+    const ROUNDING: f64 = 1e-6;
+    let path = folder.join("estimates.json");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let file: EstimatesFile = parse(&path)?;
+    let values: Vec<f64> = samples.per_iteration().collect();
+    let mean = crate::stats::summary::mean(&values);
+    if (file.mean.point_estimate - mean).abs() > ROUNDING * mean {
+        notes.push(format!(
+            "{path} does not belong to the samples beside it (their mean is {mean} ns, it says {} \
+             ns): the samples count",
+            file.mean.point_estimate
+        ));
+        return Ok(Vec::new());
+    }
+    let fields = [
+        (Statistic::Mean, Some(file.mean)),
+        (Statistic::Median, Some(file.median)),
+        (Statistic::MedianAbsDev, Some(file.median_abs_dev)),
+        (Statistic::Slope, file.slope),
+        (Statistic::StdDev, Some(file.std_dev)),
+    ];
+    let estimate = |(statistic, field): (Statistic, Option<EstimateField>)| {
+        let EstimateField { point_estimate: point, confidence_interval } = field?;
+        let IntervalField { confidence_level: level, lower_bound: low, upper_bound: high } =
+            confidence_interval;
+        Some(Estimate { statistic, point, low, high, level })
+    };
+    Ok(fields.into_iter().filter_map(estimate).collect())
 }
 
 fn resources(

@@ -3,6 +3,7 @@
 
 use std::io::BufRead;
 
+use super::lines::each_line;
 use super::{Complaint, Format};
 use crate::ingest::collector::Collector;
 use crate::model::Series;
@@ -16,24 +17,24 @@ impl Format for Bencher {
 
     fn read(&self, input: &mut dyn BufRead, results: &mut Collector) -> Result<(), Complaint> {
         let run = results.only_run();
-        for (number, line) in (1..).zip(input.lines()) {
-            let line = line?;
+        each_line(input, |line| {
             let Some((name, rest)) =
                 line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... bench:"))
             else {
-                continue;
+                return Ok(());
             };
+            // libtest pads names to one width.
+            let name = name.trim_end();
             let text = rest.split_once("ns/iter").map(|(text, _)| text.trim().replace(',', ""));
             let value = text.and_then(|text| text.parse::<f64>().ok());
-            let value = value
-                .ok_or_else(|| Complaint(format!("line {number}: no time in ns/iter follows")))?;
+            let value = value.ok_or("no time in ns/iter follows")?;
             if value == 0.0 {
-                // The format rounds to whole nanoseconds.
+                // Criterion rounds to whole nanoseconds.
                 results.notes.push(format!("`{name}` took less than 1 ns and was left out"));
-                continue;
+            } else {
+                results.push_value(run, Series::time(name), value);
             }
-            results.push_value(run, Series::time(name), value);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

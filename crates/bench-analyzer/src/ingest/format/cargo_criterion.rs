@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
+use super::lines::each_line;
 use super::{Complaint, Format, nanoseconds_in};
 use crate::ingest::collector::Collector;
 use crate::model::{Sample, Series, Throughput, ThroughputKind};
@@ -39,22 +40,17 @@ impl Format for CargoCriterion {
 
     fn read(&self, input: &mut dyn BufRead, results: &mut Collector) -> Result<(), Complaint> {
         let run = results.only_run();
-        for (number, line) in (1..).zip(input.lines()) {
-            let line = line?;
+        each_line(input, |line| {
             if !line.trim_start().starts_with('{') {
-                continue;
+                return Ok(());
             }
-            let complain = |error| Complaint(format!("line {number}: {error}"));
-            let message: Message = serde_json::from_str(&line).map_err(complain)?;
-            if message.reason != "benchmark-complete" {
-                continue;
+            let message: Message = serde_json::from_str(line)?;
+            if message.reason == "benchmark-complete" {
+                let complete: Complete = serde_json::from_str(line)?;
+                complete.collect(run, results)?;
             }
-            let complete: Complete = serde_json::from_str(&line).map_err(complain)?;
-            complete
-                .collect(run, results)
-                .map_err(|Complaint(reason)| Complaint(format!("line {number}: {reason}")))?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

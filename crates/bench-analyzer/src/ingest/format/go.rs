@@ -5,6 +5,7 @@
 
 use std::io::BufRead;
 
+use super::lines::each_line;
 use super::{Complaint, Format, nanoseconds_in};
 use crate::ingest::collector::Collector;
 use crate::model::{BenchmarkId, Direction, Metric, Series, Unit};
@@ -20,32 +21,31 @@ impl Format for Go {
     fn read(&self, input: &mut dyn BufRead, results: &mut Collector) -> Result<(), Complaint> {
         let run = results.only_run();
         let mut package = String::new();
-        for (number, line) in (1..).zip(input.lines()) {
-            let line = line?;
+        each_line(input, |line| {
             if let Some(name) = line.strip_prefix("pkg:") {
                 package = format!("{}/", name.trim());
             }
             let mut words = line.split_whitespace();
             let Some(name) = words.next().filter(|name| name.starts_with("Benchmark")) else {
-                continue;
+                return Ok(());
             };
             // A benchmark that logs something has its name on a line of its own.
             if words.next().is_none_or(|word| word.parse::<u64>().is_err()) {
-                continue;
+                return Ok(());
             }
             let benchmark = format!("{package}{}", without_processors(name));
             let pairs: Vec<&str> = words.collect();
             for pair in pairs.chunks_exact(2) {
-                let value: f64 = pair[0].parse().map_err(|_| {
-                    Complaint(format!("line {number}: `{}` is not a number", pair[0]))
-                })?;
+                let value: f64 = pair[0]
+                    .parse()
+                    .map_err(|_| Complaint(format!("`{}` is not a number", pair[0])))?;
                 if let Some((series, factor)) = series(&benchmark, pair[1]) {
                     // Repetitions count alike, however many iterations each one chose.
                     results.push_value(run, series, value * factor);
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -3,17 +3,14 @@
 use std::io::BufRead;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Complaint, Format, is_json_with, json};
+use super::elements::each_in_field;
+use super::{Complaint, Format, is_json_with};
 use crate::ingest::collector::Collector;
 use crate::model::{Metric, Series};
 
 pub(super) struct Hyperfine;
-
-#[derive(Deserialize)]
-struct Export {
-    results: Vec<Command>,
-}
 
 #[derive(Deserialize)]
 struct Command {
@@ -29,9 +26,8 @@ impl Format for Hyperfine {
     }
 
     fn read(&self, input: &mut dyn BufRead, results: &mut Collector) -> Result<(), Complaint> {
-        let export: Export = json(input)?;
         let run = results.only_run();
-        for Command { command, times, user, system } in export.results {
+        let take = |Command { command, times, user, system }: Command| {
             let time = Series::time(command);
             for seconds in times {
                 results.push_value(run, time.clone(), seconds * 1e9);
@@ -42,7 +38,9 @@ impl Format for Hyperfine {
                     results.push_value(run, series, seconds * 1e9);
                 }
             }
-        }
+            Ok(())
+        };
+        let _: IgnoredAny = each_in_field(input, "results", &[], take)?;
         Ok(())
     }
 }

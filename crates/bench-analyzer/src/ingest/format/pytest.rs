@@ -5,7 +5,8 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::{Complaint, Format, is_json_with, json};
+use super::elements::each_in_field;
+use super::{Complaint, Format, is_json_with};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::model::{Sample, Series};
 
@@ -15,7 +16,6 @@ pub(super) struct Pytest;
 struct Export {
     datetime: Option<String>,
     commit_info: Option<CommitInfo>,
-    benchmarks: Vec<Benchmark>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +50,19 @@ impl Format for Pytest {
     }
 
     fn read(&self, input: &mut dyn BufRead, results: &mut Collector) -> Result<(), Complaint> {
-        let export: Export = json(input)?;
+        let run = results.only_run();
+        let take = |Benchmark { fullname, stats }: Benchmark| {
+            let Stats { data, median, iterations } = stats;
+            let data = if data.is_empty() { vec![median] } else { data };
+            for seconds in data {
+                #[expect(clippy::cast_precision_loss, reason = "a number of iterations")]
+                let total = seconds * 1e9 * iterations as f64;
+                results.push(run, Series::time(fullname.as_str()), Sample { iterations, total });
+            }
+            Ok(())
+        };
+        let others = &["datetime", "commit_info"];
+        let export: Export = each_in_field(input, "benchmarks", others, take)?;
         // Old versions leave the offset away, and mean UTC.
         let time = export
             .datetime
@@ -62,15 +74,7 @@ impl Format for Pytest {
         let commit = info.as_ref().and_then(|info| info.id.clone()).filter(real);
         results.branch = info.as_ref().and_then(|info| info.branch.clone()).filter(real);
         results.dirty = info.and_then(|info| info.dirty);
-        let run = results.run(RunKey { time, commit, ..RunKey::default() });
-        for Benchmark { fullname, stats: Stats { data, median, iterations } } in export.benchmarks {
-            let data = if data.is_empty() { vec![median] } else { data };
-            for seconds in data {
-                #[expect(clippy::cast_precision_loss, reason = "a number of iterations")]
-                let total = seconds * 1e9 * iterations as f64;
-                results.push(run, Series::time(fullname.as_str()), Sample { iterations, total });
-            }
-        }
+        results.rename_run(run, RunKey { time, commit, ..RunKey::default() });
         Ok(())
     }
 }

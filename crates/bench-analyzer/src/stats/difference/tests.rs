@@ -8,7 +8,7 @@ fn close(left: f64, right: f64) {
     assert!((left - right).abs() < 1e-9 * right.abs().max(1.0), "{left} is not {right}");
 }
 
-/// SciPy 1.16: `ttest_ind(b, a, equal_var=False)` and its `confidence_interval(.95)`.
+/// SciPy 1.17: `ttest_ind(b, a, equal_var=False)` and its `confidence_interval(.95)`.
 #[test]
 fn welch_agrees_with_scipy() {
     let a = logs(&[100.0, 101.5, 99.2, 100.7, 98.9]);
@@ -22,7 +22,7 @@ fn welch_agrees_with_scipy() {
     close(high, 0.068_202_429_097_370_23);
 }
 
-/// SciPy 1.16, unequal sizes and spreads, 99% interval.
+/// SciPy 1.17, unequal sizes and spreads, 99% interval.
 #[test]
 fn welch_agrees_with_scipy_on_unequal_sides() {
     let a = logs(&[10.0, 10.2, 10.1]);
@@ -34,7 +34,7 @@ fn welch_agrees_with_scipy_on_unequal_sides() {
     close(high, 0.749_977_601_364_868_8);
 }
 
-/// SciPy 1.16: `ttest_ind(b, a, equal_var=True)`; a prior worth nothing leaves Student's test.
+/// SciPy 1.17: `ttest_ind(b, a, equal_var=True)`; a prior worth nothing leaves Student's test.
 #[test]
 fn a_prior_worth_nothing_leaves_students_test() {
     let a = logs(&[100.0, 101.5, 99.2, 100.7, 98.9]);
@@ -45,7 +45,7 @@ fn a_prior_worth_nothing_leaves_students_test() {
     close(student.p_value(), 0.000_114_702_256_502_094_39);
 }
 
-/// SciPy 1.16: `t.ppf`.
+/// SciPy 1.17: `t.ppf`.
 #[test]
 fn quantiles_of_t_agree_with_scipy() {
     close(t_quantile(0.975, 8.0), 2.306_004_135_204_166);

@@ -67,6 +67,11 @@ impl Identity {
         blake3::hash(&self.to_bytes())
     }
 
+    /// The hash of the Wasm bytes, in hexadecimal.
+    pub(crate) fn wasm_hash(&self) -> &str {
+        &self.wasm
+    }
+
     /// The length of the Wasm bytes.
     pub(crate) fn wasm_bytes(&self) -> u64 {
         self.wasm_bytes

@@ -22,7 +22,7 @@ fn stock(text: &str, method: ResetMethod) -> Arc<Stock> {
         .with_max_instances(2)
         .with_wall_clock(Duration::from_millis(30));
     let module = Module::compile(&wat::parse_str(text).unwrap(), &policy).unwrap();
-    Stock::new(&module, &policy, &host(&module), method, &Cancellation::none()).unwrap()
+    Stock::new(&module, &policy, &host(&module), method, &Cancellation::default()).unwrap()
 }
 
 fn host(module: &Module) -> Arc<HostBinding> {
@@ -35,7 +35,7 @@ fn methods() -> [ResetMethod; 3] {
 
 /// Takes an instance, calls the function in it, and gives it back. Says whose calls they were.
 fn used(stock: &Arc<Stock>, function: &str) -> Arc<CallControl> {
-    let mut instance = stock.take(&Cancellation::none()).unwrap();
+    let mut instance = stock.take(&Cancellation::default()).unwrap();
     instance.begin_turn();
     let (at, export) = stock.module.function(function).unwrap();
     let (format, formats) = (SerializationFormat::default(), stock.module.formats());
@@ -98,7 +98,7 @@ fn an_instance_that_cannot_be_put_back_is_not_kept() {
 #[test]
 fn no_more_instances_are_kept_than_may_run() {
     let stock = stock(TEXT, ResetMethod::quickest());
-    let taken: Vec<_> = (0..4).map(|_| stock.take(&Cancellation::none()).unwrap()).collect();
+    let taken: Vec<_> = (0..4).map(|_| stock.take(&Cancellation::default()).unwrap()).collect();
     taken.into_iter().for_each(|instance| stock.put_back(instance));
     wait_for_workers(&stock);
     assert_eq!(std::iter::from_fn(|| stock.ready.take()).count(), 2);
@@ -122,14 +122,14 @@ fn sandboxes_that_are_alike_share_a_stock() {
     let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let of = |policy: &SecurityPolicy, method| {
-        Stock::of(&module, policy, &host(&module), method, &Cancellation::none()).unwrap()
+        Stock::of(&module, policy, &host(&module), method, &Cancellation::default()).unwrap()
     };
     let first = of(&policy, ResetMethod::quickest());
     assert!(Arc::ptr_eq(&first, &of(&policy, ResetMethod::quickest())));
     let other = policy.clone().with_table_limit(77);
     assert!(!Arc::ptr_eq(&first, &of(&other, ResetMethod::quickest())));
     let same_text = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
-    let (method, none) = (ResetMethod::quickest(), Cancellation::none());
+    let (method, none) = (ResetMethod::quickest(), Cancellation::default());
     let another = Stock::of(&same_text, &policy, &host(&same_text), method, &none).unwrap();
     assert!(!Arc::ptr_eq(&first, &another));
     let folder = policy.with_folder(std::env::temp_dir(), "/tmp", crate::Access::ReadOnly);

@@ -92,6 +92,7 @@ pub(super) fn oneoff(
     });
     let wait = wait.min().unwrap_or_default();
     if !wait.is_zero() {
+        crate::call::seat::hand_over();
         sleep(&context.data().control, started.checked_add(wait));
     }
     Ok(Errno::of(answer(&context, &polled, wait, events, out)))

@@ -252,6 +252,25 @@ async fn what_may_wait_never_runs_on_the_callers_thread() {
 }
 
 #[tokio::test]
+async fn what_may_block_never_runs_on_the_callers_thread_and_may_block_on_futures() {
+    let threads = Arc::new(Mutex::new(Vec::<ThreadId>::new()));
+    let runtime = Handle::current();
+    let functions = HostFunctions::new().blocking_function("env", "wait", {
+        let threads = Arc::clone(&threads);
+        move |x: u32| {
+            threads.lock().unwrap().push(std::thread::current().id());
+            runtime.block_on(async { tokio::task::yield_now().await });
+            x
+        }
+    });
+    let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
+    for x in 0..100u32 {
+        assert_eq!(sandbox.call::<_, u32>("wait", x).await.unwrap(), x);
+    }
+    assert!(!threads.lock().unwrap().contains(&std::thread::current().id()));
+}
+
+#[tokio::test]
 async fn a_single_thread_serves_the_guest_that_waits_for_it() {
     // The function waits for an answer from a task of the same runtime, which has one thread. Were that blocked by
     // the guest, there would be no answer.
@@ -343,4 +362,53 @@ async fn a_future_that_parks_its_thread_loses_no_wake_up() {
     });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
     assert_eq!(sandbox.call::<_, u32>("wait", 3u32).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn dropping_a_build_drops_what_its_start_function_waits_for() {
+    let text = r#"(module (import "env" "wait" (func $wait)) (start $wait))"#;
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let began = Mutex::new(Some(began));
+    let dropped = Arc::new(AtomicBool::new(false));
+    let functions = HostFunctions::new().async_function("env", "wait", {
+        let dropped = Arc::clone(&dropped);
+        async move || {
+            let _dropped = Dropped(Arc::clone(&dropped));
+            if let Some(began) = began.lock().unwrap().take() {
+                began.send(()).unwrap();
+            }
+            std::future::pending::<()>().await;
+        }
+    });
+    let build =
+        modules::builder(text).security_policy(patient()).host_functions(&functions).build();
+    tokio::select! {
+        built = build => panic!("{built:?}"),
+        began = has_begun => began.unwrap(),
+    }
+    while !dropped.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_future_that_panics_when_it_is_dropped_harms_nobody() {
+    struct Grudge;
+    impl Drop for Grudge {
+        fn drop(&mut self) {
+            panic!("I was not done");
+        }
+    }
+    let limit = Duration::from_millis(20);
+    let builder = modules::builder(WAIT).security_policy(patient().with_wall_clock(limit));
+    let builder = builder.async_host_function("env", "wait", async |_: u32| -> u32 {
+        let _grudge = Grudge;
+        std::future::pending().await
+    });
+    let sandbox = builder.build().await.unwrap();
+    for _ in 0..2 {
+        let error = sandbox.call::<_, u32>("wait", 0u32).await.unwrap_err();
+        assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
+        assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+    }
 }

@@ -162,3 +162,38 @@ async fn an_empty_memory_is_empty() {
     assert_eq!(sandbox.call::<_, u32>("grow", ()).await.unwrap(), 0);
     assert_eq!(sandbox.call::<_, u32>("sum", (0u32, PAGE)).await.unwrap(), 0);
 }
+
+#[test]
+fn any_pointer_and_length_is_either_in_memory_or_refused() {
+    let builder = modules::builder(POINTERS).security_policy(SecurityPolicy::strict());
+    let sandbox = builder.host_functions(&functions()).build_blocking().unwrap();
+    let edges = [0u32, 1, 2, PAGE - 1, PAGE, PAGE + 1, 1 << 31, u32::MAX - 1, u32::MAX];
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = || {
+        // Marsaglia's xorshift64 (2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let bits = u32::try_from(state >> 32).unwrap();
+        let edge = edges[usize::try_from(state % 9).unwrap()];
+        match state % 4 {
+            0 => edge,
+            1 => edge.wrapping_add(bits % 16).wrapping_sub(8),
+            2 => bits % (2 * PAGE),
+            _ => bits,
+        }
+    };
+    for _ in 0..2000 {
+        let (at, len) = (random(), random());
+        let lies_in_memory = u64::from(at) + u64::from(len) <= u64::from(PAGE);
+        let outcome = sandbox.call_blocking::<_, u32>("sum", (at, len));
+        match outcome {
+            Ok(_) => assert!(lies_in_memory, "{len} bytes at {at} were read"),
+            Err(error) => {
+                assert!(!lies_in_memory, "{len} bytes at {at}: {error}");
+                let source = error.source().unwrap();
+                assert!(source.is::<GuestMemoryError>(), "{len} bytes at {at}: {source}");
+            }
+        }
+    }
+}

@@ -204,3 +204,19 @@ async fn a_call_through_another_thread_ends_with_the_outer_wall_clock() {
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     assert_eq!(sandbox.call::<_, u32>("down", 0u32).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_guest_that_is_awaited_is_stopped_with_the_call_that_awaits_it() {
+    let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::permissive()).await;
+    let policy = SecurityPolicy::permissive().with_wall_clock(Duration::from_millis(30));
+    let builder = modules::builder(DOWN).security_policy(policy);
+    let builder = builder.async_host_function("env", "down", {
+        let inner = inner.clone();
+        async move |_: u32| inner.call::<_, u32>("spin", ()).await
+    });
+    let sandbox = builder.build().await.unwrap();
+    let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
+    assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
+    // It spins without a limit of its own, so this has its turn only if it was stopped.
+    assert_eq!(inner.call::<_, i32>("count", ()).await.unwrap(), 1);
+}

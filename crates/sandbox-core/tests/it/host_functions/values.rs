@@ -96,6 +96,17 @@ async fn bytes_of_any_length_make_the_round_trip() {
 }
 
 #[tokio::test]
+async fn an_output_that_is_fetched_counts_as_one_call() {
+    let (sandbox, _) = sandbox(SerializationFormat::default()).await;
+    for len in [10usize, 10_000] {
+        let bytes = vec![7u8; len];
+        let (_, usage) =
+            sandbox.call_with_usage::<_, Vec<u8>>("once_reversed", &bytes).await.unwrap();
+        assert_eq!(usage.host_calls, 1, "{len} bytes");
+    }
+}
+
+#[tokio::test]
 async fn values_travel_in_the_format_of_the_call() {
     for format in SerializationFormat::ALL {
         let (sandbox, notes) = sandbox(format).await;

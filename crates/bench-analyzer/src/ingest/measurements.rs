@@ -1,0 +1,126 @@
+//! The measurements of a run that was read: at hand, or still in a temporary file.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use super::spool::{Sorted, Value};
+use super::{Digest, MeasurementDraft};
+use crate::error::{Error, Remedy, Result};
+use crate::model::{InvalidSamples, Sample, Samples, Series, Throughput};
+
+/// What a run measured. Long runs stay in a file until they are stored, one series after the
+/// other, so that the size of an import is not limited by memory.
+#[derive(Debug, Clone)]
+pub struct Measurements(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    Memory(Vec<MeasurementDraft>),
+    File(FiledRun),
+}
+
+impl Measurements {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Place::Memory(all) => all.len(),
+            Place::File(run) => run.measurements,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every measurement, in the order they are to be stored.
+    ///
+    /// # Errors
+    /// If the temporary file cannot be read.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Cow<'_, MeasurementDraft>>> {
+        let (memory, file) = match &self.0 {
+            Place::Memory(all) => (all.as_slice(), None),
+            Place::File(run) => (&[][..], Some(run.drafts())),
+        };
+        let memory = memory.iter().map(|draft| Ok(Cow::Borrowed(draft)));
+        memory.chain(file.into_iter().flatten())
+    }
+
+    pub(super) fn in_file(run: FiledRun) -> Self {
+        Self(Place::File(run))
+    }
+}
+
+impl From<Vec<MeasurementDraft>> for Measurements {
+    fn from(all: Vec<MeasurementDraft>) -> Self {
+        Self(Place::Memory(all))
+    }
+}
+
+/// What all runs of a file have in common.
+#[derive(Debug)]
+pub(super) struct FiledRuns {
+    pub(super) path: Utf8PathBuf,
+    pub(super) values: Sorted,
+    pub(super) series: Vec<Series>,
+    /// By run and series.
+    pub(super) throughput: HashMap<(u32, u32), Vec<Throughput>>,
+}
+
+/// The stretch of sorted values that one run is.
+#[derive(Debug, Clone)]
+pub(super) struct FiledRun {
+    pub(super) runs: Arc<FiledRuns>,
+    pub(super) start: u64,
+    pub(super) count: u64,
+    /// How many series that are.
+    pub(super) measurements: usize,
+    /// The run's whole content: a series may well repeat exactly, and this tells its repetitions
+    /// apart.
+    pub(super) content: String,
+}
+
+impl FiledRuns {
+    fn draft(
+        &self,
+        run: u32,
+        series: u32,
+        samples: Vec<Sample>,
+        content: &str,
+    ) -> Result<MeasurementDraft> {
+        let throughput = self.throughput.get(&(run, series)).cloned().unwrap_or_default();
+        let series = self.series[series as usize].clone();
+        let samples =
+            if series.metric.is_time() { Samples::of_time(samples) } else { Samples::new(samples) };
+        let samples = samples.map_err(|source| self.refused(&series, source))?;
+        let digest = Digest::of(&[content], &series, &samples);
+        Ok(MeasurementDraft { series, samples, throughput, estimates: Vec::new(), digest })
+    }
+
+    pub(super) fn refused(&self, series: &Series, source: InvalidSamples) -> Error {
+        let (path, benchmark) = (self.path.clone(), series.to_string());
+        Error::Samples { path, benchmark, source, remedy: Remedy::FixFile }
+    }
+}
+
+impl FiledRun {
+    fn drafts(&self) -> impl Iterator<Item = Result<Cow<'_, MeasurementDraft>>> {
+        let mut values = self.runs.values.values(self.start, self.count).peekable();
+        std::iter::from_fn(move || {
+            let Value { run, series, sample } = match values.next()? {
+                Ok(value) => value,
+                Err(source) => return Some(Err(Error::Temporary { source })),
+            };
+            let mut samples = vec![sample];
+            while let Some(Ok(next)) =
+                values.next_if(|next| next.as_ref().is_ok_and(|next| next.series == series))
+            {
+                samples.push(next.sample);
+            }
+            Some(self.runs.draft(run, series, samples, &self.content).map(Cow::Owned))
+        })
+    }
+}

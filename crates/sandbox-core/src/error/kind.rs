@@ -1,0 +1,50 @@
+//! Short names of causes.
+
+use super::SandboxError;
+
+impl SandboxError {
+    /// The cause as one word, for logs and metrics. The same for all errors of one variant, and kept from
+    /// version to version.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoSource => "no_source",
+            Self::UnknownFormat(_) => "unknown_format",
+            Self::SourceUnreadable { .. } => "source_unreadable",
+            Self::ModuleTooLarge { .. } => "module_too_large",
+            Self::InvalidModule { .. } => "invalid_module",
+            Self::ForbiddenFeature { .. } => "forbidden_feature",
+            Self::UnsupportedFeature { .. } => "unsupported_feature",
+            Self::Compilation { .. } => "compilation",
+            Self::ArtifactRejected(_) => "artifact_rejected",
+            Self::Unserializable { .. } => "unserializable",
+            Self::UnknownImport { .. } => "unknown_import",
+            Self::IncompatibleImport { .. } => "incompatible_import",
+            Self::InvalidDeclaration { .. } => "invalid_declaration",
+            Self::NoSuchFunction { .. } => "no_such_function",
+            Self::SignatureMismatch { .. } => "signature_mismatch",
+            Self::Undecodable { .. } => "undecodable",
+            Self::GuestError { .. } => "guest_error",
+            Self::GuestPanic { .. } => "guest_panic",
+            Self::AbiViolation { .. } => "abi_violation",
+            Self::Trap { .. } => "trap",
+            Self::Exited { .. } => "exited",
+            Self::Timeout { .. } => "timeout",
+            Self::OutOfFuel { .. } => "out_of_fuel",
+            Self::Cancelled { .. } => "cancelled",
+            Self::MemoryLimit { .. } => "memory_limit",
+            Self::TableLimit { .. } => "table_limit",
+            Self::OutputLimit { .. } => "output_limit",
+            Self::CapabilityDenied { .. } => "capability_denied",
+            Self::InvalidGrant { .. } => "invalid_grant",
+            Self::Instantiation { .. } => "instantiation",
+            Self::HostPanic { .. } => "host_panic",
+            Self::HostFunctionFailed { .. } => "host_function_failed",
+            Self::HostFunctionPanicked { .. } => "host_function_panicked",
+            Self::NestedCall { .. } => "nested_call",
+            Self::NoSuchModule { .. } => "no_such_module",
+            Self::PoolExhausted { .. } => "pool_exhausted",
+            Self::PoolTimeout { .. } => "pool_timeout",
+            Self::PoolClosed => "pool_closed",
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Changing single fields of a policy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
+    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeatures,
+};
+
+impl SecurityPolicy {
+    /// Sets the largest linear memory, in bytes.
+    #[must_use]
+    pub const fn with_memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets the largest table, in elements.
+    #[must_use]
+    pub const fn with_table_limit(mut self, elements: u32) -> Self {
+        self.table_limit_elements = elements;
+        self
+    }
+
+    /// Sets how long one call may take.
+    #[must_use]
+    pub const fn with_wall_clock(mut self, limit: Duration) -> Self {
+        self.wall_clock = Some(limit);
+        self
+    }
+
+    /// Sets how much one call may compute, and with that has guests metered.
+    #[must_use]
+    pub const fn with_fuel(mut self, units: u64) -> Self {
+        self.fuel = Some(FuelUnits(units));
+        self
+    }
+
+    /// Sets the stack that guest code may use, in bytes.
+    #[must_use]
+    pub const fn with_stack(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// Sets the largest module that is accepted, in bytes.
+    #[must_use]
+    pub const fn with_module_limit(mut self, bytes: u64) -> Self {
+        self.module_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how much output is captured, in bytes a call.
+    #[must_use]
+    pub const fn with_output_limit(mut self, bytes: u64) -> Self {
+        self.output_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how much a guest may write to its private in-memory folder, in bytes.
+    #[must_use]
+    pub const fn with_scratch_limit(mut self, bytes: u64) -> Self {
+        self.scratch_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how many files and folders the guest may have open at once.
+    #[must_use]
+    pub const fn with_open_file_limit(mut self, files: u32) -> Self {
+        self.open_file_limit = files;
+        self
+    }
+
+    /// Sets whether folders, environment variables and arguments can be granted at all.
+    #[must_use]
+    pub const fn with_grants(mut self, grants: GrantUse) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// Grants the guest a folder of the host, at an absolute path of its own.
+    ///
+    /// No path leads out of the folder: neither `..` nor an absolute path nor a symbolic link, whoever
+    /// made it and when. The guest can make no links in it. What does lead out is a folder of the host
+    /// that is mounted in it, and a hard link that was there before.
+    ///
+    /// ```
+    /// use sandbox_core::{Access, SecurityPolicy};
+    ///
+    /// let policy = SecurityPolicy::strict()
+    ///     .with_folder("assets", "/assets", Access::ReadOnly)
+    ///     .with_folder("results", "/results", Access::ReadWrite);
+    /// assert_eq!(policy.folders.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn with_folder(
+        mut self,
+        host: impl Into<PathBuf>,
+        guest: impl Into<String>,
+        access: Access,
+    ) -> Self {
+        self.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Sets a variable in the guest's environment.
+    #[must_use]
+    pub fn with_environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let variable = EnvironmentVariable::new(name, value);
+        self.environment.retain(|known| known.name != variable.name);
+        self.environment.push(variable);
+        self
+    }
+
+    /// Adds an argument to the guest's command line.
+    #[must_use]
+    pub fn with_argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets whether hosts of the network can be granted at all.
+    #[must_use]
+    pub const fn with_network_grants(mut self, grants: GrantUse) -> Self {
+        self.network_grants = grants;
+        self
+    }
+
+    /// Lets the guest open TCP connections to a host, by its name or IP address, on one port or several.
+    ///
+    /// The guest does so through the socket functions of `wasix_32v1`; `crates/sandbox-core/NETWORK.md` lists them.
+    /// There is no listening and no UDP. A name is looked up by this process when the guest asks for it, and
+    /// leads to public addresses only, except `localhost`; to reach another address, grant it by itself.
+    ///
+    /// Of the presets only [`permissive`](Self::permissive) accepts such a grant; under the others it is an error
+    /// when an instance is created.
+    ///
+    /// ```
+    /// use sandbox_core::SecurityPolicy;
+    ///
+    /// let policy = SecurityPolicy::permissive()
+    ///     .with_network_host("api.example.com", 443)
+    ///     .with_network_host("127.0.0.1", 8000..=8010);
+    /// assert_eq!(policy.network.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn with_network_host(mut self, host: impl Into<String>, ports: impl Into<Ports>) -> Self {
+        self.network.push(NetworkGrant::new(host.into(), ports.into()));
+        self
+    }
+
+    /// Sets what the guest's clocks show.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets what the guest's random bytes are.
+    #[must_use]
+    pub const fn with_randomness(mut self, randomness: Randomness) -> Self {
+        self.randomness = randomness;
+        self
+    }
+
+    /// Sets which parts of WebAssembly a module may use.
+    #[must_use]
+    pub const fn with_features(mut self, features: WasmFeatures) -> Self {
+        self.features = features;
+        self
+    }
+
+    /// Sets which bits a guest sees in the NaNs that it computes.
+    #[must_use]
+    pub const fn with_nan_bits(mut self, nan_bits: NanBits) -> Self {
+        self.nan_bits = nan_bits;
+        self
+    }
+
+    /// Sets whether calls share an instance.
+    #[must_use]
+    pub const fn with_instances(mut self, mode: InstanceMode) -> Self {
+        self.instances = mode;
+        self
+    }
+
+    /// Sets how many fresh instances may run at once, at least one.
+    #[must_use]
+    pub const fn with_max_instances(mut self, instances: usize) -> Self {
+        self.max_instances = if instances == 0 { 1 } else { instances };
+        self
+    }
+}

@@ -1,0 +1,129 @@
+//! The four policies to start from.
+
+use std::time::Duration;
+
+use super::{
+    Clock, FuelUnits, GrantUse, InstanceMode, NanBits, Randomness, SecurityPolicy, WasmFeatures,
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const STACK_KIB: usize = 1024;
+
+/// How many fresh instances run at once unless the policy says otherwise: enough to keep many cores busy
+/// with calls that also wait, far below what the address space can hold (8 GiB are reserved for each).
+const MAX_INSTANCES: usize = 64;
+
+/// A tight loop that is metered runs for roughly half a second on this, so it ends before the wall clock does
+/// and, unlike that, at the same place on every machine.
+const PARANOID_FUEL: FuelUnits = FuelUnits(1_000_000_000);
+
+impl SecurityPolicy {
+    /// For guests that you wrote yourself.
+    pub const fn permissive() -> Self {
+        Self {
+            memory_limit_bytes: None,
+            table_limit_elements: 10_000_000,
+            wall_clock: None,
+            fuel: None,
+            stack_bytes: 1024 * STACK_KIB,
+            module_limit_bytes: 512 * MIB,
+            output_limit_bytes: 16 * MIB,
+            scratch_limit_bytes: 256 * MIB,
+            features: WasmFeatures::ALL,
+            nan_bits: NanBits::Native,
+            instances: InstanceMode::Persistent,
+            max_instances: MAX_INSTANCES,
+            open_file_limit: 1024,
+            grants: GrantUse::Accepted,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            network_grants: GrantUse::Accepted,
+            network: Vec::new(),
+            clock: Clock::Real,
+            randomness: Randomness::Secure,
+        }
+    }
+
+    /// For guests of people you know. The default.
+    pub const fn basic() -> Self {
+        Self {
+            memory_limit_bytes: Some(256 * MIB),
+            table_limit_elements: 1_000_000,
+            wall_clock: Some(Duration::from_secs(30)),
+            fuel: None,
+            stack_bytes: 1024 * STACK_KIB,
+            module_limit_bytes: 50 * MIB,
+            output_limit_bytes: MIB,
+            scratch_limit_bytes: 64 * MIB,
+            features: WasmFeatures::UNTRUSTED,
+            nan_bits: NanBits::Native,
+            instances: InstanceMode::Persistent,
+            max_instances: MAX_INSTANCES,
+            open_file_limit: 256,
+            grants: GrantUse::Accepted,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            network_grants: GrantUse::Refused,
+            network: Vec::new(),
+            clock: Clock::Real,
+            randomness: Randomness::Secure,
+        }
+    }
+
+    /// For guests of strangers.
+    pub const fn strict() -> Self {
+        Self {
+            memory_limit_bytes: Some(64 * MIB),
+            table_limit_elements: 100_000,
+            wall_clock: Some(Duration::from_secs(5)),
+            fuel: None,
+            stack_bytes: 512 * STACK_KIB,
+            module_limit_bytes: 10 * MIB,
+            output_limit_bytes: 64 * KIB,
+            scratch_limit_bytes: 16 * MIB,
+            features: WasmFeatures::UNTRUSTED,
+            nan_bits: NanBits::Native,
+            instances: InstanceMode::Persistent,
+            max_instances: MAX_INSTANCES,
+            open_file_limit: 64,
+            grants: GrantUse::Accepted,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            network_grants: GrantUse::Refused,
+            network: Vec::new(),
+            clock: Clock::Coarse,
+            randomness: Randomness::Secure,
+        }
+    }
+
+    /// For guests that are expected to attack.
+    pub const fn paranoid() -> Self {
+        Self {
+            memory_limit_bytes: Some(16 * MIB),
+            table_limit_elements: 10_000,
+            wall_clock: Some(Duration::from_secs(1)),
+            fuel: Some(PARANOID_FUEL),
+            stack_bytes: 256 * STACK_KIB,
+            module_limit_bytes: 5 * MIB,
+            output_limit_bytes: 4 * KIB,
+            scratch_limit_bytes: MIB,
+            features: WasmFeatures::DETERMINISTIC,
+            nan_bits: NanBits::Canonical,
+            instances: InstanceMode::Fresh,
+            max_instances: MAX_INSTANCES,
+            open_file_limit: 32,
+            grants: GrantUse::Refused,
+            folders: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            network_grants: GrantUse::Refused,
+            network: Vec::new(),
+            clock: Clock::CoarseMonotonic,
+            randomness: Randomness::Secure,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Describing a pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use super::places::{Places, Rules};
+use super::{PoolModule, SandboxPool};
+use crate::call::cancellation::Scope;
+use crate::error::{Result, SandboxError};
+use crate::sandbox::WasmSandboxBuilder;
+
+/// How many calls in a row may fail in one sandbox before it is replaced: more than an unlucky caller makes, and
+/// few enough that a broken guest is soon gone.
+const REPLACE_AFTER: u32 = 8;
+
+/// Describes a [`SandboxPool`]; [`SandboxPool::builder`] makes one.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sandbox_core::{SandboxPool, WasmSandbox};
+///
+/// # async fn example() -> sandbox_core::Result<()> {
+/// let pool = SandboxPool::builder()
+///     .named("resize", WasmSandbox::builder().source("resize.wasm"))
+///     .named("ocr", WasmSandbox::builder().source("ocr.wasm"))
+///     .size(8)
+///     .max_waiting(100)
+///     .wait_limit(Duration::from_secs(2))
+///     .build()
+///     .await?;
+/// let text: String = pool.module("ocr")?.call("read", vec![0u8; 100]).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct SandboxPoolBuilder {
+    modules: Vec<(String, WasmSandboxBuilder)>,
+    size: Option<usize>,
+    warm: usize,
+    max_waiting: Option<usize>,
+    wait_limit: Option<Duration>,
+    replace_after: Option<u32>,
+}
+
+impl SandboxPoolBuilder {
+    /// Adds a module under the name `default`, for a pool of one.
+    pub fn sandbox(self, sandbox: WasmSandboxBuilder) -> Self {
+        self.named("default", sandbox)
+    }
+
+    /// Adds a module under a name. The first is the one that [`SandboxPool::call`] calls;
+    /// [`SandboxPool::module`] gets at the others. A name that is there already is replaced.
+    pub fn named(mut self, name: impl Into<String>, sandbox: WasmSandboxBuilder) -> Self {
+        let name = name.into();
+        let sandbox = sandbox.one_at_a_time();
+        match self.modules.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = sandbox,
+            None => self.modules.push((name, sandbox)),
+        }
+        self
+    }
+
+    /// Sets how many sandboxes there are at most, of all modules together, at least one. The default is one for
+    /// each processor.
+    pub fn size(mut self, sandboxes: usize) -> Self {
+        self.size = Some(sandboxes.max(1));
+        self
+    }
+
+    /// Sets how many sandboxes of each module are made beforehand, as far as the size goes. The default is one.
+    pub fn warm(mut self, sandboxes: usize) -> Self {
+        self.warm = sandboxes;
+        self
+    }
+
+    /// Sets how many callers may wait for a sandbox; the next one gets [`SandboxError::PoolExhausted`]. By default
+    /// any number may.
+    pub fn max_waiting(mut self, callers: usize) -> Self {
+        self.max_waiting = Some(callers);
+        self
+    }
+
+    /// Sets how long a caller may wait for a sandbox; then it gets [`SandboxError::PoolTimeout`]. By default there
+    /// is no limit.
+    pub fn wait_limit(mut self, limit: Duration) -> Self {
+        self.wait_limit = Some(limit);
+        self
+    }
+
+    /// Sets after how many failed calls in a row a sandbox is replaced although none of them poisoned it, at least
+    /// one. The default is 8.
+    pub fn replace_after(mut self, failures: u32) -> Self {
+        self.replace_after = Some(failures.max(1));
+        self
+    }
+
+    /// Builds the first sandbox of each module, and those to be made beforehand.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSource`] if there is no module; else as [`WasmSandboxBuilder::build`].
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandboxBuilder::build`].
+    pub async fn build(self) -> Result<SandboxPool> {
+        if self.modules.is_empty() {
+            return Err(SandboxError::NoSource);
+        }
+        let size = self.size.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        });
+        let modules = self.modules.into_iter().map(|(name, sandbox)| async {
+            Ok(PoolModule { name, first: sandbox.build().await? })
+        });
+        let modules = try_join_all(modules).await?;
+        let mut idle = Vec::new();
+        for round in 0..self.warm.max(1) {
+            for (at, module) in modules.iter().enumerate() {
+                if idle.len() < size {
+                    let first = round == 0;
+                    let sandbox = if first {
+                        module.first.clone()
+                    } else {
+                        module.first.independent_sibling().await?
+                    };
+                    idle.push((at, sandbox));
+                }
+            }
+        }
+        let rules = Rules {
+            size,
+            max_waiting: self.max_waiting,
+            wait_limit: self.wait_limit,
+            replace_after: self.replace_after.unwrap_or(REPLACE_AFTER),
+        };
+        let places = Arc::new(Places::new(modules, idle, rules));
+        Ok(SandboxPool { places, module: 0, scope: Scope::default() })
+    }
+
+    /// The same on the calling thread, without an async runtime.
+    ///
+    /// # Errors
+    /// As [`SandboxPoolBuilder::build`].
+    pub fn build_blocking(self) -> Result<SandboxPool> {
+        pollster::block_on(self.build())
+    }
+}

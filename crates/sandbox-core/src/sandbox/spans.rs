@@ -1,0 +1,59 @@
+//! What a subscriber of `tracing` sees of calls.
+//!
+//! Without one that is interested in level `DEBUG`, a call pays one look at a number for it.
+
+use std::future::Future;
+use std::time::Instant;
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use super::Inner;
+use crate::error::{Result, SandboxError};
+
+/// The span of one call, or of a batch of so many.
+///
+/// Its fields: the function's name; the beginning of [`Module::wasm_hash`](crate::Module::wasm_hash); whether
+/// instances are fresh or persistent; at its end the outcome, `ok` or [`SandboxError::kind`], and how long the
+/// caller has waited in all.
+pub(super) fn call(inner: &Inner, function: &str, calls: usize) -> Span {
+    tracing::debug_span!(
+        "call",
+        function,
+        calls,
+        module = short(inner.module.wasm_hash()),
+        instances = ?inner.policy.instances,
+        outcome = Empty,
+        elapsed_us = Empty,
+    )
+}
+
+/// Runs a call in its span, and records how it ended.
+pub(super) async fn traced<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let started = Instant::now();
+    let outcome = call.instrument(span.clone()).await;
+    record(&span, started, &outcome);
+    outcome
+}
+
+/// The same for a call that blocks.
+pub(super) fn traced_blocking<T>(span: &Span, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    if span.is_disabled() {
+        return call();
+    }
+    let started = Instant::now();
+    let outcome = span.in_scope(call);
+    record(span, started, &outcome);
+    outcome
+}
+
+fn record<T>(span: &Span, started: Instant, outcome: &Result<T>) {
+    span.record("outcome", outcome.as_ref().map_or_else(SandboxError::kind, |_| "ok"));
+    let elapsed = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    span.record("elapsed_us", elapsed);
+}
+
+/// Enough of a hash to tell modules apart in a log.
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..16).unwrap_or(hash)
+}

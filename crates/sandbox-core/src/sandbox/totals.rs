@@ -1,0 +1,221 @@
+//! What all calls of a sandbox used together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::policy::FuelUnits;
+use crate::sys::cpu_time;
+use crate::usage::ResourceUsage;
+
+/// Reading clocks takes about as long as a short call. So of the calls of trusted functions on their callers'
+/// threads, one in so many is timed, and stands for the others.
+const TIMED_ONE_IN: u32 = 64;
+
+/// Sums that are read while calls go on. Each is exact by itself; together they need not be of one moment.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    calls: AtomicU64,
+    failed_calls: AtomicU64,
+    wall_nanos: AtomicU64,
+    /// Plus one, since zero means that nothing is known.
+    cpu_nanos: AtomicU64,
+    /// Plus one, since zero means that nothing is metered.
+    fuel: AtomicU64,
+    memory_high_water_bytes: AtomicU64,
+    host_calls: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+/// One call as it is being measured.
+#[derive(Debug)]
+pub(super) struct Meter {
+    started: Option<(Instant, Option<Duration>)>,
+    stands_for: u32,
+}
+
+impl Meter {
+    /// Measures a call exactly.
+    pub(super) fn exact() -> Self {
+        Self { started: Some((Instant::now(), cpu_time::of_this_thread())), stands_for: 1 }
+    }
+
+    /// Whether the call is being timed.
+    pub(super) fn is_timed(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// How many calls this one stands for.
+    pub(super) fn stands_for(&self) -> u32 {
+        self.stands_for
+    }
+
+    /// What the call used in time.
+    pub(super) fn read(&self) -> ResourceUsage {
+        let Some((started, cpu_before)) = self.started else { return ResourceUsage::default() };
+        let cpu_after = cpu_time::of_this_thread();
+        ResourceUsage {
+            wall_time: started.elapsed(),
+            cpu_time: cpu_after.zip(cpu_before).map(|(after, before)| after - before),
+            ..ResourceUsage::default()
+        }
+    }
+}
+
+impl Totals {
+    /// Counts a call that begins, and measures it if it is one of those that are.
+    pub(super) fn begin_sampled(&self) -> Meter {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        if number.is_multiple_of(u64::from(TIMED_ONE_IN)) {
+            Meter { stands_for: TIMED_ONE_IN, ..Meter::exact() }
+        } else {
+            Meter { started: None, stands_for: 0 }
+        }
+    }
+
+    /// Counts a call that begins, and measures it.
+    pub(super) fn begin_exact(&self) -> Meter {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Meter::exact()
+    }
+
+    /// Counts calls that are over.
+    pub(super) fn count<T>(&self, results: &[Result<T>]) {
+        self.calls.fetch_add(results.len() as u64, Ordering::Relaxed);
+        let failed = results.iter().filter(|result| result.is_err()).count();
+        self.failed_calls.fetch_add(failed as u64, Ordering::Relaxed);
+    }
+
+    /// Adds what a call used, its time for so many calls; the call itself was counted at its beginning.
+    pub(super) fn add(&self, usage: &ResourceUsage, stands_for: u32) {
+        if !usage.wall_time.is_zero() {
+            self.add_time(usage.wall_time * stands_for);
+        }
+        if let Some(cpu_time) = usage.cpu_time {
+            let known = self.cpu_nanos.load(Ordering::Relaxed) > 0;
+            let added = nanos(cpu_time * stands_for) + u64::from(!known);
+            self.cpu_nanos.fetch_add(added, Ordering::Relaxed);
+        }
+        if let Some(FuelUnits(fuel)) = usage.fuel {
+            let known = self.fuel.load(Ordering::Relaxed) > 0;
+            self.fuel.fetch_add(fuel + u64::from(!known), Ordering::Relaxed);
+        }
+        raise(&self.memory_high_water_bytes, usage.memory_high_water_bytes);
+        let counts = [
+            (&self.host_calls, usage.host_calls),
+            (&self.bytes_in, usage.bytes_in),
+            (&self.bytes_out, usage.bytes_out),
+        ];
+        for (total, added) in counts {
+            if added > 0 {
+                total.fetch_add(added, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Adds the time of a call that was not timed and turned out to be long.
+    pub(super) fn add_time(&self, wall_time: Duration) {
+        self.wall_nanos.fetch_add(nanos(wall_time), Ordering::Relaxed);
+    }
+
+    /// Counts a call that returned an error.
+    pub(super) fn count_failure(&self) {
+        self.failed_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted so far.
+    pub(super) fn read(&self) -> ResourceUsage {
+        self.read_with(|total| total.load(Ordering::Relaxed))
+    }
+
+    /// The same, and begins anew at zero.
+    pub(super) fn take(&self) -> ResourceUsage {
+        self.read_with(|total| total.swap(0, Ordering::Relaxed))
+    }
+
+    fn read_with(&self, read: impl Fn(&AtomicU64) -> u64) -> ResourceUsage {
+        ResourceUsage {
+            calls: read(&self.calls),
+            failed_calls: read(&self.failed_calls),
+            wall_time: Duration::from_nanos(read(&self.wall_nanos)),
+            cpu_time: read(&self.cpu_nanos).checked_sub(1).map(Duration::from_nanos),
+            fuel: read(&self.fuel).checked_sub(1).map(FuelUnits),
+            memory_high_water_bytes: read(&self.memory_high_water_bytes),
+            host_calls: read(&self.host_calls),
+            bytes_in: read(&self.bytes_in),
+            bytes_out: read(&self.bytes_out),
+        }
+    }
+}
+
+/// Memory nearly never grows, and a comparison is cheaper than an exchange.
+fn raise(mark: &AtomicU64, to: u64) {
+    if mark.load(Ordering::Relaxed) < to {
+        mark.fetch_max(to, Ordering::Relaxed);
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(memory_high_water_bytes: u64) -> ResourceUsage {
+        ResourceUsage {
+            wall_time: Duration::from_millis(2),
+            cpu_time: Some(Duration::from_millis(1)),
+            fuel: Some(FuelUnits(7)),
+            memory_high_water_bytes,
+            host_calls: 3,
+            bytes_in: 10,
+            bytes_out: 20,
+            ..ResourceUsage::default()
+        }
+    }
+
+    #[test]
+    fn exact_calls_add_up() {
+        let totals = Totals::default();
+        assert_eq!(totals.read(), ResourceUsage::default());
+        for memory in [100, 300, 200] {
+            let meter = totals.begin_exact();
+            totals.add(&used(memory), meter.stands_for());
+        }
+        totals.count_failure();
+        let expected = ResourceUsage {
+            calls: 3,
+            failed_calls: 1,
+            wall_time: Duration::from_millis(6),
+            cpu_time: Some(Duration::from_millis(3)),
+            fuel: Some(FuelUnits(21)),
+            memory_high_water_bytes: 300,
+            host_calls: 9,
+            bytes_in: 30,
+            bytes_out: 60,
+        };
+        assert_eq!(totals.take(), expected);
+        assert_eq!(totals.read(), ResourceUsage::default());
+    }
+
+    #[test]
+    fn a_timed_call_stands_for_those_that_are_not() {
+        let totals = Totals::default();
+        for _ in 0..2 * TIMED_ONE_IN {
+            let meter = totals.begin_sampled();
+            let mut usage = used(1);
+            if !meter.is_timed() {
+                usage.wall_time = Duration::ZERO;
+                usage.cpu_time = None;
+            }
+            totals.add(&usage, meter.stands_for());
+        }
+        let total = totals.read();
+        assert_eq!(total.calls, 2 * u64::from(TIMED_ONE_IN));
+        assert_eq!(total.wall_time, 2 * TIMED_ONE_IN * Duration::from_millis(2));
+        assert_eq!(total.bytes_in, 20 * u64::from(TIMED_ONE_IN));
+    }
+}

@@ -1,0 +1,140 @@
+//! A TCP connection whose waits end with the call that they are in.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::wasi::calls::Errno;
+use crate::watchdog::CallControl;
+
+/// How long the operating system waits before we look whether the call is to stop.
+const TICK: Duration = Duration::from_millis(5);
+
+/// How long we wait between two looks at a connection that is being made.
+const CONNECTING_TICK: Duration = Duration::from_millis(1);
+
+pub(super) struct Stream(TcpStream);
+
+impl Stream {
+    /// Connects, however long that takes the operating system.
+    pub(super) fn connect(to: SocketAddr, control: &CallControl) -> Result<Self, Errno> {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&to.into()) {
+            Ok(()) => (),
+            Err(error) if is_in_progress(&error) => {
+                while socket.peer_addr().is_err() {
+                    if let Some(error) = socket.take_error()? {
+                        return Err(error.into());
+                    }
+                    if control.stop_reason().is_some() {
+                        return Err(Errno::Canceled);
+                    }
+                    std::thread::sleep(CONNECTING_TICK);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(TICK))?;
+        socket.set_write_timeout(Some(TICK))?;
+        Ok(Self(socket.into()))
+    }
+
+    pub(super) fn receive(
+        &self,
+        bytes: &mut [u8],
+        timeout: Option<Duration>,
+        control: &CallControl,
+    ) -> Result<usize, Errno> {
+        wait(timeout, control, || (&self.0).read(bytes))
+    }
+
+    pub(super) fn peek(
+        &self,
+        bytes: &mut [u8],
+        timeout: Option<Duration>,
+        control: &CallControl,
+    ) -> Result<usize, Errno> {
+        wait(timeout, control, || self.0.peek(bytes))
+    }
+
+    pub(super) fn send(
+        &self,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+        control: &CallControl,
+    ) -> Result<usize, Errno> {
+        wait(timeout, control, || (&self.0).write(bytes))
+    }
+
+    pub(super) fn set_no_delay(&self, flag: bool) -> Result<(), Errno> {
+        Ok(self.0.set_nodelay(flag)?)
+    }
+
+    pub(super) fn set_keep_alive(&self, flag: bool) -> Result<(), Errno> {
+        Ok(SockRef::from(&self.0).set_keepalive(flag)?)
+    }
+
+    pub(super) fn local(&self) -> Result<SocketAddr, Errno> {
+        Ok(self.0.local_addr()?)
+    }
+
+    pub(super) fn peer(&self) -> Result<SocketAddr, Errno> {
+        Ok(self.0.peer_addr()?)
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
+        Ok(self.0.shutdown(how)?)
+    }
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+/// Tries until something happens, the timeout of the guest is over, or the call is to stop.
+fn wait<T>(
+    timeout: Option<Duration>,
+    control: &CallControl,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> Result<T, Errno> {
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        if control.stop_reason().is_some() {
+            return Err(Errno::Canceled);
+        }
+        match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut
+                    if until.is_some_and(|until| Instant::now() >= until) =>
+                {
+                    return Err(Errno::Again);
+                }
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => (),
+                _ => return Err(error.into()),
+            },
+        }
+    }
+}
+
+impl From<io::Error> for Errno {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::AddrNotAvailable => Self::Addrnotavail,
+            ErrorKind::BrokenPipe => Self::Pipe,
+            ErrorKind::ConnectionAborted => Self::Connaborted,
+            ErrorKind::ConnectionRefused => Self::Connrefused,
+            ErrorKind::ConnectionReset => Self::Connreset,
+            ErrorKind::HostUnreachable => Self::Hostunreach,
+            ErrorKind::NetworkUnreachable => Self::Netunreach,
+            ErrorKind::NotConnected => Self::Notconn,
+            ErrorKind::TimedOut => Self::Timedout,
+            ErrorKind::WouldBlock => Self::Again,
+            _ => Self::Io,
+        }
+    }
+}

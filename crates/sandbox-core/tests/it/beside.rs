@@ -1,0 +1,190 @@
+//! What goes on beside a guest that does not return: everything else.
+
+use std::time::{Duration, Instant};
+
+use sandbox_core::{CallPlacement, SandboxError, SecurityPolicy, WasmSandbox};
+
+use crate::cancelling::{ELASTIC, earn_trust};
+use crate::modules;
+
+/// How long a guest spins in these tests.
+const SPIN: Duration = Duration::from_secs(2);
+
+/// How many of the ticks that are due in that time must have come. Half is far more than a stalled runtime has,
+/// which is one, and far less than what a busy machine leaves.
+const TICKS: usize = 100;
+
+async fn elastic(placement: CallPlacement) -> WasmSandbox {
+    let policy = SecurityPolicy::permissive().with_wall_clock(SPIN);
+    let builder = modules::builder(ELASTIC).security_policy(policy);
+    builder.call_placement(placement).build().await.unwrap()
+}
+
+/// Has each sandbox spin in a task of its own, and counts ticks of 10 ms in another until all have ended.
+async fn ticks_beside(spinning: Vec<WasmSandbox>) -> usize {
+    let spinning: Vec<_> = spinning
+        .into_iter()
+        .map(|sandbox| tokio::spawn(async move { sandbox.call::<_, i64>("work", -1i64).await }))
+        .collect();
+    let started = Instant::now();
+    let ticker = tokio::spawn(async move {
+        let mut ticks = 0;
+        while started.elapsed() < SPIN {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            ticks += 1;
+        }
+        ticks
+    });
+    let ticks = ticker.await.unwrap();
+    for spin in spinning {
+        let outcome = spin.await.unwrap();
+        assert!(matches!(outcome, Err(SandboxError::Timeout { .. })), "{outcome:?}");
+    }
+    ticks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_that_nobody_knows_yet_stalls_no_task() {
+    let ticks = ticks_beside(vec![elastic(CallPlacement::Adaptive).await]).await;
+    assert!(ticks >= TICKS, "{ticks} ticks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trusted_function_that_spins_stalls_no_task() {
+    // As many as the runtime has workers: each is handed over to another thread.
+    let mut spinning = Vec::new();
+    for _ in 0..2 {
+        let sandbox = elastic(CallPlacement::Adaptive).await;
+        earn_trust(&sandbox).await;
+        spinning.push(sandbox);
+    }
+    let ticks = ticks_beside(spinning).await;
+    assert!(ticks >= TICKS, "{ticks} ticks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_worker_that_is_handed_over_goes_on_working_afterwards() {
+    let sandbox = elastic(CallPlacement::Adaptive).await;
+    for _ in 0..2 {
+        let spin = {
+            let sandbox = sandbox.with_time_limit(Duration::from_millis(100));
+            earn_trust(&sandbox).await;
+            tokio::spawn(async move {
+                let outcome = sandbox.call::<_, i64>("work", -1i64).await;
+                assert!(matches!(outcome, Err(SandboxError::Timeout { .. })), "{outcome:?}");
+                // The same poll goes on without a worker, and the task moves on to another.
+                let sum = sandbox.call::<_, i64>("work", 3i64).await.unwrap();
+                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::spawn(async move { sum }).await.unwrap()
+            })
+        };
+        // The only worker is busy with the guest, but for the hand-over.
+        let beside = tokio::spawn(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        beside.await.unwrap();
+        assert_eq!(spin.await.unwrap(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_trusted_function_that_sleeps_stalls_no_task() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "poll_oneoff"
+            (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "sleep") (param i64) (result i32)
+            (i32.store (i32.const 16) (i32.const 1))
+            (i64.store (i32.const 24) (local.get 0))
+            (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128))))"#;
+    let policy = SecurityPolicy::permissive();
+    let sandbox = modules::sandbox(text, policy).await;
+    for _ in 0..50 {
+        assert_eq!(sandbox.call::<_, i32>("sleep", 0i64).await.unwrap(), 0);
+    }
+    let started = Instant::now();
+    let asleep = tokio::spawn(async move { sandbox.call::<_, i32>("sleep", 500_000_000i64).await });
+    let mut ticks = 0;
+    while !asleep.is_finished() {
+        tokio::spawn(async { tokio::time::sleep(Duration::from_millis(10)).await }).await.unwrap();
+        ticks += 1;
+    }
+    assert_eq!(asleep.await.unwrap().unwrap(), 0);
+    assert!(started.elapsed() >= Duration::from_millis(500));
+    assert!(ticks >= 10, "{ticks} ticks");
+}
+
+#[tokio::test]
+async fn on_one_thread_even_a_trusted_function_runs_beside_the_tasks() {
+    let sandbox = elastic(CallPlacement::Adaptive).await;
+    earn_trust(&sandbox).await;
+    let ticks = ticks_beside(vec![sandbox]).await;
+    assert!(ticks >= TICKS, "{ticks} ticks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn local_tasks_are_not_stalled_either() {
+    let sandbox = elastic(CallPlacement::Adaptive).await;
+    earn_trust(&sandbox).await;
+    let handle = tokio::runtime::Handle::current();
+    let ticks = tokio::task::spawn_blocking(move || {
+        let local = tokio::task::LocalSet::new();
+        handle.block_on(local.run_until(async move {
+            let spin =
+                tokio::task::spawn_local(
+                    async move { sandbox.call::<_, i64>("work", -1i64).await },
+                );
+            let mut ticks = 0;
+            while !spin.is_finished() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                ticks += 1;
+            }
+            assert!(spin.await.unwrap().is_err());
+            ticks
+        }))
+    });
+    let ticks = ticks.await.unwrap();
+    assert!(ticks >= TICKS, "{ticks} ticks");
+}
+
+#[test]
+fn another_executor_is_not_stalled() {
+    futures::executor::block_on(async {
+        let sandbox = elastic(CallPlacement::Adaptive).await;
+        earn_trust(&sandbox).await;
+        // Polled by one thread, in turns: a call that did not give way would end before the others begin.
+        let spin = sandbox.call::<_, i64>("work", -1i64);
+        let other = elastic(CallPlacement::Adaptive);
+        let beside = async {
+            let other = other.await;
+            let started = Instant::now();
+            let mut calls = 0;
+            while started.elapsed() < SPIN / 4 {
+                assert_eq!(other.call::<_, i64>("work", 5i64).await.unwrap(), 5);
+                calls += 1;
+            }
+            calls
+        };
+        let (spin, beside) = (std::pin::pin!(spin), std::pin::pin!(beside));
+        match futures::future::select(spin, beside).await {
+            futures::future::Either::Right((calls, _still_spinning)) => assert!(calls > 0),
+            futures::future::Either::Left(_) => panic!("the guest held up its neighbour"),
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_caller_who_insists_has_trusted_functions_on_its_own_thread() {
+    // A counter in thread-local storage of the host would be better to see, but the guest cannot reach one; what
+    // shows is that a runtime of one thread is held up, as the documentation of the placement says.
+    let sandbox = elastic(CallPlacement::CallersThread).await;
+    earn_trust(&sandbox).await;
+    let sandbox = sandbox.with_time_limit(Duration::from_millis(300));
+    let spin = tokio::spawn(async move { sandbox.call::<_, i64>("work", -1i64).await });
+    let mut ticks = 0;
+    while !spin.is_finished() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        ticks += 1;
+    }
+    assert!(matches!(spin.await.unwrap(), Err(SandboxError::Timeout { .. })));
+    assert!(ticks <= 2, "{ticks} ticks");
+}
