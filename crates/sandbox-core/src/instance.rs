@@ -4,6 +4,7 @@ mod exchange;
 mod failure;
 mod fuel;
 mod imports;
+mod template;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,16 +17,20 @@ use crate::call::cancellation::Cancellation;
 use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
-use crate::module::{Module, START_EXPORT};
+use crate::module::{Export, Module, START_EXPORT};
 use crate::policy::{FuelUnits, SecurityPolicy};
+use crate::sys::faults;
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
-use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
+use crate::sys::memory::{ResetMethod, Writes};
+use crate::sys::state::Recorder;
+use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
 use fuel::FuelTank;
+pub(crate) use template::{Effort, NotRestored, Template};
 
 /// The name under which instantiation appears in errors.
 const INSTANTIATION: &str = "_initialize";
@@ -34,6 +39,7 @@ const INSTANTIATION: &str = "_initialize";
 pub(crate) struct Instance {
     guest: Guest,
     exchange: Option<Exchange>,
+    wasi: Option<WasiContext>,
     /// Of guests that are metered.
     fuel: Option<FuelTank>,
     module: Module,
@@ -46,6 +52,31 @@ pub(crate) struct Instance {
     /// Where the native code lies; only there is a guest interrupted.
     code: std::ops::Range<usize>,
     poisoned: bool,
+    /// The guest was interrupted, or the host panicked: not even a reset makes the instance fit for use.
+    unsound: bool,
+    /// What is known of writes to its memories since it was new.
+    writes: Writes,
+}
+
+/// What an instance begins from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    /// It is initialised, and never reset.
+    Initialised,
+    /// It is initialised, and a template is made of it.
+    First(ResetMethod),
+    /// It becomes what the template is.
+    Template(&'a Template),
+}
+
+impl Origin<'_> {
+    fn recorder(self) -> Option<Recorder> {
+        match self {
+            Origin::Initialised => None,
+            Origin::First(method) => Some(Recorder::new(method)),
+            Origin::Template(template) => Some(Recorder::new(template.method)),
+        }
+    }
 }
 
 /// What a call left behind.
@@ -81,22 +112,35 @@ impl Instance {
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::launch(module, policy, host, Launch::default(), cancellation)
+        Self::create_with(module, policy, host, Launch::default(), cancellation)
     }
 
     /// The same, with more than the policy grants to start with.
-    pub(crate) fn launch(
+    pub(crate) fn create_with(
         module: &Module,
         policy: &SecurityPolicy,
         host: &Arc<HostBinding>,
         launch: Launch,
         cancellation: &Cancellation,
     ) -> Result<Self> {
+        Self::launch(module, policy, host, launch, Origin::Initialised, cancellation)
+    }
+
+    fn launch(
+        module: &Module,
+        policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
+        launch: Launch,
+        origin: Origin<'_>,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
         check_memory(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
+        let recorder = origin.recorder();
         let mut engine = module.engine().clone();
-        engine.set_tunables(LimitingTunables::new(policy, Arc::clone(&refusals)));
+        let tunables = LimitingTunables::new(policy, Arc::clone(&refusals), recorder.clone());
+        engine.set_tunables(tunables);
         let store = Store::new(engine.clone());
         let control =
             CallControl::new(policy.wall_clock).ok_or_else(|| SandboxError::Instantiation {
@@ -111,13 +155,15 @@ impl Instance {
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;
             let surroundings = Surroundings { engine, module, policy, control, output, refusals };
-            Some(WasiContext::new(guest.store(), surroundings, launch)?)
+            let reuse = if recorder.is_some() { Reuse::AfterReset } else { Reuse::Never };
+            Some(WasiContext::new(guest.store(), surroundings, launch, reuse)?)
         } else {
             None
         };
         let mut instance = Self {
             guest,
             exchange: None,
+            wasi,
             fuel: None,
             module: module.clone(),
             policy: policy.clone(),
@@ -127,33 +173,47 @@ impl Instance {
             refusals,
             code: interrupt::code_of(module.compiled()),
             poisoned: false,
+            unsound: false,
+            writes: Writes::AnyPage,
         };
         let turn = instance.begin_turn();
         cancellation.attach(&instance.control, turn);
-        instance.watched(INSTANTIATION, |instance| instance.start(wasi))?;
+        instance.watched(INSTANTIATION, |instance| instance.start(origin, recorder.as_ref()))?;
+        if let Origin::Template(template) = origin {
+            instance.adopt(template)?;
+        }
         Ok(instance)
     }
 
-    fn start(&mut self, mut wasi: Option<WasiContext>) -> Result<()> {
+    fn start(&mut self, origin: Origin<'_>, recorder: Option<&Recorder>) -> Result<()> {
         let compiled = self.module.compiled().clone();
-        let wasi_imports = wasi.as_ref().map(WasiContext::imports);
-        let imports = imports::resolve(self.guest.store(), &compiled, &self.host, wasi_imports)?;
+        let wasi = self.wasi.as_ref().map(WasiContext::imports);
+        let imports = imports::resolve(self.guest.store(), &compiled, &self.host, wasi)?;
         self.guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
+        if let Some(recorder) = recorder {
+            self.guest.own_state(recorder);
+        }
         self.start_metered()?;
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
-        if let Some(wasi) = &mut wasi {
+        if let Some(wasi) = &mut self.wasi {
             wasi.attach(store, instance)?;
         }
-        if let Ok(initialize) = instance.exports.get_function(INSTANTIATION).cloned() {
+        if !matches!(origin, Origin::Template(_))
+            && let Ok(initialize) = instance.exports.get_function(INSTANTIATION).cloned()
+        {
             initialize
                 .call(store, &[])
                 .map_err(|error| self.runtime_failure(INSTANTIATION, error))?;
         }
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        let known = match origin {
+            Origin::Template(template) => template.place,
+            Origin::Initialised | Origin::First(_) => None,
+        };
         // It asks the guest, which may be at its limit.
-        self.exchange = Exchange::of(store, instance)
+        self.exchange = Exchange::of(store, instance, known)
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
         // In the order of `Module::exports`.
         for export in self.module.exports() {
@@ -219,9 +279,36 @@ impl Instance {
     }
 
     /// Runs the function at that place of [`Module::exports`] on the calling thread.
-    pub(crate) fn enter(&mut self, at: usize, arguments: &Arguments<'_>) -> Result<Returned> {
-        let module = self.module.clone();
-        let name = module.exports()[at].name.as_str();
+    ///
+    /// `export` is what stands at that place. It comes along because cloning the module, to borrow it from there,
+    /// would have all cores write to one counter.
+    pub(crate) fn enter(
+        &mut self,
+        at: usize,
+        export: &Export,
+        arguments: &Arguments<'_>,
+    ) -> Result<Returned> {
+        let name = export.name.as_str();
+        if export.pure {
+            return self.enter_unnoted(at, name, arguments);
+        }
+        // Until it is known better, also if this panics.
+        let before = std::mem::replace(&mut self.writes, Writes::AnyPage);
+        let faults = faults::watch();
+        let result = self.enter_unnoted(at, name, arguments);
+        let wasi_changed = self.wasi.as_ref().is_some_and(WasiContext::is_changed);
+        if before < Writes::AnyPage && !wasi_changed && faults.none_since() {
+            self.writes = Writes::KnownPages;
+        }
+        result
+    }
+
+    fn enter_unnoted(
+        &mut self,
+        at: usize,
+        name: &str,
+        arguments: &Arguments<'_>,
+    ) -> Result<Returned> {
         self.watched(name, |instance| match arguments {
             Arguments::Numbers(values) => instance
                 .guest
@@ -279,11 +366,9 @@ impl Instance {
         // Before the next, which hides the runtime that a blocking caller is on.
         let _caller = self.host.binding().waits().then(crate::call::waiting::for_this_thread);
         // WASIX sleeps and reads files on tokio; the context costs a call without WASI nothing.
-        let _context = if self.module.imports_wasi() {
-            Some(crate::wasi::host_runtime()?.enter())
-        } else {
-            None
-        };
+        let wants_context = self.wasi.as_ref().is_some_and(|wasi| !wasi.brings_context());
+        let _context =
+            if wants_context { Some(crate::wasi::host_runtime()?.enter()) } else { None };
         let control = Arc::clone(&self.control);
         if control.stop_reason().is_some() {
             return Err(self.stopped(function));
@@ -303,6 +388,7 @@ impl Instance {
             // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
             // a sleep that was cut short. And a late interrupt may still hit the instance.
             self.poisoned = true;
+            self.unsound = true;
             return Err(self.stopped(function));
         }
         match result {
@@ -312,6 +398,7 @@ impl Instance {
             }
             Err(panic) => {
                 self.poisoned = true;
+                self.unsound = true;
                 Err(failure::host_panic(function, panic.as_ref()))
             }
         }

@@ -115,7 +115,9 @@ pub use policy::{
     NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
-pub use sandbox::{Function, IntoFormat, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder};
+pub use sandbox::{
+    Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder,
+};
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use usage::ResourceUsage;
 pub use wasi::Output;

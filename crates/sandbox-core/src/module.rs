@@ -1,6 +1,7 @@
 //! Compiled modules: validated, inspected, ready to be instantiated.
 
 mod artifact;
+mod behaviour;
 mod cache;
 mod compiler;
 mod exports;
@@ -20,6 +21,7 @@ use crate::policy::SecurityPolicy;
 
 pub use artifact::ArtifactRejection;
 pub(crate) use artifact::NativeCode;
+pub(crate) use behaviour::Behaviour;
 pub(crate) use cache::{CacheOptions, obtain};
 pub use compiler::Compiler;
 pub(crate) use exports::{
@@ -73,6 +75,7 @@ struct ModuleInner {
     compiled: wasmer::Module,
     engine: Engine,
     identity: Identity,
+    behaviour: Behaviour,
     exports: Vec<Export>,
     index: HashMap<String, usize>,
     formats: Formats,
@@ -123,7 +126,8 @@ impl Module {
         let _entered = span.enter();
         validation::check(wasm, policy, identity.settings().compiler())?;
         let compiled = compiler::compile(&engine, wasm)?;
-        Self::assemble(compiled, engine, identity, ModuleOrigin::Compiled)
+        let behaviour = Behaviour::of(wasm);
+        Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
     }
 
     /// Loads native code that was verified.
@@ -138,17 +142,22 @@ impl Module {
                 message: error.to_string(),
             })
         })?;
-        Self::assemble(compiled, engine, identity, origin)
+        Self::assemble(compiled, engine, identity, code.behaviour().clone(), origin)
     }
 
     fn assemble(
         compiled: wasmer::Module,
         engine: Engine,
         identity: Identity,
+        behaviour: Behaviour,
         origin: ModuleOrigin,
     ) -> Result<Self> {
-        let exports::Declarations { exports, formats, imports: declared_imports } =
+        let exports::Declarations { mut exports, formats, imports: declared_imports } =
             exports::inspect(&compiled)?;
+        for export in &mut exports {
+            export.pure =
+                matches!(export.kind, ExportKind::Numbers(_)) && behaviour.is_pure(&export.name);
+        }
         let index =
             exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();
         let memory_minimum_bytes = compiled
@@ -164,6 +173,7 @@ impl Module {
                 compiled,
                 engine,
                 identity,
+                behaviour,
                 exports,
                 index,
                 formats,
@@ -213,6 +223,11 @@ impl Module {
         self.inner.formats
     }
 
+    /// What its code can do to the state of its instances.
+    pub(crate) fn behaviour(&self) -> &Behaviour {
+        &self.inner.behaviour
+    }
+
     /// What the guest says about an import, if it says anything.
     pub(crate) fn declared_import(&self, module: &str, name: &str) -> Option<&DeclaredImport> {
         let mut declared = self.inner.declared_imports.iter();
@@ -238,6 +253,11 @@ impl Module {
 
     pub(crate) fn imports_wasi(&self) -> bool {
         self.inner.imports_wasi
+    }
+
+    /// Tells modules apart, as long as they live.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
     }
 
     /// The export of that name and its place in [`Module::exports`].

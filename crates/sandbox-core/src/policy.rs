@@ -92,6 +92,11 @@ pub enum InstanceMode {
     /// One instance: the guest's state lives from call to call, and calls take turns.
     Persistent,
     /// Every call has an instance of its own, so no call sees what another left behind. Calls run side by side.
+    ///
+    /// A fresh instance begins where the module's initialisation ended: the start function and `_initialize` run
+    /// when the sandbox is built, and what they computed, drew at random or were told by host functions is the same
+    /// in every call. An instance is made anew only where a used one cannot be reset: where the module's code changes
+    /// tables or drops segments, or its initialisation does something with WASI.
     Fresh,
 }
 

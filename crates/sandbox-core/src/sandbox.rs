@@ -6,6 +6,7 @@ mod instances;
 mod run;
 mod scope;
 mod spans;
+mod stock;
 mod totals;
 
 use std::sync::Arc;
@@ -28,10 +29,11 @@ use crate::host::HostBinding;
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
 use crate::wasi::Output;
 
-pub use builder::{IntoFormat, WasmSandboxBuilder};
+pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::{Instances, Turn};
@@ -98,10 +100,9 @@ impl WasmSandbox {
         format: SerializationFormat,
         placement: CallPlacement,
         host: Arc<HostBinding>,
-        first: Instance,
+        instances: Instances,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
-        let instances = Instances::new(policy.instances, policy.max_instances, first);
         let totals = Arc::default();
         let inner = Inner { module, policy, format, placement, host, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
@@ -265,8 +266,8 @@ impl WasmSandbox {
         let sibling = on_worker(move || {
             let Inner { module, policy, format, placement, profiles, .. } = &*inner;
             let host = inner.host.detached();
-            let first = Instance::create(module, policy, &host, &cancellation)?;
-            let instances = Instances::new(policy.instances, policy.max_instances, first);
+            let method = ResetMethod::quickest();
+            let instances = Instances::new(module, policy, &host, method, &cancellation)?;
             let (module, policy, profiles) = (module.clone(), policy.clone(), Arc::clone(profiles));
             let (format, placement) = (*format, *placement);
             let inner =
@@ -437,7 +438,7 @@ impl Inner {
                 Ok(instance) => instance,
                 Err(error) => return (turn, Err(error), ResourceUsage::default()),
             };
-            let returned = instance.enter(at, &arguments);
+            let returned = instance.enter(at, &inner.module.exports()[at], &arguments);
             let usage = inner.account(&meter, at, instance, &arguments, &returned);
             turn.retire_poisoned();
             (turn, returned, usage)
@@ -459,7 +460,7 @@ impl Inner {
         let meter = if trusted { self.totals.begin_sampled() } else { self.totals.begin_exact() };
         let result =
             turn.ready(&self.module, &self.policy, &self.host, cancellation).and_then(|instance| {
-                let returned = instance.enter(at, arguments);
+                let returned = instance.enter(at, &self.module.exports()[at], arguments);
                 self.account(&meter, at, instance, arguments, &returned);
                 self.result(Some(instance), &self.module.exports()[at], returned?)
             });
@@ -543,9 +544,10 @@ impl Inner {
     ) -> SmallVec<[&'a [Value]; 64]> {
         let limits = [self.policy.wall_clock, cancellation.time_limit()];
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
-        let is_shared = self.policy.instances == InstanceMode::Persistent;
+        let may_share =
+            self.policy.instances == InstanceMode::Persistent || self.module.exports()[at].pure;
         let is_unmetered = self.policy.fuel.is_none();
-        if !(has_time && is_shared && is_unmetered && self.profiles[at].is_trusted()) {
+        if !(has_time && may_share && is_unmetered && self.profiles[at].is_trusted()) {
             return SmallVec::new();
         }
         let numbers = batch.iter().map_while(|arguments| match arguments {

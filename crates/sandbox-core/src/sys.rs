@@ -6,9 +6,12 @@
 pub(crate) mod artifact;
 pub(crate) mod cpu_time;
 pub(crate) mod entry;
+pub(crate) mod faults;
 pub(crate) mod guest;
 pub(crate) mod guest_memory;
 pub(crate) mod identity;
 pub(crate) mod interrupt;
 pub(crate) mod limits;
+pub(crate) mod memory;
+pub(crate) mod state;
 pub(crate) mod user;

@@ -7,6 +7,7 @@
 //! environment, arguments, time, randomness) is what the policy says.
 
 mod calls;
+mod changes;
 mod files;
 mod launch;
 mod network;
@@ -17,14 +18,15 @@ use std::sync::Arc;
 
 use wasmer::{Engine, Imports, Instance, Module, Store};
 use wasmer_wasix::capabilities::Capabilities;
-use wasmer_wasix::{WasiEnvBuilder, WasiError, WasiFunctionEnv};
+use wasmer_wasix::{WasiEnv, WasiEnvBuilder, WasiError, WasiFunctionEnv};
 
 use crate::error::{Result, SandboxError};
 use crate::policy::{Access, SecurityPolicy};
 use crate::sys::limits::Refusals;
 use crate::watchdog::CallControl;
 
-use calls::Calls;
+use calls::{Calls, RandomSource};
+use changes::Changes;
 use files::GuestFiles;
 
 pub(crate) use launch::Launch;
@@ -71,9 +73,24 @@ pub(crate) struct WasiContext {
     environment: WasiFunctionEnv,
     imports: Imports,
     calls: Calls,
+    /// Where the environment may be used again.
+    changes: Option<Changes>,
+}
+
+/// What a WASI state that was only read from remembers all the same.
+pub(crate) struct Remembered {
+    random: RandomSource,
+}
+
+/// Whether an environment will be used for more than one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    Never,
+    AfterReset,
 }
 
 /// The parts of an instance that its WASI state is connected with.
+#[derive(Clone)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) engine: Engine,
     pub(crate) module: &'a Module,
@@ -93,11 +110,27 @@ impl WasiContext {
         store: &mut Store,
         surroundings: Surroundings<'_>,
         launch: Launch,
+        reuse: Reuse,
     ) -> Result<Self> {
+        let Surroundings { module, policy, control, refusals, .. } = surroundings.clone();
+        let environment = WasiFunctionEnv::new(store, Self::environment(surroundings, launch)?);
+        let mut imports = environment
+            .import_object_for_all_wasi_versions(store, module)
+            .map_err(|error| SandboxError::Instantiation { message: error.to_string() })?;
+        if module.imports().any(|import| import.module() == calls::SOCKETS) {
+            imports = without_extensions(&imports);
+        }
+        let calls = Calls::replace(store, &mut imports, policy, control, refusals);
+        let changes =
+            (reuse == Reuse::AfterReset).then(|| Changes::watch(store, &mut imports, module));
+        Ok(Self { environment, imports, calls, changes })
+    }
+
+    fn environment(surroundings: Surroundings<'_>, launch: Launch) -> Result<WasiEnv> {
         let failed = |message: String| SandboxError::Instantiation { message };
         // WASIX makes standard streams of the host's, which want tokio, before it takes ours.
         let _context = host_runtime()?.enter();
-        let Surroundings { engine, module, policy, control, output, refusals } = surroundings;
+        let Surroundings { engine, policy, control, output, .. } = surroundings;
         let (arguments, environment) = launch.granted(policy)?;
         let mut builder = WasiEnvBuilder::new(launch::PROGRAM)
             .runtime(runtime::SealedRuntime::new(engine, Arc::clone(control)))
@@ -122,16 +155,45 @@ impl WasiContext {
                 })
                 .map_err(|error| failed(error.to_string()))?;
         }
-        let environment = builder.build().map_err(|error| failed(error.to_string()))?;
-        let environment = WasiFunctionEnv::new(store, environment);
-        let mut imports = environment
-            .import_object_for_all_wasi_versions(store, module)
-            .map_err(|error| failed(error.to_string()))?;
-        if module.imports().any(|import| import.module() == calls::SOCKETS) {
-            imports = without_extensions(&imports);
+        builder.build().map_err(|error| failed(error.to_string()))
+    }
+
+    /// Whether the guest may have changed its environment since it was made or reset.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changes.as_ref().is_none_or(Changes::any)
+    }
+
+    /// Whether calls bring their own tokio context, where they need one.
+    pub(crate) fn brings_context(&self) -> bool {
+        self.changes.is_some()
+    }
+
+    /// What the state remembers although it is unchanged.
+    pub(crate) fn remembered(&self, store: &Store) -> Remembered {
+        Remembered { random: self.calls.random(store) }
+    }
+
+    /// Makes the state what it was when that was remembered, with a new environment if the guest may have changed
+    /// the one that it had.
+    ///
+    /// # Errors
+    /// As [`WasiContext::new`]; the instance is not to be used then.
+    pub(crate) fn reset(
+        &mut self,
+        store: &mut Store,
+        instance: &Instance,
+        surroundings: Surroundings<'_>,
+        remembered: &Remembered,
+    ) -> Result<()> {
+        if self.is_changed() {
+            *self.environment.data_mut(store) = Self::environment(surroundings, Launch::default())?;
+            self.connect(store, instance)?;
         }
-        let calls = Calls::replace(store, &mut imports, policy, control, refusals);
-        Ok(Self { environment, imports, calls })
+        if let Some(changes) = &self.changes {
+            changes.forget();
+        }
+        self.calls.reset(store, &remembered.random);
+        Ok(())
     }
 
     /// What the module may import.
@@ -145,6 +207,10 @@ impl WasiContext {
     /// [`SandboxError::InvalidDeclaration`] if the module exports no memory for WASI to use.
     pub(crate) fn attach(&mut self, store: &mut Store, instance: &Instance) -> Result<()> {
         self.calls.attach(store, instance);
+        self.connect(store, instance)
+    }
+
+    fn connect(&mut self, store: &mut Store, instance: &Instance) -> Result<()> {
         self.environment.initialize(store, instance.clone()).map_err(|_| {
             SandboxError::InvalidDeclaration {
                 message: "the module imports WASI but exports no memory".to_owned(),

@@ -47,13 +47,21 @@ impl CallFormat {
 
 /// Where an instance's exchange area is.
 pub(super) struct Exchange {
-    area: usize,
+    place: Place,
     reserve: TypedFunction<i32, i32>,
 }
 
+/// The address of an exchange area in linear memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(usize);
+
 impl Exchange {
-    /// Asks the guest for its exchange area, if it has one. Runs guest code.
-    pub(super) fn of(store: &mut Store, instance: &wasmer::Instance) -> Result<Option<Self>> {
+    /// The guest's exchange area, if it has one. Runs guest code, unless its place is known.
+    pub(super) fn of(
+        store: &mut Store,
+        instance: &wasmer::Instance,
+        known: Option<Place>,
+    ) -> Result<Option<Self>> {
         let Ok(address) = instance.exports.get_function(EXCHANGE_EXPORT) else {
             return Ok(None);
         };
@@ -62,12 +70,20 @@ impl Exchange {
             .exports
             .get_typed_function::<i32, i32>(store, RESERVE_EXPORT)
             .map_err(|error| wrong(format!("`{RESERVE_EXPORT}`: {error}")))?;
+        if let Some(place) = known {
+            return Ok(Some(Self { place, reserve }));
+        }
         let area = match address.call(store, &[]).as_deref() {
             Ok([Value::I32(area)]) => *area,
             Ok(_) => return Err(wrong(format!("`{EXCHANGE_EXPORT}` returns no address"))),
             Err(error) => return Err(wrong(format!("`{EXCHANGE_EXPORT}` failed: {error}"))),
         };
-        Ok(Some(Self { area: area.cast_unsigned() as usize, reserve }))
+        Ok(Some(Self { place: Place(area.cast_unsigned() as usize), reserve }))
+    }
+
+    /// Where the area is.
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 }
 
@@ -169,7 +185,7 @@ impl Instance {
     }
 
     fn field(&self, name: &str, offset: usize) -> Result<Range<usize>> {
-        let area = self.area(name)?.area;
+        let Place(area) = self.area(name)?.place;
         let size = self.guest.memory().len();
         match area.checked_add(AREA_BYTES) {
             Some(end) if end <= size => Ok(area + offset..area + offset + 4),

@@ -15,6 +15,7 @@ mod identity;
 
 use bytes::Bytes;
 
+use super::Behaviour;
 use super::signing::{Purpose, SigningKey};
 use crate::policy::SecurityPolicy;
 
@@ -22,13 +23,21 @@ pub(super) use identity::Identity;
 
 /// Native code that may be executed: authenticated, and made for this machine and this build of the library.
 ///
-/// The field is private to this module, and the functions below are the only ones that fill it.
+/// The fields are private to this module, and the functions below are the only ones that fill it.
 #[derive(Debug)]
-pub(crate) struct NativeCode(Bytes);
+pub(crate) struct NativeCode {
+    native: Bytes,
+    behaviour: Behaviour,
+}
 
 impl NativeCode {
     pub(crate) fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.native
+    }
+
+    /// What was found out about the WebAssembly that it was compiled from.
+    pub(crate) fn behaviour(&self) -> &Behaviour {
+        &self.behaviour
     }
 }
 
@@ -80,10 +89,33 @@ pub enum ArtifactRejection {
 pub(super) fn seal(
     native: &[u8],
     identity: &Identity,
+    behaviour: &Behaviour,
     key: &SigningKey,
     purpose: Purpose,
 ) -> Vec<u8> {
-    envelope::seal(&identity.to_bytes(), native, key, purpose)
+    envelope::seal(&describe(identity, behaviour), native, key, purpose)
+}
+
+/// A description is one line of JSON for each part. Within a line, JSON has no line feeds.
+fn describe(identity: &Identity, behaviour: &Behaviour) -> Vec<u8> {
+    let mut description = identity.to_bytes();
+    description.push(b'\n');
+    description.extend(behaviour.to_bytes());
+    description
+}
+
+/// Reads a description. It must be authentic: one that cannot be read comes from another version.
+fn parse(description: &[u8]) -> Result<(Identity, Behaviour), ArtifactRejection> {
+    let mut lines = description.splitn(2, |byte| *byte == b'\n');
+    let identity = Identity::parse(lines.next().unwrap_or_default())?;
+    let behaviour = Behaviour::parse(lines.next().unwrap_or_default()).map_err(|error| {
+        ArtifactRejection::Incompatible {
+            aspect: "a description",
+            made_for: format!("that is unknown ({error})"),
+            here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
+        }
+    })?;
+    Ok((identity, behaviour))
 }
 
 /// Opens a file that must hold exactly the module that is looked for.
@@ -93,8 +125,9 @@ pub(super) fn unseal_expected(
     key: &SigningKey,
 ) -> Result<NativeCode, ArtifactRejection> {
     let opened = envelope::open(file, key, Purpose::Cache)?;
-    Identity::parse(&opened.description)?.require_same(expected)?;
-    Ok(NativeCode(opened.native))
+    let (identity, behaviour) = parse(&opened.description)?;
+    identity.require_same(expected)?;
+    Ok(NativeCode { native: opened.native, behaviour })
 }
 
 /// Opens a file that may hold any module that this machine can run and the policy accepts, and says which.
@@ -104,9 +137,9 @@ pub(super) fn unseal_shipped(
     key: &SigningKey,
 ) -> Result<(NativeCode, Identity), ArtifactRejection> {
     let opened = envelope::open(file, key, Purpose::Shipping)?;
-    let identity = Identity::parse(&opened.description)?;
+    let (identity, behaviour) = parse(&opened.description)?;
     identity.require_runnable(policy)?;
-    Ok((NativeCode(opened.native), identity))
+    Ok((NativeCode { native: opened.native, behaviour }, identity))
 }
 
 #[cfg(test)]

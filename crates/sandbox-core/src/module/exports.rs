@@ -21,6 +21,8 @@ pub(crate) const RESERVE_EXPORT: &str = "sandbox_reserve";
 pub(crate) struct Export {
     pub(crate) name: String,
     pub(crate) kind: ExportKind,
+    /// Whether calling it with numbers leaves its instance as it was.
+    pub(crate) pure: bool,
 }
 
 /// How a function takes its arguments.
@@ -157,6 +159,7 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
                 Some(Export {
                     name: export.name().to_owned(),
                     kind: ExportKind::Numbers(ty.clone()),
+                    pure: false,
                 })
             }
             _ => None,
@@ -224,6 +227,7 @@ mod tests {
         Export {
             name: name.to_owned(),
             kind: ExportKind::Numbers(FunctionType::new(params, results)),
+            pure: false,
         }
     }
 

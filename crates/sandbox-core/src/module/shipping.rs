@@ -73,7 +73,7 @@ impl Module {
             .compiled
             .serialize()
             .map_err(|error| SandboxError::Unserializable { message: error.to_string() })?;
-        Ok(artifact::seal(&native, self.identity(), key, purpose))
+        Ok(artifact::seal(&native, self.identity(), &self.inner.behaviour, key, purpose))
     }
 
     pub(super) fn identity(&self) -> &Identity {

@@ -7,15 +7,16 @@ use bytes::Bytes;
 use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
+use super::instances::Instances;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
 use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
-use crate::instance::Instance;
 use crate::module::{self, CacheOptions, Compiler, Module};
 use crate::policy::SecurityPolicy;
+use crate::sys::memory::ResetMethod;
 
 /// Describes a sandbox; [`WasmSandbox::builder`] makes one.
 ///
@@ -45,6 +46,33 @@ pub struct WasmSandboxBuilder {
     placement: CallPlacement,
     host_functions: HostFunctions,
     context: Context,
+    memory_reset: MemoryReset,
+}
+
+/// How fresh instances get back the memory that an earlier call wrote to.
+///
+/// All ways have the same result; they differ in speed. See [`WasmSandboxBuilder::memory_reset`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemoryReset {
+    /// The quickest way that the operating system offers, found out by trying. The default.
+    #[default]
+    Quickest,
+    /// The pages that calls wrote to are dropped, and come back by page faults. Needs Linux, and is
+    /// [`Copy`](Self::Copy) elsewhere.
+    Discard,
+    /// All of the memory is copied back. Needs nothing of the operating system.
+    Copy,
+}
+
+impl MemoryReset {
+    fn method(self) -> ResetMethod {
+        match self {
+            Self::Quickest => ResetMethod::quickest(),
+            Self::Discard => ResetMethod::discard(),
+            Self::Copy => ResetMethod::Copy,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -179,6 +207,13 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Sets how [fresh](crate::InstanceMode::Fresh) instances get their memory back. There is no need to, but to test
+    /// what happens on other systems.
+    pub fn memory_reset(mut self, reset: MemoryReset) -> Self {
+        self.memory_reset = reset;
+        self
+    }
+
     /// Has the sandbox serve one caller at a time, whatever the policy says.
     pub(crate) fn one_at_a_time(mut self) -> Self {
         self.policy.max_instances = 1;
@@ -292,8 +327,9 @@ impl WasmSandboxBuilder {
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let instance = Instance::create(&module, &policy, &host, cancellation)?;
-        Ok(WasmSandbox::new(module, policy, format, self.placement, host, instance))
+        let method = self.memory_reset.method();
+        let instances = Instances::new(&module, &policy, &host, method, cancellation)?;
+        Ok(WasmSandbox::new(module, policy, format, self.placement, host, instances))
     }
 }
 

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 
+use super::stock::Stock;
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::sys::memory::ResetMethod;
 
 /// The instances of one sandbox.
 pub(super) enum Instances {
     /// One for all calls. Empty while there is none fit to be called.
     Persistent(Arc<Mutex<Option<Instance>>>),
     /// One for each call, and at most so many at once.
-    Fresh(Arc<Semaphore>),
+    Fresh { stock: Arc<Stock>, permits: Arc<Semaphore> },
 }
 
 /// What the next caller would find.
@@ -33,16 +35,46 @@ pub(crate) enum Condition {
 /// A caller's turn: sole use of an instance until it is dropped.
 pub(super) enum Turn {
     Persistent(MutexGuardArc<Option<Instance>>),
-    Fresh { instance: Option<Box<Instance>>, _permit: SemaphoreGuardArc },
+    // In this order, so that the instance is back before the next caller may ask for it.
+    Fresh { loan: Loan, _permit: SemaphoreGuardArc },
+}
+
+/// An instance out of stock, which goes back there.
+pub(super) struct Loan {
+    instance: Option<Box<Instance>>,
+    stock: Arc<Stock>,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            self.stock.put_back(instance);
+        }
+    }
 }
 
 impl Instances {
-    /// Takes the instance that was created to see that the module starts.
-    pub(super) fn new(mode: InstanceMode, at_most: usize, first: Instance) -> Self {
-        match mode {
-            InstanceMode::Persistent => Self::Persistent(Arc::new(Mutex::new(Some(first)))),
-            InstanceMode::Fresh => Self::Fresh(Arc::new(Semaphore::new(at_most))),
-        }
+    /// Makes the first instance, which shows that the module starts. Runs guest code.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(super) fn new(
+        module: &Module,
+        policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
+        method: ResetMethod,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
+        Ok(match policy.instances {
+            InstanceMode::Persistent => {
+                let first = Instance::create(module, policy, host, cancellation)?;
+                Self::Persistent(Arc::new(Mutex::new(Some(first))))
+            }
+            InstanceMode::Fresh => Self::Fresh {
+                stock: Stock::of(module, policy, host, method, cancellation)?,
+                permits: Arc::new(Semaphore::new(policy.max_instances)),
+            },
+        })
     }
 
     /// Whether another caller could use the instances now.
@@ -53,8 +85,8 @@ impl Instances {
                 Some(instance) if instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
             },
-            Self::Fresh(permits) if permits.try_acquire().is_none() => Condition::Busy,
-            Self::Fresh(_) => Condition::Ready,
+            Self::Fresh { permits, .. } if permits.try_acquire().is_none() => Condition::Busy,
+            Self::Fresh { .. } => Condition::Ready,
         }
     }
 
@@ -68,9 +100,9 @@ impl Instances {
     pub(super) fn turn_now(&self) -> Option<Turn> {
         match self {
             Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Persistent),
-            Self::Fresh(permits) => permits
-                .try_acquire_arc()
-                .map(|permit| Turn::Fresh { instance: None, _permit: permit }),
+            Self::Fresh { stock, permits } => {
+                permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
+            }
         }
     }
 
@@ -78,9 +110,7 @@ impl Instances {
     pub(super) async fn turn(&self) -> Turn {
         match self {
             Self::Persistent(instance) => Turn::Persistent(instance.lock_arc().await),
-            Self::Fresh(permits) => {
-                Turn::Fresh { instance: None, _permit: permits.acquire_arc().await }
-            }
+            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
         }
     }
 
@@ -88,19 +118,22 @@ impl Instances {
     pub(super) fn turn_blocking(&self) -> Turn {
         match self {
             Self::Persistent(instance) => Turn::Persistent(instance.lock_arc_blocking()),
-            Self::Fresh(permits) => {
-                Turn::Fresh { instance: None, _permit: permits.acquire_arc_blocking() }
-            }
+            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc_blocking()),
         }
     }
 }
 
 impl Turn {
+    fn fresh(stock: &Arc<Stock>, permit: SemaphoreGuardArc) -> Self {
+        let loan = Loan { instance: None, stock: Arc::clone(stock) };
+        Self::Fresh { loan, _permit: permit }
+    }
+
     /// The instance, if there is one.
     pub(super) fn instance(&self) -> Option<&Instance> {
         match self {
             Self::Persistent(instance) => instance.as_ref(),
-            Self::Fresh { instance, .. } => instance.as_deref(),
+            Self::Fresh { loan, .. } => loan.instance.as_deref(),
         }
     }
 
@@ -112,15 +145,20 @@ impl Turn {
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<&mut Instance> {
-        let create = || Instance::create(module, policy, host, cancellation);
         let instance = match self {
             Self::Persistent(slot) => {
                 if slot.is_none() {
-                    **slot = Some(create()?);
+                    **slot = Some(Instance::create(module, policy, host, cancellation)?);
                 }
                 slot.as_mut().expect("an instance was put there if there was none")
             }
-            Self::Fresh { instance, .. } => instance.insert(Box::new(create()?)),
+            Self::Fresh { loan, .. } => {
+                let as_new = match loan.instance.take() {
+                    None => loan.stock.take(cancellation)?,
+                    Some(used) => loan.stock.renew(used, cancellation)?,
+                };
+                loan.instance.insert(as_new)
+            }
         };
         let begun = instance.begin_turn();
         cancellation.attach(instance.control(), begun);
@@ -129,11 +167,14 @@ impl Turn {
 
     /// Discards an instance that nobody may see again.
     pub(super) fn retire_poisoned(&mut self) {
-        if self.instance().is_some_and(Instance::is_poisoned) {
-            match self {
-                Self::Persistent(instance) => **instance = None,
-                Self::Fresh { instance, .. } => *instance = None,
+        match self {
+            Self::Persistent(instance) => {
+                if instance.as_ref().is_some_and(Instance::is_poisoned) {
+                    **instance = None;
+                }
             }
+            // It is put back to what it was, or dropped, as the turn ends.
+            Self::Fresh { .. } => {}
         }
     }
 }

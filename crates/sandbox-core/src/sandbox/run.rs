@@ -135,11 +135,11 @@ impl Inner {
         let host = self.host.detached();
         let meter = self.totals.begin_exact();
         let launched =
-            Instance::launch(&self.module, &self.policy, &host, request.launch, cancellation);
+            Instance::create_with(&self.module, &self.policy, &host, request.launch, cancellation);
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let returned = instance.enter(at, &arguments);
+        let returned = instance.enter(at, export, &arguments);
         self.account(&meter, at, &mut instance, &arguments, &returned);
         let exit_code = match returned {
             Ok(_) => 0,

@@ -6,6 +6,8 @@ use wasmer::{
 };
 
 use super::entry::{Gate, Target};
+use super::memory::{Effort, NotRestored, Writes};
+use super::state::{Recorder, Snapshot, State};
 use crate::call::numbers::Values;
 
 /// A store with what lives in it.
@@ -20,6 +22,8 @@ pub(crate) struct Guest {
     /// The functions that were asked for, in the order of asking.
     targets: Vec<Target>,
     store: Store,
+    /// Of the instance, where it may be reset. Its addresses are used only while the store lives.
+    state: State,
 }
 
 // SAFETY: `Store` is not `Send` for two reasons, and neither applies. It can hold an `on_called` callback
@@ -33,7 +37,8 @@ unsafe impl Send for Guest {}
 impl Guest {
     pub(crate) fn new(mut store: Store) -> Self {
         let gate = Gate::new(&mut store);
-        Self { instance: None, memory: None, gate, targets: Vec::new(), store }
+        let (targets, state) = (Vec::new(), State::default());
+        Self { instance: None, memory: None, gate, targets, store, state }
     }
 
     pub(crate) fn store(&mut self) -> &mut Store {
@@ -55,6 +60,35 @@ impl Guest {
             .cloned();
         self.instance = Some(instance);
         Ok(())
+    }
+
+    /// Takes what was noted while the guest was instantiated: from now on it can be saved and put back.
+    pub(crate) fn own_state(&mut self, recorder: &Recorder) {
+        self.state = recorder.take();
+    }
+
+    /// Saves memories and globals, and lets this guest begin from what was saved.
+    pub(crate) fn snapshot(&mut self) -> std::io::Result<Snapshot> {
+        // SAFETY: the state is that of the instance in our store. Nobody else can get at the store while `self` is
+        // borrowed exclusively, so no guest in it runs.
+        unsafe { self.state.snapshot() }
+    }
+
+    /// Gives memories and globals what was saved, whatever they held.
+    pub(crate) fn adopt(&mut self, snapshot: &Snapshot) -> Result<(), NotRestored> {
+        // SAFETY: as in `snapshot`.
+        unsafe { self.state.adopt(snapshot) }
+    }
+
+    /// Undoes what the guest did to memories and globals since it began from the snapshot.
+    pub(crate) fn restore(
+        &mut self,
+        snapshot: &Snapshot,
+        writes: Writes,
+        effort: Effort,
+    ) -> Result<(), NotRestored> {
+        // SAFETY: as in `snapshot`.
+        unsafe { self.state.restore(snapshot, writes, effort) }
     }
 
     /// The store and the instance in it, once there is one.

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmer::sys::vm::{
-    LinearMemory, MemoryError, MemoryStyle, TableStyle, Trap, VMConfig, VMMemory,
-    VMMemoryDefinition, VMTable, VMTableDefinition,
+    LinearMemory, MemoryError, MemoryStyle, TableStyle, Trap, VMConfig, VMGlobal,
+    VMGlobalDefinition, VMMemory, VMMemoryDefinition, VMTable, VMTableDefinition,
 };
 use wasmer::sys::{BaseTunables, Tunables};
-use wasmer::{MemoryType, Pages, TableType};
+use wasmer::{GlobalType, MemoryType, Pages, TableType};
+
+use super::memory::{ResetMethod, RestorableMemory};
+use super::state::Recorder;
 
 use crate::policy::{PAGE_BYTES, SecurityPolicy};
 
@@ -72,16 +75,23 @@ pub(crate) struct LimitingTunables {
     most_pages: u32,
     most_elements: u32,
     refusals: Arc<Refusals>,
+    /// For an instance that will be reset.
+    recorder: Option<Recorder>,
 }
 
 impl LimitingTunables {
-    pub(crate) fn new(policy: &SecurityPolicy, refusals: Arc<Refusals>) -> Self {
+    pub(crate) fn new(
+        policy: &SecurityPolicy,
+        refusals: Arc<Refusals>,
+        recorder: Option<Recorder>,
+    ) -> Self {
         Self {
             base: BaseTunables::new(),
             config: VMConfig { wasm_stack_size: Some(policy.stack_bytes) },
             most_pages: most_pages(policy),
             most_elements: policy.table_limit_elements,
             refusals,
+            recorder,
         }
     }
 
@@ -109,6 +119,31 @@ impl LimitingTunables {
 
     fn refuse(&self, pages: Pages) {
         self.refusals.memory_bytes.fetch_max(u64::from(pages.0) * PAGE_BYTES, Ordering::Relaxed);
+    }
+
+    /// A memory that the recorder can put back.
+    ///
+    /// # Safety
+    /// As [`Tunables::create_vm_memory`].
+    unsafe fn restorable_memory(
+        &self,
+        recorder: &Recorder,
+        ty: &MemoryType,
+        style: &MemoryStyle,
+        location: NonNull<VMMemoryDefinition>,
+    ) -> Result<VMMemory, MemoryError> {
+        #[cfg(target_os = "linux")]
+        if *style == MemoryStyle::Static && recorder.method() != ResetMethod::Copy {
+            // SAFETY: the caller says that the location is valid, and it is this memory's alone.
+            let memory =
+                unsafe { super::memory::MappedMemory::new(*ty, recorder.method(), location) }?;
+            recorder.note_memory(RestorableMemory::Mapped(Arc::clone(memory.mapping())));
+            return Ok(VMMemory(Box::new(memory)));
+        }
+        // SAFETY: `location` is passed on as the caller gave it to us, under the same contract.
+        let memory = unsafe { self.base.create_vm_memory(ty, style, location) }?;
+        recorder.note_memory(RestorableMemory::Plain { definition: location });
+        Ok(memory)
     }
 
     fn limited(&self, inner: VMMemory) -> VMMemory {
@@ -148,8 +183,27 @@ impl Tunables for LimitingTunables {
         location: NonNull<VMMemoryDefinition>,
     ) -> Result<VMMemory, MemoryError> {
         let ty = self.clamped_memory(ty)?;
+        let memory = match &self.recorder {
+            // SAFETY: `location` is passed on as the caller gave it to us, under the same contract.
+            Some(recorder) if !ty.shared => unsafe {
+                self.restorable_memory(recorder, &ty, style, location)
+            },
+            // SAFETY: as above.
+            _ => unsafe { self.base.create_vm_memory(&ty, style, location) },
+        };
+        Ok(self.limited(memory?))
+    }
+
+    unsafe fn create_vm_global(
+        &self,
+        ty: GlobalType,
+        location: NonNull<VMGlobalDefinition>,
+    ) -> Result<VMGlobal, String> {
+        if let Some(recorder) = &self.recorder {
+            recorder.note_global(ty, location);
+        }
         // SAFETY: `location` is passed on as the caller gave it to us, under the same contract.
-        Ok(self.limited(unsafe { self.base.create_vm_memory(&ty, style, location) }?))
+        unsafe { self.base.create_vm_global(ty, location) }
     }
 
     fn create_host_table(&self, ty: &TableType, style: &TableStyle) -> Result<VMTable, String> {

@@ -21,7 +21,7 @@ use crate::watchdog::CallControl;
 use clock::ClockSource;
 use descriptors::Originals;
 use poll::Layout;
-use random::RandomSource;
+pub(super) use random::RandomSource;
 use sockets::Sockets;
 pub(super) use sockets::{FUNCTIONS as SOCKET_FUNCTIONS, NAMESPACE as SOCKETS};
 
@@ -109,6 +109,19 @@ impl Calls {
             }
         }
         Self { state }
+    }
+
+    /// Where the guest's random bytes would come from next.
+    pub(super) fn random(&self, store: &Store) -> RandomSource {
+        self.state.as_ref(store).random.clone()
+    }
+
+    /// Puts back what the functions of this module remember. The clock of a new instance begins at zero.
+    pub(super) fn reset(&self, store: &mut Store, random: &RandomSource) {
+        let state = self.state.as_mut(store);
+        state.random = random.clone();
+        state.clock.restart();
+        state.exhausted = false;
     }
 
     /// Connects the functions with the instance's memory.

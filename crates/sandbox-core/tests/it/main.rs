@@ -11,10 +11,22 @@ mod examples;
 mod exchange_area;
 mod features;
 mod files;
+mod fresh;
 mod fuel;
 mod guests;
 mod host_functions;
-mod hostile;
+/// Attacks on an instance that all calls share.
+#[path = "."]
+mod hostile_persistent {
+    const MODE: sandbox_core::InstanceMode = sandbox_core::InstanceMode::Persistent;
+    mod hostile;
+}
+/// The same attacks, each on an instance of its own.
+#[path = "."]
+mod hostile_fresh {
+    const MODE: sandbox_core::InstanceMode = sandbox_core::InstanceMode::Fresh;
+    mod hostile;
+}
 mod hostile_wasi;
 mod limits;
 mod loading;

@@ -1,5 +1,6 @@
 //! `clock_time_get` and `clock_res_get`.
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Context, Errno, store};
@@ -17,12 +18,19 @@ const THREAD_CPU_TIME: u32 = 3;
 #[derive(Debug)]
 pub(super) struct ClockSource {
     clock: Clock,
-    origin: Instant,
+    /// When one of the clocks that tell no date was first looked at: they begin there, so an instance that
+    /// waited for its caller cannot be told from a new one.
+    origin: OnceCell<Instant>,
 }
 
 impl ClockSource {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, origin: Instant::now() }
+        Self { clock, origin: OnceCell::new() }
+    }
+
+    /// Lets the clocks that tell no date begin anew.
+    pub(super) fn restart(&mut self) {
+        self.origin = OnceCell::new();
     }
 
     /// The time on that clock, or nothing if there is no such clock.
@@ -32,7 +40,9 @@ impl ClockSource {
             (REALTIME, _) => {
                 Some(self.rounded(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
             }
-            (..=THREAD_CPU_TIME, _) => Some(self.rounded(self.origin.elapsed())),
+            (..=THREAD_CPU_TIME, _) => {
+                Some(self.rounded(self.origin.get_or_init(Instant::now).elapsed()))
+            }
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use crate::policy::Randomness;
 const PORTION_BYTES: usize = 64 * 1024;
 
 /// Where a guest's random bytes come from.
-pub(super) enum RandomSource {
+#[derive(Clone)]
+pub(in crate::wasi) enum RandomSource {
     Secure,
     /// The bytes that a seed stretches to, and how many are used up.
     Seeded {

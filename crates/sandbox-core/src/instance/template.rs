@@ -1,0 +1,165 @@
+//! Instances that begin where another one's initialisation ended, and go back there after use.
+//!
+//! ```text
+//! first instance --initialised--> template --adopted--> instance --call--> used --reset--> instance
+//! ```
+
+use std::sync::Arc;
+
+use super::exchange::Place;
+use super::{Instance, Origin};
+use crate::call::cancellation::Cancellation;
+use crate::error::Result;
+use crate::host::HostBinding;
+use crate::module::Module;
+use crate::policy::SecurityPolicy;
+use crate::sys::memory::{ResetMethod, Writes};
+use crate::sys::state::Snapshot;
+use crate::wasi::{Launch, Remembered, Surroundings};
+
+pub(crate) use crate::sys::memory::{Effort, NotRestored};
+
+/// What an initialised instance was, for others to become.
+pub(crate) struct Template {
+    snapshot: Snapshot,
+    pub(super) place: Option<Place>,
+    pub(super) method: ResetMethod,
+    wasi: Option<Remembered>,
+}
+
+impl Template {
+    /// An initialised instance, and its template unless there can be none.
+    ///
+    /// There can be none if the module can change what a reset does not put back, or if its initialisation did
+    /// something with WASI that only it can do again.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(crate) fn of_module(
+        module: &Module,
+        policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
+        method: ResetMethod,
+        cancellation: &Cancellation,
+    ) -> Result<(Instance, Option<Self>)> {
+        if let Some(reason) = module.behaviour().irreversible() {
+            tracing::debug!(
+                reason,
+                "instances of a module are not reset, and each call gets a new one"
+            );
+            return Ok((Instance::create(module, policy, host, cancellation)?, None));
+        }
+        if !policy.network.is_empty() {
+            tracing::debug!("sockets are not reset, and each call gets a new instance");
+            return Ok((Instance::create(module, policy, host, cancellation)?, None));
+        }
+        let origin = Origin::First(method);
+        let mut first =
+            Instance::launch(module, policy, host, Launch::default(), origin, cancellation)?;
+        let template = first.template(method);
+        Ok((first, template))
+    }
+}
+
+impl Instance {
+    /// An instance of the template's module that was not initialised itself.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(crate) fn from_template(
+        module: &Module,
+        policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
+        template: &Template,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
+        let origin = Origin::Template(template);
+        Self::launch(module, policy, host, Launch::default(), origin, cancellation)
+    }
+
+    fn template(&mut self, method: ResetMethod) -> Option<Template> {
+        if self.wasi.as_ref().is_some_and(|wasi| wasi.is_changed()) {
+            tracing::debug!(
+                "a module uses WASI as it is initialised, and each call gets a new instance"
+            );
+            return None;
+        }
+        let store = self.guest.store();
+        let wasi = self.wasi.as_ref().map(|wasi| wasi.remembered(store));
+        let snapshot = self
+            .guest
+            .snapshot()
+            .inspect_err(|error| {
+                tracing::warn!(%error, "a memory cannot be saved, and each call gets a new instance");
+            })
+            .ok()?;
+        self.writes = Writes::None;
+        let place = self.exchange.as_ref().map(super::exchange::Exchange::place);
+        Some(Template { snapshot, place, method, wasi })
+    }
+
+    /// Makes the instance what a new one would be, or says why not.
+    ///
+    /// After [`NotRestored::TakesLong`] it can be tried again with more effort. The instance is not to be used before
+    /// that has succeeded.
+    pub(crate) fn reset(
+        &mut self,
+        template: &Template,
+        effort: Effort,
+    ) -> std::result::Result<(), NotRestored> {
+        if self.unsound {
+            return Err(NotRestored::Impossible);
+        }
+        if self.is_as_new() {
+            return Ok(());
+        }
+        // A new environment takes long.
+        let changed = self.wasi.as_ref().is_some_and(|wasi| wasi.is_changed());
+        if changed && effort == Effort::Quick {
+            return Err(NotRestored::TakesLong);
+        }
+        self.guest.restore(&template.snapshot, self.writes, effort)?;
+        self.reset_wasi(template)?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Takes over what the template was, whatever this instance is.
+    pub(super) fn adopt(&mut self, template: &Template) -> Result<()> {
+        let failed = |_| crate::SandboxError::Instantiation {
+            message: "the system gives no memory for another instance".to_owned(),
+        };
+        self.guest.adopt(&template.snapshot).map_err(failed)?;
+        self.reset_wasi(template).map_err(failed)?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Whether nothing has happened to the instance since it was new.
+    fn is_as_new(&self) -> bool {
+        self.writes == Writes::None && !self.poisoned
+    }
+
+    fn settle(&mut self) {
+        self.writes = Writes::None;
+        self.poisoned = false;
+        self.control.take_outlasted_tick();
+    }
+
+    fn reset_wasi(&mut self, template: &Template) -> std::result::Result<(), NotRestored> {
+        let (Some(wasi), Some(remembered)) = (&mut self.wasi, &template.wasi) else {
+            return Ok(());
+        };
+        self.output.take();
+        let engine = self.guest.store().engine().clone();
+        let (policy, control, output) = (&self.policy, &self.control, &self.output);
+        let module = self.module.compiled();
+        let refusals = &self.refusals;
+        let surroundings = Surroundings { engine, module, policy, control, output, refusals };
+        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        wasi.reset(store, instance, surroundings, remembered).map_err(|error| {
+            tracing::debug!(%error, "a WASI environment could not be made anew");
+            NotRestored::Impossible
+        })
+    }
+}

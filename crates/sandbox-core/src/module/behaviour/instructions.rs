@@ -1,0 +1,82 @@
+//! What single instructions do to an instance's state.
+
+use wasmparser::Operator;
+
+/// What one instruction does to the state of its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing: it computes, reads, branches, or traps.
+    None,
+    /// What the function of that index does.
+    Calls(u32),
+    /// It writes to a memory or a global, or calls what cannot be told from the code.
+    ChangesState,
+    /// It changes what a reset cannot put back.
+    Irreversible(&'static str),
+}
+
+/// What a proposal's instructions do unless [`effect_of`] knows better.
+macro_rules! proposals {
+    ($( @$proposal:ident $name:ident $({ $($field:ident: $type:ty),* })? => $visit:ident
+        ($($annotation:tt)*) )*) => {
+        fn proposal_of(operator: &Operator<'_>) -> &'static str {
+            match operator {
+                $( Operator::$name { .. } => stringify!($proposal), )*
+                // The enumeration may get instructions of proposals to come.
+                _ => "unknown",
+            }
+        }
+    };
+}
+wasmparser::for_each_operator!(proposals);
+
+/// The proposals all of whose instructions were considered for [`effect_of`].
+const CONSIDERED: [&str; 7] = [
+    "mvp",
+    "sign_extension",
+    "saturating_float_to_int",
+    "bulk_memory",
+    "reference_types",
+    "simd",
+    "relaxed_simd",
+];
+
+pub(super) fn effect_of(operator: &Operator<'_>) -> Effect {
+    use Operator as Op;
+    match operator {
+        Op::Call { function_index } | Op::ReturnCall { function_index } => {
+            Effect::Calls(*function_index)
+        }
+        Op::CallIndirect { .. }
+        | Op::ReturnCallIndirect { .. }
+        | Op::GlobalSet { .. }
+        | Op::MemoryGrow { .. }
+        | Op::MemoryInit { .. }
+        | Op::MemoryCopy { .. }
+        | Op::MemoryFill { .. }
+        | Op::I32Store { .. }
+        | Op::I64Store { .. }
+        | Op::F32Store { .. }
+        | Op::F64Store { .. }
+        | Op::I32Store8 { .. }
+        | Op::I32Store16 { .. }
+        | Op::I64Store8 { .. }
+        | Op::I64Store16 { .. }
+        | Op::I64Store32 { .. }
+        | Op::V128Store { .. }
+        | Op::V128Store8Lane { .. }
+        | Op::V128Store16Lane { .. }
+        | Op::V128Store32Lane { .. }
+        | Op::V128Store64Lane { .. } => Effect::ChangesState,
+        Op::TableSet { .. }
+        | Op::TableGrow { .. }
+        | Op::TableFill { .. }
+        | Op::TableCopy { .. }
+        | Op::TableInit { .. } => Effect::Irreversible("its code changes a table"),
+        Op::DataDrop { .. } | Op::ElemDrop { .. } => {
+            Effect::Irreversible("its code drops a segment")
+        }
+        other if CONSIDERED.contains(&proposal_of(other)) => Effect::None,
+        _ => Effect::Irreversible("it uses instructions whose effects are not known"),
+    }
+}

@@ -1,0 +1,212 @@
+//! Instances that are ready before they are asked for.
+//!
+//! In the mode [`Fresh`](crate::InstanceMode::Fresh) each call has an instance that is as new. A used one
+//! is put back to what it was and lies in stock for the next call. What is quickly done is done at once, after
+//! the value was taken from the instance; what takes longer is done on a worker thread, off the way of any call.
+
+mod idle;
+mod shared;
+mod shelves;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::call::cancellation::Cancellation;
+use crate::error::Result;
+use crate::host::HostBinding;
+use crate::instance::{Effort, Instance, NotRestored, Template};
+use crate::module::Module;
+use crate::policy::SecurityPolicy;
+use crate::sys::memory::ResetMethod;
+use crate::wasi::host_runtime;
+
+use idle::Use;
+use shelves::Shelves;
+
+/// Boxed, because an instance is large and goes from hand to hand.
+type UsedInstances = Vec<Box<Instance>>;
+
+/// The stock of one sandbox, or of several that are alike.
+pub(super) struct Stock {
+    module: Module,
+    policy: SecurityPolicy,
+    host: Arc<HostBinding>,
+    method: ResetMethod,
+    /// Nothing where used instances cannot be put back, and each call gets one that was just made.
+    template: Option<Template>,
+    /// How many instances of the template there are, in stock or out.
+    instances: AtomicUsize,
+    ready: Shelves<Box<Instance>>,
+    /// Used, and to be put back when there is time.
+    used: Mutex<UsedInstances>,
+    /// Whether a worker thread is busy with the used ones.
+    being_restored: AtomicBool,
+    usage: Use,
+}
+
+impl Stock {
+    /// Makes the first instance, which shows that the module starts, and the template of all others.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(super) fn new(
+        module: &Module,
+        policy: &SecurityPolicy,
+        host: &Arc<HostBinding>,
+        method: ResetMethod,
+        cancellation: &Cancellation,
+    ) -> Result<Arc<Self>> {
+        let (first, template) = Template::of_module(module, policy, host, method, cancellation)?;
+        let stock = Arc::new(Self {
+            module: module.clone(),
+            policy: policy.clone(),
+            host: Arc::clone(host),
+            method,
+            instances: AtomicUsize::new(1),
+            ready: Shelves::new(),
+            used: Mutex::default(),
+            being_restored: AtomicBool::new(false),
+            usage: Use::default(),
+            template,
+        });
+        if stock.template.is_some() {
+            stock.ready.put(Box::new(first));
+            stock.list();
+        }
+        Ok(stock)
+    }
+
+    /// An instance that is as new: from stock, put back now, or made now.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(super) fn take(self: &Arc<Self>, cancellation: &Cancellation) -> Result<Box<Instance>> {
+        let Some(template) = &self.template else {
+            let (module, policy, host) = (&self.module, &self.policy, &self.host);
+            return Instance::create(module, policy, host, cancellation).map(Box::new);
+        };
+        if let Some(ready) = self.ready.take() {
+            self.usage.note();
+            return Ok(ready);
+        }
+        self.list();
+        let used = self.used().pop();
+        if let Some(mut used) = used {
+            if used.reset(template, Effort::Thorough).is_ok() {
+                return Ok(used);
+            }
+            self.discard(used);
+        }
+        self.make(template, cancellation)
+    }
+
+    fn make(&self, template: &Template, cancellation: &Cancellation) -> Result<Box<Instance>> {
+        let (module, policy, host) = (&self.module, &self.policy, &self.host);
+        let made = Instance::from_template(module, policy, host, template, cancellation)?;
+        self.instances.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(made))
+    }
+
+    fn discard(&self, instance: Box<Instance>) {
+        drop(instance);
+        self.instances.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Makes a used instance as new again, on the calling thread, or replaces it.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(super) fn renew(
+        self: &Arc<Self>,
+        mut used: Box<Instance>,
+        cancellation: &Cancellation,
+    ) -> Result<Box<Instance>> {
+        if let Some(template) = &self.template {
+            if used.reset(template, Effort::Thorough).is_ok() {
+                return Ok(used);
+            }
+            self.discard(used);
+        }
+        self.take(cancellation)
+    }
+
+    /// Takes back an instance that a caller is done with.
+    pub(super) fn put_back(self: &Arc<Self>, mut used: Box<Instance>) {
+        let Some(template) = &self.template else { return };
+        match used.reset(template, Effort::Quick) {
+            Ok(()) => self.keep(used),
+            // What it takes to drop it, and to have another one ready, is not the caller's time either.
+            Err(NotRestored::TakesLong | NotRestored::Impossible) => self.restore_later(used),
+        }
+    }
+
+    /// Puts an instance that is as new in stock, unless there are more than may run at once.
+    fn keep(&self, instance: Box<Instance>) {
+        if self.instances.load(Ordering::Relaxed) > self.policy.max_instances {
+            self.discard(instance);
+        } else {
+            self.ready.put(instance);
+        }
+    }
+
+    fn restore_later(self: &Arc<Self>, used: Box<Instance>) {
+        self.used().push(used);
+        if self.being_restored.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let stock = Arc::clone(self);
+        match host_runtime() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || stock.restore_used())),
+            Err(_) => stock.restore_used(),
+        }
+    }
+
+    fn restore_used(&self) {
+        loop {
+            while let Some(used) = { self.used().pop() } {
+                self.restore_or_replace(used);
+            }
+            self.being_restored.store(false, Ordering::Release);
+            // One may have come between the two, and relied on us.
+            let left = !self.used().is_empty();
+            if !left || self.being_restored.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+    }
+
+    fn restore_or_replace(&self, mut used: Box<Instance>) {
+        let Some(template) = &self.template else { return };
+        if used.reset(template, Effort::Thorough).is_ok() {
+            self.keep(used);
+            return;
+        }
+        self.discard(used);
+        match self.make(template, &Cancellation::default()) {
+            Ok(another) => self.keep(another),
+            Err(error) => {
+                tracing::debug!(%error, "no instance could be made in advance");
+            }
+        }
+    }
+
+    /// Drops the instances that nobody uses.
+    fn empty(&self) {
+        while let Some(instance) = self.ready.take() {
+            self.discard(instance);
+        }
+    }
+
+    fn used(&self) -> MutexGuard<'_, UsedInstances> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stock {
+    fn drop(&mut self) {
+        shared::forget(&self.module);
+    }
+}
+
+#[cfg(test)]
+mod tests;

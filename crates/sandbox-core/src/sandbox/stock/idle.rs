@@ -1,0 +1,90 @@
+//! Gives up what nobody asked for in a while.
+//!
+//! A ready instance holds address space, mappings and a WASI environment. So stocks with instances are listed, and
+//! looked at from time to time; one that was not used in the meantime is emptied. Its template stays, and the
+//! next call makes an instance of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use super::Stock;
+use crate::wasi::host_runtime;
+
+/// How often stocks are looked at. One that was idle all the time from one look to the next is emptied.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The stocks that may have instances.
+static LISTED: Mutex<Vec<Weak<Stock>>> = Mutex::new(Vec::new());
+
+/// Whether somebody looks.
+static LOOKING: AtomicBool = AtomicBool::new(false);
+
+/// What is known of one stock's use.
+#[derive(Debug, Default)]
+pub(super) struct Use {
+    listed: AtomicBool,
+    recent: AtomicBool,
+}
+
+impl Use {
+    /// Notes that the stock was used.
+    pub(super) fn note(&self) {
+        // Reading leaves the cache line to all cores.
+        if !self.recent.load(Ordering::Relaxed) {
+            self.recent.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Stock {
+    /// Sees to it that the stock is emptied one day.
+    pub(super) fn list(self: &Arc<Self>) {
+        self.usage.note();
+        if self.usage.listed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        LISTED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(self));
+        if !LOOKING.swap(true, Ordering::AcqRel) {
+            match host_runtime() {
+                Ok(runtime) => drop(runtime.spawn(look_after_all())),
+                Err(_) => LOOKING.store(false, Ordering::Release),
+            }
+        }
+    }
+
+    /// Empties the stock if nobody used it since this was last called; says whether it did.
+    fn empty_if_idle(&self) -> bool {
+        if self.usage.recent.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        self.usage.listed.store(false, Ordering::Release);
+        self.empty();
+        true
+    }
+}
+
+async fn look_after_all() {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let look = tokio::task::spawn_blocking(|| look_once(&LISTED));
+        if look.await.is_err() {
+            LOOKING.store(false, Ordering::Release);
+            return;
+        }
+    }
+}
+
+/// Looks at each stock once.
+fn look_once(listed: &Mutex<Vec<Weak<Stock>>>) {
+    let stocks = std::mem::take(&mut *listed.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut stay = stocks;
+    stay.retain(|stock| stock.upgrade().is_some_and(|stock| !stock.empty_if_idle()));
+    listed.lock().unwrap_or_else(PoisonError::into_inner).append(&mut stay);
+}
+
+#[cfg(test)]
+pub(super) fn look_at(stock: &Arc<Stock>) {
+    let listed = Mutex::new(vec![Arc::downgrade(stock)]);
+    look_once(&listed);
+}

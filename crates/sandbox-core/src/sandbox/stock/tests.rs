@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use super::*;
+use crate::call::arguments::Arguments;
+use crate::format::SerializationFormat;
+use crate::host::{Context, HostFunctions};
+use crate::policy::InstanceMode;
+use crate::watchdog::CallControl;
+
+const TEXT: &str = r#"(module (memory 2) (global $g (mut i32) (i32.const 5))
+    (func (export "pure") (result i32) (i32.load (i32.const 0)))
+    (func (export "write") (result i32)
+        (global.set $g (i32.const 6))
+        (i32.store (i32.const 70000) (i32.const 1))
+        (i32.load (i32.const 70000)))
+    (func (export "trap") (drop (memory.grow (i32.const 3))) unreachable)
+    (func (export "spin") (loop $again (br $again))))"#;
+
+fn stock(text: &str, method: ResetMethod) -> Arc<Stock> {
+    let policy = SecurityPolicy::strict()
+        .with_instances(InstanceMode::Fresh)
+        .with_max_instances(2)
+        .with_wall_clock(Duration::from_millis(30));
+    let module = Module::compile(&wat::parse_str(text).unwrap(), &policy).unwrap();
+    Stock::new(&module, &policy, &host(&module), method, &Cancellation::default()).unwrap()
+}
+
+fn host(module: &Module) -> Arc<HostBinding> {
+    HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap()
+}
+
+fn methods() -> [ResetMethod; 3] {
+    [ResetMethod::quickest(), ResetMethod::discard(), ResetMethod::Copy]
+}
+
+/// Takes an instance, calls the function in it, and gives it back. Says whose calls they were.
+fn used(stock: &Arc<Stock>, function: &str) -> Arc<CallControl> {
+    let mut instance = stock.take(&Cancellation::default()).unwrap();
+    instance.begin_turn();
+    let (at, export) = stock.module.function(function).unwrap();
+    let (format, formats) = (SerializationFormat::default(), stock.module.formats());
+    let arguments = Arguments::prepare(export, &(), format, formats).unwrap();
+    let _ = instance.enter(at, export, &arguments);
+    let control = Arc::clone(instance.control());
+    stock.put_back(instance);
+    control
+}
+
+/// Waits until the worker thread has nothing left to do.
+fn wait_for_workers(stock: &Stock) {
+    while stock.being_restored.load(Ordering::Acquire) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_same_instance_serves_call_after_call() {
+    for method in methods() {
+        let stock = stock(TEXT, method);
+        let first = used(&stock, "write");
+        for function in ["write", "pure", "write", "pure"] {
+            assert!(Arc::ptr_eq(&used(&stock, function), &first), "{method:?} {function}");
+        }
+    }
+}
+
+#[test]
+fn an_instance_that_trapped_is_put_back_where_memory_can_shrink() {
+    let stock = stock(TEXT, ResetMethod::quickest());
+    let first = used(&stock, "trap");
+    wait_for_workers(&stock);
+    let second = used(&stock, "write");
+    if ResetMethod::quickest() != ResetMethod::Copy {
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+}
+
+#[test]
+fn an_instance_that_was_interrupted_is_replaced_in_advance() {
+    for method in methods() {
+        let stock = stock(TEXT, method);
+        let first = used(&stock, "spin");
+        wait_for_workers(&stock);
+        assert!(stock.ready.take().is_some_and(|ready| !Arc::ptr_eq(ready.control(), &first)));
+    }
+}
+
+#[test]
+fn an_instance_that_cannot_be_put_back_is_not_kept() {
+    let text = r#"(module (table 1 funcref)
+        (func (export "write") (table.set (i32.const 0) (ref.null func))))"#;
+    let stock = stock(text, ResetMethod::quickest());
+    assert!(stock.template.is_none());
+    let first = used(&stock, "write");
+    assert!(!Arc::ptr_eq(&used(&stock, "write"), &first));
+}
+
+#[test]
+fn no_more_instances_are_kept_than_may_run() {
+    let stock = stock(TEXT, ResetMethod::quickest());
+    let taken: Vec<_> = (0..4).map(|_| stock.take(&Cancellation::default()).unwrap()).collect();
+    taken.into_iter().for_each(|instance| stock.put_back(instance));
+    wait_for_workers(&stock);
+    assert_eq!(std::iter::from_fn(|| stock.ready.take()).count(), 2);
+}
+
+#[test]
+fn a_stock_that_nobody_uses_is_emptied_and_filled_again() {
+    let stock = stock(TEXT, ResetMethod::quickest());
+    idle::look_at(&stock);
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 1, "it was used just now");
+    idle::look_at(&stock);
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
+    used(&stock, "write");
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+    idle::look_at(&stock);
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn sandboxes_that_are_alike_share_a_stock() {
+    let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
+    let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
+    let of = |policy: &SecurityPolicy, method| {
+        Stock::of(&module, policy, &host(&module), method, &Cancellation::default()).unwrap()
+    };
+    let first = of(&policy, ResetMethod::quickest());
+    assert!(Arc::ptr_eq(&first, &of(&policy, ResetMethod::quickest())));
+    let other = policy.clone().with_table_limit(77);
+    assert!(!Arc::ptr_eq(&first, &of(&other, ResetMethod::quickest())));
+    let same_text = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
+    let (method, none) = (ResetMethod::quickest(), Cancellation::default());
+    let another = Stock::of(&same_text, &policy, &host(&same_text), method, &none).unwrap();
+    assert!(!Arc::ptr_eq(&first, &another));
+    let folder = policy.with_folder(std::env::temp_dir(), "/tmp", crate::Access::ReadOnly);
+    let granted = of(&folder, ResetMethod::quickest());
+    assert!(!Arc::ptr_eq(&granted, &of(&folder, ResetMethod::quickest())));
+}

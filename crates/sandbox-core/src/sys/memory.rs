@@ -1,0 +1,197 @@
+//! Linear memories that can be put back to what they were.
+//!
+//! A memory that is reset in place begins as an [`Image`]: what a memory held when its module had been
+//! initialised. On Linux the image is a sealed file in memory, and each instance maps it copy-on-write, so
+//! a page exists twice only after a guest wrote to it. A reset copies exactly those pages back and gives those
+//! beyond the image's end back to the system.
+//!
+//! Which pages were written only the kernel knows. Asking costs a walk through the page tables, so it is asked
+//! no more often than needed: a page that was written once stays private to its instance, and its later
+//! writes cause no page fault. So if a whole call caused none, it wrote to no page that was not known before
+//! ([`crate::sys::faults`]).
+//!
+//! Where the kernel does not tell, all private pages are dropped and come back by page faults. Where there is no
+//! such kernel, the whole image is copied.
+#![expect(unsafe_code, reason = "maps memory, and reads and writes it by its address")]
+
+mod image;
+#[cfg(target_os = "linux")]
+mod mapping;
+#[cfg(target_os = "linux")]
+mod written;
+
+use std::io;
+use std::ptr::NonNull;
+use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, PoisonError};
+
+use wasmer::sys::vm::VMMemoryDefinition;
+
+pub(crate) use image::Image;
+#[cfg(target_os = "linux")]
+pub(crate) use mapping::MappedMemory;
+#[cfg(target_os = "linux")]
+use mapping::Mapping;
+
+/// How a memory is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ResetMethod {
+    /// The written pages are copied back.
+    #[cfg(target_os = "linux")]
+    Written,
+    /// All private pages are dropped.
+    #[cfg(target_os = "linux")]
+    Discard,
+    /// The whole image is copied.
+    Copy,
+}
+
+impl ResetMethod {
+    /// The quickest that this system can do.
+    pub(crate) fn quickest() -> Self {
+        #[cfg(target_os = "linux")]
+        if written::is_supported() {
+            return Self::Written;
+        }
+        Self::discard()
+    }
+
+    /// Dropping private pages, where the system can do that.
+    pub(crate) fn discard() -> Self {
+        #[cfg(target_os = "linux")]
+        return Self::Discard;
+        #[cfg(not(target_os = "linux"))]
+        Self::Copy
+    }
+}
+
+/// What is known of a guest's writes since its memory was last put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Writes {
+    /// There were none.
+    None,
+    /// They hit only pages that had been written before.
+    KnownPages,
+    /// They may have hit any page.
+    AnyPage,
+}
+
+/// A memory of one instance, as its owner sees it: whoever holds this exclusively, while no guest runs, may read
+/// and write the memory.
+#[derive(Debug)]
+pub(crate) enum RestorableMemory {
+    #[cfg(target_os = "linux")]
+    Mapped(Arc<Mutex<Mapping>>),
+    /// A memory of Wasmer's. It never moves, and `definition` is valid as long as its store.
+    Plain { definition: NonNull<VMMemoryDefinition> },
+}
+
+/// How much time there is to put something back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// About as much as a short call takes: somebody waits.
+    Quick,
+    /// As much as it takes.
+    Thorough,
+}
+
+/// Why something was not put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotRestored {
+    /// It takes longer than there is time. May be tried again, with more of it.
+    TakesLong,
+    /// It cannot be done, so the instance has to go.
+    Impossible,
+}
+
+impl From<io::Error> for NotRestored {
+    fn from(_: io::Error) -> Self {
+        Self::Impossible
+    }
+}
+
+impl RestorableMemory {
+    /// Makes an image of what the memory holds, and shows it to the memory as its own.
+    ///
+    /// # Safety
+    /// No guest runs in the instance, and its store lives.
+    pub(super) unsafe fn snapshot(&mut self) -> io::Result<Arc<Image>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Mapped(mapping) => lock(mapping).snapshot(),
+            Self::Plain { definition } => {
+                // SAFETY: the caller says that the store lives, and with it the definition and its memory.
+                let contents = unsafe {
+                    let VMMemoryDefinition { base, current_length } = *definition.as_ref();
+                    std::slice::from_raw_parts(base, current_length)
+                };
+                Ok(Arc::new(Image::in_memory(contents)))
+            }
+        }
+    }
+
+    /// Gives the memory the contents and the size of an image, whatever it held.
+    ///
+    /// # Safety
+    /// As [`Self::snapshot`].
+    pub(super) unsafe fn adopt(&mut self, image: &Arc<Image>) -> Result<(), NotRestored> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Mapped(mapping) => Ok(lock(mapping).adopt(image)?),
+            // SAFETY: the same contract.
+            Self::Plain { .. } => unsafe { self.restore(image, Writes::AnyPage, Effort::Thorough) },
+        }
+    }
+
+    /// Undoes the writes and the growth since the image was adopted.
+    ///
+    /// # Safety
+    /// As [`Self::snapshot`].
+    pub(super) unsafe fn restore(
+        &mut self,
+        image: &Arc<Image>,
+        writes: Writes,
+        effort: Effort,
+    ) -> Result<(), NotRestored> {
+        /// Copying this much takes about as long as handing the work to another thread.
+        const QUICK_COPY_BYTES: usize = 256 * 1024;
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Mapped(mapping) => lock(mapping).restore(image, writes, effort),
+            Self::Plain { definition } => {
+                // SAFETY: the caller says that the store lives, and with it the definition.
+                let VMMemoryDefinition { base, current_length } = unsafe { *definition.as_ref() };
+                // Wasmer's memories do not shrink: what lies beyond would stay readable.
+                if current_length != image.len() {
+                    return Err(NotRestored::Impossible);
+                }
+                if writes == Writes::None {
+                    return Ok(());
+                }
+                if effort == Effort::Quick && image.len() > QUICK_COPY_BYTES {
+                    return Err(NotRestored::TakesLong);
+                }
+                // SAFETY: the memory has `current_length` bytes, and nobody else uses it now.
+                let memory = unsafe { std::slice::from_raw_parts_mut(base, current_length) };
+                image.copy_to(0, memory);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn lock(mapping: &Mutex<Mapping>) -> std::sync::MutexGuard<'_, Mapping> {
+    mapping.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The size of a page of the system, in bytes.
+#[cfg(target_os = "linux")]
+fn page_bytes() -> usize {
+    static PAGE: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    // SAFETY: the call has no preconditions.
+    *PAGE.get_or_init(|| {
+        usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+    })
+}

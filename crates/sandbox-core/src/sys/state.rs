@@ -1,0 +1,135 @@
+//! The state of an instance that its native code works on: memories and globals.
+//!
+//! Wasmer tells the tunables where in an instance each of them lies. Noted there, all of them can be saved and
+//! put back, exported or not. What a reset does not cover (tables, dropped segments) no module may change
+//! whose instances are reset; [`crate::module::Behaviour`] knows.
+#![expect(unsafe_code, reason = "reads and writes globals by their address")]
+
+use std::io;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmer::sys::vm::VMGlobalDefinition;
+use wasmer::{GlobalType, Mutability, Type};
+
+use super::memory::{Effort, Image, NotRestored, ResetMethod, RestorableMemory, Writes};
+
+/// What all instances of a template begin with.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// In the order of the module's memories.
+    images: Box<[Arc<Image>]>,
+    /// In the order of the module's globals that can change.
+    globals: Box<[u128]>,
+}
+
+/// Where one instance keeps its state.
+///
+/// All its addresses point into the store of the instance, or to memories that belong to it.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    memories: Vec<RestorableMemory>,
+    globals: Vec<NonNull<VMGlobalDefinition>>,
+}
+
+// SAFETY: the addresses point into a store, and are only used through methods whose callers own that store.
+unsafe impl Send for State {}
+
+impl State {
+    /// Saves the state, and lets the instance begin from what was saved.
+    ///
+    /// # Safety
+    /// The store lives, and no guest in it runs.
+    pub(super) unsafe fn snapshot(&mut self) -> io::Result<Snapshot> {
+        // SAFETY: the same contract.
+        let images = self.memories.iter_mut().map(|memory| unsafe { memory.snapshot() });
+        let images = images.collect::<io::Result<_>>()?;
+        // SAFETY: the definitions live in the store, and Wasmer initialised all of their sixteen bytes.
+        let globals = self.globals.iter().map(|global| unsafe { global.as_ref().val.u128 });
+        Ok(Snapshot { images, globals: globals.collect() })
+    }
+
+    /// Gives the instance the state that was saved, whatever it had. The snapshot is one of the same module.
+    ///
+    /// # Safety
+    /// As [`Self::snapshot`].
+    pub(super) unsafe fn adopt(&mut self, snapshot: &Snapshot) -> Result<(), NotRestored> {
+        self.check_fits(snapshot)?;
+        for (memory, image) in self.memories.iter_mut().zip(&snapshot.images) {
+            // SAFETY: the same contract.
+            unsafe { memory.adopt(image) }?;
+        }
+        // SAFETY: the same contract.
+        unsafe { self.restore_globals(snapshot) };
+        Ok(())
+    }
+
+    /// Undoes what a guest did since its instance adopted the snapshot.
+    ///
+    /// # Safety
+    /// As [`Self::snapshot`].
+    pub(super) unsafe fn restore(
+        &mut self,
+        snapshot: &Snapshot,
+        writes: Writes,
+        effort: Effort,
+    ) -> Result<(), NotRestored> {
+        self.check_fits(snapshot)?;
+        for (memory, image) in self.memories.iter_mut().zip(&snapshot.images) {
+            // SAFETY: the same contract.
+            unsafe { memory.restore(image, writes, effort) }?;
+        }
+        // SAFETY: the same contract.
+        unsafe { self.restore_globals(snapshot) };
+        Ok(())
+    }
+
+    fn check_fits(&self, snapshot: &Snapshot) -> Result<(), NotRestored> {
+        let fits = self.memories.len() == snapshot.images.len()
+            && self.globals.len() == snapshot.globals.len();
+        if fits { Ok(()) } else { Err(NotRestored::Impossible) }
+    }
+
+    unsafe fn restore_globals(&mut self, snapshot: &Snapshot) {
+        for (global, value) in self.globals.iter_mut().zip(&snapshot.globals) {
+            // SAFETY: the definition lives in the store, nobody else uses it now, and any bits are a value of a
+            // global that is no reference.
+            unsafe { global.as_mut().val.u128 = *value };
+        }
+    }
+}
+
+/// Notes where an instance keeps its state, while Wasmer creates it.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorder {
+    method: ResetMethod,
+    state: Arc<Mutex<State>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(method: ResetMethod) -> Self {
+        Self { method, state: Arc::default() }
+    }
+
+    pub(super) fn method(&self) -> ResetMethod {
+        self.method
+    }
+
+    pub(super) fn note_memory(&self, memory: RestorableMemory) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).memories.push(memory);
+    }
+
+    /// Notes a global, if its value can change. References cannot be moved from instance to instance, and no module
+    /// has changing ones whose instances are reset.
+    pub(super) fn note_global(&self, ty: GlobalType, location: NonNull<VMGlobalDefinition>) {
+        let number = matches!(ty.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64 | Type::V128);
+        if ty.mutability == Mutability::Var && number {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).globals.push(location);
+        }
+    }
+
+    /// What was noted.
+    pub(super) fn take(&self) -> State {
+        std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
