@@ -14,13 +14,19 @@ fn unlimited() -> SecurityPolicy {
 #[tokio::test]
 async fn dropping_a_call_stops_the_guest() {
     let sandbox = modules::sandbox(NUMBERS, unlimited()).await;
+    let (mut last, mut replaced) = (0, 0);
     for _ in 0..10 {
         let call = sandbox.call::<_, i32>("spin", ());
         let outcome = tokio::time::timeout(Duration::from_millis(20), call).await;
         assert!(outcome.is_err(), "the guest never returns by itself");
         // This waits for its turn, which comes only if the guest was really stopped.
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+        let count = sandbox.call::<_, i32>("count", ()).await.unwrap();
+        // On a busy machine the guest may not have begun when its call was dropped.
+        assert!(count == 1 || count == last + 1, "{count} after {last}");
+        replaced += i32::from(count == 1);
+        last = count;
     }
+    assert!(replaced > 1, "no guest ever began to spin");
 }
 
 #[tokio::test]
