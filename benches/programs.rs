@@ -17,11 +17,14 @@ use sandbox_core::{RunRequest, SecurityPolicy, WasmSandbox};
 
 const MIB: usize = 1024 * 1024;
 
+/// What every program's crate offers: from standard input to standard output.
+type Native = fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>;
+
 /// A program, and something for it to do.
 struct Program {
     /// The guest's name, and that of the crate.
     name: &'static str,
-    native: fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>,
+    native: Native,
     input: fn() -> Vec<u8>,
     /// By how much a byte of the output may differ: the sines of two systems' libraries differ in their last bits.
     tolerance: u8,

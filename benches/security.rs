@@ -49,8 +49,8 @@ fn policies(criterion: &mut Criterion) {
         let sandbox = LazyCell::new(|| {
             let sandbox = COMPUTATION.sandbox(policy.clone());
             check(&sandbox, "compute_intensive", 0, &expected[0]);
-            check(&sandbox, "compute_intensive", ROUNDS, &expected[1]);
-            sandbox
+            let usage = check(&sandbox, "compute_intensive", ROUNDS, &expected[1]);
+            (sandbox, usage)
         });
         let build = |module: &Module| {
             let builder = WasmSandbox::builder().module(module).security_policy(policy.clone());
@@ -63,17 +63,19 @@ fn policies(criterion: &mut Criterion) {
 
         // To run: the seed's name, for the phase that it is about. The sandbox is warm.
         group.bench_one(("security_overhead", name), |bench| {
-            bench.blocking(|| compute(&sandbox, ROUNDS, expected[1]));
+            let (sandbox, usage) = &*sandbox;
+            bench.uses(usage);
+            bench.blocking(|| compute(sandbox, ROUNDS, expected[1]));
         });
         // To build, from a compiled module.
-        group.bench_one(("build", name), |bench| bench.building(|| build(sandbox.module())));
+        group.bench_one(("build", name), |bench| bench.building(|| build(sandbox.0.module())));
         // To enter: a call that computes next to nothing. With fresh instances, each entry makes one.
         group.bench_one(("enter", name), |bench| {
-            bench.blocking(|| compute(&sandbox, 0, expected[0]));
+            bench.blocking(|| compute(&sandbox.0, 0, expected[0]));
         });
         // What the seed timed: all of it, from a compiled module to the result.
         group.bench_one(("whole_path", name), |bench| {
-            bench.blocking(|| compute(&build(sandbox.module()), ROUNDS, expected[1]));
+            bench.blocking(|| compute(&build(sandbox.0.module()), ROUNDS, expected[1]));
         });
     }
 

@@ -87,6 +87,11 @@ impl Recorder {
         });
     }
 
+    /// Notes how much fuel one iteration uses, where it is metered.
+    pub fn fuel_per_iteration(&self, units: Option<u64>) {
+        self.update(|resources| resources.fuel = units);
+    }
+
     /// Notes how large the guest's linear memory became, in bytes.
     pub fn guest_memory(&self, bytes: u64) {
         self.update(|resources| {
@@ -126,8 +131,8 @@ impl Recorder {
     }
 }
 
-/// Takes what has been collected on this thread, by full id. Counts of bytes become totals, and single times
-/// percentiles.
+/// Takes what has been collected on this thread, by full id. Counts of bytes and fuel become totals, and
+/// single times percentiles.
 pub fn take_collected() -> BTreeMap<String, Resources> {
     let mut collected = COLLECTED.take();
     collected.retain(|_, resources| resources.iterations > 0);
@@ -136,6 +141,7 @@ pub fn take_collected() -> BTreeMap<String, Resources> {
         let total = |each: &mut Option<u64>| *each = each.map(|each| each * iterations);
         total(&mut resources.bytes_in);
         total(&mut resources.bytes_out);
+        total(&mut resources.fuel);
         resources.percentiles = Percentiles::of(std::mem::take(&mut resources.times));
     }
     collected

@@ -34,6 +34,7 @@ impl<'a, 'b> Bench<'a, 'b> {
     pub fn uses(&mut self, usage: &ResourceUsage) {
         self.recorder.bytes_per_iteration(usage.bytes_in, usage.bytes_out);
         self.recorder.guest_memory(usage.memory_high_water_bytes);
+        self.recorder.fuel_per_iteration(usage.fuel.map(|fuel| fuel.0));
     }
 
     /// Times a routine that does not await anything.
