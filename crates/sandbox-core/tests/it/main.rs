@@ -1,5 +1,6 @@
 //! The sandbox from outside, by its public API only.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::duplicate_mod, reason = "the hostile guest attacks in both instance modes")]
 
 mod beside;
 mod cache;
