@@ -195,7 +195,7 @@ impl Instance {
         if let Some(recorder) = recorder {
             self.guest.own_state(recorder);
         }
-        self.start_metered()?;
+        self.start_function(origin)?;
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
         if let Some(wasi) = &mut self.wasi {
             wasi.attach(store, instance)?;
@@ -224,15 +224,18 @@ impl Instance {
         Ok(())
     }
 
-    /// Fills the tank of a guest that is metered, and calls the start function that could not run before.
-    fn start_metered(&mut self) -> Result<()> {
-        if !self.module.is_metered() {
-            return Ok(());
-        }
+    /// Fills the tank of a guest that is metered, and calls the start function, which does not run by itself.
+    fn start_function(&mut self, origin: Origin<'_>) -> Result<()> {
+        let is_metered = self.module.is_metered();
         let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
-        self.fuel = FuelTank::of(instance, &self.policy);
+        if is_metered {
+            self.fuel = FuelTank::of(instance, &self.policy);
+        }
         if let Some(fuel) = &self.fuel {
             fuel.fill(store);
+        }
+        if matches!(origin, Origin::Template(_)) {
+            return Ok(());
         }
         match instance.exports.get_function(START_EXPORT).cloned() {
             Ok(start) => start
@@ -297,7 +300,9 @@ impl Instance {
         let faults = faults::watch();
         let result = self.enter_unnoted(at, name, arguments);
         let wasi_changed = self.wasi.as_ref().is_some_and(WasiContext::is_changed);
-        if before < Writes::AnyPage && !wasi_changed && faults.none_since() {
+        // Page faults are counted for this thread, and a slice of the memory can be written to by any.
+        let lent = self.host.take_lent();
+        if before < Writes::AnyPage && !wasi_changed && !lent && faults.none_since() {
             self.writes = Writes::KnownPages;
         }
         result
@@ -365,10 +370,6 @@ impl Instance {
         })?;
         // Before the next, which hides the runtime that a blocking caller is on.
         let _caller = self.host.binding().waits().then(crate::call::waiting::for_this_thread);
-        // WASIX sleeps and reads files on tokio; the context costs a call without WASI nothing.
-        let wants_context = self.wasi.as_ref().is_some_and(|wasi| !wasi.brings_context());
-        let _context =
-            if wants_context { Some(crate::wasi::host_runtime()?.enter()) } else { None };
         let control = Arc::clone(&self.control);
         if control.stop_reason().is_some() {
             return Err(self.stopped(function));
@@ -393,6 +394,7 @@ impl Instance {
         }
         match result {
             Ok(result) => {
+                self.unsound |= matches!(result, Err(SandboxError::HostFunctionPanicked { .. }));
                 self.poisoned |= result.as_ref().is_err_and(poisons);
                 result
             }

@@ -9,6 +9,7 @@ mod metering;
 mod nans;
 mod shipping;
 mod signing;
+mod start;
 mod validation;
 
 use std::collections::HashMap;
@@ -28,8 +29,9 @@ pub(crate) use exports::{
     DeclaredImport, EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT,
     signature_in_words,
 };
-pub(crate) use metering::{FUEL_EXPORT, START_EXPORT};
+pub(crate) use metering::FUEL_EXPORT;
 pub use signing::SigningKey;
+pub(crate) use start::START_EXPORT;
 
 use artifact::Identity;
 use compiler::CodeSettings;

@@ -4,6 +4,7 @@
 //! and argues for it.
 
 pub(crate) mod artifact;
+mod bulk;
 pub(crate) mod cpu_time;
 pub(crate) mod entry;
 pub(crate) mod faults;

@@ -73,8 +73,8 @@ pub(crate) struct WasiContext {
     environment: WasiFunctionEnv,
     imports: Imports,
     calls: Calls,
-    /// Where the environment may be used again.
-    changes: Option<Changes>,
+    changes: Changes,
+    reuse: Reuse,
 }
 
 /// What a WASI state that was only read from remembers all the same.
@@ -121,9 +121,8 @@ impl WasiContext {
             imports = without_extensions(&imports);
         }
         let calls = Calls::replace(store, &mut imports, policy, control, refusals);
-        let changes =
-            (reuse == Reuse::AfterReset).then(|| Changes::watch(store, &mut imports, module));
-        Ok(Self { environment, imports, calls, changes })
+        let changes = Changes::watch(store, &mut imports, module, control);
+        Ok(Self { environment, imports, calls, changes, reuse })
     }
 
     fn environment(surroundings: Surroundings<'_>, launch: Launch) -> Result<WasiEnv> {
@@ -160,12 +159,7 @@ impl WasiContext {
 
     /// Whether the guest may have changed its environment since it was made or reset.
     pub(crate) fn is_changed(&self) -> bool {
-        self.changes.as_ref().is_none_or(Changes::any)
-    }
-
-    /// Whether calls bring their own tokio context, where they need one.
-    pub(crate) fn brings_context(&self) -> bool {
-        self.changes.is_some()
+        self.reuse == Reuse::Never || self.changes.any()
     }
 
     /// What the state remembers although it is unchanged.
@@ -189,9 +183,7 @@ impl WasiContext {
             *self.environment.data_mut(store) = Self::environment(surroundings, Launch::default())?;
             self.connect(store, instance)?;
         }
-        if let Some(changes) = &self.changes {
-            changes.forget();
-        }
+        self.changes.forget();
         self.calls.reset(store, &remembered.random);
         Ok(())
     }
@@ -236,6 +228,14 @@ fn capabilities() -> Capabilities {
     capabilities.threading.max_threads = Some(1);
     capabilities.threading.enable_asynchronous_threading = false;
     capabilities
+}
+
+/// Unwinds the guest if its call is to stop. Why is known to the control.
+fn stop_if_told(control: &CallControl) -> Result<(), wasmer::RuntimeError> {
+    match control.stop_reason() {
+        Some(_) => Err(wasmer::RuntimeError::new("the call is to stop")),
+        None => Ok(()),
+    }
 }
 
 /// The exit code, if that is why the guest was unwound.

@@ -49,6 +49,7 @@ impl<'a> Caller<'a> {
     ///
     /// The guest does not run meanwhile. The size stays as it is: only the guest itself grows its memory.
     pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.link.lend();
         self.memory.bytes_mut()
     }
 
@@ -67,6 +68,7 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// As [`Caller::bytes`].
     pub fn bytes_mut(&mut self, start: u32, len: u32) -> Result<&mut [u8], GuestMemoryError> {
+        self.link.lend();
         let memory = self.memory.bytes_mut();
         let range = checked(memory.len(), start, len)?;
         Ok(&mut memory[range])

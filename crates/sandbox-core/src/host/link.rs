@@ -1,7 +1,7 @@
 //! What connects an instance with the host functions of its sandbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmer::{FunctionEnv, FunctionEnvMut, Imports, Store};
@@ -20,13 +20,21 @@ pub(crate) struct HostLink {
     pub(super) control: Arc<CallControl>,
     /// Only the thread that runs the guest writes to it.
     calls: AtomicU64,
+    /// Memory was given out as a slice, so that other threads than the guest's may have written to it.
+    lent: AtomicBool,
     /// The output of a function of values that the guest had no room for.
     pub(super) held: Mutex<Vec<u8>>,
 }
 
 impl HostLink {
     pub(crate) fn new(binding: Arc<HostBinding>, control: Arc<CallControl>) -> Arc<Self> {
-        Arc::new(Self { binding, control, calls: AtomicU64::new(0), held: Mutex::default() })
+        Arc::new(Self {
+            binding,
+            control,
+            calls: AtomicU64::new(0),
+            lent: AtomicBool::new(false),
+            held: Mutex::default(),
+        })
     }
 
     pub(crate) fn binding(&self) -> &Arc<HostBinding> {
@@ -36,6 +44,15 @@ impl HostLink {
     /// How many host functions were called since this was last asked.
     pub(crate) fn take_calls(&self) -> u64 {
         self.calls.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether a host function got a slice of the guest's memory to write to since this was last asked.
+    pub(crate) fn take_lent(&self) -> bool {
+        self.lent.load(Ordering::Relaxed) && self.lent.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn lend(&self) {
+        self.lent.store(true, Ordering::Relaxed);
     }
 
     /// Forgets what an earlier call left.

@@ -12,6 +12,7 @@ use wasmer::{CompileError, Engine};
 use super::artifact::ArtifactRejection;
 use super::metering::Metering;
 use super::nans::CanonicalConversions;
+use super::start::StartByHost;
 use crate::error::{Result, SandboxError};
 use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 
@@ -128,6 +129,7 @@ impl CodeSettings {
     }
 
     fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
+        compiler.push_middleware(Arc::new(StartByHost));
         if self.metered {
             compiler.push_middleware(Arc::new(Metering::default()));
         }
@@ -183,7 +185,7 @@ pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<wasmer::Module> {
         CompileError::Wasm(wasmer::WasmError::InvalidWebAssembly { message, offset }) => {
             SandboxError::InvalidModule { message, offset }
         }
-        // Metering refuses nothing but exports with its own names.
+        // Ours refuse nothing but exports with their own names.
         CompileError::MiddlewareError(message) => SandboxError::InvalidDeclaration { message },
         CompileError::Validate(message) => SandboxError::InvalidModule { message, offset: 0 },
         other => SandboxError::Compilation { message: other.to_string() },

@@ -7,7 +7,7 @@ use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::Payloads;
 
-use super::metering::START_EXPORT;
+use super::start::START_EXPORT;
 
 /// The custom section in which guests declare the functions that use the exchange area.
 const DECLARATIONS: &str = "sandbox-guest";

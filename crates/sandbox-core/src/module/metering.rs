@@ -4,25 +4,24 @@
 //! holds the fuel that is left. Before each instruction at which control can go somewhere else, the cost of what
 //! was executed since the last one is subtracted; where that makes the global negative, the guest traps.
 //! Instructions that do work in proportion to an operand subtract it first.
-//!
-//! The start function would run before the host can fill the global. So it becomes an export, which the host
-//! calls when it has.
 
 use std::sync::OnceLock;
 
-use wasmer::sys::wasmparser::{BlockType, Operator};
+use wasmer::sys::wasmparser::{BlockType, Operator, ValType};
 use wasmer::sys::{FunctionMiddleware, MiddlewareError, MiddlewareReaderState, ModuleMiddleware};
 use wasmer_types::entity::EntityRef;
 use wasmer_types::{
     ExportIndex, GlobalInit, GlobalType, LocalFunctionIndex, ModuleInfo, Mutability, Type,
 };
 
-/// The names of what metering adds to the exports. The namespace is that of the guest ABI.
+/// The name of what metering adds to the exports. The namespace is that of the guest ABI.
 pub(crate) const FUEL_EXPORT: &str = "sandbox_fuel";
-pub(crate) const START_EXPORT: &str = "sandbox_start";
 
 /// The logarithm of how many bytes are filled or copied for one unit.
 const BYTES_PER_UNIT_LOG2: i64 = 3;
+
+/// The logarithm of how many locals are set to zero for one unit.
+const LOCALS_PER_UNIT_LOG2: u32 = 3;
 
 /// Meters one module.
 #[derive(Debug, Default)]
@@ -54,12 +53,10 @@ impl ModuleMiddleware for Metering {
     }
 
     fn transform_module_info(&self, info: &mut ModuleInfo) -> Result<(), MiddlewareError> {
-        for name in [FUEL_EXPORT, START_EXPORT] {
-            if info.exports.contains_key(name) {
-                return Err(Self::failed(format!(
-                    "the module exports `{name}`, which is a name of the sandbox's own"
-                )));
-            }
+        if info.exports.contains_key(FUEL_EXPORT) {
+            return Err(Self::failed(format!(
+                "the module exports `{FUEL_EXPORT}`, which is a name of the sandbox's own"
+            )));
         }
         let mut add = |ty, initial| {
             info.global_initializers.push(initial);
@@ -68,9 +65,6 @@ impl ModuleMiddleware for Metering {
         let fuel = add(Type::I64, GlobalInit::I64Const(0));
         let operand = add(Type::I32, GlobalInit::I32Const(0));
         info.exports.insert(FUEL_EXPORT.to_owned(), ExportIndex::Global(fuel));
-        if let Some(start) = info.start_function.take() {
-            info.exports.insert(START_EXPORT.to_owned(), ExportIndex::Function(start));
-        }
         let index = |global: wasmer_types::GlobalIndex| {
             u32::try_from(global.index()).map_err(|_| Self::failed("too many globals"))
         };
@@ -88,6 +82,11 @@ struct Meter {
 }
 
 impl<'a> FunctionMiddleware<'a> for Meter {
+    /// Each call sets all locals to zero, which may take longer than the rest of the function.
+    fn locals_info(&mut self, locals: &[ValType]) {
+        self.cost += i64::try_from(locals.len() >> LOCALS_PER_UNIT_LOG2).unwrap_or(i64::MAX);
+    }
+
     fn feed(
         &mut self,
         operator: Operator<'a>,

@@ -5,6 +5,7 @@ use wasmer::{
     ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError, Store, Value,
 };
 
+use super::bulk;
 use super::entry::{Gate, Target};
 use super::memory::{Effort, NotRestored, Writes};
 use super::state::{Recorder, Snapshot, State};
@@ -45,13 +46,14 @@ impl Guest {
         &mut self.store
     }
 
-    /// Instantiates the module, which runs its start function.
+    /// Instantiates the module. No code of it runs: its start function was made an export.
     pub(crate) fn instantiate(
         &mut self,
         module: &Module,
         imports: &Imports,
     ) -> Result<(), Box<InstantiationError>> {
         let instance = Instance::new(&mut self.store, module, imports).map_err(Box::new)?;
+        bulk::guard(&mut self.store);
         self.memory = instance
             .exports
             .get_memory("memory")

@@ -18,13 +18,15 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::atomic::AtomicU64;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+
+use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
 
 /// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
 pub(crate) const REASON: u64 = 0xff;
 
 /// What the signal handler of this thread needs to know.
-#[derive(Clone, Copy)]
 struct Running {
     /// Where the code of the guest lies.
     start: usize,
@@ -33,12 +35,10 @@ struct Running {
     stop: *const AtomicU64,
 }
 
-const NOTHING: Running = Running { start: 0, end: 0, stop: std::ptr::null() };
-
 thread_local! {
-    /// The guest that this thread runs. Has no destructor and is initialised at compile time, so the signal
-    /// handler may read it.
-    static RUNNING: Cell<Running> = const { Cell::new(NOTHING) };
+    /// The guest that this thread runs, or null. Has no destructor and is initialised at compile time, so the signal
+    /// handler may read it; and it is one word, so that the handler sees it old or new, but never in between.
+    static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
     /// The number by which the kernel knows this thread, or zero before it was asked for.
     static THREAD: Cell<libc::pid_t> = const { Cell::new(0) };
 }
@@ -47,15 +47,32 @@ thread_local! {
 /// `stop` holds a reason.
 pub(crate) fn within<T>(code: &Range<usize>, stop: &AtomicU64, run: impl FnOnce() -> T) -> T {
     /// The pointer in `Running` is gone before the reference that it came from.
-    struct Restore(Running);
+    struct Restore(*const Running);
     impl Drop for Restore {
         fn drop(&mut self) {
+            compiler_fence(Ordering::SeqCst);
             RUNNING.set(self.0);
         }
     }
     let running = Running { start: code.start, end: code.end, stop };
-    let _restore = Restore(RUNNING.replace(running));
+    let _restore = Restore(RUNNING.replace(&raw const running));
+    compiler_fence(Ordering::SeqCst);
     run()
+}
+
+/// Unwinds the guest that this thread runs if its call has been told to stop.
+///
+/// # Safety
+/// As for [`raise_lib_trap`]: there is guest code on the stack, and nothing above it that has to be dropped.
+pub(super) unsafe fn unwind_if_told() {
+    let running = RUNNING.get();
+    // SAFETY: what it points to lives as long as the call (see `within`), in which this thread is.
+    let is_told =
+        !running.is_null() && unsafe { (*(*running).stop).load(Ordering::Acquire) & REASON != 0 };
+    if is_told {
+        // SAFETY: our caller's contract is that of the function.
+        unsafe { raise_lib_trap(Trap::lib(TrapCode::HostInterrupt)) }
+    }
 }
 
 /// A thread, as far as it can be interrupted.
@@ -171,10 +188,9 @@ mod handler {
         info: *mut libc::siginfo_t,
         context: *mut libc::c_void,
     ) {
-        let running = RUNNING.get();
         // SAFETY: the kernel gives valid pointers to a handler with SA_SIGINFO. `BEFORE` was stored before this
-        // handler was installed and is never freed. The stop word, if there is one, outlives the call that
-        // this thread is in (see `within`).
+        // handler was installed and is never freed. What `RUNNING` points to, and the stop word in it,
+        // outlive the call that this thread is in (see `within`).
         unsafe {
             let before = &*BEFORE.load(Ordering::Acquire);
             let is_ours = (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid();
@@ -182,6 +198,7 @@ mod handler {
                 pass_on(&before.signal, signal, info, context);
                 return;
             }
+            let Some(running) = RUNNING.get().as_ref() else { return };
             let context = context.cast::<libc::ucontext_t>();
             let (counter, stack) = registers(&*context);
             if !(running.start..running.end).contains(&counter) {

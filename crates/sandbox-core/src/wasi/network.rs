@@ -195,6 +195,7 @@ fn look_up(name: String, control: &CallControl) -> Result<Vec<IpAddr>, LookupFai
         // Nobody is there any longer if the call was stopped.
         let _ = answer.send(found);
     });
+    crate::call::seat::hand_over();
     loop {
         match answered.recv_timeout(LOOKUP_TICK) {
             Ok(found) => return found.map_err(|_| LookupFailure::NotFound),

@@ -29,6 +29,7 @@ mod hostile_fresh {
     mod hostile;
 }
 mod hostile_wasi;
+mod interrupts;
 mod limits;
 mod loading;
 mod malformed;

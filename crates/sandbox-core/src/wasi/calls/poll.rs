@@ -17,6 +17,9 @@ use crate::watchdog::CallControl;
 /// The most subscriptions in one call.
 const MOST_SUBSCRIPTIONS: u32 = 1 << 16;
 
+/// After how many subscriptions we look whether the call is to stop: some tens of microseconds.
+const LOOK_EVERY: u64 = 256;
+
 const EVENT_BYTES: usize = 32;
 const CLOCK: u8 = 0;
 const FILE_READ: u8 = 1;
@@ -80,6 +83,9 @@ pub(super) fn oneoff(
     }
     let mut polled = Vec::new();
     for index in 0..u64::from(count) {
+        if index.is_multiple_of(LOOK_EVERY) {
+            crate::wasi::stop_if_told(&context.data().control)?;
+        }
         let at = index * layout.subscription_bytes;
         match read(&mut context, layout, fd_fdstat, (subscriptions, at), events)? {
             Ok(subscription) => polled.push(subscription),
@@ -95,7 +101,9 @@ pub(super) fn oneoff(
         crate::call::seat::hand_over();
         sleep(&context.data().control, started.checked_add(wait));
     }
-    Ok(Errno::of(answer(&context, &polled, wait, events, out)))
+    let errno = Errno::of(answer(&context, &polled, wait, events, out));
+    crate::wasi::stop_if_told(&context.data().control)?;
+    Ok(errno)
 }
 
 /// Reads one subscription. The place of the events is used to ask WASIX about a file.

@@ -25,6 +25,7 @@ impl Stream {
         match socket.connect(&to.into()) {
             Ok(()) => (),
             Err(error) if is_in_progress(&error) => {
+                crate::call::seat::hand_over();
                 while socket.peer_addr().is_err() {
                     if let Some(error) = socket.take_error()? {
                         return Err(error.into());
@@ -114,7 +115,10 @@ fn wait<T>(
                 {
                     return Err(Errno::Again);
                 }
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => (),
+                // It will take a while, so other tasks of the caller's thread go on elsewhere.
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                    crate::call::seat::hand_over();
+                }
                 _ => return Err(error.into()),
             },
         }
