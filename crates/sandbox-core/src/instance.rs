@@ -81,10 +81,6 @@ impl Origin<'_> {
 
 /// What a call left behind.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack of one call; a box would cost it"
-)]
 pub(crate) enum Returned {
     /// The results in Wasm registers.
     Numbers(Values),

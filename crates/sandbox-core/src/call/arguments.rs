@@ -12,10 +12,6 @@ use crate::sys::identity;
 
 /// Arguments, ready to go into the guest.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack of one call; a box would cost it"
-)]
 pub(crate) enum Arguments<'a> {
     /// One value for each parameter.
     Numbers(Values),

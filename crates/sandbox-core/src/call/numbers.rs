@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 use wasmer::{Type, Value};
 
-/// The values of one call; more than eight are rare enough for the heap.
-pub(crate) type Values = SmallVec<[Value; 8]>;
+/// The values of one call. More than four are rare enough for the heap, and room for more would cost all other
+/// calls: the values are moved several times on their way.
+pub(crate) type Values = SmallVec<[Value; 4]>;
 
 /// The arguments as Wasm values of exactly these types, or what they are instead.
 pub(crate) fn to_values<T: Serialize>(arguments: &T, types: &[Type]) -> Result<Values, Mismatch> {

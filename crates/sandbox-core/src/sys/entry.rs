@@ -42,7 +42,7 @@ struct Request {
 }
 
 /// Values in Wasmer's own form, enough for nearly all functions without the heap.
-type RawValues = SmallVec<[RawValue; 8]>;
+type RawValues = SmallVec<[RawValue; 4]>;
 
 impl Gate {
     pub(crate) fn new(store: &mut Store) -> Self {
