@@ -52,6 +52,9 @@ pub struct WasmSandboxBuilder {
 /// How fresh instances get back the memory that an earlier call wrote to.
 ///
 /// All ways have the same result; they differ in speed. See [`WasmSandboxBuilder::memory_reset`].
+///
+/// A process that locks its memory with `mlockall`, and not with `MCL_ONFAULT`, after it has made sandboxes has to
+/// choose [`MemoryReset::Copy`]: with the others, a call could then see what an earlier one wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MemoryReset {

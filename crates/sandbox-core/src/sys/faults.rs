@@ -2,6 +2,8 @@
 //!
 //! The first write to a page that is mapped copy-on-write is a page fault of the thread that writes, whether guest
 //! code, host code or the kernel on its behalf does it. So a thread that caused no page fault wrote to no new page.
+//! What other threads wrote is not seen, which is why memory that a host function was lent counts as written. Nor is what
+//! a process did that locks all its memory (`mlockall`): that makes pages private before anybody writes to them.
 #![expect(unsafe_code, reason = "a system call that the standard library does not offer")]
 
 use std::cell::Cell;

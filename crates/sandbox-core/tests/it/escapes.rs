@@ -86,12 +86,12 @@ fn symbolic_links_that_were_there_before_lead_nowhere() {
     symlink("../../secret", granted.join("sub/deeper")).unwrap();
     symlink("..", granted.join("up")).unwrap();
     symlink(outside, granted.join("folder")).unwrap();
-    symlink("/", granted.join("root")).unwrap();
+    symlink("/", granted.join("whole")).unwrap();
     symlink("/proc/self/root", granted.join("proc")).unwrap();
     symlink("relative", granted.join("twice")).unwrap();
     symlink("loop", granted.join("loop")).unwrap();
     symlink("../readonly/file", granted.join("neighbour")).unwrap();
-    let host_secret = format!("/granted/root{}/secret", outside.display());
+    let host_secret = format!("/granted/whole{}/secret", outside.display());
     let proc_secret = format!("/granted/proc{}/secret", outside.display());
     let probe = Probe::new(ground.policy());
     for path in [
@@ -110,7 +110,7 @@ fn symbolic_links_that_were_there_before_lead_nowhere() {
         "/granted/twice",
         "/granted/loop",
         "/granted/loop/",
-        "/granted/root/etc/passwd",
+        "/granted/whole/etc/passwd",
         "/granted/neighbour",
         &host_secret,
         &proc_secret,
