@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::continuous::secret::Secret;
 use crate::detect::settings::Settings;
+use crate::store::Location;
 
 mod api;
 mod guard;
@@ -31,7 +32,9 @@ use http::{Request, Response};
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The store.
-    pub database: Utf8PathBuf,
+    pub database: Location,
+    /// Where the logs of jobs lie: [`Store::folder`](crate::store::Store::folder).
+    pub folder: Utf8PathBuf,
     /// Where to listen.
     pub address: SocketAddr,
     /// What everybody has to know who is let in; needed beyond loopback.

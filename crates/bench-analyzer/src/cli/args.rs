@@ -78,9 +78,17 @@ Exit codes: 0 fine; 2 wrong usage; 3 failure.";
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, propagate_version = true, max_term_width = 100)]
 pub(super) struct Arguments {
-    /// The history to use [default: .bench/history.db of the project around the working folder]
-    #[arg(long, global = true, value_name = "FILE", env = "BENCH_ANALYZER_DB")]
-    pub(super) db: Option<Utf8PathBuf>,
+    /// The history to use: a file, or postgres://USER@HOST/DATABASE for one that a team shares
+    /// [default: .bench/history.db of the project around the working folder]
+    // The value may hold a password: it must not show up in --help.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|ADDRESS",
+        env = "BENCH_ANALYZER_DB",
+        hide_env_values = true
+    )]
+    pub(super) db: Option<String>,
 
     /// The configuration [default: bench-analyzer.toml here or above]
     #[arg(long, global = true, value_name = "FILE")]

@@ -151,7 +151,7 @@ impl Api {
             })
             .collect();
         Ok(Response::json(&serde_json::json!({
-            "database": self.options.database,
+            "database": self.options.database.to_string(),
             "read_only": self.options.access == Access::ReadOnly,
             "author": self.options.author,
             "series": rows,
@@ -244,7 +244,7 @@ impl Api {
             return Err(Refusal::Said(400, "name a job and a run by number".to_owned()));
         };
         let JobId(job) = JobId(job.into());
-        let folder = self.options.database.with_file_name("continuous").join(format!("job-{job}"));
+        let folder = self.options.folder.join("continuous").join(format!("job-{job}"));
         let read = || {
             let mut file = std::fs::File::open(folder.join(format!("run-{run}.log")))?;
             let length = file.metadata()?.len();

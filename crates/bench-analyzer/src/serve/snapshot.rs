@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::Mutex;
 
 use crate::detect::changes::{SeriesChanges, find_changes_by};
 use crate::detect::settings::Settings;
 use crate::error::Result;
 use crate::model::Series;
-use crate::store::Store;
+use crate::store::{Location, Store};
 
 /// Histories with their changes, as of one state of the store.
 #[derive(Debug, Default)]
@@ -31,14 +30,14 @@ impl Snapshot {
 /// Makes snapshots when they are needed, one at a time.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    database: Utf8PathBuf,
+    database: Location,
     settings: Settings,
     latest: Mutex<Option<Arc<Snapshot>>>,
 }
 
 impl Snapshots {
-    pub(super) fn new(database: &Utf8Path, settings: &Settings) -> Self {
-        Self { database: database.to_owned(), settings: settings.clone(), latest: Mutex::new(None) }
+    pub(super) fn new(database: &Location, settings: &Settings) -> Self {
+        Self { database: database.clone(), settings: settings.clone(), latest: Mutex::new(None) }
     }
 
     /// The present one. Whoever comes while it is made waits for it.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::link::{one, rows, value};
 use super::{Store, codec, read};
 use crate::error::Result;
 use crate::exchange::{
@@ -50,10 +51,9 @@ impl Store {
 
     async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
         let failed = self.failed();
-        let role = sqlx::query_scalar!("SELECT role FROM runs WHERE id = ?", run.0)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(failed)?;
+        let role =
+            one(value!(self.link().await?, String, "SELECT role FROM runs WHERE id = $1", run.0,))
+                .map_err(failed)?;
         match role.as_str() {
             "current" => Ok(ExportedRole::Current),
             "earlier" => Ok(ExportedRole::Earlier),
@@ -64,16 +64,19 @@ impl Store {
 
     async fn measurements_of(&mut self, run: RunId) -> Result<Vec<ExportedMeasurement>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                id: i64, digest: Vec<u8>, benchmark: String, metric: String, unit: String,
+                direction: String, data: Vec<u8>,
+            },
             r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
                       samples.data
                FROM measurements AS m JOIN series AS s ON s.id = m.series_id
                JOIN samples ON samples.measurement_id = m.id
-               WHERE m.run_id = ? ORDER BY m.id"#,
+               WHERE m.run_id = $1 ORDER BY m.id"#,
             run.0,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
         let ids = format!("[{}]", ids.join(","));
@@ -100,13 +103,13 @@ impl Store {
 
     async fn exported_baselines(&mut self) -> Result<Vec<ExportedBaseline>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { name: String, digest: Vec<u8> },
             "SELECT b.name, m.digest FROM baselines AS b
              JOIN baseline_members AS member ON member.baseline_id = b.id
-             JOIN measurements AS m ON m.id = member.measurement_id ORDER BY b.name, m.id"
+             JOIN measurements AS m ON m.id = member.measurement_id ORDER BY b.name, m.id",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let mut baselines: Vec<ExportedBaseline> = Vec::new();
         for row in rows {
@@ -121,13 +124,13 @@ impl Store {
 
     async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { digest: Vec<u8>, reason: String, author: String, blessed_at: i64 },
             "SELECT m.digest, b.reason, b.author, b.blessed_at FROM blessings AS b
              JOIN measurements AS m ON m.run_id = b.run_id AND m.series_id = b.series_id
-             ORDER BY b.id"
+             ORDER BY b.id",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {

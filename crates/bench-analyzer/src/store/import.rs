@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use sqlx::{Connection, SqliteConnection};
 
+use super::link::{Link, change, one, rows, value};
 use super::{Store, codec};
 use crate::error::{Error, Result};
 use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
@@ -63,10 +63,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<ImportOutcome> {
         let failed = self.failed();
-        // Immediate: taking the write lock later, after reading, cannot wait for its turn.
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        let mut writer = Writer::new(&mut transaction, now).await.map_err(&failed)?;
+        let mut transaction = self.begin().await?;
+        let mut writer = Writer::new(transaction.link(), now).await.map_err(&failed)?;
         writer.write(batch, destination).await.map_err(|error| match error {
             WriteError::Refused(source) => failed(source),
             WriteError::Unreadable(error) => error,
@@ -93,17 +91,19 @@ impl From<sqlx::Error> for WriteError {
 
 /// One import in progress.
 struct Writer<'t> {
-    connection: &'t mut SqliteConnection,
+    link: Link<'t>,
     now: i64,
     series: HashMap<Series, i64>,
     outcome: ImportOutcome,
 }
 
 impl<'t> Writer<'t> {
-    async fn new(connection: &'t mut SqliteConnection, now: Timestamp) -> sqlx::Result<Self> {
-        let rows = sqlx::query!("SELECT id, benchmark, metric, unit, direction FROM series")
-            .fetch_all(&mut *connection)
-            .await?;
+    async fn new(mut link: Link<'t>, now: Timestamp) -> sqlx::Result<Self> {
+        let rows = rows!(
+            link.again(),
+            { id: i64, benchmark: String, metric: String, unit: String, direction: String },
+            "SELECT id, benchmark, metric, unit, direction FROM series",
+        )?;
         let series = rows
             .into_iter()
             .filter_map(|row| {
@@ -113,7 +113,7 @@ impl<'t> Writer<'t> {
             })
             .collect();
         let now = now.as_millisecond();
-        Ok(Self { connection, now, series, outcome: ImportOutcome::default() })
+        Ok(Self { link, now, series, outcome: ImportOutcome::default() })
     }
 
     async fn write(
@@ -174,9 +174,12 @@ impl<'t> Writer<'t> {
             let measurement = measurement.map_err(WriteError::Unreadable)?;
             let series = self.series_id(&measurement.series).await?;
             let digest = measurement.digest.as_bytes();
-            let known = sqlx::query_scalar!("SELECT id FROM measurements WHERE digest = ?", digest)
-                .fetch_optional(&mut *self.connection)
-                .await?;
+            let known = value!(
+                self.link.again(),
+                i64,
+                "SELECT id FROM measurements WHERE digest = $1",
+                digest,
+            )?;
             let id = if let Some(id) = known {
                 self.outcome.known += 1;
                 id
@@ -210,10 +213,13 @@ impl<'t> Writer<'t> {
         let imported_at = draft.imported_at.map_or(self.now, Timestamp::as_millisecond);
         let source = draft.source.as_ref();
         let (origin, revision) = (draft.origin.as_str(), &draft.revision);
-        let id = sqlx::query_scalar!(
+        let dirty = revision.dirty.map(i64::from);
+        let id = one(value!(
+            self.link.again(),
+            i64,
             "INSERT INTO runs (set_id, fingerprint_id, measured_at, imported_at, role, source,
                                origin, label, commit_sha, branch, dirty)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id AS \"id!\"",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id AS \"id!\"",
             set,
             fingerprint,
             measured_at,
@@ -224,10 +230,8 @@ impl<'t> Writer<'t> {
             draft.label,
             revision.commit,
             revision.branch,
-            revision.dirty,
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
+            dirty,
+        ))?;
         self.outcome.runs.push(RunId(id));
         Ok(id)
     }
@@ -241,10 +245,12 @@ impl<'t> Writer<'t> {
         let summary = Summary::of(&draft.samples);
         let digest = draft.digest.as_bytes();
         let count = i64::try_from(summary.sample_count).unwrap_or(i64::MAX);
-        let id = sqlx::query_scalar!(
+        let id = one(value!(
+            self.link.again(),
+            i64,
             "INSERT INTO measurements (run_id, series_id, digest, sample_count, median, minimum,
                                        p90, relative_spread, relative_error)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id AS \"id!\"",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id AS \"id!\"",
             run,
             series,
             digest,
@@ -254,56 +260,58 @@ impl<'t> Writer<'t> {
             summary.p90,
             summary.relative_spread,
             summary.relative_error,
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
+        ))?;
         let data = codec::encode(&draft.samples);
-        sqlx::query!("INSERT INTO samples (measurement_id, data) VALUES (?, ?)", id, data)
-            .execute(&mut *self.connection)
-            .await?;
+        change!(
+            self.link.again(),
+            "INSERT INTO samples (measurement_id, data) VALUES ($1, $2)",
+            id,
+            data,
+        )?;
         for throughput in &draft.throughput {
             let kind = throughput.kind.as_str();
             let amount = i64::try_from(throughput.amount).unwrap_or(i64::MAX);
-            sqlx::query!(
-                "INSERT OR IGNORE INTO throughputs (measurement_id, kind, amount) VALUES (?, ?, ?)",
+            change!(
+                self.link.again(),
+                "INSERT INTO throughputs (measurement_id, kind, amount) VALUES ($1, $2, $3)
+                 ON CONFLICT DO NOTHING",
                 id,
                 kind,
                 amount,
-            )
-            .execute(&mut *self.connection)
-            .await?;
+            )?;
         }
         for estimate in &draft.estimates {
             let statistic = estimate.statistic.as_str();
-            sqlx::query!(
-                "INSERT OR IGNORE INTO estimates (measurement_id, statistic, point, low, high, level)
-                 VALUES (?, ?, ?, ?, ?, ?)",
+            change!(
+                self.link.again(),
+                "INSERT INTO estimates (measurement_id, statistic, point, low, high, level)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
                 id,
                 statistic,
                 estimate.point,
                 estimate.low,
                 estimate.high,
                 estimate.level,
-            )
-            .execute(&mut *self.connection)
-            .await?;
+            )?;
         }
         Ok(id)
     }
 
     async fn insert_set(&mut self) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "INSERT INTO run_sets (imported_at) VALUES (?) RETURNING id AS \"id!\"",
-            self.now
-        )
-        .fetch_one(&mut *self.connection)
-        .await
+        one(value!(
+            self.link.again(),
+            i64,
+            "INSERT INTO run_sets (imported_at) VALUES ($1) RETURNING id AS \"id!\"",
+            self.now,
+        ))
     }
 
     async fn latest_set(&mut self) -> sqlx::Result<Option<i64>> {
-        sqlx::query_scalar!("SELECT set_id FROM runs ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1")
-            .fetch_optional(&mut *self.connection)
-            .await
+        value!(
+            self.link.again(),
+            i64,
+            "SELECT set_id FROM runs ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1",
+        )
     }
 
     async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
@@ -312,43 +320,44 @@ impl<'t> Writer<'t> {
         }
         let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
         let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
-        let id = sqlx::query_scalar!(
-            "INSERT INTO series (benchmark, metric, unit, direction) VALUES (?, ?, ?, ?) RETURNING id AS \"id!\"",
+        let id = one(value!(
+            self.link.again(),
+            i64,
+            "INSERT INTO series (benchmark, metric, unit, direction) VALUES ($1, $2, $3, $4)
+             RETURNING id AS \"id!\"",
             benchmark,
             metric,
             unit,
             direction,
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
+        ))?;
         self.series.insert(series.clone(), id);
         Ok(id)
     }
 
     async fn fingerprint_id(&mut self, fingerprint: &Fingerprint) -> sqlx::Result<i64> {
-        let Fingerprint { cpu, cores, os, rustc, profile } = fingerprint;
-        sqlx::query!(
-            "INSERT OR IGNORE INTO fingerprints (cpu, cores, os, rustc, profile)
-             VALUES (?, ?, ?, ?, ?)",
+        let Fingerprint { cpu, os, rustc, profile, .. } = fingerprint;
+        let cores = i64::from(fingerprint.cores);
+        change!(
+            self.link.again(),
+            "INSERT INTO fingerprints (cpu, cores, os, rustc, profile)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             cpu,
             cores,
             os,
             rustc,
             profile,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        sqlx::query_scalar!(
+        )?;
+        one(value!(
+            self.link.again(),
+            i64,
             "SELECT id FROM fingerprints
-             WHERE cpu = ? AND cores = ? AND os = ? AND rustc = ? AND profile = ?",
+             WHERE cpu = $1 AND cores = $2 AND os = $3 AND rustc = $4 AND profile = $5",
             cpu,
             cores,
             os,
             rustc,
             profile,
-        )
-        .fetch_one(&mut *self.connection)
-        .await
+        ))
     }
 
     /// Follows a baseline that another tool keeps: a benchmark's saved result takes the place of
@@ -358,24 +367,24 @@ impl<'t> Writer<'t> {
         let baseline = self.baseline_id(name).await?;
         let mut taken = 0;
         for &Stored { series, measurement } in stored {
-            let newest = sqlx::query_scalar!(
+            let newest = one(value!(
+                self.link.again(),
+                Option<i64>,
                 r#"SELECT max(runs.measured_at) AS "newest: i64" FROM baseline_members AS member
                    JOIN measurements ON measurements.id = member.measurement_id
                    JOIN runs ON runs.id = measurements.run_id
-                   WHERE member.baseline_id = ? AND measurements.series_id = ?"#,
+                   WHERE member.baseline_id = $1 AND measurements.series_id = $2"#,
                 baseline,
                 series,
-            )
-            .fetch_one(&mut *self.connection)
-            .await?;
+            ))?;
             // The copy's own files are younger than the result that it copies.
-            let own = sqlx::query_scalar!(
+            let own = one(value!(
+                self.link.again(),
+                i64,
                 "SELECT measured_at FROM runs
-                 JOIN measurements ON measurements.run_id = runs.id WHERE measurements.id = ?",
+                 JOIN measurements ON measurements.run_id = runs.id WHERE measurements.id = $1",
                 measurement,
-            )
-            .fetch_one(&mut *self.connection)
-            .await?;
+            ))?;
             if newest.is_none_or(|newest| newest < own) {
                 self.leave(baseline, series).await?;
                 self.join(baseline, measurement).await?;
@@ -413,15 +422,14 @@ impl<'t> Writer<'t> {
         let mut taken = 0;
         for digest in members {
             let digest = digest.as_bytes();
-            let done = sqlx::query!(
-                "INSERT OR IGNORE INTO baseline_members (baseline_id, measurement_id)
-                 SELECT ?, id FROM measurements WHERE digest = ?",
+            let done = change!(
+                self.link.again(),
+                "INSERT INTO baseline_members (baseline_id, measurement_id)
+                 SELECT $1, id FROM measurements WHERE digest = $2 ON CONFLICT DO NOTHING",
                 baseline,
                 digest,
-            )
-            .execute(&mut *self.connection)
-            .await?;
-            taken += usize::from(done.rows_affected() > 0);
+            )?;
+            taken += usize::from(done > 0);
         }
         self.touch(name, baseline, taken).await
     }
@@ -429,53 +437,52 @@ impl<'t> Writer<'t> {
     async fn bless(&mut self, blessing: &BlessingDraft) -> sqlx::Result<()> {
         let digest = blessing.measurement.as_bytes();
         let blessed_at = blessing.blessed_at.as_millisecond();
-        sqlx::query!(
-            "INSERT OR IGNORE INTO blessings (series_id, run_id, reason, author, blessed_at)
-             SELECT series_id, run_id, ?, ?, ? FROM measurements WHERE digest = ?",
+        change!(
+            self.link.again(),
+            "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
+             SELECT series_id, run_id, $1, $2, $3 FROM measurements WHERE digest = $4
+             ON CONFLICT (series_id, run_id) DO UPDATE SET
+                 reason = excluded.reason, author = excluded.author,
+                 blessed_at = excluded.blessed_at
+             WHERE excluded.blessed_at > blessings.blessed_at",
             blessing.reason,
             blessing.author,
             blessed_at,
             digest,
-        )
-        .execute(&mut *self.connection)
-        .await?;
+        )?;
         Ok(())
     }
 
     async fn baseline_id(&mut self, name: &BaselineName) -> sqlx::Result<i64> {
         let name = name.as_str();
-        sqlx::query!(
-            "INSERT OR IGNORE INTO baselines (name, updated_at) VALUES (?, ?)",
+        change!(
+            self.link.again(),
+            "INSERT INTO baselines (name, updated_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             name,
             self.now,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        sqlx::query_scalar!("SELECT id FROM baselines WHERE name = ?", name)
-            .fetch_one(&mut *self.connection)
-            .await
+        )?;
+        one(value!(self.link.again(), i64, "SELECT id FROM baselines WHERE name = $1", name,))
     }
 
     async fn leave(&mut self, baseline: i64, series: i64) -> sqlx::Result<()> {
-        sqlx::query!(
-            "DELETE FROM baseline_members WHERE baseline_id = ? AND measurement_id IN
-             (SELECT id FROM measurements WHERE series_id = ?)",
+        change!(
+            self.link.again(),
+            "DELETE FROM baseline_members WHERE baseline_id = $1 AND measurement_id IN
+             (SELECT id FROM measurements WHERE series_id = $2)",
             baseline,
             series,
-        )
-        .execute(&mut *self.connection)
-        .await?;
+        )?;
         Ok(())
     }
 
     async fn join(&mut self, baseline: i64, measurement: i64) -> sqlx::Result<()> {
-        sqlx::query!(
-            "INSERT OR IGNORE INTO baseline_members (baseline_id, measurement_id) VALUES (?, ?)",
+        change!(
+            self.link.again(),
+            "INSERT INTO baseline_members (baseline_id, measurement_id) VALUES ($1, $2)
+             ON CONFLICT DO NOTHING",
             baseline,
             measurement,
-        )
-        .execute(&mut *self.connection)
-        .await?;
+        )?;
         Ok(())
     }
 
@@ -487,9 +494,12 @@ impl<'t> Writer<'t> {
     ) -> sqlx::Result<()> {
         if taken > 0 {
             *self.outcome.baselines.entry(name.clone()).or_default() += taken;
-            sqlx::query!("UPDATE baselines SET updated_at = ? WHERE id = ?", self.now, baseline)
-                .execute(&mut *self.connection)
-                .await?;
+            change!(
+                self.link.again(),
+                "UPDATE baselines SET updated_at = $1 WHERE id = $2",
+                self.now,
+                baseline,
+            )?;
         }
         Ok(())
     }
