@@ -80,7 +80,8 @@ impl Findings {
             }
             Err(error) => {
                 let causes = anyhow::Chain::new(&error).map(ToString::to_string);
-                self.problem(causes.collect::<Vec<_>>().join(": "));
+                let causes: Vec<String> = causes.collect();
+                self.problem(format!("database: {}", causes.join(": ")));
             }
         }
     }

@@ -151,7 +151,7 @@ impl Store {
                JOIN baseline_members AS member ON member.measurement_id = m.id
                JOIN baselines AS b ON b.id = member.baseline_id
                WHERE b.name = $1 AND runs.commit_sha IS NOT NULL
-               GROUP BY runs.commit_sha ORDER BY max(runs.measured_at) DESC"#,
+               GROUP BY runs.commit_sha ORDER BY max(runs.measured_at) DESC, runs.commit_sha"#,
             name,
         )
         .map_err(failed)

@@ -218,7 +218,8 @@ impl Store {
             self.link().await?,
             { measurement_id: i64, kind: String, amount: i64 },
             "SELECT measurement_id, kind, amount FROM throughputs
-             WHERE measurement_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
+             WHERE measurement_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
+             ORDER BY measurement_id, kind",
             members,
         )
         .map_err(failed)?;
@@ -260,7 +261,7 @@ impl Store {
         Ok(estimates)
     }
 
-    async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
+    pub(super) async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
         let failed = self.failed();
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let ids = format!("[{}]", ids.join(","));

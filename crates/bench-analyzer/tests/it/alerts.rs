@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 
 /// What a receiver does with one request.
 #[derive(Debug, Clone, Copy)]
-enum Behaviour {
+pub(crate) enum Behaviour {
     Answer(&'static str),
     /// Takes the request and says nothing.
     Hang,
@@ -28,19 +28,19 @@ enum Behaviour {
 }
 
 #[derive(Debug, Clone)]
-struct Request {
+pub(crate) struct Request {
     head: String,
     body: serde_json::Value,
 }
 
-struct Receiver {
-    port: u16,
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Receiver {
     /// Behaves so, request after request.
-    fn new(behaviours: Vec<Behaviour>) -> Self {
+    pub(crate) fn new(behaviours: Vec<Behaviour>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -64,7 +64,7 @@ impl Receiver {
         Self { port, requests }
     }
 
-    fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -90,7 +90,7 @@ fn read_request(stream: &mut TcpStream) -> Request {
     }
 }
 
-fn channels(port: u16, shape: &str) -> Vec<Channel> {
+pub(crate) fn channels(port: u16, shape: &str) -> Vec<Channel> {
     let text = format!(
         "[[alert]]\nto = \"webhook\"\nname = \"team\"\nurl_env = \"HOOK\"\nshape = \"{shape}\"\n\
          timeout = \"1s\"\n"
@@ -99,7 +99,7 @@ fn channels(port: u16, shape: &str) -> Vec<Channel> {
     BenchmarkConfig::parse(&text, "/".into(), url).unwrap().channels
 }
 
-const START: &str = "2026-01-05T00:00:00Z";
+pub(crate) const START: &str = "2026-01-05T00:00:00Z";
 
 /// A notice about a benchmark that has a bad name.
 fn notice() -> Notice {
@@ -117,7 +117,7 @@ fn notice() -> Notice {
     .unwrap()
 }
 
-async fn queue(store: &mut Store, channel: &str, now: Timestamp) {
+pub(crate) async fn queue(store: &mut Store, channel: &str, now: Timestamp) {
     let draft = JobDraft {
         suite: "core".to_owned(),
         cause: Cause::Asked,
@@ -164,7 +164,7 @@ async fn a_notice_arrives_in_spite_of_receivers_that_fail_hang_and_lie() {
     let receiver = Receiver::new(behaviours);
     let channels = channels(receiver.port, "json");
     let workspace = Workspace::new();
-    let mut store = Store::open(&workspace.database()).await.unwrap();
+    let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
 
@@ -199,9 +199,11 @@ async fn a_notice_arrives_in_spite_of_receivers_that_fail_hang_and_lie() {
             "a<b>&@everyone\n*x*"
         );
     }
-    let file = std::fs::read(workspace.database()).unwrap();
-    let holds = |text: &[u8]| file.windows(text.len()).any(|window| window == text);
-    assert!(!holds(b"s3cr3t"), "the store holds the secret");
+    if let Some(path) = workspace.location().file() {
+        let file = std::fs::read(path).unwrap();
+        let holds = |text: &[u8]| file.windows(text.len()).any(|window| window == text);
+        assert!(!holds(b"s3cr3t"), "the store holds the secret");
+    }
 }
 
 #[tokio::test]
@@ -209,7 +211,7 @@ async fn a_receiver_that_never_answers_is_given_up_after_a_week() {
     // Nobody listens on the discard port of this machine.
     let channels = channels(9, "json");
     let workspace = Workspace::new();
-    let mut store = Store::open(&workspace.database()).await.unwrap();
+    let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
     let mut attempts = 0;
@@ -229,7 +231,7 @@ async fn one_receiver_that_fails_holds_up_no_other() {
     let mut channels = channels(9, "json");
     let text = "[[alert]]\nto = \"file\"\npath = \"a.jsonl\"\nname = \"file\"\n";
     channels.extend(BenchmarkConfig::parse(text, workspace.path(), |_| None).unwrap().channels);
-    let mut store = Store::open(&workspace.database()).await.unwrap();
+    let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
     queue(&mut store, "file", clock.now()).await;

@@ -90,13 +90,13 @@ fn a_clock_that_ran_backwards_is_said_to_have() {
     let workspace = Workspace::new();
     let criterion = workspace.criterion();
     criterion.save("a", "new", 100.0, 1);
-    let import = workspace.run(&["import"], 0);
+    let import = workspace.run(&["--db", "first.db", "import"], 0);
     assert!(!import.stderr.contains("clock"), "{}", import.stderr);
     criterion.save("a", "new", 150.0, 2);
     criterion.age("a", "new", Duration::from_secs(7200));
     for command in ["report", "import"] {
         let database = format!("{command}.db");
-        std::fs::copy(workspace.database(), workspace.path().join(&database)).unwrap();
+        std::fs::copy(workspace.path().join("first.db"), workspace.path().join(&database)).unwrap();
         let finished = workspace.run(&["--db", &database, command], 0);
         assert!(finished.stderr.contains("measured before run:1"), "{}", finished.stderr);
         assert!(finished.stderr.contains("the clock ran backwards"), "{}", finished.stderr);
@@ -139,6 +139,7 @@ fn two_processes_at_once_both_succeed_and_double_nothing() {
             .arg("import")
             .current_dir(workspace.path())
             .env_remove("BENCH_ANALYZER_DB")
+            .envs(workspace.store_variable())
             .env_remove("CRITERION_HOME")
             .env_remove("CARGO_TARGET_DIR")
             .stderr(std::process::Stdio::piped())
