@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::model::{Blessing, RunId, Series, Timeline, TimelinePoint};
 use crate::stats::summary::typical;
 
+/// How many series are read at a time: a server is far away, and memory is not endless.
+const CHUNK: usize = 200;
+
 impl Store {
     /// Every series that `wanted` accepts, through all its runs.
     ///
@@ -28,26 +31,38 @@ impl Store {
         )
         .map_err(&failed)?;
         let runs = self.run_places().await?;
-        let mut timelines = Vec::new();
+        let mut chosen = Vec::new();
         for row in all {
             let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
                 .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
-            if !wanted(&series) {
-                continue;
+            if wanted(&series) {
+                chosen.push((row.id, series));
             }
-            let values = rows!(
+        }
+        let mut timelines = Vec::with_capacity(chosen.len());
+        for chunk in chosen.chunks(CHUNK) {
+            let ids: Vec<String> = chunk.iter().map(|(id, _)| id.to_string()).collect();
+            let ids = format!("[{}]", ids.join(","));
+            let found = rows!(
                 self.link().await?,
-                { run_id: i64, median: f64 },
-                "SELECT run_id, median FROM measurements WHERE series_id = $1",
-                row.id,
+                { series_id: i64, run_id: i64, median: f64 },
+                "SELECT series_id, run_id, median FROM measurements
+                 WHERE series_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
+                ids,
             )
             .map_err(&failed)?;
-            let mut values: Vec<(usize, f64)> = values
-                .into_iter()
-                .filter_map(|value| Some((runs.order.get(&value.run_id).copied()?, value.median)))
-                .collect();
-            values.sort_by_key(|(order, _)| *order);
-            timelines.push(Timeline { series, points: points(&runs.places, &values) });
+            let mut values: HashMap<i64, Vec<(usize, f64)>> = HashMap::new();
+            for row in found {
+                if let Some(&order) = runs.order.get(&row.run_id) {
+                    values.entry(row.series_id).or_default().push((order, row.median));
+                }
+            }
+            for (id, series) in chunk {
+                let mut values = values.remove(id).unwrap_or_default();
+                values.sort_by_key(|(order, _)| *order);
+                let points = points(&runs.places, &values);
+                timelines.push(Timeline { series: series.clone(), points });
+            }
         }
         Ok(timelines)
     }

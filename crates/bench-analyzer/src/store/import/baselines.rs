@@ -1,10 +1,12 @@
 //! What an import does to baselines and blessings.
 
+use std::collections::HashMap;
+
 use super::{BaselineMode, Stored, Writer};
 use crate::ingest::{BlessingDraft, Digest};
 use crate::model::BaselineName;
-use crate::store::link::{change, one, value};
-use crate::store::merge::MergedMembers;
+use crate::store::link::{change, one, rows, value};
+use crate::store::merge::{MergedMembers, list_of};
 
 impl Writer<'_> {
     /// Follows a baseline that another tool keeps: a benchmark's saved result takes the place of
@@ -16,24 +18,17 @@ impl Writer<'_> {
         stored: &[Stored],
     ) -> sqlx::Result<()> {
         let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for &Stored { series, measurement } in stored {
-            let newest = self.newest_member(baseline, series).await?;
-            // The copy's own files are younger than the result that it copies.
-            let own = one(value!(
-                self.link.again(),
-                i64,
-                "SELECT measured_at FROM runs
-                 JOIN measurements ON measurements.run_id = runs.id WHERE measurements.id = $1",
-                measurement,
-            ))?;
-            if newest.is_none_or(|newest| newest < own) {
-                self.leave(baseline, series).await?;
-                self.join(baseline, measurement).await?;
-                taken += 1;
-            }
-        }
-        self.touch(name, baseline, taken).await
+        let here = self.newest_members(baseline).await?;
+        // The copy's own files are younger than the result that it copies.
+        let own = self.measured_at(stored).await?;
+        let newer = |one: &&Stored| {
+            let own = own.get(&one.measurement);
+            here.get(&one.series).is_none_or(|here| own.is_some_and(|own| here < own))
+        };
+        let newer: Vec<Stored> = stored.iter().filter(newer).copied().collect();
+        self.leave(baseline, newer.iter().map(|one| one.series)).await?;
+        self.join(baseline, newer.iter().map(|one| one.measurement)).await?;
+        self.touch(name, baseline, newer.len()).await
     }
 
     pub(super) async fn become_baseline(
@@ -44,13 +39,9 @@ impl Writer<'_> {
     ) -> sqlx::Result<()> {
         let baseline = self.baseline_id(name).await?;
         if mode == BaselineMode::Replace {
-            for member in stored {
-                self.leave(baseline, member.series).await?;
-            }
+            self.leave(baseline, stored.iter().map(|one| one.series)).await?;
         }
-        for member in stored {
-            self.join(baseline, member.measurement).await?;
-        }
+        self.join(baseline, stored.iter().map(|one| one.measurement)).await?;
         self.touch(name, baseline, stored.len()).await
     }
 
@@ -62,46 +53,63 @@ impl Writer<'_> {
         all: &[MergedMembers],
     ) -> sqlx::Result<usize> {
         let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for MergedMembers { series, newest, members } in all {
-            let series = self.series_id(series).await?;
-            if self.newest_member(baseline, series).await?.is_some_and(|here| here >= *newest) {
-                continue;
-            }
-            self.leave(baseline, series).await?;
-            for digest in members {
-                taken += usize::from(self.join_known(baseline, digest).await?);
+        let here = self.newest_members(baseline).await?;
+        let (mut series, mut members) = (Vec::new(), Vec::new());
+        for one in all {
+            let id = self.series_id(&one.series).await?;
+            if here.get(&id).is_none_or(|here| *here < one.newest) {
+                series.push(id);
+                members.extend(&one.members);
             }
         }
+        self.leave(baseline, series.into_iter()).await?;
+        let taken = self.join_known(baseline, &members).await?;
         self.touch(name, baseline, taken).await?;
         Ok(taken)
     }
 
-    /// When the latest of a baseline's measurements of a series was measured.
-    async fn newest_member(&mut self, baseline: i64, series: i64) -> sqlx::Result<Option<i64>> {
-        one(value!(
+    /// When the latest of a baseline's measurements of each series was measured.
+    async fn newest_members(&mut self, baseline: i64) -> sqlx::Result<HashMap<i64, i64>> {
+        let found = rows!(
             self.link.again(),
-            Option<i64>,
-            r#"SELECT max(runs.measured_at) AS "newest: i64" FROM baseline_members AS member
-               JOIN measurements ON measurements.id = member.measurement_id
-               JOIN runs ON runs.id = measurements.run_id
-               WHERE member.baseline_id = $1 AND measurements.series_id = $2"#,
+            { series_id: i64, newest: i64 },
+            r#"SELECT m.series_id AS "series_id!", max(runs.measured_at) AS "newest!: i64"
+               FROM baseline_members AS member
+               JOIN measurements AS m ON m.id = member.measurement_id
+               JOIN runs ON runs.id = m.run_id
+               WHERE member.baseline_id = $1 GROUP BY m.series_id"#,
             baseline,
-            series,
-        ))
+        )?;
+        Ok(found.into_iter().map(|row| (row.series_id, row.newest)).collect())
     }
 
-    /// Adds a measurement that is known by its digest; says whether it was not a member yet.
-    async fn join_known(&mut self, baseline: i64, digest: &Digest) -> sqlx::Result<bool> {
-        let digest = digest.as_bytes();
+    /// When each of some measurements was measured.
+    async fn measured_at(&mut self, stored: &[Stored]) -> sqlx::Result<HashMap<i64, i64>> {
+        let list = numbers(stored.iter().map(|one| one.measurement));
+        let found = rows!(
+            self.link.again(),
+            { id: i64, measured_at: i64 },
+            r#"SELECT m.id AS "id!", runs.measured_at FROM json_each($1) AS chosen
+               JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
+               JOIN runs ON runs.id = m.run_id"#,
+            list,
+        )?;
+        Ok(found.into_iter().map(|row| (row.id, row.measured_at)).collect())
+    }
+
+    /// Adds measurements that are known by their digests; says how many were no members yet.
+    async fn join_known(&mut self, baseline: i64, digests: &[Digest]) -> sqlx::Result<usize> {
+        let list = list_of(digests.iter());
         let added = change!(
             self.link.again(),
             "INSERT INTO baseline_members (baseline_id, measurement_id)
-             SELECT $1, id FROM measurements WHERE digest = $2 ON CONFLICT DO NOTHING",
+             SELECT $1, id FROM measurements
+             WHERE digest IN (SELECT unhex(value ->> 0) FROM json_each($2))
+             ON CONFLICT DO NOTHING",
             baseline,
-            digest,
+            list,
         )?;
-        Ok(added > 0)
+        Ok(usize::try_from(added).unwrap_or(usize::MAX))
     }
 
     /// Adds measurements that are known by their digests.
@@ -111,10 +119,7 @@ impl Writer<'_> {
         members: &[Digest],
     ) -> sqlx::Result<()> {
         let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for digest in members {
-            taken += usize::from(self.join_known(baseline, digest).await?);
-        }
+        let taken = self.join_known(baseline, members).await?;
         self.touch(name, baseline, taken).await
     }
 
@@ -148,24 +153,37 @@ impl Writer<'_> {
         one(value!(self.link.again(), i64, "SELECT id FROM baselines WHERE name = $1", name,))
     }
 
-    async fn leave(&mut self, baseline: i64, series: i64) -> sqlx::Result<()> {
+    /// Takes all measurements of some series out.
+    async fn leave(
+        &mut self,
+        baseline: i64,
+        series: impl Iterator<Item = i64>,
+    ) -> sqlx::Result<()> {
+        let list = numbers(series);
         change!(
             self.link.again(),
-            "DELETE FROM baseline_members WHERE baseline_id = $1 AND measurement_id IN
-             (SELECT id FROM measurements WHERE series_id = $2)",
+            "DELETE FROM baseline_members WHERE baseline_id = $1 AND EXISTS
+             (SELECT 1 FROM measurements AS m WHERE m.id = measurement_id
+              AND m.series_id IN (SELECT CAST(value AS BIGINT) FROM json_each($2)))",
             baseline,
-            series,
+            list,
         )?;
         Ok(())
     }
 
-    async fn join(&mut self, baseline: i64, measurement: i64) -> sqlx::Result<()> {
+    async fn join(
+        &mut self,
+        baseline: i64,
+        measurements: impl Iterator<Item = i64>,
+    ) -> sqlx::Result<()> {
+        let list = numbers(measurements);
         change!(
             self.link.again(),
-            "INSERT INTO baseline_members (baseline_id, measurement_id) VALUES ($1, $2)
+            "INSERT INTO baseline_members (baseline_id, measurement_id)
+             SELECT $1, CAST(value AS BIGINT) FROM json_each($2) WHERE true
              ON CONFLICT DO NOTHING",
             baseline,
-            measurement,
+            list,
         )?;
         Ok(())
     }
@@ -187,4 +205,10 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// Numbers as JSON, for queries.
+fn numbers(all: impl Iterator<Item = i64>) -> String {
+    let all: Vec<String> = all.map(|number| number.to_string()).collect();
+    format!("[{}]", all.join(","))
 }
