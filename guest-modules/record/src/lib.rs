@@ -34,9 +34,10 @@ pub fn serialise_record(number: u32) -> u32 {
     let messagepack = rmp_serde::to_vec_named(&record).expect("MessagePack has both too");
     let bincode = bincode::serde::encode_to_vec(&record, bincode::config::standard())
         .expect("and so has bincode");
-    [json, messagepack, bincode].iter().flatten().fold(FNV_BASIS, |hash, &byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(FNV_PRIME)
-    })
+    [json, messagepack, bincode]
+        .iter()
+        .flatten()
+        .fold(FNV_BASIS, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(FNV_PRIME))
 }
 
 /// FNV-1a with 32 bits.
