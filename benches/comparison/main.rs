@@ -26,7 +26,11 @@ const PROGRAM: Guest = Guest(guests::PROGRAM);
 const WARM_UP: usize = 100;
 
 fn main() {
-    suite::run("comparison", &[fresh, warm, start, wasmer::fresh, wasmer::warm], &[]);
+    suite::run(
+        "comparison",
+        &[fresh, warm, start, wasmer::fresh, wasmer::warm, wasmer::reactors],
+        &[],
+    );
 }
 
 /// A policy with limits, as users have it: the other engines run without any.

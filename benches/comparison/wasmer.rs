@@ -1,7 +1,8 @@
-//! The rows in Wasmer without the sandbox, for guests without imports.
+//! The rows in Wasmer without the sandbox.
 //!
-//! It has no pool, so a fresh instance is a new store and a new instance. Its WASI is left out: the environments of
-//! WASIX alone take a hundred times as long as a call.
+//! It has no pool, so a fresh instance is a new store, a new instance and, for reactors, a new environment of WASIX. Its
+//! async calls need functions that it has compiled for them, and to load native code it has to be trusted: both are
+//! left out.
 
 use std::cell::{LazyCell, RefCell};
 use std::hint::black_box;
@@ -9,11 +10,11 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use peer_rows::{BATCH, Engine, GROUP, Row, guests};
 use sandbox_bench::group::Group;
-use sandbox_bench::plain_wasmer::{PlainInstance, PlainModule, TypedFunction};
+use sandbox_bench::plain_wasmer::{PlainInstance, PlainModule, PlainReactor, TypedFunction};
 use sandbox_bench::suite::expect;
 use sandbox_bench::{runtime, texts};
 
-use crate::id;
+use crate::{PROGRAM, RECORD, id};
 
 type Add = TypedFunction<(i32, i32), i32>;
 
@@ -46,6 +47,43 @@ pub(crate) fn fresh(criterion: &mut Criterion) {
             bench.on_threads(threads, || assert_eq!(touch(module, "touch_1"), 0));
         });
     }
+}
+
+/// Calls of WASI reactors, which have an instance of their own too, and the first of all.
+pub(crate) fn reactors(criterion: &mut Criterion) {
+    let module = LazyCell::new(|| expect(PlainReactor::compile(&expect(RECORD.wasm()))));
+    let mut group = Group::open(criterion, GROUP);
+    group.bench_one(id(Row::FreshReactorAdd, Engine::Wasmer), |bench| {
+        let module = &*module;
+        bench.blocking(|| {
+            let mut instance = expect(module.instantiate());
+            let add: Add = expect(instance.function("add"));
+            assert_eq!(expect(add.call(instance.store(), black_box(42), 24)), 66);
+        });
+    });
+    let expected = record::serialise_record(guests::NUMBER);
+    group.bench_one(id(Row::FreshReactorRecord, Engine::Wasmer), |bench| {
+        let module = &*module;
+        bench.blocking(|| {
+            let mut instance = expect(module.instantiate());
+            let serialise: TypedFunction<u32, u32> = expect(instance.function("serialise_record"));
+            let checksum = expect(serialise.call(instance.store(), black_box(guests::NUMBER)));
+            assert_eq!(checksum, expected);
+        });
+    });
+    let answer = medium_module::smoke_test();
+    let wasm = LazyCell::new(|| expect(PROGRAM.wasm()));
+    group.slow();
+    group.bench_one(id(Row::FirstCallUnseen, Engine::Wasmer), |bench| {
+        let wasm = &*wasm;
+        bench.building(|| {
+            let module = expect(PlainReactor::compile(black_box(wasm)));
+            let mut instance = expect(module.instantiate());
+            let run: TypedFunction<(), u32> = expect(instance.function("smoke_test"));
+            assert_eq!(expect(run.call(instance.store())), answer);
+            (module, instance)
+        });
+    });
 }
 
 /// Calls of an instance that lives on.

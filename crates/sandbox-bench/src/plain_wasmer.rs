@@ -3,11 +3,14 @@
 //! The engine is set up as the sandbox sets up its own: the same compiler with the same settings, in the same build of
 //! Wasmer.
 
+mod reactor;
+
 use std::num::NonZero;
 
 use wasmer::sys::{Cranelift, EngineBuilder};
 use wasmer::{Engine, ExportError, Imports, Instance, Module, Store, WasmTypeList};
 
+pub use reactor::PlainReactor;
 pub use wasmer::TypedFunction;
 
 /// A compiled module without imports.
