@@ -23,7 +23,7 @@ pub const TOUCH: &str = r#"(module
         (global.set $calls (i32.add (global.get $calls) (i32.const 1))))
     (func (export "touch_1") (result i32) (call $touch (i32.const 1)))
     (func (export "touch_16") (result i32) (call $touch (i32.const 16)))
-    (func $dirty (export "dirty") (result i32)
+    (func (export "dirty") (result i32)
         (local $at i32) (local $dirty i32)
         (loop $next
             (local.set $at (i32.add (local.get $at) (i32.const 4096)))
