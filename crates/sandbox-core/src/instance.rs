@@ -25,6 +25,7 @@ use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::sys::memory::{ResetMethod, Writes};
 use crate::sys::state::Recorder;
+use crate::sys::{faults, fork};
 use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
@@ -366,6 +367,7 @@ impl Instance {
         })?;
         // Before the next, which hides the runtime that a blocking caller is on.
         let _caller = self.host.binding().waits().then(crate::call::waiting::for_this_thread);
+        fork::check()?;
         let control = Arc::clone(&self.control);
         if control.stop_reason().is_some() {
             return Err(self.stopped(function));

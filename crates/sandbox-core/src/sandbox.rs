@@ -26,9 +26,10 @@ use crate::call::seat::{CallPlacement, Seat};
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::HostBinding;
-use crate::instance::{Instance, Returned};
+use crate::instance::{INSTANTIATION, Instance, Returned};
 use crate::module::{Export, ExportKind, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::sys::fork;
 use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
 use crate::wasi::Output;
@@ -370,6 +371,7 @@ impl Inner {
     /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
     /// for it.
     async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn> {
+        fork::check()?;
         if self.host.is_running_here() {
             return self.turn_now(function);
         }
@@ -379,6 +381,7 @@ impl Inner {
 
     /// The same, blocking the thread.
     fn turn_blocking(&self, function: &str, scope: &Scope) -> Result<Turn> {
+        fork::check()?;
         if scope.cancel.is_some() {
             return pollster::block_on(self.turn(function, scope));
         }

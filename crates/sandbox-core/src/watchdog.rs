@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::call::seat;
+use crate::sys::fork;
 use crate::sys::interrupt::{self, REASON, ThreadNumber};
 
 /// How often calls in progress are looked at: the precision of deadlines. Two milliseconds cost about a
@@ -87,7 +88,7 @@ impl CallControl {
     /// The control of a new instance; nothing if there is no watchdog or no way to interrupt a guest, and so
     /// nobody to stop it.
     pub(crate) fn new(wall_clock: Option<Duration>) -> Option<Arc<Self>> {
-        if !interrupt::install() {
+        if !fork::settle() || !interrupt::install() {
             return None;
         }
         Watchdog::global()?;

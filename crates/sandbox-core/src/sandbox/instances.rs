@@ -1,6 +1,7 @@
 //! Who gets which instance, and when.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 
@@ -11,7 +12,14 @@ use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::sys::fork;
 use crate::sys::memory::ResetMethod;
+
+/// A guest that is to stop does so within milliseconds, unless a host function holds it up. Calls that were not
+/// dropped are another holder's, who may go on for ever.
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
+/// How often it is looked whether the turns are over: that of the watchdog, who ends them.
+const SETTLING_TICK: Duration = Duration::from_millis(2);
 
 /// The instances of one sandbox.
 pub(super) enum Instances {
@@ -65,6 +73,8 @@ impl Instances {
         method: ResetMethod,
         cancellation: &Cancellation,
     ) -> Result<Self> {
+        // What lies ready already would do for a sandbox, but not for its calls.
+        fork::check()?;
         Ok(match policy.instances {
             InstanceMode::Persistent => {
                 let first = Instance::create(module, policy, host, cancellation)?;
