@@ -361,6 +361,10 @@ impl Instance {
         function: &str,
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
+        // First of all: what does not even enter the guest uses none.
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(self.guest.store());
+        }
         let _level = self.host.binding().enter().map_err(|message| SandboxError::NestedCall {
             function: function.to_owned(),
             message,
@@ -373,9 +377,6 @@ impl Instance {
             return Err(self.stopped(function));
         }
         self.refusals.forget();
-        if let Some(fuel) = &self.fuel {
-            fuel.fill(self.guest.store());
-        }
         self.host.begin_call();
         let code = self.code.clone();
         let result = control.watch(|| {
@@ -424,3 +425,6 @@ fn check_memory(module: &Module, policy: &SecurityPolicy) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
