@@ -109,7 +109,9 @@ impl Instance {
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::create_with(module, policy, host, Launch::default(), cancellation)
+        let created = Self::create_with(module, policy, host, Launch::default(), cancellation)?;
+        created.forget_initialisation();
+        Ok(created)
     }
 
     /// The same, with more than the policy grants to start with.
@@ -256,6 +258,11 @@ impl Instance {
     /// The switch that stops the instance's calls.
     pub(crate) fn control(&self) -> &Arc<CallControl> {
         &self.control
+    }
+
+    /// What the guest did as it was initialised is no part of any call.
+    fn forget_initialisation(&self) {
+        self.host.take_calls();
     }
 
     /// How many host functions the guest called since this was last asked.

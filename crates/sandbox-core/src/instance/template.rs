@@ -57,6 +57,7 @@ impl Template {
         let mut first =
             Instance::launch(module, policy, host, Launch::default(), origin, cancellation)?;
         let template = first.template(method);
+        first.forget_initialisation();
         Ok((first, template))
     }
 }
