@@ -162,9 +162,12 @@ impl WasiContext {
         self.reuse == Reuse::Never || self.changes.any()
     }
 
-    /// What the state remembers although it is unchanged.
-    pub(crate) fn remembered(&self, store: &Store) -> Remembered {
-        Remembered { random: self.calls.random(store) }
+    /// What the state remembers although it is unchanged. The state becomes what others that begin with this are:
+    /// its clocks begin anew, if the guest has looked at them.
+    pub(crate) fn remember(&self, store: &mut Store) -> Remembered {
+        let random = self.calls.random(store);
+        self.calls.reset(store, &random);
+        Remembered { random }
     }
 
     /// Makes the state what it was when that was remembered, with a new environment if the guest may have changed

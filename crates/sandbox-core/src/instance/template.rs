@@ -86,7 +86,7 @@ impl Instance {
             return None;
         }
         let store = self.guest.store();
-        let wasi = self.wasi.as_ref().map(|wasi| wasi.remembered(store));
+        let wasi = self.wasi.as_ref().map(|wasi| wasi.remember(store));
         let snapshot = self
             .guest
             .snapshot()
