@@ -125,6 +125,12 @@ impl Instance {
         Ok(())
     }
 
+    /// Sees to it that the instance is never reset, because a panic left it in the middle of something.
+    pub(crate) fn condemn(&mut self) {
+        self.poisoned = true;
+        self.unsound = true;
+    }
+
     /// Takes over what the template was, whatever this instance is.
     pub(super) fn adopt(&mut self, template: &Template) -> Result<()> {
         let failed = |_| crate::SandboxError::Instantiation {
