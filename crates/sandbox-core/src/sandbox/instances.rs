@@ -32,7 +32,7 @@ pub(super) enum Instances {
 /// What the next caller would find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// Somebody's turn.
+    /// An instance, or all of them, after somebody's turn.
     Busy,
     /// An instance, or nothing that could keep one from being made.
     Ready,
@@ -87,7 +87,7 @@ impl Instances {
         })
     }
 
-    /// Whether another caller could use the instances now.
+    /// Whether somebody uses the instances now, and if not, what the next caller would find.
     pub(super) fn condition(&self) -> Condition {
         match self {
             Self::Persistent(instance) => match instance.try_lock() {
@@ -95,8 +95,22 @@ impl Instances {
                 Some(instance) if instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
             },
-            Self::Fresh { permits, .. } if permits.try_acquire().is_none() => Condition::Busy,
+            // Whoever has a turn, or waits for one, holds a handle to the permits.
+            Self::Fresh { permits, .. } if Arc::strong_count(permits) > 1 => Condition::Busy,
             Self::Fresh { .. } => Condition::Ready,
+        }
+    }
+
+    /// Waits until nobody uses the instances; for fresh ones at most [`SETTLES_WITHIN`].
+    pub(super) async fn settled(&self) {
+        match self {
+            Self::Persistent(instance) => drop(instance.lock_arc().await),
+            Self::Fresh { .. } => {
+                let until = Instant::now() + SETTLES_WITHIN;
+                while self.condition() == Condition::Busy && Instant::now() < until {
+                    tokio::time::sleep(SETTLING_TICK).await;
+                }
+            }
         }
     }
 
