@@ -19,7 +19,6 @@ use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
 use crate::module::{Export, Module, START_EXPORT};
 use crate::policy::{FuelUnits, SecurityPolicy};
-use crate::sys::faults;
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
@@ -34,7 +33,7 @@ use fuel::FuelTank;
 pub(crate) use template::{Effort, NotRestored, Template};
 
 /// The name under which instantiation appears in errors.
-const INSTANTIATION: &str = "_initialize";
+pub(crate) const INSTANTIATION: &str = "_initialize";
 
 /// One instance of a module.
 pub(crate) struct Instance {

@@ -200,7 +200,9 @@ impl WasmSandbox {
         let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        let results = on_worker(move || inner.batch(&mut turn, at, &batch, &cancellation)).await;
+        let name = &self.inner.module.exports()[at].name;
+        let results =
+            on_worker(name, move || inner.batch(&mut turn, at, &batch, &cancellation)).await;
         guard.disarm();
         results
     }
@@ -264,7 +266,7 @@ impl WasmSandbox {
         let (inner, scope) = (Arc::clone(&self.inner), self.scope.clone());
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
-        let sibling = on_worker(move || {
+        let sibling = on_worker(INSTANTIATION, move || {
             let Inner { module, policy, format, placement, profiles, .. } = &*inner;
             let host = inner.host.detached();
             let method = ResetMethod::quickest();
@@ -430,7 +432,7 @@ impl Inner {
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(this);
-        let outcome = on_worker(move || {
+        let outcome = on_worker(&this.module.exports()[at].name, move || {
             let meter = inner.totals.begin_exact();
             if let Some(instance) = turn.instance() {
                 // Those of earlier calls, which nobody wanted to know.

@@ -32,6 +32,7 @@ pub(crate) fn host_runtime() -> Result<&'static Handle> {
         .get_or_init(|| {
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
+                .max_blocking_threads(MOST_THREADS)
                 .thread_name("sandbox")
                 .enable_time()
                 .build()
