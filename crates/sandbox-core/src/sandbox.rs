@@ -244,7 +244,8 @@ impl WasmSandbox {
 
     /// Takes what the guest has written to standard output and standard error since this was last taken.
     ///
-    /// Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
+    /// As much as one call may write is kept until it is taken; when a call needs the room, what earlier ones wrote makes
+    /// way. Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
     /// so is what a fresh instance wrote. A host function of the sandbox itself finds nothing while the guest that
     /// called it has the turn.
     ///

@@ -61,6 +61,10 @@ impl StopReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn(u64);
 
+/// Identifies one call of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallNumber(u64);
+
 /// The switch by which one instance's calls are watched and stopped.
 #[derive(Debug)]
 pub(crate) struct CallControl {
@@ -104,6 +108,11 @@ impl CallControl {
             seen: Mutex::new(None),
             stopped: tokio::sync::Notify::new(),
         }))
+    }
+
+    /// The call that is in progress.
+    pub(crate) fn call_number(&self) -> CallNumber {
+        CallNumber(self.sequence.load(Ordering::Relaxed) & !INTERRUPTING)
     }
 
     /// How long the current turn may take.
