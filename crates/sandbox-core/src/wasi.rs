@@ -55,7 +55,7 @@ pub(crate) fn refusal_of(namespace: &str, name: &str) -> Option<&'static str> {
         ("wasi", "thread-spawn") => Some("a sandbox never starts threads for its guest"),
         (namespace, _) if namespace.starts_with("wasix_") => Some(
             "a sandbox offers WASI preview 1, and none of the extensions of WASIX for threads, \
-             processes, sockets and dynamic loading, but outgoing connections to granted hosts",
+             processes, sockets and dynamic loading, but outgoing connections and datagrams to granted hosts",
         ),
         (namespace, _) if namespace.starts_with("wasi:") => {
             Some("a sandbox offers WASI preview 1; compile the guest for wasm32-wasip1")
