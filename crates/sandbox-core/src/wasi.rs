@@ -82,6 +82,13 @@ pub(crate) struct Remembered {
     random: RandomSource,
 }
 
+impl Remembered {
+    /// Whether the guest drew random bytes before, which others may not know.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.random.has_given_secrets()
+    }
+}
+
 /// Whether an environment will be used for more than one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reuse {

@@ -60,6 +60,11 @@ impl Template {
         first.forget_initialisation();
         Ok((first, template))
     }
+
+    /// Whether initialisation drew random bytes: what the guest made of them is for the callers of one sandbox.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.wasi.as_ref().is_some_and(Remembered::has_secrets)
+    }
 }
 
 impl Instance {
