@@ -26,8 +26,8 @@ const MAX_INSTANCES: usize = 64;
 /// | loads from 16 MiB that depend on each other | 16 |
 ///
 /// So the fuel comes first for all that computes, with little room where each unit is a call. Waiting for memory costs
-/// no fuel: there the wall clock comes first, which is what it is for. Fuel for ten seconds of additions would let a loop
-/// of calls run into the wall clock, and end in another place each time.
+/// no fuel: there the wall clock comes first, which is what it is for. With more fuel, loops of calls would run into the
+/// wall clock too, and end in another place each time.
 const PARANOID_FUEL: FuelUnits = FuelUnits(1_000_000_000);
 
 impl SecurityPolicy {
