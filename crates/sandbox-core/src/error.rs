@@ -8,6 +8,9 @@ use std::time::Duration;
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
 
+/// The same on the inside of a call: an error is large, a result is moved several times, and most calls succeed.
+pub(crate) type CallResult<T> = std::result::Result<T, Box<SandboxError>>;
+
 /// Why a module could not be loaded or a call did not return a value.
 ///
 /// There is a variant for each cause that a caller can act on. A guest that misbehaves is an error of
@@ -322,6 +325,11 @@ pub enum SandboxError {
         /// What was missing.
         message: String,
     },
+
+    /// This process was forked from the one that sandboxes were first used in. The threads that run and stop guests
+    /// stayed there, so no guest runs here. Fork before the first sandbox is made, or start another program instead.
+    #[error("this process was forked from one with sandboxes, and no guest runs in it")]
+    Forked,
 
     /// A host function that the guest called returned an error. The guest was unwound; its instance was discarded.
     #[error("the host function `{host_function}` failed in a call of `{function}`")]

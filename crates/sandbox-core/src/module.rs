@@ -15,6 +15,7 @@ mod validation;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use wasmer::Engine;
 
 use crate::error::{Result, SandboxError};
@@ -79,7 +80,7 @@ struct ModuleInner {
     identity: Identity,
     behaviour: Behaviour,
     exports: Vec<Export>,
-    index: HashMap<String, usize>,
+    index: HashMap<String, usize, RandomState>,
     formats: Formats,
     declared_imports: Vec<DeclaredImport>,
     memory_minimum_bytes: u64,
@@ -159,6 +160,7 @@ impl Module {
         for export in &mut exports {
             export.pure =
                 matches!(export.kind, ExportKind::Numbers(_)) && behaviour.is_pure(&export.name);
+            export.reach = behaviour.reach(&export.name);
         }
         let index =
             exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();

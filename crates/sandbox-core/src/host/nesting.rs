@@ -42,21 +42,29 @@ impl Drop for Level {
     }
 }
 
+/// Whether this thread is in a host function that some guest called.
+pub(crate) fn is_guest_here() -> bool {
+    RUNNING.with_borrow(|running| !running.is_empty())
+}
+
+/// Does something as if a guest had called it.
+#[cfg(test)]
+pub(crate) fn in_a_host_function<T>(run: impl FnOnce() -> T) -> T {
+    let _level = Level::begin(0).expect("the test nests nothing");
+    run()
+}
+
 impl HostBinding {
     /// Notes that a guest of this sandbox runs on this thread.
     ///
     /// # Errors
     /// A message if calls are nested too deep.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Option<Level>, String> {
-        if self.is_empty() {
-            return Ok(None);
-        }
-        let level = Level::begin(self.address()).ok_or_else(|| {
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Level, String> {
+        Level::begin(self.address()).ok_or_else(|| {
             format!(
                 "calls out of host functions are nested {MOST_LEVELS} deep, and this is one more"
             )
-        })?;
-        Ok(Some(level))
+        })
     }
 
     /// Whether this thread is in a host function that a guest of this sandbox called.

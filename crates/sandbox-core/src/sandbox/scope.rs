@@ -52,7 +52,7 @@ impl WasmSandbox {
     /// What all calls of this sandbox have used together, those of its streams and clones included.
     ///
     /// Counts are exact. Reading clocks takes about as long as a short call, so of the calls of quick functions one
-    /// in 64 is timed and stands for the others. Linear memory is looked at then too, and now if the instance is
+    /// in 1,024 is timed and stands for the others. Linear memory is looked at then too, and now if the instance is
     /// not in use.
     pub fn usage(&self) -> ResourceUsage {
         let mut usage = self.inner.totals.read();
@@ -86,8 +86,8 @@ impl WasmSandbox {
         self.inner.instances.condition()
     }
 
-    /// Waits until nobody uses the sandbox.
+    /// Waits until the calls of the sandbox that are being stopped are over. Wants the context of tokio.
     pub(crate) async fn settled(&self) {
-        drop(self.inner.instances.turn().await);
+        self.inner.instances.settled().await;
     }
 }

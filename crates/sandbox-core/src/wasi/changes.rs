@@ -70,7 +70,7 @@ impl Changes {
                     }
                     let runtime = super::host_runtime()
                         .map_err(|error| RuntimeError::new(error.to_string()))?;
-                    let _context = runtime.enter();
+                    let _context = crate::call::seat::enter_in_call(runtime);
                     let results = original.call(&mut context, arguments)?;
                     super::stop_if_told(&control)?;
                     Ok(results.into_vec())
