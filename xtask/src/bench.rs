@@ -20,6 +20,7 @@ mod effort;
 mod figures;
 mod machine;
 mod measure;
+pub(crate) mod peers;
 mod plan;
 mod programs;
 mod state;

@@ -1,4 +1,4 @@
-//! The project's own commands. Each has a file named after it.
+//! The project's own commands. Each has a file named after it, but for `bench-peers`, which is in `bench/peers.rs`.
 //!
 //! They are started as `cargo xtask COMMAND`, through an alias in `.cargo/config.toml`, and need
 //! nothing but cargo. This program must compile in seconds, so it never depends on Wasmer.
@@ -30,6 +30,8 @@ enum Command {
     BuildGuests(build_guests::Arguments),
     /// Run the benchmarks, store the results and print the report
     Bench(bench::Arguments),
+    /// Measure other WebAssembly engines beside this project, and print the ratios
+    BenchPeers(bench::peers::Arguments),
     /// Run everything that must pass before a change lands
     Test(test::Arguments),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = Workspace::find().and_then(|workspace| match command_line.command {
         Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::BenchPeers(arguments) => bench::peers::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     });
     outcome.unwrap_or_else(|error| {

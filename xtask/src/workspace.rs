@@ -64,6 +64,21 @@ impl Workspace {
         self.root.join("target/xtask-against")
     }
 
+    /// The workspace of the other engines, with a lock file of its own.
+    pub(crate) fn peers(&self) -> Utf8PathBuf {
+        self.root.join("benches/peers")
+    }
+
+    /// Cargo's target folder for the other engines.
+    pub(crate) fn peers_build(&self) -> Utf8PathBuf {
+        self.root.join("target/peers")
+    }
+
+    /// The Criterion folders of the last `cargo xtask bench-peers`, one for each run.
+    pub(crate) fn bench_peers(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-bench-peers")
+    }
+
     /// What the stages of `cargo xtask test` printed.
     pub(crate) fn test_logs(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-test")

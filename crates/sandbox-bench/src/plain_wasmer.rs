@@ -3,12 +3,21 @@
 //! The engine is set up as the sandbox sets up its own: the same compiler with the same settings, in the same build of
 //! Wasmer.
 
+mod reactor;
+
 use std::num::NonZero;
 
 use wasmer::sys::{Cranelift, EngineBuilder};
 use wasmer::{Engine, ExportError, Imports, Instance, Module, Store, WasmTypeList};
 
+pub use reactor::PlainReactor;
 pub use wasmer::TypedFunction;
+
+/// A compiled module without imports.
+pub struct PlainModule {
+    engine: Engine,
+    module: Module,
+}
 
 /// An instance of a module without imports.
 pub struct PlainInstance {
@@ -21,19 +30,37 @@ pub struct PlainInstance {
 #[error("failed to run a module with plain Wasmer")]
 pub struct PlainError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
+impl PlainModule {
+    /// Compiles a module.
+    ///
+    /// # Errors
+    /// [`PlainError`] if the module is not valid.
+    pub fn compile(wasm: &[u8]) -> Result<Self, PlainError> {
+        let mut cranelift = Cranelift::new();
+        cranelift.num_threads(NonZero::<usize>::MIN);
+        let engine: Engine = EngineBuilder::new(cranelift).engine().into();
+        let module = Module::from_binary(&engine, wasm).map_err(PlainError::from)?;
+        Ok(Self { engine, module })
+    }
+
+    /// Makes an instance, with a store of its own: a store frees nothing before it is dropped.
+    ///
+    /// # Errors
+    /// [`PlainError`] if the module imports anything.
+    pub fn instantiate(&self) -> Result<PlainInstance, PlainError> {
+        let mut store = Store::new(self.engine.clone());
+        let instance = Instance::new(&mut store, &self.module, &Imports::new());
+        Ok(PlainInstance { instance: instance.map_err(PlainError::from)?, store })
+    }
+}
+
 impl PlainInstance {
     /// Compiles and instantiates a module.
     ///
     /// # Errors
     /// [`PlainError`] if the module is not valid or imports anything.
     pub fn new(wasm: &[u8]) -> Result<Self, PlainError> {
-        let mut cranelift = Cranelift::new();
-        cranelift.num_threads(NonZero::<usize>::MIN);
-        let engine: Engine = EngineBuilder::new(cranelift).engine().into();
-        let module = Module::from_binary(&engine, wasm).map_err(PlainError::from)?;
-        let mut store = Store::new(engine);
-        let instance = Instance::new(&mut store, &module, &Imports::new());
-        Ok(Self { instance: instance.map_err(PlainError::from)?, store })
+        PlainModule::compile(wasm)?.instantiate()
     }
 
     /// A function with the signature that its type parameters say.

@@ -121,6 +121,17 @@ impl<'a, 'b> Bench<'a, 'b> {
         });
     }
 
+    /// Times a routine on so many threads at once, each of which does it once in an iteration.
+    pub fn on_threads(&mut self, threads: usize, routine: impl Fn() + Sync) {
+        let recorder = self.recorder;
+        self.bencher.iter_custom(|iterations| {
+            let before = Snapshot::now();
+            let elapsed = peer_rows::on_threads(threads, iterations, &routine);
+            recorder.add(&before, iterations);
+            elapsed
+        });
+    }
+
     fn measured(&mut self, mut run: impl FnMut(u64)) {
         let recorder = self.recorder;
         self.bencher.iter_custom(|iterations| {

@@ -8,3 +8,4 @@ pub(crate) mod numbers;
 pub(crate) mod results;
 pub(crate) mod seat;
 pub(crate) mod waiting;
+pub(crate) mod workers;

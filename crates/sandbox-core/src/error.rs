@@ -326,6 +326,11 @@ pub enum SandboxError {
         message: String,
     },
 
+    /// This process was forked from the one that sandboxes were first used in. The threads that run and stop guests
+    /// stayed there, so no guest runs here. Fork before the first sandbox is made, or start another program instead.
+    #[error("this process was forked from one with sandboxes, and no guest runs in it")]
+    Forked,
+
     /// A host function that the guest called returned an error. The guest was unwound; its instance was discarded.
     #[error("the host function `{host_function}` failed in a call of `{function}`")]
     HostFunctionFailed {

@@ -31,7 +31,9 @@ pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCal
 pub(crate) use failure::{Unwound, panic_message};
 pub use functions::HostFunctions;
 pub(crate) use link::HostLink;
-pub(crate) use nesting::Level;
+#[cfg(test)]
+pub(crate) use nesting::in_a_host_function;
+pub(crate) use nesting::{Level, is_guest_here};
 pub use numbers::{HostNumber, HostNumbers, HostOutcome};
 pub(crate) use remedy::unknown_import;
 pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

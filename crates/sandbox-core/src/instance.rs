@@ -22,12 +22,12 @@ use crate::error::{CallResult, Result, SandboxError};
 use crate::host::{HostBinding, HostLink, Level};
 use crate::module::{Export, Module, START_EXPORT};
 use crate::policy::{FuelUnits, SecurityPolicy};
-use crate::sys::faults;
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::sys::memory::{ResetMethod, Writes};
 use crate::sys::state::Recorder;
+use crate::sys::{faults, fork};
 use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
@@ -36,7 +36,7 @@ use fuel::FuelTank;
 pub(crate) use template::{Effort, NotRestored, Template};
 
 /// The name under which instantiation appears in errors.
-const INSTANTIATION: &str = "_initialize";
+pub(crate) const INSTANTIATION: &str = "_initialize";
 
 /// One instance of a module.
 pub(crate) struct Instance {
@@ -113,7 +113,9 @@ impl Instance {
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::create_with(module, policy, host, Launch::default(), cancellation)
+        let created = Self::create_with(module, policy, host, Launch::default(), cancellation)?;
+        created.forget_initialisation();
+        Ok(created)
     }
 
     /// The same, with more than the policy grants to start with.
@@ -219,9 +221,8 @@ impl Instance {
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
         // In the order of `Module::exports`.
         for export in self.module.exports() {
-            let reach = self.module.behaviour().reach(&export.name);
             self.guest
-                .resolve(&export.name, reach)
+                .resolve(&export.name, export.reach)
                 .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
         }
         Ok(())
@@ -262,6 +263,11 @@ impl Instance {
     /// The switch that stops the instance's calls.
     pub(crate) fn control(&self) -> &Arc<CallControl> {
         &self.control
+    }
+
+    /// What the guest did as it was initialised is no part of any call.
+    fn forget_initialisation(&self) {
+        self.host.take_calls();
     }
 
     /// How many host functions the guest called since this was last asked.
@@ -380,6 +386,11 @@ impl Instance {
 
     /// Puts in place what has to be there before guest code runs, and until it has run.
     fn prepare(&mut self, function: &str, surroundings: &mut HostSurroundings) -> CallResult<()> {
+        // First of all: what does not even enter the guest uses none.
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(self.guest.store());
+        }
+        fork::check()?;
         if self.control.stop_reason().is_some() {
             return Err(self.stopped(function).into());
         }
@@ -395,9 +406,6 @@ impl Instance {
             self.host.begin_call();
         }
         self.refusals.forget();
-        if let Some(fuel) = &self.fuel {
-            fuel.fill(self.guest.store());
-        }
         Ok(())
     }
 
@@ -462,3 +470,6 @@ fn check_memory(module: &Module, policy: &SecurityPolicy) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

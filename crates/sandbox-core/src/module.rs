@@ -160,6 +160,7 @@ impl Module {
         for export in &mut exports {
             export.pure =
                 matches!(export.kind, ExportKind::Numbers(_)) && behaviour.is_pure(&export.name);
+            export.reach = behaviour.reach(&export.name);
         }
         let index =
             exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();

@@ -25,7 +25,7 @@ use crate::call::seat::CallPlacement;
 use crate::error::Result;
 use crate::format::SerializationFormat;
 use crate::host::HostBinding;
-use crate::instance::Instance;
+use crate::instance::{INSTANTIATION, Instance};
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
@@ -185,7 +185,8 @@ impl WasmSandbox {
 
     /// Takes what the guest has written to standard output and standard error since this was last taken.
     ///
-    /// Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
+    /// As much as one call may write is kept until it is taken; when a call needs the room, what earlier ones wrote makes
+    /// way. Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
     /// so is what a fresh instance wrote. A host function of the sandbox itself finds nothing while the guest that
     /// called it has the turn.
     ///
@@ -207,7 +208,7 @@ impl WasmSandbox {
         let (inner, scope) = (Arc::clone(&self.inner), self.scope.clone());
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
-        let sibling = on_worker(move || {
+        let sibling = on_worker(INSTANTIATION, move || {
             let Inner { module, policy, format, placement, profiles, .. } = &*inner;
             let host = inner.host.detached();
             let method = ResetMethod::quickest();

@@ -9,6 +9,7 @@ mod bulk;
 pub(crate) mod cpu_time;
 pub(crate) mod entry;
 pub(crate) mod faults;
+pub(crate) mod fork;
 pub(crate) mod guest;
 pub(crate) mod guest_memory;
 pub(crate) mod identity;

@@ -55,7 +55,7 @@ pub(crate) fn refusal_of(namespace: &str, name: &str) -> Option<&'static str> {
         ("wasi", "thread-spawn") => Some("a sandbox never starts threads for its guest"),
         (namespace, _) if namespace.starts_with("wasix_") => Some(
             "a sandbox offers WASI preview 1, and none of the extensions of WASIX for threads, \
-             processes, sockets and dynamic loading, but outgoing connections to granted hosts",
+             processes, sockets and dynamic loading, but outgoing connections and datagrams to granted hosts",
         ),
         (namespace, _) if namespace.starts_with("wasi:") => {
             Some("a sandbox offers WASI preview 1; compile the guest for wasm32-wasip1")
@@ -80,6 +80,13 @@ pub(crate) struct WasiContext {
 /// What a WASI state that was only read from remembers all the same.
 pub(crate) struct Remembered {
     random: RandomSource,
+}
+
+impl Remembered {
+    /// Whether the guest drew random bytes before, which others may not know.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.random.has_given_secrets()
+    }
 }
 
 /// Whether an environment will be used for more than one caller.
@@ -162,9 +169,12 @@ impl WasiContext {
         self.reuse == Reuse::Never || self.changes.any()
     }
 
-    /// What the state remembers although it is unchanged.
-    pub(crate) fn remembered(&self, store: &Store) -> Remembered {
-        Remembered { random: self.calls.random(store) }
+    /// What the state remembers although it is unchanged. The state becomes what others that begin with this are:
+    /// its clocks begin anew, if the guest has looked at them.
+    pub(crate) fn remember(&self, store: &mut Store) -> Remembered {
+        let random = self.calls.random(store);
+        self.calls.reset(store, &random);
+        Remembered { random }
     }
 
     /// Makes the state what it was when that was remembered, with a new environment if the guest may have changed

@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::call::seat;
+use crate::sys::fork;
 use crate::sys::interrupt::{self, REASON, ThreadNumber};
 use crate::sys::{barrier, cpu_time};
 
@@ -59,6 +60,10 @@ impl StopReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn(u64);
 
+/// Identifies one call of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallNumber(u64);
+
 /// The switch by which one instance's calls are watched and stopped.
 #[derive(Debug)]
 pub(crate) struct CallControl {
@@ -87,7 +92,7 @@ impl CallControl {
     /// The control of a new instance; nothing if there is no watchdog or no way to interrupt a guest, and so
     /// nobody to stop it.
     pub(crate) fn new(wall_clock: Option<Duration>) -> Option<Arc<Self>> {
-        if !interrupt::install() {
+        if !fork::settle() || !interrupt::install() {
             return None;
         }
         Watchdog::global()?;
@@ -103,6 +108,11 @@ impl CallControl {
             seen: Mutex::new(None),
             stopped: tokio::sync::Notify::new(),
         }))
+    }
+
+    /// The call that is in progress.
+    pub(crate) fn call_number(&self) -> CallNumber {
+        CallNumber(self.running.load(Ordering::Relaxed))
     }
 
     /// How long the current turn may take.

@@ -33,9 +33,27 @@ pub fn run(input: &[u8]) -> Vec<u8> {
     report::write(&Sheet::calculate(&text), input).into_bytes()
 }
 
+/// What [`smoke_test`] calculates.
+const SMOKE: &[u8] = b"width = 3.5\narea = width ^ 2\nmax(area, 10) * sqrt(2)\n";
+
+/// What a host calls to see whether the program works: calculates a small sheet, and returns the length of its report.
+#[export]
+#[must_use]
+pub fn smoke_test() -> u32 {
+    let report = run(SMOKE);
+    u32::try_from(report.len()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_program_works() {
+        let report = run(SMOKE);
+        assert!(String::from_utf8(report).unwrap().contains("17.324116"));
+        assert_eq!(smoke_test(), 344);
+    }
 
     #[test]
     fn a_sheet_becomes_a_report() {

@@ -45,11 +45,30 @@ impl Benches {
     /// Compiles the targets of a checkout. `target_folder` is cargo's, if it is not to be the usual one.
     pub(super) fn build(workspace: &Workspace, target_folder: Option<&Utf8Path>) -> Result<Self> {
         let arguments = ["bench", "--no-run", "-p", PACKAGE];
-        let programs = build(workspace, &arguments, "bench", target_folder)?;
+        let programs = build(workspace.root(), &arguments, "bench", target_folder)?;
         if programs.is_empty() {
             bail!("{PACKAGE} has no benchmarks");
         }
         Ok(Self { programs, folder: package_folder(workspace) })
+    }
+
+    /// Compiles one target of this checkout.
+    pub(super) fn build_target(workspace: &Workspace, target: &str) -> Result<Self> {
+        let arguments = ["bench", "--no-run", "-p", PACKAGE, "--bench", target];
+        let programs = build(workspace.root(), &arguments, "bench", None)?;
+        Ok(Self { programs, folder: package_folder(workspace) })
+    }
+
+    /// Compiles programs of the workspace of other engines.
+    pub(super) fn build_peers(
+        workspace: &Workspace,
+        profile: &str,
+        packages: &[&str],
+    ) -> Result<Vec<Bench>> {
+        let mut arguments = vec!["build", "--profile", profile];
+        arguments.extend(packages.iter().flat_map(|package| ["-p", package]));
+        let target_folder = workspace.peers_build();
+        build(&workspace.peers(), &arguments, "bin", Some(&target_folder))
     }
 
     /// Finds the targets that [`Benches::keep`] left in a folder.
@@ -83,7 +102,7 @@ impl Benches {
 
 /// Compiles the analyzer.
 pub(super) fn build_analyzer(workspace: &Workspace) -> Result<Utf8PathBuf> {
-    let analyzer = build(workspace, &["build", "-p", "bench-analyzer"], "bin", None)?;
+    let analyzer = build(workspace.root(), &["build", "-p", "bench-analyzer"], "bin", None)?;
     let analyzer = analyzer.into_iter().next().context("bench-analyzer is no program")?;
     Ok(analyzer.executable)
 }
@@ -92,9 +111,9 @@ fn package_folder(workspace: &Workspace) -> Utf8PathBuf {
     workspace.root().join("crates").join(PACKAGE)
 }
 
-/// Runs cargo, whose messages are shown, and returns the executables of one kind.
+/// Runs cargo in a workspace, shows its messages, and returns the executables of one kind.
 fn build(
-    workspace: &Workspace,
+    folder: &Utf8Path,
     arguments: &[&str],
     kind: &str,
     target_folder: Option<&Utf8Path>,
@@ -103,7 +122,7 @@ fn build(
     cargo
         .args(arguments)
         .args(["--locked", "--message-format=json-render-diagnostics"])
-        .current_dir(workspace.root())
+        .current_dir(folder)
         .stdout(Stdio::piped());
     if let Some(folder) = target_folder {
         cargo.env("CARGO_TARGET_DIR", folder);

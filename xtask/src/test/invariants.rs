@@ -13,7 +13,8 @@ const WITHOUT_WASMER: [&str; 4] =
 
 /// Where unsafe code may be: one place for each crate that needs any. Everywhere else the lint
 /// `unsafe_code` denies it.
-const UNSAFE: [&str; 5] = [
+const UNSAFE: [&str; 6] = [
+    "benches/peers/on_wasmtime/src/artifact.rs",
     "crates/sandbox-bench/src/resources/snapshot.rs",
     "crates/sandbox-core/src/sys",
     "crates/sandbox-guest/macros/src/expansion.rs",
@@ -29,6 +30,12 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for folder in ["benches", "crates", "guest-modules", "xtask"] {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
+    let peers = workspace.peers();
+    let manifest = fs::read_to_string(peers.join("Cargo.toml"))?;
+    let lock = fs::read_to_string(peers.join("Cargo.lock"))?;
+    broken.extend(unlocked(&manifest, &lock).into_iter().map(|pinned| {
+        format!("benches/peers/Cargo.lock has not {pinned}: run `cargo update --workspace` there")
+    }));
     if broken.is_empty() { Ok(()) } else { Err(anyhow!(broken.join("\n       "))) }
 }
 
@@ -83,6 +90,28 @@ fn has_common_lints(manifest: &str) -> bool {
     !is_package || (lines.any(|line| line == "[lints]") && lines.next() == Some("workspace = true"))
 }
 
+/// The versions that a manifest pins exactly and its lock file does not have. Cargo finds that out itself, but only
+/// where the registry can be reached or was, and the other engines are compiled by hand.
+fn unlocked(manifest: &str, lock: &str) -> Vec<String> {
+    let pinned = manifest.lines().filter_map(|line| {
+        let (name, requirement) = line.split_once(" = ")?;
+        let (_, version) = requirement.split_once("\"=")?;
+        let (version, _) = version.split_once('"')?;
+        Some(format!("{name} {version}"))
+    });
+    let lines: Vec<&str> = lock.lines().collect();
+    let locked: Vec<String> = lines
+        .windows(2)
+        .filter_map(|pair| {
+            let quoted =
+                |line: &str, key| Some(line.strip_prefix(key)?.trim_matches('"').to_owned());
+            let (name, version) = (quoted(pair[0], "name = ")?, quoted(pair[1], "version = ")?);
+            Some(format!("{name} {version}"))
+        })
+        .collect();
+    pinned.filter(|pinned| !locked.contains(pinned)).collect()
+}
+
 /// Whether an attribute of a file names the lint, on one line or several.
 fn lifts_unsafe_lint(source: &str) -> bool {
     source.lines().map(str::trim_start).any(|line| {
@@ -107,6 +136,23 @@ mod tests {
         assert!(may_be_unsafe(&"crates/sandbox-core/src/sys/guest.rs".into()));
         assert!(!may_be_unsafe(&"crates/sandbox-core/src/system.rs".into()));
         assert!(!may_be_unsafe(&"crates/sandbox-guest/src/runtime.rs".into()));
+    }
+
+    #[test]
+    fn pinned_versions_are_those_of_the_lock_file() {
+        let manifest = "[workspace.dependencies]\n\
+                        plain = \"=2.0.0\"\n\
+                        long = { version = \"=48.0.8\", features = [\n\
+                        loose = \"1.0\"\n";
+        let lock = |plain: &str, long: &str| {
+            format!(
+                "[[package]]\nname = \"plain\"\nversion = \"{plain}\"\n\n\
+                 [[package]]\nname = \"long\"\nversion = \"{long}\"\n"
+            )
+        };
+        assert!(unlocked(manifest, &lock("2.0.0", "48.0.8")).is_empty());
+        assert_eq!(unlocked(manifest, &lock("2.0.1", "48.0.8")), ["plain 2.0.0"]);
+        assert_eq!(unlocked(manifest, ""), ["plain 2.0.0", "long 48.0.8"]);
     }
 
     #[test]

@@ -69,9 +69,12 @@ impl Stage {
         match self {
             // Without `--all`, which would follow the guests' dependencies out of their workspace.
             Self::Format => with_component("fmt", "rustfmt", || {
-                let mut of_guests = independent_cargo();
-                of_guests.args(["fmt", "--check"]).current_dir(&guests);
-                vec![root(&["fmt", "--check"]), of_guests]
+                let elsewhere = |folder| {
+                    let mut fmt = independent_cargo();
+                    fmt.args(["fmt", "--check"]).current_dir(folder);
+                    fmt
+                };
+                vec![root(&["fmt", "--check"]), elsewhere(&guests), elsewhere(&workspace.peers())]
             }),
             Self::Invariants => Check::Invariants,
             Self::Guests => Check::Guests,

@@ -80,18 +80,20 @@ impl Profile {
     }
 }
 
-/// Runs `work` on a worker thread.
+/// Runs `work` on a worker thread, for a call of that function.
 ///
 /// # Errors
 /// An error if there are no worker threads. A panic in `work` goes on in the caller.
 pub(crate) async fn on_worker<T: Send + 'static>(
+    function: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     let callers = tokio::runtime::Handle::try_current().ok();
     let span = tracing::Span::current();
+    let slot = super::workers::slot(function).await?;
     let work = move || {
         let _caller = super::waiting::for_caller(callers);
-        span.in_scope(work)
+        slot.fill(|| span.in_scope(work))
     };
     match host_runtime()?.spawn_blocking(work).await {
         Ok(value) => Ok(value),

@@ -37,6 +37,7 @@ impl SandboxError {
             Self::CapabilityDenied { .. } => "capability_denied",
             Self::InvalidGrant { .. } => "invalid_grant",
             Self::Instantiation { .. } => "instantiation",
+            Self::Forked => "forked",
             Self::HostPanic { .. } => "host_panic",
             Self::HostFunctionFailed { .. } => "host_function_failed",
             Self::HostFunctionPanicked { .. } => "host_function_panicked",

@@ -122,7 +122,8 @@ impl HostFunctions {
     /// The guest waits for the future, and its thread with it. That is never the thread of an async caller: a
     /// module that imports an async function runs on worker threads only. When the call is stopped (by its wall clock
     /// limit, or because its caller dropped it), so is the waiting: the future is dropped where it is. At most 512
-    /// guests of a process run or wait at once; further calls begin when one of them has ended.
+    /// guests of a process compute on worker threads at once, and some thousands more can wait for the host; further
+    /// calls begin when one of them has ended or waits.
     ///
     /// The future is polled in the context of the tokio runtime that the caller of
     /// [`WasmSandbox::call`](crate::WasmSandbox::call) is on. Without one, it has the library's own, which has timers and

@@ -42,6 +42,18 @@ impl Drop for Level {
     }
 }
 
+/// Whether this thread is in a host function that some guest called.
+pub(crate) fn is_guest_here() -> bool {
+    RUNNING.with_borrow(|running| !running.is_empty())
+}
+
+/// Does something as if a guest had called it.
+#[cfg(test)]
+pub(crate) fn in_a_host_function<T>(run: impl FnOnce() -> T) -> T {
+    let _level = Level::begin(0).expect("the test nests nothing");
+    run()
+}
+
 impl HostBinding {
     /// Notes that a guest of this sandbox runs on this thread.
     ///

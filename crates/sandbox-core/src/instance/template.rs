@@ -57,7 +57,13 @@ impl Template {
         let mut first =
             Instance::launch(module, policy, host, Launch::default(), origin, cancellation)?;
         let template = first.template(method);
+        first.forget_initialisation();
         Ok((first, template))
+    }
+
+    /// Whether initialisation drew random bytes: what the guest made of them is for the callers of one sandbox.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.wasi.as_ref().is_some_and(Remembered::has_secrets)
     }
 }
 
@@ -85,7 +91,7 @@ impl Instance {
             return None;
         }
         let store = self.guest.store();
-        let wasi = self.wasi.as_ref().map(|wasi| wasi.remembered(store));
+        let wasi = self.wasi.as_ref().map(|wasi| wasi.remember(store));
         let snapshot = self
             .guest
             .snapshot()
@@ -122,6 +128,12 @@ impl Instance {
         self.reset_wasi(template)?;
         self.settle();
         Ok(())
+    }
+
+    /// Sees to it that the instance is never reset, because a panic left it in the middle of something.
+    pub(crate) fn condemn(&mut self) {
+        self.poisoned = true;
+        self.unsound = true;
     }
 
     /// Takes over what the template was, whatever this instance is.

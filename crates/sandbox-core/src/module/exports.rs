@@ -6,6 +6,7 @@ use wasmer::{ExternType, FunctionType, Type};
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::Payloads;
+use crate::sys::entry::Reach;
 
 use super::start::START_EXPORT;
 
@@ -23,6 +24,8 @@ pub(crate) struct Export {
     pub(crate) kind: ExportKind,
     /// Whether calling it with numbers leaves its instance as it was.
     pub(crate) pure: bool,
+    /// Whether it may call functions of the host.
+    pub(crate) reach: Reach,
 }
 
 /// How a function takes its arguments.
@@ -160,6 +163,7 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
                     name: export.name().to_owned(),
                     kind: ExportKind::Numbers(ty.clone()),
                     pure: false,
+                    reach: Reach::Imports,
                 })
             }
             _ => None,
@@ -228,6 +232,7 @@ mod tests {
             name: name.to_owned(),
             kind: ExportKind::Numbers(FunctionType::new(params, results)),
             pure: false,
+            reach: Reach::Imports,
         }
     }
 

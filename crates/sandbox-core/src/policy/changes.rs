@@ -127,10 +127,10 @@ impl SecurityPolicy {
         self
     }
 
-    /// Lets the guest open TCP connections to a host, by its name or IP address, on one port or several.
+    /// Lets the guest open TCP connections and send datagrams to a host, by its name or IP address, on one port or several.
     ///
     /// The guest does so through the socket functions of `wasix_32v1`; `crates/sandbox-core/NETWORK.md` lists them.
-    /// There is no listening and no UDP. A name is looked up by this process when the guest asks for it, and
+    /// There is no listening. A name is looked up by this process when the guest asks for it, and
     /// leads to public addresses only, except `localhost`; to reach another address, grant it by itself.
     ///
     /// Of the presets only [`permissive`](Self::permissive) accepts such a grant; under the others it is an error

@@ -46,7 +46,7 @@ impl fmt::Display for Ports {
     }
 }
 
-/// A host that a guest may open TCP connections to.
+/// A host that a guest may open TCP connections and send datagrams to.
 ///
 #[doc = include_str!("../../NETWORK.md")]
 #[derive(Debug, Clone, PartialEq, Eq)]

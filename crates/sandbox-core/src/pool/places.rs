@@ -94,8 +94,7 @@ impl Places {
         purpose: &str,
     ) -> Result<PooledSandbox> {
         let permit = self.permit(scope, purpose).await?;
-        let (kept, evicted) = self.state().take(module, self.rules.size);
-        let lease = Lease { places: Arc::clone(self), _permit: permit };
+        let (lease, Found { kept, evicted }) = self.admit(permit, module)?;
         // Takes a moment, for which nobody else needs to wait.
         drop(evicted);
         let (sandbox, failures_in_a_row) = match kept {
@@ -109,6 +108,22 @@ impl Places {
         };
         let scoped = sandbox.with_scope(scope.clone());
         Ok(PooledSandbox::new(Held { sandbox, module, failures_in_a_row, lease }, scoped))
+    }
+
+    /// Lets the holder of a permit in, unless the pool was closed since it got that.
+    fn admit(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        module: usize,
+    ) -> Result<(Lease, Found)> {
+        let mut state = self.state();
+        // Under the lock: either closing waits for this caller, or this caller sees that the pool is closed.
+        if self.permits.is_closed() {
+            return Err(SandboxError::PoolClosed);
+        }
+        let found = state.take(module, self.rules.size);
+        drop(state);
+        Ok((Lease { places: Arc::clone(self), _permit: permit }, found))
     }
 
     async fn permit(&self, scope: &Scope, purpose: &str) -> Result<OwnedSemaphorePermit> {
@@ -201,16 +216,24 @@ impl Places {
     }
 }
 
+/// The sandboxes that a new holder of a place takes out.
+struct Found {
+    kept: Option<Idle>,
+    /// One that has to go.
+    evicted: Option<Idle>,
+}
+
 impl State {
     /// The sandbox of that module that was used last, if one is idle; else perhaps one of another module that has to
     /// go, so that there are never more than the size.
-    fn take(&mut self, module: usize, size: usize) -> (Option<Idle>, Option<Idle>) {
+    fn take(&mut self, module: usize, size: usize) -> Found {
         self.in_use += 1;
         if let Some(at) = self.idle.iter().rposition(|idle| idle.module == module) {
-            return (Some(self.idle.remove(at)), None);
+            return Found { kept: Some(self.idle.remove(at)), evicted: None };
         }
         let full = self.idle.len() + self.in_use > size;
-        (None, (full && !self.idle.is_empty()).then(|| self.idle.remove(0)))
+        let evicted = (full && !self.idle.is_empty()).then(|| self.idle.remove(0));
+        Found { kept: None, evicted }
     }
 }
 
@@ -272,3 +295,6 @@ fn within<T>(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use crate::call::{numbers, results};
 use crate::error::Result;
 use crate::module::{Export, ExportKind};
 use crate::policy::InstanceMode;
+use crate::sys::entry::Reach;
 use crate::sys::number::ZERO;
 
 /// The most calls that are made with one entry into the guest. Entering costs so little that more would not help.
@@ -50,8 +51,8 @@ impl WasmSandbox {
     /// The results are those of so many calls one after the other: an error of one leaves the others alone,
     /// and after a trap the next call finds a new instance. Other callers wait until the batch is done.
     ///
-    /// Calls of a quick function of numbers share the cost of entering the guest, up to 64 of them. That is so in
-    /// the mode [`Persistent`](crate::InstanceMode::Persistent), and for functions that change no state in the
+    /// Calls of a quick function of numbers that reaches no import share the cost of entering the guest, up to 64 of
+    /// them. That is so in the mode [`Persistent`](crate::InstanceMode::Persistent), and for functions that change no state in the
     /// mode [`Fresh`](crate::InstanceMode::Fresh); not where each call has a limit of fuel or a wall clock below a second.
     ///
     /// # Errors
@@ -91,7 +92,8 @@ impl WasmSandbox {
         let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        let results = on_worker(move || inner.batch(&mut turn, at, batch, &cancellation)).await;
+        let results =
+            on_worker(name, move || inner.batch(&mut turn, at, batch, &cancellation)).await;
         guard.disarm();
         results
     }
@@ -197,14 +199,19 @@ impl Inner {
     /// Whether several calls may be made with one entry into the guest.
     ///
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
-    /// and only where so many quick calls are far from the limit. A limit of fuel is for each call alone.
+    /// and only where so many quick calls are far from the limit. Limits of fuel and output are for each call alone.
     fn may_share_entry(&self, at: usize, cancellation: &Cancellation) -> bool {
+        let export = &self.module.exports()[at];
         let limits = [self.policy.wall_clock, cancellation.time_limit()];
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
-        let may_share_state =
-            self.policy.instances == InstanceMode::Persistent || self.module.exports()[at].pure;
+        let may_share_state = self.policy.instances == InstanceMode::Persistent || export.pure;
+        let writes_nothing = export.reach == Reach::OwnFunctions;
         let is_unmetered = self.policy.fuel.is_none();
-        has_time && may_share_state && is_unmetered && self.profiles[at].is_trusted()
+        has_time
+            && may_share_state
+            && writes_nothing
+            && is_unmetered
+            && self.profiles[at].is_trusted()
     }
 
     /// Runs several calls with one entry, and adds at least one result: of those that returned, and of the

@@ -14,6 +14,7 @@ use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
+use crate::instance::INSTANTIATION;
 use crate::module::{self, CacheOptions, Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
@@ -297,7 +298,7 @@ impl WasmSandboxBuilder {
     pub async fn build(self) -> Result<WasmSandbox> {
         let cancellation = Cancellation::default();
         let guard = cancellation.on_drop();
-        let sandbox = on_worker(move || self.load(&cancellation)).await;
+        let sandbox = on_worker(INSTANTIATION, move || self.load(&cancellation)).await;
         guard.disarm();
         sandbox?
     }

@@ -17,6 +17,7 @@ use crate::call::{numbers, results};
 use crate::error::{CallResult, Result, SandboxError};
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind};
+use crate::sys::fork;
 use crate::sys::number::ZERO;
 use crate::usage::ResourceUsage;
 
@@ -178,6 +179,7 @@ impl Inner {
     /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
     /// for it.
     pub(super) async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn<'_>> {
+        fork::check()?;
         if self.host.is_running_here() {
             return self.turn_now(function);
         }
@@ -194,6 +196,7 @@ impl Inner {
         function: &str,
         scope: &Scope,
     ) -> Result<Turn<'static>> {
+        fork::check()?;
         if self.host.is_running_here() {
             return self.instances.turn_to_keep_now().ok_or_else(|| nested(function));
         }
@@ -203,6 +206,7 @@ impl Inner {
 
     /// The same, blocking the thread.
     fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
+        fork::check()?;
         if self.host.is_running_here() {
             return Ok(self.turn_now(function)?);
         }
@@ -251,7 +255,7 @@ impl Inner {
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(self);
-        let outcome = on_worker(move || {
+        let outcome = on_worker(&self.module.exports()[at].name, move || {
             let meter = inner.totals.begin_exact();
             if let Some(instance) = turn.instance() {
                 // Those of earlier calls, which nobody wanted to know.

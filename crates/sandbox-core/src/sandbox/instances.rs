@@ -1,6 +1,7 @@
 //! Who gets which instance, and when.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_lock::{Semaphore, SemaphoreGuardArc};
 
@@ -11,8 +12,15 @@ use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::Module;
 use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::sys::fork;
 use crate::sys::memory::ResetMethod;
 use crate::sys::turn_lock::{KeptTurn, TurnGuard, TurnLock};
+
+/// A guest that is to stop does so within milliseconds, unless a host function holds it up. Calls that were not
+/// dropped are another holder's, who may go on for ever.
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
+/// How often it is looked whether the turns are over: that of the watchdog, who ends them.
+const SETTLING_TICK: Duration = Duration::from_millis(2);
 
 /// The instances of one sandbox.
 pub(super) enum Instances {
@@ -25,7 +33,7 @@ pub(super) enum Instances {
 /// What the next caller would find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// Somebody's turn.
+    /// An instance, or all of them, after somebody's turn.
     Busy,
     /// An instance, or nothing that could keep one from being made.
     Ready,
@@ -71,6 +79,8 @@ impl Instances {
         method: ResetMethod,
         cancellation: &Cancellation,
     ) -> Result<Self> {
+        // What lies ready already would do for a sandbox, but not for its calls.
+        fork::check()?;
         Ok(match policy.instances {
             InstanceMode::Persistent => {
                 let first = Instance::create(module, policy, host, cancellation)?;
@@ -83,7 +93,7 @@ impl Instances {
         })
     }
 
-    /// Whether another caller could use the instances now.
+    /// Whether somebody uses the instances now, and if not, what the next caller would find.
     pub(super) fn condition(&self) -> Condition {
         match self {
             Self::Persistent(instance) => match instance.try_lock() {
@@ -91,8 +101,22 @@ impl Instances {
                 Some(instance) if instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
             },
-            Self::Fresh { permits, .. } if permits.try_acquire().is_none() => Condition::Busy,
+            // Whoever has a turn, or waits for one, holds a handle to the permits.
+            Self::Fresh { permits, .. } if Arc::strong_count(permits) > 1 => Condition::Busy,
             Self::Fresh { .. } => Condition::Ready,
+        }
+    }
+
+    /// Waits until nobody uses the instances; for fresh ones at most [`SETTLES_WITHIN`].
+    pub(super) async fn settled(&self) {
+        match self {
+            Self::Persistent(instance) => drop(instance.lock_arc().await),
+            Self::Fresh { .. } => {
+                let until = Instant::now() + SETTLES_WITHIN;
+                while self.condition() == Condition::Busy && Instant::now() < until {
+                    tokio::time::sleep(SETTLING_TICK).await;
+                }
+            }
         }
     }
 

@@ -105,7 +105,7 @@ impl WasmSandbox {
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
         let span = spans::call(&inner, START, 1);
-        let program = on_worker(move || {
+        let program = on_worker(START, move || {
             spans::traced_blocking(&span, || inner.run_program(request, &cancellation))
         });
         let output = program.await;

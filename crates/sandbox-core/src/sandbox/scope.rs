@@ -86,8 +86,8 @@ impl WasmSandbox {
         self.inner.instances.condition()
     }
 
-    /// Waits until nobody uses the sandbox.
+    /// Waits until the calls of the sandbox that are being stopped are over. Wants the context of tokio.
     pub(crate) async fn settled(&self) {
-        drop(self.inner.instances.turn().await);
+        self.inner.instances.settled().await;
     }
 }

@@ -8,6 +8,7 @@ mod idle;
 mod shared;
 mod shelves;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -92,7 +93,7 @@ impl Stock {
         self.list();
         let used = self.used().pop();
         if let Some(mut used) = used {
-            if used.reset(template, Effort::Thorough).is_ok() {
+            if reset(&mut used, template, Effort::Thorough).is_ok() {
                 return Ok(used);
             }
             self.discard(used);
@@ -108,8 +109,8 @@ impl Stock {
     }
 
     fn discard(&self, instance: Box<Instance>) {
-        drop(instance);
         self.instances.fetch_sub(1, Ordering::Relaxed);
+        drop(instance);
     }
 
     /// Makes a used instance as new again, on the calling thread, or replaces it.
@@ -122,7 +123,7 @@ impl Stock {
         cancellation: &Cancellation,
     ) -> Result<Box<Instance>> {
         if let Some(template) = &self.template {
-            if used.reset(template, Effort::Thorough).is_ok() {
+            if reset(&mut used, template, Effort::Thorough).is_ok() {
                 return Ok(used);
             }
             self.discard(used);
@@ -133,7 +134,7 @@ impl Stock {
     /// Takes back an instance that a caller is done with.
     pub(super) fn put_back(self: &Arc<Self>, mut used: Box<Instance>) {
         let Some(template) = &self.template else { return };
-        match used.reset(template, Effort::Quick) {
+        match reset(&mut used, template, Effort::Quick) {
             Ok(()) => self.keep(used),
             // What it takes to drop it, and to have another one ready, is not the caller's time either.
             Err(NotRestored::TakesLong | NotRestored::Impossible) => self.restore_later(used),
@@ -163,10 +164,12 @@ impl Stock {
 
     fn restore_used(&self) {
         loop {
-            while let Some(used) = { self.used().pop() } {
-                self.restore_or_replace(used);
+            {
+                let _busy = Busy(&self.being_restored);
+                while let Some(used) = { self.used().pop() } {
+                    self.restore_or_replace(used);
+                }
             }
-            self.being_restored.store(false, Ordering::Release);
             // One may have come between the two, and relied on us.
             let left = !self.used().is_empty();
             if !left || self.being_restored.swap(true, Ordering::AcqRel) {
@@ -175,9 +178,10 @@ impl Stock {
         }
     }
 
+    /// Never takes long: the module's own code is not run, neither to put an instance back nor to make one of a template.
     fn restore_or_replace(&self, mut used: Box<Instance>) {
         let Some(template) = &self.template else { return };
-        if used.reset(template, Effort::Thorough).is_ok() {
+        if reset(&mut used, template, Effort::Thorough).is_ok() {
             self.keep(used);
             return;
         }
@@ -199,6 +203,28 @@ impl Stock {
 
     fn used(&self) -> MutexGuard<'_, UsedInstances> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts an instance back. One that the host panics over is not used again, and its place is not lost.
+fn reset(
+    instance: &mut Instance,
+    template: &Template,
+    effort: Effort,
+) -> std::result::Result<(), NotRestored> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| instance.reset(template, effort)));
+    outcome.unwrap_or_else(|_| {
+        instance.condemn();
+        Err(NotRestored::Impossible)
+    })
+}
+
+/// A worker thread is busy with used instances, until this is dropped, also by a panic.
+struct Busy<'a>(&'a AtomicBool);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

@@ -188,7 +188,7 @@ fn lock(mapping: &Mutex<Mapping>) -> std::sync::MutexGuard<'_, Mapping> {
 
 /// The size of a page of the system, in bytes.
 #[cfg(target_os = "linux")]
-fn page_bytes() -> usize {
+pub(in crate::sys) fn page_bytes() -> usize {
     static PAGE: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
     // SAFETY: the call has no preconditions.
     *PAGE.get_or_init(|| {

@@ -58,6 +58,7 @@ enum Errno {
     Io = 29,
     Isconn = 30,
     Mfile = 33,
+    Msgsize = 35,
     Netunreach = 40,
     Notconn = 53,
     Notsup = 58,

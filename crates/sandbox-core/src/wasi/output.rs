@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use virtual_fs::{FsError, VirtualFile};
 
-use crate::watchdog::{CallControl, StopReason};
+use crate::watchdog::{CallControl, CallNumber, StopReason};
 
 /// What a guest wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,10 +25,41 @@ impl Output {
     }
 }
 
+/// What was captured and not taken yet.
+#[derive(Debug, Default)]
+struct Captured {
+    output: Output,
+    /// How much of it is of calls before the one that wrote last: the first bytes of either stream.
+    earlier: (usize, usize),
+    /// The call that wrote last.
+    call: Option<CallNumber>,
+}
+
+impl Captured {
+    fn of_this_call(&self) -> u64 {
+        self.output.len() - (self.earlier.0 + self.earlier.1) as u64
+    }
+
+    /// Notes who writes now.
+    fn begin(&mut self, call: CallNumber) {
+        if self.call != Some(call) {
+            self.call = Some(call);
+            self.earlier = (self.output.stdout.len(), self.output.stderr.len());
+        }
+    }
+
+    /// What earlier calls wrote, and nobody took.
+    fn drop_earlier(&mut self) {
+        self.output.stdout.drain(..self.earlier.0);
+        self.output.stderr.drain(..self.earlier.1);
+        self.earlier = (0, 0);
+    }
+}
+
 /// Where the two streams of an instance end.
 #[derive(Debug)]
 pub(crate) struct OutputCapture {
-    captured: Mutex<Output>,
+    captured: Mutex<Captured>,
     limit_bytes: u64,
     control: Arc<CallControl>,
 }
@@ -48,23 +79,27 @@ impl OutputCapture {
 
     /// Takes what has been captured, and begins anew.
     pub(crate) fn take(&self) -> Output {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut *self.lock()).output
     }
 
-    fn lock(&self) -> MutexGuard<'_, Output> {
+    fn lock(&self) -> MutexGuard<'_, Captured> {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, which: StreamName, bytes: &[u8]) -> io::Result<usize> {
         let mut captured = self.lock();
-        if captured.len() + bytes.len() as u64 > self.limit_bytes {
+        captured.begin(self.control.call_number());
+        if captured.of_this_call() + bytes.len() as u64 > self.limit_bytes {
             drop(captured);
             self.control.request_stop_now(StopReason::OutputLimit);
             return Err(io::ErrorKind::StorageFull.into());
         }
+        if captured.output.len() + bytes.len() as u64 > self.limit_bytes {
+            captured.drop_earlier();
+        }
         match which {
-            StreamName::Stdout => captured.stdout.extend_from_slice(bytes),
-            StreamName::Stderr => captured.stderr.extend_from_slice(bytes),
+            StreamName::Stdout => captured.output.stdout.extend_from_slice(bytes),
+            StreamName::Stderr => captured.output.stderr.extend_from_slice(bytes),
         }
         Ok(bytes.len())
     }

@@ -14,7 +14,9 @@ use wasmer_wasix::runtime::resolver::{MultiSource, Source};
 use wasmer_wasix::runtime::task_manager::TaskWasm;
 use wasmer_wasix::virtual_net::{DynVirtualNetworking, UnsupportedVirtualNetworking};
 
+use crate::call::workers::MOST_THREADS;
 use crate::error::{Result, SandboxError};
+use crate::sys::fork;
 use crate::watchdog::CallControl;
 
 /// The runtime that guests' sleeps and file operations, and calls off the caller's thread, run on.
@@ -22,13 +24,15 @@ use crate::watchdog::CallControl;
 /// The library has its own so that a sandbox works the same under every executor and without one.
 ///
 /// # Errors
-/// [`SandboxError::Instantiation`] if the operating system gives no threads.
+/// [`SandboxError::Instantiation`] if the operating system gives no threads, and [`SandboxError::Forked`].
 pub(crate) fn host_runtime() -> Result<&'static Handle> {
+    fork::check()?;
     static RUNTIME: OnceLock<std::io::Result<tokio::runtime::Runtime>> = OnceLock::new();
     RUNTIME
         .get_or_init(|| {
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
+                .max_blocking_threads(MOST_THREADS)
                 .thread_name("sandbox")
                 .enable_time()
                 .build()

@@ -241,3 +241,44 @@ async fn paranoid_guests_are_metered_unasked() {
     let (_, usage) = sandbox.call_with_usage::<_, i32>("rounds", 10u32).await.unwrap();
     assert_eq!(usage.fuel, Some(FuelUnits(61)));
 }
+
+/// Loops that spend the fuel on one kind of instruction each.
+const SPENDERS: &str = r#"(module (memory 256)
+    (func (export "adds") (param i32) (loop $again
+        (local.set 0 (i32.add (local.get 0) (i32.const 1))) (br $again)))
+    (func (export "divisions") (local i64) (local.set 0 (i64.const -1)) (loop $again
+        (local.set 0 (i64.or (i64.div_u (i64.const -3) (local.get 0)) (i64.const 7))) (br $again)))
+    (func (export "loads") (local $at i32) (loop $again
+        (local.set $at (i32.and (i32.const 0xfffffc)
+            (i32.add (i32.mul (local.get $at) (i32.const 1664525))
+                (i32.add (i32.load (local.get $at)) (i32.const 1013904223)))))
+        (br $again)))
+    (func (export "fills") (loop $again
+        (memory.fill (i32.const 0) (i32.const 1) (i32.const 16777216)) (br $again)))
+    (func $call (export "calls") (call $leaf) (call $leaf) (call $leaf) (call $leaf)
+        (loop $again (call $leaf) (br $again)))
+    (func $leaf))"#;
+
+#[test]
+#[ignore = "measures"]
+fn what_the_fuel_of_paranoid_is_in_time() {
+    let policy = SecurityPolicy::paranoid().with_wall_clock(Duration::from_secs(300));
+    let report = |name: &str, sandbox: &WasmSandbox, error: SandboxError| {
+        assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
+        let usage = sandbox.usage();
+        println!("{name:12} {:?} of processor time for {:?}", usage.cpu_time, usage.fuel);
+    };
+    for name in ["adds", "divisions", "loads", "fills", "calls"] {
+        let sandbox = modules::builder(SPENDERS).security_policy(policy.clone());
+        let sandbox = sandbox.build_blocking().unwrap();
+        let error = match name {
+            "adds" => sandbox.call_blocking::<_, ()>(name, 0i32),
+            _ => sandbox.call_blocking::<_, ()>(name, ()),
+        };
+        report(name, &sandbox, error.unwrap_err());
+    }
+    let guest = WasmSandbox::builder().source(modules::guest("cpu_intensive"));
+    let guest = guest.security_policy(policy).build_blocking().unwrap();
+    let error = guest.call_blocking::<_, u64>("compute", u32::MAX).unwrap_err();
+    report("cpu_intensive", &guest, error);
+}

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sandbox_core::{
-    Caller, HostFunctions, MissingContext, SandboxError, SecurityPolicy, WasmSandbox,
+    Caller, HostFunctions, InstanceMode, MissingContext, SandboxError, SecurityPolicy, WasmSandbox,
 };
 
 use crate::modules;
@@ -105,6 +105,28 @@ async fn numbers_of_each_type_go_out_and_come_back() {
     assert_eq!(sandbox.call::<_, f64>("many", ()).await.unwrap(), 78.5);
     let four: (i32, i64, f32, f64) = sandbox.call("four", 6i32).await.unwrap();
     assert_eq!(four, (6, 6 << 32, 1.5, -6.0));
+}
+
+#[test]
+fn what_a_guest_calls_as_it_is_initialised_is_no_part_of_its_first_call() {
+    let text = r#"(module (import "env" "step" (func $step (param i32)))
+        (func $start (call $step (i32.const 0)) (call $step (i32.const 1)))
+        (start $start)
+        (func (export "_initialize") (call $step (i32.const 2)))
+        (func (export "once") (call $step (i32.const 3)))
+        (func (export "abort") unreachable))"#;
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let policy = SecurityPolicy::strict().with_instances(mode);
+        let builder = modules::builder(text).security_policy(policy);
+        let sandbox = builder.host_function("env", "step", |_: u32| ()).build_blocking().unwrap();
+        let () = sandbox.call_blocking("once", ()).unwrap();
+        assert_eq!(sandbox.usage().host_calls, 1, "{mode:?}");
+        // The next call needs another instance.
+        sandbox.call_blocking::<_, ()>("abort", ()).unwrap_err();
+        let call = sandbox.call_with_usage::<_, ()>("once", ());
+        let ((), usage) = futures::executor::block_on(call).unwrap();
+        assert_eq!((usage.host_calls, sandbox.usage().host_calls), (1, 2), "{mode:?}");
+    }
 }
 
 #[tokio::test]

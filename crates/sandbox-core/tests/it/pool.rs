@@ -110,6 +110,37 @@ async fn a_poisoned_sandbox_is_replaced() {
     assert_eq!(pool.status().usage.calls, 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_is_being_stopped_keeps_its_place() {
+    let text = r#"(module (import "env" "hold" (func $hold)) (func (export "hold") (call $hold)))"#;
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let [entered, inside, most] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
+        let (entries, count, mark) = (Arc::clone(&entered), Arc::clone(&inside), Arc::clone(&most));
+        let sandbox = modules::builder(text)
+            .security_policy(SecurityPolicy::strict().with_instances(mode))
+            .host_function("env", "hold", move || {
+                mark.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                entries.fetch_add(1, Ordering::SeqCst);
+                // Nothing can stop this, so the guest goes on when its caller is gone.
+                std::thread::sleep(Duration::from_millis(50));
+                count.fetch_sub(1, Ordering::SeqCst);
+            });
+        let pool = SandboxPool::builder().sandbox(sandbox).size(1).build().await.unwrap();
+        for round in 1..=3 {
+            let call = tokio::spawn({
+                let pool = pool.clone();
+                async move { pool.call::<_, ()>("hold", ()).await }
+            });
+            until(|| entered.load(Ordering::SeqCst) == round).await;
+            call.abort();
+            let _ = call.await;
+        }
+        until(|| pool.status().in_use == 0).await;
+        assert_eq!(most.load(Ordering::SeqCst), 1, "{mode:?}");
+        assert_eq!(pool.status().usage.calls, 3, "{mode:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_sandbox_that_only_fails_is_replaced() {
     let sandbox = sandbox_core::WasmSandbox::builder().source(modules::guest("abi_probe"));

@@ -55,6 +55,22 @@ async fn output_up_to_the_limit_is_fine() {
 }
 
 #[tokio::test]
+async fn output_that_nobody_takes_is_not_held_against_later_calls() {
+    let policy = SecurityPolicy::permissive().with_output_limit(1000);
+    let sandbox = modules::sandbox(&writer(1, "0123456789", 40), policy.clone()).await;
+    for call in 1..=10 {
+        let () = sandbox.call("write", ()).await.unwrap_or_else(|error| panic!("{call}: {error}"));
+    }
+    // As many calls as fit, the last among them.
+    assert_eq!(sandbox.take_output().await.stdout, b"0123456789".repeat(80));
+    let () = sandbox.call("write", ()).await.unwrap();
+    assert_eq!(sandbox.take_output().await.stdout.len(), 400);
+    let flood = modules::sandbox(&writer(1, "0123456789", 101), policy).await;
+    let error = flood.call::<_, ()>("write", ()).await.unwrap_err();
+    assert!(matches!(error, SandboxError::OutputLimit { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_guest_that_exits_ends_its_instance_with_its_code() {
     let text = r#"(module
         (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))

@@ -10,6 +10,7 @@ use super::Stock;
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
+use crate::instance::Template;
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
@@ -23,7 +24,8 @@ impl Stock {
     /// The stock of all sandboxes with that module, policy and method, made if there is none.
     ///
     /// Folders of the host are opened when an instance is made, and the path may mean another folder by then. Host
-    /// functions are a sandbox's own. So where there are any, each sandbox has a stock of its own.
+    /// functions are a sandbox's own. So where there are any, each sandbox has a stock of its own; and also where the
+    /// module drew random bytes as it was initialised, which another sandbox's callers are not to know.
     ///
     /// # Errors
     /// As [`Stock::new`].
@@ -42,6 +44,9 @@ impl Stock {
         }
         // Not under the lock: this runs guest code. Of two that are made at once, one serves all later sandboxes.
         let made = Self::new(module, policy, host, method, cancellation)?;
+        if made.template.as_ref().is_some_and(Template::has_secrets) {
+            return Ok(made);
+        }
         let mut stocks = STOCKS.lock().unwrap_or_else(PoisonError::into_inner);
         let alike = stocks.entry(module.address()).or_default();
         alike.retain(|stock| stock.strong_count() > 0);

@@ -136,3 +136,92 @@ fn sandboxes_that_are_alike_share_a_stock() {
     let granted = of(&folder, ResetMethod::quickest());
     assert!(!Arc::ptr_eq(&granted, &of(&folder, ResetMethod::quickest())));
 }
+
+#[test]
+fn a_stock_lives_until_the_last_instance_on_loan_is_back() {
+    use crate::sandbox::instances::{Condition, Instances};
+
+    let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh).with_max_instances(2);
+    let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
+    let (host, none) = (host(&module), Cancellation::default());
+    let instances =
+        Instances::new(&module, &policy, &host, ResetMethod::quickest(), &none).unwrap();
+    let Instances::Fresh { stock, .. } = &instances else { panic!("they are fresh") };
+    let stock = Arc::downgrade(stock);
+    assert_eq!(instances.condition(), Condition::Ready);
+    let mut turn = instances.turn_to_keep_now().unwrap();
+    turn.ready(&module, &policy, &host, &none).unwrap();
+    assert_eq!(instances.condition(), Condition::Busy);
+    drop(instances);
+    assert_eq!(stock.upgrade().unwrap().instances.load(Ordering::Relaxed), 1);
+    drop(turn);
+    assert!(stock.upgrade().is_none());
+}
+
+/// Panics whenever this crate has something to log.
+struct Panicking;
+
+impl tracing::Subscriber for Panicking {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("sandbox_core")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        panic!("nobody may say anything");
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places() {
+    const PRINTS: &str = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "print")
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+    let folder = tempfile::tempdir().unwrap();
+    let policy = SecurityPolicy::strict()
+        .with_instances(InstanceMode::Fresh)
+        .with_max_instances(2)
+        .with_folder(folder.path(), "/granted", crate::Access::ReadOnly);
+    let module = Module::compile(&wat::parse_str(PRINTS).unwrap(), &policy).unwrap();
+    let (method, none) = (ResetMethod::quickest(), Cancellation::default());
+    let stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
+    used(&stock, "print");
+    wait_for_workers(&stock);
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+    // Without its folder, no environment can be made anew, and the host wants to say so.
+    let (path, moved) = (folder.path().to_owned(), folder.path().with_extension("moved"));
+    std::fs::rename(&path, &moved).unwrap();
+    let mut dirty = stock.take(&none).unwrap();
+    dirty.begin_turn();
+    let (at, export) = stock.module.function("print").unwrap();
+    let (format, formats) = (SerializationFormat::default(), stock.module.formats());
+    let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
+    dirty.enter(at, export, arguments.passage()).unwrap();
+    stock.used().push(dirty);
+    stock.being_restored.store(true, Ordering::Release);
+    let worker = std::panic::AssertUnwindSafe(|| {
+        tracing::subscriber::with_default(Panicking, || stock.restore_used());
+    });
+    assert!(std::panic::catch_unwind(worker).is_err(), "the panic goes on in the worker");
+    assert!(!stock.being_restored.load(Ordering::Acquire));
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
+    assert!(stock.take(&none).is_err());
+    std::fs::rename(&moved, &path).unwrap();
+    let again = used(&stock, "print");
+    wait_for_workers(&stock);
+    assert!(Arc::ptr_eq(&again, &used(&stock, "print")));
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+}

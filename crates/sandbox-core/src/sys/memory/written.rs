@@ -46,7 +46,6 @@ struct ScanArgument {
 const OF_FILE: u64 = 1 << 2;
 const PRESENT: u64 = 1 << 3;
 const SWAPPED: u64 = 1 << 4;
-const ZERO_PAGE: u64 = 1 << 5;
 
 /// `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: libc::Ioctl = libc::_IOWR::<ScanArgument>(b'f' as u32, 16);
@@ -61,6 +60,10 @@ fn pagemap() -> Option<&'static File> {
 }
 
 /// Adds the stretches of addresses whose pages are private copies, unless there are too many pages.
+///
+/// What is there, in memory or swapped out, and does not show the file, is a private copy. A page that shows the system's
+/// page of zeros is one too: reading a file of memory never leads to that page, but a kernel that merges equal pages puts
+/// it in the place of a copy full of zeros. What was read only, or was never touched, shows the file or is not there.
 pub(super) fn private_pages(
     addresses: Range<usize>,
     at_most: usize,
@@ -78,8 +81,8 @@ pub(super) fn private_pages(
             vec: regions.as_mut_ptr().addr() as u64,
             vec_len: AT_ONCE as u64,
             max_pages: at_most as u64 + 1,
-            category_inverted: OF_FILE | ZERO_PAGE,
-            category_mask: OF_FILE | ZERO_PAGE,
+            category_inverted: OF_FILE,
+            category_mask: OF_FILE,
             category_anyof_mask: PRESENT | SWAPPED,
             return_mask: PRESENT,
             ..ScanArgument::default()
@@ -180,3 +183,6 @@ mod trial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,10 @@ const PORTION_BYTES: usize = 64 * 1024;
 /// Where a guest's random bytes come from.
 #[derive(Clone)]
 pub(in crate::wasi) enum RandomSource {
-    Secure,
+    /// The system, which gives nobody the same twice; and whether it has given any.
+    Secure {
+        drawn: bool,
+    },
     /// The bytes that a seed stretches to, and how many are used up.
     Seeded {
         seed: u64,
@@ -21,15 +24,23 @@ pub(in crate::wasi) enum RandomSource {
 impl RandomSource {
     pub(super) fn new(randomness: Randomness) -> Self {
         match randomness {
-            Randomness::Secure => Self::Secure,
+            Randomness::Secure => Self::Secure { drawn: false },
             Randomness::Seeded(seed) => Self::Seeded { seed, used: 0 },
             Randomness::Denied => Self::Denied,
         }
     }
 
+    /// Whether it has given what may be a secret.
+    pub(in crate::wasi) fn has_given_secrets(&self) -> bool {
+        matches!(self, Self::Secure { drawn: true })
+    }
+
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
         match self {
-            Self::Secure => getrandom::fill(bytes).map_err(|_| Errno::Io),
+            Self::Secure { drawn } => {
+                *drawn = true;
+                getrandom::fill(bytes).map_err(|_| Errno::Io)
+            }
             Self::Seeded { seed, used } => {
                 let mut stream = blake3::Hasher::new_derive_key("sandbox-core seeded randomness")
                     .update(&seed.to_le_bytes())

@@ -43,8 +43,15 @@ enum Node {
 }
 
 impl Folder {
-    fn new(charge: Option<Charge>) -> Self {
-        Self { entries: BTreeMap::new(), created: contents::now(), _charge: charge }
+    /// A folder that the guest makes.
+    fn new(charge: Charge) -> Self {
+        Self { entries: BTreeMap::new(), created: contents::now(), _charge: Some(charge) }
+    }
+
+    /// A folder that is there from the start. It has no date: the environment may have been made long before its caller
+    /// came, and that would tell of earlier ones.
+    fn of_host() -> Self {
+        Self { entries: BTreeMap::new(), created: 0, _charge: None }
     }
 
     fn metadata(&self) -> Metadata {
@@ -94,7 +101,7 @@ fn split(path: &Names) -> FsResult<(&String, &Names)> {
 
 impl Scratch {
     pub(super) fn new(limit_bytes: u64) -> Self {
-        Self { root: Mutex::new(Folder::new(None)), budget: Budget::new(limit_bytes) }
+        Self { root: Mutex::new(Folder::of_host()), budget: Budget::new(limit_bytes) }
     }
 
     /// Makes the folders of a path, at nobody's expense.
@@ -103,7 +110,7 @@ impl Scratch {
         let mut folder = &mut *root;
         for name in path {
             let node = folder.entries.entry(name.clone());
-            match node.or_insert_with(|| Node::Folder(Folder::new(None))) {
+            match node.or_insert_with(|| Node::Folder(Folder::of_host())) {
                 Node::Folder(next) => folder = next,
                 Node::File(_) => return Err(FsError::BaseNotDirectory),
             }
@@ -143,7 +150,7 @@ impl Storage for Scratch {
             return Err(FsError::AlreadyExists);
         }
         let charge = self.budget.charge(NODE_BYTES)?;
-        parent.entries.insert(name.clone(), Node::Folder(Folder::new(Some(charge))));
+        parent.entries.insert(name.clone(), Node::Folder(Folder::new(charge)));
         Ok(())
     }
 

@@ -157,3 +157,26 @@ fn what_a_host_function_wrote_is_undone() {
         assert_eq!(calls.load(Ordering::Relaxed), 50);
     }
 }
+
+#[test]
+fn what_a_module_drew_at_random_as_it_was_initialised_is_one_sandboxs_own() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_initialize") (drop (call $random (i32.const 8) (i32.const 8))))
+        (func (export "key") (result i64)
+            (i32.store (i32.const 64) (i32.const 1))
+            (i64.load (i32.const 8))))"#;
+    let key = |sandbox: &WasmSandbox| sandbox.call_blocking::<_, i64>("key", ()).unwrap();
+    let module = Module::compile(&modules::wasm(text), &policy()).unwrap();
+    let build = |policy: SecurityPolicy| {
+        WasmSandbox::builder().module(&module).security_policy(policy).build_blocking().unwrap()
+    };
+    let (one, other) = (build(policy()), build(policy()));
+    assert_eq!(key(&one), key(&one));
+    assert_eq!(key(&other), key(&other));
+    assert_ne!(key(&one), key(&other), "the callers of one know the other's key");
+    // What everybody can compute is no secret.
+    let seeded = || build(policy().with_randomness(sandbox_core::Randomness::Seeded(3)));
+    assert_eq!(key(&seeded()), key(&seeded()));
+}

@@ -19,6 +19,8 @@ const HOARDER: &str = r#"(module
         (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "path_create_directory"
         (func $mkdir (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_filestat_get"
+        (func $stat_path (param i32 i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "clock_time_get"
         (func $clock (param i32 i64 i32) (result i32)))
@@ -27,6 +29,7 @@ const HOARDER: &str = r#"(module
     (data (i32.const 0) "\20\00\00\00\05\00\00\00")
     (data (i32.const 32) "hello")
     (data (i32.const 64) "file")
+    (data (i32.const 72) ".")
     (func (export "write") (param i32) (result i32)
         (call $write (local.get 0) (i32.const 0) (i32.const 1) (i32.const 128)))
     (func (export "close") (param i32) (result i32) (call $close (local.get 0)))
@@ -51,6 +54,11 @@ const HOARDER: &str = r#"(module
     (func (export "monotonic") (result i64)
         (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 128)))
         (i64.load (i32.const 128)))
+    (func (export "root_time") (result i64)
+        (if (call $stat_path (i32.const 4) (i32.const 0) (i32.const 72) (i32.const 1)
+            (i32.const 128)) (then unreachable))
+        (i64.or (i64.load (i32.const 168))
+            (i64.or (i64.load (i32.const 176)) (i64.load (i32.const 184)))))
     (func (export "leave") (call $exit (i32.const 5))))"#;
 
 fn call(sandbox: &WasmSandbox, function: &str) -> i32 {
@@ -125,6 +133,33 @@ fn the_monotonic_clock_begins_with_the_call() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         let time: i64 = sandbox.call_blocking("monotonic", ()).unwrap();
         assert!(time < 20_000_000, "{time} ns");
+    }
+}
+
+#[test]
+fn the_first_instance_does_not_tell_how_long_ago_it_was_initialised() {
+    let text = HOARDER.replace(
+        r#"(func (export "leave")"#,
+        r#"(func (export "_initialize")
+            (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 128))))
+        (func (export "leave")"#,
+    );
+    for clock in [sandbox_core::Clock::Real, sandbox_core::Clock::CoarseMonotonic] {
+        let sandbox = sandbox(&text, policy().with_clock(clock), MemoryReset::Quickest);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let first: i64 = sandbox.call_blocking("monotonic", ()).unwrap();
+        assert!(first < 50_000_000, "{clock:?}: {first} ns");
+    }
+}
+
+#[test]
+fn the_root_folder_does_not_tell_when_its_environment_was_made() {
+    let policy = policy().with_clock(sandbox_core::Clock::Real);
+    let sandbox = sandbox(HOARDER, policy, MemoryReset::Quickest);
+    for _ in 0..3 {
+        assert_eq!(sandbox.call_blocking::<_, i64>("root_time", ()).unwrap(), 0);
+        // The environment of the next caller is made after this.
+        assert_eq!(call(&sandbox, "create"), 0);
     }
 }
 

@@ -220,3 +220,48 @@ async fn a_guest_that_is_awaited_is_stopped_with_the_call_that_awaits_it() {
     // It spins without a limit of its own, so this has its turn only if it was stopped.
     assert_eq!(inner.call::<_, i32>("count", ()).await.unwrap(), 1);
 }
+
+/// More callers than there are worker threads for guests that compute.
+const CROWD: usize = 600;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_waits_for_the_host_does_not_keep_the_host_from_calling_guests() {
+    use sandbox_core::CallPlacement;
+    use tokio::sync::Barrier;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Way {
+        OutOfTheFunction,
+        InATaskOfItsOwn,
+    }
+    for way in [Way::OutOfTheFunction, Way::InATaskOfItsOwn] {
+        let policy = SecurityPolicy::strict()
+            .with_instances(InstanceMode::Fresh)
+            .with_max_instances(CROWD)
+            .with_wall_clock(Duration::from_secs(60));
+        let inner = modules::builder(modules::NUMBERS).security_policy(policy.clone());
+        let inner = inner.call_placement(CallPlacement::Workers).build().await.unwrap();
+        let all = Arc::new(Barrier::new(CROWD));
+        let builder = modules::builder(DOWN).security_policy(policy);
+        let builder = builder.async_host_function("env", "down", async move |x: u32| {
+            all.wait().await;
+            match way {
+                Way::OutOfTheFunction => inner.call::<_, u32>("add", (x, 100u32)).await,
+                Way::InATaskOfItsOwn => {
+                    let inner = inner.clone();
+                    tokio::spawn(async move { inner.call::<_, u32>("add", (x, 100u32)).await })
+                        .await
+                        .unwrap()
+                }
+            }
+        });
+        let outer = builder.build().await.unwrap();
+        let callers = (0..CROWD).map(|_| {
+            let outer = outer.clone();
+            tokio::spawn(async move { outer.call::<_, u32>("down", 5u32).await })
+        });
+        for caller in futures::future::join_all(callers).await {
+            assert_eq!(caller.unwrap().unwrap(), 105, "{way:?}");
+        }
+    }
+}

@@ -109,14 +109,16 @@ async fn fresh_instances_call_the_host_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_fresh_instance_counts_the_calls_of_its_start_function_too() {
+async fn no_call_counts_what_the_start_function_of_its_fresh_instance_called() {
     let said = Arc::default();
     let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
     let builder =
         modules::builder(&saying("start")).host_functions(&say(&said)).security_policy(policy);
     let sandbox = builder.build().await.unwrap();
-    let (_, usage) = sandbox.call_with_usage::<_, i32>("well", ()).await.unwrap();
-    assert_eq!(usage.host_calls, 1);
+    for _ in 0..2 {
+        let (_, usage) = sandbox.call_with_usage::<_, i32>("well", ()).await.unwrap();
+        assert_eq!(usage.host_calls, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -289,7 +291,8 @@ async fn a_guest_with_exceptions_catches_nothing_of_the_host() {
                 (return (i32.const 1)))
             (loop $again br $again)
             (i32.const 2)))"#;
-    let limit = Duration::from_millis(200);
+    // On a busy machine, what is told of the panic takes a while.
+    let limit = Duration::from_secs(2);
     let policy = SecurityPolicy::permissive().with_wall_clock(limit);
     let builder = modules::builder(text).security_policy(policy).host_function(
         "env",

@@ -2,15 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::waiting::{TICK, wait};
 use crate::wasi::calls::Errno;
 use crate::watchdog::CallControl;
-
-/// How long the operating system waits before we look whether the call is to stop.
-const TICK: Duration = Duration::from_millis(5);
 
 /// How long we wait between two looks at a connection that is being made.
 const CONNECTING_TICK: Duration = Duration::from_millis(1);
@@ -94,51 +92,4 @@ impl Stream {
 
 fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
-}
-
-/// Tries until something happens, the timeout of the guest is over, or the call is to stop.
-fn wait<T>(
-    timeout: Option<Duration>,
-    control: &CallControl,
-    mut attempt: impl FnMut() -> io::Result<T>,
-) -> Result<T, Errno> {
-    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    loop {
-        if control.stop_reason().is_some() {
-            return Err(Errno::Canceled);
-        }
-        match attempt() {
-            Ok(done) => return Ok(done),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut
-                    if until.is_some_and(|until| Instant::now() >= until) =>
-                {
-                    return Err(Errno::Again);
-                }
-                // It will take a while, so other tasks of the caller's thread go on elsewhere.
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                    crate::call::seat::hand_over();
-                }
-                _ => return Err(error.into()),
-            },
-        }
-    }
-}
-
-impl From<io::Error> for Errno {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::AddrNotAvailable => Self::Addrnotavail,
-            ErrorKind::BrokenPipe => Self::Pipe,
-            ErrorKind::ConnectionAborted => Self::Connaborted,
-            ErrorKind::ConnectionRefused => Self::Connrefused,
-            ErrorKind::ConnectionReset => Self::Connreset,
-            ErrorKind::HostUnreachable => Self::Hostunreach,
-            ErrorKind::NetworkUnreachable => Self::Netunreach,
-            ErrorKind::NotConnected => Self::Notconn,
-            ErrorKind::TimedOut => Self::Timedout,
-            ErrorKind::WouldBlock => Self::Again,
-            _ => Self::Io,
-        }
-    }
 }
