@@ -14,6 +14,7 @@ mod open;
 mod read;
 mod runs;
 mod timeline;
+mod version;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
@@ -25,6 +26,8 @@ pub(crate) use continuous::Followed;
 pub use continuous::JobEnd;
 pub use import::{BaselineMode, Destination, ImportOutcome};
 pub use runs::RunListing;
+pub(crate) use version::MeasuredVersion;
+pub use version::StoreVersion;
 
 /// An open history.
 #[derive(Debug)]

@@ -49,19 +49,6 @@ impl Store {
         Ok(timelines)
     }
 
-    /// The newest measurement and run: they change whenever something is stored.
-    pub(crate) async fn newest_measurement(&mut self) -> Result<(i64, i64)> {
-        let failed = self.failed();
-        let row = sqlx::query!(
-            r#"SELECT (SELECT coalesce(max(id), 0) FROM measurements) AS "measurement!: i64",
-                      (SELECT coalesce(max(id), 0) FROM runs) AS "run!: i64""#
-        )
-        .fetch_one(&mut self.connection)
-        .await
-        .map_err(failed)?;
-        Ok((row.measurement, row.run))
-    }
-
     async fn run_places(&mut self) -> Result<RunPlaces> {
         let failed = self.failed();
         let rows = sqlx::query!(
