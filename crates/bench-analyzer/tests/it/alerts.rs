@@ -99,10 +99,10 @@ fn channels(port: u16, shape: &str) -> Vec<Channel> {
     BenchmarkConfig::parse(&text, "/".into(), url).unwrap().channels
 }
 
-const START: &str = "2026-01-05T00:00:00Z";
+pub(crate) const START: &str = "2026-01-05T00:00:00Z";
 
 /// A notice about a benchmark that has a bad name.
-fn notice() -> Notice {
+pub(crate) fn notice() -> Notice {
     serde_json::from_value(serde_json::json!({
         "schema": 1, "id": "here-7-1", "suite": "core", "job": 7, "at": START,
         "commit": "0123456789abcdef", "report": "https://bench.example.com/job-7/report.md",
@@ -117,7 +117,7 @@ fn notice() -> Notice {
     .unwrap()
 }
 
-async fn queue(store: &mut Store, channel: &str, now: Timestamp) {
+pub(crate) async fn queue(store: &mut Store, channel: &str, now: Timestamp) {
     let draft = JobDraft {
         suite: "core".to_owned(),
         cause: Cause::Asked,

@@ -13,6 +13,8 @@ mod formats;
 mod history;
 mod importing;
 mod limits;
+#[cfg(feature = "smtp")]
+mod mail;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
 mod redaction;
@@ -21,5 +23,7 @@ mod reporting;
 mod scale;
 mod serving;
 mod settings;
+mod simulated;
+mod step_alerts;
 mod watching;
 mod workspace;

@@ -68,3 +68,33 @@ fn folders_are_meant_from_the_file() {
     assert_eq!(config.suites[0].folder, "/project/crates/x");
     assert_eq!(config.suites[0].runs, 3);
 }
+
+#[cfg(not(feature = "smtp"))]
+#[test]
+fn mail_is_refused_by_a_program_that_cannot_send_it() {
+    let reason = parse("[[alert]]\nto = \"email\"\nserver = \"m\"\n").unwrap_err();
+    assert!(reason.contains("--features smtp"), "{reason}");
+}
+
+#[cfg(feature = "smtp")]
+#[test]
+fn mail_that_cannot_be_sent_is_refused_with_its_place() {
+    let email = |more: &str| format!("[[alert]]\nto = \"email\"\n{more}");
+    for (text, said) in [
+        (email(""), "needs server"),
+        (email("server = \"mail.example.com\""), "needs from"),
+        (email("server = \"mail.example.com\"\nfrom = \"a@example.com\""), "needs recipients"),
+        (email("server = \"m\"\nfrom = \"nobody\""), "`nobody` is no mail address"),
+        (email("server = \"m\"\nsecurity = \"rot13\""), "`rot13`"),
+        (email("server = \"m\"\nuser = \"u\""), "belong together"),
+        (email("server = \"m\"\nuser = \"u\"\npassword_env = \"UNSET\""), "UNSET is not set"),
+        (
+            email("server = \"m\"\nuser = \"u\"\npassword_env = \"HOOK\"\nsecurity = \"none\""),
+            "not sent unprotected",
+        ),
+    ] {
+        let reason = parse(&text).unwrap_err();
+        assert!(reason.contains(said), "{text}\n-> {reason}");
+        assert!(!reason.contains("example.com/secret"), "{reason}");
+    }
+}

@@ -62,7 +62,11 @@ impl Api {
             progress.push(Progress { job, seconds_left });
         }
         let alerts = store.open_alerts(None).await?;
-        Ok(Response::json(&serde_json::json!({ "jobs": progress, "alerts": alerts })))
+        let mut steps = store.told_steps(None).await?;
+        steps.retain(|step| !step.over);
+        Ok(Response::json(
+            &serde_json::json!({ "jobs": progress, "alerts": alerts, "steps": steps }),
+        ))
     }
 
     /// The end of the log of a run. Both numbers are numbers, so the path is one of ours.

@@ -307,7 +307,7 @@ async function runsPage(query) {
 }
 
 async function suitesPage() {
-  const { jobs, alerts } = await ask("jobs");
+  const { jobs, alerts, steps } = await ask("jobs");
   const log = el("pre", { hidden: "" });
   const openLog = async (job) => {
     const run = Math.min(job.runs_done + 1, job.runs_wanted);
@@ -322,7 +322,8 @@ async function suitesPage() {
       el("td", {}, bar, ` ${job.runs_done} of ${job.runs_wanted}${left}`), cell(when(job.due_at)), cell(job.cause + (job.commit ? " " + short(job.commit) : "")),
       cell(job.failure || job.summary || ""), el("td", {}, el("button", { type: "button", onclick: () => openLog(job) }, "log")));
   });
-  const open = alerts.map((one) => el("li", {}, `${one.suite}: ${one.subject === "suite" ? "fails" : one.subject.benchmark.name + " " + percent(one.factor - 1)} since ${when(one.opened_at)}`));
+  const open = alerts.map((one) => el("li", {}, `${one.suite}: ${one.subject === "suite" ? "fails" : one.subject.benchmark.name + " " + percent(one.factor - 1)} since ${when(one.opened_at)}`))
+    .concat(steps.map((one) => el("li", {}, `${one.suite}: `, seriesLink({ benchmark: one.name, metric: one.metric }), ` ${percent(one.factor - 1)} since run:${one.run}, a lasting step, told ${when(one.opened_at)}`)));
   timer = setTimeout(async () => { if (location.hash === "#/suites" && log.hidden) await show(true); }, 2000);
   return [el("h1", {}, "Suites"), el("h2", {}, "Open alerts"), open.length ? el("ul", {}, ...open) : el("p", { class: "dim" }, "None."),
     el("h2", {}, "Jobs"), jobs.length ? table([["job"], ["suite"], ["state"], ["runs"], ["due"], ["cause"], ["outcome"], [""]], rows)

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sqlx::Connection;
 
+use super::steps::note_step;
 use crate::continuous::alert::{OpenAlert, Subject, Transition, TransitionKind};
 use crate::continuous::job::{JobId, JobState};
 use crate::error::Result;
@@ -90,17 +91,23 @@ impl Store {
             return Ok(());
         }
         for transition in &end.transitions {
+            if let Subject::Step { name, metric, run } = &transition.subject {
+                let step = (name.as_str(), metric.as_str(), *run);
+                note_step(&mut transaction, end, step, transition).await.map_err(&failed)?;
+                continue;
+            }
             let (benchmark, metric) = transition.subject.columns();
             let (factor, low, high) = (transition.factor, transition.low, transition.high);
             match &transition.kind {
                 TransitionKind::Opened | TransitionKind::Worsened => {
                     sqlx::query!(
                         "INSERT INTO alerts (suite, benchmark, metric, opened_job, opened_at,
-                                             factor, factor_low, factor_high)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                                             factor, factor_low, factor_high, told_at)
+                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                          ON CONFLICT (suite, benchmark, metric) WHERE resolved_at IS NULL
                          DO UPDATE SET factor = excluded.factor, factor_low = excluded.factor_low,
-                                       factor_high = excluded.factor_high",
+                                       factor_high = excluded.factor_high,
+                                       told_at = excluded.told_at",
                         end.suite,
                         benchmark,
                         metric,
@@ -109,6 +116,7 @@ impl Store {
                         factor,
                         low,
                         high,
+                        at,
                     )
                     .execute(&mut *transaction)
                     .await
