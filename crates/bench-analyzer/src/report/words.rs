@@ -13,9 +13,15 @@ use crate::detect::verdict::{
 /// One sentence that says what the report comes to.
 pub fn summary(report: &AnalysisReport) -> String {
     if report.baseline.is_none() {
-        let count = report.measured.len();
-        let runs = report.current.runs.len();
-        return format!("{} in {}", plural(count, "series", "series"), plural(runs, "run", "runs"));
+        let resources =
+            report.measured.iter().filter(|one| one.series.metric.is_resource()).count();
+        let own = plural(report.measured.len() - resources, "benchmark", "benchmarks");
+        let runs = plural(report.current.runs.len(), "run", "runs");
+        return match resources {
+            0 => format!("{own} in {runs}"),
+            1 => format!("{own} and 1 value of resources in {runs}"),
+            more => format!("{own} and {more} values of resources in {runs}"),
+        };
     }
     if report.comparisons.is_empty() {
         return "nothing to compare: the two sides have no benchmark in common".to_owned();

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bench_analyzer::continuous::clock::Clock;
 use bench_analyzer::continuous::job::{Cause, JobState};
 use bench_analyzer::continuous::runner::Ending;
 use jiff::{SignedDuration, Timestamp};

@@ -7,9 +7,15 @@ fn parse(text: &str) -> Result<BenchmarkConfig, String> {
 
 /// The file that `docs/continuous.md` shows.
 fn documented() -> String {
+    documented_at("# Benchmarks that run by themselves")
+}
+
+/// The first TOML that stands below a heading there.
+fn documented_at(heading: &str) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/continuous.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let (_, rest) = text.split_once("```toml\n").unwrap();
+    let (_, section) = text.split_once(heading).unwrap();
+    let (_, rest) = section.split_once("```toml\n").unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }
 
@@ -25,6 +31,17 @@ fn the_documented_file_is_understood() {
     assert_eq!(core.schedules.len(), 3);
     assert!(config.suites.len() >= 2 && config.channels.len() >= 4);
     assert!(!format!("{config:?}").contains("secret"));
+    assert_eq!(config.report_folder.as_deref(), Some("/project/public/benchmarks".into()));
+}
+
+#[cfg(feature = "smtp")]
+#[test]
+fn the_documented_mail_is_understood() {
+    let text = documented_at("### Mail");
+    let set = |name: &str| (name == "SMTP_PASSWORD").then(|| "secret".to_owned());
+    let config = BenchmarkConfig::parse(&text, Utf8Path::new("/project"), set).unwrap();
+    assert_eq!(config.channels.len(), 1);
+    assert!(!format!("{config:?}").contains("\"secret\""));
 }
 
 #[test]

@@ -20,6 +20,16 @@ struct Row<'s> {
     spark: Vec<u8>,
     changes: usize,
     alarms: usize,
+    /// The largest of the changes that somebody should look at.
+    worst: Option<Worst>,
+}
+
+#[derive(Serialize)]
+struct Worst {
+    change: f64,
+    measured_at: jiff::Timestamp,
+    after_commit: Option<String>,
+    up_to_commit: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +86,14 @@ impl<'s> Row<'s> {
     fn of(one: &'s SeriesChanges, blessings: &[Blessing]) -> Self {
         let points = &one.timeline.points;
         let changes = with_blessings(one, blessings);
+        let alarming = || changes.iter().filter(|change| change.alarms());
+        let size = |change: &ChangePoint| change.change.ln_1p().abs();
+        let worst = alarming().max_by(|a, b| size(a).total_cmp(&size(b))).map(|worst| Worst {
+            change: worst.change,
+            measured_at: worst.measured_at,
+            after_commit: worst.after_commit.clone(),
+            up_to_commit: worst.up_to_commit.clone(),
+        });
         let recent = points[points.len().saturating_sub(SPARK)..].iter().map(|point| point.value);
         Self {
             series: &one.timeline.series,
@@ -83,7 +101,8 @@ impl<'s> Row<'s> {
             latest: points.last().map(|point| point.value),
             spark: in_hundredths(&recent.collect::<Vec<_>>()),
             changes: changes.len(),
-            alarms: changes.iter().filter(|change| change.alarms()).count(),
+            alarms: alarming().count(),
+            worst,
         }
     }
 }

@@ -53,6 +53,8 @@ function percent(change) {
 }
 const when = (time) => (time ? time.slice(0, 16).replace("T", " ") + " UTC" : "");
 const short = (commit) => (commit ? commit.slice(0, 10) : "");
+const range = (one) => `${short(one.after_commit) || "?"}..${short(one.up_to_commit) || "?"}`;
+const since = (one) => (one.up_to_commit ? `${range(one)} (${one.measured_at.slice(0, 10)})` : when(one.measured_at));
 const seriesName = (one) => (one.metric === "time" ? one.benchmark : `${one.benchmark} [${one.metric}]`);
 const seriesLink = (one) => el("a", {
   href: `#/series?benchmark=${encodeURIComponent(one.benchmark)}&metric=${encodeURIComponent(one.metric)}` }, seriesName(one));
@@ -60,6 +62,8 @@ const words = { regression: ["bad", "worse"], improvement: ["good", "better"] };
 
 function table(heads, rows) {
   const head = el("tr", {}, ...heads.map((one) => el("th", { scope: "col", class: one[1] || false }, one[0])));
+  // On a phone there is no room for a head, so each cell bears its own.
+  for (const row of rows) [...row.cells].forEach((one, at) => { one.dataset.head = heads[at][0]; });
   const body = el("tbody", {}, ...rows);
   return el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head), body));
 }
@@ -94,12 +98,15 @@ async function benchmarks() {
     const wanted = filter.value.toLowerCase();
     const shown = overview.series.filter((one) => one.metric === metric.value
       && one.benchmark.toLowerCase().includes(wanted) && (!alarms.checked || one.alarms > 0));
-    shown.sort((a, b) => b.alarms - a.alarms || a.benchmark.localeCompare(b.benchmark));
+    const size = (one) => (one.worst ? Math.abs(Math.log1p(one.worst.change)) : -1);
+    shown.sort((a, b) => size(b) - size(a) || a.benchmark.localeCompare(b.benchmark));
     const rows = shown.slice(from, from + ROWS).map((one) => el("tr", {}, el("td", {}, seriesLink(one)),
       number(quantity(one.latest, one.unit)), el("td", {}, spark(one.spark)), number(String(one.points)),
-      one.alarms ? cell(`${one.alarms} to look at`, "bad") : cell(one.changes ? `${one.changes} known` : "none", "dim")));
+      one.worst ? el("td", {}, el("span", { class: "bad" }, `worse ${percent(one.worst.change)}`), ` since ${since(one.worst)}`,
+        one.alarms > 1 ? el("span", { class: "dim" }, `, ${one.alarms} to look at`) : null)
+        : cell(one.changes ? plural(one.changes, "known change", "known changes") : "none", "dim")));
     list.replaceChildren(el("p", { class: "dim", id: "count" }, plural(shown.length, "benchmark", "benchmarks")),
-      table([["benchmark"], ["latest", "number"], ["recent values"], ["points", "number"], ["changes"]], rows),
+      table([["benchmark"], ["latest", "number"], ["recent values"], ["points", "number"], ["open changes, largest first"]], rows),
       pager(from, ROWS, shown.length, draw) || "");
   }
   draw();
@@ -107,8 +114,19 @@ async function benchmarks() {
     el("label", {}, "metric", metric), el("label", {}, "only with open changes", alarms)), list];
 }
 
+// Round values between two others.
+function ticks(low, high) {
+  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
+  const found = [];
+  for (let at = Math.ceil(low / step); at * step <= high; at += 1) found.push(at * step);
+  return found;
+}
+
 function chart(series) {
-  const [width, height, left, right, top, bottom] = [900, 320, 80, 15, 15, 40];
+  // As wide as it is shown, so that its letters have the size of others.
+  const width = Math.min(900, Math.max(340, main.clientWidth - 32));
+  const [height, left, right, top, bottom] = [320, 80, 15, 15, 40];
   const points = series.points;
   let view = [0, Math.max(points.length - 1, 1)];
   const title = `${seriesName(series)}: ${points.length} values, ${series.change_points.length} changes`;
@@ -135,8 +153,7 @@ function chart(series) {
     low -= margin; high += margin;
     const y = (value) => height - bottom - ((value - low) / (high - low)) * (height - top - bottom);
     node.replaceChildren(svg("title", {}, title));
-    for (let step = 0; step <= 4; step += 1) {
-      const value = low + ((high - low) * step) / 4;
+    for (const value of ticks(low, high)) {
       node.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
         svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, quantity(value, series.unit)));
     }
@@ -158,7 +175,7 @@ function chart(series) {
       node.append(svg("circle", { class: "point", cx: x(at), cy: y(point.value), r: 3 },
         svg("title", {}, `${quantity(point.value, series.unit)}, ${when(point.measured_at)} ${short(point.commit)}`)));
     }
-    note.textContent = `points ${view[0]} to ${view[1]} of ${points.length}; drag to zoom, or use the wheel, + and -`;
+    note.textContent = `values ${view[0] + 1} to ${view[1] + 1} of ${points.length}; drag to zoom, or use the wheel, + and -`;
     reset.disabled = view[0] === 0 && view[1] === points.length - 1;
   }
   let begun = null;
@@ -225,7 +242,7 @@ async function seriesPage(query) {
       change.acknowledged && `accepted by ${change.acknowledged.author}: ${change.acknowledged.reason}`].filter(Boolean);
     return el("div", { class: "card change" }, el("strong", { class: kind }, `${word} ${percent(change.change)}`),
       ` since ${when(change.measured_at)} (run:${change.run}): ${quantity(change.before, series.unit)} to ${quantity(change.after, series.unit)}, ` +
-      `p ${change.p_value.toExponential(1)}, commits ${short(change.after_commit) || "?"}..${short(change.up_to_commit) || "?"}`,
+      `p ${change.p_value.toExponential(1)}, commits ${range(change)}`,
       notes.length ? el("div", { class: "dim" }, notes.join("; ")) : null,
       change.acknowledged || about.read_only ? null : blessForm(series, change, about));
   }).reverse();
@@ -244,7 +261,7 @@ async function changesPage() {
       const [kind, word] = words[one.verdict] || ["open", "changed"];
       const state = one.acknowledged ? `accepted: ${one.acknowledged.reason}` : one.machine_event ? "machine" : one.provisional ? "provisional" : "open";
       return el("tr", {}, cell(when(one.measured_at)), el("td", {}, seriesLink(one)), el("td", { class: `number ${kind}` }, `${word} ${percent(one.change)}`),
-        cell(`${short(one.after_commit) || "?"}..${short(one.up_to_commit) || "?"}`), cell(state));
+        cell(range(one)), cell(state));
     });
     list.replaceChildren(table([["since"], ["benchmark"], ["change", "number"], ["commits"], ["state"]], rows), pager(from, ROWS, changes.length, draw) || "");
   }
