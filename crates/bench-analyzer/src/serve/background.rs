@@ -166,6 +166,20 @@ mod tests {
         }
     }
 
+    /// What comes of it in the end, however long that takes.
+    async fn settled(
+        kept: &Background<u32, u32>,
+        key: u32,
+        make: fn() -> Result<u32, Refusal>,
+    ) -> Result<u32, Refusal> {
+        loop {
+            match kept.get(key, make).await? {
+                Got::Made(value) => return Ok(*value),
+                Got::Earlier(_) | Got::NotYet => {}
+            }
+        }
+    }
+
     #[test]
     fn what_is_being_made_is_made_once_and_nobody_waits_for_long() {
         on_one_thread(async {
@@ -177,12 +191,8 @@ mod tests {
             let second = kept.get(1, || panic!("it is being made")).await;
             assert!(matches!(second, Ok(Got::NotYet)), "{second:?}");
             go.send(()).unwrap();
-            loop {
-                match kept.get(1, || panic!("it was made")).await.unwrap() {
-                    Got::Made(value) => break assert_eq!(*value, 10),
-                    other => assert!(matches!(other, Got::NotYet), "{other:?}"),
-                }
-            }
+            let made = settled(&kept, 1, || panic!("it was begun before")).await;
+            assert!(matches!(made, Ok(10)), "{made:?}");
             assert_eq!(begun.load(Ordering::SeqCst), 1);
         });
     }
@@ -191,14 +201,15 @@ mod tests {
     fn what_was_made_before_is_there_meanwhile_and_called_earlier() {
         on_one_thread(async {
             let kept = Background::new(1);
-            assert!(matches!(kept.get(1, || Ok(10)).await, Ok(Got::Made(_))));
+            assert!(matches!(settled(&kept, 1, || Ok(10)).await, Ok(10)));
             let (go, waiting) = channel();
             let meanwhile = kept.get(2, slow(20, &Arc::default(), waiting)).await.unwrap();
             assert!(matches!(&meanwhile, Got::Earlier(value) if **value == 10), "{meanwhile:?}");
             go.send(()).unwrap();
-            while !matches!(kept.get(2, || panic!("it was made")).await, Ok(Got::Made(_))) {}
+            let made = settled(&kept, 2, || panic!("it was begun before")).await;
+            assert!(matches!(made, Ok(20)), "{made:?}");
             // The older one had to go.
-            assert!(matches!(kept.get(1, || Ok(11)).await, Ok(Got::Made(value)) if *value == 11));
+            assert!(matches!(settled(&kept, 1, || Ok(11)).await, Ok(11)));
         });
     }
 
@@ -206,11 +217,12 @@ mod tests {
     fn what_failed_or_panicked_is_said_and_tried_again() {
         on_one_thread(async {
             let kept: Background<u32, u32> = Background::new(1);
-            let refused = kept.get(1, || Err(Refusal::Said(404, "no".to_owned()))).await;
+            let no = || Err(Refusal::Said(404, "no".to_owned()));
+            let refused = settled(&kept, 1, no).await;
             assert!(matches!(refused, Err(Refusal::Said(404, _))), "{refused:?}");
-            let panicked = kept.get(1, || panic!("on purpose")).await;
+            let panicked = settled(&kept, 1, || panic!("on purpose")).await;
             assert!(matches!(panicked, Err(Refusal::Said(500, _))), "{panicked:?}");
-            assert!(matches!(kept.get(1, || Ok(5)).await, Ok(Got::Made(_))));
+            assert!(matches!(settled(&kept, 1, || Ok(5)).await, Ok(5)));
         });
     }
 }

@@ -63,7 +63,7 @@ fn what_a_comparison_told_is_not_told_again_as_a_step() {
     assert_eq!(told[0]["subject"]["benchmark"]["name"], "parse");
     // The history shows it as well.
     let history = project.workspace.run(&["history", "--format", "json"], 0).json();
-    assert_eq!(history[0]["change_points"].as_array().unwrap().len(), 1);
+    assert_eq!(history["series"][0]["change_points"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -161,6 +161,8 @@ impl ToldStep {
     }
 }
 
+const BACK: &str = "back at its level before";
+
 /// Why a step is over; nothing while it lasts.
 fn end_of(told: &ToldStep, history: &SeriesChanges, settings: &Settings) -> Option<String> {
     /// A level is no single value.
@@ -188,14 +190,19 @@ fn end_of(told: &ToldStep, history: &SeriesChanges, settings: &Settings) -> Opti
         Some(own) => {
             let later = |change: &&ChangePoint| change.index > own.index && !change.provisional;
             let level = history.change_points.iter().rev().find(later)?.after;
-            (worse(level) <= rules.threshold).then(|| "back at its level before".to_owned())
+            (worse(level) <= rules.threshold).then(|| BACK.to_owned())
         }
         // What was measured since made the step doubtful. It may come back, so the values decide.
         None => {
             let recent = points.get(points.len().saturating_sub(LEVEL)..)?;
             let mut recent: Vec<f64> = recent.iter().map(|point| point.value).collect();
-            (worse(median(&mut recent)) <= told_log / 2.0)
-                .then(|| "its history shows no such change any more".to_owned())
+            let worse = worse(median(&mut recent));
+            if worse <= rules.threshold {
+                Some(BACK.to_owned())
+            } else {
+                let doubtful = worse <= told_log / 2.0;
+                doubtful.then(|| "its history shows no such change any more".to_owned())
+            }
         }
     }
 }

@@ -165,7 +165,8 @@ fn a_step_is_over_when_it_is_accepted_doubtful_or_no_longer_measured() {
     };
     let accepted = history(&[(100.0, 24), (105.0, 8)], &[blessing]);
     assert_eq!(reason(&accepted), "accepted by Ada: checks its input");
-    assert_eq!(reason(&history(&[(100.0, 40)], &[])), "its history shows no such change any more");
+    assert_eq!(reason(&history(&[(102.0, 40)], &[])), "its history shows no such change any more");
+    assert_eq!(reason(&history(&[(100.0, 40)], &[])), "back at its level before");
     assert_eq!(reason(&[]), "no longer measured");
     let mut elsewhere = history(&[(100.0, 24), (105.0, 8)], &[]);
     elsewhere[0].epochs.push(28);
