@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod history;
 mod import;
+mod merge;
 mod output;
 mod progress;
 mod report;
@@ -109,6 +110,8 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Bless(command) => {
             bless::run(&mut store, command, &config, &environment, output).await
         }
+        Command::Push(command) => merge::push(&mut store, command, &environment, output).await,
+        Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, output).await,
         Command::Baseline(command) => {

@@ -8,12 +8,14 @@
 //! anew.
 
 mod baselines;
+mod bulk;
 mod codec;
 mod continuous;
 mod export;
 mod import;
 mod link;
 mod location;
+mod merge;
 mod open;
 mod postgres;
 mod read;
@@ -35,6 +37,7 @@ pub(crate) use continuous::Followed;
 pub use continuous::JobEnd;
 pub use import::{BaselineMode, Destination, ImportOutcome};
 pub use location::{Location, ServerAddress};
+pub use merge::{BaselineMerge, MergeOutcome, MergeProgress};
 pub use runs::RunListing;
 
 /// An open history.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::link::{one, rows, value};
+use super::link::{one, rows, value, values};
 use super::{Store, codec, read};
 use crate::error::Result;
 use crate::exchange::{
     Export, ExportedBaseline, ExportedBlessing, ExportedMeasurement, ExportedRole, ExportedRun,
     FORMAT, SCHEMA,
 };
-use crate::ingest::Digest;
+use crate::ingest::{Digest, MeasurementDraft};
 use crate::model::{Run, RunId};
 
 impl Store {
@@ -49,7 +49,7 @@ impl Store {
         Ok(Export { format: FORMAT.to_owned(), schema: SCHEMA, runs, baselines, blessings })
     }
 
-    async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
+    pub(super) async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
         let failed = self.failed();
         let role =
             one(value!(self.link().await?, String, "SELECT role FROM runs WHERE id = $1", run.0,))
@@ -64,6 +64,26 @@ impl Store {
 
     async fn measurements_of(&mut self, run: RunId) -> Result<Vec<ExportedMeasurement>> {
         let failed = self.failed();
+        let ids = values!(
+            self.link().await?,
+            i64,
+            r#"SELECT id AS "id!" FROM measurements WHERE run_id = $1 ORDER BY id"#,
+            run.0,
+        )
+        .map_err(failed)?;
+        let drafts = self.drafts(&ids).await?;
+        let exported = |draft: MeasurementDraft| {
+            let MeasurementDraft { digest, series, throughput, estimates, samples } = draft;
+            ExportedMeasurement { digest, series, throughput, estimates, samples }
+        };
+        Ok(drafts.into_iter().map(exported).collect())
+    }
+
+    /// Measurements as they were imported.
+    pub(super) async fn drafts(&mut self, ids: &[i64]) -> Result<Vec<MeasurementDraft>> {
+        let failed = self.failed();
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let ids = format!("[{}]", ids.join(","));
         let rows = rows!(
             self.link().await?,
             {
@@ -72,21 +92,20 @@ impl Store {
             },
             r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
                       samples.data
-               FROM measurements AS m JOIN series AS s ON s.id = m.series_id
-               JOIN samples ON samples.measurement_id = m.id
-               WHERE m.run_id = $1 ORDER BY m.id"#,
-            run.0,
+               FROM json_each($1) AS chosen
+               JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
+               JOIN series AS s ON s.id = m.series_id
+               JOIN samples ON samples.measurement_id = m.id ORDER BY m.id"#,
+            ids,
         )
         .map_err(failed)?;
-        let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-        let ids = format!("[{}]", ids.join(","));
         let mut throughput = self.throughput(&ids).await?;
         let mut estimates = self.estimates(&ids).await?;
         rows.into_iter()
             .map(|row| {
                 let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
                     .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
-                Ok(ExportedMeasurement {
+                Ok(MeasurementDraft {
                     digest: self.digest(&row.digest)?,
                     series,
                     throughput: throughput.remove(&row.id).unwrap_or_default(),
@@ -97,7 +116,7 @@ impl Store {
             .collect()
     }
 
-    fn digest(&self, bytes: &[u8]) -> Result<Digest> {
+    pub(super) fn digest(&self, bytes: &[u8]) -> Result<Digest> {
         Digest::from_bytes(bytes).ok_or_else(|| self.corrupt("a digest of another length"))
     }
 
@@ -122,7 +141,7 @@ impl Store {
         Ok(baselines)
     }
 
-    async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
+    pub(super) async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
         let failed = self.failed();
         let rows = rows!(
             self.link().await?,

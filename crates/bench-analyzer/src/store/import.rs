@@ -1,15 +1,24 @@
 //! Storing what was read: all of it or nothing, and everything only once.
 
-use std::collections::{BTreeMap, HashMap};
+mod baselines;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::link::{Link, change, one, rows, value};
-use super::{Store, codec};
+use super::merge::list_of;
+use super::{Store, bulk, codec};
 use crate::error::{Error, Result};
-use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+use crate::ingest::{Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
 use crate::stats::summary::Summary;
+
+/// How many measurements are stored at a time, and of how many samples at most: enough that a
+/// distant server is not asked too often, few enough that memory does not matter.
+const CHUNK: usize = 256;
+const CHUNK_SAMPLES: usize = 200_000;
 
 /// Where imported runs go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +55,7 @@ pub struct ImportOutcome {
 
 /// A measurement's place in the database.
 #[derive(Debug, Clone, Copy)]
-struct Stored {
+pub(super) struct Stored {
     series: i64,
     measurement: i64,
 }
@@ -64,7 +73,8 @@ impl Store {
     ) -> Result<ImportOutcome> {
         let failed = self.failed();
         let mut transaction = self.begin().await?;
-        let mut writer = Writer::new(transaction.link(), now).await.map_err(&failed)?;
+        let series = known_series(transaction.link()).await.map_err(&failed)?;
+        let mut writer = Writer::new(transaction.link(), now, series);
         writer.write(batch, destination).await.map_err(|error| match error {
             WriteError::Refused(source) => failed(source),
             WriteError::Unreadable(error) => error,
@@ -90,30 +100,18 @@ impl From<sqlx::Error> for WriteError {
 }
 
 /// One import in progress.
-struct Writer<'t> {
+pub(super) struct Writer<'t> {
     link: Link<'t>,
     now: i64,
-    series: HashMap<Series, i64>,
-    outcome: ImportOutcome,
+    pub(super) series: HashMap<Series, i64>,
+    pub(super) outcome: ImportOutcome,
 }
 
 impl<'t> Writer<'t> {
-    async fn new(mut link: Link<'t>, now: Timestamp) -> sqlx::Result<Self> {
-        let rows = rows!(
-            link.again(),
-            { id: i64, benchmark: String, metric: String, unit: String, direction: String },
-            "SELECT id, benchmark, metric, unit, direction FROM series",
-        )?;
-        let series = rows
-            .into_iter()
-            .filter_map(|row| {
-                let series =
-                    super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
-                Some((series, row.id))
-            })
-            .collect();
+    /// `series` are those that are known already, as from [`known_series`].
+    pub(super) fn new(link: Link<'t>, now: Timestamp, series: HashMap<Series, i64>) -> Self {
         let now = now.as_millisecond();
-        Ok(Self { link, now, series, outcome: ImportOutcome::default() })
+        Self { link, now, series, outcome: ImportOutcome::default() }
     }
 
     async fn write(
@@ -170,32 +168,74 @@ impl<'t> Writer<'t> {
         mut places: Option<&mut Vec<Stored>>,
     ) -> Result<(), WriteError> {
         let mut run = None;
-        for measurement in draft.measurements.iter() {
-            let measurement = measurement.map_err(WriteError::Unreadable)?;
-            let series = self.series_id(&measurement.series).await?;
-            let digest = measurement.digest.as_bytes();
-            let known = value!(
-                self.link.again(),
-                i64,
-                "SELECT id FROM measurements WHERE digest = $1",
-                digest,
-            )?;
-            let id = if let Some(id) = known {
-                self.outcome.known += 1;
-                id
-            } else {
-                self.outcome.added += 1;
-                let run = match run {
-                    Some(run) => run,
-                    None => *run.insert(self.insert_run(draft, set).await?),
-                };
-                self.insert_measurement(run, series, &measurement).await?
-            };
-            if let Some(places) = &mut places {
-                places.push(Stored { series, measurement: id });
+        let mut measurements = draft.measurements.iter().peekable();
+        while measurements.peek().is_some() {
+            let (mut chunk, mut samples) = (Vec::new(), 0);
+            while chunk.len() < CHUNK && samples < CHUNK_SAMPLES {
+                let Some(measurement) = measurements.next() else { break };
+                let measurement = measurement.map_err(WriteError::Unreadable)?;
+                samples += measurement.samples.as_slice().len();
+                chunk.push(measurement);
             }
+            self.add(draft, &mut run, set, &chunk, places.as_deref_mut()).await?;
         }
         Ok(())
+    }
+
+    /// Stores what is new of some measurements of a run.
+    pub(super) async fn add(
+        &mut self,
+        draft: &RunDraft,
+        run: &mut Option<i64>,
+        set: &mut Option<i64>,
+        chunk: &[Cow<'_, MeasurementDraft>],
+        places: Option<&mut Vec<Stored>>,
+    ) -> sqlx::Result<()> {
+        let mut ids = self.known(chunk).await?;
+        let mut series = Vec::with_capacity(chunk.len());
+        for measurement in chunk {
+            series.push(self.series_id(&measurement.series).await?);
+        }
+        let mut met = HashSet::new();
+        let fresh: Vec<(i64, &MeasurementDraft)> = series
+            .iter()
+            .zip(chunk)
+            .map(|(series, measurement)| (*series, measurement.as_ref()))
+            .filter(|(_, one)| !ids.contains_key(&one.digest) && met.insert(one.digest))
+            .collect();
+        self.outcome.added += fresh.len();
+        self.outcome.known += chunk.len() - fresh.len();
+        if !fresh.is_empty() {
+            let run = match *run {
+                Some(run) => run,
+                None => *run.insert(self.insert_run(draft, set).await?),
+            };
+            let stored = self.insert_measurements(run, &fresh).await?;
+            ids.extend(fresh.iter().map(|(_, one)| one.digest).zip(stored));
+        }
+        if let Some(places) = places {
+            places.extend(series.iter().zip(chunk).filter_map(|(&series, one)| {
+                Some(Stored { series, measurement: *ids.get(&one.digest)? })
+            }));
+        }
+        Ok(())
+    }
+
+    /// The numbers of those that are stored already.
+    async fn known(
+        &mut self,
+        chunk: &[Cow<'_, MeasurementDraft>],
+    ) -> sqlx::Result<HashMap<Digest, i64>> {
+        let list = list_of(chunk.iter().map(|one| &one.digest));
+        let known = rows!(
+            self.link.again(),
+            { id: i64, digest: Vec<u8> },
+            r#"SELECT id AS "id!", digest FROM measurements
+               WHERE digest IN (SELECT unhex(value ->> 0) FROM json_each($1))"#,
+            list,
+        )?;
+        let known = known.into_iter();
+        Ok(known.filter_map(|row| Some((Digest::from_bytes(&row.digest)?, row.id))).collect())
     }
 
     async fn insert_run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<i64> {
@@ -234,6 +274,21 @@ impl<'t> Writer<'t> {
         ))?;
         self.outcome.runs.push(RunId(id));
         Ok(id)
+    }
+
+    async fn insert_measurements(
+        &mut self,
+        run: i64,
+        drafts: &[(i64, &MeasurementDraft)],
+    ) -> sqlx::Result<Vec<i64>> {
+        if let Link::Postgres(connection) = &mut self.link {
+            return bulk::insert(connection, run, drafts).await;
+        }
+        let mut ids = Vec::with_capacity(drafts.len());
+        for (series, draft) in drafts {
+            ids.push(self.insert_measurement(run, *series, draft).await?);
+        }
+        Ok(ids)
     }
 
     async fn insert_measurement(
@@ -314,22 +369,36 @@ impl<'t> Writer<'t> {
         )
     }
 
-    async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
+    pub(super) async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
         if let Some(&id) = self.series.get(series) {
             return Ok(id);
         }
         let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
         let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
-        let id = one(value!(
+        let made = value!(
             self.link.again(),
             i64,
             "INSERT INTO series (benchmark, metric, unit, direction) VALUES ($1, $2, $3, $4)
-             RETURNING id AS \"id!\"",
+             ON CONFLICT DO NOTHING RETURNING id AS \"id!\"",
             benchmark,
             metric,
             unit,
             direction,
-        ))?;
+        )?;
+        let id = match made {
+            Some(id) => id,
+            // Somebody else made it since these were read.
+            None => one(value!(
+                self.link.again(),
+                i64,
+                "SELECT id FROM series
+                 WHERE benchmark = $1 AND metric = $2 AND unit = $3 AND direction = $4",
+                benchmark,
+                metric,
+                unit,
+                direction,
+            ))?,
+        };
         self.series.insert(series.clone(), id);
         Ok(id)
     }
@@ -359,148 +428,18 @@ impl<'t> Writer<'t> {
             profile,
         ))
     }
+}
 
-    /// Follows a baseline that another tool keeps: a benchmark's saved result takes the place of
-    /// what the store has, if it is newer. A baseline made here from several runs thus outlives
-    /// the older folder of the same name.
-    async fn mirror(&mut self, name: &BaselineName, stored: &[Stored]) -> sqlx::Result<()> {
-        let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for &Stored { series, measurement } in stored {
-            let newest = one(value!(
-                self.link.again(),
-                Option<i64>,
-                r#"SELECT max(runs.measured_at) AS "newest: i64" FROM baseline_members AS member
-                   JOIN measurements ON measurements.id = member.measurement_id
-                   JOIN runs ON runs.id = measurements.run_id
-                   WHERE member.baseline_id = $1 AND measurements.series_id = $2"#,
-                baseline,
-                series,
-            ))?;
-            // The copy's own files are younger than the result that it copies.
-            let own = one(value!(
-                self.link.again(),
-                i64,
-                "SELECT measured_at FROM runs
-                 JOIN measurements ON measurements.run_id = runs.id WHERE measurements.id = $1",
-                measurement,
-            ))?;
-            if newest.is_none_or(|newest| newest < own) {
-                self.leave(baseline, series).await?;
-                self.join(baseline, measurement).await?;
-                taken += 1;
-            }
-        }
-        self.touch(name, baseline, taken).await
-    }
-
-    async fn become_baseline(
-        &mut self,
-        name: &BaselineName,
-        mode: BaselineMode,
-        stored: &[Stored],
-    ) -> sqlx::Result<()> {
-        let baseline = self.baseline_id(name).await?;
-        if mode == BaselineMode::Replace {
-            for member in stored {
-                self.leave(baseline, member.series).await?;
-            }
-        }
-        for member in stored {
-            self.join(baseline, member.measurement).await?;
-        }
-        self.touch(name, baseline, stored.len()).await
-    }
-
-    /// Adds measurements that are known by their digests.
-    async fn extend_baseline(
-        &mut self,
-        name: &BaselineName,
-        members: &[Digest],
-    ) -> sqlx::Result<()> {
-        let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for digest in members {
-            let digest = digest.as_bytes();
-            let done = change!(
-                self.link.again(),
-                "INSERT INTO baseline_members (baseline_id, measurement_id)
-                 SELECT $1, id FROM measurements WHERE digest = $2 ON CONFLICT DO NOTHING",
-                baseline,
-                digest,
-            )?;
-            taken += usize::from(done > 0);
-        }
-        self.touch(name, baseline, taken).await
-    }
-
-    async fn bless(&mut self, blessing: &BlessingDraft) -> sqlx::Result<()> {
-        let digest = blessing.measurement.as_bytes();
-        let blessed_at = blessing.blessed_at.as_millisecond();
-        change!(
-            self.link.again(),
-            "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
-             SELECT series_id, run_id, $1, $2, $3 FROM measurements WHERE digest = $4
-             ON CONFLICT (series_id, run_id) DO UPDATE SET
-                 reason = excluded.reason, author = excluded.author,
-                 blessed_at = excluded.blessed_at
-             WHERE excluded.blessed_at > blessings.blessed_at",
-            blessing.reason,
-            blessing.author,
-            blessed_at,
-            digest,
-        )?;
-        Ok(())
-    }
-
-    async fn baseline_id(&mut self, name: &BaselineName) -> sqlx::Result<i64> {
-        let name = name.as_str();
-        change!(
-            self.link.again(),
-            "INSERT INTO baselines (name, updated_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            name,
-            self.now,
-        )?;
-        one(value!(self.link.again(), i64, "SELECT id FROM baselines WHERE name = $1", name,))
-    }
-
-    async fn leave(&mut self, baseline: i64, series: i64) -> sqlx::Result<()> {
-        change!(
-            self.link.again(),
-            "DELETE FROM baseline_members WHERE baseline_id = $1 AND measurement_id IN
-             (SELECT id FROM measurements WHERE series_id = $2)",
-            baseline,
-            series,
-        )?;
-        Ok(())
-    }
-
-    async fn join(&mut self, baseline: i64, measurement: i64) -> sqlx::Result<()> {
-        change!(
-            self.link.again(),
-            "INSERT INTO baseline_members (baseline_id, measurement_id) VALUES ($1, $2)
-             ON CONFLICT DO NOTHING",
-            baseline,
-            measurement,
-        )?;
-        Ok(())
-    }
-
-    async fn touch(
-        &mut self,
-        name: &BaselineName,
-        baseline: i64,
-        taken: usize,
-    ) -> sqlx::Result<()> {
-        if taken > 0 {
-            *self.outcome.baselines.entry(name.clone()).or_default() += taken;
-            change!(
-                self.link.again(),
-                "UPDATE baselines SET updated_at = $1 WHERE id = $2",
-                self.now,
-                baseline,
-            )?;
-        }
-        Ok(())
-    }
+/// All series that are stored, with their numbers.
+pub(super) async fn known_series(link: Link<'_>) -> sqlx::Result<HashMap<Series, i64>> {
+    let rows = rows!(
+        link,
+        { id: i64, benchmark: String, metric: String, unit: String, direction: String },
+        "SELECT id, benchmark, metric, unit, direction FROM series",
+    )?;
+    let known = rows.into_iter().filter_map(|row| {
+        let series = super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
+        Some((series, row.id))
+    });
+    Ok(known.collect())
 }

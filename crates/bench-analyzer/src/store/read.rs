@@ -260,7 +260,7 @@ impl Store {
         Ok(estimates)
     }
 
-    async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
+    pub(super) async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
         let failed = self.failed();
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let ids = format!("[{}]", ids.join(","));

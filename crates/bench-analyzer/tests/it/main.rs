@@ -13,13 +13,18 @@ mod formats;
 mod history;
 mod importing;
 mod limits;
+mod merging;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
 mod redaction;
 mod report_formats;
 mod reporting;
 mod scale;
+#[cfg(unix)]
+mod server;
 mod serving;
 mod settings;
+#[cfg(unix)]
+mod team;
 mod watching;
 mod workspace;
