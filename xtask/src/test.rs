@@ -76,6 +76,9 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         Outcome::Passed { closing } => {
             line("ok", stage.title());
             closing.iter().for_each(|closing| println!("        {closing}"));
+            if let Some(untested) = stage.untested() {
+                println!("        {untested}");
+            }
             Ok(Verdict::Passed)
         }
         Outcome::Failed { report } => {

@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod history;
 mod import;
+mod merge;
 mod output;
 mod progress;
 mod report;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::store::Store;
+use bench_analyzer::store::{Location, Store};
 use camino::Utf8PathBuf;
 use clap::Parser;
 
@@ -72,11 +73,18 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
     let environment = Environment::capture(&working_dir()?);
     let config_path = arguments.config.or_else(|| Config::find(&environment.working_dir));
     let config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-    let path = arguments.db.unwrap_or_else(|| default_database(&environment));
+    let folder = default_folder(&environment);
+    let location: Location = match &arguments.db {
+        Some(text) => text.parse()?,
+        None => folder.join("history.db").into(),
+    };
     if let Command::Doctor(_) = arguments.command {
-        return doctor::run(&path, config_path.as_deref(), &environment, output).await;
+        return doctor::run(&location, config_path.as_deref(), &environment, output).await;
     }
-    let mut store = Store::open(&path).await?;
+    let mut store = Store::open(&location).await?;
+    if location.file().is_none() {
+        store = store.with_folder(folder);
+    }
     // These keep the store as long as they run.
     match arguments.command {
         Command::Run(command) => {
@@ -102,6 +110,8 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Bless(command) => {
             bless::run(&mut store, command, &config, &environment, output).await
         }
+        Command::Push(command) => merge::push(&mut store, command, &environment, output).await,
+        Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, output).await,
         Command::Baseline(command) => {
@@ -126,13 +136,13 @@ fn working_dir() -> anyhow::Result<Utf8PathBuf> {
     Utf8PathBuf::try_from(dir).context("the working folder's name is not UTF-8")
 }
 
-/// The history of the project around the working folder: the nearest `.bench` here or above,
+/// The folder of the project around the working folder: the nearest `.bench` here or above,
 /// else one beside the nearest `Cargo.lock` or `.git`, else one here.
-fn default_database(environment: &Environment) -> Utf8PathBuf {
+fn default_folder(environment: &Environment) -> Utf8PathBuf {
     let above = || environment.working_dir.ancestors();
     let existing = above().find(|dir| dir.join(".bench").is_dir());
     let project =
         || above().find(|dir| dir.join("Cargo.lock").is_file() || dir.join(".git").exists());
     let dir = existing.or_else(project).unwrap_or(&environment.working_dir);
-    dir.join(".bench/history.db")
+    dir.join(".bench")
 }

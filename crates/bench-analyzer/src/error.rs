@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 
 use crate::model::{BaselineName, InvalidSamples, RunId};
+use crate::store::Location;
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -99,30 +100,37 @@ pub enum Error {
         id: RunId,
     },
     /// Nothing has ever been imported.
-    #[error("{path} holds no run yet: run `cargo bench`, then `bench-analyzer import`")]
+    #[error("{location} holds no run yet: run `cargo bench`, then `bench-analyzer import`")]
     EmptyStore {
         /// The database.
-        path: Utf8PathBuf,
+        location: Location,
     },
+    /// The address of a server cannot be read. It is not repeated, as it may hold a password.
+    #[error(
+        "the address of the database cannot be read: it has the form \
+         postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require, where characters such as \
+         @ : / % in a name or password are written as %40 %3A %2F %25"
+    )]
+    Address,
     /// The database could not be opened or used.
-    #[error("the database {path} {problem}")]
+    #[error("the database {location} {problem}")]
     Database {
         /// The database.
-        path: Utf8PathBuf,
+        location: Location,
         /// What is wrong with it, and the remedy.
         problem: DatabaseProblem,
-        /// What SQLite said, where it adds anything.
+        /// What the database said, where it adds anything.
         #[source]
         source: Option<Box<sqlx::Error>>,
     },
     /// The database holds something this program never writes.
     #[error(
-        "the database {path} holds {what}, which this program never writes: restore the file \
-         from a backup, or start a new one with --db"
+        "the database {location} holds {what}, which this program never writes: restore it from \
+         a backup, or start a new one with --db"
     )]
     CorruptRecord {
         /// The database.
-        path: Utf8PathBuf,
+        location: Location,
         /// The offending record.
         what: String,
     },
@@ -175,6 +183,51 @@ pub enum DatabaseProblem {
     /// A read failed.
     #[error("could not be read: check the disk it is on")]
     ReadFailed,
+    /// No server answers at that address.
+    #[error(
+        "cannot be reached: check its host and port, that the server runs and accepts \
+         connections, and that no firewall is in between"
+    )]
+    Unreachable,
+    /// The server does not let this user in.
+    #[error(
+        "does not let you in: check the user and the password (in the address, PGPASSWORD or \
+         ~/.pgpass), and what the server's pg_hba.conf allows"
+    )]
+    Refused,
+    /// The server has no such database.
+    #[error("does not exist: make it with `createdb`, or correct the name in the address")]
+    NoDatabase,
+    /// The server has no room for another client.
+    #[error(
+        "has too many connections: try again when others are done, or raise the server's \
+         max_connections"
+    )]
+    TooManyConnections,
+    /// The user may not do that.
+    #[error(
+        "does not let this user do that: writing takes the rights INSERT, UPDATE and DELETE on \
+         all tables and USAGE on all sequences; making or updating the schema, CREATE"
+    )]
+    NoRight,
+    /// A connection that should be encrypted could not be.
+    #[error(
+        "does not offer the encryption that is asked for: check sslmode and sslrootcert in the \
+         address, and the server's certificate"
+    )]
+    NotSecure,
+    /// The connection broke.
+    #[error("broke the connection: what was being written was not stored; try again")]
+    ConnectionLost,
+    /// A statement took longer than anybody should wait.
+    #[error("took too long to answer: try again when it has less to do")]
+    TooSlow,
+    /// Text that the server cannot hold.
+    #[error(
+        "cannot store a name that holds a NUL character, which PostgreSQL's text excludes: \
+         nothing was stored; rename that benchmark"
+    )]
+    Unstorable,
     /// Anything else.
     #[error("failed")]
     Other,

@@ -10,14 +10,16 @@
 //!
 //! # Changing the schema or a query
 //!
-//! Migrations in `migrations/` are only ever added. Queries are checked at compile time against
-//! the metadata in `.sqlx`, so that building needs no database. After changing either, with
+//! Migrations in `migrations/` are only ever added, one for each database under the same number.
+//! Queries are texts that both databases understand. They are checked at compile time against
+//! SQLite, by the metadata in `.sqlx`, so that building needs no database. After changing either,
+//! with
 //! `cargo install sqlx-cli --version ^0.9 --no-default-features --features sqlite`, in this
 //! crate's folder:
 //!
 //! ```text
 //! export DATABASE_URL=sqlite:///$PWD/../../target/schema.db SQLX_OFFLINE=false
-//! cargo sqlx database reset -y
+//! cargo sqlx database reset -y --source migrations/sqlite
 //! cargo sqlx prepare -- --lib
 //! ```
 

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::continuous::secret::Secret;
 use crate::detect::settings::Settings;
 use crate::report::figure;
+use crate::store::Location;
 
 mod api;
 mod background;
@@ -34,7 +35,9 @@ use http::{Request, Response};
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The store.
-    pub database: Utf8PathBuf,
+    pub database: Location,
+    /// Where the logs of jobs lie: [`Store::folder`](crate::store::Store::folder).
+    pub folder: Utf8PathBuf,
     /// Where to listen.
     pub address: SocketAddr,
     /// What everybody has to know who is let in; needed beyond loopback.

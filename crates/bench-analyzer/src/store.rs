@@ -1,30 +1,44 @@
-//! The history of all runs, in one SQLite file. Nothing outside this module knows SQL.
+//! The history of all runs, in an SQLite file or on a PostgreSQL server. Nothing outside this
+//! module knows SQL.
 //!
 //! Every write is one transaction that takes the write lock first, so that two importing
 //! processes wait for each other instead of failing half-way, and a process killed at any moment
-//! leaves the file as it was. Queries are checked at compile time against the metadata in
-//! `.sqlx`; the crate documentation says how to make that anew.
+//! leaves the history as it was. Every query is one text for both databases (see `link`), checked
+//! at compile time against the metadata in `.sqlx`; the crate documentation says how to make that
+//! anew.
 
 mod baselines;
+mod bulk;
 mod codec;
 mod continuous;
 mod export;
 mod import;
+mod link;
+mod location;
+mod merge;
 mod open;
+mod postgres;
 mod read;
 mod runs;
 mod timeline;
 mod version;
 
+use std::sync::atomic::Ordering;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::error::{DatabaseProblem, Error, Result};
+use self::link::{Link, Transaction};
+use self::open::failure;
+use self::postgres::Server;
+use crate::error::{Error, Result};
 
 pub(crate) use continuous::Followed;
 pub use continuous::JobEnd;
 pub use import::{BaselineMode, Destination, ImportOutcome};
+pub use location::{Location, ServerAddress};
+pub use merge::{BaselineMerge, MergeOutcome, MergeProgress};
 pub use runs::RunListing;
 pub(crate) use version::MeasuredVersion;
 pub use version::StoreVersion;
@@ -32,20 +46,39 @@ pub use version::StoreVersion;
 /// An open history.
 #[derive(Debug)]
 pub struct Store {
-    path: Utf8PathBuf,
-    connection: SqliteConnection,
+    location: Location,
+    folder: Utf8PathBuf,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite(SqliteConnection),
+    Postgres(Box<Server>),
 }
 
 /// Keeps other processes from writing.
 #[derive(Debug)]
 pub struct WriteLock<'s> {
-    _transaction: sqlx::Transaction<'s, sqlx::Sqlite>,
+    _transaction: Transaction<'s>,
 }
 
 impl Store {
-    /// Where the file is.
-    pub fn path(&self) -> &Utf8Path {
-        &self.path
+    /// Where the history is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Where files belong that are kept beside the history: logs, reports, results. It is the
+    /// folder of an SQLite file, and `.bench` for a server, which has no folder here.
+    pub fn folder(&self) -> &Utf8Path {
+        &self.folder
+    }
+
+    /// Keeps files elsewhere.
+    #[must_use]
+    pub fn with_folder(self, folder: Utf8PathBuf) -> Self {
+        Self { folder, ..self }
     }
 
     /// Takes the write lock and holds it until the guard is dropped, which undoes nothing.
@@ -53,54 +86,70 @@ impl Store {
     /// # Errors
     /// If another process holds the lock for longer than the busy timeout.
     pub async fn lock_for_writing(&mut self) -> Result<WriteLock<'_>> {
+        Ok(WriteLock { _transaction: self.begin().await? })
+    }
+
+    /// Takes the right to deliver notices; `false` if another process that shares this store is
+    /// at it. A file is not shared in that way.
+    pub(crate) async fn try_take_outbox(&mut self) -> Result<bool> {
         let failed = self.failed();
-        let transaction = self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        Ok(WriteLock { _transaction: transaction })
+        match &mut self.backend {
+            Backend::Sqlite(_) => Ok(true),
+            Backend::Postgres(server) => server.try_take_outbox().await.map_err(failed),
+        }
+    }
+
+    /// Gives it back.
+    pub(crate) async fn leave_outbox(&mut self) -> Result<()> {
+        let failed = self.failed();
+        match &mut self.backend {
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(server) => server.leave_outbox().await.map_err(failed),
+        }
+    }
+
+    /// The connection, for one statement.
+    async fn link(&mut self) -> Result<Link<'_>> {
+        let failed = self.failed();
+        match &mut self.backend {
+            Backend::Sqlite(connection) => Ok(Link::Sqlite(connection)),
+            Backend::Postgres(server) => server.ready().await.map(Link::Postgres).map_err(failed),
+        }
+    }
+
+    /// A transaction that has the write lock.
+    async fn begin(&mut self) -> Result<Transaction<'_>> {
+        let failed = self.failed();
+        match &mut self.backend {
+            // Immediate: taking the write lock later, after reading, cannot wait for its turn.
+            Backend::Sqlite(connection) => {
+                connection.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
+            }
+            Backend::Postgres(server) => server.begin().await,
+        }
+        .map_err(failed)
     }
 
     fn failed(&self) -> impl Fn(sqlx::Error) -> Error + use<> {
-        let path = self.path.clone();
-        move |source| database_error(&path, source)
+        let location = self.location.clone();
+        let suspect = match &self.backend {
+            Backend::Sqlite(_) => None,
+            Backend::Postgres(server) => Some(server.suspect.clone()),
+        };
+        move |source| {
+            if let Some(suspect) = &suspect {
+                suspect.store(true, Ordering::Relaxed);
+            }
+            failure(&location, source)
+        }
     }
 
     fn corrupt(&self, what: impl Into<String>) -> Error {
-        Error::CorruptRecord { path: self.path.clone(), what: what.into() }
+        Error::CorruptRecord { location: self.location.clone(), what: what.into() }
     }
 
     fn timestamp(&self, milliseconds: i64) -> Result<Timestamp> {
         Timestamp::from_millisecond(milliseconds)
             .map_err(|_| self.corrupt(format!("the time {milliseconds}")))
-    }
-}
-
-/// Tells the causes that a user can act on apart by SQLite's result codes.
-fn database_error(path: &Utf8Path, source: sqlx::Error) -> Error {
-    let problem = problem_of(&source);
-    let unclear = matches!(
-        problem,
-        DatabaseProblem::Other | DatabaseProblem::WriteFailed | DatabaseProblem::ReadFailed
-    );
-    let source = unclear.then(|| Box::new(source));
-    Error::Database { path: path.to_owned(), problem, source }
-}
-
-fn problem_of(error: &sqlx::Error) -> DatabaseProblem {
-    let sqlx::Error::Database(database) = error else { return DatabaseProblem::Other };
-    let code = database.code().and_then(|code| code.parse::<i32>().ok());
-    // Of the extended codes of failed input and output, those of reading and of writing.
-    match code {
-        Some(266 | 522) => return DatabaseProblem::ReadFailed,
-        Some(778 | 1034 | 1290 | 1546 | 4874) => return DatabaseProblem::WriteFailed,
-        _ => {}
-    }
-    // The low byte is the primary result code, see https://sqlite.org/rescode.html.
-    match code.map(|code| code & 0xff) {
-        Some(5 | 6) => DatabaseProblem::Locked,
-        Some(8) => DatabaseProblem::ReadOnly,
-        Some(11) => DatabaseProblem::Damaged,
-        Some(13) => DatabaseProblem::DiskFull,
-        Some(14) => DatabaseProblem::CannotOpen,
-        Some(26) => DatabaseProblem::NotADatabase,
-        _ => DatabaseProblem::Other,
     }
 }

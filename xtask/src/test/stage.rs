@@ -38,6 +38,17 @@ impl Stage {
         Self::value_variants().to_vec()
     }
 
+    /// What a stage that passed has not tested after all, because a program is not installed.
+    pub(super) fn untested(self) -> Option<&'static str> {
+        match self {
+            Self::Tests if !has_postgresql() => Some(
+                "NOT TESTED: the analyzer's store on a server, as PostgreSQL (initdb, postgres) is \
+                 not installed here",
+            ),
+            _ => None,
+        }
+    }
+
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Format => "the sources are formatted",
@@ -149,6 +160,15 @@ fn with_component(
         let remedy = format!("{component} is not installed: rustup component add {component}");
         Check::Missing(remedy)
     }
+}
+
+/// Whether the tests find a server that they can start: on the path, or where Debian keeps it.
+fn has_postgresql() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders =
+        std::env::split_paths(&path).chain(debian.map(|version| version.path().join("bin")));
+    folders.any(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
 }
 
 fn has(subcommand: &str) -> bool {

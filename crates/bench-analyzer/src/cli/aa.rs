@@ -53,7 +53,7 @@ async fn measure(
     output: &Output,
 ) -> anyhow::Result<()> {
     let (program, arguments) = command.command.split_first().context("there is no command")?;
-    let folder = store.path().with_file_name("aa");
+    let folder = store.folder().join("aa");
     let mut roots: Vec<Utf8PathBuf> = Vec::new();
     for number in 1..=command.runs {
         output.message(&format!("run {number} of {}: {}", command.runs, command.command.join(" ")));

@@ -13,6 +13,7 @@ mod doctor;
 mod export;
 mod history;
 mod import;
+mod merge;
 mod report;
 mod runs;
 mod serve;
@@ -26,6 +27,7 @@ pub(super) use doctor::Doctor;
 pub(super) use export::{Export, ExportFormat};
 pub(super) use history::History;
 pub(super) use import::{Circumstances, Import};
+pub(super) use merge::{BaselineChoice, Pull, Push};
 pub(super) use report::{Compare, Report, ReportFormat, ReportOptions};
 pub(super) use runs::Runs;
 pub(super) use serve::Serve;
@@ -50,9 +52,17 @@ pub(super) use suites::{Run, SuitesFile, Watch};
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, propagate_version = true, max_term_width = 100)]
 pub(super) struct Arguments {
-    /// The history to use [default: .bench/history.db of the project around the working folder]
-    #[arg(long, global = true, value_name = "FILE", env = "BENCH_ANALYZER_DB")]
-    pub(super) db: Option<Utf8PathBuf>,
+    /// The history to use: a file, or postgres://USER@HOST/DATABASE for one that a team shares
+    /// [default: .bench/history.db of the project around the working folder]
+    // The value may hold a password: it must not show up in --help.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|ADDRESS",
+        env = "BENCH_ANALYZER_DB",
+        hide_env_values = true
+    )]
+    pub(super) db: Option<String>,
 
     /// The configuration [default: bench-analyzer.toml here or above]
     #[arg(long, global = true, value_name = "FILE")]
@@ -74,6 +84,8 @@ pub(super) enum Command {
     History(History),
     Bless(Bless),
     Export(Export),
+    Push(Push),
+    Pull(Pull),
     Runs(Runs),
     #[command(subcommand)]
     Baseline(Baseline),

@@ -3,14 +3,14 @@
 use anyhow::bail;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, Wanted};
-use bench_analyzer::store::Store;
+use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
 
 use super::Outcome;
 use super::output::Output;
 
 pub(super) async fn run(
-    database: &Utf8Path,
+    database: &Location,
     config: Option<&Utf8Path>,
     environment: &Environment,
     output: &Output,
@@ -59,13 +59,13 @@ impl Findings {
         self.problems += 1;
     }
 
-    async fn check_database(&mut self, path: &Utf8Path) {
-        if !path.exists() {
-            self.warn(format!("database: {path} is made by the first import"));
+    async fn check_database(&mut self, location: &Location) {
+        if location.file().is_some_and(|path| !path.exists()) {
+            self.warn(format!("database: {location} is made by the first import"));
             return;
         }
         let checked = async {
-            let mut store = Store::open(path).await?;
+            let mut store = Store::open(location).await?;
             let complaints = store.integrity_complaints().await?;
             let runs = store.runs(None).await?.len();
             let baselines = store.baselines().await?.len();
@@ -73,12 +73,15 @@ impl Findings {
         };
         match checked.await {
             Ok((complaints, runs, baselines)) if complaints.is_empty() => {
-                self.fine(format!("database: {path}, {runs} runs, {baselines} baselines"));
+                self.fine(format!("database: {location}, {runs} runs, {baselines} baselines"));
             }
             Ok((complaints, ..)) => {
-                self.problem(format!("database: {path} is damaged: {}", complaints.join("; ")));
+                self.problem(format!("database: {location} is damaged: {}", complaints.join("; ")));
             }
-            Err(error) => self.problem(format!("database: {error}")),
+            Err(error) => {
+                let causes = anyhow::Chain::new(&error).map(ToString::to_string);
+                self.problem(causes.collect::<Vec<_>>().join(": "));
+            }
         }
     }
 

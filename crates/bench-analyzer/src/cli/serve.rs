@@ -33,7 +33,8 @@ pub(super) async fn run(
         None => None,
     };
     let dashboard = Dashboard::bind(ServeOptions {
-        database: store.path().to_owned(),
+        database: store.location().clone(),
+        folder: store.folder().to_owned(),
         address: command.listen,
         token: token.clone(),
         hosts: command.hosts,

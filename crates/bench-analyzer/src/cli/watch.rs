@@ -20,9 +20,9 @@ pub(super) async fn run(
     let suites = read_suites(&command.file, environment)?;
     let scheduled = suites.suites.iter().filter(|suite| !suite.schedules.is_empty()).count();
     output.message(&format!(
-        "watching: {scheduled} of {} suites have a schedule; logs and reports lie beside {}",
+        "watching: {scheduled} of {} suites have a schedule; logs and reports lie in {}",
         suites.suites.len(),
-        store.path()
+        store.folder().join("continuous")
     ));
     let parts = continuous::parts(output)?;
     let mut benchmark = ContinuousBenchmark::new(suites, config.settings(), store, parts);

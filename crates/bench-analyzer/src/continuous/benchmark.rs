@@ -88,9 +88,9 @@ const LOCK_LOOK: SignedDuration = SignedDuration::from_secs(1);
 const KEPT_JOBS: i64 = 200;
 
 impl ContinuousBenchmark {
-    /// Keeps its folders beside the file of the store.
+    /// Keeps its folders in that of the store.
     pub fn new(config: BenchmarkConfig, settings: Settings, store: Store, parts: Parts) -> Self {
-        let folder = store.path().with_file_name("continuous");
+        let folder = store.folder().join("continuous");
         Self {
             scheduler: BenchmarkScheduler::new(Arc::clone(&parts.repository)),
             reporter: BenchmarkReporter::new(
@@ -158,7 +158,9 @@ impl ContinuousBenchmark {
     /// If the store refuses.
     pub async fn next_moment(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
         let moment = self.scheduler.next_moment(&self.config.suites, &mut self.store, now).await?;
-        let letter = self.store.next_letter_at().await?;
+        // One that is due already is delivered by another process, or was just queued.
+        let soon = now.checked_add(LOCK_LOOK).unwrap_or(Timestamp::MAX);
+        let letter = self.store.next_letter_at().await?.map(|at| at.max(soon));
         Ok(moment.into_iter().chain(letter).min())
     }
 

@@ -60,11 +60,26 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// After so long, nobody waits for the news any more.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
-/// Tries every letter that is due. One that fails does not hold up the others.
+/// Tries every letter that is due. One that fails does not hold up the others. Of several
+/// processes that share a store, one delivers at a time, so that no letter goes out twice; the
+/// others leave it to that one.
 ///
 /// # Errors
 /// If the store refuses; failed deliveries are no errors.
 pub async fn deliver_due(
+    store: &mut Store,
+    channels: &[Channel],
+    clock: &dyn Clock,
+) -> Result<Vec<Attempt>> {
+    if !store.try_take_outbox().await? {
+        return Ok(Vec::new());
+    }
+    let attempts = deliver(store, channels, clock).await;
+    store.leave_outbox().await?;
+    attempts
+}
+
+async fn deliver(
     store: &mut Store,
     channels: &[Channel],
     clock: &dyn Clock,

@@ -128,7 +128,7 @@ impl Api {
 
     fn about(&self) -> Response {
         Response::json(&serde_json::json!({
-            "database": self.options.database,
+            "database": self.options.database.to_string(),
             "read_only": self.options.access == Access::ReadOnly,
             "author": self.options.author,
         }))

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use camino::{Utf8Path, Utf8PathBuf};
-
 use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
 use super::snapshot::Snapshot;
@@ -12,7 +10,7 @@ use crate::detect::settings::Settings;
 use crate::detect::verdict::Comparison;
 use crate::model::{BenchmarkResults, RunId, Selector, Series};
 use crate::report::words::{WORST_FIRST, worst_first};
-use crate::store::{Store, StoreVersion};
+use crate::store::{Location, Store, StoreVersion};
 
 /// Two sides, and what comparing them came to.
 #[derive(Debug)]
@@ -49,7 +47,7 @@ pub(super) struct Sides {
 /// Makes comparisons when they are needed, in the background.
 #[derive(Debug)]
 pub(super) struct Comparisons {
-    database: Utf8PathBuf,
+    database: Location,
     settings: Settings,
     kept: Background<Sides, Compared>,
 }
@@ -58,12 +56,8 @@ pub(super) struct Comparisons {
 const KEPT: usize = 4;
 
 impl Comparisons {
-    pub(super) fn new(database: &Utf8Path, settings: &Settings) -> Self {
-        Self {
-            database: database.to_owned(),
-            settings: settings.clone(),
-            kept: Background::new(KEPT),
-        }
+    pub(super) fn new(database: &Location, settings: &Settings) -> Self {
+        Self { database: database.clone(), settings: settings.clone(), kept: Background::new(KEPT) }
     }
 
     /// The comparison of two sides, traced in their histories; nothing while it is being made.

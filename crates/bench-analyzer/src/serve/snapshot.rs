@@ -1,14 +1,12 @@
 //! All histories, kept in memory until something is measured: finding steps in thousands of
 //! series takes longer than a page may.
 
-use camino::{Utf8Path, Utf8PathBuf};
-
 use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
 use crate::detect::changes::{SeriesChanges, find_changes_by};
 use crate::detect::settings::Settings;
 use crate::model::Series;
-use crate::store::{MeasuredVersion, Store};
+use crate::store::{Location, MeasuredVersion, Store};
 
 /// Histories with their changes, as of one state of the store.
 #[derive(Debug)]
@@ -29,14 +27,14 @@ impl Snapshot {
 /// Makes snapshots when they are needed, in the background.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    database: Utf8PathBuf,
+    database: Location,
     settings: Settings,
     kept: Background<MeasuredVersion, Snapshot>,
 }
 
 impl Snapshots {
-    pub(super) fn new(database: &Utf8Path, settings: &Settings) -> Self {
-        Self { database: database.to_owned(), settings: settings.clone(), kept: Background::new(1) }
+    pub(super) fn new(database: &Location, settings: &Settings) -> Self {
+        Self { database: database.clone(), settings: settings.clone(), kept: Background::new(1) }
     }
 
     /// The one of a state of the store.

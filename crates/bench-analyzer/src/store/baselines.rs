@@ -1,9 +1,9 @@
 //! Listing, setting and removing baselines.
 
 use jiff::Timestamp;
-use sqlx::Connection;
 
 use super::Store;
+use super::link::{change, one, rows, value, values};
 use crate::error::{Error, Result};
 use crate::model::{BaselineInfo, BaselineName, RunId};
 
@@ -14,7 +14,9 @@ impl Store {
     /// If the database refuses.
     pub async fn baselines(&mut self) -> Result<Vec<BaselineInfo>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { name: String, updated_at: i64, runs: i64, benchmarks: i64 },
             r#"SELECT b.name, b.updated_at,
                       count(DISTINCT m.run_id) AS "runs!: i64",
                       count(DISTINCT s.benchmark) AS "benchmarks!: i64"
@@ -22,10 +24,8 @@ impl Store {
                JOIN baseline_members AS member ON member.baseline_id = b.id
                JOIN measurements AS m ON m.id = member.measurement_id
                JOIN series AS s ON s.id = m.series_id
-               GROUP BY b.id ORDER BY b.name"#
+               GROUP BY b.id ORDER BY b.name"#,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let mut baselines = Vec::with_capacity(rows.len());
         for row in rows {
@@ -56,31 +56,27 @@ impl Store {
     ) -> Result<()> {
         let failed = self.failed();
         let (text, now) = (name.as_str(), now.as_millisecond());
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        sqlx::query!("DELETE FROM baselines WHERE name = ?", text)
-            .execute(&mut *transaction)
-            .await
+        let mut transaction = self.begin().await?;
+        change!(transaction.link(), "DELETE FROM baselines WHERE name = $1", text,)
             .map_err(&failed)?;
-        let baseline = sqlx::query_scalar!(
-            "INSERT INTO baselines (name, updated_at) VALUES (?, ?) RETURNING id",
+        let baseline = one(value!(
+            transaction.link(),
+            i64,
+            "INSERT INTO baselines (name, updated_at) VALUES ($1, $2) RETURNING id",
             text,
             now,
-        )
-        .fetch_one(&mut *transaction)
-        .await
+        ))
         .map_err(&failed)?;
         for &id in runs {
-            let added = sqlx::query!(
-                "INSERT OR IGNORE INTO baseline_members (baseline_id, measurement_id)
-                 SELECT ?, id FROM measurements WHERE run_id = ?",
+            let added = change!(
+                transaction.link(),
+                "INSERT INTO baseline_members (baseline_id, measurement_id)
+                 SELECT $1, id FROM measurements WHERE run_id = $2 ON CONFLICT DO NOTHING",
                 baseline,
                 id.0,
             )
-            .execute(&mut *transaction)
-            .await
             .map_err(&failed)?;
-            if added.rows_affected() == 0 {
+            if added == 0 {
                 return Err(Error::NoRun { id });
             }
         }
@@ -101,12 +97,12 @@ impl Store {
         let (text, now) = (name.as_str(), now.as_millisecond());
         let ids: Vec<String> = runs.iter().map(|run| run.0.to_string()).collect();
         let ids = format!("[{}]", ids.join(","));
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        let added = sqlx::query!(
+        let mut transaction = self.begin().await?;
+        let added = change!(
+            transaction.link(),
             "INSERT INTO baseline_members (baseline_id, measurement_id)
              SELECT b.id, m.id FROM baselines AS b, measurements AS m
-             WHERE b.name = ? AND m.run_id IN (SELECT value FROM json_each(?))
+             WHERE b.name = $1 AND m.run_id IN (SELECT CAST(value AS BIGINT) FROM json_each($2))
                AND m.series_id NOT IN
                    (SELECT held.series_id FROM baseline_members AS member
                     JOIN measurements AS held ON held.id = member.measurement_id
@@ -114,14 +110,15 @@ impl Store {
             text,
             ids,
         )
-        .execute(&mut *transaction)
-        .await
         .map_err(&failed)?;
-        if added.rows_affected() > 0 {
-            sqlx::query!("UPDATE baselines SET updated_at = ? WHERE name = ?", now, text)
-                .execute(&mut *transaction)
-                .await
-                .map_err(&failed)?;
+        if added > 0 {
+            change!(
+                transaction.link(),
+                "UPDATE baselines SET updated_at = $1 WHERE name = $2",
+                now,
+                text,
+            )
+            .map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
     }
@@ -133,11 +130,9 @@ impl Store {
     pub async fn remove_baseline(&mut self, name: &BaselineName) -> Result<()> {
         let failed = self.failed();
         let text = name.as_str();
-        let removed = sqlx::query!("DELETE FROM baselines WHERE name = ?", text)
-            .execute(&mut self.connection)
-            .await
+        let removed = change!(self.link().await?, "DELETE FROM baselines WHERE name = $1", text,)
             .map_err(failed)?;
-        if removed.rows_affected() > 0 {
+        if removed > 0 {
             return Ok(());
         }
         let known = self.baselines().await?;
@@ -148,17 +143,17 @@ impl Store {
     async fn commits_of(&mut self, name: &BaselineName) -> Result<Vec<String>> {
         let failed = self.failed();
         let name = name.as_str();
-        sqlx::query_scalar!(
+        values!(
+            self.link().await?,
+            String,
             r#"SELECT runs.commit_sha AS "commit!" FROM runs
                JOIN measurements AS m ON m.run_id = runs.id
                JOIN baseline_members AS member ON member.measurement_id = m.id
                JOIN baselines AS b ON b.id = member.baseline_id
-               WHERE b.name = ? AND runs.commit_sha IS NOT NULL
+               WHERE b.name = $1 AND runs.commit_sha IS NOT NULL
                GROUP BY runs.commit_sha ORDER BY max(runs.measured_at) DESC"#,
             name,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::link::{one, rows, value, values};
 use super::{Store, codec, read};
 use crate::error::Result;
 use crate::exchange::{
     Export, ExportedBaseline, ExportedBlessing, ExportedMeasurement, ExportedRole, ExportedRun,
     FORMAT, SCHEMA,
 };
-use crate::ingest::Digest;
+use crate::ingest::{Digest, MeasurementDraft};
 use crate::model::{Run, RunId};
 
 impl Store {
@@ -48,12 +49,11 @@ impl Store {
         Ok(Export { format: FORMAT.to_owned(), schema: SCHEMA, runs, baselines, blessings })
     }
 
-    async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
+    pub(super) async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
         let failed = self.failed();
-        let role = sqlx::query_scalar!("SELECT role FROM runs WHERE id = ?", run.0)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(failed)?;
+        let role =
+            one(value!(self.link().await?, String, "SELECT role FROM runs WHERE id = $1", run.0,))
+                .map_err(failed)?;
         match role.as_str() {
             "current" => Ok(ExportedRole::Current),
             "earlier" => Ok(ExportedRole::Earlier),
@@ -64,26 +64,48 @@ impl Store {
 
     async fn measurements_of(&mut self, run: RunId) -> Result<Vec<ExportedMeasurement>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
-            r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
-                      samples.data
-               FROM measurements AS m JOIN series AS s ON s.id = m.series_id
-               JOIN samples ON samples.measurement_id = m.id
-               WHERE m.run_id = ? ORDER BY m.id"#,
+        let ids = values!(
+            self.link().await?,
+            i64,
+            r#"SELECT id AS "id!" FROM measurements WHERE run_id = $1 ORDER BY id"#,
             run.0,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
-        let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+        let drafts = self.drafts(&ids).await?;
+        let exported = |draft: MeasurementDraft| {
+            let MeasurementDraft { digest, series, throughput, estimates, samples } = draft;
+            ExportedMeasurement { digest, series, throughput, estimates, samples }
+        };
+        Ok(drafts.into_iter().map(exported).collect())
+    }
+
+    /// Measurements as they were imported.
+    pub(super) async fn drafts(&mut self, ids: &[i64]) -> Result<Vec<MeasurementDraft>> {
+        let failed = self.failed();
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let ids = format!("[{}]", ids.join(","));
+        let rows = rows!(
+            self.link().await?,
+            {
+                id: i64, digest: Vec<u8>, benchmark: String, metric: String, unit: String,
+                direction: String, data: Vec<u8>,
+            },
+            r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
+                      samples.data
+               FROM json_each($1) AS chosen
+               JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
+               JOIN series AS s ON s.id = m.series_id
+               JOIN samples ON samples.measurement_id = m.id ORDER BY m.id"#,
+            ids,
+        )
+        .map_err(failed)?;
         let mut throughput = self.throughput(&ids).await?;
         let mut estimates = self.estimates(&ids).await?;
         rows.into_iter()
             .map(|row| {
                 let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
                     .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
-                Ok(ExportedMeasurement {
+                Ok(MeasurementDraft {
                     digest: self.digest(&row.digest)?,
                     series,
                     throughput: throughput.remove(&row.id).unwrap_or_default(),
@@ -94,19 +116,19 @@ impl Store {
             .collect()
     }
 
-    fn digest(&self, bytes: &[u8]) -> Result<Digest> {
+    pub(super) fn digest(&self, bytes: &[u8]) -> Result<Digest> {
         Digest::from_bytes(bytes).ok_or_else(|| self.corrupt("a digest of another length"))
     }
 
     async fn exported_baselines(&mut self) -> Result<Vec<ExportedBaseline>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { name: String, digest: Vec<u8> },
             "SELECT b.name, m.digest FROM baselines AS b
              JOIN baseline_members AS member ON member.baseline_id = b.id
-             JOIN measurements AS m ON m.id = member.measurement_id ORDER BY b.name, m.id"
+             JOIN measurements AS m ON m.id = member.measurement_id ORDER BY b.name, m.id",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let mut baselines: Vec<ExportedBaseline> = Vec::new();
         for row in rows {
@@ -119,15 +141,15 @@ impl Store {
         Ok(baselines)
     }
 
-    async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
+    pub(super) async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { digest: Vec<u8>, reason: String, author: String, blessed_at: i64 },
             "SELECT m.digest, b.reason, b.author, b.blessed_at FROM blessings AS b
              JOIN measurements AS m ON m.run_id = b.run_id AND m.series_id = b.series_id
-             ORDER BY b.id"
+             ORDER BY b.id",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {

@@ -1,15 +1,24 @@
 //! Storing what was read: all of it or nothing, and everything only once.
 
-use std::collections::{BTreeMap, HashMap};
+mod baselines;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::{Connection, SqliteConnection};
 
-use super::{Store, codec};
+use super::link::{Link, change, one, rows, value};
+use super::merge::list_of;
+use super::{Store, bulk, codec};
 use crate::error::{Error, Result};
-use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+use crate::ingest::{Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
 use crate::stats::summary::Summary;
+
+/// How many measurements are stored at a time, and of how many samples at most: enough that a
+/// distant server is not asked too often, few enough that memory does not matter.
+const CHUNK: usize = 256;
+const CHUNK_SAMPLES: usize = 200_000;
 
 /// Where imported runs go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +55,7 @@ pub struct ImportOutcome {
 
 /// A measurement's place in the database.
 #[derive(Debug, Clone, Copy)]
-struct Stored {
+pub(super) struct Stored {
     series: i64,
     measurement: i64,
 }
@@ -63,10 +72,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<ImportOutcome> {
         let failed = self.failed();
-        // Immediate: taking the write lock later, after reading, cannot wait for its turn.
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        let mut writer = Writer::new(&mut transaction, now).await.map_err(&failed)?;
+        let mut transaction = self.begin().await?;
+        let series = known_series(transaction.link()).await.map_err(&failed)?;
+        let mut writer = Writer::new(transaction.link(), now, series);
         writer.write(batch, destination).await.map_err(|error| match error {
             WriteError::Refused(source) => failed(source),
             WriteError::Unreadable(error) => error,
@@ -92,28 +100,18 @@ impl From<sqlx::Error> for WriteError {
 }
 
 /// One import in progress.
-struct Writer<'t> {
-    connection: &'t mut SqliteConnection,
+pub(super) struct Writer<'t> {
+    link: Link<'t>,
     now: i64,
-    series: HashMap<Series, i64>,
-    outcome: ImportOutcome,
+    pub(super) series: HashMap<Series, i64>,
+    pub(super) outcome: ImportOutcome,
 }
 
 impl<'t> Writer<'t> {
-    async fn new(connection: &'t mut SqliteConnection, now: Timestamp) -> sqlx::Result<Self> {
-        let rows = sqlx::query!("SELECT id, benchmark, metric, unit, direction FROM series")
-            .fetch_all(&mut *connection)
-            .await?;
-        let series = rows
-            .into_iter()
-            .filter_map(|row| {
-                let series =
-                    super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
-                Some((series, row.id))
-            })
-            .collect();
+    /// `series` are those that are known already, as from [`known_series`].
+    pub(super) fn new(link: Link<'t>, now: Timestamp, series: HashMap<Series, i64>) -> Self {
         let now = now.as_millisecond();
-        Ok(Self { connection, now, series, outcome: ImportOutcome::default() })
+        Self { link, now, series, outcome: ImportOutcome::default() }
     }
 
     async fn write(
@@ -170,29 +168,74 @@ impl<'t> Writer<'t> {
         mut places: Option<&mut Vec<Stored>>,
     ) -> Result<(), WriteError> {
         let mut run = None;
-        for measurement in draft.measurements.iter() {
-            let measurement = measurement.map_err(WriteError::Unreadable)?;
-            let series = self.series_id(&measurement.series).await?;
-            let digest = measurement.digest.as_bytes();
-            let known = sqlx::query_scalar!("SELECT id FROM measurements WHERE digest = ?", digest)
-                .fetch_optional(&mut *self.connection)
-                .await?;
-            let id = if let Some(id) = known {
-                self.outcome.known += 1;
-                id
-            } else {
-                self.outcome.added += 1;
-                let run = match run {
-                    Some(run) => run,
-                    None => *run.insert(self.insert_run(draft, set).await?),
-                };
-                self.insert_measurement(run, series, &measurement).await?
-            };
-            if let Some(places) = &mut places {
-                places.push(Stored { series, measurement: id });
+        let mut measurements = draft.measurements.iter().peekable();
+        while measurements.peek().is_some() {
+            let (mut chunk, mut samples) = (Vec::new(), 0);
+            while chunk.len() < CHUNK && samples < CHUNK_SAMPLES {
+                let Some(measurement) = measurements.next() else { break };
+                let measurement = measurement.map_err(WriteError::Unreadable)?;
+                samples += measurement.samples.as_slice().len();
+                chunk.push(measurement);
             }
+            self.add(draft, &mut run, set, &chunk, places.as_deref_mut()).await?;
         }
         Ok(())
+    }
+
+    /// Stores what is new of some measurements of a run.
+    pub(super) async fn add(
+        &mut self,
+        draft: &RunDraft,
+        run: &mut Option<i64>,
+        set: &mut Option<i64>,
+        chunk: &[Cow<'_, MeasurementDraft>],
+        places: Option<&mut Vec<Stored>>,
+    ) -> sqlx::Result<()> {
+        let mut ids = self.known(chunk).await?;
+        let mut series = Vec::with_capacity(chunk.len());
+        for measurement in chunk {
+            series.push(self.series_id(&measurement.series).await?);
+        }
+        let mut met = HashSet::new();
+        let fresh: Vec<(i64, &MeasurementDraft)> = series
+            .iter()
+            .zip(chunk)
+            .map(|(series, measurement)| (*series, measurement.as_ref()))
+            .filter(|(_, one)| !ids.contains_key(&one.digest) && met.insert(one.digest))
+            .collect();
+        self.outcome.added += fresh.len();
+        self.outcome.known += chunk.len() - fresh.len();
+        if !fresh.is_empty() {
+            let run = match *run {
+                Some(run) => run,
+                None => *run.insert(self.insert_run(draft, set).await?),
+            };
+            let stored = self.insert_measurements(run, &fresh).await?;
+            ids.extend(fresh.iter().map(|(_, one)| one.digest).zip(stored));
+        }
+        if let Some(places) = places {
+            places.extend(series.iter().zip(chunk).filter_map(|(&series, one)| {
+                Some(Stored { series, measurement: *ids.get(&one.digest)? })
+            }));
+        }
+        Ok(())
+    }
+
+    /// The numbers of those that are stored already.
+    async fn known(
+        &mut self,
+        chunk: &[Cow<'_, MeasurementDraft>],
+    ) -> sqlx::Result<HashMap<Digest, i64>> {
+        let list = list_of(chunk.iter().map(|one| &one.digest));
+        let known = rows!(
+            self.link.again(),
+            { id: i64, digest: Vec<u8> },
+            r#"SELECT id AS "id!", digest FROM measurements
+               WHERE digest IN (SELECT unhex(value ->> 0) FROM json_each($1))"#,
+            list,
+        )?;
+        let known = known.into_iter();
+        Ok(known.filter_map(|row| Some((Digest::from_bytes(&row.digest)?, row.id))).collect())
     }
 
     async fn insert_run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<i64> {
@@ -210,10 +253,13 @@ impl<'t> Writer<'t> {
         let imported_at = draft.imported_at.map_or(self.now, Timestamp::as_millisecond);
         let source = draft.source.as_ref();
         let (origin, revision) = (draft.origin.as_str(), &draft.revision);
-        let id = sqlx::query_scalar!(
+        let dirty = revision.dirty.map(i64::from);
+        let id = one(value!(
+            self.link.again(),
+            i64,
             "INSERT INTO runs (set_id, fingerprint_id, measured_at, imported_at, role, source,
                                origin, label, commit_sha, branch, dirty)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id AS \"id!\"",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id AS \"id!\"",
             set,
             fingerprint,
             measured_at,
@@ -224,12 +270,25 @@ impl<'t> Writer<'t> {
             draft.label,
             revision.commit,
             revision.branch,
-            revision.dirty,
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
+            dirty,
+        ))?;
         self.outcome.runs.push(RunId(id));
         Ok(id)
+    }
+
+    async fn insert_measurements(
+        &mut self,
+        run: i64,
+        drafts: &[(i64, &MeasurementDraft)],
+    ) -> sqlx::Result<Vec<i64>> {
+        if let Link::Postgres(connection) = &mut self.link {
+            return bulk::insert(connection, run, drafts).await;
+        }
+        let mut ids = Vec::with_capacity(drafts.len());
+        for (series, draft) in drafts {
+            ids.push(self.insert_measurement(run, *series, draft).await?);
+        }
+        Ok(ids)
     }
 
     async fn insert_measurement(
@@ -241,10 +300,12 @@ impl<'t> Writer<'t> {
         let summary = Summary::of(&draft.samples);
         let digest = draft.digest.as_bytes();
         let count = i64::try_from(summary.sample_count).unwrap_or(i64::MAX);
-        let id = sqlx::query_scalar!(
+        let id = one(value!(
+            self.link.again(),
+            i64,
             "INSERT INTO measurements (run_id, series_id, digest, sample_count, median, minimum,
                                        p90, relative_spread, relative_error)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id AS \"id!\"",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id AS \"id!\"",
             run,
             series,
             digest,
@@ -254,243 +315,131 @@ impl<'t> Writer<'t> {
             summary.p90,
             summary.relative_spread,
             summary.relative_error,
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
+        ))?;
         let data = codec::encode(&draft.samples);
-        sqlx::query!("INSERT INTO samples (measurement_id, data) VALUES (?, ?)", id, data)
-            .execute(&mut *self.connection)
-            .await?;
+        change!(
+            self.link.again(),
+            "INSERT INTO samples (measurement_id, data) VALUES ($1, $2)",
+            id,
+            data,
+        )?;
         for throughput in &draft.throughput {
             let kind = throughput.kind.as_str();
             let amount = i64::try_from(throughput.amount).unwrap_or(i64::MAX);
-            sqlx::query!(
-                "INSERT OR IGNORE INTO throughputs (measurement_id, kind, amount) VALUES (?, ?, ?)",
+            change!(
+                self.link.again(),
+                "INSERT INTO throughputs (measurement_id, kind, amount) VALUES ($1, $2, $3)
+                 ON CONFLICT DO NOTHING",
                 id,
                 kind,
                 amount,
-            )
-            .execute(&mut *self.connection)
-            .await?;
+            )?;
         }
         for estimate in &draft.estimates {
             let statistic = estimate.statistic.as_str();
-            sqlx::query!(
-                "INSERT OR IGNORE INTO estimates (measurement_id, statistic, point, low, high, level)
-                 VALUES (?, ?, ?, ?, ?, ?)",
+            change!(
+                self.link.again(),
+                "INSERT INTO estimates (measurement_id, statistic, point, low, high, level)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
                 id,
                 statistic,
                 estimate.point,
                 estimate.low,
                 estimate.high,
                 estimate.level,
-            )
-            .execute(&mut *self.connection)
-            .await?;
+            )?;
         }
         Ok(id)
     }
 
     async fn insert_set(&mut self) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "INSERT INTO run_sets (imported_at) VALUES (?) RETURNING id AS \"id!\"",
-            self.now
-        )
-        .fetch_one(&mut *self.connection)
-        .await
+        one(value!(
+            self.link.again(),
+            i64,
+            "INSERT INTO run_sets (imported_at) VALUES ($1) RETURNING id AS \"id!\"",
+            self.now,
+        ))
     }
 
     async fn latest_set(&mut self) -> sqlx::Result<Option<i64>> {
-        sqlx::query_scalar!("SELECT set_id FROM runs ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1")
-            .fetch_optional(&mut *self.connection)
-            .await
+        value!(
+            self.link.again(),
+            i64,
+            "SELECT set_id FROM runs ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1",
+        )
     }
 
-    async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
+    pub(super) async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
         if let Some(&id) = self.series.get(series) {
             return Ok(id);
         }
         let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
         let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
-        let id = sqlx::query_scalar!(
-            "INSERT INTO series (benchmark, metric, unit, direction) VALUES (?, ?, ?, ?) RETURNING id AS \"id!\"",
+        let made = value!(
+            self.link.again(),
+            i64,
+            "INSERT INTO series (benchmark, metric, unit, direction) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING RETURNING id AS \"id!\"",
             benchmark,
             metric,
             unit,
             direction,
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
+        )?;
+        let id = match made {
+            Some(id) => id,
+            // Somebody else made it since these were read.
+            None => one(value!(
+                self.link.again(),
+                i64,
+                "SELECT id FROM series
+                 WHERE benchmark = $1 AND metric = $2 AND unit = $3 AND direction = $4",
+                benchmark,
+                metric,
+                unit,
+                direction,
+            ))?,
+        };
         self.series.insert(series.clone(), id);
         Ok(id)
     }
 
     async fn fingerprint_id(&mut self, fingerprint: &Fingerprint) -> sqlx::Result<i64> {
-        let Fingerprint { cpu, cores, os, rustc, profile } = fingerprint;
-        sqlx::query!(
-            "INSERT OR IGNORE INTO fingerprints (cpu, cores, os, rustc, profile)
-             VALUES (?, ?, ?, ?, ?)",
+        let Fingerprint { cpu, os, rustc, profile, .. } = fingerprint;
+        let cores = i64::from(fingerprint.cores);
+        change!(
+            self.link.again(),
+            "INSERT INTO fingerprints (cpu, cores, os, rustc, profile)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             cpu,
             cores,
             os,
             rustc,
             profile,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        sqlx::query_scalar!(
+        )?;
+        one(value!(
+            self.link.again(),
+            i64,
             "SELECT id FROM fingerprints
-             WHERE cpu = ? AND cores = ? AND os = ? AND rustc = ? AND profile = ?",
+             WHERE cpu = $1 AND cores = $2 AND os = $3 AND rustc = $4 AND profile = $5",
             cpu,
             cores,
             os,
             rustc,
             profile,
-        )
-        .fetch_one(&mut *self.connection)
-        .await
+        ))
     }
+}
 
-    /// Follows a baseline that another tool keeps: a benchmark's saved result takes the place of
-    /// what the store has, if it is newer. A baseline made here from several runs thus outlives
-    /// the older folder of the same name.
-    async fn mirror(&mut self, name: &BaselineName, stored: &[Stored]) -> sqlx::Result<()> {
-        let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for &Stored { series, measurement } in stored {
-            let newest = sqlx::query_scalar!(
-                r#"SELECT max(runs.measured_at) AS "newest: i64" FROM baseline_members AS member
-                   JOIN measurements ON measurements.id = member.measurement_id
-                   JOIN runs ON runs.id = measurements.run_id
-                   WHERE member.baseline_id = ? AND measurements.series_id = ?"#,
-                baseline,
-                series,
-            )
-            .fetch_one(&mut *self.connection)
-            .await?;
-            // The copy's own files are younger than the result that it copies.
-            let own = sqlx::query_scalar!(
-                "SELECT measured_at FROM runs
-                 JOIN measurements ON measurements.run_id = runs.id WHERE measurements.id = ?",
-                measurement,
-            )
-            .fetch_one(&mut *self.connection)
-            .await?;
-            if newest.is_none_or(|newest| newest < own) {
-                self.leave(baseline, series).await?;
-                self.join(baseline, measurement).await?;
-                taken += 1;
-            }
-        }
-        self.touch(name, baseline, taken).await
-    }
-
-    async fn become_baseline(
-        &mut self,
-        name: &BaselineName,
-        mode: BaselineMode,
-        stored: &[Stored],
-    ) -> sqlx::Result<()> {
-        let baseline = self.baseline_id(name).await?;
-        if mode == BaselineMode::Replace {
-            for member in stored {
-                self.leave(baseline, member.series).await?;
-            }
-        }
-        for member in stored {
-            self.join(baseline, member.measurement).await?;
-        }
-        self.touch(name, baseline, stored.len()).await
-    }
-
-    /// Adds measurements that are known by their digests.
-    async fn extend_baseline(
-        &mut self,
-        name: &BaselineName,
-        members: &[Digest],
-    ) -> sqlx::Result<()> {
-        let baseline = self.baseline_id(name).await?;
-        let mut taken = 0;
-        for digest in members {
-            let digest = digest.as_bytes();
-            let done = sqlx::query!(
-                "INSERT OR IGNORE INTO baseline_members (baseline_id, measurement_id)
-                 SELECT ?, id FROM measurements WHERE digest = ?",
-                baseline,
-                digest,
-            )
-            .execute(&mut *self.connection)
-            .await?;
-            taken += usize::from(done.rows_affected() > 0);
-        }
-        self.touch(name, baseline, taken).await
-    }
-
-    async fn bless(&mut self, blessing: &BlessingDraft) -> sqlx::Result<()> {
-        let digest = blessing.measurement.as_bytes();
-        let blessed_at = blessing.blessed_at.as_millisecond();
-        sqlx::query!(
-            "INSERT OR IGNORE INTO blessings (series_id, run_id, reason, author, blessed_at)
-             SELECT series_id, run_id, ?, ?, ? FROM measurements WHERE digest = ?",
-            blessing.reason,
-            blessing.author,
-            blessed_at,
-            digest,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn baseline_id(&mut self, name: &BaselineName) -> sqlx::Result<i64> {
-        let name = name.as_str();
-        sqlx::query!(
-            "INSERT OR IGNORE INTO baselines (name, updated_at) VALUES (?, ?)",
-            name,
-            self.now,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        sqlx::query_scalar!("SELECT id FROM baselines WHERE name = ?", name)
-            .fetch_one(&mut *self.connection)
-            .await
-    }
-
-    async fn leave(&mut self, baseline: i64, series: i64) -> sqlx::Result<()> {
-        sqlx::query!(
-            "DELETE FROM baseline_members WHERE baseline_id = ? AND measurement_id IN
-             (SELECT id FROM measurements WHERE series_id = ?)",
-            baseline,
-            series,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn join(&mut self, baseline: i64, measurement: i64) -> sqlx::Result<()> {
-        sqlx::query!(
-            "INSERT OR IGNORE INTO baseline_members (baseline_id, measurement_id) VALUES (?, ?)",
-            baseline,
-            measurement,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn touch(
-        &mut self,
-        name: &BaselineName,
-        baseline: i64,
-        taken: usize,
-    ) -> sqlx::Result<()> {
-        if taken > 0 {
-            *self.outcome.baselines.entry(name.clone()).or_default() += taken;
-            sqlx::query!("UPDATE baselines SET updated_at = ? WHERE id = ?", self.now, baseline)
-                .execute(&mut *self.connection)
-                .await?;
-        }
-        Ok(())
-    }
+/// All series that are stored, with their numbers.
+pub(super) async fn known_series(link: Link<'_>) -> sqlx::Result<HashMap<Series, i64>> {
+    let rows = rows!(
+        link,
+        { id: i64, benchmark: String, metric: String, unit: String, direction: String },
+        "SELECT id, benchmark, metric, unit, direction FROM series",
+    )?;
+    let known = rows.into_iter().filter_map(|row| {
+        let series = super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
+        Some((series, row.id))
+    });
+    Ok(known.collect())
 }

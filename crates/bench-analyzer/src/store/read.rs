@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::link::{rows, values};
 use super::{Store, codec};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -37,11 +38,13 @@ impl Store {
         let mut ids = Vec::new();
         for RunId(id) in runs {
             let failed = self.failed();
-            let found =
-                sqlx::query_scalar!(r#"SELECT id AS "id!" FROM measurements WHERE run_id = ?"#, id)
-                    .fetch_all(&mut self.connection)
-                    .await
-                    .map_err(failed)?;
+            let found = values!(
+                self.link().await?,
+                i64,
+                r#"SELECT id AS "id!" FROM measurements WHERE run_id = $1"#,
+                id,
+            )
+            .map_err(failed)?;
             ids.extend(found.iter().map(ToString::to_string));
         }
         self.results_of_members(name, format!("[{}]", ids.join(","))).await
@@ -54,20 +57,24 @@ impl Store {
     ) -> Result<BenchmarkResults> {
         let mut results = BenchmarkResults::new(name);
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                id: i64, run_id: i64, benchmark: String, metric: String, unit: String,
+                direction: String, sample_count: i64, median: f64, minimum: f64, p90: f64,
+                relative_spread: f64, relative_error: f64, data: Vec<u8>,
+            },
             r#"SELECT m.id AS "id!", m.run_id, s.benchmark, s.metric, s.unit, s.direction,
                       m.sample_count, m.median, m.minimum, m.p90, m.relative_spread,
                       m.relative_error, samples.data
-               FROM json_each(?) AS chosen
-               JOIN measurements AS m ON m.id = chosen.value
+               FROM json_each($1) AS chosen
+               JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
                JOIN series AS s ON s.id = m.series_id
                JOIN runs ON runs.id = m.run_id
                JOIN samples ON samples.measurement_id = m.id
                ORDER BY runs.measured_at, runs.id"#,
             members,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(&failed)?;
         let mut runs = BTreeSet::new();
         let mut throughput = self.throughput(&members).await?;
@@ -107,15 +114,21 @@ impl Store {
         without: &[RunId],
     ) -> Result<History> {
         let failed = self.failed();
-        let Fingerprint { cpu, cores, os, rustc, profile } = fingerprint;
-        let rows = sqlx::query!(
+        let Fingerprint { cpu, os, rustc, profile, .. } = fingerprint;
+        let cores = i64::from(fingerprint.cores);
+        let rows = rows!(
+            self.link().await?,
+            {
+                benchmark: String, metric: String, unit: String, direction: String, run_id: i64,
+                median: f64, measured_at: i64,
+            },
             r#"SELECT s.benchmark, s.metric, s.unit, s.direction, m.run_id, m.median,
                       recent.measured_at AS "measured_at!: i64"
                FROM (SELECT runs.id, runs.measured_at FROM runs
                      JOIN fingerprints AS f ON f.id = runs.fingerprint_id
-                     WHERE f.cpu = ? AND f.cores = ? AND f.os = ? AND f.rustc = ?
-                       AND f.profile = ?
-                     ORDER BY runs.measured_at DESC, runs.id DESC LIMIT ?) AS recent
+                     WHERE f.cpu = $1 AND f.cores = $2 AND f.os = $3 AND f.rustc = $4
+                       AND f.profile = $5
+                     ORDER BY runs.measured_at DESC, runs.id DESC LIMIT $6) AS recent
                JOIN measurements AS m ON m.run_id = recent.id
                JOIN series AS s ON s.id = m.series_id
                ORDER BY recent.measured_at, recent.id"#,
@@ -126,8 +139,6 @@ impl Store {
             profile,
             HISTORY_RUNS,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(&failed)?;
         let mut history = History::new();
         for row in rows {
@@ -149,30 +160,33 @@ impl Store {
         let failed = self.failed();
         let ids = match selector {
             Selector::Latest => {
-                sqlx::query_scalar!(
+                values!(
+                    self.link().await?,
+                    i64,
                     r#"SELECT m.id AS "id!" FROM measurements AS m
                        JOIN runs ON runs.id = m.run_id WHERE runs.set_id =
                        (SELECT set_id FROM runs
-                        ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1)"#
+                        ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1)"#,
                 )
-                .fetch_all(&mut self.connection)
-                .await
             }
             Selector::Run(RunId(id)) => {
-                sqlx::query_scalar!(r#"SELECT id AS "id!" FROM measurements WHERE run_id = ?"#, id)
-                    .fetch_all(&mut self.connection)
-                    .await
+                values!(
+                    self.link().await?,
+                    i64,
+                    r#"SELECT id AS "id!" FROM measurements WHERE run_id = $1"#,
+                    id,
+                )
             }
             Selector::Baseline(name) => {
                 let name = name.as_str();
-                sqlx::query_scalar!(
+                values!(
+                    self.link().await?,
+                    i64,
                     r#"SELECT member.measurement_id AS "id!" FROM baseline_members AS member
                        JOIN baselines ON baselines.id = member.baseline_id
-                       WHERE baselines.name = ?"#,
+                       WHERE baselines.name = $1"#,
                     name,
                 )
-                .fetch_all(&mut self.connection)
-                .await
             }
         }
         .map_err(failed)?;
@@ -185,7 +199,7 @@ impl Store {
 
     async fn nothing_selected(&mut self, selector: &Selector) -> Result<Error> {
         Ok(match selector {
-            Selector::Latest => Error::EmptyStore { path: self.path.clone() },
+            Selector::Latest => Error::EmptyStore { location: self.location.clone() },
             Selector::Run(id) => Error::NoRun { id: *id },
             Selector::Baseline(name) => {
                 let known = self.baselines().await?;
@@ -200,13 +214,13 @@ impl Store {
         members: &str,
     ) -> Result<HashMap<i64, Vec<Throughput>>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { measurement_id: i64, kind: String, amount: i64 },
             "SELECT measurement_id, kind, amount FROM throughputs
-             WHERE measurement_id IN (SELECT value FROM json_each(?))",
+             WHERE measurement_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
             members,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let mut throughput: HashMap<i64, Vec<Throughput>> = HashMap::new();
         for row in rows {
@@ -220,13 +234,13 @@ impl Store {
 
     pub(super) async fn estimates(&mut self, members: &str) -> Result<HashMap<i64, Vec<Estimate>>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { measurement_id: i64, statistic: String, point: f64, low: f64, high: f64, level: f64 },
             "SELECT measurement_id, statistic, point, low, high, level FROM estimates
-             WHERE measurement_id IN (SELECT value FROM json_each(?))",
+             WHERE measurement_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
             members,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let mut estimates: HashMap<i64, Vec<Estimate>> = HashMap::new();
         for row in rows {
@@ -246,20 +260,25 @@ impl Store {
         Ok(estimates)
     }
 
-    async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
+    pub(super) async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
         let failed = self.failed();
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let ids = format!("[{}]", ids.join(","));
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                id: i64, measured_at: i64, imported_at: i64, source: String, origin: String,
+                label: Option<String>, commit_sha: Option<String>, branch: Option<String>,
+                dirty: Option<i64>, cpu: String, cores: i64, os: String, rustc: String,
+                profile: String,
+            },
             r#"SELECT runs.id AS "id!", measured_at, imported_at, source, origin, label,
                       commit_sha, branch, dirty, cpu, cores, os, rustc, profile
-               FROM json_each(?) AS chosen JOIN runs ON runs.id = chosen.value
+               FROM json_each($1) AS chosen JOIN runs ON runs.id = CAST(chosen.value AS BIGINT)
                JOIN fingerprints AS f ON f.id = runs.fingerprint_id
                ORDER BY measured_at, runs.id"#,
             ids,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {

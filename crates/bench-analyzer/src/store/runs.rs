@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::link::rows;
 use super::{Store, read};
 use crate::error::Result;
 use crate::model::{Fingerprint, Run, RunId};
@@ -27,24 +28,31 @@ impl Store {
     /// If the database refuses.
     pub async fn runs(&mut self, limit: Option<u32>) -> Result<Vec<RunListing>> {
         let failed = self.failed();
-        let limit = limit.map_or(-1, i64::from);
-        let rows = sqlx::query!(
+        let limit = limit.map_or(i64::MAX, i64::from);
+        let rows = rows!(
+            self.link().await?,
+            {
+                id: i64, set_id: i64, measured_at: i64, imported_at: i64, source: String,
+                origin: String, label: Option<String>, commit_sha: Option<String>,
+                branch: Option<String>, dirty: Option<i64>, cpu: String, cores: i64, os: String,
+                rustc: String, profile: String, benchmarks: i64, baselines: Option<String>,
+            },
             r#"SELECT runs.id AS "id!", set_id, measured_at, imported_at, source, origin, label,
                       commit_sha, branch, dirty, cpu, cores, os, rustc, profile,
                       (SELECT count(DISTINCT series.benchmark) FROM measurements AS m
                        JOIN series ON series.id = m.series_id
                        WHERE m.run_id = runs.id) AS "benchmarks!: i64",
-                      (SELECT group_concat(name, char(10)) FROM
+                      (SELECT string_agg(name, $1) FROM
                        (SELECT DISTINCT b.name FROM baselines AS b
                         JOIN baseline_members AS member ON member.baseline_id = b.id
                         JOIN measurements AS m ON m.id = member.measurement_id
-                        WHERE m.run_id = runs.id ORDER BY b.name)) AS "baselines: String"
+                        WHERE m.run_id = runs.id ORDER BY b.name) AS named)
+                          AS "baselines: String"
                FROM runs JOIN fingerprints AS f ON f.id = runs.fingerprint_id
-               ORDER BY measured_at DESC, runs.id DESC LIMIT ?"#,
+               ORDER BY measured_at DESC, runs.id DESC LIMIT $2"#,
+            "\n",
             limit,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::link::{change, rows};
 use super::{Store, read};
 use crate::error::{Error, Result};
 use crate::model::{Blessing, RunId, Series, Timeline, TimelinePoint};
@@ -19,12 +20,12 @@ impl Store {
         mut wanted: impl FnMut(&Series) -> bool,
     ) -> Result<Vec<Timeline>> {
         let failed = self.failed();
-        let all = sqlx::query!(
+        let all = rows!(
+            self.link().await?,
+            { id: i64, benchmark: String, metric: String, unit: String, direction: String },
             "SELECT id, benchmark, metric, unit, direction FROM series
-             ORDER BY benchmark, metric, unit"
+             ORDER BY benchmark, metric, unit",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(&failed)?;
         let runs = self.run_places().await?;
         let mut timelines = Vec::new();
@@ -34,11 +35,13 @@ impl Store {
             if !wanted(&series) {
                 continue;
             }
-            let values =
-                sqlx::query!("SELECT run_id, median FROM measurements WHERE series_id = ?", row.id)
-                    .fetch_all(&mut self.connection)
-                    .await
-                    .map_err(&failed)?;
+            let values = rows!(
+                self.link().await?,
+                { run_id: i64, median: f64 },
+                "SELECT run_id, median FROM measurements WHERE series_id = $1",
+                row.id,
+            )
+            .map_err(&failed)?;
             let mut values: Vec<(usize, f64)> = values
                 .into_iter()
                 .filter_map(|value| Some((runs.order.get(&value.run_id).copied()?, value.median)))
@@ -51,12 +54,15 @@ impl Store {
 
     async fn run_places(&mut self) -> Result<RunPlaces> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                id: i64, set_id: i64, measured_at: i64, commit_sha: Option<String>,
+                fingerprint_id: i64,
+            },
             "SELECT id, set_id, measured_at, commit_sha, fingerprint_id FROM runs
-             ORDER BY measured_at, id"
+             ORDER BY measured_at, id",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let mut places = RunPlaces::default();
         for row in rows {
@@ -82,12 +88,13 @@ impl Store {
         let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
         let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
         let blessed_at = blessing.blessed_at.as_millisecond();
-        let done = sqlx::query!(
+        let done = change!(
+            self.link().await?,
             "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
-             SELECT m.series_id, m.run_id, ?, ?, ? FROM measurements AS m
+             SELECT m.series_id, m.run_id, $1, $2, $3 FROM measurements AS m
              JOIN series AS s ON s.id = m.series_id
-             WHERE m.run_id = ? AND s.benchmark = ? AND s.metric = ? AND s.unit = ?
-               AND s.direction = ?
+             WHERE m.run_id = $4 AND s.benchmark = $5 AND s.metric = $6 AND s.unit = $7
+               AND s.direction = $8
              ON CONFLICT (series_id, run_id) DO UPDATE SET
                  reason = excluded.reason, author = excluded.author,
                  blessed_at = excluded.blessed_at",
@@ -100,10 +107,8 @@ impl Store {
             unit,
             direction,
         )
-        .execute(&mut self.connection)
-        .await
         .map_err(failed)?;
-        if done.rows_affected() == 0 { Err(Error::NoRun { id: blessing.run }) } else { Ok(()) }
+        if done == 0 { Err(Error::NoRun { id: blessing.run }) } else { Ok(()) }
     }
 
     /// All blessings, oldest first.
@@ -112,14 +117,17 @@ impl Store {
     /// If the database refuses.
     pub async fn blessings(&mut self) -> Result<Vec<Blessing>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                benchmark: String, metric: String, unit: String, direction: String, run_id: i64,
+                measured_at: i64, reason: String, author: String, blessed_at: i64,
+            },
             "SELECT s.benchmark, s.metric, s.unit, s.direction, b.run_id, runs.measured_at,
                     b.reason, b.author, b.blessed_at
              FROM blessings AS b JOIN series AS s ON s.id = b.series_id
-             JOIN runs ON runs.id = b.run_id ORDER BY b.id"
+             JOIN runs ON runs.id = b.run_id ORDER BY b.id",
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {

@@ -27,19 +27,18 @@ fn json_carries_everything_to_another_store() {
     workspace.run(&["--db", "other.db", "import", "all.json"], 0);
     let back = workspace.run(&["--db", "other.db", "export"], 0).stdout;
     assert!(back == exported, "what was exported again differs");
-    let report = |db: &str| {
-        let arguments =
-            ["--db", db, "report", "--baseline", "main", "--no-import", "--format", "json"];
-        workspace.run(&arguments, 0).stdout
+    let report = |db: &[&str]| {
+        let arguments = ["report", "--baseline", "main", "--no-import", "--format", "json"];
+        workspace.run(&[db, &arguments].concat(), 0).stdout
     };
-    let verdicts = |db: &str| {
+    let verdicts = |db: &[&str]| {
         let report: serde_json::Value = serde_json::from_str(&report(db)).unwrap();
         // Runs have other numbers in another store.
         let all = report["comparisons"].as_array().unwrap().iter();
         all.map(|one| format!("{} {} {}", one["verdict"], one["interval"], one["p_value"]))
             .collect::<Vec<_>>()
     };
-    assert_eq!(verdicts("other.db"), verdicts(".bench/history.db"));
+    assert_eq!(verdicts(&["--db", "other.db"]), verdicts(&[]));
     let again = workspace.run(&["--db", "other.db", "import", "all.json"], 0);
     assert!(again.stderr.contains("nothing new"), "{}", again.stderr);
 }
@@ -84,6 +83,7 @@ fn imports_killed_at_any_moment_lose_and_double_nothing() {
             .arg("import")
             .current_dir(workspace.path())
             .env_remove("BENCH_ANALYZER_DB")
+            .envs(workspace.store_variable())
             .env_remove("CRITERION_HOME")
             .env_remove("CARGO_TARGET_DIR")
             .stderr(Stdio::null())

@@ -139,6 +139,7 @@ fn two_processes_at_once_both_succeed_and_double_nothing() {
             .arg("import")
             .current_dir(workspace.path())
             .env_remove("BENCH_ANALYZER_DB")
+            .envs(workspace.store_variable())
             .env_remove("CRITERION_HOME")
             .env_remove("CARGO_TARGET_DIR")
             .stderr(std::process::Stdio::piped())

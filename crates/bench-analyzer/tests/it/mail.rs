@@ -152,7 +152,7 @@ async fn mail_is_tried_again_unless_the_server_will_never_take_it() {
     ]);
     let channels = [mailbox.channel(LOGIN)];
     let workspace = Workspace::new();
-    let mut store = Store::open(&workspace.database()).await.unwrap();
+    let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
     let mut errors = Vec::new();

@@ -15,15 +15,20 @@ mod importing;
 mod limits;
 #[cfg(feature = "smtp")]
 mod mail;
+mod merging;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
 mod redaction;
 mod report_formats;
 mod reporting;
 mod scale;
+#[cfg(unix)]
+mod server;
 mod serving;
 mod settings;
 mod simulated;
 mod step_alerts;
+#[cfg(unix)]
+mod team;
 mod watching;
 mod workspace;

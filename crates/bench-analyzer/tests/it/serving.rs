@@ -21,6 +21,7 @@ impl Served {
             .args(arguments)
             .current_dir(workspace.path())
             .env_remove("BENCH_ANALYZER_DB")
+            .envs(workspace.store_variable())
             .env("GIT_CEILING_DIRECTORIES", workspace.path().parent().unwrap())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

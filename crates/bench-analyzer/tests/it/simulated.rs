@@ -158,7 +158,7 @@ impl Project {
     pub(crate) async fn start(&self, end: Timestamp) -> ContinuousBenchmark {
         let folder = self.workspace.path();
         let config = BenchmarkConfig::parse(&self.suites, folder, |_| None).unwrap();
-        let store = Store::open(&self.workspace.database()).await.unwrap();
+        let store = Store::open(&self.workspace.location()).await.unwrap();
         let stop = Stop::new();
         let clock = self.clock.clone();
         let parts = Parts {
@@ -196,7 +196,7 @@ impl Project {
 
     pub(crate) fn jobs(&self) -> Vec<Job> {
         runtime().block_on(async {
-            let mut store = Store::open(&self.workspace.database()).await.unwrap();
+            let mut store = Store::open(&self.workspace.location()).await.unwrap();
             let mut jobs = store.jobs(10_000).await.unwrap();
             jobs.reverse();
             jobs

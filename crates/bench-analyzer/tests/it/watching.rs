@@ -52,6 +52,7 @@ fn spawn(workspace: &Workspace, arguments: &[&str]) -> Child {
         .args(arguments)
         .current_dir(workspace.path())
         .env_remove("BENCH_ANALYZER_DB")
+        .envs(workspace.store_variable())
         .env("BENCH_ANALYZER_LOCK", workspace.path().join("lock"))
         .env("GIT_CEILING_DIRECTORIES", workspace.path().parent().unwrap())
         .stdout(Stdio::null())

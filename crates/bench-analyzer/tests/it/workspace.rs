@@ -4,16 +4,24 @@ use std::process::Output;
 use std::time::{Duration, SystemTime};
 
 use assert_cmd::Command;
+use bench_analyzer::store::Location;
 use camino::{Utf8Path, Utf8PathBuf};
+
+/// Names the server that all histories are to be on; without it, they are files.
+pub(crate) const SERVER: &str = "BENCH_ANALYZER_TEST_SERVER";
 
 /// A project folder that goes away after the test.
 pub(crate) struct Workspace {
     dir: tempfile::TempDir,
+    /// The address of its history, if that is on a server.
+    store: Option<String>,
 }
 
 impl Workspace {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let server = std::env::var(SERVER).ok();
+        let store = server.map(|address| crate::server::new_store(&address));
+        Self { dir: tempfile::tempdir().unwrap(), store }
     }
 
     pub(crate) fn path(&self) -> &Utf8Path {
@@ -24,6 +32,18 @@ impl Workspace {
         self.path().join(".bench/history.db")
     }
 
+    pub(crate) fn location(&self) -> Location {
+        match &self.store {
+            Some(address) => address.parse().unwrap(),
+            None => self.database().into(),
+        }
+    }
+
+    /// What makes the program use the history of this folder.
+    pub(crate) fn store_variable(&self) -> Option<(&str, &str)> {
+        self.store.as_deref().map(|address| ("BENCH_ANALYZER_DB", address))
+    }
+
     /// The program, in this folder and without the environment's say.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("bench-analyzer").unwrap();
@@ -31,9 +51,23 @@ impl Workspace {
         for variable in ["BENCH_ANALYZER_DB", "CRITERION_HOME", "CARGO_TARGET_DIR"] {
             command.env_remove(variable);
         }
+        command.envs(self.store_variable());
         // A repository around the temporary folder is not the project's.
         command.env("GIT_CEILING_DIRECTORIES", self.path().parent().unwrap());
         command.env("NO_COLOR", "1");
+        command
+    }
+
+    /// The same as a process that goes on by itself.
+    pub(crate) fn process(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bench-analyzer"));
+        command.current_dir(self.path()).args(arguments);
+        for variable in ["BENCH_ANALYZER_DB", "CRITERION_HOME", "CARGO_TARGET_DIR"] {
+            command.env_remove(variable);
+        }
+        command.envs(self.store_variable());
+        command.env("GIT_CEILING_DIRECTORIES", self.path().parent().unwrap());
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
         command
     }
 

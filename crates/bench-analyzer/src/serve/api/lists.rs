@@ -76,7 +76,7 @@ impl Api {
             return Err(Refusal::Said(400, "name a job and a run by number".to_owned()));
         };
         let JobId(job) = JobId(job.into());
-        let folder = self.options.database.with_file_name("continuous").join(format!("job-{job}"));
+        let folder = self.options.folder.join("continuous").join(format!("job-{job}"));
         let read = || {
             let mut file = std::fs::File::open(folder.join(format!("run-{run}.log")))?;
             let length = file.metadata()?.len();

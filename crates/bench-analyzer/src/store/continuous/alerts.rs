@@ -1,13 +1,13 @@
 //! What somebody was told about, and the end of a job that changes it.
 
 use jiff::Timestamp;
-use sqlx::Connection;
 
 use super::steps::note_step;
 use crate::continuous::alert::{OpenAlert, Subject, Transition, TransitionKind};
 use crate::continuous::job::{JobId, JobState};
 use crate::error::Result;
 use crate::store::Store;
+use crate::store::link::{change, rows};
 
 /// Everything that the end of a job changes, at once.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,14 +39,16 @@ impl Store {
     /// If the database refuses.
     pub async fn open_alerts(&mut self, suite: Option<&str>) -> Result<Vec<OpenAlert>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                suite: String, benchmark: String, metric: String, opened_job: i64, opened_at: i64,
+                factor: f64, factor_low: f64, factor_high: f64,
+            },
             "SELECT suite, benchmark, metric, opened_job, opened_at, factor, factor_low, factor_high
-             FROM alerts WHERE resolved_at IS NULL AND (? IS NULL OR suite = ?) ORDER BY id",
-            suite,
+             FROM alerts WHERE resolved_at IS NULL AND ($1 IS NULL OR suite = $1) ORDER BY id",
             suite,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {
@@ -71,11 +73,11 @@ impl Store {
     pub async fn end_job(&mut self, end: &JobEnd) -> Result<()> {
         let failed = self.failed();
         let (state, at) = (end.state.as_str(), end.at.as_millisecond());
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        let ended = sqlx::query!(
-            "UPDATE jobs SET state = ?, finished_at = ?, failure = ?, summary = ?, report = ?
-             WHERE id = ? AND state = 'running'",
+        let mut transaction = self.begin().await?;
+        let ended = change!(
+            transaction.link(),
+            "UPDATE jobs SET state = $1, finished_at = $2, failure = $3, summary = $4, report = $5
+             WHERE id = $6 AND state = 'running'",
             state,
             at,
             end.failure,
@@ -83,27 +85,26 @@ impl Store {
             end.report,
             end.job.0,
         )
-        .execute(&mut *transaction)
-        .await
         .map_err(&failed)?;
-        if ended.rows_affected() == 0 {
+        if ended == 0 {
             // Somebody ended it already, with the same results.
             return Ok(());
         }
         for transition in &end.transitions {
             if let Subject::Step { name, metric, run } = &transition.subject {
                 let step = (name.as_str(), metric.as_str(), *run);
-                note_step(&mut transaction, end, step, transition).await.map_err(&failed)?;
+                note_step(transaction.link(), end, step, transition).await.map_err(&failed)?;
                 continue;
             }
             let (benchmark, metric) = transition.subject.columns();
             let (factor, low, high) = (transition.factor, transition.low, transition.high);
             match &transition.kind {
                 TransitionKind::Opened | TransitionKind::Worsened => {
-                    sqlx::query!(
+                    change!(
+                        transaction.link(),
                         "INSERT INTO alerts (suite, benchmark, metric, opened_job, opened_at,
                                              factor, factor_low, factor_high, told_at)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5)
                          ON CONFLICT (suite, benchmark, metric) WHERE resolved_at IS NULL
                          DO UPDATE SET factor = excluded.factor, factor_low = excluded.factor_low,
                                        factor_high = excluded.factor_high,
@@ -116,38 +117,33 @@ impl Store {
                         factor,
                         low,
                         high,
-                        at,
                     )
-                    .execute(&mut *transaction)
-                    .await
                     .map_err(&failed)?;
                 }
                 TransitionKind::Resolved(why) => {
-                    sqlx::query!(
-                        "UPDATE alerts SET resolved_at = ?, resolution = ?
-                         WHERE suite = ? AND benchmark = ? AND metric = ? AND resolved_at IS NULL",
+                    change!(
+                        transaction.link(),
+                        "UPDATE alerts SET resolved_at = $1, resolution = $2
+                         WHERE suite = $3 AND benchmark = $4 AND metric = $5 AND resolved_at IS NULL",
                         at,
                         why,
                         end.suite,
                         benchmark,
                         metric,
                     )
-                    .execute(&mut *transaction)
-                    .await
                     .map_err(&failed)?;
                 }
             }
         }
         for (channel, notice) in &end.notices {
-            sqlx::query!(
-                "INSERT INTO outbox (channel, notice, queued_at, next_at) VALUES (?, ?, ?, ?)",
+            change!(
+                transaction.link(),
+                "INSERT INTO outbox (channel, notice, queued_at, next_at) VALUES ($1, $2, $3, $4)",
                 channel,
                 notice,
                 at,
                 at,
             )
-            .execute(&mut *transaction)
-            .await
             .map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)

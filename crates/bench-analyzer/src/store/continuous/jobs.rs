@@ -1,12 +1,12 @@
 //! Schedules and the jobs that follow from them.
 
 use jiff::Timestamp;
-use sqlx::{Connection, SqliteConnection};
 
 use crate::continuous::job::{Cause, Job, JobDraft, JobId, JobRun, JobState};
 use crate::error::Result;
 use crate::model::RunId;
 use crate::store::Store;
+use crate::store::link::{Link, change, one, record, row, rows, value, values};
 
 /// How far a schedule has been followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +23,13 @@ impl Store {
         schedule: &str,
     ) -> Result<Option<Followed>> {
         let failed = self.failed();
-        let row = sqlx::query!(
-            "SELECT followed_to, commit_sha FROM schedules WHERE suite = ? AND schedule = ?",
+        let row = row!(
+            self.link().await?,
+            { followed_to: i64, commit_sha: Option<String> },
+            "SELECT followed_to, commit_sha FROM schedules WHERE suite = $1 AND schedule = $2",
             suite,
             schedule,
         )
-        .fetch_optional(&mut self.connection)
-        .await
         .map_err(failed)?;
         row.map(|row| Ok(Followed { to: self.timestamp(row.followed_to)?, commit: row.commit_sha }))
             .transpose()
@@ -46,10 +46,10 @@ impl Store {
     ) -> Result<()> {
         let failed = self.failed();
         let to = followed.to.as_millisecond();
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        let moved = sqlx::query!(
-            "INSERT INTO schedules (suite, schedule, followed_to, commit_sha) VALUES (?, ?, ?, ?)
+        let mut transaction = self.begin().await?;
+        let moved = change!(
+            transaction.link(),
+            "INSERT INTO schedules (suite, schedule, followed_to, commit_sha) VALUES ($1, $2, $3, $4)
              ON CONFLICT (suite, schedule) DO UPDATE SET
                  followed_to = excluded.followed_to, commit_sha = excluded.commit_sha
              WHERE excluded.followed_to > schedules.followed_to",
@@ -58,11 +58,9 @@ impl Store {
             to,
             followed.commit,
         )
-        .execute(&mut *transaction)
-        .await
         .map_err(&failed)?;
-        if let Some(job) = job.filter(|_| moved.rows_affected() > 0) {
-            insert_job(&mut transaction, job).await.map_err(&failed)?;
+        if let Some(job) = job.filter(|_| moved > 0) {
+            insert_job(transaction.link(), job).await.map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
     }
@@ -73,20 +71,19 @@ impl Store {
     /// If the database refuses.
     pub async fn plan_job(&mut self, draft: &JobDraft) -> Result<JobId> {
         let failed = self.failed();
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        let inserted = insert_job(&mut transaction, draft).await.map_err(&failed)?;
+        let mut transaction = self.begin().await?;
+        let inserted = insert_job(transaction.link(), draft).await.map_err(&failed)?;
         let id = match inserted {
             Some(id) => id,
-            None => sqlx::query_scalar!(
+            None => one(value!(
+                transaction.link(),
+                i64,
                 r#"SELECT id AS "id!" FROM jobs
-                   WHERE suite = ? AND commit_sha IS ? AND (state = 'pending' OR ? IS NOT NULL)"#,
+                   WHERE suite = $1 AND commit_sha IS NOT DISTINCT FROM $2
+                     AND (state = 'pending' OR $2 IS NOT NULL)"#,
                 draft.suite,
                 draft.commit,
-                draft.commit,
-            )
-            .fetch_one(&mut *transaction)
-            .await
+            ))
             .map_err(&failed)?,
         };
         transaction.commit().await.map_err(failed)?;
@@ -99,16 +96,16 @@ impl Store {
     /// If the database refuses.
     pub async fn jobs(&mut self, limit: u32) -> Result<Vec<Job>> {
         let failed = self.failed();
-        let rows = sqlx::query_as!(
+        let limit = i64::from(limit);
+        let rows = rows!(
+            self.link().await?,
             JobRow,
             r#"SELECT id AS "id!", suite, cause, due_at, commit_sha, state, runs_wanted,
                       (SELECT count(*) FROM job_runs WHERE job_id = jobs.id) AS "runs_done!: i64",
                       started_at, finished_at, failure, summary, report
-               FROM jobs ORDER BY id DESC LIMIT ?"#,
+               FROM jobs ORDER BY id DESC LIMIT $1"#,
             limit,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter().map(|row| self.job_of(row)).collect()
     }
@@ -119,16 +116,15 @@ impl Store {
     /// If the database refuses.
     pub async fn job(&mut self, id: JobId) -> Result<Option<Job>> {
         let failed = self.failed();
-        let row = sqlx::query_as!(
+        let row = row!(
+            self.link().await?,
             JobRow,
             r#"SELECT id AS "id!", suite, cause, due_at, commit_sha, state, runs_wanted,
                       (SELECT count(*) FROM job_runs WHERE job_id = jobs.id) AS "runs_done!: i64",
                       started_at, finished_at, failure, summary, report
-               FROM jobs WHERE id = ?"#,
+               FROM jobs WHERE id = $1"#,
             id.0,
         )
-        .fetch_optional(&mut self.connection)
-        .await
         .map_err(failed)?;
         row.map(|row| self.job_of(row)).transpose()
     }
@@ -140,17 +136,16 @@ impl Store {
     /// If the database refuses.
     pub async fn unfinished_jobs(&mut self, host: &str) -> Result<Vec<Job>> {
         let failed = self.failed();
-        let rows = sqlx::query_as!(
+        let rows = rows!(
+            self.link().await?,
             JobRow,
             r#"SELECT id AS "id!", suite, cause, due_at, commit_sha, state, runs_wanted,
                       (SELECT count(*) FROM job_runs WHERE job_id = jobs.id) AS "runs_done!: i64",
                       started_at, finished_at, failure, summary, report
-               FROM jobs WHERE state = 'pending' OR (state = 'running' AND host = ?)
+               FROM jobs WHERE state = 'pending' OR (state = 'running' AND host = $1)
                ORDER BY state = 'running' DESC, due_at, id"#,
             host,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter().map(|row| self.job_of(row)).collect()
     }
@@ -169,41 +164,36 @@ impl Store {
     ) -> Result<Option<Vec<JobRun>>> {
         let failed = self.failed();
         let now = now.as_millisecond();
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        sqlx::query!(
-            "DELETE FROM job_runs WHERE job_id = ? AND EXISTS
-             (SELECT 1 FROM jobs WHERE id = ? AND revision IS NOT ?)",
-            id.0,
+        let mut transaction = self.begin().await?;
+        change!(
+            transaction.link(),
+            "DELETE FROM job_runs WHERE job_id = $1 AND EXISTS
+             (SELECT 1 FROM jobs WHERE id = $1 AND revision IS DISTINCT FROM $2)",
             id.0,
             revision,
         )
-        .execute(&mut *transaction)
-        .await
         .map_err(&failed)?;
-        let mine = sqlx::query!(
-            "UPDATE jobs SET state = 'running', host = ?, revision = ?,
-                    started_at = coalesce(started_at, ?)
-             WHERE id = ? AND (state = 'pending' OR (state = 'running' AND host = ?))",
+        let mine = change!(
+            transaction.link(),
+            "UPDATE jobs SET state = 'running', host = $1, revision = $2,
+                    started_at = coalesce(started_at, $3)
+             WHERE id = $4 AND (state = 'pending' OR (state = 'running' AND host = $1))",
             host,
             revision,
             now,
             id.0,
-            host,
         )
-        .execute(&mut *transaction)
-        .await
         .map_err(&failed)?;
-        if mine.rows_affected() == 0 {
+        if mine == 0 {
             // Dropping the transaction undoes the deletion.
             return Ok(None);
         }
-        let rows = sqlx::query!(
-            "SELECT number, started_at, finished_at FROM job_runs WHERE job_id = ? ORDER BY number",
+        let rows = rows!(
+            transaction.link(),
+            { number: i64, started_at: i64, finished_at: i64 },
+            "SELECT number, started_at, finished_at FROM job_runs WHERE job_id = $1 ORDER BY number",
             id.0,
         )
-        .fetch_all(&mut *transaction)
-        .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
         rows.into_iter()
@@ -224,18 +214,20 @@ impl Store {
     /// If the database refuses.
     pub async fn note_job_run(&mut self, id: JobId, run: &JobRun) -> Result<()> {
         let failed = self.failed();
+        let number = i64::from(run.number);
         let (started_at, finished_at) =
             (run.started_at.as_millisecond(), run.finished_at.as_millisecond());
-        sqlx::query!(
-            "INSERT OR REPLACE INTO job_runs (job_id, number, started_at, finished_at)
-             VALUES (?, ?, ?, ?)",
+        change!(
+            self.link().await?,
+            "INSERT INTO job_runs (job_id, number, started_at, finished_at)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (job_id, number) DO UPDATE SET
+                 started_at = excluded.started_at, finished_at = excluded.finished_at",
             id.0,
-            run.number,
+            number,
             started_at,
             finished_at,
         )
-        .execute(&mut self.connection)
-        .await
         .map_err(failed)?;
         Ok(())
     }
@@ -246,15 +238,15 @@ impl Store {
     /// If the database refuses.
     pub async fn usual_run_time(&mut self, suite: &str) -> Result<Option<std::time::Duration>> {
         let failed = self.failed();
-        let mean = sqlx::query_scalar!(
-            r#"SELECT avg(finished_at - started_at) AS "mean: f64" FROM
+        let mean = one(value!(
+            self.link().await?,
+            Option<f64>,
+            r#"SELECT avg(CAST(finished_at - started_at AS DOUBLE PRECISION)) AS "mean: f64" FROM
                (SELECT r.started_at, r.finished_at FROM job_runs AS r
-                JOIN jobs ON jobs.id = r.job_id WHERE jobs.suite = ?
-                ORDER BY r.started_at DESC LIMIT 10)"#,
+                JOIN jobs ON jobs.id = r.job_id WHERE jobs.suite = $1
+                ORDER BY r.started_at DESC LIMIT 10) AS recent"#,
             suite,
-        )
-        .fetch_one(&mut self.connection)
-        .await
+        ))
         .map_err(failed)?;
         Ok(mean.and_then(|mean| std::time::Duration::try_from_secs_f64(mean / 1000.0).ok()))
     }
@@ -266,14 +258,14 @@ impl Store {
     pub async fn runs_from(&mut self, folder: &str) -> Result<Vec<RunId>> {
         let failed = self.failed();
         let (from, to) = (format!("{folder}/"), format!("{folder}0"));
-        let ids = sqlx::query_scalar!(
-            r#"SELECT id AS "id!" FROM runs WHERE origin >= ? AND origin < ?
+        let ids = values!(
+            self.link().await?,
+            i64,
+            r#"SELECT id AS "id!" FROM runs WHERE origin >= $1 AND origin < $2
                ORDER BY measured_at, id"#,
             from,
             to,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         Ok(ids.into_iter().map(RunId).collect())
     }
@@ -300,37 +292,38 @@ impl Store {
     }
 }
 
-struct JobRow {
-    id: i64,
-    suite: String,
-    cause: String,
-    due_at: i64,
-    commit_sha: Option<String>,
-    state: String,
-    runs_wanted: i64,
-    runs_done: i64,
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-    failure: Option<String>,
-    summary: Option<String>,
-    report: Option<String>,
-}
+record!(
+    struct JobRow {
+        id: i64,
+        suite: String,
+        cause: String,
+        due_at: i64,
+        commit_sha: Option<String>,
+        state: String,
+        runs_wanted: i64,
+        runs_done: i64,
+        started_at: Option<i64>,
+        finished_at: Option<i64>,
+        failure: Option<String>,
+        summary: Option<String>,
+        report: Option<String>,
+    }
+);
 
 /// Nothing comes back where the same job is there already.
-async fn insert_job(
-    connection: &mut SqliteConnection,
-    draft: &JobDraft,
-) -> sqlx::Result<Option<i64>> {
+async fn insert_job(link: Link<'_>, draft: &JobDraft) -> sqlx::Result<Option<i64>> {
+    let runs_wanted = i64::from(draft.runs_wanted);
     let (cause, due_at) = (draft.cause.as_str(), draft.due_at.as_millisecond());
-    sqlx::query_scalar!(
-        r#"INSERT OR IGNORE INTO jobs (suite, cause, due_at, commit_sha, state, runs_wanted)
-           VALUES (?, ?, ?, ?, 'pending', ?) RETURNING id AS "id!""#,
+    value!(
+        link,
+        i64,
+        r#"INSERT INTO jobs (suite, cause, due_at, commit_sha, state, runs_wanted)
+           VALUES ($1, $2, $3, $4, 'pending', $5)
+           ON CONFLICT DO NOTHING RETURNING id AS "id!""#,
         draft.suite,
         cause,
         due_at,
         draft.commit,
-        draft.runs_wanted,
+        runs_wanted,
     )
-    .fetch_optional(connection)
-    .await
 }

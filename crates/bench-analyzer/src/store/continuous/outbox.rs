@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::continuous::outbox::{Letter, LetterFate};
 use crate::error::Result;
 use crate::store::Store;
+use crate::store::link::{change, one, rows, value};
 
 impl Store {
     /// The letters that are to be tried now, oldest first.
@@ -14,13 +15,13 @@ impl Store {
     pub async fn due_letters(&mut self, now: Timestamp) -> Result<Vec<Letter>> {
         let failed = self.failed();
         let now = now.as_millisecond();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            { id: i64, channel: String, notice: String, queued_at: i64, attempts: i64 },
             "SELECT id, channel, notice, queued_at, attempts FROM outbox
-             WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_at <= ? ORDER BY id",
+             WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_at <= $1 ORDER BY id",
             now,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {
@@ -41,12 +42,12 @@ impl Store {
     /// If the database refuses.
     pub async fn next_letter_at(&mut self) -> Result<Option<Timestamp>> {
         let failed = self.failed();
-        let next = sqlx::query_scalar!(
+        let next = one(value!(
+            self.link().await?,
+            Option<i64>,
             r#"SELECT min(next_at) AS "next: i64" FROM outbox
-               WHERE delivered_at IS NULL AND given_up_at IS NULL"#
-        )
-        .fetch_one(&mut self.connection)
-        .await
+               WHERE delivered_at IS NULL AND given_up_at IS NULL"#,
+        ))
         .map_err(failed)?;
         next.map(|next| self.timestamp(next)).transpose()
     }
@@ -65,17 +66,16 @@ impl Store {
             }
             LetterFate::GivenUp { error } => (None, Some(now), now, Some(error.as_str())),
         };
-        sqlx::query!(
-            "UPDATE outbox SET attempts = attempts + 1, delivered_at = ?, given_up_at = ?,
-                    next_at = ?, last_error = ? WHERE id = ?",
+        change!(
+            self.link().await?,
+            "UPDATE outbox SET attempts = attempts + 1, delivered_at = $1, given_up_at = $2,
+                    next_at = $3, last_error = $4 WHERE id = $5",
             delivered,
             given_up,
             next,
             error,
             id,
         )
-        .execute(&mut self.connection)
-        .await
         .map_err(failed)?;
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! Steps of histories that somebody was told about.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use super::JobEnd;
 use crate::continuous::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
@@ -9,6 +8,7 @@ use crate::continuous::job::JobId;
 use crate::error::Result;
 use crate::model::RunId;
 use crate::store::Store;
+use crate::store::link::{Link, change, row, rows};
 
 impl Store {
     /// The steps that were told about a suite, or about all suites, oldest first, whether they are
@@ -18,15 +18,17 @@ impl Store {
     /// If the database refuses.
     pub async fn told_steps(&mut self, suite: Option<&str>) -> Result<Vec<ToldStep>> {
         let failed = self.failed();
-        let rows = sqlx::query!(
+        let rows = rows!(
+            self.link().await?,
+            {
+                suite: String, benchmark: String, metric: String, run_id: i64, opened_job: i64,
+                opened_at: i64, level: f64, factor: f64, resolved_at: Option<i64>,
+            },
             "SELECT suite, benchmark, metric, run_id, opened_job, opened_at, level, factor,
                     resolved_at
-             FROM step_alerts WHERE ? IS NULL OR suite = ? ORDER BY id",
-            suite,
+             FROM step_alerts WHERE $1 IS NULL OR suite = $1 ORDER BY id",
             suite,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {
@@ -51,21 +53,22 @@ impl Store {
     /// If the database refuses.
     pub async fn known_steps(&mut self, suite: &str) -> Result<KnownSteps> {
         let failed = self.failed();
-        let since = sqlx::query_scalar!(
-            r#"SELECT min(started_at) AS "since: i64" FROM jobs WHERE suite = ?"#,
+        let since = row!(
+            self.link().await?,
+            { since: Option<i64> },
+            r#"SELECT min(started_at) AS "since: i64" FROM jobs WHERE suite = $1"#,
             suite,
         )
-        .fetch_one(&mut self.connection)
-        .await
         .map_err(&failed)?;
-        let rows = sqlx::query!(
+        let since = since.and_then(|row| row.since);
+        let rows = rows!(
+            self.link().await?,
+            { benchmark: String, metric: String, told_at: i64 },
             r#"SELECT benchmark AS "benchmark!", metric AS "metric!",
                       max(coalesce(told_at, opened_at)) AS "told_at!: i64"
-               FROM alerts WHERE suite = ? AND benchmark <> '' GROUP BY benchmark, metric"#,
+               FROM alerts WHERE suite = $1 AND benchmark <> '' GROUP BY benchmark, metric"#,
             suite,
         )
-        .fetch_all(&mut self.connection)
-        .await
         .map_err(failed)?;
         let compared = rows
             .into_iter()
@@ -84,7 +87,7 @@ impl Store {
 
 /// Notes that a step was told, or that it is over.
 pub(super) async fn note_step(
-    connection: &mut SqliteConnection,
+    link: Link<'_>,
     end: &JobEnd,
     (name, metric, run): (&str, &str, RunId),
     transition: &Transition,
@@ -93,10 +96,11 @@ pub(super) async fn note_step(
     match &transition.kind {
         TransitionKind::Opened | TransitionKind::Worsened => {
             let level = transition.step.as_ref().map_or(0.0, |step| step.before);
-            sqlx::query!(
+            change!(
+                link,
                 "INSERT INTO step_alerts (suite, benchmark, metric, run_id, opened_job, opened_at,
                                           level, factor)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                  ON CONFLICT (suite, benchmark, metric, run_id) DO NOTHING",
                 end.suite,
                 name,
@@ -106,14 +110,13 @@ pub(super) async fn note_step(
                 at,
                 level,
                 transition.factor,
-            )
-            .execute(connection)
-            .await?;
+            )?;
         }
         TransitionKind::Resolved(why) => {
-            sqlx::query!(
-                "UPDATE step_alerts SET resolved_at = ?, resolution = ?
-                 WHERE suite = ? AND benchmark = ? AND metric = ? AND run_id = ?
+            change!(
+                link,
+                "UPDATE step_alerts SET resolved_at = $1, resolution = $2
+                 WHERE suite = $3 AND benchmark = $4 AND metric = $5 AND run_id = $6
                    AND resolved_at IS NULL",
                 at,
                 why,
@@ -121,9 +124,7 @@ pub(super) async fn note_step(
                 name,
                 metric,
                 run.0,
-            )
-            .execute(connection)
-            .await?;
+            )?;
         }
     }
     Ok(())
