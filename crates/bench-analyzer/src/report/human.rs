@@ -120,15 +120,15 @@ impl TerminalReporter {
             }
             table.push(comparison_row(one, report, scale, style(one.verdict)));
         }
-        if !table.is_empty() {
+        if !table.is_empty() && !table.is_too_narrow() {
             let (low, high) = scale.ends();
             let (low, high) = (format_change(low), format_change(high));
-            writeln!(
-                output,
-                "{DIM}bars: from {low} to {high}, ● the change, ├─┤ its {:.0}% interval, \
-                 · too small to matter{DIM:#}",
+            let legend = format!(
+                "bars: from {low} to {high}, ● the change, ├─┤ its {:.0}% interval, · too small to \
+                 matter",
                 report.settings.level * 100.0
-            )?;
+            );
+            self.wrapped(&legend, "", DIM, output)?;
         }
         table.write(output)?;
         self.absent(report, output)
@@ -172,7 +172,7 @@ fn comparison_row(
             format_change(interval.high - 1.0)
         ))
         .styled(DIM),
-        Cell::left(scale.bar(comparison, threshold)).styled(style),
+        Cell::left(scale.bar(comparison, threshold)).styled(style).dispensable(),
         Cell::left(remark(comparison)),
     ]
 }

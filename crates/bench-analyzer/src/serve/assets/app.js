@@ -158,7 +158,7 @@ function chart(series) {
         svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, quantity(value, series.unit)));
     }
     for (const [at, anchor] of [[view[0], "start"], [view[1], "end"]]) {
-      if (points[at]) node.append(svg("text", { x: x(at), y: height - 14, "text-anchor": anchor }, when(points[at].measured_at)));
+      if (points[at]) node.append(svg("text", { x: x(at), y: height - 14, "text-anchor": anchor }, width < 500 ? points[at].measured_at.slice(0, 10) : when(points[at].measured_at)));
     }
     // Values of different machines are never joined.
     const starts = [...series.epochs, points.length];
