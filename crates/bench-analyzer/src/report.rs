@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod dossier;
+pub(crate) mod figure;
 pub mod github;
 pub mod history;
 pub mod html;

@@ -15,9 +15,12 @@ use tokio::sync::Semaphore;
 
 use crate::continuous::secret::Secret;
 use crate::detect::settings::Settings;
+use crate::report::figure;
 use crate::store::Location;
 
 mod api;
+mod background;
+mod compared;
 mod guard;
 mod http;
 mod snapshot;
@@ -147,7 +150,12 @@ impl Dashboard {
 
 const INDEX: &str = include_str!("serve/assets/index.html");
 const SCRIPT: &str = include_str!("serve/assets/app.js");
-const STYLE: &str = include_str!("serve/assets/app.css");
+/// The page's style, with dark colours for the report's plots.
+fn style() -> String {
+    let dark = figure::dark_rules("figure svg ");
+    let style = include_str!("serve/assets/app.css");
+    format!("{style}@media screen and (prefers-color-scheme: dark) {{ {dark} }}")
+}
 
 async fn answer(guard: &Guard, api: &Api, request: &Request) -> Response {
     if let Err(refusal) = guard.admit(request) {
@@ -156,7 +164,7 @@ async fn answer(guard: &Guard, api: &Api, request: &Request) -> Response {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/") => Response::html(INDEX.replace("@CSRF@", guard.csrf())),
         ("GET", "/app.js") => Response::text("text/javascript; charset=utf-8", SCRIPT),
-        ("GET", "/app.css") => Response::text("text/css; charset=utf-8", STYLE),
+        ("GET", "/app.css") => Response::text("text/css; charset=utf-8", style()),
         ("GET", "/favicon.ico") => Response::empty(204),
         ("GET", path) if path.starts_with("/api/") => api.get(request).await,
         ("POST", "/api/bless") => match guard.admit_change(request) {

@@ -21,6 +21,7 @@ mod postgres;
 mod read;
 mod runs;
 mod timeline;
+mod version;
 
 use std::sync::atomic::Ordering;
 
@@ -39,6 +40,8 @@ pub use import::{BaselineMode, Destination, ImportOutcome};
 pub use location::{Location, ServerAddress};
 pub use merge::{BaselineMerge, MergeOutcome, MergeProgress};
 pub use runs::RunListing;
+pub(crate) use version::MeasuredVersion;
+pub use version::StoreVersion;
 
 /// An open history.
 #[derive(Debug)]

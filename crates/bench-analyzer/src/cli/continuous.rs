@@ -115,10 +115,9 @@ impl Observer for Progress {
                     attempt.channel,
                     at.strftime("%H:%M:%S UTC")
                 )),
-                LetterFate::GivenUp { error } => self.output.note(&format!(
-                    "alert `{}` is given up after a week ({error})",
-                    attempt.channel
-                )),
+                LetterFate::GivenUp { error } => {
+                    self.output.note(&format!("alert `{}` is given up ({error})", attempt.channel))
+                }
             },
             Event::Note(text) => self.output.note(text),
         }

@@ -31,6 +31,9 @@ pub(super) async fn run(
 ) -> anyhow::Result<Outcome> {
     let destinations = Destinations::new(&command.options, environment)?;
     import_what_is_new(store, &command, environment, output).await?;
+    if command.baseline.is_none() {
+        note_baselines(store, output).await?;
+    }
     let mut progress = Progress::new();
     progress.phase("reading the results");
     // The baseline first: a name that does not exist is the likelier mistake.
@@ -84,6 +87,20 @@ pub(super) async fn run(
         }
         _ => Ok(Outcome::Fine),
     }
+}
+
+/// Who names nothing to compare with may not know what there is.
+async fn note_baselines(store: &mut Store, output: &Output) -> anyhow::Result<()> {
+    let known: Vec<String> =
+        store.baselines().await?.into_iter().map(|one| one.name.to_string()).collect();
+    if !known.is_empty() {
+        output.note(&format!(
+            "this only describes what was measured; --baseline NAME says what changed, and there \
+             are: {}",
+            known.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// Reads the past of what the report is about: of all benchmarks where a format shows it, else of

@@ -5,6 +5,9 @@
 //! unchanged or better, when its interval lies wholly below the one that was told, when somebody
 //! accepted it, or when the benchmark is gone. A job that fails is an alert about its suite, and
 //! the next one that succeeds is the end of it.
+//!
+//! What no comparison shows, because it came in small parts or because the baseline moved along,
+//! the history does: see [`after_looking_back`].
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,8 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::job::JobId;
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
-use crate::model::{Direction, Series};
+use crate::model::{Direction, RunId, Series};
 use crate::report::{format_change, format_quantity};
+
+mod step;
+
+pub use step::{KnownSteps, StepEvidence, ToldStep, after_looking_back};
 
 /// What an alert is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,6 +35,15 @@ pub enum Subject {
         /// The quantity.
         metric: String,
     },
+    /// A lasting change in the history of a benchmark.
+    Step {
+        /// The benchmark.
+        name: String,
+        /// The quantity.
+        metric: String,
+        /// The first run of the new level.
+        run: RunId,
+    },
 }
 
 impl Subject {
@@ -41,7 +57,7 @@ impl Subject {
     pub(crate) fn columns(&self) -> (&str, &str) {
         match self {
             Self::Suite => ("", ""),
-            Self::Benchmark { name, metric } => (name, metric),
+            Self::Benchmark { name, metric } | Self::Step { name, metric, .. } => (name, metric),
         }
     }
 
@@ -80,14 +96,17 @@ pub struct Transition {
     pub kind: TransitionKind,
     /// To what.
     pub subject: Subject,
-    /// By which factor it is worse than its baseline.
+    /// By which factor it is worse than its baseline, or than before the step.
     pub factor: f64,
-    /// The lower end of that factor's interval.
+    /// The lower end of that factor's interval; steps have none, and the factor stands here.
     pub low: f64,
     /// Its upper end.
     pub high: f64,
     /// The evidence, in a sentence.
     pub evidence: String,
+    /// The step of the history, if that is what was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepEvidence>,
 }
 
 /// What happened to an alert.
@@ -137,6 +156,7 @@ pub fn after_success(open: &[OpenAlert], report: &AnalysisReport) -> Vec<Transit
                 low: 1.0,
                 high: 1.0,
                 evidence: evidence.to_owned(),
+                step: None,
             });
         }
     }
@@ -155,6 +175,7 @@ pub fn after_failure(open: &[OpenAlert], failure: &str) -> Vec<Transition> {
         low: 1.0,
         high: 1.0,
         evidence: failure.to_owned(),
+        step: None,
     }]
 }
 
@@ -178,7 +199,7 @@ impl Told {
 
     fn transition(self, kind: TransitionKind, subject: Subject, evidence: String) -> Transition {
         let Self { factor, low, high } = self;
-        Transition { kind, subject, factor, low, high, evidence }
+        Transition { kind, subject, factor, low, high, evidence, step: None }
     }
 }
 

@@ -6,26 +6,23 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
-use super::alert::{Transition, after_failure, after_success};
+use super::alert::Transition;
 use super::clock::{Clock, Stop};
-use super::job::{Cause, Job, JobDraft, JobId, JobState};
+use super::job::{Cause, Job, JobDraft, JobId};
 use super::lock::MachineLock;
-use super::notice::Notice;
 use super::observer::{Event, Observer};
 use super::outbox::deliver_due;
 use super::reporter::BenchmarkReporter;
 use super::repository::Repository;
 use super::runner::Runner;
 use super::scheduler::BenchmarkScheduler;
-use super::suites::{BenchmarkConfig, BenchmarkSuite};
-use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use super::suites::BenchmarkConfig;
+use crate::analyzer::AnalysisReport;
 use crate::detect::settings::Settings;
-use crate::detect::verdict::Verdict;
-use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{BenchmarkResults, RunId, Selector};
-use crate::store::{JobEnd, Store};
+use crate::store::Store;
 
+mod conclusion;
 mod execution;
 
 use execution::Executed;
@@ -96,7 +93,11 @@ impl ContinuousBenchmark {
         let folder = store.folder().join("continuous");
         Self {
             scheduler: BenchmarkScheduler::new(Arc::clone(&parts.repository)),
-            reporter: BenchmarkReporter::new(&folder, config.report_url.clone()),
+            reporter: BenchmarkReporter::new(
+                &folder,
+                config.report_folder.clone(),
+                config.report_url.clone(),
+            ),
             config,
             settings,
             store,
@@ -239,144 +240,9 @@ impl ContinuousBenchmark {
                 self.conclude(job, &suite, &runs, &environment).await?
             }
         };
-        self.tidy(job.id);
+        self.tidy(job);
         self.parts.observer.event(&Event::JobEnded(&outcome));
         Ok(Some(outcome))
-    }
-
-    /// Analyses, reports, stores what was concluded, and queues what there is to tell.
-    async fn conclude(
-        &mut self,
-        job: &Job,
-        suite: &BenchmarkSuite,
-        runs: &[RunId],
-        environment: &Environment,
-    ) -> Result<JobOutcome> {
-        let report = self.analyse(suite, runs).await?;
-        let report_at = self.reporter.report_results(job.id, &report)?;
-        let open = self.store.open_alerts(Some(&suite.name)).await?;
-        let transitions = after_success(&open, &report);
-        let summary = match &report.baseline {
-            Some(_) => format!(
-                "{} regressions, {} improvements, {} unchanged, {} inconclusive",
-                report.count(Verdict::Regression),
-                report.count(Verdict::Improvement),
-                report.count(Verdict::Unchanged),
-                report.count(Verdict::Inconclusive),
-            ),
-            None => {
-                format!("{} series measured, nothing to compare with yet", report.measured.len())
-            }
-        };
-        let outcome = JobOutcome {
-            job: job.id,
-            suite: suite.name.clone(),
-            report: Some(report),
-            failure: None,
-            report_at: Some(report_at),
-            transitions,
-            summary,
-        };
-        self.end(JobState::Done, &outcome, environment.revision.commit.clone()).await?;
-        Ok(outcome)
-    }
-
-    async fn conclude_failure(&mut self, job: &Job, failure: String) -> Result<JobOutcome> {
-        let open = self.store.open_alerts(Some(&job.suite)).await?;
-        let outcome = JobOutcome {
-            job: job.id,
-            suite: job.suite.clone(),
-            report: None,
-            transitions: after_failure(&open, &failure),
-            summary: failure.clone(),
-            failure: Some(failure),
-            report_at: Some(self.job_folder(job.id).into_string()),
-        };
-        self.end(JobState::Failed, &outcome, job.commit.clone()).await?;
-        Ok(outcome)
-    }
-
-    async fn end(
-        &mut self,
-        state: JobState,
-        outcome: &JobOutcome,
-        commit: Option<String>,
-    ) -> Result<()> {
-        let at = self.parts.clock.now();
-        let notice = Notice {
-            schema: Notice::SCHEMA,
-            id: format!("{}-{}-{}", self.parts.host, outcome.job.0, at.as_millisecond()),
-            suite: outcome.suite.clone(),
-            job: outcome.job,
-            at,
-            commit,
-            changes: outcome.transitions.clone(),
-            report: outcome.report_at.clone(),
-        };
-        let mut notices = Vec::new();
-        if !notice.changes.is_empty() {
-            let json = serde_json::to_string(&notice).map_err(|error| Error::Write {
-                path: self.folder.clone(),
-                source: error.into(),
-            })?;
-            let wanting = self.config.channels.iter().filter(|one| one.wants(&outcome.suite));
-            notices.extend(wanting.map(|channel| (channel.name.clone(), json.clone())));
-        }
-        self.store
-            .end_job(&JobEnd {
-                job: outcome.job,
-                state,
-                at,
-                failure: outcome.failure.clone(),
-                summary: Some(outcome.summary.clone()),
-                report: outcome.report_at.clone(),
-                suite: outcome.suite.clone(),
-                transitions: outcome.transitions.clone(),
-                notices,
-            })
-            .await
-    }
-
-    async fn analyse(&mut self, suite: &BenchmarkSuite, runs: &[RunId]) -> Result<AnalysisReport> {
-        let current = self.store.results_of_runs(&suite.name, runs).await?;
-        let baseline = self.baseline(suite, &current, runs).await?;
-        let history = match current.runs.last() {
-            Some(newest) => self.store.history(&newest.fingerprint, runs).await?,
-            None => Default::default(),
-        };
-        let analyzer = match baseline {
-            Some(baseline) => BenchmarkAnalyzer::new(baseline),
-            None => BenchmarkAnalyzer::without_baseline(),
-        };
-        Ok(analyzer
-            .with_settings(self.settings.clone())
-            .with_history(history)
-            .with_blessings(self.store.blessings().await?)
-            .analyze_results(&current))
-    }
-
-    /// What to compare with. The first results of a suite that names no baseline become its own,
-    /// and so do the first ones of every benchmark that it gains later.
-    async fn baseline(
-        &mut self,
-        suite: &BenchmarkSuite,
-        current: &BenchmarkResults,
-        runs: &[RunId],
-    ) -> Result<Option<BenchmarkResults>> {
-        let Ok(name) = suite.baseline_name() else { return Ok(None) };
-        let baseline = match self.store.results(&Selector::Baseline(name.clone())).await {
-            Ok(baseline) => Some(baseline),
-            Err(Error::NoBaseline { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        if suite.baseline.is_none() {
-            let now = self.parts.clock.now();
-            match &baseline {
-                None => self.store.set_baseline(&name, runs, now).await?,
-                Some(_) => self.store.complete_baseline(&name, runs, now).await?,
-            }
-        }
-        Ok(baseline.filter(|baseline| baseline.results != current.results))
     }
 
     async fn deliver(&mut self) -> Result<()> {
@@ -410,8 +276,9 @@ impl ContinuousBenchmark {
     }
 
     /// Removes what is in the store, and folders of old jobs. Failing at that harms nobody.
-    fn tidy(&self, job: JobId) {
-        for entry in self.job_folder(job).read_dir_utf8().into_iter().flatten().flatten() {
+    fn tidy(&self, Job { id: job, suite, .. }: &Job) {
+        self.reporter.forget_pages(suite, job.0 - KEPT_JOBS);
+        for entry in self.job_folder(*job).read_dir_utf8().into_iter().flatten().flatten() {
             if entry.path().is_dir() {
                 let _ = std::fs::remove_dir_all(entry.path());
             }

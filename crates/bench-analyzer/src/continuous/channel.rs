@@ -8,8 +8,12 @@ use camino::Utf8PathBuf;
 
 use super::notice::Notice;
 
+#[cfg(feature = "smtp")]
+mod email;
 mod webhook;
 
+#[cfg(feature = "smtp")]
+pub use email::{Email, MailLogin, MailSecurity};
 pub use webhook::{Webhook, WebhookShape};
 
 /// A place that is told, and about which suites.
@@ -42,6 +46,9 @@ pub enum ChannelKind {
     },
     /// An address that takes JSON.
     Webhook(Webhook),
+    /// People, by mail.
+    #[cfg(feature = "smtp")]
+    Email(Box<Email>),
 }
 
 /// Why a notice did not arrive.
@@ -52,11 +59,13 @@ pub struct DeliveryError {
     pub reason: String,
     /// How long the receiver asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// Whether the receiver said that it will never take it.
+    pub refused: bool,
 }
 
 impl DeliveryError {
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), retry_after: None }
+        Self { reason: reason.into(), retry_after: None, refused: false }
     }
 }
 
@@ -108,6 +117,8 @@ impl Channel {
                     .map_err(DeliveryError::new)
             }
             ChannelKind::Webhook(webhook) => webhook.deliver(notice),
+            #[cfg(feature = "smtp")]
+            ChannelKind::Email(email) => email.deliver(notice),
         }
     }
 }

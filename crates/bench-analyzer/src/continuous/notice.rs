@@ -36,18 +36,12 @@ impl Notice {
         let count = |wanted: fn(&Transition) -> bool| {
             self.changes.iter().filter(|change| wanted(change)).count()
         };
-        let failed = count(|one| {
-            one.subject == Subject::Suite && !matches!(one.kind, TransitionKind::Resolved(_))
-        });
-        let works = count(|one| {
-            one.subject == Subject::Suite && matches!(one.kind, TransitionKind::Resolved(_))
-        });
-        let opened =
-            count(|one| one.subject != Subject::Suite && one.kind == TransitionKind::Opened);
+        let failed = count(|one| one.subject == Subject::Suite && !is_over(one));
+        let works = count(|one| one.subject == Subject::Suite && is_over(one));
+        let opened = count(|one| one.kind == TransitionKind::Opened && is_comparison(&one.subject));
         let worsened = count(|one| one.kind == TransitionKind::Worsened);
-        let resolved = count(|one| {
-            one.subject != Subject::Suite && matches!(one.kind, TransitionKind::Resolved(_))
-        });
+        let resolved = count(|one| one.subject != Subject::Suite && is_over(one));
+        let stepped = count(|one| one.kind == TransitionKind::Opened && is_step(&one.subject));
         let mut parts = Vec::new();
         if failed > 0 {
             parts.push("failed".to_owned());
@@ -57,6 +51,7 @@ impl Notice {
         }
         for (count, one, many) in [
             (opened, "new regression", "new regressions"),
+            (stepped, "lasting step for the worse", "lasting steps for the worse"),
             (worsened, "regression got worse", "regressions got worse"),
             (resolved, "regression resolved", "regressions resolved"),
         ] {
@@ -74,8 +69,13 @@ impl Notice {
             .map(|change| {
                 let subject = match &change.subject {
                     Subject::Suite => "the suite".to_owned(),
-                    Subject::Benchmark { name, metric } if metric == "time" => name.clone(),
-                    Subject::Benchmark { name, metric } => format!("{name} [{metric}]"),
+                    Subject::Benchmark { name, metric } | Subject::Step { name, metric, .. } => {
+                        if metric == "time" {
+                            name.clone()
+                        } else {
+                            format!("{name} [{metric}]")
+                        }
+                    }
                 };
                 match &change.kind {
                     TransitionKind::Opened if change.subject == Subject::Suite => {
@@ -111,4 +111,16 @@ impl Notice {
         text.push_str(&format!("  {}\n", self.footer()));
         text
     }
+}
+
+fn is_over(change: &Transition) -> bool {
+    matches!(change.kind, TransitionKind::Resolved(_))
+}
+
+fn is_comparison(subject: &Subject) -> bool {
+    matches!(subject, Subject::Benchmark { .. })
+}
+
+fn is_step(subject: &Subject) -> bool {
+    matches!(subject, Subject::Step { .. })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::channel::Channel;
+use super::channel::{Channel, DeliveryError};
 use super::clock::Clock;
 use super::notice::Notice;
 use crate::error::Result;
@@ -38,7 +38,7 @@ pub enum LetterFate {
         /// Why it did not arrive.
         error: String,
     },
-    /// It was tried for long enough.
+    /// It was tried for long enough, or the receiver will never take it.
     GivenUp {
         /// Why it did not arrive the last time.
         error: String,
@@ -88,10 +88,10 @@ async fn deliver(
     for letter in store.due_letters(clock.now()).await? {
         let fate = match attempt(&letter, channels) {
             Ok(()) => LetterFate::Delivered,
-            Err((error, asked)) => {
+            Err(DeliveryError { reason: error, retry_after: asked, refused }) => {
                 let now = clock.now();
                 let waited = Duration::try_from(now.duration_since(letter.queued_at));
-                if waited.is_ok_and(|waited| waited >= PATIENCE) {
+                if refused || waited.is_ok_and(|waited| waited >= PATIENCE) {
                     LetterFate::GivenUp { error }
                 } else {
                     let wait = wait_after(letter.attempts).max(asked.unwrap_or_default());
@@ -107,13 +107,15 @@ async fn deliver(
     Ok(attempts)
 }
 
-fn attempt(letter: &Letter, channels: &[Channel]) -> Result<(), (String, Option<Duration>)> {
+fn attempt(letter: &Letter, channels: &[Channel]) -> Result<(), DeliveryError> {
     let Some(channel) = channels.iter().find(|channel| channel.name == letter.channel) else {
-        return Err((format!("the file of suites has no alert `{}` now", letter.channel), None));
+        let why = format!("the file of suites has no alert `{}` now", letter.channel);
+        return Err(DeliveryError::new(why));
     };
-    let notice: Notice = serde_json::from_str(&letter.notice)
-        .map_err(|error| (format!("the stored notice cannot be read: {error}"), None))?;
-    channel.deliver(&notice).map_err(|error| (error.reason, error.retry_after))
+    let notice: Notice = serde_json::from_str(&letter.notice).map_err(|error| {
+        DeliveryError::new(format!("the stored notice cannot be read: {error}"))
+    })?;
+    channel.deliver(&notice)
 }
 
 /// How long to wait after so many attempts that failed before the present one.

@@ -7,11 +7,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::channel::{Channel, ChannelKind, Webhook, WebhookShape};
+use super::channel::Channel;
 use super::schedule::{BranchWatch, CronSchedule, Schedule};
-use super::secret::Secret;
 use crate::error::{Error, Remedy, Result};
 use crate::model::BaselineName;
+
+mod alert;
+
+use alert::AlertEntry;
 
 /// The name that is looked for in the working folder and above.
 pub const FILE_NAME: &str = "suites.toml";
@@ -23,6 +26,8 @@ pub struct BenchmarkConfig {
     pub suites: Vec<BenchmarkSuite>,
     /// Where notices go.
     pub channels: Vec<Channel>,
+    /// Where a page for browsers is written after every job; none are if this is none.
+    pub report_folder: Option<Utf8PathBuf>,
     /// Where reports can be seen; paths are said if there is no such place.
     pub report_url: Option<String>,
 }
@@ -135,7 +140,8 @@ impl BenchmarkConfig {
                 return Err(format!("alert `{}`: there is no suite `{name}`", channel.name));
             }
         }
-        Ok(Self { suites, channels, report_url: file.report_url })
+        let report_folder = file.report_folder.map(|path| folder.join(path));
+        Ok(Self { suites, channels, report_folder, report_url: file.report_url })
     }
 }
 
@@ -146,6 +152,7 @@ struct File {
     suites: Vec<SuiteEntry>,
     #[serde(default, rename = "alert")]
     alerts: Vec<AlertEntry>,
+    report_folder: Option<Utf8PathBuf>,
     report_url: Option<String>,
 }
 
@@ -179,28 +186,12 @@ struct ScheduleEntry {
     poll: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AlertEntry {
-    to: String,
-    name: Option<String>,
-    #[serde(default)]
-    suites: Vec<String>,
-    path: Option<Utf8PathBuf>,
-    command: Option<Vec<String>>,
-    url: Option<String>,
-    url_env: Option<String>,
-    shape: Option<String>,
-    timeout: Option<String>,
-}
-
 /// How long one run may take if nobody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 /// How many runs a side can speak for itself with.
 const RUNS: u32 = 3;
 const MAX_RUNS: u32 = 1000;
 const POLL: Duration = Duration::from_secs(60);
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl SuiteEntry {
     fn checked(self, folder: &Utf8Path) -> Result<BenchmarkSuite, String> {
@@ -267,60 +258,6 @@ impl ScheduleEntry {
             return Ok(Schedule::Commit(BranchWatch { branch, remote: self.remote, poll }));
         }
         duration("every", self.every.as_deref(), TIMEOUT).map(Schedule::Interval)
-    }
-}
-
-impl AlertEntry {
-    fn checked(
-        self,
-        name: &str,
-        folder: &Utf8Path,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Channel, String> {
-        let timeout = duration("timeout", self.timeout.as_deref(), DELIVERY_TIMEOUT)?;
-        let needs = |what: &str| format!("to = \"{}\" needs {what}", self.to);
-        let kind = match self.to.as_str() {
-            "stdout" => ChannelKind::Stdout,
-            "file" => ChannelKind::File(folder.join(self.path.ok_or_else(|| needs("path"))?)),
-            "command" => {
-                let command = self.command.filter(|command| !command.is_empty());
-                ChannelKind::Command {
-                    command: command.ok_or_else(|| needs("command"))?,
-                    folder: folder.to_owned(),
-                    timeout,
-                }
-            }
-            "webhook" => {
-                let url = match (self.url, self.url_env) {
-                    (Some(url), None) => url,
-                    (None, Some(name)) => {
-                        variable(&name).ok_or_else(|| format!("the variable {name} is not set"))?
-                    }
-                    _ => return Err(needs("either url or url_env")),
-                };
-                if !(url.starts_with("https://") || url.starts_with("http://")) {
-                    return Err("a webhook's address starts with https:// or http://".to_owned());
-                }
-                let shape = match self.shape.as_deref().unwrap_or("json") {
-                    "json" => WebhookShape::Json,
-                    "slack" => WebhookShape::Slack,
-                    "discord" => WebhookShape::Discord,
-                    "teams" => WebhookShape::Teams,
-                    other => {
-                        return Err(format!(
-                            "`{other}` is not a shape: write json, slack, discord or teams"
-                        ));
-                    }
-                };
-                ChannelKind::Webhook(Webhook { url: Secret::new(url), shape, timeout })
-            }
-            other => {
-                return Err(format!(
-                    "nothing can be sent to `{other}`: write stdout, file, command or webhook"
-                ));
-            }
-        };
-        Ok(Channel { name: name.to_owned(), suites: self.suites, kind })
     }
 }
 

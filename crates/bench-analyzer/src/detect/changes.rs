@@ -83,7 +83,7 @@ pub struct SpikePoint {
 
 /// A change may be located a little differently once more values are known: an acknowledgement
 /// counts for as many points around it as do not yet make a level of their own.
-fn tolerance(settings: &StepSettings) -> usize {
+pub(crate) fn tolerance(settings: &StepSettings) -> usize {
     settings.min_segment - 1
 }
 

@@ -7,7 +7,7 @@ use super::verdict::{Comparison, RatioInterval, Replication, Reservation, Side, 
 use crate::model::{BenchmarkResult, BenchmarkResults, Direction, History};
 use crate::stats::bootstrap::{self, MedianFractions};
 use crate::stats::difference::{Difference, Rule};
-use crate::stats::quantile::median;
+use crate::stats::quantile::median_of_others;
 use crate::stats::spread::Spread;
 
 mod event;
@@ -324,10 +324,10 @@ fn widen_by_each_other(pairs: &mut [Pair<'_>]) {
     if moves.len() <= AT_LEAST {
         return;
     }
-    for &(own, _) in &moves {
-        let mut others: Vec<f64> =
-            moves.iter().filter(|(index, _)| *index != own).map(|(_, size)| *size).collect();
-        let scale = median(&mut others) / (MEDIAN_T * std::f64::consts::SQRT_2);
+    let mut sizes: Vec<f64> = moves.iter().map(|(_, size)| *size).collect();
+    sizes.sort_by(f64::total_cmp);
+    for &(own, size) in &moves {
+        let scale = median_of_others(&sizes, size) / (MEDIAN_T * std::f64::consts::SQRT_2);
         pairs[own].spread = pairs[own].spread.at_least(scale);
     }
 }

@@ -5,19 +5,24 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 
 use super::table::{Cell, Table};
-use super::text::{self, sparkline, visible};
+use super::text::{self, sparkline};
 use super::words::{self, WORST_FIRST, describe_side, remark, sign, summary, title, worst_first};
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
 
 mod bar;
+mod beside;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default();
+/// How many bars a history takes.
+const RECENT: usize = 40;
+/// How far what belongs to a line is indented below it.
+const ASIDE: usize = 6;
 
 /// Writes text with ANSI styles, every benchmark on a line as long as it takes; whoever writes to
 /// something that cannot show styles has to strip them.
@@ -35,35 +40,25 @@ impl Reporter for HumanReporter {
 pub struct TerminalReporter {
     /// How many columns there are; none if lines may be of any length.
     pub columns: Option<usize>,
-    /// How many benchmarks to list of those that did not change or could not be decided; none for
-    /// all. What changed is always listed.
+    /// How many benchmarks to list of those that did not change or could not be decided, and of those
+    /// that have outliers or stand on one side only; none for all. What changed is always listed.
     pub most: Option<usize>,
 }
 
 impl Reporter for TerminalReporter {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-        headline(report, output)?;
+        self.headline(report, output)?;
         if report.baseline.is_some() {
             self.comparisons(report, output)?;
         } else {
             self.measured(report, output)?;
         }
-        shapes(report, output)?;
-        outliers(report, output)?;
-        advice(report, output)?;
-        notes(report, output)?;
+        self.shapes(report, output)?;
+        self.outliers(report, output)?;
+        self.advice(report, output)?;
+        self.notes(report, output)?;
         writeln!(output)?;
-        writeln!(output, "{BOLD}{}{BOLD:#}", summary(report))
-    }
-}
-
-fn headline(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    let current = describe_side(&report.current);
-    match &report.baseline {
-        Some(baseline) => {
-            writeln!(output, "{BOLD}{}  ->  {current}{BOLD:#}", describe_side(baseline))
-        }
-        None => writeln!(output, "{BOLD}{current}{BOLD:#}"),
+        self.wrapped(&summary(report), "", BOLD, output)
     }
 }
 
@@ -77,6 +72,15 @@ fn style(verdict: Verdict) -> Style {
 }
 
 impl TerminalReporter {
+    fn headline(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let current = describe_side(&report.current);
+        let line = match &report.baseline {
+            Some(baseline) => format!("{}  ->  {current}", describe_side(baseline)),
+            None => current,
+        };
+        self.wrapped(&line, "", BOLD, output)
+    }
+
     fn comparisons(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         let scale = bar::Scale::of(&report.comparisons);
         let mut table = Table::fitting(self.columns);
@@ -93,8 +97,11 @@ impl TerminalReporter {
             for one in members.iter().take(most) {
                 table.push(comparison_row(one, report, scale, style));
                 if let Some(origin) = report.origin(&one.series) {
-                    let recent = sparkline(&origin.recent, 40);
-                    table.aside(format!("{} {recent}", words::since(origin)), DIM);
+                    let since = words::since(origin);
+                    let used = ASIDE + text::width(&since) + 1;
+                    let room = self.columns.map_or(RECENT, |columns| columns.saturating_sub(used));
+                    let recent = sparkline(&origin.recent, room.min(RECENT));
+                    table.aside(format!("{since} {recent}"), DIM);
                 }
             }
             if members.len() > most {
@@ -113,18 +120,18 @@ impl TerminalReporter {
             }
             table.push(comparison_row(one, report, scale, style(one.verdict)));
         }
-        if !table.is_empty() {
+        if !table.is_empty() && !table.is_too_narrow() {
             let (low, high) = scale.ends();
             let (low, high) = (format_change(low), format_change(high));
-            writeln!(
-                output,
-                "{DIM}bars: from {low} to {high}, ● the change, ├─┤ its {:.0}% interval, \
-                 · too small to matter{DIM:#}",
+            let legend = format!(
+                "bars: from {low} to {high}, ● the change, ├─┤ its {:.0}% interval, · too small to \
+                 matter",
                 report.settings.level * 100.0
-            )?;
+            );
+            self.wrapped(&legend, "", DIM, output)?;
         }
         table.write(output)?;
-        absent(report, output)
+        self.absent(report, output)
     }
 
     fn measured(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
@@ -165,78 +172,7 @@ fn comparison_row(
             format_change(interval.high - 1.0)
         ))
         .styled(DIM),
-        Cell::left(scale.bar(comparison, threshold)).styled(style),
+        Cell::left(scale.bar(comparison, threshold)).styled(style).dispensable(),
         Cell::left(remark(comparison)),
     ]
-}
-
-fn absent(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    let sides = [
-        ("Only in the baseline", &report.only_in_baseline),
-        ("Only in the current results", &report.only_in_current),
-    ];
-    for (title, series) in sides {
-        if !series.is_empty() {
-            writeln!(output, "\n{DIM}{title}{DIM:#}")?;
-            for one in series {
-                writeln!(output, "  {}", text::name(one))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn shapes(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    if report.shape_changes.is_empty() {
-        return Ok(());
-    }
-    writeln!(output, "\n{BOLD}Slow iterations{BOLD:#} {DIM}(apart from the typical one){DIM:#}")?;
-    for one in &report.shape_changes {
-        writeln!(
-            output,
-            "  {}: the slowest tenth took {:.2} times the median before, {:.2} times now",
-            text::name(&one.series),
-            one.tail_before,
-            one.tail_now
-        )?;
-    }
-    Ok(())
-}
-
-fn outliers(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = Table::default();
-    for one in &report.outliers {
-        if let Some(which) = words::outliers(one) {
-            table.push(vec![Cell::left(text::name(&one.series)), Cell::left(which)]);
-        }
-    }
-    if table.is_empty() {
-        return Ok(());
-    }
-    writeln!(output, "\n{BOLD}Outliers{BOLD:#} {DIM}(kept in every calculation){DIM:#}")?;
-    table.write(output)
-}
-
-fn advice(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    if report.recommendations.is_empty() {
-        return Ok(());
-    }
-    writeln!(output, "\n{BOLD}Recommendations{BOLD:#}")?;
-    for one in &report.recommendations {
-        let name = one.test_name.as_deref().map(|name| format!("{}: ", visible(name)));
-        let (name, evidence) = (name.unwrap_or_default(), visible(&one.evidence));
-        writeln!(output, "  {name}{} {DIM}({evidence}){DIM:#}", one.advice)?;
-    }
-    Ok(())
-}
-
-fn notes(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-    let undecided = words::undecided(report);
-    if !report.notes.is_empty() || undecided.is_some() {
-        writeln!(output)?;
-    }
-    for note in report.notes.iter().chain(&undecided) {
-        writeln!(output, "{OPEN}note:{OPEN:#} {}", visible(note))?;
-    }
-    Ok(())
 }

@@ -12,6 +12,7 @@ pub(crate) struct Cell {
     text: String,
     style: Style,
     align: Align,
+    dispensable: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ enum Align {
 
 impl Cell {
     pub(crate) fn left(text: impl Into<String>) -> Self {
-        Self { text: text.into(), style: Style::new(), align: Align::Left }
+        Self { text: text.into(), style: Style::new(), align: Align::Left, dispensable: false }
     }
 
     /// For numbers.
@@ -32,6 +33,11 @@ impl Cell {
 
     pub(crate) fn styled(self, style: Style) -> Self {
         Self { style, ..self }
+    }
+
+    /// Of a column that is left out where lines would be too long.
+    pub(crate) fn dispensable(self) -> Self {
+        Self { dispensable: true, ..self }
     }
 }
 
@@ -75,10 +81,8 @@ impl Table {
 
     pub(crate) fn write(&self, output: &mut dyn io::Write) -> io::Result<()> {
         let widths = self.widths();
-        // Every cell has a space on either side, every line another one in front.
-        let before_last: usize =
-            1 + widths.iter().rev().skip(1).map(|width| width + 2).sum::<usize>();
-        let widest = before_last + 1 + widths.last().copied().unwrap_or(0);
+        let dropped = if self.is_too_narrow() { self.dispensable() } else { None };
+        let widest = before_last(&widths, dropped) + 1 + widths.last().copied().unwrap_or(0);
         let folds = self.columns.is_some_and(|columns| widest > columns);
         for row in &self.rows {
             match row {
@@ -88,10 +92,23 @@ impl Table {
                 Row::Aside(cell) => {
                     writeln!(output, "      {}{}{:#}", cell.style, cell.text, cell.style)?
                 }
-                Row::Cells(cells) => write_cells(cells, &widths, folds, output)?,
+                Row::Cells(cells) => write_cells(cells, &widths, dropped, folds, output)?,
             }
         }
         Ok(())
+    }
+
+    /// Whether the dispensable column is left out, because even without their last cell lines would
+    /// not fit.
+    pub(crate) fn is_too_narrow(&self) -> bool {
+        self.columns.is_some_and(|columns| before_last(&self.widths(), None) > columns)
+    }
+
+    fn dispensable(&self) -> Option<usize> {
+        self.rows.iter().find_map(|row| match row {
+            Row::Cells(cells) => cells.iter().position(|cell| cell.dispensable),
+            Row::Heading(_) | Row::Aside(_) => None,
+        })
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -107,16 +124,28 @@ impl Table {
     }
 }
 
+/// How long lines are up to their last cell, without one column. Every cell has a space on either
+/// side, every line another one in front.
+fn before_last(widths: &[usize], without: Option<usize>) -> usize {
+    let last = widths.len().saturating_sub(1);
+    let counts = |index: &usize| Some(*index) != without;
+    1 + (0..last).filter(counts).map(|index| widths[index] + 2).sum::<usize>()
+}
+
 fn write_cells(
     cells: &[Cell],
     widths: &[usize],
+    dropped: Option<usize>,
     folds: bool,
     output: &mut dyn io::Write,
 ) -> io::Result<()> {
     let mut line = String::from(" ");
     for (index, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        if Some(index) == dropped {
+            continue;
+        }
         let padding = " ".repeat(width.saturating_sub(text::width(&cell.text)));
-        let Cell { text, style, align } = cell;
+        let Cell { text, style, align, .. } = cell;
         let last = index + 1 == cells.len();
         if last && folds {
             let line_end = line.trim_end();
@@ -133,4 +162,29 @@ fn write_cells(
         }
     }
     writeln!(output, "{}", line.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(columns: Option<usize>) -> String {
+        let mut table = Table::fitting(columns);
+        for (name, bar, remark) in [("short", "--|--", "remark"), ("a longer name", "|", "")] {
+            table.push(vec![Cell::left(name), Cell::left(bar).dispensable(), Cell::left(remark)]);
+        }
+        let mut output = Vec::new();
+        table.write(&mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn a_narrow_table_folds_its_last_cells_and_then_leaves_out_what_it_can() {
+        let whole = "  short          --|--  remark\n  a longer name  |\n";
+        assert_eq!(written(None), whole);
+        assert_eq!(written(Some(31)), whole);
+        let folded = "  short          --|--\n      remark\n  a longer name  |\n";
+        assert_eq!(written(Some(25)), folded);
+        assert_eq!(written(Some(22)), "  short\n      remark\n  a longer name\n");
+    }
 }

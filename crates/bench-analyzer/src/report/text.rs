@@ -36,6 +36,26 @@ pub(crate) fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
+/// The lines that a text takes where lines end after so many columns, broken between words; all lines but
+/// the first leave room for an indentation. A word that is too long stays whole.
+pub(crate) fn wrapped(text: &str, columns: Option<usize>, indent: usize) -> Vec<String> {
+    let Some(columns) = columns.filter(|columns| width(text) > *columns) else {
+        return vec![text.to_owned()];
+    };
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_inclusive(' ') {
+        let room = if lines.is_empty() { columns } else { columns.saturating_sub(indent) };
+        let begun = !line.trim().is_empty();
+        if begun && width(&line) + width(word.trim_end()) > room {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+        }
+        line.push_str(word);
+    }
+    lines.push(line.trim_end().to_owned());
+    lines
+}
+
 /// One thing, or several.
 pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
@@ -84,6 +104,16 @@ mod tests {
         assert_eq!(visible("\u{1b}[31mred\n"), "\\u{1b}[31mred\\u{a}");
         assert_eq!(visible("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
         assert_eq!(visible("\u{9b}31m\u{7f}"), "\\u{9b}31m\\u{7f}");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_never_inside_one() {
+        let text = "  one two three extraordinarily";
+        assert_eq!(wrapped(text, None, 4), [text]);
+        assert_eq!(wrapped(text, Some(31), 4), [text]);
+        assert_eq!(wrapped(text, Some(15), 4), ["  one two three", "extraordinarily"]);
+        assert_eq!(wrapped(text, Some(10), 4), ["  one two", "three", "extraordinarily"]);
+        assert_eq!(wrapped("", Some(10), 0), [""]);
     }
 
     #[test]

@@ -5,14 +5,23 @@ use super::{format_change, format_quantity, text};
 use crate::analyzer::{AnalysisReport, SideInfo};
 use crate::detect::origin::{Origin, OriginEvidence};
 use crate::detect::outliers::OutlierDetection;
-use crate::detect::verdict::{Comparison, Replication, Reservation, Severity, Verdict};
+use crate::detect::settings::Settings;
+use crate::detect::verdict::{
+    Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
+};
 
 /// One sentence that says what the report comes to.
 pub fn summary(report: &AnalysisReport) -> String {
     if report.baseline.is_none() {
-        let count = report.measured.len();
-        let runs = report.current.runs.len();
-        return format!("{} in {}", plural(count, "series", "series"), plural(runs, "run", "runs"));
+        let resources =
+            report.measured.iter().filter(|one| one.series.metric.is_resource()).count();
+        let own = plural(report.measured.len() - resources, "benchmark", "benchmarks");
+        let runs = plural(report.current.runs.len(), "run", "runs");
+        return match resources {
+            0 => format!("{own} in {runs}"),
+            1 => format!("{own} and 1 value of resources in {runs}"),
+            more => format!("{own} and {more} values of resources in {runs}"),
+        };
     }
     if report.comparisons.is_empty() {
         return "nothing to compare: the two sides have no benchmark in common".to_owned();
@@ -82,6 +91,36 @@ pub fn describe_side(side: &SideInfo) -> String {
         parts.extend(newest.revision.branch.clone());
     }
     visible(&format!("{} ({})", side.name, parts.join(", ")))
+}
+
+/// What a comparison comes to, in a sentence.
+pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &Settings) -> String {
+    let level = settings.level * 100.0;
+    let size = format!(
+        "{} ({level:.0}% interval {})",
+        format_change(one.change()),
+        interval(one.interval)
+    );
+    let mut said = match one.verdict {
+        Verdict::Regression => format!("Worse by {size}"),
+        Verdict::Improvement => format!("Better by {size}"),
+        Verdict::Unchanged => format!("Unchanged: {size} is too small to matter"),
+        Verdict::Inconclusive => format!("Not decided: {size}"),
+    };
+    for part in [remark(one), origin.map(since).unwrap_or_default()] {
+        if !part.is_empty() {
+            said.push_str(&format!("; {part}"));
+        }
+    }
+    if one.fails_gate(settings.gate_error_rate) {
+        said.push_str("; fails a build that must not regress");
+    }
+    said + "."
+}
+
+/// An interval of changes, from one end to the other.
+pub(crate) fn interval(interval: RatioInterval) -> String {
+    format!("{} to {}", format_change(interval.low - 1.0), format_change(interval.high - 1.0))
 }
 
 /// What has to be said about a comparison beside its numbers.

@@ -8,6 +8,8 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::api::Refusal;
+
 /// A request that was read to its end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
@@ -28,6 +30,12 @@ impl Request {
 
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
+    }
+
+    /// A parameter that counts something.
+    pub(super) fn number(&self, name: &str) -> Result<Option<usize>, Refusal> {
+        let read = |text: &str| text.parse().map_err(|_| format!("`{name}` has to be a number"));
+        self.parameter(name).map(read).transpose().map_err(|why| Refusal::Said(400, why))
     }
 }
 
@@ -62,6 +70,12 @@ impl Response {
         Self { status, ..Self::text("application/json", body) }
     }
 
+    /// Says what is being done, and that asking again will help.
+    pub(super) fn not_yet(what: &str) -> Self {
+        let body = serde_json::json!({ "not_yet": what }).to_string();
+        Self { status: 202, ..Self::text("application/json", body) }
+    }
+
     pub(super) fn empty(status: u16) -> Self {
         Self { status, ..Self::text("text/plain", "") }
     }
@@ -74,6 +88,7 @@ impl Response {
     fn bytes(&self) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
+            202 => "Accepted",
             204 => "No Content",
             303 => "See Other",
             400 => "Bad Request",

@@ -1,21 +1,18 @@
-//! All histories, kept in memory until the store changes: finding steps in thousands of series
-//! takes longer than a page may.
+//! All histories, kept in memory until something is measured: finding steps in thousands of
+//! series takes longer than a page may.
 
-use std::sync::Arc;
-
-use tokio::sync::Mutex;
-
+use super::api::{Refusal, off_thread};
+use super::background::{Background, Got};
 use crate::detect::changes::{SeriesChanges, find_changes_by};
 use crate::detect::settings::Settings;
-use crate::error::Result;
 use crate::model::Series;
-use crate::store::{Location, Store};
+use crate::store::{Location, MeasuredVersion, Store};
 
 /// Histories with their changes, as of one state of the store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) series: Vec<SeriesChanges>,
-    size: (i64, i64),
+    pub(super) version: MeasuredVersion,
 }
 
 impl Snapshot {
@@ -27,35 +24,30 @@ impl Snapshot {
     }
 }
 
-/// Makes snapshots when they are needed, one at a time.
+/// Makes snapshots when they are needed, in the background.
 #[derive(Debug)]
 pub(super) struct Snapshots {
     database: Location,
     settings: Settings,
-    latest: Mutex<Option<Arc<Snapshot>>>,
+    kept: Background<MeasuredVersion, Snapshot>,
 }
 
 impl Snapshots {
     pub(super) fn new(database: &Location, settings: &Settings) -> Self {
-        Self { database: database.clone(), settings: settings.clone(), latest: Mutex::new(None) }
+        Self { database: database.clone(), settings: settings.clone(), kept: Background::new(1) }
     }
 
-    /// The present one. Whoever comes while it is made waits for it.
-    pub(super) async fn present(&self) -> Result<Arc<Snapshot>> {
-        let mut latest = self.latest.lock().await;
-        let mut store = Store::open(&self.database).await?;
-        let size = store.newest_measurement().await?;
-        if let Some(snapshot) = latest.as_ref().filter(|snapshot| snapshot.size == size) {
-            return Ok(Arc::clone(snapshot));
-        }
-        let timelines = store.timelines(|_| true).await?;
-        let blessings = store.blessings().await?;
-        let settings = self.settings.clone();
-        let found = tokio::task::spawn_blocking(move || {
-            find_changes_by(timelines, &blessings, |series| settings.steps(series))
-        });
-        let snapshot = Arc::new(Snapshot { series: found.await.unwrap_or_default(), size });
-        *latest = Some(Arc::clone(&snapshot));
-        Ok(snapshot)
+    /// The one of a state of the store.
+    pub(super) async fn of(&self, version: MeasuredVersion) -> Result<Got<Snapshot>, Refusal> {
+        let (database, settings) = (self.database.clone(), self.settings.clone());
+        let make = move || {
+            let (timelines, blessings) = off_thread(async {
+                let mut store = Store::open(&database).await?;
+                Ok((store.timelines(|_| true).await?, store.blessings().await?))
+            })?;
+            let series = find_changes_by(timelines, &blessings, |one| settings.steps(one));
+            Ok(Snapshot { series, version })
+        };
+        self.kept.get(version, make).await
     }
 }

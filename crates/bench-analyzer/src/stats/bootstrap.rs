@@ -81,19 +81,36 @@ pub fn log_ratio_interval(
         return None;
     }
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut draw = |runs: &[RunMedians]| {
-        let n = to_f64(runs.len());
-        let center = mean(&runs.iter().map(|run| mean(&run.0)).collect::<Vec<_>>());
-        let sum: f64 = (0..runs.len())
-            .map(|_| runs[random.random_range(0..runs.len())].0[random.random_range(0..TABLE)])
-            .sum();
-        center + (sum / n - center) * (n / (n - 1.0)).sqrt()
-    };
-    let draws: Vec<(f64, f64)> =
-        (0..resamples).map(|_| (draw(current) - draw(baseline), 1.0)).collect();
+    let (baseline, current) = (Drawn::new(baseline), Drawn::new(current));
+    let draws: Vec<(f64, f64)> = (0..resamples)
+        .map(|_| (current.draw(&mut random) - baseline.draw(&mut random), 1.0))
+        .collect();
     let draws = Weighted::new(draws);
     let tail = (1.0 - level) / 2.0;
     Some((draws.quantile(tail), draws.quantile(1.0 - tail)))
+}
+
+/// One side, with what every draw needs of it.
+struct Drawn<'r> {
+    runs: &'r [RunMedians],
+    center: f64,
+    widening: f64,
+}
+
+impl<'r> Drawn<'r> {
+    fn new(runs: &'r [RunMedians]) -> Self {
+        let n = to_f64(runs.len());
+        let center = mean(&runs.iter().map(|run| mean(&run.0)).collect::<Vec<_>>());
+        Self { runs, center, widening: (n / (n - 1.0)).sqrt() }
+    }
+
+    fn draw(&self, random: &mut Pcg64Mcg) -> f64 {
+        let count = self.runs.len();
+        let sum: f64 = (0..count)
+            .map(|_| self.runs[random.random_range(0..count)].0[random.random_range(0..TABLE)])
+            .sum();
+        self.center + (sum / to_f64(count) - self.center) * self.widening
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,21 @@ pub fn median(values: &mut [f64]) -> f64 {
     f64::midpoint(lower, upper)
 }
 
+/// The median of the values without one that is `own`. The values are ascending, `own` is one of them,
+/// and there is at least one other.
+///
+/// Asking for each of many values what the others are like takes sorting once.
+pub fn median_of_others(ascending: &[f64], own: f64) -> f64 {
+    let at = ascending.partition_point(|value| value.total_cmp(&own).is_lt());
+    let other = |index: usize| ascending[index + usize::from(index >= at)];
+    let others = ascending.len() - 1;
+    if others.is_multiple_of(2) {
+        f64::midpoint(other(others / 2 - 1), other(others / 2))
+    } else {
+        other(others / 2)
+    }
+}
+
 /// The median of the absolute deviations from `center`.
 pub fn median_absolute_deviation(values: &[f64], center: f64) -> f64 {
     let mut deviations: Vec<f64> = values.iter().map(|value| (value - center).abs()).collect();
@@ -116,6 +131,18 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_median_of_others_is_that_of_a_list_without_one(
+            mut values in proptest::collection::vec(0_u8..9, 2..30), pick in 0_usize..30,
+        ) {
+            values.sort_unstable();
+            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+            let pick = pick % values.len();
+            let mut others = values.clone();
+            others.remove(pick);
+            proptest::prop_assert_eq!(median_of_others(&values, values[pick]), median(&mut others));
+        }
+
         #[test]
         fn quantiles_grow_and_follow_a_change_of_units(
             values in proptest::collection::vec((0.1_f64..1e6, 1.0_f64..9.0), 1..30),

@@ -3,6 +3,7 @@
 mod alerts;
 mod jobs;
 mod outbox;
+mod steps;
 
 pub use alerts::JobEnd;
 pub(crate) use jobs::Followed;

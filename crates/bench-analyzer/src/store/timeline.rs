@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::link::{change, one, row, rows};
+use super::link::{change, rows};
 use super::{Store, read};
 use crate::error::{Error, Result};
 use crate::model::{Blessing, RunId, Series, Timeline, TimelinePoint};
@@ -65,19 +65,6 @@ impl Store {
             }
         }
         Ok(timelines)
-    }
-
-    /// The newest measurement and run: they change whenever something is stored.
-    pub(crate) async fn newest_measurement(&mut self) -> Result<(i64, i64)> {
-        let failed = self.failed();
-        let row = one(row!(
-            self.link().await?,
-            { measurement: i64, run: i64 },
-            r#"SELECT (SELECT coalesce(max(id), 0) FROM measurements) AS "measurement!: i64",
-                      (SELECT coalesce(max(id), 0) FROM runs) AS "run!: i64""#,
-        ))
-        .map_err(failed)?;
-        Ok((row.measurement, row.run))
     }
 
     async fn run_places(&mut self) -> Result<RunPlaces> {

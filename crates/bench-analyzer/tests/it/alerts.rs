@@ -102,7 +102,7 @@ pub(crate) fn channels(port: u16, shape: &str) -> Vec<Channel> {
 pub(crate) const START: &str = "2026-01-05T00:00:00Z";
 
 /// A notice about a benchmark that has a bad name.
-fn notice() -> Notice {
+pub(crate) fn notice() -> Notice {
     serde_json::from_value(serde_json::json!({
         "schema": 1, "id": "here-7-1", "suite": "core", "job": 7, "at": START,
         "commit": "0123456789abcdef", "report": "https://bench.example.com/job-7/report.md",

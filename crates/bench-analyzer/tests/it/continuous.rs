@@ -1,256 +1,28 @@
 //! A day of schedules in seconds, with a crash every now and then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
-use bench_analyzer::continuous::job::{Cause, Job, JobState};
-use bench_analyzer::continuous::observer::{Event, Observer};
-use bench_analyzer::continuous::repository::Repository;
-use bench_analyzer::continuous::runner::{Ending, Order, Runner};
-use bench_analyzer::continuous::schedule::BranchWatch;
-use bench_analyzer::continuous::{BenchmarkConfig, ContinuousBenchmark, JobOutcome, Parts};
-use bench_analyzer::detect::settings::Settings;
-use bench_analyzer::environment::Environment;
-use bench_analyzer::model::{Fingerprint, Revision};
-use bench_analyzer::store::Store;
-use camino::{Utf8Path, Utf8PathBuf};
+use bench_analyzer::continuous::job::{Cause, JobState};
+use bench_analyzer::continuous::runner::Ending;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::workspace::Workspace;
+use crate::simulated::{Project, TO_FILE, hours, kind, runtime, suite};
 
-const START: &str = "2026-01-05T00:00:00Z";
-
-/// A clock that asks to stop when its day is over.
-struct DayClock {
-    clock: SimulatedClock,
-    end: Timestamp,
-    stop: Stop,
+fn day() -> String {
+    [
+        suite("hourly", 2, "every = \"1h\""),
+        suite("quarters", 1, "cron = \"*/15 * * * *\""),
+        suite("nightly", 3, "cron = \"30 2 * * *\", timezone = \"Europe/Berlin\""),
+        suite("commits", 1, "branch = \"main\", poll = \"5m\""),
+    ]
+    .concat()
 }
-
-impl Clock for DayClock {
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    fn wait(&self, until: Timestamp, stop: &Stop) {
-        if until >= self.end {
-            self.stop.ask();
-        } else {
-            self.clock.wait(until, stop);
-        }
-    }
-}
-
-/// Every run takes twenty seconds and finds values that no other run finds.
-struct FakeRunner {
-    clock: SimulatedClock,
-    runs: Arc<AtomicU64>,
-    nanoseconds: Arc<Mutex<f64>>,
-    ending: Arc<Mutex<Ending>>,
-}
-
-impl Runner for FakeRunner {
-    fn run(&self, order: &Order, _stop: &Stop) -> std::io::Result<Ending> {
-        self.clock.advance(Duration::from_secs(20));
-        let number = self.runs.fetch_add(1, Ordering::Relaxed);
-        let value = *self.nanoseconds.lock().unwrap();
-        let mut rows = String::from("benchmark,value\n");
-        for sample in 0..20_u64 {
-            let noise = ((number * 20 + sample) * 7919 % 10_007) as f64 / 10_007.0;
-            rows.push_str(&format!("parse,{}\n", value * (1.0 + noise * 0.002)));
-        }
-        std::fs::write(order.folder.join("out.csv"), rows)?;
-        Ok(self.ending.lock().unwrap().clone())
-    }
-
-    fn environment(&self, folder: &Utf8Path) -> Environment {
-        Environment {
-            now: self.clock.now(),
-            working_dir: folder.to_owned(),
-            criterion_home: None,
-            cargo_target_dir: None,
-            fingerprint: Fingerprint {
-                cpu: "test".to_owned(),
-                cores: 2,
-                os: "linux".to_owned(),
-                rustc: "1.95".to_owned(),
-                profile: "bench".to_owned(),
-            },
-            revision: Revision::default(),
-            committed_at: None,
-        }
-    }
-
-    fn end_leftover(&self, _mark: &Utf8Path) {}
-}
-
-/// A branch that gets a commit every four hours.
-struct FakeRepository {
-    clock: SimulatedClock,
-}
-
-impl Repository for FakeRepository {
-    fn head(&self, _folder: &Utf8Path, _watch: &BranchWatch) -> Result<String, String> {
-        let hours = self.clock.now().duration_since(START.parse().unwrap()).as_hours();
-        Ok(format!("{:040x}", hours / 4 + 1))
-    }
-
-    fn check_out(
-        &self,
-        folder: &Utf8Path,
-        _commit: &str,
-        _checkout: &Utf8Path,
-    ) -> Result<Utf8PathBuf, String> {
-        Ok(folder.to_owned())
-    }
-}
-
-/// Crashes at every seventeenth thing that happens, whatever it is.
-#[derive(Clone, Default)]
-struct Crashing {
-    events: Arc<AtomicU64>,
-    crashes: Arc<AtomicU64>,
-    every: Option<u64>,
-    outcomes: Arc<Mutex<Vec<JobOutcome>>>,
-}
-
-impl Observer for Crashing {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::JobEnded(outcome) = event {
-            self.outcomes.lock().unwrap().push((*outcome).clone());
-        }
-        let number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.every.is_some_and(|every| number.is_multiple_of(every)) {
-            self.crashes.fetch_add(1, Ordering::Relaxed);
-            panic!("crash at {event:?}");
-        }
-    }
-}
-
-/// One project, whose continuous benchmark can be stopped and started.
-struct Project {
-    workspace: Workspace,
-    clock: SimulatedClock,
-    runs: Arc<AtomicU64>,
-    nanoseconds: Arc<Mutex<f64>>,
-    ending: Arc<Mutex<Ending>>,
-    observer: Crashing,
-    suites: String,
-}
-
-impl Project {
-    fn new(suites: &str) -> Self {
-        Self {
-            workspace: Workspace::new(),
-            clock: SimulatedClock::new(START.parse().unwrap()),
-            runs: Arc::default(),
-            nanoseconds: Arc::new(Mutex::new(100.0)),
-            ending: Arc::new(Mutex::new(Ending::Succeeded)),
-            observer: Crashing::default(),
-            suites: suites.to_owned(),
-        }
-    }
-
-    async fn start(&self, end: Timestamp) -> ContinuousBenchmark {
-        let folder = self.workspace.path();
-        let config = BenchmarkConfig::parse(&self.suites, folder, |_| None).unwrap();
-        let store = Store::open(&self.workspace.location()).await.unwrap();
-        let store = store.with_folder(folder.join(".bench"));
-        let stop = Stop::new();
-        let clock = self.clock.clone();
-        let parts = Parts {
-            clock: Arc::new(DayClock { clock: clock.clone(), end, stop: stop.clone() }),
-            runner: Arc::new(FakeRunner {
-                clock: clock.clone(),
-                runs: Arc::clone(&self.runs),
-                nanoseconds: Arc::clone(&self.nanoseconds),
-                ending: Arc::clone(&self.ending),
-            }),
-            repository: Arc::new(FakeRepository { clock }),
-            observer: Box::new(self.observer.clone()),
-            stop,
-            lock: folder.join("lock"),
-            host: "here".to_owned(),
-        };
-        ContinuousBenchmark::new(config, Settings::default(), store, parts)
-    }
-
-    /// Watches until `end`, and starts anew after every crash.
-    fn watch_until(&self, end: Timestamp) {
-        loop {
-            let ended = catch_unwind(AssertUnwindSafe(|| {
-                runtime().block_on(async {
-                    let mut benchmark = self.start(end).await;
-                    benchmark.watch().await.unwrap();
-                    benchmark.close().await.unwrap();
-                });
-            }));
-            if ended.is_ok() {
-                return;
-            }
-        }
-    }
-
-    fn jobs(&self) -> Vec<Job> {
-        runtime().block_on(async {
-            let mut store = Store::open(&self.workspace.location()).await.unwrap();
-            let mut jobs = store.jobs(10_000).await.unwrap();
-            jobs.reverse();
-            jobs
-        })
-    }
-
-    fn notices(&self) -> Vec<serde_json::Value> {
-        let text = std::fs::read_to_string(self.workspace.path().join("alerts.jsonl"));
-        text.unwrap_or_default().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-fn hours(count: i64) -> Timestamp {
-    START.parse::<Timestamp>().unwrap().checked_add(SignedDuration::from_hours(count)).unwrap()
-}
-
-const DAY: &str = r#"
-[[suite]]
-name = "hourly"
-command = ["measure"]
-results = ["out.csv"]
-runs = 2
-schedule = [{ every = "1h" }]
-
-[[suite]]
-name = "quarters"
-command = ["measure"]
-results = ["out.csv"]
-runs = 1
-schedule = [{ cron = "*/15 * * * *" }]
-
-[[suite]]
-name = "nightly"
-command = ["measure"]
-results = ["out.csv"]
-runs = 3
-schedule = [{ cron = "30 2 * * *", timezone = "Europe/Berlin" }]
-
-[[suite]]
-name = "commits"
-command = ["measure"]
-results = ["out.csv"]
-runs = 1
-schedule = [{ branch = "main", poll = "5m" }]
-"#;
 
 #[test]
 fn a_day_with_crashes_loses_and_repeats_nothing() {
-    let mut project = Project::new(DAY);
+    let mut project = Project::new(&day());
     project.observer.every = Some(17);
     project.watch_until(hours(24));
     let crashes = project.observer.crashes.load(Ordering::Relaxed);
@@ -296,7 +68,7 @@ fn a_day_with_crashes_loses_and_repeats_nothing() {
 
 #[test]
 fn moments_that_passed_unwatched_are_made_up_for_once() {
-    let project = Project::new(DAY);
+    let project = Project::new(&day());
     project.watch_until(hours(1));
     let before = project.jobs().len();
     project.clock.advance(Duration::from_secs(9 * 3600 + 60));
@@ -311,50 +83,30 @@ fn moments_that_passed_unwatched_are_made_up_for_once() {
     assert_eq!(made_up.iter().filter(|(suite, _)| *suite == "nightly").count(), 1);
 }
 
-const TOLD: &str = r#"
-[[suite]]
-name = "told"
-command = ["measure"]
-results = ["out.csv"]
-runs = 4
-schedule = [{ every = "1h" }]
-
-[[alert]]
-to = "file"
-path = "alerts.jsonl"
-"#;
+fn told() -> String {
+    suite("told", 4, "every = \"1h\"") + TO_FILE
+}
 
 #[test]
 fn changes_are_told_once_each_and_survive_crashes() {
-    let mut project = Project::new(TOLD);
+    let mut project = Project::new(&told());
     project.observer.every = Some(11);
-    let set = |value: f64| *project.nanoseconds.lock().unwrap() = value;
     project.watch_until(hours(3));
     assert_eq!(project.notices(), Vec::<serde_json::Value>::new());
-    set(130.0);
+    project.take(130.0);
     project.watch_until(hours(6));
-    set(170.0);
+    project.take(170.0);
     project.watch_until(hours(9));
-    set(100.0);
+    project.take(100.0);
     project.watch_until(hours(12));
-    *project.ending.lock().unwrap() = Ending::TimedOut;
+    project.end_with(Ending::TimedOut);
     project.watch_until(hours(14));
-    *project.ending.lock().unwrap() = Ending::Succeeded;
+    project.end_with(Ending::Succeeded);
     project.watch_until(hours(16));
     assert!(project.observer.crashes.load(Ordering::Relaxed) > 3);
 
-    let notices = project.notices();
     // At least once: a crash between delivery and noting it repeats the id, never the change.
-    let mut seen = BTreeSet::new();
-    let told: Vec<_> = notices
-        .iter()
-        .filter(|notice| seen.insert(notice["id"].as_str().unwrap().to_owned()))
-        .flat_map(|notice| notice["changes"].as_array().unwrap())
-        .map(|change| match &change["kind"] {
-            serde_json::Value::String(kind) => kind.clone(),
-            resolved => format!("resolved: {}", resolved["resolved"].as_str().unwrap()),
-        })
-        .collect();
+    let told: Vec<_> = project.told().iter().map(kind).collect();
     assert_eq!(
         told,
         [
@@ -365,7 +117,7 @@ fn changes_are_told_once_each_and_survive_crashes() {
             "resolved: the suite works again",
         ]
     );
-    let first = &notices[0];
+    let first = &project.notices()[0];
     assert_eq!(first["suite"], "told");
     let report = first["report"].as_str().unwrap();
     assert!(std::fs::read_to_string(report).unwrap().contains("1 regression"), "{report}");
@@ -373,9 +125,9 @@ fn changes_are_told_once_each_and_survive_crashes() {
 
 #[test]
 fn an_accepted_change_ends_its_alert() {
-    let project = Project::new(TOLD);
+    let project = Project::new(&told());
     project.watch_until(hours(3));
-    *project.nanoseconds.lock().unwrap() = 130.0;
+    project.take(130.0);
     project.watch_until(hours(5));
     let first = project.jobs()[3].id;
     let runs = project.workspace.run(&["runs", "--format", "json", "--limit", "100"], 0).json();
@@ -399,7 +151,7 @@ fn an_accepted_change_ends_its_alert() {
 
 #[test]
 fn a_job_of_another_host_is_left_alone() {
-    let project = Project::new(TOLD);
+    let project = Project::new(&told());
     runtime().block_on(async {
         let mut benchmark = project.start(hours(1)).await;
         benchmark.run_scheduled_benchmarks().await.unwrap();

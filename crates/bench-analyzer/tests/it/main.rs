@@ -13,6 +13,8 @@ mod formats;
 mod history;
 mod importing;
 mod limits;
+#[cfg(feature = "smtp")]
+mod mail;
 mod merging;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
@@ -24,6 +26,8 @@ mod scale;
 mod server;
 mod serving;
 mod settings;
+mod simulated;
+mod step_alerts;
 #[cfg(unix)]
 mod team;
 mod watching;

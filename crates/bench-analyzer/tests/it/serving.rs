@@ -48,11 +48,18 @@ impl Served {
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    fn get(&self, path: &str) -> Answer {
-        self.with(path, &[])
+    /// The answer, asked for again while it is being made or will soon be another.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        loop {
+            let answer = self.with(path, &[]);
+            if answer.status != 202 && !answer.head.contains("X-Newer-To-Come") {
+                return answer;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
-    fn with(&self, path: &str, headers: &[&str]) -> Answer {
+    pub(crate) fn with(&self, path: &str, headers: &[&str]) -> Answer {
         let mut request = format!("GET {path} HTTP/1.1\r\n");
         if !headers.iter().any(|header| header.starts_with("Host:")) {
             request.push_str(&format!("Host: {}\r\n", self.address));
@@ -82,14 +89,14 @@ impl Drop for Served {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -105,17 +112,33 @@ fn every_question_has_an_answer() {
     assert_eq!(series["points"].as_array().unwrap().len(), 60);
     assert_eq!(series["change_points"][0]["index"], 40);
     assert_eq!(served.get("/api/changes").json()[0]["benchmark"], "step");
-    assert_eq!(served.get("/api/runs").json().as_array().unwrap().len(), 60);
+    let runs = served.get("/api/runs").json();
+    assert_eq!((&runs["total"], runs["runs"].as_array().unwrap().len()), (&60.into(), 60));
+    let older = served.get("/api/runs?from=58").json();
+    assert_eq!(older["runs"][1]["id"], 1);
     assert_eq!(served.get("/api/baselines").json()[0]["name"], "main");
     let report = served.get("/api/compare?baseline=main&current=latest").json();
-    let verdict =
-        report["comparisons"].as_array().unwrap().iter().find(|one| one["benchmark"] == "step");
-    assert_eq!(verdict.unwrap()["verdict"], "regression");
+    let worst = &report["comparisons"][0];
+    assert_eq!((&worst["benchmark"], &worst["verdict"]), (&"step".into(), &"regression".into()));
+    assert!(worst["since"].as_str().unwrap().starts_with("since c039..c040"), "{worst}");
+    assert_eq!(report["total"], 2);
+    let some = served.get("/api/compare?baseline=main&search=STEP&verdict=regression").json();
+    assert_eq!(
+        (&some["total"], &some["counts"][0]),
+        (&1.into(), &serde_json::json!(["regression", 1]))
+    );
+    let step = "benchmark=step&metric=time";
+    let drawn = served.get(&format!("/api/figures?{step}&baseline=main&current=latest")).json();
+    assert!(drawn["conclusion"].as_str().unwrap().starts_with("Worse by "), "{drawn}");
+    assert!(drawn["figures"][1]["svg"].as_str().unwrap().starts_with("<svg "), "{drawn}");
     assert_eq!(served.get("/api/jobs").json()["jobs"], serde_json::json!([]));
     for (path, status) in [
         ("/api/series?benchmark=none", 404),
         ("/api/compare?baseline=none", 404),
         ("/api/compare?baseline=run:x", 400),
+        ("/api/compare?baseline=run:999", 404),
+        ("/api/figures?benchmark=none&baseline=main", 404),
+        ("/api/runs?from=x", 400),
         ("/api/log?job=1&run=1", 404),
         ("/api/log?job=..%2F..&run=1", 400),
         ("/api/none", 404),
@@ -189,7 +212,7 @@ fn only_its_own_page_accepts_changes() {
 fn a_read_only_dashboard_changes_nothing() {
     let workspace = with_history();
     let served = Served::new(&workspace, &["--read-only"]);
-    assert_eq!(served.get("/api/overview").json()["read_only"], true);
+    assert_eq!(served.get("/api/about").json()["read_only"], true);
     let wish = serde_json::json!({
         "benchmark": "step", "metric": "time", "run": 41, "reason": "r", "author": "Ada",
     });

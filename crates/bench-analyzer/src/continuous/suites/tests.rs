@@ -7,9 +7,15 @@ fn parse(text: &str) -> Result<BenchmarkConfig, String> {
 
 /// The file that `docs/continuous.md` shows.
 fn documented() -> String {
+    documented_at("# Benchmarks that run by themselves")
+}
+
+/// The first TOML that stands below a heading there.
+fn documented_at(heading: &str) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/continuous.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let (_, rest) = text.split_once("```toml\n").unwrap();
+    let (_, section) = text.split_once(heading).unwrap();
+    let (_, rest) = section.split_once("```toml\n").unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }
 
@@ -25,6 +31,17 @@ fn the_documented_file_is_understood() {
     assert_eq!(core.schedules.len(), 3);
     assert!(config.suites.len() >= 2 && config.channels.len() >= 4);
     assert!(!format!("{config:?}").contains("secret"));
+    assert_eq!(config.report_folder.as_deref(), Some("/project/public/benchmarks".into()));
+}
+
+#[cfg(feature = "smtp")]
+#[test]
+fn the_documented_mail_is_understood() {
+    let text = documented_at("### Mail");
+    let set = |name: &str| (name == "SMTP_PASSWORD").then(|| "secret".to_owned());
+    let config = BenchmarkConfig::parse(&text, Utf8Path::new("/project"), set).unwrap();
+    assert_eq!(config.channels.len(), 1);
+    assert!(!format!("{config:?}").contains("\"secret\""));
 }
 
 #[test]
@@ -67,4 +84,34 @@ fn folders_are_meant_from_the_file() {
     let config = parse(&format!("{suite}folder = \"crates/x\"")).unwrap();
     assert_eq!(config.suites[0].folder, "/project/crates/x");
     assert_eq!(config.suites[0].runs, 3);
+}
+
+#[cfg(not(feature = "smtp"))]
+#[test]
+fn mail_is_refused_by_a_program_that_cannot_send_it() {
+    let reason = parse("[[alert]]\nto = \"email\"\nserver = \"m\"\n").unwrap_err();
+    assert!(reason.contains("--features smtp"), "{reason}");
+}
+
+#[cfg(feature = "smtp")]
+#[test]
+fn mail_that_cannot_be_sent_is_refused_with_its_place() {
+    let email = |more: &str| format!("[[alert]]\nto = \"email\"\n{more}");
+    for (text, said) in [
+        (email(""), "needs server"),
+        (email("server = \"mail.example.com\""), "needs from"),
+        (email("server = \"mail.example.com\"\nfrom = \"a@example.com\""), "needs recipients"),
+        (email("server = \"m\"\nfrom = \"nobody\""), "`nobody` is no mail address"),
+        (email("server = \"m\"\nsecurity = \"rot13\""), "`rot13`"),
+        (email("server = \"m\"\nuser = \"u\""), "belong together"),
+        (email("server = \"m\"\nuser = \"u\"\npassword_env = \"UNSET\""), "UNSET is not set"),
+        (
+            email("server = \"m\"\nuser = \"u\"\npassword_env = \"HOOK\"\nsecurity = \"none\""),
+            "not sent unprotected",
+        ),
+    ] {
+        let reason = parse(&text).unwrap_err();
+        assert!(reason.contains(said), "{text}\n-> {reason}");
+        assert!(!reason.contains("example.com/secret"), "{reason}");
+    }
 }

@@ -7,16 +7,14 @@ use maud::{Markup, PreEscaped, html};
 use crate::analyzer::AnalysisReport;
 use crate::detect::changes::{ChangePoint, SeriesChanges};
 use crate::detect::outliers::OutlierDetection;
-use crate::detect::verdict::{Comparison, RatioInterval, Verdict};
+use crate::detect::verdict::{Comparison, Verdict};
 use crate::report::dossier::Dossier;
-use crate::report::plot::{self, Size, Words};
+use crate::report::figure::{self, Figure};
+use crate::report::plot::{self, Words};
 use crate::report::quantity::format_rate;
 use crate::report::text::{self, plural, visible};
-use crate::report::words::{commits, remark, since};
+use crate::report::words::{self, commits, interval};
 use crate::report::{format_change, format_quantity};
-
-const INTERVAL: Size = (960, 170);
-const PLOT: Size = (960, 420);
 
 /// Everything behind a line.
 pub(super) fn render(
@@ -59,89 +57,28 @@ fn conclusion(dossier: &Dossier<'_>, report: &AnalysisReport) -> String {
             None => format!("{name}: {value}. There is nothing to compare with."),
         };
     };
-    let level = report.settings.level * 100.0;
-    let size = format!(
-        "{} ({level:.0}% interval {})",
-        format_change(one.change()),
-        interval(one.interval)
-    );
-    let mut said = match one.verdict {
-        Verdict::Regression => format!("Worse by {size}"),
-        Verdict::Improvement => format!("Better by {size}"),
-        Verdict::Unchanged => {
-            format!("Unchanged: {size} is too small to matter")
-        }
-        Verdict::Inconclusive => format!("Not decided: {size}"),
-    };
-    for part in [remark(one), dossier.origin.map(since).unwrap_or_default()] {
-        if !part.is_empty() {
-            said.push_str(&format!("; {part}"));
-        }
-    }
-    if one.fails_gate(report.settings.gate_error_rate) {
-        said.push_str("; fails a build that must not regress");
-    }
-    said + "."
-}
-
-fn interval(interval: RatioInterval) -> String {
-    format!("{} to {}", format_change(interval.low - 1.0), format_change(interval.high - 1.0))
+    words::conclusion(one, dossier.origin, &report.settings)
 }
 
 fn drawings(dossier: &Dossier<'_>, report: &AnalysisReport) -> io::Result<Markup> {
     let name = text::name(dossier.series);
     let mut figures = Vec::new();
     if let Some(one) = dossier.comparison {
-        let words = Words {
-            title: format!("{name}: the change with its interval"),
-            description: format!("{}, {}", format_change(one.change()), interval(one.interval)),
-        };
-        let value = one.baseline.value.min(one.current.value);
-        let threshold = report.settings.threshold(dossier.series, value);
-        let svg = plot::svg(INTERVAL, &words, |area| plot::interval::draw(area, one, threshold))?;
-        let caption = match one.bootstrap {
-            Some(_) => {
-                "The change and its interval; below it, thinner, the interval by the bootstrap. \
-                 Changes inside the shaded zone are too small to matter."
-            }
-            None => {
-                "The change and its interval. Changes inside the shaded zone are too small to \
-                 matter."
-            }
-        };
-        figures.push((svg, caption));
+        figures.push(figure::interval(one, &report.settings)?);
     }
-    let words = Words {
-        title: format!("{name}: where the samples lie"),
-        description: sides_in_words(dossier),
-    };
-    let svg = plot::svg(PLOT, &words, |area| {
-        plot::distribution::draw(area, dossier.baseline, dossier.current)
-    })?;
-    figures.push((svg, "The samples of each side; dots are the medians of the runs."));
+    figures.push(figure::samples(dossier.series, dossier.baseline, dossier.current)?);
     if let Some(history) = dossier.history.filter(|one| one.timeline.points.len() > 1) {
         let words =
             Words { title: format!("{name}: history"), description: history_in_words(history) };
-        let svg = plot::svg(PLOT, &words, |area| plot::history::draw(area, history))?;
-        figures.push((svg, "The history: a point for each set of runs, oldest first."));
+        let svg = plot::svg(figure::PLOT, &words, |area| plot::history::draw(area, history))?;
+        let caption = "The history: a point for each set of runs, oldest first.";
+        figures.push(Figure { svg, caption });
     }
     Ok(html! {
-        div.plots { @for (svg, caption) in figures {
-            figure { (PreEscaped(svg)) figcaption { (caption) } }
+        div.plots { @for one in figures {
+            figure { (PreEscaped(one.svg)) figcaption { (one.caption) } }
         } }
     })
-}
-
-fn sides_in_words(dossier: &Dossier<'_>) -> String {
-    let side = |name: &str, result: Option<&crate::model::BenchmarkResult>| {
-        result.map(|one| {
-            let value = format_quantity(one.typical(), &one.series.unit);
-            let samples = one.measurements.iter().map(|m| m.samples.len()).sum();
-            format!("{name}: {} around {value}", plural(samples, "sample", "samples"))
-        })
-    };
-    let sides = [side("baseline", dossier.baseline), side("current", dossier.current)];
-    sides.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn history_in_words(history: &SeriesChanges) -> String {

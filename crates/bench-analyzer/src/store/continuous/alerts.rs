@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::steps::note_step;
 use crate::continuous::alert::{OpenAlert, Subject, Transition, TransitionKind};
 use crate::continuous::job::{JobId, JobState};
 use crate::error::Result;
@@ -90,6 +91,11 @@ impl Store {
             return Ok(());
         }
         for transition in &end.transitions {
+            if let Subject::Step { name, metric, run } = &transition.subject {
+                let step = (name.as_str(), metric.as_str(), *run);
+                note_step(transaction.link(), end, step, transition).await.map_err(&failed)?;
+                continue;
+            }
             let (benchmark, metric) = transition.subject.columns();
             let (factor, low, high) = (transition.factor, transition.low, transition.high);
             match &transition.kind {
@@ -97,11 +103,12 @@ impl Store {
                     change!(
                         transaction.link(),
                         "INSERT INTO alerts (suite, benchmark, metric, opened_job, opened_at,
-                                             factor, factor_low, factor_high)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                                             factor, factor_low, factor_high, told_at)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5)
                          ON CONFLICT (suite, benchmark, metric) WHERE resolved_at IS NULL
                          DO UPDATE SET factor = excluded.factor, factor_low = excluded.factor_low,
-                                       factor_high = excluded.factor_high",
+                                       factor_high = excluded.factor_high,
+                                       told_at = excluded.told_at",
                         end.suite,
                         benchmark,
                         metric,

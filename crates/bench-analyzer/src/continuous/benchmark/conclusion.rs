@@ -1,0 +1,179 @@
+//! What follows from a job: it is analysed, reported, stored and told.
+
+use super::{ContinuousBenchmark, JobOutcome};
+use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use crate::continuous::alert::{after_failure, after_looking_back, after_success};
+use crate::continuous::job::{Job, JobState};
+use crate::continuous::notice::Notice;
+use crate::continuous::suites::BenchmarkSuite;
+use crate::detect::changes::{SeriesChanges, find_changes_by};
+use crate::detect::verdict::Verdict;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::model::{BenchmarkResults, RunId, Selector, Series};
+use crate::report::dossier::Evidence;
+use crate::store::JobEnd;
+
+impl ContinuousBenchmark {
+    /// Analyses, reports, stores what was concluded, and queues what there is to tell.
+    pub(super) async fn conclude(
+        &mut self,
+        job: &Job,
+        suite: &BenchmarkSuite,
+        runs: &[RunId],
+        environment: &Environment,
+    ) -> Result<JobOutcome> {
+        let (report, evidence) = self.analyse(suite, runs).await?;
+        let report_at = self.reporter.report_results(job.id, &suite.name, &report, &evidence)?;
+        let open = self.store.open_alerts(Some(&suite.name)).await?;
+        let known = self.store.known_steps(&suite.name).await?;
+        let mut transitions = after_success(&open, &report);
+        transitions.retain(|one| !known.covers(one));
+        let histories = &evidence.histories;
+        transitions.extend(after_looking_back(&known, histories, &transitions, &self.settings));
+        let summary = match &report.baseline {
+            Some(_) => format!(
+                "{} regressions, {} improvements, {} unchanged, {} inconclusive",
+                report.count(Verdict::Regression),
+                report.count(Verdict::Improvement),
+                report.count(Verdict::Unchanged),
+                report.count(Verdict::Inconclusive),
+            ),
+            None => {
+                format!("{} series measured, nothing to compare with yet", report.measured.len())
+            }
+        };
+        let outcome = JobOutcome {
+            job: job.id,
+            suite: suite.name.clone(),
+            report: Some(report),
+            failure: None,
+            report_at: Some(report_at),
+            transitions,
+            summary,
+        };
+        self.end(JobState::Done, &outcome, environment.revision.commit.clone()).await?;
+        Ok(outcome)
+    }
+
+    pub(super) async fn conclude_failure(
+        &mut self,
+        job: &Job,
+        failure: String,
+    ) -> Result<JobOutcome> {
+        let open = self.store.open_alerts(Some(&job.suite)).await?;
+        let outcome = JobOutcome {
+            job: job.id,
+            suite: job.suite.clone(),
+            report: None,
+            transitions: after_failure(&open, &failure),
+            summary: failure.clone(),
+            failure: Some(failure),
+            report_at: Some(self.job_folder(job.id).into_string()),
+        };
+        self.end(JobState::Failed, &outcome, job.commit.clone()).await?;
+        Ok(outcome)
+    }
+
+    async fn end(
+        &mut self,
+        state: JobState,
+        outcome: &JobOutcome,
+        commit: Option<String>,
+    ) -> Result<()> {
+        let at = self.parts.clock.now();
+        let notice = Notice {
+            schema: Notice::SCHEMA,
+            id: format!("{}-{}-{}", self.parts.host, outcome.job.0, at.as_millisecond()),
+            suite: outcome.suite.clone(),
+            job: outcome.job,
+            at,
+            commit,
+            changes: outcome.transitions.clone(),
+            report: outcome.report_at.clone(),
+        };
+        let mut notices = Vec::new();
+        if !notice.changes.is_empty() {
+            let json = serde_json::to_string(&notice).map_err(|error| Error::Write {
+                path: self.folder.clone(),
+                source: error.into(),
+            })?;
+            let wanting = self.config.channels.iter().filter(|one| one.wants(&outcome.suite));
+            notices.extend(wanting.map(|channel| (channel.name.clone(), json.clone())));
+        }
+        self.store
+            .end_job(&JobEnd {
+                job: outcome.job,
+                state,
+                at,
+                failure: outcome.failure.clone(),
+                summary: Some(outcome.summary.clone()),
+                report: outcome.report_at.clone(),
+                suite: outcome.suite.clone(),
+                transitions: outcome.transitions.clone(),
+                notices,
+            })
+            .await
+    }
+
+    /// Compares with the suite's baseline, and looks for changes in the history of all that was
+    /// measured.
+    async fn analyse(
+        &mut self,
+        suite: &BenchmarkSuite,
+        runs: &[RunId],
+    ) -> Result<(AnalysisReport, Evidence)> {
+        let current = self.store.results_of_runs(&suite.name, runs).await?;
+        let baseline = self.baseline(suite, &current, runs).await?;
+        let history = match current.runs.last() {
+            Some(newest) => self.store.history(&newest.fingerprint, runs).await?,
+            None => Default::default(),
+        };
+        let histories = self.histories(&current).await?;
+        let analyzer = match baseline.clone() {
+            Some(baseline) => BenchmarkAnalyzer::new(baseline),
+            None => BenchmarkAnalyzer::without_baseline(),
+        };
+        let report = analyzer
+            .with_settings(self.settings.clone())
+            .with_history(history)
+            .with_blessings(self.store.blessings().await?)
+            .analyze_results(&current);
+        let report = match &baseline {
+            Some(baseline) => report.trace(baseline, &current, &histories),
+            None => report,
+        };
+        Ok((report, Evidence { baseline, current, histories }))
+    }
+
+    async fn histories(&mut self, current: &BenchmarkResults) -> Result<Vec<SeriesChanges>> {
+        let measured = |series: &Series| current.results.contains_key(series);
+        let timelines = self.store.timelines(measured).await?;
+        let rules = |series: &Series| self.settings.steps(series);
+        Ok(find_changes_by(timelines, &self.store.blessings().await?, rules))
+    }
+
+    /// What to compare with. The first results of a suite that names no baseline become its own,
+    /// and so do the first ones of every benchmark that it gains later.
+    async fn baseline(
+        &mut self,
+        suite: &BenchmarkSuite,
+        current: &BenchmarkResults,
+        runs: &[RunId],
+    ) -> Result<Option<BenchmarkResults>> {
+        let Ok(name) = suite.baseline_name() else { return Ok(None) };
+        let baseline = match self.store.results(&Selector::Baseline(name.clone())).await {
+            Ok(baseline) => Some(baseline),
+            Err(Error::NoBaseline { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if suite.baseline.is_none() {
+            let now = self.parts.clock.now();
+            match &baseline {
+                None => self.store.set_baseline(&name, runs, now).await?,
+                Some(_) => self.store.complete_baseline(&name, runs, now).await?,
+            }
+        }
+        Ok(baseline.filter(|baseline| baseline.results != current.results))
+    }
+}

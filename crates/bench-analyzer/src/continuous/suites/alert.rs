@@ -1,0 +1,115 @@
+//! Who is told, as the file of suites says it.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use super::duration;
+use crate::continuous::channel::{Channel, ChannelKind, Webhook, WebhookShape};
+use crate::continuous::secret::Secret;
+
+#[cfg(feature = "smtp")]
+mod email;
+
+/// An `[[alert]]`; which entries it has to have depends on where it goes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "read for mail only"))]
+pub(super) struct AlertEntry {
+    pub(super) to: String,
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    suites: Vec<String>,
+    timeout: Option<String>,
+
+    path: Option<Utf8PathBuf>,
+
+    command: Option<Vec<String>>,
+
+    url: Option<String>,
+    url_env: Option<String>,
+    shape: Option<String>,
+
+    server: Option<String>,
+    port: Option<u16>,
+    security: Option<String>,
+    user: Option<String>,
+    password_env: Option<String>,
+    from: Option<String>,
+    #[serde(default)]
+    recipients: Vec<String>,
+}
+
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl AlertEntry {
+    pub(super) fn checked(
+        mut self,
+        name: &str,
+        folder: &Utf8Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Channel, String> {
+        let timeout = duration("timeout", self.timeout.as_deref(), DELIVERY_TIMEOUT)?;
+        let to = self.to.clone();
+        let needs = |what: &str| format!("to = \"{to}\" needs {what}");
+        let kind = match to.as_str() {
+            "stdout" => ChannelKind::Stdout,
+            "file" => {
+                ChannelKind::File(folder.join(self.path.take().ok_or_else(|| needs("path"))?))
+            }
+            "command" => {
+                let command = self.command.take().filter(|command| !command.is_empty());
+                ChannelKind::Command {
+                    command: command.ok_or_else(|| needs("command"))?,
+                    folder: folder.to_owned(),
+                    timeout,
+                }
+            }
+            "webhook" => self.webhook(timeout, variable).map(ChannelKind::Webhook)?,
+            #[cfg(feature = "smtp")]
+            "email" => self.email(timeout, variable).map(Box::new).map(ChannelKind::Email)?,
+            #[cfg(not(feature = "smtp"))]
+            "email" => {
+                return Err("this program was built without mail: build it with --features smtp, \
+                            or send mail by to = \"command\""
+                    .to_owned());
+            }
+            other => {
+                return Err(format!(
+                    "nothing can be sent to `{other}`: write stdout, file, command, webhook or email"
+                ));
+            }
+        };
+        Ok(Channel { name: name.to_owned(), suites: self.suites, kind })
+    }
+
+    fn webhook(
+        &mut self,
+        timeout: Duration,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Webhook, String> {
+        let url = match (self.url.take(), self.url_env.take()) {
+            (Some(url), None) => url,
+            (None, Some(name)) => {
+                variable(&name).ok_or_else(|| format!("the variable {name} is not set"))?
+            }
+            _ => return Err("to = \"webhook\" needs either url or url_env".to_owned()),
+        };
+        if !(url.starts_with("https://") || url.starts_with("http://")) {
+            return Err("a webhook's address starts with https:// or http://".to_owned());
+        }
+        let shape = match self.shape.as_deref().unwrap_or("json") {
+            "json" => WebhookShape::Json,
+            "slack" => WebhookShape::Slack,
+            "discord" => WebhookShape::Discord,
+            "teams" => WebhookShape::Teams,
+            other => {
+                return Err(format!(
+                    "`{other}` is not a shape: write json, slack, discord or teams"
+                ));
+            }
+        };
+        Ok(Webhook { url: Secret::new(url), shape, timeout })
+    }
+}

@@ -1,0 +1,127 @@
+//! Two sides compared: a page of the list, and one benchmark with its plots.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Api, Refusal};
+use crate::detect::verdict::{Comparison, Verdict};
+use crate::error::Error;
+use crate::model::Selector;
+use crate::report::figure;
+use crate::report::words::{self, WORST_FIRST};
+use crate::serve::compared::{Compared, Sides};
+use crate::serve::http::{Request, Response};
+
+/// How many comparisons a page lists.
+const ROWS: usize = 200;
+
+#[derive(Serialize)]
+struct Row<'c> {
+    #[serde(flatten)]
+    comparison: &'c Comparison,
+    /// What has to be said beside the numbers.
+    remark: String,
+    /// The commits since which the change is there.
+    since: Option<String>,
+}
+
+impl Api {
+    pub(super) async fn compare(&self, request: &Request) -> Result<Response, Refusal> {
+        let compared = self.compared_as(request).await?;
+        let report = &compared.report;
+        let search = request.parameter("search").unwrap_or_default().to_lowercase();
+        let verdict = request.parameter("verdict").filter(|word| !word.is_empty());
+        let from = request.number("from")?.unwrap_or(0);
+        let matching: Vec<&Comparison> = compared
+            .worst_first()
+            .filter(|one| one.series.benchmark.as_str().to_lowercase().contains(&search))
+            .filter(|one| verdict.is_none_or(|word| one.verdict.to_string() == word))
+            .collect();
+        let rows: Vec<Row<'_>> = matching
+            .iter()
+            .skip(from)
+            .take(ROWS)
+            .map(|one| Row {
+                comparison: one,
+                remark: words::remark(one),
+                since: report.origin(&one.series).map(words::since),
+            })
+            .collect();
+        let counts: Vec<(Verdict, usize)> =
+            WORST_FIRST.into_iter().map(|verdict| (verdict, report.count(verdict))).collect();
+        let sides: Vec<String> =
+            report.baseline.iter().chain([&report.current]).map(words::describe_side).collect();
+        let notes: Vec<String> =
+            report.notes.iter().cloned().chain(words::undecided(report)).collect();
+        Ok(Response::json(&serde_json::json!({
+            "summary": words::summary(report),
+            "sides": sides,
+            "notes": notes,
+            "counts": counts,
+            "only_in_baseline": report.only_in_baseline,
+            "only_in_current": report.only_in_current,
+            "total": matching.len(),
+            "from": from,
+            "comparisons": rows,
+        })))
+    }
+
+    /// One benchmark of a comparison, drawn as the report draws it.
+    pub(super) async fn figures(&self, request: &Request) -> Result<Response, Refusal> {
+        let compared = self.compared_as(request).await?;
+        let benchmark = request.parameter("benchmark").unwrap_or_default();
+        let metric = request.parameter("metric").unwrap_or("time");
+        let Some(one) = compared.find(benchmark, metric) else {
+            return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was not compared")));
+        };
+        let settings = &self.options.settings;
+        let of = |side: &crate::model::BenchmarkResults| side.results.get(&one.series).cloned();
+        let drawn = figure::interval(one, settings).and_then(|interval| {
+            let (old, new) = (of(&compared.baseline), of(&compared.current));
+            Ok([interval, figure::samples(&one.series, old.as_ref(), new.as_ref())?])
+        });
+        let drawn = drawn.map_err(|error| Refusal::Said(500, error.to_string()))?;
+        let figures: Vec<_> = drawn
+            .iter()
+            .map(|one| serde_json::json!({ "svg": one.svg, "caption": one.caption }))
+            .collect();
+        let origin = compared.report.origin(&one.series);
+        Ok(Response::json(&serde_json::json!({
+            "conclusion": words::conclusion(one, origin, settings),
+            "figures": figures,
+        })))
+    }
+
+    async fn compared_as(&self, request: &Request) -> Result<Arc<Compared>, Refusal> {
+        let selector = |name: &str, default: &str| {
+            let text = request.parameter(name).unwrap_or(default);
+            text.parse::<Selector>().map_err(|why| Refusal::Said(400, why))
+        };
+        self.compared(selector("baseline", "")?, selector("current", "latest")?).await
+    }
+
+    pub(super) async fn compared(
+        &self,
+        baseline: Selector,
+        current: Selector,
+    ) -> Result<Arc<Compared>, Refusal> {
+        let mut store = self.store().await?;
+        if let Selector::Baseline(name) = &baseline {
+            // The likeliest mistake is said at once.
+            let known = store.baselines().await?;
+            if known.iter().all(|one| one.name != *name) {
+                let known = known.into_iter().map(|one| one.name.to_string()).collect();
+                return Err(Error::NoBaseline { name: name.clone(), known }.into());
+            }
+        }
+        let version = store.version().await?;
+        let histories = self.histories().await?;
+        let being = Refusal::NotYet("comparing");
+        if histories.newer_to_come {
+            return Err(being);
+        }
+        let sides = Sides { version, baseline, current };
+        self.comparisons.of(sides, histories.snapshot).await?.ok_or(being)
+    }
+}

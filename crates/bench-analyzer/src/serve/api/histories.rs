@@ -1,0 +1,153 @@
+//! Series through time: all of them, one, and what changed in them.
+
+use serde::Serialize;
+
+use super::{Api, Histories, Refusal};
+use crate::detect::changes::{ChangePoint, SeriesChanges};
+use crate::model::{Blessing, Series};
+use crate::serve::http::{Request, Response};
+
+/// How many values a row of the overview draws.
+const SPARK: usize = 40;
+
+#[derive(Serialize)]
+struct Row<'s> {
+    #[serde(flatten)]
+    series: &'s Series,
+    points: usize,
+    latest: Option<f64>,
+    /// The last values from the lowest, 0, to the highest, 100: for drawing only.
+    spark: Vec<u8>,
+    changes: usize,
+    alarms: usize,
+    /// The largest of the changes that somebody should look at.
+    worst: Option<Worst>,
+}
+
+#[derive(Serialize)]
+struct Worst {
+    change: f64,
+    measured_at: jiff::Timestamp,
+    after_commit: Option<String>,
+    up_to_commit: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Change<'s> {
+    benchmark: &'s str,
+    metric: &'s str,
+    unit: &'s str,
+    #[serde(flatten)]
+    point: ChangePoint,
+}
+
+impl Api {
+    pub(super) async fn overview(&self) -> Result<Response, Refusal> {
+        let mut store = self.store().await?;
+        let version = store.version().await?;
+        let known = self.overview.borrow().clone();
+        if let Some((_, response)) = known.filter(|(of, _)| *of == version) {
+            return Ok(response);
+        }
+        let histories = self.histories().await?;
+        let blessings = store.blessings().await?;
+        let rows: Vec<Row<'_>> =
+            histories.snapshot.series.iter().map(|one| Row::of(one, &blessings)).collect();
+        let response = Response::json(&serde_json::json!({ "series": rows }));
+        if histories.snapshot.version == version.measured {
+            *self.overview.borrow_mut() = Some((version, response.clone()));
+        }
+        Ok(histories.respond(response))
+    }
+
+    pub(super) async fn series(&self, request: &Request) -> Result<Response, Refusal> {
+        let histories = self.histories().await?;
+        let benchmark = request.parameter("benchmark").unwrap_or_default();
+        let metric = request.parameter("metric").unwrap_or("time");
+        let Some(found) = histories.snapshot.find(benchmark, metric) else {
+            return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was never measured")));
+        };
+        let blessings = self.store().await?.blessings().await?;
+        let change_points = with_blessings(found, &blessings);
+        let response = Response::json(&SeriesChanges { change_points, ..found.clone() });
+        Ok(histories.respond(response))
+    }
+
+    pub(super) async fn changes(&self) -> Result<Response, Refusal> {
+        let histories = self.histories().await?;
+        let blessings = self.store().await?.blessings().await?;
+        let mut changes: Vec<Change<'_>> = changes_of(&histories, &blessings).collect();
+        changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
+        Ok(histories.respond(Response::json(&changes)))
+    }
+}
+
+impl<'s> Row<'s> {
+    fn of(one: &'s SeriesChanges, blessings: &[Blessing]) -> Self {
+        let points = &one.timeline.points;
+        let changes = with_blessings(one, blessings);
+        let alarming = || changes.iter().filter(|change| change.alarms());
+        let size = |change: &ChangePoint| change.change.ln_1p().abs();
+        let worst = alarming().max_by(|a, b| size(a).total_cmp(&size(b))).map(|worst| Worst {
+            change: worst.change,
+            measured_at: worst.measured_at,
+            after_commit: worst.after_commit.clone(),
+            up_to_commit: worst.up_to_commit.clone(),
+        });
+        let recent = points[points.len().saturating_sub(SPARK)..].iter().map(|point| point.value);
+        Self {
+            series: &one.timeline.series,
+            points: points.len(),
+            latest: points.last().map(|point| point.value),
+            spark: in_hundredths(&recent.collect::<Vec<_>>()),
+            changes: changes.len(),
+            alarms: alarming().count(),
+            worst,
+        }
+    }
+}
+
+fn in_hundredths(values: &[f64]) -> Vec<u8> {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let span = if high > low { high - low } else { 1.0 };
+    let place = |value: &f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 100, and drawn on twenty pixels"
+        )]
+        let place = ((value - low) / span * 100.0).round() as u8;
+        place
+    };
+    values.iter().map(place).collect()
+}
+
+fn changes_of<'s>(
+    histories: &'s Histories,
+    blessings: &'s [Blessing],
+) -> impl Iterator<Item = Change<'s>> {
+    histories.snapshot.series.iter().flat_map(|one| {
+        let Series { benchmark, metric, unit, .. } = &one.timeline.series;
+        with_blessings(one, blessings).into_iter().map(|point| Change {
+            benchmark: benchmark.as_str(),
+            metric: metric.as_str(),
+            unit: unit.as_str(),
+            point,
+        })
+    })
+}
+
+/// A snapshot may be older than what people accepted since.
+fn with_blessings(series: &SeriesChanges, blessings: &[Blessing]) -> Vec<ChangePoint> {
+    let mut changes = series.change_points.clone();
+    let own: Vec<&Blessing> =
+        blessings.iter().filter(|one| one.series == series.timeline.series).collect();
+    for change in changes.iter_mut().filter(|_| !own.is_empty()) {
+        let runs = &series.timeline.points[change.index].runs;
+        if let Some(blessing) = own.iter().find(|one| runs.contains(&one.run)) {
+            change.acknowledged = Some((*blessing).clone());
+        }
+    }
+    changes
+}

@@ -1,0 +1,59 @@
+//! Telling whether anything changed that an answer may rest on.
+
+use super::Store;
+use super::link::{one, row};
+use crate::error::Result;
+
+/// What state a store is in, as far as measurements, baselines and acceptances go: two that are
+/// equal hold the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StoreVersion {
+    /// What histories rest on.
+    pub(crate) measured: MeasuredVersion,
+    blessings: i64,
+    blessed_at: i64,
+    baselines: i64,
+    baselined_at: i64,
+    members: i64,
+}
+
+/// What of a [`StoreVersion`] changes when something is measured; neither measurements nor runs are
+/// ever removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct MeasuredVersion {
+    measurement: i64,
+    run: i64,
+}
+
+impl Store {
+    /// The present state of the store.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn version(&mut self) -> Result<StoreVersion> {
+        let failed = self.failed();
+        let row = one(row!(
+            self.link().await?,
+            {
+                measurement: i64, run: i64, blessings: i64, blessed_at: i64, baselines: i64,
+                baselined_at: i64, members: i64,
+            },
+            r#"SELECT (SELECT coalesce(max(id), 0) FROM measurements) AS "measurement!: i64",
+                      (SELECT coalesce(max(id), 0) FROM runs) AS "run!: i64",
+                      (SELECT count(*) FROM blessings) AS "blessings!: i64",
+                      (SELECT coalesce(max(blessed_at), 0) FROM blessings) AS "blessed_at!: i64",
+                      (SELECT count(*) FROM baselines) AS "baselines!: i64",
+                      (SELECT coalesce(max(updated_at), 0) FROM baselines) AS "baselined_at!: i64",
+                      (SELECT count(*) FROM baseline_members) AS "members!: i64""#,
+        ))
+        .map_err(failed)?;
+        Ok(StoreVersion {
+            measured: MeasuredVersion { measurement: row.measurement, run: row.run },
+            blessings: row.blessings,
+            blessed_at: row.blessed_at,
+            baselines: row.baselines,
+            baselined_at: row.baselined_at,
+            members: row.members,
+        })
+    }
+}
