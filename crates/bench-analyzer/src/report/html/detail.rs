@@ -32,7 +32,7 @@ pub(super) fn render(
             p.say { (conclusion(dossier, report)) }
             (advice(dossier))
             (drawn)
-            (facts(dossier, report))
+            (facts(dossier, report, plots))
             (changes(dossier))
             @if let Some(outliers) = dossier.outliers { (outlying(outliers)) }
             @if let Some(shape) = dossier.shape {
@@ -101,39 +101,62 @@ fn history_in_words(history: &SeriesChanges) -> String {
     said
 }
 
-fn facts(dossier: &Dossier<'_>, report: &AnalysisReport) -> Markup {
+/// A number, what it is of, and what stands beside it.
+type Fact = (&'static str, String, Option<String>);
+
+/// The numbers: spread out where there are plots too, else as a sentence, because pages of thousands
+/// of benchmarks open in two thirds of the time without twenty elements for each.
+fn facts(dossier: &Dossier<'_>, report: &AnalysisReport, plots: bool) -> Markup {
+    let facts = list_facts(dossier, report);
+    if plots {
+        return html! {
+            dl { @for (what, number, beside) in &facts {
+                div { dt { (what) } dd { (number) @if let Some(beside) = beside { small { (beside) } } } }
+            } }
+        };
+    }
+    let spoken = facts.iter().map(|(what, number, beside)| match beside {
+        Some(beside) => format!("{what} {number} ({beside})"),
+        None => format!("{what} {number}"),
+    });
+    html! { p { (spoken.collect::<Vec<_>>().join("; ")) } }
+}
+
+fn list_facts(dossier: &Dossier<'_>, report: &AnalysisReport) -> Vec<Fact> {
     let unit = &dossier.series.unit;
     let measured = dossier.measured;
-    let rates: Vec<String> =
-        measured.throughput.iter().map(|&work| format_rate(work, measured.value)).collect();
     let on = |runs: usize, samples: usize| {
         format!("{}, {}", plural(runs, "run", "runs"), plural(samples, "sample", "samples"))
     };
-    html! {
-        dl {
-            @if let Some(one) = dossier.comparison {
-                div { dt { "baseline" } dd { (format_quantity(one.baseline.value, unit))
-                    small { (on(one.baseline.runs, one.baseline.samples)) } } }
-                div { dt { "current" } dd { (format_quantity(one.current.value, unit))
-                    small { (on(one.current.runs, one.current.samples)) } } }
-                div { dt { "change" } dd { (format_change(one.change())) small { (interval(one.interval)) } } }
-                @if let Some(bootstrap) = one.bootstrap {
-                    div { dt { "bootstrap" } dd { (interval(bootstrap)) small { "second opinion" } } }
-                }
-                div { dt { "p-value" } dd { (probability(one.p_value))
-                    small { (probability(one.adjusted_p_value)) " among all " (report.comparisons.len()) } } }
-                div { dt { "rests on" } dd { (one.replication) } }
-                @if one.detectable_change < 10.0 {
-                    div { dt { "could have seen" } dd { (format_change(one.detectable_change)) } }
-                }
-            } @else {
-                div { dt { "value" } dd { (format_quantity(measured.value, unit))
-                    small { (on(measured.runs, measured.samples)) } } }
-            }
-            div { dt { "spread of samples" } dd { (format!("{:.1}%", measured.relative_spread * 100.0)) } }
-            @if !rates.is_empty() { div { dt { "rate" } dd { (rates.join(", ")) } } }
+    let mut facts: Vec<Fact> = Vec::new();
+    if let Some(one) = dossier.comparison {
+        for (what, side) in [("baseline", one.baseline), ("current", one.current)] {
+            let beside = Some(on(side.runs, side.samples));
+            facts.push((what, format_quantity(side.value, unit), beside));
         }
+        facts.push(("change", format_change(one.change()), Some(interval(one.interval))));
+        if let Some(bootstrap) = one.bootstrap {
+            facts.push(("bootstrap", interval(bootstrap), Some("second opinion".to_owned())));
+        }
+        let among_all =
+            format!("{} among all {}", probability(one.adjusted_p_value), report.comparisons.len());
+        facts.push(("p-value", probability(one.p_value), Some(among_all)));
+        facts.push(("rests on", one.replication.to_string(), None));
+        if one.detectable_change < 10.0 {
+            facts.push(("could have seen", format_change(one.detectable_change), None));
+        }
+    } else {
+        let beside = Some(on(measured.runs, measured.samples));
+        facts.push(("value", format_quantity(measured.value, unit), beside));
     }
+    let spread = format!("{:.1}%", measured.relative_spread * 100.0);
+    facts.push(("spread of samples", spread, None));
+    let rates: Vec<String> =
+        measured.throughput.iter().map(|&work| format_rate(work, measured.value)).collect();
+    if !rates.is_empty() {
+        facts.push(("rate", rates.join(", "), None));
+    }
+    facts
 }
 
 fn probability(p_value: f64) -> String {
