@@ -17,7 +17,7 @@ use crate::call::cancellation::Cancellation;
 use crate::call::numbers::Values;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
-use crate::module::{Export, Module, START_EXPORT};
+use crate::module::{Compiler, Export, Module, START_EXPORT};
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::faults;
 use crate::sys::guest::Guest;
@@ -130,6 +130,7 @@ impl Instance {
         origin: Origin<'_>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
+        let module = module.newest();
         check_memory(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
@@ -265,6 +266,16 @@ impl Instance {
     /// Whether the last call left the guest in a state that nobody may see.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned
+    }
+
+    /// Whether there is better code of its module by now.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.module.is_outdated()
+    }
+
+    /// What made the code that it runs.
+    pub(crate) fn compiler(&self) -> Compiler {
+        self.module.compiler()
     }
 
     /// The size of the guest's linear memory, in bytes.

@@ -109,7 +109,7 @@ pub use host::{
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
-pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
+pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
 pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
     NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,

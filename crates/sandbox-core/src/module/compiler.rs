@@ -128,6 +128,11 @@ impl CodeSettings {
         }
     }
 
+    /// An engine for one module that takes one core, however large the module is.
+    pub(super) fn single_threaded_engine(&self) -> Engine {
+        self.engine(0)
+    }
+
     fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
         compiler.push_middleware(Arc::new(StartByHost));
         if self.metered {

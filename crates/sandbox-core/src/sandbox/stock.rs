@@ -73,6 +73,12 @@ impl Stock {
             stock.ready.put(Box::new(first));
             stock.list();
         }
+        let weak = Arc::downgrade(&stock);
+        module.when_outdated(move || {
+            if let Some(stock) = weak.upgrade() {
+                stock.replace_outdated();
+            }
+        });
         Ok(stock)
     }
 
@@ -133,6 +139,9 @@ impl Stock {
     /// Takes back an instance that a caller is done with.
     pub(super) fn put_back(self: &Arc<Self>, mut used: Box<Instance>) {
         let Some(template) = &self.template else { return };
+        if used.is_outdated() {
+            return self.restore_later(used);
+        }
         match used.reset(template, Effort::Quick) {
             Ok(()) => self.keep(used),
             // What it takes to drop it, and to have another one ready, is not the caller's time either.
@@ -177,7 +186,7 @@ impl Stock {
 
     fn restore_or_replace(&self, mut used: Box<Instance>) {
         let Some(template) = &self.template else { return };
-        if used.reset(template, Effort::Thorough).is_ok() {
+        if !used.is_outdated() && used.reset(template, Effort::Thorough).is_ok() {
             self.keep(used);
             return;
         }
@@ -188,6 +197,13 @@ impl Stock {
                 tracing::debug!(%error, "no instance could be made in advance");
             }
         }
+    }
+
+    /// Has new code run instead of old in the instances that lie ready. Those that are out are replaced as they come
+    /// back.
+    fn replace_outdated(&self) {
+        let ready: UsedInstances = std::iter::from_fn(|| self.ready.take()).collect();
+        ready.into_iter().for_each(|instance| self.restore_or_replace(instance));
     }
 
     /// Drops the instances that nobody uses.

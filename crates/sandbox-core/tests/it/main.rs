@@ -45,6 +45,7 @@ mod signals;
 mod sources;
 mod streaming;
 mod threads;
+mod tiering;
 mod usage;
 mod warnings;
 mod wasi;
