@@ -7,6 +7,7 @@ mod cache;
 mod calls;
 mod cancellation;
 mod cancelling;
+mod density;
 mod escapes;
 mod examples;
 mod exchange_area;
