@@ -308,6 +308,17 @@ impl Module {
         self.inner.imports_wasi
     }
 
+    /// Whether both run the same code now and will later. One that was compiled with Singlepass on purpose and one of
+    /// the first tier only have the first in common.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let same_successor = match (&self.successor, &other.successor) {
+            (None, None) => true,
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        };
+        Arc::ptr_eq(&self.inner, &other.inner) && same_successor
+    }
+
     /// Tells modules apart, as long as they live.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.inner).addr()

@@ -9,7 +9,7 @@ use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::Instance;
-use crate::module::Module;
+use crate::module::{Compiler, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
 
@@ -134,6 +134,14 @@ impl Turn {
         match self {
             Self::Persistent(instance) => instance.as_ref(),
             Self::Fresh { loan, .. } => loan.instance.as_deref(),
+        }
+    }
+
+    /// What made the code that the call will run, if an instance for it is there or can be had of a stock.
+    pub(super) fn compiler(&self) -> Option<Compiler> {
+        match self {
+            Self::Persistent(instance) => instance.as_ref().map(Instance::compiler),
+            Self::Fresh { loan, .. } => Some(loan.stock.compiler()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::{Effort, Instance, NotRestored, Template};
-use crate::module::Module;
+use crate::module::{Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::wasi::host_runtime;
@@ -104,6 +104,11 @@ impl Stock {
             self.discard(used);
         }
         self.make(template, cancellation)
+    }
+
+    /// What made the code of the instances that are made now.
+    pub(super) fn compiler(&self) -> Compiler {
+        self.module.newest().compiler()
     }
 
     fn make(&self, template: &Template, cancellation: &Cancellation) -> Result<Box<Instance>> {

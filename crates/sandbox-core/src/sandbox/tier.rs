@@ -2,7 +2,6 @@
 
 use super::WasmSandbox;
 use crate::call::cancellation::Scope;
-use crate::instance::Instance;
 use crate::module::{Compiler, Module};
 
 impl WasmSandbox {
@@ -15,7 +14,7 @@ impl WasmSandbox {
     /// Dropping the future has no effect.
     pub async fn compiler(&self) -> Compiler {
         let turn = self.inner.turn("compiler", &Scope::default()).await.ok();
-        let running = turn.as_ref().and_then(|turn| turn.instance()).map(Instance::compiler);
+        let running = turn.and_then(|turn| turn.compiler());
         running.unwrap_or_else(|| self.inner.module.newest().compiler())
     }
 

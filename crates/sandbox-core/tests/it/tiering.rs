@@ -275,6 +275,21 @@ async fn a_module_with_good_code_in_memory_has_no_first_tier() {
 }
 
 #[tokio::test]
+async fn who_chose_singlepass_keeps_it_beside_a_sandbox_on_the_first_tier() {
+    let text = r#"(module (func (export "beside") (result i32) i32.const 7343))"#;
+    let builder = || modules::builder(text).security_policy(fresh());
+    let busy = busy_compiler();
+    let chosen = builder().compiler(Compiler::Singlepass).build().await.unwrap();
+    let tiered = builder().tiering(Tiering::Auto).build().await.unwrap();
+    drop(busy);
+    assert_eq!(tiered.optimised().await.compiler(), Compiler::Cranelift);
+    for (sandbox, compiler) in [(chosen, Compiler::Singlepass), (tiered, Compiler::Cranelift)] {
+        assert_eq!(sandbox.call::<_, i32>("beside", ()).await.unwrap(), 7343);
+        assert_eq!(sandbox.compiler().await, compiler);
+    }
+}
+
+#[tokio::test]
 async fn the_cache_folder_holds_good_code_only() {
     let text = r#"(module (func (export "kept") (result i32) i32.const 7342))"#;
     let folder = tempfile::tempdir().unwrap();
