@@ -8,6 +8,9 @@ use std::time::Duration;
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
 
+/// The same on the inside of a call: an error is large, a result is moved several times, and most calls succeed.
+pub(crate) type CallResult<T> = std::result::Result<T, Box<SandboxError>>;
+
 /// Why a module could not be loaded or a call did not return a value.
 ///
 /// There is a variant for each cause that a caller can act on. A guest that misbehaves is an error of

@@ -31,6 +31,7 @@ pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCal
 pub(crate) use failure::{Unwound, panic_message};
 pub use functions::HostFunctions;
 pub(crate) use link::HostLink;
+pub(crate) use nesting::Level;
 pub use numbers::{HostNumber, HostNumbers, HostOutcome};
 pub(crate) use remedy::unknown_import;
 pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

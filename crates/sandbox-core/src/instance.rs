@@ -6,17 +6,20 @@ mod fuel;
 mod imports;
 mod template;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
+use wasmer::Store;
 use wasmer::sys::NativeEngineExt;
-use wasmer::{Store, Value};
+use wasmer_types::RawValue;
 
-use crate::call::arguments::Arguments;
+use crate::call::arguments::Passage;
 use crate::call::cancellation::Cancellation;
-use crate::call::numbers::Values;
-use crate::error::{Result, SandboxError};
-use crate::host::{HostBinding, HostLink};
+use crate::call::waiting::Restore;
+use crate::error::{CallResult, Result, SandboxError};
+use crate::host::{HostBinding, HostLink, Level};
 use crate::module::{Compiler, Export, Module, START_EXPORT};
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::faults;
@@ -50,7 +53,9 @@ pub(crate) struct Instance {
     output: Arc<OutputCapture>,
     refusals: Arc<Refusals>,
     /// Where the native code lies; only there is a guest interrupted.
-    code: std::ops::Range<usize>,
+    code: Range<usize>,
+    /// It is put back to what a template is, and so it matters what it wrote.
+    is_reset: bool,
     poisoned: bool,
     /// The guest was interrupted, or the host panicked: not even a reset makes the instance fit for use.
     unsound: bool,
@@ -82,17 +87,17 @@ impl Origin<'_> {
 /// What a call left behind.
 #[derive(Debug)]
 pub(crate) enum Returned {
-    /// The results in Wasm registers.
-    Numbers(Values),
+    /// The results are where the arguments were.
+    Numbers,
     /// The place of the output in linear memory, checked to lie in it.
-    Output { range: std::ops::Range<usize> },
+    Output { range: Range<usize> },
 }
 
 impl Returned {
     /// How many bytes came out through the exchange area.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
-            Self::Numbers(_) => 0,
+            Self::Numbers => 0,
             Self::Output { range, .. } => range.len() as u64,
         }
     }
@@ -169,6 +174,7 @@ impl Instance {
             output,
             refusals,
             code: interrupt::code_of(module.compiled()),
+            is_reset: recorder.is_some(),
             poisoned: false,
             unsound: false,
             writes: Writes::AnyPage,
@@ -214,8 +220,9 @@ impl Instance {
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
         // In the order of `Module::exports`.
         for export in self.module.exports() {
+            let reach = self.module.behaviour().reach(&export.name);
             self.guest
-                .resolve(&export.name)
+                .resolve(&export.name, reach)
                 .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
         }
         Ok(())
@@ -292,20 +299,21 @@ impl Instance {
     ///
     /// `export` is what stands at that place. It comes along because cloning the module, to borrow it from there,
     /// would have all cores write to one counter.
+    #[inline]
     pub(crate) fn enter(
         &mut self,
         at: usize,
         export: &Export,
-        arguments: &Arguments<'_>,
-    ) -> Result<Returned> {
+        passage: Passage<'_>,
+    ) -> CallResult<Returned> {
         let name = export.name.as_str();
-        if export.pure {
-            return self.enter_unnoted(at, name, arguments);
+        if export.pure || !self.is_reset {
+            return self.enter_unnoted(at, name, passage);
         }
         // Until it is known better, also if this panics.
         let before = std::mem::replace(&mut self.writes, Writes::AnyPage);
         let faults = faults::watch();
-        let result = self.enter_unnoted(at, name, arguments);
+        let result = self.enter_unnoted(at, name, passage);
         let wasi_changed = self.wasi.as_ref().is_some_and(WasiContext::is_changed);
         // Page faults are counted for this thread, and a slice of the memory can be written to by any.
         let lent = self.host.take_lent();
@@ -315,53 +323,56 @@ impl Instance {
         result
     }
 
+    #[inline]
     fn enter_unnoted(
         &mut self,
         at: usize,
         name: &str,
-        arguments: &Arguments<'_>,
-    ) -> Result<Returned> {
-        self.watched(name, |instance| match arguments {
-            Arguments::Numbers(values) => instance
-                .guest
-                .call(at, values)
-                .map(Returned::Numbers)
-                .map_err(|error| instance.runtime_failure(name, error)),
-            Arguments::Exchange { input, format } => {
-                instance.exchange(at, name, input, exchange::CallFormat::Value(*format))
+        passage: Passage<'_>,
+    ) -> CallResult<Returned> {
+        let (input, format) = match passage {
+            Passage::Numbers(values) => {
+                return self.enter_each(at, name, values, 1).1.map(|()| Returned::Numbers);
             }
-            Arguments::Chunk(Some(chunk)) => {
-                instance.exchange(at, name, chunk, exchange::CallFormat::None)
-            }
-            Arguments::Chunk(None) => {
-                instance.exchange(at, name, &[], exchange::CallFormat::EndOfStream)
-            }
-        })
+            Passage::Exchange { input, format } => (input, exchange::CallFormat::Value(format)),
+            Passage::Chunk(Some(chunk)) => (chunk, exchange::CallFormat::None),
+            Passage::Chunk(None) => (&[][..], exchange::CallFormat::EndOfStream),
+        };
+        Ok(self.watched(name, |instance| instance.exchange(at, name, input, format))?)
     }
 
-    /// Runs a function that takes numbers once for each set of arguments, with one entry into the guest,
+    /// Runs a function that takes numbers once for each set of values, with one entry into the guest,
     /// until one call fails.
     ///
-    /// Returns the results of those that did not, and how the first that did ended. All of them together have the
-    /// time that one call has.
+    /// Returns how many did not, and how the first that did ended. All of them together have the time that one
+    /// call has.
+    #[inline]
     pub(crate) fn enter_each(
         &mut self,
         at: usize,
-        arguments: &[&[Value]],
-    ) -> (Vec<Values>, Result<()>) {
-        let module = self.module.clone();
-        let name = module.exports()[at].name.as_str();
-        let mut results = Vec::new();
-        let outcome = self.watched(name, |instance| {
-            let outcome;
-            (results, outcome) = instance.guest.call_each(at, arguments);
-            outcome.map_err(|error| instance.runtime_failure(name, error))
-        });
-        (results, outcome)
+        name: &str,
+        values: &mut [RawValue],
+        calls: usize,
+    ) -> (usize, CallResult<()>) {
+        let mut surroundings = HostSurroundings::default();
+        if let Err(error) = self.prepare(name, &mut surroundings) {
+            return (0, Err(error));
+        }
+        let guest = &mut self.guest;
+        let run = || guest.call(at, values, calls);
+        let outcome = supervised(&self.control, &self.code, run);
+        match outcome {
+            Ok((returned, Ok(()))) if self.control.stop_reason().is_none() => (returned, Ok(())),
+            Ok((returned, result)) => {
+                let result = result.map_err(|error| self.runtime_failure(name, error));
+                (returned, self.concluded(name, Ok(result)).map_err(Box::new))
+            }
+            Err(panic) => (0, self.concluded(name, Err(panic)).map_err(Box::new)),
+        }
     }
 
     /// The bytes that a call left in linear memory.
-    pub(crate) fn output_bytes(&self, range: std::ops::Range<usize>) -> &[u8] {
+    pub(crate) fn output_bytes(&self, range: Range<usize>) -> &[u8] {
         self.guest.memory().get(range).unwrap_or_default()
     }
 
@@ -371,35 +382,46 @@ impl Instance {
         function: &str,
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let _level = self.host.binding().enter().map_err(|message| SandboxError::NestedCall {
-            function: function.to_owned(),
-            message,
-        })?;
-        // Before the next, which hides the runtime that a blocking caller is on.
-        let _caller = self.host.binding().waits().then(crate::call::waiting::for_this_thread);
-        let control = Arc::clone(&self.control);
-        if control.stop_reason().is_some() {
-            return Err(self.stopped(function));
+        let mut surroundings = HostSurroundings::default();
+        self.prepare(function, &mut surroundings).map_err(|error| *error)?;
+        let (control, code) = (Arc::clone(&self.control), self.code.clone());
+        let outcome = supervised(&control, &code, || run(self));
+        self.concluded(function, outcome)
+    }
+
+    /// Puts in place what has to be there before guest code runs, and until it has run.
+    fn prepare(&mut self, function: &str, surroundings: &mut HostSurroundings) -> CallResult<()> {
+        if self.control.stop_reason().is_some() {
+            return Err(self.stopped(function).into());
+        }
+        let binding = self.host.binding();
+        if !binding.is_empty() {
+            let level = binding.enter().map_err(|message| SandboxError::NestedCall {
+                function: function.to_owned(),
+                message,
+            })?;
+            surroundings.level = Some(level);
+            // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
+            surroundings.caller = binding.waits().then(crate::call::waiting::for_this_thread);
+            self.host.begin_call();
         }
         self.refusals.forget();
         if let Some(fuel) = &self.fuel {
             fuel.fill(self.guest.store());
         }
-        self.host.begin_call();
-        let code = self.code.clone();
-        let result = control.watch(|| {
-            catch_unwind(AssertUnwindSafe(|| {
-                interrupt::within(&code, control.stop_word(), || run(self))
-            }))
-        });
-        if control.stop_reason().is_some() {
+        Ok(())
+    }
+
+    /// Decides whether the instance survives what guest code did.
+    fn concluded<T>(&mut self, function: &str, outcome: thread::Result<Result<T>>) -> Result<T> {
+        if self.control.stop_reason().is_some() {
             // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
-            // a sleep that was cut short. And a late interrupt may still hit the instance.
+            // a sleep that was cut short. And it may have been interrupted.
             self.poisoned = true;
             self.unsound = true;
             return Err(self.stopped(function));
         }
-        match result {
+        match outcome {
             Ok(result) => {
                 self.unsound |= matches!(result, Err(SandboxError::HostFunctionPanicked { .. }));
                 self.poisoned |= result.as_ref().is_err_and(poisons);
@@ -412,6 +434,24 @@ impl Instance {
             }
         }
     }
+}
+
+/// What guest code that calls host functions needs around it. Dropped in this order.
+#[derive(Default)]
+struct HostSurroundings {
+    caller: Option<Restore>,
+    level: Option<Level>,
+}
+
+/// Runs guest code so that it can be stopped, and a panic of the host does not get further.
+fn supervised<T>(
+    control: &Arc<CallControl>,
+    code: &Range<usize>,
+    run: impl FnOnce() -> T,
+) -> thread::Result<T> {
+    control.watch(|| {
+        catch_unwind(AssertUnwindSafe(|| interrupt::within(code, control.stop_word(), run)))
+    })
 }
 
 /// Whether the guest may have been left in the middle of something.

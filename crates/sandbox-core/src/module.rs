@@ -16,6 +16,7 @@ mod validation;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use wasmer::Engine;
 
 use crate::error::{Result, SandboxError};
@@ -84,7 +85,7 @@ struct ModuleInner {
     identity: Identity,
     behaviour: Behaviour,
     exports: Vec<Export>,
-    index: HashMap<String, usize>,
+    index: HashMap<String, usize, RandomState>,
     formats: Formats,
     declared_imports: Vec<DeclaredImport>,
     memory_minimum_bytes: u64,

@@ -4,6 +4,7 @@
 //! and argues for it.
 
 pub(crate) mod artifact;
+pub(crate) mod barrier;
 mod bulk;
 pub(crate) mod cpu_time;
 pub(crate) mod entry;
@@ -14,5 +15,7 @@ pub(crate) mod identity;
 pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod memory;
+pub(crate) mod number;
 pub(crate) mod state;
+pub(crate) mod turn_lock;
 pub(crate) mod user;

@@ -5,9 +5,9 @@
 //! again each tick until the guest has really stopped (a single interrupt misses a guest that is just
 //! entering or leaving Wasm, or in a host function).
 //!
-//! A call pays two atomic exchanges for this, one when it starts and one when it ends. The first call
-//! after a pause also enlists its instance; an instance that has been idle for [`IDLE_TICKS`] is dropped
-//! from the list, and with an empty list the thread sleeps.
+//! A call pays a few plain writes for this (see [`barrier`]). The first call after a pause also enlists its
+//! instance; an instance that has been idle for [`IDLE_TICKS`] is dropped from the list, and with an empty list the
+//! thread sleeps.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -15,24 +15,23 @@ use std::time::{Duration, Instant};
 
 use crate::call::seat;
 use crate::sys::interrupt::{self, REASON, ThreadNumber};
+use crate::sys::{barrier, cpu_time};
 
 /// How often calls in progress are looked at: the precision of deadlines. Two milliseconds cost about a
 /// thousandth of one core, and only while guests run.
 const TICK: Duration = Duration::from_millis(2);
 
+/// After that time a call counts as long whatever its thread did.
+const LONG: Duration = Duration::from_millis(20);
+
 /// After how many ticks without a call an instance is no longer watched.
 const IDLE_TICKS: u32 = 50;
 
-/// The call is in progress.
-const RUNNING: u64 = 0b01;
-/// The watchdog is interrupting the call, which must not end before that is done: a late time-out would
-/// count for the next call of the same instance.
-const INTERRUPTING: u64 = 0b10;
-/// The step from one call to the next.
-const NEXT: u64 = 0b100;
-
 /// In nanoseconds more than five centuries.
 const UNLIMITED: u64 = u64::MAX;
+
+/// What stands where the turn in progress would: no call is.
+const IDLE: u64 = 0;
 
 /// Why a call was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,20 +64,21 @@ pub(crate) struct Turn(u64);
 pub(crate) struct CallControl {
     /// The thread that runs the call.
     thread: AtomicI32,
-    /// Call number and the bits above.
-    sequence: AtomicU64,
-    /// The turn, shifted by eight, and the reason to stop or zero.
+    /// The turn whose call is in progress, or [`IDLE`]. Only the thread that runs the call writes to it.
+    running: AtomicU64,
+    /// The turn, shifted by eight, and the reason to stop or zero. A request to stop that comes after the turn's end
+    /// does not find the turn in it, and has no effect.
     stop: AtomicU64,
     /// Whether the watchdog has the instance on its list.
     listed: AtomicBool,
-    /// How long a call had been running when it was last seen, if that was longer than a tick; in nanoseconds.
+    /// How long a call had been running when it was last seen, if it kept its thread busy for a tick; in nanoseconds.
     outlasted_nanos: AtomicU64,
     /// Whether that thread is one of the caller's that can hand its other tasks over.
     seated: AtomicBool,
     wall_clock: Option<Duration>,
     /// The limit of the current turn, in nanoseconds; [`UNLIMITED`] is none.
     limit_nanos: AtomicU64,
-    /// The call that the watchdog saw last, and since when it knows it.
+    /// The turn whose call the watchdog saw last, and since when it knows it.
     seen: Mutex<Option<(u64, Instant)>>,
     stopped: tokio::sync::Notify,
 }
@@ -93,7 +93,7 @@ impl CallControl {
         Watchdog::global()?;
         Some(Arc::new(Self {
             thread: AtomicI32::new(0),
-            sequence: AtomicU64::new(0),
+            running: AtomicU64::new(IDLE),
             stop: AtomicU64::new(0),
             listed: AtomicBool::new(false),
             outlasted_nanos: AtomicU64::new(0),
@@ -121,18 +121,18 @@ impl CallControl {
     /// How much of the limit the call in progress has left, to a tick; nothing if there is no limit.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         let limit = self.wall_clock()?;
-        let running = self.sequence.load(Ordering::Relaxed) & !INTERRUPTING;
+        let running = self.running.load(Ordering::Relaxed);
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         Some(match seen {
-            Some((sequence, since)) if sequence == running => limit.saturating_sub(since.elapsed()),
+            Some((turn, since)) if turn == running => limit.saturating_sub(since.elapsed()),
             // Not seen yet, so it began less than a tick ago.
             _ => limit,
         })
     }
 
     /// Notes a call that the watchdog had not seen before.
-    fn saw(&self, sequence: u64, now: Instant) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, now));
+    fn saw(&self, turn: u64, now: Instant) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((turn, now));
     }
 
     /// Begins a new turn: from now on only requests to stop this turn count.
@@ -146,14 +146,23 @@ impl CallControl {
 
     /// Asks that the given turn stop, unless it is over or already has a reason to.
     pub(crate) fn request_stop(&self, turn: Turn, reason: StopReason) {
-        let idle = turn.0 << 8;
-        let wanted = idle | reason as u64;
-        if self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            self.stopped.notify_waiters();
-            if let Some(watchdog) = Watchdog::global() {
-                watchdog.poke();
-            }
+        if self.request(turn, reason)
+            && let Some(watchdog) = Watchdog::global()
+        {
+            watchdog.poke();
         }
+    }
+
+    /// Returns whether the turn had not ended, nor a reason to stop.
+    fn request(&self, turn: Turn, reason: StopReason) -> bool {
+        let unstopped = turn.0 << 8;
+        let wanted = unstopped | reason as u64;
+        let set =
+            self.stop.compare_exchange(unstopped, wanted, Ordering::AcqRel, Ordering::Relaxed);
+        if set.is_ok() {
+            self.stopped.notify_waiters();
+        }
+        set.is_ok()
     }
 
     /// Asks that whatever turn is in progress stop.
@@ -185,53 +194,54 @@ impl CallControl {
     /// How long a call took, to a tick, if one outlasted a tick since this was last asked.
     pub(crate) fn take_outlasted_tick(&self) -> Option<Duration> {
         // The check is cheaper than the exchange, and nearly never is there anything to take.
-        if self.outlasted_nanos.load(Ordering::Relaxed) == 0 {
+        if !self.has_outlasted_tick() {
             return None;
         }
         Some(Duration::from_nanos(self.outlasted_nanos.swap(0, Ordering::Relaxed)))
     }
 
-    /// Runs guest code under watch. The clock of the wall-clock limit starts here.
+    /// Whether there is something to take.
+    #[inline]
+    pub(crate) fn has_outlasted_tick(&self) -> bool {
+        self.outlasted_nanos.load(Ordering::Relaxed) != 0
+    }
+
+    /// Runs the guest code of the current turn under watch. The clock of the wall-clock limit starts here.
+    #[inline]
     pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
         self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
         self.seated.store(seat::is_taken(), Ordering::Relaxed);
-        let running = self.sequence.load(Ordering::Relaxed).wrapping_add(NEXT) | RUNNING;
-        self.sequence.swap(running, Ordering::SeqCst);
-        // After the exchange: either the watchdog sees the call, or we see that we are not listed.
-        if !self.listed.load(Ordering::SeqCst)
+        let turn = self.stop.load(Ordering::Relaxed) >> 8;
+        self.running.store(turn, Ordering::Release);
+        // Either the watchdog sees the call after this, or we see that we are not listed.
+        barrier::light();
+        if !self.listed.load(Ordering::Relaxed)
             && let Some(watchdog) = Watchdog::global()
         {
             watchdog.enlist(self);
         }
-        let _ended = Ended { control: self, running };
+        let _ended = Ended(&self.running);
         run()
     }
 }
 
 /// Marks the end of a call, also when the host panics in it.
-struct Ended<'a> {
-    control: &'a CallControl,
-    running: u64,
-}
+struct Ended<'a>(&'a AtomicU64);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        let sequence = &self.control.sequence;
-        let over = self.running & !RUNNING;
-        while sequence
-            .compare_exchange_weak(self.running, over, Ordering::SeqCst, Ordering::Relaxed)
-            .is_err()
-        {
-            std::hint::spin_loop();
-        }
+        self.0.store(IDLE, Ordering::Release);
     }
 }
 
 /// What the watchdog remembers of an instance from tick to tick.
 struct Entry {
     control: Arc<CallControl>,
+    /// The turn that was in progress when it last looked.
     seen: u64,
     since: Instant,
+    /// The processor time of the turn's thread at that moment.
+    cpu_time: Option<Duration>,
     idle_ticks: u32,
 }
 
@@ -246,6 +256,7 @@ impl Watchdog {
     fn global() -> Option<&'static Self> {
         static WATCHDOG: OnceLock<Option<&'static Watchdog>> = OnceLock::new();
         *WATCHDOG.get_or_init(|| {
+            barrier::prepare();
             let watchdog: &'static Self =
                 Box::leak(Box::new(Self { entries: Mutex::new(Vec::new()), wake: Condvar::new() }));
             std::thread::Builder::new()
@@ -259,10 +270,11 @@ impl Watchdog {
     fn enlist(&self, control: &Arc<CallControl>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if !control.listed.swap(true, Ordering::SeqCst) {
-            let seen = control.sequence.load(Ordering::Relaxed);
+            let seen = control.running.load(Ordering::Relaxed);
             let (control, since) = (Arc::clone(control), Instant::now());
             control.saw(seen, since);
-            entries.push(Entry { control, seen, since, idle_ticks: 0 });
+            let cpu_time = control.cpu_time();
+            entries.push(Entry { control, seen, since, cpu_time, idle_ticks: 0 });
         }
         drop(entries);
         self.wake.notify_one();
@@ -290,28 +302,42 @@ impl Entry {
     /// Looks at the instance once; false when it need not be watched any longer.
     fn tick(&mut self, now: Instant) -> bool {
         let control = &self.control;
-        let sequence = control.sequence.load(Ordering::SeqCst);
-        if sequence & RUNNING == 0 {
+        let turn = control.running.load(Ordering::Acquire);
+        if turn == IDLE {
             return self.stay_listed();
         }
         self.idle_ticks = 0;
-        if sequence == self.seen {
+        if turn == self.seen {
             let running = now.duration_since(self.since);
-            if running >= TICK {
+            if running >= TICK && self.is_busy(running) {
                 control.outlasted_nanos.store(nanos(Some(running)), Ordering::Relaxed);
-                control.nudge(sequence);
+                control.nudge();
             }
         } else {
-            self.seen = sequence;
+            self.seen = turn;
             self.since = now;
-            control.saw(sequence, now);
+            self.cpu_time = control.cpu_time();
+            control.saw(turn, now);
         }
-        let overdue =
-            control.wall_clock().is_some_and(|limit| now.duration_since(self.since) >= limit);
-        if overdue || control.stop_reason().is_some() {
-            control.interrupt(sequence, overdue);
+        if control.wall_clock().is_some_and(|limit| now.duration_since(self.since) >= limit) {
+            control.request(Turn(turn), StopReason::Timeout);
+        }
+        if control.stop_reason().is_some() {
+            control.send_signal();
         }
         true
+    }
+
+    /// Whether the call, and not somebody else on the same core, has kept its thread busy. A call that waits in the
+    /// kernel does not keep it busy either, and holds it up all the same.
+    fn is_busy(&self, running: Duration) -> bool {
+        if running >= LONG {
+            return true;
+        }
+        match self.control.cpu_time().zip(self.cpu_time) {
+            Some((now, before)) => now.saturating_sub(before) >= TICK / 2,
+            None => true,
+        }
     }
 
     fn stay_listed(&mut self) -> bool {
@@ -321,54 +347,38 @@ impl Entry {
         }
         self.control.listed.store(false, Ordering::SeqCst);
         // A call may have started between the two: it saw `listed` and relies on us.
-        let started = self.control.sequence.load(Ordering::SeqCst) & RUNNING != 0;
-        if started {
+        let may_have_started =
+            !barrier::heavy() || self.control.running.load(Ordering::SeqCst) != IDLE;
+        if may_have_started {
             self.control.listed.store(true, Ordering::SeqCst);
             self.idle_ticks = 0;
         }
-        started
+        may_have_started
     }
 }
 
 impl CallControl {
-    /// Interrupts the call with that sequence number, if it is still running.
-    fn interrupt(&self, sequence: u64, overdue: bool) {
-        self.while_running(sequence, || {
-            if overdue {
-                let idle = self.stop.load(Ordering::Acquire) & !REASON;
-                let wanted = idle | StopReason::Timeout as u64;
-                let set =
-                    self.stop.compare_exchange(idle, wanted, Ordering::AcqRel, Ordering::Relaxed);
-                if set.is_ok() {
-                    self.stopped.notify_waiters();
-                }
-            }
-            self.send_signal();
-        });
-    }
-
-    /// Has the caller's thread hand over its worker, if that is what runs the call with that sequence number.
-    fn nudge(&self, sequence: u64) {
+    /// Has the caller's thread hand over its worker, if the call runs on one.
+    fn nudge(&self) {
         if self.seated.load(Ordering::Relaxed) {
-            self.while_running(sequence, || self.send_signal());
+            self.send_signal();
         }
     }
 
     /// Sends the signal whose meaning the stop word decides to the thread that runs the call.
+    ///
+    /// If the call has ended meanwhile, the signal hits nothing, or another call, whose own stop word then decides.
     fn send_signal(&self) {
-        interrupt::interrupt(ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed)));
+        interrupt::interrupt(self.thread());
     }
 
-    /// Does something about the call with that sequence number, which cannot end meanwhile; nothing if it
-    /// has ended.
-    fn while_running(&self, sequence: u64, act: impl FnOnce()) {
-        let marked = sequence | INTERRUPTING;
-        let marked =
-            self.sequence.compare_exchange(sequence, marked, Ordering::SeqCst, Ordering::Relaxed);
-        if marked.is_ok() {
-            act();
-            self.sequence.store(sequence, Ordering::SeqCst);
-        }
+    fn thread(&self) -> ThreadNumber {
+        ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed))
+    }
+
+    /// How much processor time the thread that runs the call has used.
+    fn cpu_time(&self) -> Option<Duration> {
+        cpu_time::of_thread(self.thread())
     }
 }
 

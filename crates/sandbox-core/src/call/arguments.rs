@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use wasmer_types::RawValue;
 
 use super::numbers::{self, Values};
 use crate::error::{Result, SandboxError, ValueDirection};
@@ -11,14 +12,31 @@ use crate::module::{Export, ExportKind, Formats, Payload};
 use crate::sys::identity;
 
 /// Arguments, ready to go into the guest.
-#[derive(Debug)]
 pub(crate) enum Arguments<'a> {
-    /// One value for each parameter.
+    /// One value for each parameter, and places for the results.
     Numbers(Values),
     /// Bytes for the exchange area, and the format that values in this call are in.
     Exchange { input: Cow<'a, [u8]>, format: SerializationFormat },
     /// A chunk of a stream, or nothing at its end.
     Chunk(Option<bytes::Bytes>),
+}
+
+/// Arguments on their way into the guest, wherever they are kept. Numbers come back the same way.
+pub(crate) enum Passage<'a> {
+    Numbers(&'a mut [RawValue]),
+    Exchange { input: &'a [u8], format: SerializationFormat },
+    Chunk(Option<&'a [u8]>),
+}
+
+impl Passage<'_> {
+    /// How many bytes go through the exchange area.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Numbers(_) | Self::Chunk(None) => 0,
+            Self::Exchange { input, .. } => input.len() as u64,
+            Self::Chunk(Some(chunk)) => chunk.len() as u64,
+        }
+    }
 }
 
 impl<'a> Arguments<'a> {
@@ -33,8 +51,9 @@ impl<'a> Arguments<'a> {
     ) -> Result<Self> {
         let declared = match &export.kind {
             ExportKind::Numbers(ty) => {
-                return numbers::to_values(arguments, ty.params())
-                    .map(Self::Numbers)
+                let mut values = numbers::room(ty);
+                return numbers::write_values(arguments, ty.params(), &mut values)
+                    .map(|()| Self::Numbers(values))
                     .map_err(|mismatch| signature_mismatch(export, mismatch.0));
             }
             ExportKind::Declared(declared) => declared,
@@ -48,7 +67,7 @@ impl<'a> Arguments<'a> {
         }
         let input = match declared.input {
             Payload::Unit => {
-                numbers::to_values(arguments, &[])
+                numbers::write_values(arguments, &[], &mut [])
                     .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
                 Cow::Borrowed(&[][..])
             }
@@ -73,12 +92,12 @@ impl<'a> Arguments<'a> {
         Ok(Self::Exchange { input, format })
     }
 
-    /// How many bytes go through the exchange area.
-    pub(crate) fn bytes(&self) -> u64 {
+    /// The way into the guest for one call.
+    pub(crate) fn passage(&mut self) -> Passage<'_> {
         match self {
-            Self::Numbers(_) => 0,
-            Self::Exchange { input, .. } => input.len() as u64,
-            Self::Chunk(chunk) => chunk.as_ref().map_or(0, |chunk| chunk.len() as u64),
+            Self::Numbers(values) => Passage::Numbers(values),
+            Self::Exchange { input, format } => Passage::Exchange { input, format: *format },
+            Self::Chunk(chunk) => Passage::Chunk(chunk.as_deref()),
         }
     }
 
@@ -95,7 +114,7 @@ impl<'a> Arguments<'a> {
 }
 
 /// The error for arguments or a result that do not fit the function.
-pub(super) fn signature_mismatch(export: &Export, given: String) -> SandboxError {
+pub(crate) fn signature_mismatch(export: &Export, given: String) -> SandboxError {
     SandboxError::SignatureMismatch {
         function: export.name.clone(),
         expected: export.signature(),

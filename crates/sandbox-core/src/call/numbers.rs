@@ -11,22 +11,47 @@ mod serializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
-use wasmer::{Type, Value};
+use wasmer::{FunctionType, Type};
+use wasmer_types::RawValue;
 
-/// The values of one call. More than four are rare enough for the heap, and room for more would cost all other
-/// calls: the values are moved several times on their way.
-pub(crate) type Values = SmallVec<[Value; 4]>;
+use crate::sys::number::ZERO;
 
-/// The arguments as Wasm values of exactly these types, or what they are instead.
-pub(crate) fn to_values<T: Serialize>(arguments: &T, types: &[Type]) -> Result<Values, Mismatch> {
-    let mut serializer = serializer::NumberSerializer::new(types);
+/// The places for the values of one call: arguments before it, results after it. More than four are rare enough for
+/// the heap.
+pub(crate) type Values = SmallVec<[RawValue; 4]>;
+
+/// How many places the values of one call take: the results come where the arguments were.
+pub(crate) fn places(ty: &FunctionType) -> usize {
+    ty.params().len().max(ty.results().len())
+}
+
+/// Places for the values of one call.
+#[inline]
+pub(crate) fn room(ty: &FunctionType) -> Values {
+    let mut values = Values::new();
+    values.resize(places(ty), ZERO);
+    values
+}
+
+/// Writes arguments as values of exactly these types to places that are at least as many.
+#[inline]
+pub(crate) fn write_values<T: Serialize>(
+    arguments: &T,
+    types: &[Type],
+    values: &mut [RawValue],
+) -> Result<(), Mismatch> {
+    let mut serializer = serializer::NumberSerializer::new(types, values);
     arguments.serialize(&mut serializer)?;
     serializer.finish()
 }
 
-/// The result from Wasm values, or why it does not fit.
-pub(crate) fn from_values<T: DeserializeOwned>(values: &[Value]) -> Result<T, Mismatch> {
-    let mut deserializer = deserializer::NumberDeserializer::new(values);
+/// The result from values of these types, or why it does not fit.
+#[inline]
+pub(crate) fn from_values<T: DeserializeOwned>(
+    types: &[Type],
+    values: &[RawValue],
+) -> Result<T, Mismatch> {
+    let mut deserializer = deserializer::NumberDeserializer::new(types, values);
     let result = T::deserialize(&mut deserializer)?;
     deserializer.finish()?;
     Ok(result)
@@ -52,65 +77,82 @@ impl serde::de::Error for Mismatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::number::Number;
 
-    fn values(list: &[Value]) -> Values {
-        list.iter().cloned().collect()
+    use Number::{F32, F64, I32, I64};
+
+    fn to_numbers<T: Serialize>(arguments: &T, types: &[Type]) -> Result<Vec<Number>, Mismatch> {
+        let mut values = room(&FunctionType::new(types, []));
+        write_values(arguments, types, &mut values)?;
+        Ok(types.iter().zip(&values).map(|(ty, value)| Number::read(*ty, value)).collect())
+    }
+
+    fn from_numbers<T: DeserializeOwned>(numbers: &[Number]) -> Result<T, Mismatch> {
+        let types: Vec<Type> = numbers.iter().map(|number| number.ty()).collect();
+        let raw = |number: &Number| match *number {
+            I32(value) => value.into(),
+            I64(value) => value.into(),
+            F32(value) => value.into(),
+            F64(value) => value.into(),
+            Number::Other(_) => ZERO,
+        };
+        from_values(&types, &numbers.iter().map(raw).collect::<Vec<RawValue>>())
     }
 
     #[test]
     fn tuples_become_one_value_for_each_parameter() {
         let types = [Type::I32, Type::I64, Type::F32, Type::F64];
         assert_eq!(
-            to_values(&(1i32, 2i64, 0.5f32, 0.25f64), &types),
-            Ok(values(&[Value::I32(1), Value::I64(2), Value::F32(0.5), Value::F64(0.25)]))
+            to_numbers(&(1i32, 2i64, 0.5f32, 0.25f64), &types),
+            Ok(vec![I32(1), I64(2), F32(0.5), F64(0.25)])
         );
-        assert_eq!(to_values(&(), &[]), Ok(values(&[])));
-        assert_eq!(to_values(&7u8, &[Type::I32]), Ok(values(&[Value::I32(7)])));
-        assert_eq!(to_values(&true, &[Type::I32]), Ok(values(&[Value::I32(1)])));
+        assert_eq!(to_numbers(&(), &[]), Ok(vec![]));
+        assert_eq!(to_numbers(&7u8, &[Type::I32]), Ok(vec![I32(7)]));
+        assert_eq!(to_numbers(&true, &[Type::I32]), Ok(vec![I32(1)]));
     }
 
     #[test]
     fn integers_fit_by_their_value() {
-        assert_eq!(to_values(&u32::MAX, &[Type::I32]), Ok(values(&[Value::I32(-1)])));
-        assert_eq!(to_values(&5u64, &[Type::I32]), Ok(values(&[Value::I32(5)])));
-        assert_eq!(to_values(&u64::MAX, &[Type::I64]), Ok(values(&[Value::I64(-1)])));
-        assert_eq!(to_values(&-5i8, &[Type::I64]), Ok(values(&[Value::I64(-5)])));
-        assert!(to_values(&(u64::from(u32::MAX) + 1), &[Type::I32]).is_err());
-        assert!(to_values(&(i64::from(i32::MIN) - 1), &[Type::I32]).is_err());
-        assert!(to_values(&1.5f64, &[Type::F32]).is_err());
-        assert!(to_values(&1i32, &[Type::F64]).is_err());
+        assert_eq!(to_numbers(&u32::MAX, &[Type::I32]), Ok(vec![I32(-1)]));
+        assert_eq!(to_numbers(&5u64, &[Type::I32]), Ok(vec![I32(5)]));
+        assert_eq!(to_numbers(&u64::MAX, &[Type::I64]), Ok(vec![I64(-1)]));
+        assert_eq!(to_numbers(&-5i8, &[Type::I64]), Ok(vec![I64(-5)]));
+        assert!(to_numbers(&(u64::from(u32::MAX) + 1), &[Type::I32]).is_err());
+        assert!(to_numbers(&(i64::from(i32::MIN) - 1), &[Type::I32]).is_err());
+        assert!(to_numbers(&1.5f64, &[Type::F32]).is_err());
+        assert!(to_numbers(&1i32, &[Type::F64]).is_err());
     }
 
     #[test]
     fn too_many_too_few_and_other_things_do_not_fit() {
-        assert!(to_values(&(1i32, 2i32), &[Type::I32]).is_err());
-        assert!(to_values(&1i32, &[Type::I32, Type::I32]).is_err());
-        assert!(to_values(&"text", &[Type::I32]).is_err());
-        assert!(to_values(&vec![1u8], &[Type::I32]).is_err());
+        assert!(to_numbers(&(1i32, 2i32), &[Type::I32]).is_err());
+        assert!(to_numbers(&1i32, &[Type::I32, Type::I32]).is_err());
+        assert!(to_numbers(&"text", &[Type::I32]).is_err());
+        assert!(to_numbers(&vec![1u8], &[Type::I32]).is_err());
     }
 
     #[test]
     fn results_come_back_in_the_type_asked_for() {
-        assert_eq!(from_values::<i32>(&[Value::I32(-1)]), Ok(-1));
-        assert_eq!(from_values::<u32>(&[Value::I32(-1)]), Ok(u32::MAX));
-        assert_eq!(from_values::<i64>(&[Value::I32(-1)]), Ok(-1));
-        assert_eq!(from_values::<u64>(&[Value::I64(-1)]), Ok(u64::MAX));
-        assert_eq!(from_values::<u64>(&[Value::I32(-1)]), Ok(u64::from(u32::MAX)));
-        assert_eq!(from_values::<bool>(&[Value::I32(1)]), Ok(true));
-        assert_eq!(from_values::<f64>(&[Value::F32(0.5)]), Ok(0.5));
-        assert_eq!(from_values::<(i32, f64)>(&[Value::I32(1), Value::F64(2.0)]), Ok((1, 2.0)));
-        assert_eq!(from_values::<()>(&[]), Ok(()));
+        assert_eq!(from_numbers::<i32>(&[I32(-1)]), Ok(-1));
+        assert_eq!(from_numbers::<u32>(&[I32(-1)]), Ok(u32::MAX));
+        assert_eq!(from_numbers::<i64>(&[I32(-1)]), Ok(-1));
+        assert_eq!(from_numbers::<u64>(&[I64(-1)]), Ok(u64::MAX));
+        assert_eq!(from_numbers::<u64>(&[I32(-1)]), Ok(u64::from(u32::MAX)));
+        assert_eq!(from_numbers::<bool>(&[I32(1)]), Ok(true));
+        assert_eq!(from_numbers::<f64>(&[F32(0.5)]), Ok(0.5));
+        assert_eq!(from_numbers::<(i32, f64)>(&[I32(1), F64(2.0)]), Ok((1, 2.0)));
+        assert_eq!(from_numbers::<()>(&[]), Ok(()));
     }
 
     #[test]
     fn results_that_do_not_fit_are_refused() {
-        assert!(from_values::<u8>(&[Value::I32(256)]).is_err());
-        assert!(from_values::<i32>(&[Value::I64(1 << 40)]).is_err());
-        assert!(from_values::<i32>(&[Value::F64(1.0)]).is_err());
-        assert!(from_values::<bool>(&[Value::I32(2)]).is_err());
-        assert!(from_values::<()>(&[Value::I32(1)]).is_err());
-        assert!(from_values::<i32>(&[]).is_err());
-        assert!(from_values::<i32>(&[Value::I32(1), Value::I32(2)]).is_err());
-        assert!(from_values::<String>(&[Value::I32(1)]).is_err());
+        assert!(from_numbers::<u8>(&[I32(256)]).is_err());
+        assert!(from_numbers::<i32>(&[I64(1 << 40)]).is_err());
+        assert!(from_numbers::<i32>(&[F64(1.0)]).is_err());
+        assert!(from_numbers::<bool>(&[I32(2)]).is_err());
+        assert!(from_numbers::<()>(&[I32(1)]).is_err());
+        assert!(from_numbers::<i32>(&[]).is_err());
+        assert!(from_numbers::<i32>(&[I32(1), I32(2)]).is_err());
+        assert!(from_numbers::<String>(&[I32(1)]).is_err());
     }
 }

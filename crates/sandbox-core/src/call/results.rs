@@ -4,17 +4,24 @@ use std::any::Any;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use wasmer::Value;
+use wasmer::Type;
+use wasmer_types::RawValue;
 
 use super::arguments::signature_mismatch;
 use super::numbers;
-use crate::error::{Result, SandboxError, ValueDirection};
+use crate::error::{CallResult, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
 use crate::module::{Export, Payload};
 
 /// The result of a function that returns numbers.
-pub(crate) fn from_numbers<R: DeserializeOwned>(export: &Export, values: &[Value]) -> Result<R> {
-    numbers::from_values(values).map_err(|mismatch| signature_mismatch(export, mismatch.0))
+#[inline]
+pub(crate) fn from_numbers<R: DeserializeOwned>(
+    export: &Export,
+    types: &[Type],
+    values: &[RawValue],
+) -> CallResult<R> {
+    numbers::from_values(types, values)
+        .map_err(|mismatch| signature_mismatch(export, mismatch.0).into())
 }
 
 /// The result that a function left in the exchange area.
@@ -23,22 +30,24 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
     payload: Payload,
     output: &[u8],
     format: SerializationFormat,
-) -> Result<R> {
-    let undecodable = |message: String| SandboxError::Undecodable {
-        function: export.name.clone(),
-        direction: ValueDirection::DecodeResult,
-        message,
+) -> CallResult<R> {
+    let undecodable = |message: String| {
+        Box::new(SandboxError::Undecodable {
+            function: export.name.clone(),
+            direction: ValueDirection::DecodeResult,
+            message,
+        })
     };
     match payload {
         Payload::Value => format.decode(output).map_err(undecodable),
-        Payload::Unit => from_numbers(export, &[]),
+        Payload::Unit => from_numbers(export, &[], &[]),
         Payload::Bytes | Payload::Stream => same_type::<R, _>(|| output.to_vec())
             .or_else(|| same_type::<R, _>(|| Bytes::copy_from_slice(output)))
-            .ok_or_else(|| not_of_type::<R>(export)),
+            .ok_or_else(|| not_of_type::<R>(export).into()),
         Payload::Text => {
             let text =
                 std::str::from_utf8(output).map_err(|error| undecodable(error.to_string()))?;
-            same_type::<R, _>(|| text.to_owned()).ok_or_else(|| not_of_type::<R>(export))
+            same_type::<R, _>(|| text.to_owned()).ok_or_else(|| not_of_type::<R>(export).into())
         }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor};
 
 /// Which thread runs a call that an async task makes.
 ///
@@ -45,52 +45,71 @@ pub enum CallPlacement {
 const PATIENCE: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// The runtime whose worker this thread is, while it runs a call.
-    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
-    /// Whether there is one: cheaper to ask.
+    /// Whether this thread is a worker that can be handed over, while it runs a call.
     static TAKEN: Cell<bool> = const { Cell::new(false) };
+    /// The runtime whose worker it is, where a guest with WASI runs in the context of another.
+    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
 /// The caller's thread, which may run the call.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Seat {
-    /// The runtime that can hand its worker over, if this is one.
-    runtime: Option<Handle>,
+    /// It is a worker that can be handed over.
+    is_worker: bool,
 }
 
 impl Seat {
     /// The calling thread's seat, if calls may run on it.
+    #[inline]
     pub(crate) fn of_this_thread(placement: CallPlacement) -> Option<Self> {
         if placement == CallPlacement::Workers {
             return None;
         }
-        let runtime = Handle::try_current()
-            .ok()
-            .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        if runtime.is_some() && tokio::runtime::worker_index().is_some() {
-            return Some(Self { runtime });
+        let is_multi_threaded = Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if is_multi_threaded && tokio::runtime::worker_index().is_some() {
+            return Some(Self { is_worker: true });
         }
         // Not a worker. With a task it is a local one or a thread for blocking; without, it blocks on one future.
-        let alone = runtime.is_some() && tokio::task::try_id().is_none();
-        (alone || placement == CallPlacement::CallersThread).then_some(Self { runtime: None })
+        let alone = is_multi_threaded && tokio::task::try_id().is_none();
+        let may_sit = alone || placement == CallPlacement::CallersThread;
+        may_sit.then_some(Self { is_worker: false })
     }
 
     /// Sits down until the guard is dropped: calls on this thread can be nudged.
+    #[inline]
     pub(crate) fn sit(self) -> Seated {
-        let taken = TAKEN.replace(self.runtime.is_some());
-        Seated { runtime: RUNTIME.replace(self.runtime), taken }
+        Seated { taken: TAKEN.replace(self.is_worker) }
     }
 }
 
 /// Restores what was before, since a host function may itself make a call.
 pub(crate) struct Seated {
-    runtime: Option<Handle>,
     taken: bool,
 }
 
 impl Drop for Seated {
+    #[inline]
     fn drop(&mut self) {
-        RUNTIME.set(self.runtime.take());
         TAKEN.set(self.taken);
+    }
+}
+
+/// Enters the context of the library's own runtime, in which functions of WASI run. If this thread is to be handed
+/// over meanwhile, it is still known whose worker it is.
+pub(crate) fn enter_in_call(runtime: &Handle) -> impl Drop + '_ {
+    let callers = if TAKEN.get() { Handle::try_current().ok() } else { None };
+    InContext { _context: runtime.enter(), before: RUNTIME.replace(callers) }
+}
+
+struct InContext<'a> {
+    _context: EnterGuard<'a>,
+    before: Option<Handle>,
+}
+
+impl Drop for InContext<'_> {
+    fn drop(&mut self) {
+        RUNTIME.set(self.before.take());
     }
 }
 
@@ -109,7 +128,8 @@ pub(crate) fn hand_over() {
     }
     // A panic is not expected, and must not leave a signal handler.
     let handed_over = catch_unwind(AssertUnwindSafe(|| {
-        RUNTIME.with_borrow(|runtime| runtime.as_ref().is_none_or(hand_over_to))
+        let callers = RUNTIME.with_borrow(Clone::clone);
+        callers.or_else(|| Handle::try_current().ok()).is_none_or(|runtime| hand_over_to(&runtime))
     }));
     TAKEN.set(!handed_over.unwrap_or(true));
 }

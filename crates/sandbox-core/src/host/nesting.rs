@@ -47,16 +47,12 @@ impl HostBinding {
     ///
     /// # Errors
     /// A message if calls are nested too deep.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Option<Level>, String> {
-        if self.is_empty() {
-            return Ok(None);
-        }
-        let level = Level::begin(self.address()).ok_or_else(|| {
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Level, String> {
+        Level::begin(self.address()).ok_or_else(|| {
             format!(
                 "calls out of host functions are nested {MOST_LEVELS} deep, and this is one more"
             )
-        })?;
-        Ok(Some(level))
+        })
     }
 
     /// Whether this thread is in a host function that a guest of this sandbox called.

@@ -5,12 +5,14 @@
 
 use std::ops::Range;
 
-use wasmer::{Store, TypedFunction, Value};
+use wasmer::{Store, Type, TypedFunction, Value};
+use wasmer_types::RawValue;
 
 use super::{Instance, Returned};
 use crate::error::{Result, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
 use crate::module::{EXCHANGE_EXPORT, RESERVE_EXPORT};
+use crate::sys::number::Number;
 
 /// The exchange area's size in bytes, and its fields' offsets.
 const AREA_BYTES: usize = 24;
@@ -103,11 +105,9 @@ impl Instance {
         self.write_input(name, input, input_len)?;
         self.write_field(name, FORMAT, format.code())?;
         self.write_field(name, STATE, 0)?;
-        let returned = self
-            .guest
-            .call(at, &[Value::I32(input_len)])
-            .map_err(|error| self.runtime_failure(name, error))?;
-        let Some(Value::I32(status)) = returned.first() else {
+        let mut values = [RawValue::from(input_len)];
+        self.guest.call(at, &mut values, 1).1.map_err(|error| self.runtime_failure(name, error))?;
+        let Number::I32(status) = Number::read(Type::I32, &values[0]) else {
             return Err(violation(name, "it returned no status".to_owned()));
         };
         let range = self.output_range(name)?;

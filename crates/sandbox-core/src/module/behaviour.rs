@@ -1,8 +1,8 @@
 //! What a module can do to its own state, found by reading its code once.
 //!
 //! Two questions decide what a call on a fresh instance costs. Does anything in the module change state that a
-//! reset cannot put back? And which functions change no state at all? Both are answered from the
-//! instructions alone, so a wrong guess about the guest's intentions is impossible: an instruction that is not
+//! reset cannot put back? And which functions change no state at all? A third one decides how functions are
+//! entered: which can reach no function of the host? All are answered from the instructions alone, so a wrong guess about the guest's intentions is impossible: an instruction that is not
 //! known here counts as the worst that it could be.
 
 mod instructions;
@@ -14,6 +14,7 @@ use wasmparser::{
     BinaryReaderError, ExternalKind, FunctionBody, Parser, Payload, TypeRef, ValType,
 };
 
+use crate::sys::entry::Reach;
 use instructions::Effect;
 
 /// What a module's instances can do to their state.
@@ -24,6 +25,8 @@ pub(crate) struct Behaviour {
     irreversible: Option<String>,
     /// The exported functions that change no state, whatever they are called with.
     pure: BTreeSet<String>,
+    /// The exported functions that can reach no import, whatever they are called with.
+    inward: BTreeSet<String>,
 }
 
 impl Behaviour {
@@ -36,6 +39,7 @@ impl Behaviour {
             Err(error) => Self {
                 irreversible: Some(format!("its code cannot be read: {error}")),
                 pure: BTreeSet::new(),
+                inward: BTreeSet::new(),
             },
         }
     }
@@ -57,12 +61,18 @@ impl Behaviour {
     pub(crate) fn is_pure(&self, function: &str) -> bool {
         self.pure.contains(function)
     }
+
+    /// What the exported function of that name may call.
+    pub(crate) fn reach(&self, function: &str) -> Reach {
+        if self.inward.contains(function) { Reach::OwnFunctions } else { Reach::Imports }
+    }
 }
 
 /// What has been found so far.
 #[derive(Default)]
 struct Survey {
     irreversible: Option<String>,
+    imports_anything: bool,
     imported_functions: u32,
     /// One for each function with code.
     functions: Vec<Function>,
@@ -73,6 +83,8 @@ struct Survey {
 #[derive(Default)]
 struct Function {
     changes_state: bool,
+    /// It calls what cannot be told from its code, or does what nobody knows.
+    calls_anything: bool,
     calls: BTreeSet<u32>,
 }
 
@@ -82,6 +94,7 @@ impl Survey {
             match payload? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
+                        self.imports_anything = true;
                         match import?.ty {
                             TypeRef::Func(_) => self.imported_functions += 1,
                             _ => self.cannot_reset("it imports state of others"),
@@ -133,8 +146,14 @@ impl Survey {
                     function.calls.insert(callee);
                 }
                 Effect::ChangesState => function.changes_state = true,
+                Effect::CallsAnything => {
+                    function.changes_state = true;
+                    function.calls_anything = true;
+                }
                 Effect::Irreversible(instruction) => {
                     function.changes_state = true;
+                    // It may be one that is not known here, and call.
+                    function.calls_anything = true;
                     self.cannot_reset(instruction);
                 }
             }
@@ -147,40 +166,59 @@ impl Survey {
     }
 
     fn behaviour(self) -> Behaviour {
-        let changing = self.changing();
-        let pure = self.exports.into_iter().filter_map(|(name, index)| {
-            let at = index.checked_sub(self.imported_functions)?;
-            let changes = changing.get(at as usize).copied().unwrap_or(true);
-            (!changes).then_some(name)
+        let callers = self.callers();
+        // An import does whatever the host does.
+        let changing =
+            self.spread(&callers, |function| function.changes_state || self.calls_import(function));
+        // Without imports there are none to be reached, in whatever way.
+        let reaching = self.spread(&callers, |function| {
+            self.imports_anything && (function.calls_anything || self.calls_import(function))
         });
-        Behaviour { pure: pure.collect(), irreversible: self.irreversible }
+        let without = |flags: &[bool]| {
+            let exports = self.exports.iter().filter(|(_, index)| {
+                let at = index.checked_sub(self.imported_functions);
+                at.and_then(|at| flags.get(at as usize)).is_some_and(|flag| !flag)
+            });
+            exports.map(|(name, _)| name.clone()).collect()
+        };
+        let (pure, inward) = (without(&changing), without(&reaching));
+        Behaviour { pure, inward, irreversible: self.irreversible }
     }
 
-    /// Which functions may change state, themselves or by what they call.
-    fn changing(&self) -> Vec<bool> {
+    fn calls_import(&self, function: &Function) -> bool {
+        function.calls.iter().any(|callee| self.at(*callee).is_none())
+    }
+
+    /// Where a function with code stands, by its index.
+    fn at(&self, index: u32) -> Option<usize> {
+        let at = index.checked_sub(self.imported_functions)? as usize;
+        (at < self.functions.len()).then_some(at)
+    }
+
+    /// Who calls each function.
+    fn callers(&self) -> Vec<Vec<usize>> {
         let mut callers = vec![Vec::new(); self.functions.len()];
-        let mut changing: Vec<bool> = self.functions.iter().map(|f| f.changes_state).collect();
         for (caller, function) in self.functions.iter().enumerate() {
-            for callee in &function.calls {
-                match callee.checked_sub(self.imported_functions) {
-                    Some(callee) if (callee as usize) < callers.len() => {
-                        callers[callee as usize].push(caller);
-                    }
-                    // An import: whatever the host does.
-                    _ => changing[caller] = true,
-                }
+            for callee in function.calls.iter().filter_map(|callee| self.at(*callee)) {
+                callers[callee].push(caller);
             }
         }
-        let mut open: Vec<usize> = (0..changing.len()).filter(|at| changing[*at]).collect();
+        callers
+    }
+
+    /// Which functions have a property, themselves or by what they call.
+    fn spread(&self, callers: &[Vec<usize>], has: impl Fn(&Function) -> bool) -> Vec<bool> {
+        let mut having: Vec<bool> = self.functions.iter().map(has).collect();
+        let mut open: Vec<usize> = (0..having.len()).filter(|at| having[*at]).collect();
         while let Some(at) = open.pop() {
             for &caller in &callers[at] {
-                if !changing[caller] {
-                    changing[caller] = true;
+                if !having[caller] {
+                    having[caller] = true;
                     open.push(caller);
                 }
             }
         }
-        changing
+        having
     }
 }
 

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
+use async_lock::{Semaphore, SemaphoreGuardArc};
 
 use super::stock::Stock;
 use crate::call::cancellation::Cancellation;
-use crate::error::Result;
+use crate::error::{CallResult, Result};
 use crate::host::HostBinding;
 use crate::instance::Instance;
 use crate::module::{Compiler, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
+use crate::sys::turn_lock::{KeptTurn, TurnGuard, TurnLock};
 
 /// The instances of one sandbox.
 pub(super) enum Instances {
     /// One for all calls. Empty while there is none fit to be called.
-    Persistent(Arc<Mutex<Option<Instance>>>),
+    Persistent(Arc<TurnLock<Option<Instance>>>),
     /// One for each call, and at most so many at once.
     Fresh { stock: Arc<Stock>, permits: Arc<Semaphore> },
 }
@@ -33,10 +34,15 @@ pub(crate) enum Condition {
 }
 
 /// A caller's turn: sole use of an instance until it is dropped.
-pub(super) enum Turn {
-    Persistent(MutexGuardArc<Option<Instance>>),
+pub(super) enum Turn<'a> {
+    Persistent(TurnGuard<'a, Option<Instance>>),
+    /// The same, which may move to another thread.
+    Kept(KeptTurn<Option<Instance>>),
     // In this order, so that the instance is back before the next caller may ask for it.
-    Fresh { loan: Loan, _permit: SemaphoreGuardArc },
+    Fresh {
+        loan: Loan,
+        _permit: SemaphoreGuardArc,
+    },
 }
 
 /// An instance out of stock, which goes back there.
@@ -68,7 +74,7 @@ impl Instances {
         Ok(match policy.instances {
             InstanceMode::Persistent => {
                 let first = Instance::create(module, policy, host, cancellation)?;
-                Self::Persistent(Arc::new(Mutex::new(Some(first))))
+                Self::Persistent(Arc::new(TurnLock::new(Some(first))))
             }
             InstanceMode::Fresh => Self::Fresh {
                 stock: Stock::of(module, policy, host, method, cancellation)?,
@@ -97,9 +103,10 @@ impl Instances {
     }
 
     /// A turn that can be had at once, if there is one.
-    pub(super) fn turn_now(&self) -> Option<Turn> {
+    #[inline]
+    pub(super) fn turn_now(&self) -> Option<Turn<'_>> {
         match self {
-            Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Persistent),
+            Self::Persistent(instance) => instance.try_lock().map(Turn::Persistent),
             Self::Fresh { stock, permits } => {
                 permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
             }
@@ -107,23 +114,41 @@ impl Instances {
     }
 
     /// Waits for a turn, in the order of asking.
-    pub(super) async fn turn(&self) -> Turn {
+    pub(super) async fn turn(&self) -> Turn<'_> {
         match self {
-            Self::Persistent(instance) => Turn::Persistent(instance.lock_arc().await),
+            Self::Persistent(instance) => Turn::Persistent(instance.lock().await),
             Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
         }
     }
 
     /// The same, blocking the thread.
-    pub(super) fn turn_blocking(&self) -> Turn {
+    pub(super) fn turn_blocking(&self) -> Turn<'_> {
         match self {
-            Self::Persistent(instance) => Turn::Persistent(instance.lock_arc_blocking()),
+            Self::Persistent(instance) => Turn::Persistent(instance.lock_blocking()),
             Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc_blocking()),
+        }
+    }
+
+    /// As [`Self::turn_now`], for another thread.
+    pub(super) fn turn_to_keep_now(&self) -> Option<Turn<'static>> {
+        match self {
+            Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Kept),
+            Self::Fresh { stock, permits } => {
+                permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
+            }
+        }
+    }
+
+    /// As [`Self::turn`], for another thread.
+    pub(super) async fn turn_to_keep(&self) -> Turn<'static> {
+        match self {
+            Self::Persistent(instance) => Turn::Kept(instance.lock_arc().await),
+            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
         }
     }
 }
 
-impl Turn {
+impl Turn<'_> {
     fn fresh(stock: &Arc<Stock>, permit: SemaphoreGuardArc) -> Self {
         let loan = Loan { instance: None, stock: Arc::clone(stock) };
         Self::Fresh { loan, _permit: permit }
@@ -133,6 +158,7 @@ impl Turn {
     pub(super) fn instance(&self) -> Option<&Instance> {
         match self {
             Self::Persistent(instance) => instance.as_ref(),
+            Self::Kept(instance) => instance.as_ref(),
             Self::Fresh { loan, .. } => loan.instance.as_deref(),
         }
     }
@@ -141,6 +167,7 @@ impl Turn {
     pub(super) fn compiler(&self) -> Option<Compiler> {
         match self {
             Self::Persistent(instance) => instance.as_ref().map(Instance::compiler),
+            Self::Kept(instance) => instance.as_ref().map(Instance::compiler),
             Self::Fresh { loan, .. } => Some(loan.stock.compiler()),
         }
     }
@@ -152,14 +179,10 @@ impl Turn {
         policy: &SecurityPolicy,
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
-    ) -> Result<&mut Instance> {
+    ) -> CallResult<&mut Instance> {
         let instance = match self {
-            Self::Persistent(slot) => {
-                if slot.is_none() {
-                    **slot = Some(Instance::create(module, policy, host, cancellation)?);
-                }
-                slot.as_mut().expect("an instance was put there if there was none")
-            }
+            Self::Persistent(slot) => one_in(slot, module, policy, host, cancellation)?,
+            Self::Kept(slot) => one_in(slot, module, policy, host, cancellation)?,
             Self::Fresh { loan, .. } => {
                 let as_new = match loan.instance.take() {
                     None => loan.stock.take(cancellation)?,
@@ -175,14 +198,27 @@ impl Turn {
 
     /// Discards an instance that nobody may see again.
     pub(super) fn retire_poisoned(&mut self) {
+        let poisoned = |instance: &mut Instance| instance.is_poisoned();
         match self {
-            Self::Persistent(instance) => {
-                if instance.as_ref().is_some_and(Instance::is_poisoned) {
-                    **instance = None;
-                }
-            }
+            Self::Persistent(instance) => drop(instance.take_if(poisoned)),
+            Self::Kept(instance) => drop(instance.take_if(poisoned)),
             // It is put back to what it was, or dropped, as the turn ends.
             Self::Fresh { .. } => {}
         }
     }
+}
+
+/// The instance that is there; created if there is none.
+#[inline]
+fn one_in<'a>(
+    slot: &'a mut Option<Instance>,
+    module: &Module,
+    policy: &SecurityPolicy,
+    host: &Arc<HostBinding>,
+    cancellation: &Cancellation,
+) -> CallResult<&'a mut Instance> {
+    if slot.is_none() {
+        *slot = Some(Instance::create(module, policy, host, cancellation)?);
+    }
+    Ok(slot.as_mut().expect("an instance was put there if there was none"))
 }

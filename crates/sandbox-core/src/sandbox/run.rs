@@ -127,7 +127,7 @@ impl WasmSandbox {
 impl Inner {
     fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
         let (at, export) = self.module.function(START)?;
-        let arguments = Arguments::prepare(export, &(), self.format, self.module.formats())?;
+        let mut arguments = Arguments::prepare(export, &(), self.format, self.module.formats())?;
         if cancellation.is_cancelled() {
             return Err(self.cancelled(at));
         }
@@ -139,9 +139,9 @@ impl Inner {
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let returned = instance.enter(at, export, &arguments);
-        self.account(&meter, at, &mut instance, &arguments, &returned);
-        let exit_code = match returned {
+        let returned = instance.enter(at, export, arguments.passage());
+        self.account(&meter, at, &mut instance, 0, &returned);
+        let exit_code = match returned.map_err(|error| *error) {
             Ok(_) => 0,
             Err(SandboxError::Exited { code, .. }) => code,
             Err(error) => {

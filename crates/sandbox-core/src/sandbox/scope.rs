@@ -52,7 +52,7 @@ impl WasmSandbox {
     /// What all calls of this sandbox have used together, those of its streams and clones included.
     ///
     /// Counts are exact. Reading clocks takes about as long as a short call, so of the calls of quick functions one
-    /// in 64 is timed and stands for the others. Linear memory is looked at then too, and now if the instance is
+    /// in 1,024 is timed and stands for the others. Linear memory is looked at then too, and now if the instance is
     /// not in use.
     pub fn usage(&self) -> ResourceUsage {
         let mut usage = self.inner.totals.read();

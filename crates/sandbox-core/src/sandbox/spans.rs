@@ -2,6 +2,7 @@
 //!
 //! Without one that is interested in level `DEBUG`, a call pays one look at a number for it.
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::time::Instant;
 
@@ -28,27 +29,36 @@ pub(super) fn call(inner: &Inner, function: &str, calls: usize) -> Span {
     )
 }
 
+/// Whether anybody may want to see a call.
+#[inline]
+pub(super) fn may_be_wanted() -> bool {
+    tracing::span_enabled!(tracing::Level::DEBUG)
+}
+
 /// Runs a call in its span, and records how it ended.
 pub(super) async fn traced<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<T> {
     let started = Instant::now();
     let outcome = call.instrument(span.clone()).await;
-    record(&span, started, &outcome);
+    record(&span, started, outcome.as_ref());
     outcome
 }
 
 /// The same for a call that blocks.
-pub(super) fn traced_blocking<T>(span: &Span, call: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn traced_blocking<T, E: Borrow<SandboxError>>(
+    span: &Span,
+    call: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     if span.is_disabled() {
         return call();
     }
     let started = Instant::now();
     let outcome = span.in_scope(call);
-    record(span, started, &outcome);
+    record(span, started, outcome.as_ref().map_err(Borrow::borrow));
     outcome
 }
 
-fn record<T>(span: &Span, started: Instant, outcome: &Result<T>) {
-    span.record("outcome", outcome.as_ref().map_or_else(SandboxError::kind, |_| "ok"));
+fn record<T>(span: &Span, started: Instant, outcome: Result<&T, &SandboxError>) {
+    span.record("outcome", outcome.map_or_else(SandboxError::kind, |_| "ok"));
     let elapsed = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.record("elapsed_us", elapsed);
 }

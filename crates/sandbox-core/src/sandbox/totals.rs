@@ -3,14 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::Result;
 use crate::policy::FuelUnits;
 use crate::sys::cpu_time;
 use crate::usage::ResourceUsage;
 
 /// Reading clocks takes about as long as a short call. So of the calls of trusted functions on their callers'
 /// threads, one in so many is timed, and stands for the others.
-const TIMED_ONE_IN: u32 = 64;
+const TIMED_ONE_IN: u64 = 1024;
 
 /// Sums that are read while calls go on. Each is exact by itself; together they need not be of one moment.
 #[derive(Debug, Default)]
@@ -64,13 +63,24 @@ impl Meter {
 }
 
 impl Totals {
-    /// Counts a call that begins, and measures it if it is one of those that are.
-    pub(super) fn begin_sampled(&self) -> Meter {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        if number.is_multiple_of(u64::from(TIMED_ONE_IN)) {
-            Meter { stands_for: TIMED_ONE_IN, ..Meter::exact() }
+    /// Counts calls that begin together, and measures them if they are among those that are.
+    #[inline]
+    pub(super) fn begin_sampled(&self, calls: u64) -> Meter {
+        let before = self.calls.fetch_add(calls, Ordering::Relaxed);
+        // Those are timed whose number is a multiple.
+        let last = before + calls.saturating_sub(1);
+        if before.is_multiple_of(TIMED_ONE_IN) || before / TIMED_ONE_IN != last / TIMED_ONE_IN {
+            let stands_for = u32::try_from(TIMED_ONE_IN / calls.max(1)).unwrap_or(1).max(1);
+            Meter { stands_for, ..Meter::exact() }
         } else {
             Meter { started: None, stands_for: 0 }
+        }
+    }
+
+    /// Takes calls back that were counted and not made.
+    pub(super) fn forget(&self, calls: u64) {
+        if calls > 0 {
+            self.calls.fetch_sub(calls, Ordering::Relaxed);
         }
     }
 
@@ -78,13 +88,6 @@ impl Totals {
     pub(super) fn begin_exact(&self) -> Meter {
         self.calls.fetch_add(1, Ordering::Relaxed);
         Meter::exact()
-    }
-
-    /// Counts calls that are over.
-    pub(super) fn count<T>(&self, results: &[Result<T>]) {
-        self.calls.fetch_add(results.len() as u64, Ordering::Relaxed);
-        let failed = results.iter().filter(|result| result.is_err()).count();
-        self.failed_calls.fetch_add(failed as u64, Ordering::Relaxed);
     }
 
     /// Adds what a call used, its time for so many calls; the call itself was counted at its beginning.
@@ -121,7 +124,14 @@ impl Totals {
 
     /// Counts a call that returned an error.
     pub(super) fn count_failure(&self) {
-        self.failed_calls.fetch_add(1, Ordering::Relaxed);
+        self.count_failures(1);
+    }
+
+    /// Counts calls that returned errors.
+    pub(super) fn count_failures(&self, calls: u64) {
+        if calls > 0 {
+            self.failed_calls.fetch_add(calls, Ordering::Relaxed);
+        }
     }
 
     /// What was counted so far.
@@ -205,7 +215,7 @@ mod tests {
     fn a_timed_call_stands_for_those_that_are_not() {
         let totals = Totals::default();
         for _ in 0..2 * TIMED_ONE_IN {
-            let meter = totals.begin_sampled();
+            let meter = totals.begin_sampled(1);
             let mut usage = used(1);
             if !meter.is_timed() {
                 usage.wall_time = Duration::ZERO;
@@ -214,8 +224,8 @@ mod tests {
             totals.add(&usage, meter.stands_for());
         }
         let total = totals.read();
-        assert_eq!(total.calls, 2 * u64::from(TIMED_ONE_IN));
-        assert_eq!(total.wall_time, 2 * TIMED_ONE_IN * Duration::from_millis(2));
-        assert_eq!(total.bytes_in, 20 * u64::from(TIMED_ONE_IN));
+        assert_eq!(total.calls, 2 * TIMED_ONE_IN);
+        assert_eq!(total.wall_time, Duration::from_millis(2 * 2 * TIMED_ONE_IN));
+        assert_eq!(total.bytes_in, 20 * TIMED_ONE_IN);
     }
 }

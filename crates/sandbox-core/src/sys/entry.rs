@@ -1,48 +1,59 @@
 //! The way from the host into guest code, at the price of one entry for any number of calls.
 //!
 //! Wasmer's own untyped call allocates and checks types at every call, and its typed call wants to know the
-//! types when the host is compiled. So each instance has a *gate*: a host function whose trampoline is replaced by
-//! one of ours. Wasmer enters it as it enters every function, with the store in place, on the Wasm stack
-//! and with traps caught, and from there the trampoline calls the guest's function, once for each set of arguments.
+//! types when the host is compiled. So guests are entered here by their functions' trampolines, once for each set of
+//! arguments, on the Wasm stack and with traps caught. There are two ways in:
+//!
+//! - Where a function may reach an import, Wasmer has to know whose store it is in. Each instance has a *gate*: a
+//!   host function whose trampoline is replaced by one of ours. Wasmer enters it as it enters every function, with the
+//!   store in place, and from there the trampoline calls the guest's function.
+//! - Where it cannot, nobody ever asks for the store, and the function is entered without.
 #![expect(unsafe_code, reason = "calls guest functions through their trampolines")]
 
 use std::ptr::{self, NonNull};
 
-use smallvec::SmallVec;
-use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMContext, VMFunctionBody};
-use wasmer::{AsStoreMut, AsStoreRef, Function, RuntimeError, Store, Type, TypedFunction, Value};
+use wasmer::sys::NativeEngineExt;
+use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMConfig, VMContext, VMFunctionBody, catch_traps};
+use wasmer::{AsStoreMut, Function, RuntimeError, Store, Type, TypedFunction, Value};
 use wasmer_types::RawValue;
 
-use crate::call::numbers::Values;
+use crate::call::numbers::places;
 
 /// The gate of an instance.
 pub(crate) struct Gate {
     enter: TypedFunction<i64, ()>,
+    config: VMConfig,
+}
+
+/// What a function may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Functions of the host too.
+    Imports,
+    /// Only functions of its own instance.
+    OwnFunctions,
 }
 
 /// A function of a guest, ready to be called. Belongs to one store.
 pub(crate) struct Target {
-    function: Function,
-    params: Box<[Type]>,
-    results: Box<[Type]>,
-    /// Absent where values are references, which the gate does not take.
+    /// Absent where arguments are references, which cannot be given.
     raw: Option<NonNull<VMCallerCheckedAnyfunc>>,
+    /// How many places the values of one call take.
+    places: usize,
+    reach: Reach,
 }
 
-/// What the gate is told.
+/// What is to be called.
 struct Request {
     target: NonNull<VMCallerCheckedAnyfunc>,
     /// The arguments of the first call, and after it its results.
     values: *mut RawValue,
     /// From the values of one call to those of the next.
-    stride: usize,
+    places: usize,
     calls: usize,
     /// How many calls have returned.
     returned: usize,
 }
-
-/// Values in Wasmer's own form, enough for nearly all functions without the heap.
-type RawValues = SmallVec<[RawValue; 4]>;
 
 impl Gate {
     pub(crate) fn new(store: &mut Store) -> Self {
@@ -54,94 +65,77 @@ impl Gate {
             (*raw.as_ptr()).call_trampoline = pass_through;
         }
         let enter = function.typed(store).expect("the function was made with this type");
-        Self { enter }
+        let wasm_stack_size = store.engine().tunables().vmconfig().wasm_stack_size;
+        let config = VMConfig { wasm_stack_size };
+        Self { enter, config }
     }
 
-    /// Calls the function once.
+    /// Calls the function `calls` times, until a call traps.
+    ///
+    /// `values` holds the arguments of each call, one after the other, with as many [`places`] for each; there
+    /// it puts the results. Returns how many calls returned, and how the first that did not ended.
+    #[inline]
     pub(crate) fn call(
         &self,
         store: &mut Store,
         target: &Target,
-        arguments: &[Value],
-    ) -> Result<Values, RuntimeError> {
-        let Some(raw) = target.raw else {
-            return Ok(target.function.call(store, arguments)?.into_vec().into());
-        };
-        let mut values = RawValues::from_elem(RawValue { i64: 0 }, target.stride());
-        target.lower(arguments, store, &mut values)?;
-        self.pass(store, raw, &mut values, 1).1?;
-        Ok(target.lift(&values))
-    }
-
-    /// Calls the function once for each set of arguments, until one traps. Returns the results of
-    /// those that returned, and how the first that did not ended.
-    pub(crate) fn call_each(
-        &self,
-        store: &mut Store,
-        target: &Target,
-        arguments: &[&[Value]],
-    ) -> (Vec<Values>, Result<(), RuntimeError>) {
-        let mut results = Vec::with_capacity(arguments.len());
-        let Some(raw) = target.raw else {
-            for arguments in arguments {
-                match target.function.call(store, arguments) {
-                    Ok(values) => results.push(values.into_vec().into()),
-                    Err(error) => return (results, Err(error)),
-                }
-            }
-            return (results, Ok(()));
-        };
-        let stride = target.stride();
-        let mut values = vec![RawValue { i64: 0 }; stride * arguments.len()];
-        for (arguments, values) in arguments.iter().zip(values.chunks_exact_mut(stride)) {
-            if let Err(error) = target.lower(arguments, store, values) {
-                return (results, Err(error));
-            }
-        }
-        let (returned, outcome) = self.pass(store, raw, &mut values, arguments.len());
-        results
-            .extend(values.chunks_exact(stride).take(returned).map(|values| target.lift(values)));
-        (results, outcome)
-    }
-
-    /// Goes through the gate. `values` holds `calls` sets of values of the same length.
-    fn pass(
-        &self,
-        store: &mut Store,
-        target: NonNull<VMCallerCheckedAnyfunc>,
         values: &mut [RawValue],
         calls: usize,
     ) -> (usize, Result<(), RuntimeError>) {
-        let stride = values.len().checked_div(calls).unwrap_or_default();
-        let mut request =
-            Request { target, values: values.as_mut_ptr(), stride, calls, returned: 0 };
-        let address = (&raw mut request).expose_provenance();
-        // No address has the highest bit set, so it is a positive number.
-        let outcome = self.enter.call(store, address.cast_signed() as i64);
-        // SAFETY: `request` lives here; the trampoline that wrote to it through its address has ended.
-        let returned = unsafe { ptr::read_volatile(&raw const request.returned) };
+        let Some(raw) = target.raw else {
+            return (0, Err(RuntimeError::new("the function takes references")));
+        };
+        if target.places.checked_mul(calls) != Some(values.len()) {
+            return (0, Err(RuntimeError::new("the values do not fit the function")));
+        }
+        let (places, values) = (target.places, values.as_mut_ptr());
+        let mut request = Request { target: raw, values, places, calls, returned: 0 };
+        let request = &raw mut request;
+        let outcome = match target.reach {
+            // No address has the highest bit set, so it is a positive number.
+            Reach::Imports => {
+                self.enter.call(store, request.expose_provenance().cast_signed() as i64)
+            }
+            // SAFETY: no code on the Wasm stack holds anything that has to be dropped (`serve`). The store, which
+            // nobody asks for, is borrowed, so everything in it lives; the request lives here.
+            Reach::OwnFunctions => unsafe {
+                catch_traps(None, &self.config, move || serve(request)).map_err(RuntimeError::from)
+            },
+        };
+        // SAFETY: `request` lives here; the code that wrote to it through its address has ended.
+        let returned = unsafe { ptr::read_volatile(&raw const (*request).returned) };
         (returned, outcome)
     }
 }
 
 /// Stands in for the trampoline of the gate's host function.
-///
-/// A trap in a call leaves this function without returning, which is why it holds nothing to be dropped, and why it
-/// counts what has returned in memory.
 unsafe extern "C" fn pass_through(
     _: *mut VMContext,
     _: *const VMFunctionBody,
     arguments: *mut RawValue,
 ) {
-    // SAFETY: Wasmer passes the arguments that `pass` gave to the gate: the address of its request, which lives
-    // until the gate returns. The values are as many and of the types as the target takes and returns (`lower`).
+    // SAFETY: Wasmer passes the arguments that `call` gave to the gate: the address of its request, which lives
+    // until the gate returns.
     unsafe {
         let address = usize::try_from((*arguments).i64).unwrap_or_default();
-        let request = ptr::with_exposed_provenance_mut::<Request>(address);
+        serve(ptr::with_exposed_provenance_mut::<Request>(address));
+    }
+}
+
+/// Makes the calls.
+///
+/// A trap in a call leaves this function without returning, which is why it holds nothing to be dropped, and why it
+/// counts what has returned in memory.
+///
+/// # Safety
+/// The request is valid, and its values are as many as the calls have places, of the types that the target takes.
+unsafe fn serve(request: *mut Request) {
+    // SAFETY: our caller's contract; and the target is an instance's entry for the function.
+    unsafe {
         let target = *(*request).target.as_ptr();
-        let (values, stride, calls) = ((*request).values, (*request).stride, (*request).calls);
+        let (values, places, calls) = ((*request).values, (*request).places, (*request).calls);
         for call in 0..calls {
-            let values = values.add(call * stride);
+            let values = values.add(call * places);
             (target.call_trampoline)(target.vmctx.vmctx, target.func_ptr, values);
             ptr::write_volatile(&raw mut (*request).returned, call + 1);
         }
@@ -149,51 +143,11 @@ unsafe extern "C" fn pass_through(
 }
 
 impl Target {
-    pub(crate) fn new(store: &mut Store, function: Function) -> Self {
+    pub(crate) fn new(store: &mut Store, function: Function, reach: Reach) -> Self {
         let ty = function.ty(store);
-        let takes_references = ty.params().iter().chain(ty.results()).any(|ty| !is_number(*ty));
+        let takes_references = ty.params().iter().any(|ty| !is_number(*ty));
         let raw = (!takes_references).then(|| raw_of(&function, store));
-        Self { function, params: ty.params().into(), results: ty.results().into(), raw }
-    }
-
-    /// How many places the values of one call take: the results come where the arguments were.
-    fn stride(&self) -> usize {
-        self.params.len().max(self.results.len()).max(1)
-    }
-
-    /// Writes arguments as Wasmer wants them.
-    fn lower(
-        &self,
-        arguments: &[Value],
-        store: &impl AsStoreRef,
-        values: &mut [RawValue],
-    ) -> Result<(), RuntimeError> {
-        let fit = arguments.len() == self.params.len()
-            && arguments.iter().zip(&self.params).all(|(value, ty)| value.ty() == *ty);
-        if !fit {
-            return Err(RuntimeError::new("the arguments do not fit the function"));
-        }
-        for (argument, value) in arguments.iter().zip(values) {
-            *value = argument.as_raw(store);
-        }
-        Ok(())
-    }
-
-    /// Reads results.
-    fn lift(&self, values: &[RawValue]) -> Values {
-        let lift = |(ty, value): (&Type, &RawValue)| {
-            // SAFETY: every bit pattern is a number, and the function wrote the results of its own types.
-            unsafe {
-                match ty {
-                    Type::I64 => Value::I64(value.i64),
-                    Type::F32 => Value::F32(value.f32),
-                    Type::F64 => Value::F64(value.f64),
-                    Type::V128 => Value::V128(value.u128),
-                    _ => Value::I32(value.i32),
-                }
-            }
-        };
-        self.results.iter().zip(values).map(lift).collect()
+        Self { raw, places: places(&ty), reach }
     }
 }
 
@@ -213,6 +167,7 @@ fn raw_of(function: &Function, store: &mut impl AsStoreMut) -> NonNull<VMCallerC
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::number::{Number, ZERO};
 
     fn instance(store: &mut Store, text: &str) -> wasmer::Instance {
         let wasm = wat::parse_str(text).unwrap();
@@ -220,8 +175,13 @@ mod tests {
         wasmer::Instance::new(store, &module, &wasmer::Imports::new()).unwrap()
     }
 
+    fn target(store: &mut Store, instance: &wasmer::Instance, name: &str, reach: Reach) -> Target {
+        let function = instance.exports.get_function(name).unwrap().clone();
+        Target::new(store, function, reach)
+    }
+
     #[test]
-    fn values_of_every_number_type_go_through_the_gate() {
+    fn values_of_every_number_type_go_both_ways() {
         let mut store = Store::default();
         let instance = instance(
             &mut store,
@@ -229,13 +189,21 @@ mod tests {
                 local.get 3 local.get 2 local.get 1 local.get 0))"#,
         );
         let gate = Gate::new(&mut store);
-        let function = instance.exports.get_function("turn").unwrap().clone();
-        let target = Target::new(&mut store, function);
-        let arguments = [Value::I32(-1), Value::I64(i64::MIN), Value::F32(0.5), Value::F64(-0.25)];
-        let results = gate.call(&mut store, &target, &arguments).unwrap();
-        assert_eq!(results.as_slice(), arguments.iter().rev().cloned().collect::<Vec<_>>());
-        assert!(gate.call(&mut store, &target, &arguments[1..]).is_err());
-        assert!(gate.call(&mut store, &target, &results).is_err());
+        for reach in [Reach::Imports, Reach::OwnFunctions] {
+            let target = target(&mut store, &instance, "turn", reach);
+            let mut values =
+                [(-1i32).into(), i64::MIN.into(), 0.5f32.into(), RawValue::from(-0.25f64)];
+            let (returned, outcome) = gate.call(&mut store, &target, &mut values, 1);
+            outcome.unwrap();
+            let types = [Type::F64, Type::F32, Type::I64, Type::I32];
+            let results: Vec<Number> =
+                types.iter().zip(&values).map(|(ty, value)| Number::read(*ty, value)).collect();
+            let expected =
+                [Number::F64(-0.25), Number::F32(0.5), Number::I64(i64::MIN), Number::I32(-1)];
+            assert_eq!((returned, &results[..]), (1, &expected[..]));
+            assert!(gate.call(&mut store, &target, &mut values[1..], 1).1.is_err());
+            assert!(gate.call(&mut store, &target, &mut values, 2).1.is_err());
+        }
     }
 
     #[test]
@@ -247,29 +215,53 @@ mod tests {
                 local.get 0 local.get 1 i32.div_s))"#,
         );
         let gate = Gate::new(&mut store);
-        let function = instance.exports.get_function("divide").unwrap().clone();
-        let target = Target::new(&mut store, function);
-        let by = |divisor| [Value::I32(12), Value::I32(divisor)];
-        let sets = [by(1), by(2), by(0), by(3)];
-        let sets: Vec<&[Value]> = sets.iter().map(|set| &set[..]).collect();
-        let (results, outcome) = gate.call_each(&mut store, &target, &sets);
-        assert_eq!(results.concat(), [Value::I32(12), Value::I32(6)]);
-        assert!(outcome.unwrap_err().message().contains("integer divide by zero"));
-        let (results, outcome) = gate.call_each(&mut store, &target, &sets[3..]);
-        assert_eq!((results.concat(), outcome.is_ok()), (vec![Value::I32(4)], true));
+        for reach in [Reach::Imports, Reach::OwnFunctions] {
+            let target = target(&mut store, &instance, "divide", reach);
+            let mut values: Vec<RawValue> =
+                [12, 1, 12, 2, 12, 0, 12, 3].map(RawValue::from).to_vec();
+            let (returned, outcome) = gate.call(&mut store, &target, &mut values, 4);
+            let result = |at: usize| Number::read(Type::I32, &values[2 * at]);
+            assert_eq!((returned, result(0), result(1)), (2, Number::I32(12), Number::I32(6)));
+            let error = outcome.unwrap_err();
+            assert!(error.message().contains("integer divide by zero"));
+            assert_eq!(error.trace().len(), 1);
+            let (returned, outcome) = gate.call(&mut store, &target, &mut values[6..], 1);
+            assert_eq!((returned, outcome.is_ok()), (1, true));
+        }
     }
 
     #[test]
-    fn references_take_the_long_way() {
+    fn a_function_without_values_is_called_as_often_as_asked() {
         let mut store = Store::default();
         let instance = instance(
             &mut store,
-            r#"(module (func (export "nothing") (result externref) ref.null extern))"#,
+            r#"(module (global $count (mut i32) (i32.const 0))
+                (func (export "count") (global.set $count (i32.add (global.get $count) (i32.const 1))))
+                (func (export "counted") (result i32) global.get $count))"#,
         );
         let gate = Gate::new(&mut store);
-        let function = instance.exports.get_function("nothing").unwrap().clone();
-        let target = Target::new(&mut store, function);
-        let results = gate.call(&mut store, &target, &[]).unwrap();
-        assert!(matches!(results.as_slice(), [Value::ExternRef(None)]));
+        let count = target(&mut store, &instance, "count", Reach::OwnFunctions);
+        assert_eq!(gate.call(&mut store, &count, &mut [], 3).0, 3);
+        let counted = target(&mut store, &instance, "counted", Reach::OwnFunctions);
+        let mut values = [ZERO];
+        gate.call(&mut store, &counted, &mut values, 1).1.unwrap();
+        assert_eq!(Number::read(Type::I32, &values[0]), Number::I32(3));
+    }
+
+    #[test]
+    fn references_cannot_be_given() {
+        let mut store = Store::default();
+        let instance = instance(
+            &mut store,
+            r#"(module (func (export "take") (param externref)) (func (export "none") (result externref)
+                ref.null extern))"#,
+        );
+        let gate = Gate::new(&mut store);
+        let take = target(&mut store, &instance, "take", Reach::OwnFunctions);
+        assert!(gate.call(&mut store, &take, &mut [ZERO], 1).1.is_err());
+        let none = target(&mut store, &instance, "none", Reach::OwnFunctions);
+        let mut values = [ZERO];
+        gate.call(&mut store, &none, &mut values, 1).1.unwrap();
+        assert_eq!(Number::read(Type::ExternRef, &values[0]), Number::Other(Type::ExternRef));
     }
 }

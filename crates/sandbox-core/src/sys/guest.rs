@@ -2,14 +2,14 @@
 #![expect(unsafe_code, reason = "Wasmer's store is not Send, and its memory views are unchecked")]
 
 use wasmer::{
-    ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError, Store, Value,
+    ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError, Store,
 };
+use wasmer_types::RawValue;
 
 use super::bulk;
-use super::entry::{Gate, Target};
+use super::entry::{Gate, Reach, Target};
 use super::memory::{Effort, NotRestored, Writes};
 use super::state::{Recorder, Snapshot, State};
-use crate::call::numbers::Values;
 
 /// A store with what lives in it.
 ///
@@ -99,28 +99,25 @@ impl Guest {
     }
 
     /// Makes an exported function callable, by the number of those that were made so before it.
-    pub(crate) fn resolve(&mut self, name: &str) -> Result<(), ExportError> {
+    pub(crate) fn resolve(&mut self, name: &str, reach: Reach) -> Result<(), ExportError> {
         let Some(instance) = &self.instance else {
             return Err(ExportError::Missing(name.to_owned()));
         };
         let function = instance.exports.get_function(name)?.clone();
-        self.targets.push(Target::new(&mut self.store, function));
+        self.targets.push(Target::new(&mut self.store, function, reach));
         Ok(())
     }
 
-    /// Calls a function by its number. Runs guest code.
-    pub(crate) fn call(&mut self, at: usize, arguments: &[Value]) -> Result<Values, RuntimeError> {
-        self.gate.call(&mut self.store, &self.targets[at], arguments)
-    }
-
-    /// Calls a function once for each set of arguments, with one entry, until one call fails. Returns
-    /// the results of those that did not, and how the first that did ended.
-    pub(crate) fn call_each(
+    /// Calls a function, by its number, once for each set of values: arguments before, results after. Returns
+    /// how many calls returned, and how the first that did not ended. Runs guest code.
+    #[inline]
+    pub(crate) fn call(
         &mut self,
         at: usize,
-        arguments: &[&[Value]],
-    ) -> (Vec<Values>, Result<(), RuntimeError>) {
-        self.gate.call_each(&mut self.store, &self.targets[at], arguments)
+        values: &mut [RawValue],
+        calls: usize,
+    ) -> (usize, Result<(), RuntimeError>) {
+        self.gate.call(&mut self.store, &self.targets[at], values, calls)
     }
 
     /// The guest's linear memory, as long as it does not run.

@@ -241,7 +241,7 @@ fn standing_in(
             }
             // WASIX wants tokio; lent here, calls of guests that do not use it need not pay for that.
             let runtime = host_runtime().map_err(|error| RuntimeError::new(error.to_string()))?;
-            let _context = runtime.enter();
+            let _context = crate::call::seat::enter_in_call(runtime);
             let original = original(&mut context, at)?;
             let results = original.call(&mut context, arguments)?;
             super::stop_if_told(&context.data().control)?;

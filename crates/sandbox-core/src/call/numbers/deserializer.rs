@@ -1,50 +1,60 @@
 //! The deserialiser that reads Wasm values.
 
 use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
-use wasmer::Value;
+use wasmer::Type;
+use wasmer_types::RawValue;
 
 use super::Mismatch;
+use crate::sys::number::Number;
 
 /// Reads a function's results, in order.
 pub(super) struct NumberDeserializer<'a> {
-    values: &'a [Value],
+    types: &'a [Type],
+    values: &'a [RawValue],
 }
 
 impl<'a> NumberDeserializer<'a> {
-    pub(super) fn new(values: &'a [Value]) -> Self {
-        Self { values }
+    /// Reads one value of each type; there may be more values than types.
+    #[inline]
+    pub(super) fn new(types: &'a [Type], values: &'a [RawValue]) -> Self {
+        Self { types, values }
     }
 
     /// All results have to be asked for.
+    #[inline]
     pub(super) fn finish(self) -> Result<(), Mismatch> {
-        if self.values.is_empty() {
+        if self.types.is_empty() {
             Ok(())
         } else {
-            Err(Mismatch(format!("a type that leaves {} results over", self.values.len())))
+            Err(Mismatch(format!("a type that leaves {} results over", self.types.len())))
         }
     }
 
-    fn next(&mut self) -> Result<&'a Value, Mismatch> {
-        let (first, rest) = self
-            .values
-            .split_first()
-            .ok_or_else(|| Mismatch("a type with more results".to_owned()))?;
-        self.values = rest;
-        Ok(first)
+    #[inline]
+    fn next(&mut self) -> Result<Number, Mismatch> {
+        let (Some((ty, types)), Some((value, values))) =
+            (self.types.split_first(), self.values.split_first())
+        else {
+            return Err(Mismatch("a type with more results".to_owned()));
+        };
+        (self.types, self.values) = (types, values);
+        Ok(Number::read(*ty, value))
     }
 
+    #[inline]
     fn signed(&mut self) -> Result<i64, Mismatch> {
         match self.next()? {
-            Value::I32(value) => Ok(i64::from(*value)),
-            Value::I64(value) => Ok(*value),
+            Number::I32(value) => Ok(i64::from(value)),
+            Number::I64(value) => Ok(value),
             other => Err(Mismatch(format!("an integer where {} comes back", other.ty()))),
         }
     }
 
+    #[inline]
     fn unsigned(&mut self) -> Result<u64, Mismatch> {
         match self.next()? {
-            Value::I32(value) => Ok(u64::from(value.cast_unsigned())),
-            Value::I64(value) => Ok(value.cast_unsigned()),
+            Number::I32(value) => Ok(u64::from(value.cast_unsigned())),
+            Number::I64(value) => Ok(value.cast_unsigned()),
             other => Err(Mismatch(format!("an integer where {} comes back", other.ty()))),
         }
     }
@@ -52,7 +62,8 @@ impl<'a> NumberDeserializer<'a> {
 
 macro_rules! integers {
     ($($method:ident => $visit:ident from $source:ident),+ $(,)?) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
             visitor.$visit(self.$source()?)
         })+
     };
@@ -87,19 +98,20 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.values {
+        match self.types {
             [] => visitor.visit_unit(),
             [_] => match self.next()? {
-                Value::I32(value) => visitor.visit_i32(*value),
-                Value::I64(value) => visitor.visit_i64(*value),
-                Value::F32(value) => visitor.visit_f32(*value),
-                Value::F64(value) => visitor.visit_f64(*value),
+                Number::I32(value) => visitor.visit_i32(value),
+                Number::I64(value) => visitor.visit_i64(value),
+                Number::F32(value) => visitor.visit_f32(value),
+                Number::F64(value) => visitor.visit_f64(value),
                 other => Err(Mismatch(format!("a number where {} comes back", other.ty()))),
             },
             _ => visitor.visit_seq(self),
         }
     }
 
+    #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.unsigned()? {
             0 => visitor.visit_bool(false),
@@ -108,21 +120,24 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
         }
     }
 
+    #[inline]
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.next()? {
-            Value::F32(value) => visitor.visit_f32(*value),
+            Number::F32(value) => visitor.visit_f32(value),
             other => Err(Mismatch(format!("an f32 where {} comes back", other.ty()))),
         }
     }
 
+    #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.next()? {
-            Value::F32(value) => visitor.visit_f64(f64::from(*value)),
-            Value::F64(value) => visitor.visit_f64(*value),
+            Number::F32(value) => visitor.visit_f64(f64::from(value)),
+            Number::F64(value) => visitor.visit_f64(value),
             other => Err(Mismatch(format!("an f64 where {} comes back", other.ty()))),
         }
     }
 
+    #[inline]
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         visitor.visit_unit()
     }
@@ -143,6 +158,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
         visitor.visit_newtype_struct(self)
     }
 
+    #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
         _len: usize,
@@ -182,11 +198,12 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
 impl<'de> SeqAccess<'de> for &mut NumberDeserializer<'_> {
     type Error = Mismatch;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Mismatch> {
-        if self.values.is_empty() {
+        if self.types.is_empty() {
             return Ok(None);
         }
         seed.deserialize(&mut **self).map(Some)

@@ -1,63 +1,77 @@
 //! The serialiser that writes Wasm values.
 
 use serde::ser::{self, Impossible, Serialize};
-use wasmer::{Type, Value};
+use wasmer::Type;
+use wasmer_types::RawValue;
 
-use super::{Mismatch, Values};
+use super::Mismatch;
 
 /// Writes numbers as the values of a function's parameters, in order.
 pub(super) struct NumberSerializer<'a> {
     types: &'a [Type],
-    values: Values,
+    values: &'a mut [RawValue],
+    written: usize,
 }
 
 impl<'a> NumberSerializer<'a> {
-    pub(super) fn new(types: &'a [Type]) -> Self {
-        Self { types, values: Values::new() }
+    /// Writes to `values`, which are at least as many as `types`.
+    #[inline]
+    pub(super) fn new(types: &'a [Type], values: &'a mut [RawValue]) -> Self {
+        Self { types, values, written: 0 }
     }
 
-    /// The values, if there is one for each parameter.
-    pub(super) fn finish(self) -> Result<Values, Mismatch> {
-        if self.values.len() == self.types.len() {
-            Ok(self.values)
+    /// Whether there was a number for each parameter.
+    #[inline]
+    pub(super) fn finish(self) -> Result<(), Mismatch> {
+        if self.written == self.types.len() {
+            Ok(())
         } else {
-            Err(Mismatch(format!("{} arguments", self.values.len())))
+            Err(Mismatch(format!("{} arguments", self.written)))
         }
     }
 
+    #[inline]
     fn next_type(&self) -> Result<Type, Mismatch> {
         self.types
-            .get(self.values.len())
+            .get(self.written)
             .copied()
             .ok_or_else(|| Mismatch(format!("more than {} arguments", self.types.len())))
     }
 
+    #[inline]
+    fn write(&mut self, value: RawValue) {
+        self.values[self.written] = value;
+        self.written += 1;
+    }
+
+    #[inline]
     fn signed(&mut self, value: i64) -> Result<(), Mismatch> {
         let value = match self.next_type()? {
-            Type::I64 => Value::I64(value),
+            Type::I64 => RawValue::from(value),
             Type::I32 => match i32::try_from(value) {
-                Ok(value) => Value::I32(value),
+                Ok(value) => RawValue::from(value),
                 Err(_) => match u32::try_from(value) {
-                    Ok(value) => Value::I32(value.cast_signed()),
+                    Ok(value) => RawValue::from(value.cast_signed()),
                     Err(_) => return Err(Mismatch(format!("{value}, which no i32 can hold"))),
                 },
             },
             other => return Err(Mismatch(format!("an integer for a parameter of type {other}"))),
         };
-        self.values.push(value);
+        self.write(value);
         Ok(())
     }
 
+    #[inline]
     fn unsigned(&mut self, value: u64) -> Result<(), Mismatch> {
         let value = match self.next_type()? {
-            Type::I64 => Value::I64(value.cast_signed()),
+            Type::I64 => RawValue::from(value.cast_signed()),
             Type::I32 => match u32::try_from(value) {
-                Ok(value) => Value::I32(value.cast_signed()),
+                Ok(value) => RawValue::from(value.cast_signed()),
                 Err(_) => return Err(Mismatch(format!("{value}, which no i32 can hold"))),
             },
             other => return Err(Mismatch(format!("an integer for a parameter of type {other}"))),
         };
-        self.values.push(value);
+        self.write(value);
         Ok(())
     }
 }
@@ -77,60 +91,72 @@ impl ser::Serializer for &mut NumberSerializer<'_> {
     type SerializeStruct = Impossible<(), Mismatch>;
     type SerializeStructVariant = Impossible<(), Mismatch>;
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Mismatch> {
         self.unsigned(value.into())
     }
 
+    #[inline]
     fn serialize_i8(self, value: i8) -> Result<(), Mismatch> {
         self.signed(value.into())
     }
 
+    #[inline]
     fn serialize_i16(self, value: i16) -> Result<(), Mismatch> {
         self.signed(value.into())
     }
 
+    #[inline]
     fn serialize_i32(self, value: i32) -> Result<(), Mismatch> {
         self.signed(value.into())
     }
 
+    #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), Mismatch> {
         self.signed(value)
     }
 
+    #[inline]
     fn serialize_u8(self, value: u8) -> Result<(), Mismatch> {
         self.unsigned(value.into())
     }
 
+    #[inline]
     fn serialize_u16(self, value: u16) -> Result<(), Mismatch> {
         self.unsigned(value.into())
     }
 
+    #[inline]
     fn serialize_u32(self, value: u32) -> Result<(), Mismatch> {
         self.unsigned(value.into())
     }
 
+    #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), Mismatch> {
         self.unsigned(value)
     }
 
+    #[inline]
     fn serialize_f32(self, value: f32) -> Result<(), Mismatch> {
         let value = match self.next_type()? {
-            Type::F32 => Value::F32(value),
-            Type::F64 => Value::F64(value.into()),
+            Type::F32 => RawValue::from(value),
+            Type::F64 => RawValue::from(f64::from(value)),
             other => return Err(Mismatch(format!("an f32 for a parameter of type {other}"))),
         };
-        self.values.push(value);
+        self.write(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Mismatch> {
         match self.next_type()? {
-            Type::F64 => self.values.push(Value::F64(value)),
+            Type::F64 => self.write(RawValue::from(value)),
             other => return Err(Mismatch(format!("an f64 for a parameter of type {other}"))),
         }
         Ok(())
     }
 
+    #[inline]
     fn serialize_unit(self) -> Result<(), Mismatch> {
         Ok(())
     }
@@ -147,10 +173,12 @@ impl ser::Serializer for &mut NumberSerializer<'_> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_tuple(self, _len: usize) -> Result<Self, Mismatch> {
         Ok(self)
     }
 
+    #[inline]
     fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<Self, Mismatch> {
         Ok(self)
     }
@@ -235,10 +263,12 @@ impl ser::SerializeTuple for &mut NumberSerializer<'_> {
     type Ok = ();
     type Error = Mismatch;
 
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Mismatch> {
         value.serialize(&mut **self)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Mismatch> {
         Ok(())
     }
@@ -248,10 +278,12 @@ impl ser::SerializeTupleStruct for &mut NumberSerializer<'_> {
     type Ok = ();
     type Error = Mismatch;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Mismatch> {
         value.serialize(&mut **self)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Mismatch> {
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::policy::SecurityPolicy;
 
 /// Raised whenever this crate changes what native code it lets Wasmer make, or relies on, in a way that the other
 /// fields of [`Identity`] do not show.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// Everything that decides which native code comes out of a compilation.
 ///

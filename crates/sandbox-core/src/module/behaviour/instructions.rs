@@ -9,8 +9,10 @@ pub(super) enum Effect {
     None,
     /// What the function of that index does.
     Calls(u32),
-    /// It writes to a memory or a global, or calls what cannot be told from the code.
+    /// It writes to a memory or a global.
     ChangesState,
+    /// It calls what cannot be told from the code.
+    CallsAnything,
     /// It changes what a reset cannot put back.
     Irreversible(&'static str),
 }
@@ -47,9 +49,8 @@ pub(super) fn effect_of(operator: &Operator<'_>) -> Effect {
         Op::Call { function_index } | Op::ReturnCall { function_index } => {
             Effect::Calls(*function_index)
         }
-        Op::CallIndirect { .. }
-        | Op::ReturnCallIndirect { .. }
-        | Op::GlobalSet { .. }
+        Op::CallIndirect { .. } | Op::ReturnCallIndirect { .. } => Effect::CallsAnything,
+        Op::GlobalSet { .. }
         | Op::MemoryGrow { .. }
         | Op::MemoryInit { .. }
         | Op::MemoryCopy { .. }

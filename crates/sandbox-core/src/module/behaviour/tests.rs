@@ -114,3 +114,31 @@ fn bytes_that_are_no_module_are_taken_for_the_worst() {
     let behaviour = Behaviour::of(b"\0asm\x01\0\0\0\xff");
     assert!(behaviour.irreversible().is_some());
 }
+
+#[test]
+fn what_can_reach_the_host_is_known() {
+    let inward = |imports: &str, instruction: &str| {
+        let text = format!(
+            r#"(module {imports} (memory 1) (table 1 funcref) (type $t (func))
+                (func $inner (i32.store (i32.const 0) (i32.const 1)))
+                (func $indirect (call_indirect (type $t) (i32.const 0)))
+                (func (export "f") {instruction}))"#
+        );
+        behaviour(&text).reach("f") == Reach::OwnFunctions
+    };
+    let function = r#"(import "env" "f" (func $host))"#;
+    let table = r#"(import "env" "t" (table $host 1 funcref))"#;
+    for instruction in ["(nop)", "(call $inner)", "(drop (memory.grow (i32.const 1)))"] {
+        assert!(inward(function, instruction), "{instruction}");
+        assert!(inward("", instruction), "{instruction}");
+    }
+    for instruction in ["(call_indirect (type $t) (i32.const 0))", "(call $indirect)"] {
+        assert!(!inward(function, instruction), "{instruction}");
+        assert!(!inward(table, instruction), "{instruction}");
+        assert!(inward("", instruction), "{instruction}");
+    }
+    assert!(!inward(function, "(call $host)"));
+    let exported = r#"(module (import "env" "f" (func $host)) (export "f" (func $host)))"#;
+    assert_eq!(behaviour(exported).reach("f"), Reach::Imports);
+    assert_eq!(behaviour(exported).reach("no such function"), Reach::Imports);
+}

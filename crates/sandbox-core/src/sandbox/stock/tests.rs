@@ -39,8 +39,8 @@ fn used(stock: &Arc<Stock>, function: &str) -> Arc<CallControl> {
     instance.begin_turn();
     let (at, export) = stock.module.function(function).unwrap();
     let (format, formats) = (SerializationFormat::default(), stock.module.formats());
-    let arguments = Arguments::prepare(export, &(), format, formats).unwrap();
-    let _ = instance.enter(at, export, &arguments);
+    let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
+    let _ = instance.enter(at, export, arguments.passage());
     let control = Arc::clone(instance.control());
     stock.put_back(instance);
     control

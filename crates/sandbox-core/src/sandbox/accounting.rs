@@ -1,0 +1,102 @@
+//! What is learned from calls, and added to the totals.
+
+use super::Inner;
+use super::totals::Meter;
+use crate::error::CallResult;
+use crate::instance::{Instance, Returned};
+use crate::usage::ResourceUsage;
+
+impl Inner {
+    /// Counts a call that begins, and measures it unless enough is known of its function.
+    #[inline]
+    pub(super) fn begin(&self, at: usize) -> Meter {
+        if self.profiles[at].is_trusted() {
+            self.totals.begin_sampled(1)
+        } else {
+            self.totals.begin_exact()
+        }
+    }
+
+    /// The same as [`account`](Self::account) where nobody asks for the usage, which is often nothing to account for.
+    #[inline]
+    pub(super) fn account_silently(
+        &self,
+        meter: &Meter,
+        at: usize,
+        instance: &mut Instance,
+        bytes_in: u64,
+        returned: &CallResult<Returned>,
+    ) {
+        let is_nothing = !meter.is_timed()
+            && matches!(returned, Ok(Returned::Numbers))
+            && self.host.is_empty()
+            && !self.module.is_metered()
+            && !instance.control().has_outlasted_tick();
+        if !is_nothing {
+            self.account(meter, at, instance, bytes_in, returned);
+        }
+    }
+
+    /// Adds what a call used to the totals, and learns from it how quick its function is.
+    pub(super) fn account(
+        &self,
+        meter: &Meter,
+        at: usize,
+        instance: &mut Instance,
+        bytes_in: u64,
+        returned: &CallResult<Returned>,
+    ) -> ResourceUsage {
+        let outlasted_tick = instance.control().take_outlasted_tick();
+        let mut usage = meter.read();
+        usage.bytes_in = bytes_in;
+        usage.bytes_out = returned.as_ref().map_or(0, Returned::bytes);
+        usage.host_calls = self.take_host_calls(instance);
+        usage.fuel = instance.fuel_used();
+        usage.calls = 1;
+        usage.failed_calls = u64::from(returned.is_err());
+        let mut stands_for = meter.stands_for();
+        if let Some(took) = outlasted_tick {
+            self.profiles[at].break_trust();
+            if !meter.is_timed() {
+                self.totals.add_time(took);
+            }
+            stands_for = 1;
+        } else if meter.is_timed() {
+            self.profiles[at].record(usage.wall_time);
+        }
+        if meter.is_timed() {
+            usage.memory_high_water_bytes = instance.memory_bytes();
+        }
+        self.totals.add(&usage, stands_for);
+        usage
+    }
+
+    /// The same for `calls` with one entry, of which `failed` did not return.
+    pub(super) fn account_each(
+        &self,
+        meter: &Meter,
+        at: usize,
+        instance: &Instance,
+        (calls, failed): (usize, usize),
+    ) {
+        let mut usage = meter.read();
+        usage.host_calls = self.take_host_calls(instance);
+        if meter.is_timed() {
+            usage.memory_high_water_bytes = instance.memory_bytes();
+        }
+        self.totals.add(&usage, meter.stands_for());
+        self.totals.count_failures(failed as u64);
+        if instance.control().take_outlasted_tick().is_some() {
+            self.profiles[at].break_trust();
+        } else if meter.is_timed() {
+            self.profiles[at]
+                .record(usage.wall_time / u32::try_from(calls).unwrap_or(u32::MAX).max(1));
+        }
+    }
+
+    /// How many host functions the guest called since this was last asked.
+    pub(super) fn take_host_calls(&self, instance: &Instance) -> u64 {
+        // Most modules import none, and the look costs less than the exchange.
+        if self.host.is_empty() { 0 } else { instance.take_host_calls() }
+    }
+}

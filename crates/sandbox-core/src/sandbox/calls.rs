@@ -1,0 +1,348 @@
+//! The way of one call: prepared, given a turn and a thread, run, and its result taken.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasmer_types::RawValue;
+
+use super::instances::Turn;
+use super::totals::Meter;
+use super::{Inner, spans};
+use crate::call::arguments::{Arguments, Passage, signature_mismatch};
+use crate::call::cancellation::{Cancellation, Scope};
+use crate::call::dispatch::on_worker;
+use crate::call::seat::Seat;
+use crate::call::{numbers, results};
+use crate::error::{CallResult, Result, SandboxError};
+use crate::instance::{Instance, Returned};
+use crate::module::{Export, ExportKind};
+use crate::sys::number::ZERO;
+use crate::usage::ResourceUsage;
+
+/// So many values of a call are kept on the stack.
+const FEW: usize = 4;
+
+impl Inner {
+    pub(super) async fn call<A, R>(
+        self: &Arc<Self>,
+        at: usize,
+        arguments: &A,
+        scope: &Scope,
+    ) -> Result<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        if let Some(seat) = self.seat(at)
+            && let Some(result) = self.call_at_once(at, arguments, scope, seat)
+        {
+            return result.map_err(|error| *error);
+        }
+        let prepared = self.prepare(&self.module.exports()[at], arguments)?;
+        self.call_prepared(at, prepared, scope).await
+    }
+
+    /// The short way of a call whose thread may run it: without waiting, without moving anything. Nothing if it has
+    /// to wait for its turn, or if somebody wants to see its span.
+    #[inline]
+    fn call_at_once<A, R>(
+        &self,
+        at: usize,
+        arguments: &A,
+        scope: &Scope,
+        seat: Seat,
+    ) -> Option<CallResult<R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let export = &self.module.exports()[at];
+        if spans::may_be_wanted() {
+            return None;
+        }
+        let run = |passage: Passage<'_>| {
+            let mut turn = self.instances.turn_now()?;
+            let _seated = seat.sit();
+            Some(self.run(&mut turn, at, passage, &scope.undroppable()))
+        };
+        self.with_passage(export, arguments, run).unwrap_or_else(|error| Some(Err(error)))
+    }
+
+    /// Prepares arguments where they need not be moved, and does something with them.
+    #[inline]
+    fn with_passage<A: Serialize, T>(
+        &self,
+        export: &Export,
+        arguments: &A,
+        then: impl FnOnce(Passage<'_>) -> T,
+    ) -> CallResult<T> {
+        if let ExportKind::Numbers(ty) = &export.kind {
+            let (mut few, mut many) = ([ZERO; FEW], Vec::new());
+            let values = match numbers::places(ty) {
+                places @ ..=FEW => &mut few[..places],
+                places => {
+                    many.resize(places, ZERO);
+                    &mut many[..]
+                }
+            };
+            numbers::write_values(arguments, ty.params(), values)
+                .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
+            return Ok(then(Passage::Numbers(values)));
+        }
+        Ok(then(self.prepare(export, arguments)?.passage()))
+    }
+
+    pub(super) async fn call_prepared<R>(
+        self: &Arc<Self>,
+        at: usize,
+        prepared: Arguments<'_>,
+        scope: &Scope,
+    ) -> Result<R>
+    where
+        R: DeserializeOwned + 'static,
+    {
+        let span = spans::call(self, &self.module.exports()[at].name, 1);
+        if span.is_disabled() {
+            return self.call_somewhere(at, prepared, scope).await;
+        }
+        spans::traced(span, self.call_somewhere(at, prepared, scope)).await
+    }
+
+    /// Makes a call on the thread that its function has earned.
+    async fn call_somewhere<R>(
+        self: &Arc<Self>,
+        at: usize,
+        mut prepared: Arguments<'_>,
+        scope: &Scope,
+    ) -> Result<R>
+    where
+        R: DeserializeOwned + 'static,
+    {
+        if let Some(seat) = self.seat(at) {
+            let mut turn = self.turn(&self.module.exports()[at].name, scope).await?;
+            // The thread may be another one after waiting, but is of the same executor.
+            let _seated = seat.sit();
+            let result = self.run(&mut turn, at, prepared.passage(), &scope.undroppable());
+            return result.map_err(|error| *error);
+        }
+        self.call_on_worker(at, prepared.into_owned(), scope).await.map(|(value, _)| value)
+    }
+
+    pub(super) async fn call_on_worker<R>(
+        self: &Arc<Self>,
+        at: usize,
+        arguments: Arguments<'static>,
+        scope: &Scope,
+    ) -> Result<(R, ResourceUsage)>
+    where
+        R: DeserializeOwned + 'static,
+    {
+        let export = &self.module.exports()[at];
+        let turn = self.turn_to_keep(&export.name, scope).await?;
+        let (turn, arguments, returned, usage) =
+            self.run_on_worker(turn, at, arguments, scope).await?;
+        let values = match &arguments {
+            Arguments::Numbers(values) => values.as_slice(),
+            _ => &[],
+        };
+        let result =
+            returned.and_then(|returned| self.result(turn.instance(), export, values, &returned));
+        if result.is_err() {
+            self.totals.count_failure();
+        }
+        Ok((result.map_err(|error| *error)?, usage))
+    }
+
+    pub(super) fn call_blocking<A, R>(&self, at: usize, arguments: &A, scope: &Scope) -> Result<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let export = &self.module.exports()[at];
+        let span = spans::call(self, &export.name, 1);
+        let run = |passage: Passage<'_>| {
+            let mut turn = self.turn_blocking(&export.name, scope)?;
+            self.run(&mut turn, at, passage, &scope.undroppable())
+        };
+        let result = if span.is_disabled() {
+            self.with_passage(export, arguments, run)
+        } else {
+            self.with_passage(export, arguments, |passage| {
+                spans::traced_blocking(&span, || run(passage))
+            })
+        };
+        result.and_then(|result| result).map_err(|error| *error)
+    }
+
+    /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
+    /// for it.
+    pub(super) async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn<'_>> {
+        if self.host.is_running_here() {
+            return self.turn_now(function);
+        }
+        if let Some(turn) = self.instances.turn_now() {
+            return Ok(turn);
+        }
+        let turn = scope.wait_for(self.instances.turn()).await;
+        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned() })
+    }
+
+    /// The same for a turn that another thread is to have.
+    pub(super) async fn turn_to_keep(
+        &self,
+        function: &str,
+        scope: &Scope,
+    ) -> Result<Turn<'static>> {
+        if self.host.is_running_here() {
+            return self.instances.turn_to_keep_now().ok_or_else(|| nested(function));
+        }
+        let turn = scope.wait_for(self.instances.turn_to_keep()).await;
+        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned() })
+    }
+
+    /// The same, blocking the thread.
+    fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
+        if self.host.is_running_here() {
+            return Ok(self.turn_now(function)?);
+        }
+        if let Some(turn) = self.instances.turn_now() {
+            return Ok(turn);
+        }
+        if scope.cancel.is_some() {
+            return Ok(pollster::block_on(self.turn(function, scope))?);
+        }
+        Ok(self.instances.turn_blocking())
+    }
+
+    fn turn_now(&self, function: &str) -> Result<Turn<'_>> {
+        self.instances.turn_now().ok_or_else(|| nested(function))
+    }
+
+    /// The thread of an async caller, if a call may run on it: only of a function that has proven quick, and whose
+    /// host functions do not wait.
+    pub(super) fn seat(&self, at: usize) -> Option<Seat> {
+        if !self.profiles[at].is_trusted() || self.host.waits() {
+            return None;
+        }
+        Seat::of_this_thread(self.placement)
+    }
+
+    pub(super) fn cancelled(&self, at: usize) -> SandboxError {
+        SandboxError::Cancelled { function: self.module.exports()[at].name.clone() }
+    }
+
+    pub(super) fn prepare<'a, A: Serialize>(
+        &self,
+        export: &Export,
+        arguments: &'a A,
+    ) -> Result<Arguments<'a>> {
+        Arguments::prepare(export, arguments, self.format, self.module.formats())
+    }
+
+    /// Runs a call on a worker thread; dropping the future stops it.
+    async fn run_on_worker(
+        self: &Arc<Self>,
+        mut turn: Turn<'static>,
+        at: usize,
+        mut arguments: Arguments<'static>,
+        scope: &Scope,
+    ) -> Result<(Turn<'static>, Arguments<'static>, CallResult<Returned>, ResourceUsage)> {
+        let cancellation = scope.droppable();
+        let guard = cancellation.on_drop();
+        let inner = Arc::clone(self);
+        let outcome = on_worker(move || {
+            let meter = inner.totals.begin_exact();
+            if let Some(instance) = turn.instance() {
+                // Those of earlier calls, which nobody wanted to know.
+                inner.take_host_calls(instance);
+            }
+            let ready = turn.ready(&inner.module, &inner.policy, &inner.host, &cancellation);
+            let instance = match ready {
+                Ok(instance) => instance,
+                Err(error) => return (turn, arguments, Err(error), ResourceUsage::default()),
+            };
+            let export = &inner.module.exports()[at];
+            let passage = arguments.passage();
+            let bytes_in = passage.bytes();
+            let returned = instance.enter(at, export, passage);
+            let usage = inner.account(&meter, at, instance, bytes_in, &returned);
+            turn.retire_poisoned();
+            (turn, arguments, returned, usage)
+        })
+        .await;
+        guard.disarm();
+        outcome
+    }
+
+    /// Runs a call on this thread, whole.
+    #[inline]
+    pub(super) fn run<R: DeserializeOwned + 'static>(
+        &self,
+        turn: &mut Turn<'_>,
+        at: usize,
+        passage: Passage<'_>,
+        cancellation: &Cancellation,
+    ) -> CallResult<R> {
+        let meter = self.begin(at);
+        let export = &self.module.exports()[at];
+        let result = match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
+            Ok(instance) => self.run_in(instance, &meter, (at, export), passage),
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            self.totals.count_failure();
+            turn.retire_poisoned();
+        }
+        result
+    }
+
+    #[inline]
+    fn run_in<R: DeserializeOwned + 'static>(
+        &self,
+        instance: &mut Instance,
+        meter: &Meter,
+        (at, export): (usize, &Export),
+        passage: Passage<'_>,
+    ) -> CallResult<R> {
+        if let Passage::Numbers(values) = passage {
+            let returned = instance.enter(at, export, Passage::Numbers(values));
+            self.account_silently(meter, at, instance, 0, &returned);
+            return self.result(Some(instance), export, values, &returned?);
+        }
+        let bytes_in = passage.bytes();
+        let returned = instance.enter(at, export, passage);
+        self.account_silently(meter, at, instance, bytes_in, &returned);
+        self.result(Some(instance), export, &[], &returned?)
+    }
+
+    /// What the caller asked for, from the numbers or the output that came back.
+    #[inline]
+    fn result<R: DeserializeOwned + 'static>(
+        &self,
+        instance: Option<&Instance>,
+        export: &Export,
+        values: &[RawValue],
+        returned: &Returned,
+    ) -> CallResult<R> {
+        match (returned, &export.kind) {
+            (Returned::Numbers, ExportKind::Numbers(ty)) => {
+                results::from_numbers(export, ty.results(), values)
+            }
+            (Returned::Output { range }, ExportKind::Declared(declared)) => {
+                let output = instance.map(|instance| instance.output_bytes(range.clone()));
+                let output = output.unwrap_or_default();
+                results::from_output(export, declared.output, output, self.format)
+            }
+            // A function takes and returns either numbers or bytes.
+            _ => results::from_numbers(export, &[], &[]),
+        }
+    }
+}
+
+fn nested(function: &str) -> SandboxError {
+    SandboxError::NestedCall {
+        function: function.to_owned(),
+        message: "the guest that it would wait for waits for the host function".to_owned(),
+    }
+}
