@@ -20,7 +20,7 @@ use crate::call::cancellation::Cancellation;
 use crate::call::waiting::Restore;
 use crate::error::{CallResult, Result, SandboxError};
 use crate::host::{HostBinding, HostLink, Level};
-use crate::module::{Export, Module, START_EXPORT};
+use crate::module::{Compiler, Export, Module, START_EXPORT};
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
@@ -137,6 +137,7 @@ impl Instance {
         origin: Origin<'_>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
+        let module = module.newest();
         check_memory(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
@@ -278,6 +279,16 @@ impl Instance {
     /// Whether the last call left the guest in a state that nobody may see.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned
+    }
+
+    /// Whether there is better code of its module by now.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.module.is_outdated()
+    }
+
+    /// What made the code that it runs.
+    pub(crate) fn compiler(&self) -> Compiler {
+        self.module.compiler()
     }
 
     /// The size of the guest's linear memory, in bytes.

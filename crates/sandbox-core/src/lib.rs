@@ -71,7 +71,7 @@
 //!
 //! At level `DEBUG` there are the spans `build`, `compile` and `call`, with the module's hash, the function and
 //! the outcome ([`SandboxError::kind`]) as fields. Entries of the module cache that are refused are events of
-//! level `WARN`.
+//! level `WARN`, and so are modules that stay on the first tier of [`Tiering::Auto`].
 //!
 //! # Guests
 //!
@@ -109,7 +109,7 @@ pub use host::{
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
-pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey};
+pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
 pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
     NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,

@@ -10,6 +10,7 @@ mod nans;
 mod shipping;
 mod signing;
 mod start;
+mod tiering;
 mod validation;
 
 use std::collections::HashMap;
@@ -24,7 +25,7 @@ use crate::policy::SecurityPolicy;
 pub use artifact::ArtifactRejection;
 pub(crate) use artifact::NativeCode;
 pub(crate) use behaviour::Behaviour;
-pub(crate) use cache::{CacheOptions, obtain};
+pub(crate) use cache::{CacheOptions, obtain_tiered};
 pub use compiler::Compiler;
 pub(crate) use exports::{
     DeclaredImport, EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT,
@@ -33,9 +34,11 @@ pub(crate) use exports::{
 pub(crate) use metering::FUEL_EXPORT;
 pub use signing::SigningKey;
 pub(crate) use start::START_EXPORT;
+pub use tiering::Tiering;
 
 use artifact::Identity;
 use compiler::CodeSettings;
+use tiering::Successor;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
 /// with different policies, since most limits belong to instances. What a policy says about the code itself
@@ -57,6 +60,8 @@ use compiler::CodeSettings;
 pub struct Module {
     inner: Arc<ModuleInner>,
     origin: ModuleOrigin,
+    /// Of the first tier: the better code that is being made.
+    successor: Option<Arc<Successor>>,
 }
 
 /// Where the native code of a [`Module`] came from.
@@ -186,6 +191,7 @@ impl Module {
                 imports_wasi,
             }),
             origin,
+            successor: None,
         })
     }
 
@@ -196,7 +202,52 @@ impl Module {
 
     /// The same module, said to come from there.
     fn with_origin(&self, origin: ModuleOrigin) -> Self {
-        Self { inner: Arc::clone(&self.inner), origin }
+        Self { inner: Arc::clone(&self.inner), origin, successor: None }
+    }
+
+    /// The same module, which gives way to better code when that is there.
+    fn with_successor(self, successor: Arc<Successor>) -> Self {
+        Self { successor: Some(successor), ..self }
+    }
+
+    /// What made the native code. With [`Tiering::Auto`], that of the first tier can be another than was chosen.
+    pub fn compiler(&self) -> Compiler {
+        self.inner.identity.settings().compiler()
+    }
+
+    /// The best code that there is of this module now: what new instances run.
+    pub(crate) fn newest(&self) -> &Self {
+        self.successor.as_deref().and_then(Successor::found).unwrap_or(self)
+    }
+
+    /// Whether there is better code by now.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.successor.as_deref().is_some_and(|successor| successor.found().is_some())
+    }
+
+    /// The best code that there will be of this module.
+    pub(crate) async fn best(&self) -> &Self {
+        if let Some(successor) = &self.successor {
+            successor.settled().await;
+        }
+        self.newest()
+    }
+
+    /// Has something done when there is better code, if any is being made.
+    pub(crate) fn when_outdated(&self, hook: impl FnOnce() + Send + 'static) {
+        if let Some(successor) = &self.successor {
+            successor.when_found(Box::new(hook));
+        }
+    }
+
+    /// Whether a place among the exports of one means the same as in the other.
+    fn has_the_exports_of(&self, other: &Self) -> bool {
+        self.exports().len() == other.exports().len()
+            && self.exports().iter().zip(other.exports()).all(|(own, other)| {
+                own.name == other.name
+                    && own.pure == other.pure
+                    && own.signature() == other.signature()
+            })
     }
 
     /// The BLAKE3 hash of the module's Wasm bytes, in hexadecimal.
@@ -257,6 +308,17 @@ impl Module {
 
     pub(crate) fn imports_wasi(&self) -> bool {
         self.inner.imports_wasi
+    }
+
+    /// Whether both run the same code now and will later. One that was compiled with Singlepass on purpose and one of
+    /// the first tier only have the first in common.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let same_successor = match (&self.successor, &other.successor) {
+            (None, None) => true,
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        };
+        Arc::ptr_eq(&self.inner, &other.inner) && same_successor
     }
 
     /// Tells modules apart, as long as they live.

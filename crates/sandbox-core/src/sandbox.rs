@@ -10,6 +10,7 @@ mod run;
 mod scope;
 mod spans;
 mod stock;
+mod tier;
 mod totals;
 
 use std::sync::Arc;

@@ -8,26 +8,28 @@
 
 mod calls;
 mod changes;
+mod deferred;
 mod files;
 mod launch;
 mod network;
 mod output;
 mod runtime;
+mod signatures;
 
 use std::sync::Arc;
 
-use wasmer::{Engine, Imports, Instance, Module, Store};
+use wasmer::{Engine, FunctionEnv, Imports, Instance, Module, Store};
+use wasmer_wasix::WasiError;
 use wasmer_wasix::capabilities::Capabilities;
-use wasmer_wasix::{WasiEnv, WasiEnvBuilder, WasiError, WasiFunctionEnv};
 
-use crate::error::{Result, SandboxError};
-use crate::policy::{Access, SecurityPolicy};
+use crate::error::Result;
+use crate::policy::SecurityPolicy;
 use crate::sys::limits::Refusals;
 use crate::watchdog::CallControl;
 
 use calls::{Calls, RandomSource};
 use changes::Changes;
-use files::GuestFiles;
+use deferred::{Belongings, Deferred};
 
 pub(crate) use launch::Launch;
 pub(crate) use network::check as check_network;
@@ -70,7 +72,7 @@ const NETWORK_REFUSAL: &str = "it belongs to sockets, and the policy grants no h
 
 /// The WASI state of one instance.
 pub(crate) struct WasiContext {
-    environment: WasiFunctionEnv,
+    deferred: FunctionEnv<Deferred>,
     imports: Imports,
     calls: Calls,
     changes: Changes,
@@ -108,7 +110,8 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl WasiContext {
-    /// Builds the environment in the instance's store.
+    /// Prepares the functions that the module imports, in the instance's store. The environment behind them is made
+    /// when the guest first calls one.
     ///
     /// # Errors
     /// [`SandboxError::InvalidGrant`] if the policy grants what it cannot, and
@@ -119,49 +122,14 @@ impl WasiContext {
         launch: Launch,
         reuse: Reuse,
     ) -> Result<Self> {
-        let Surroundings { module, policy, control, refusals, .. } = surroundings.clone();
-        let environment = WasiFunctionEnv::new(store, Self::environment(surroundings, launch)?);
-        let mut imports = environment
-            .import_object_for_all_wasi_versions(store, module)
-            .map_err(|error| SandboxError::Instantiation { message: error.to_string() })?;
-        if module.imports().any(|import| import.module() == calls::SOCKETS) {
-            imports = without_extensions(&imports);
-        }
-        let calls = Calls::replace(store, &mut imports, policy, control, refusals);
-        let changes = Changes::watch(store, &mut imports, module, control);
-        Ok(Self { environment, imports, calls, changes, reuse })
-    }
-
-    fn environment(surroundings: Surroundings<'_>, launch: Launch) -> Result<WasiEnv> {
-        let failed = |message: String| SandboxError::Instantiation { message };
-        // WASIX makes standard streams of the host's, which want tokio, before it takes ours.
-        let _context = host_runtime()?.enter();
-        let Surroundings { engine, policy, control, output, .. } = surroundings;
-        let (arguments, environment) = launch.granted(policy)?;
-        let mut builder = WasiEnvBuilder::new(launch::PROGRAM)
-            .runtime(runtime::SealedRuntime::new(engine, Arc::clone(control)))
-            .capabilities(capabilities())
-            .disable_default_builtins(true)
-            .args(arguments)
-            .envs(environment)
-            .stdin(Box::new(virtual_fs::StaticFile::new(launch.stdin)))
-            .stdout(output.stdout())
-            .stderr(output.stderr())
-            .fs(Arc::new(GuestFiles::new(policy, control)?) as Arc<_>);
-        // The root lets a guest name anything by an absolute path. The granted folders have a descriptor
-        // each besides, because that is where libraries look for folders.
-        let writable = |access| access == Access::ReadWrite;
-        let root = ("/", true);
-        let folders = policy.folders.iter();
-        let folders = folders.map(|grant| (grant.guest.as_str(), writable(grant.access)));
-        for (path, writable) in std::iter::once(root).chain(folders) {
-            builder
-                .add_preopen_build(|folder| {
-                    folder.directory(path).read(true).write(writable).create(writable)
-                })
-                .map_err(|error| failed(error.to_string()))?;
-        }
-        builder.build().map_err(|error| failed(error.to_string()))
+        let Surroundings { policy, control, refusals, .. } = &surroundings;
+        let belongings = Belongings::new(policy, control, launch)?;
+        let calls = Calls::new(store, policy, control, refusals);
+        let changes = Changes::default();
+        let deferred = Deferred::new(&surroundings, belongings, calls.clone(), changes.clone());
+        let deferred = FunctionEnv::new(store, deferred);
+        let imports = Deferred::imports(store, &deferred)?;
+        Ok(Self { deferred, imports, calls, changes, reuse })
     }
 
     /// Whether the guest may have changed its environment since it was made or reset.
@@ -185,13 +153,13 @@ impl WasiContext {
     pub(crate) fn reset(
         &mut self,
         store: &mut Store,
-        instance: &Instance,
         surroundings: Surroundings<'_>,
         remembered: &Remembered,
     ) -> Result<()> {
         if self.is_changed() {
-            *self.environment.data_mut(store) = Self::environment(surroundings, Launch::default())?;
-            self.connect(store, instance)?;
+            let Surroundings { policy, control, .. } = surroundings;
+            let belongings = Belongings::new(policy, control, Launch::default())?;
+            Deferred::replace(store, &self.deferred, belongings)?;
         }
         self.changes.forget();
         self.calls.reset(store, &remembered.random);
@@ -203,33 +171,14 @@ impl WasiContext {
         &self.imports
     }
 
-    /// Connects the environment with the instance's memory.
+    /// Connects the state with the instance's memory.
     ///
     /// # Errors
     /// [`SandboxError::InvalidDeclaration`] if the module exports no memory for WASI to use.
     pub(crate) fn attach(&mut self, store: &mut Store, instance: &Instance) -> Result<()> {
         self.calls.attach(store, instance);
-        self.connect(store, instance)
+        Deferred::attach(store, &self.deferred, instance)
     }
-
-    fn connect(&mut self, store: &mut Store, instance: &Instance) -> Result<()> {
-        self.environment.initialize(store, instance.clone()).map_err(|_| {
-            SandboxError::InvalidDeclaration {
-                message: "the module imports WASI but exports no memory".to_owned(),
-            }
-        })
-    }
-}
-
-/// Only what is in the namespaces of WASI, and nothing that WASIX adds to it.
-fn without_extensions(all: &Imports) -> Imports {
-    let mut imports = Imports::new();
-    for ((namespace, name), value) in all {
-        if NAMESPACES.contains(&namespace.as_str()) {
-            imports.define(&namespace, &name, value.clone());
-        }
-    }
-    imports
 }
 
 /// What WASIX itself may do: as little as there is.

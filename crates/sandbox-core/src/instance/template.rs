@@ -168,8 +168,7 @@ impl Instance {
         let module = self.module.compiled();
         let refusals = &self.refusals;
         let surroundings = Surroundings { engine, module, policy, control, output, refusals };
-        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
-        wasi.reset(store, instance, surroundings, remembered).map_err(|error| {
+        wasi.reset(self.guest.store(), surroundings, remembered).map_err(|error| {
             tracing::debug!(%error, "a WASI environment could not be made anew");
             NotRestored::Impossible
         })

@@ -14,6 +14,7 @@ mod envelope;
 mod identity;
 
 use bytes::Bytes;
+use wasmer::Engine;
 
 use super::Behaviour;
 use super::signing::{Purpose, SigningKey};
@@ -130,16 +131,17 @@ pub(super) fn unseal_expected(
     Ok(NativeCode { native: opened.native, behaviour })
 }
 
-/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which.
+/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which. Returns an
+/// engine to run it with.
 pub(super) fn unseal_shipped(
     file: Bytes,
     policy: &SecurityPolicy,
     key: &SigningKey,
-) -> Result<(NativeCode, Identity), ArtifactRejection> {
+) -> Result<(NativeCode, Identity, Engine), ArtifactRejection> {
     let opened = envelope::open(file, key, Purpose::Shipping)?;
     let (identity, behaviour) = parse(&opened.description)?;
-    identity.require_runnable(policy)?;
-    Ok((NativeCode { native: opened.native, behaviour }, identity))
+    let engine = identity.require_runnable(policy)?;
+    Ok((NativeCode { native: opened.native, behaviour }, identity, engine))
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ mod memory;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use bytes::Bytes;
 use wasmer::Engine;
 
 use super::artifact::Identity;
 use super::compiler::{CodeSettings, Compiler};
+use super::tiering::{Order, Successor, Tiering};
 use super::{Module, ModuleOrigin, validation};
 use crate::error::Result;
 use crate::policy::SecurityPolicy;
@@ -62,6 +64,15 @@ impl CacheOptions {
         self.limit_bytes = Some(bytes);
     }
 
+    /// The same without a folder.
+    fn without_disk(&self) -> Self {
+        let switch = match self.switch {
+            Switch::Off => Switch::Off,
+            Switch::On | Switch::Untouched => Switch::Untouched,
+        };
+        Self { switch, folder: None, limit_bytes: None }
+    }
+
     fn uses_memory(&self) -> bool {
         !matches!(self.switch, Switch::Off)
     }
@@ -95,17 +106,69 @@ impl CacheOptions {
 ///
 /// # Errors
 /// As [`Module::compile_with`]. A failure is not kept.
-pub(crate) fn obtain(
+fn obtain(
     wasm: &[u8],
     policy: &SecurityPolicy,
     compiler: Compiler,
     options: &CacheOptions,
 ) -> Result<Module> {
-    if !options.uses_memory() {
-        return Module::compile_with(wasm, policy, compiler);
+    Request::new(wasm, policy, compiler, Hurry::CallerWaits)?.obtain_with(options)
+}
+
+/// The same on one thread, because nobody waits for it.
+///
+/// # Errors
+/// As [`obtain`].
+pub(super) fn obtain_in_background(
+    wasm: &[u8],
+    policy: &SecurityPolicy,
+    compiler: Compiler,
+    options: &CacheOptions,
+) -> Result<Module> {
+    Request::new(wasm, policy, compiler, Hurry::Background)?.obtain_with(options)
+}
+
+/// The module: from a cache, or else of the first tier if that is wanted and can be had.
+///
+/// # Errors
+/// As [`obtain`]. What the first tier's compiler refuses, the other one is asked for; so errors are
+/// the same with and without it.
+pub(crate) fn obtain_tiered(
+    wasm: &Bytes,
+    policy: &SecurityPolicy,
+    compiler: Compiler,
+    tiering: Tiering,
+    options: &CacheOptions,
+) -> Result<Module> {
+    if tiering == Tiering::Off || compiler == Compiler::Singlepass {
+        return obtain(wasm, policy, compiler, options);
     }
-    let request = Request::new(wasm, policy, compiler)?;
-    request.obtain(MemoryCache::of_process(), options.open_disk().as_ref())
+    let request = Request::new(wasm, policy, compiler, Hurry::CallerWaits)?;
+    let key = options.uses_memory().then(|| request.key());
+    if options.uses_memory()
+        && let Some(found) = request.find(MemoryCache::of_process(), options.open_disk().as_ref())
+    {
+        return Ok(found);
+    }
+    match obtain(wasm, policy, Compiler::Singlepass, &options.without_disk()) {
+        Ok(first) => {
+            let (wasm, policy, options) = (wasm.clone(), policy.clone(), options.clone());
+            let order = Order { wasm, policy, compiler, options };
+            let successor = Successor::of(&first, key, order);
+            Ok(first.with_successor(successor))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a module has no first tier");
+            obtain(wasm, policy, compiler, options)
+        }
+    }
+}
+
+/// Whether somebody waits for a compilation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hurry {
+    CallerWaits,
+    Background,
 }
 
 /// A module that is wanted, by its identity.
@@ -118,26 +181,47 @@ struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Refuses only what is too large; everything else about the bytes is known to whoever has the module.
-    fn new(wasm: &'a [u8], policy: &'a SecurityPolicy, compiler: Compiler) -> Result<Self> {
+    fn new(
+        wasm: &'a [u8],
+        policy: &'a SecurityPolicy,
+        compiler: Compiler,
+        hurry: Hurry,
+    ) -> Result<Self> {
         validation::check_size(wasm, policy)?;
         let settings = CodeSettings::new(policy, compiler);
-        let engine = settings.engine(wasm.len());
+        let engine = match hurry {
+            Hurry::CallerWaits => settings.engine(wasm.len()),
+            Hurry::Background => settings.single_threaded_engine(),
+        };
         let identity = Identity::new(wasm, &settings, &engine);
         Ok(Self { wasm, policy, engine, identity })
     }
 
-    fn obtain(self, memory: &MemoryCache, disk: Option<&DiskCache>) -> Result<Module> {
-        let key = *self.identity.digest().as_bytes();
-        let wasm_bytes = self.wasm.len();
-        let module = memory.get_or_make(key, wasm_bytes, || self.read_or_compile(disk))?;
-        if module.origin() == ModuleOrigin::MemoryCache
-            && let Some(disk) = disk
-            && !disk.touch(module.identity())
-        {
-            // Compiled by a builder that had no folder: the next process should find it all the same.
-            keep(disk, &module);
+    fn key(&self) -> [u8; 32] {
+        *self.identity.digest().as_bytes()
+    }
+
+    fn obtain_with(self, options: &CacheOptions) -> Result<Module> {
+        if options.uses_memory() {
+            self.obtain(MemoryCache::of_process(), options.open_disk().as_ref())
+        } else {
+            self.compile()
         }
+    }
+
+    fn obtain(self, memory: &MemoryCache, disk: Option<&DiskCache>) -> Result<Module> {
+        let (key, wasm_bytes) = (self.key(), self.wasm.len());
+        let module = memory.get_or_make(key, wasm_bytes, || self.read_or_compile(disk))?;
+        note_use(&module, disk);
         Ok(module)
+    }
+
+    /// The module, if a cache has it. Does not wait for who makes it.
+    fn find(&self, memory: &MemoryCache, disk: Option<&DiskCache>) -> Option<Module> {
+        let read = || self.read(disk?);
+        let module = memory.get_or_find(self.key(), self.wasm.len(), read)?;
+        note_use(&module, disk);
+        Some(module)
     }
 
     fn read_or_compile(self, disk: Option<&DiskCache>) -> Result<Module> {
@@ -183,6 +267,17 @@ impl<'a> Request<'a> {
         let module = Module::compile_as(self.wasm, self.policy, self.engine, self.identity)?;
         tracing::debug!(elapsed = ?started.elapsed(), "compiled a module");
         Ok(module)
+    }
+}
+
+/// Notes in the folder that a module was used that came from memory.
+fn note_use(module: &Module, disk: Option<&DiskCache>) {
+    if module.origin() == ModuleOrigin::MemoryCache
+        && let Some(disk) = disk
+        && !disk.touch(module.identity())
+    {
+        // Compiled by a builder that had no folder: the next process should find it all the same.
+        keep(disk, module);
     }
 }
 

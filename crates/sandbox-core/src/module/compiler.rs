@@ -128,6 +128,11 @@ impl CodeSettings {
         }
     }
 
+    /// An engine for one module that takes one core, however large the module is.
+    pub(super) fn single_threaded_engine(&self) -> Engine {
+        self.engine(0)
+    }
+
     fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
         compiler.push_middleware(Arc::new(StartByHost));
         if self.metered {
@@ -194,9 +199,13 @@ pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<wasmer::Module> {
 
 /// The compilers' pools take all cores unless told otherwise, which is most of the time of a small module.
 fn threads_for(wasm_bytes: usize) -> NonZero<usize> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let useful = (wasm_bytes / WASM_BYTES_PER_THREAD).clamp(1, cores);
-    NonZero::new(useful).unwrap_or(NonZero::<usize>::MIN)
+    let useful = NonZero::new(wasm_bytes / WASM_BYTES_PER_THREAD).unwrap_or(NonZero::<usize>::MIN);
+    if useful == NonZero::<usize>::MIN {
+        // To ask how many cores there are takes longer than to make the rest of an engine.
+        return useful;
+    }
+    let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    useful.min(cores)
 }
 
 #[cfg(test)]

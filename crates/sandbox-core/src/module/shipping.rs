@@ -1,5 +1,7 @@
 //! Compiled modules that are taken to other machines.
 
+use std::path::Path;
+
 use bytes::Bytes;
 
 use super::artifact::{self, Identity};
@@ -58,11 +60,31 @@ impl Module {
     /// [`SandboxError::ModuleTooLarge`].
     pub fn load(sealed: &[u8], policy: &SecurityPolicy, key: &SigningKey) -> Result<Self> {
         // A copy: native code stays in use for as long as the module.
-        let file = Bytes::copy_from_slice(sealed);
-        let (code, identity) =
-            artifact::unseal_shipped(file, policy, key).map_err(SandboxError::ArtifactRejected)?;
+        Self::load_owned(Bytes::copy_from_slice(sealed), policy, key)
+    }
+
+    /// The same as [`Module::load`], from a file. It is the quicker way, since nothing is copied.
+    ///
+    /// The file is read into memory whole, verified there, and used from there. It is not mapped: a mapped file can
+    /// change after it was verified.
+    ///
+    /// # Errors
+    /// As [`Module::load`], and [`SandboxError::SourceUnreadable`].
+    pub fn load_file(
+        path: impl AsRef<Path>,
+        policy: &SecurityPolicy,
+        key: &SigningKey,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let sealed = std::fs::read(path)
+            .map_err(|error| SandboxError::SourceUnreadable { path: path.to_owned(), error })?;
+        Self::load_owned(sealed.into(), policy, key)
+    }
+
+    fn load_owned(sealed: Bytes, policy: &SecurityPolicy, key: &SigningKey) -> Result<Self> {
+        let (code, identity, engine) = artifact::unseal_shipped(sealed, policy, key)
+            .map_err(SandboxError::ArtifactRejected)?;
         validation::check_bytes(identity.wasm_bytes(), policy)?;
-        let engine = identity.settings().engine(0);
         Self::load_native(&code, engine, identity, ModuleOrigin::Precompiled)
     }
 

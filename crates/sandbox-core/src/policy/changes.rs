@@ -38,6 +38,9 @@ impl SecurityPolicy {
     }
 
     /// Sets the stack that guest code may use, in bytes.
+    ///
+    /// Wasmer keeps stacks to use them again, for any guest that may use as much or less. So in a process with sandboxes
+    /// of several limits, a guest may come to use as much as the largest of them.
     #[must_use]
     pub const fn with_stack(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;

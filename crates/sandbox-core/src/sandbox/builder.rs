@@ -15,7 +15,7 @@ use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
-use crate::module::{self, CacheOptions, Compiler, Module};
+use crate::module::{self, CacheOptions, Compiler, Module, Tiering};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 
@@ -43,6 +43,7 @@ pub struct WasmSandboxBuilder {
     memory_limit_bytes: Option<u64>,
     format: FormatChoice,
     compiler: Compiler,
+    tiering: Tiering,
     cache: CacheOptions,
     placement: CallPlacement,
     host_functions: HostFunctions,
@@ -166,6 +167,32 @@ impl WasmSandboxBuilder {
     /// Sets what compiles the module. The default is Cranelift.
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.compiler = compiler;
+        self
+    }
+
+    /// Sets whether a module that was never seen starts at once, on code that is quickly made, and gets that of the
+    /// [chosen compiler](Self::compiler) later. The default is [`Tiering::Off`]; it says why.
+    ///
+    /// ```
+    /// use sandbox_core::{Compiler, Tiering, WasmSandbox};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module (func (export "answer") (result i32) i32.const 42))"#)
+    /// #     .expect("valid text");
+    /// let sandbox = WasmSandbox::builder()
+    ///     .source_bytes(&wasm)
+    ///     .tiering(Tiering::Auto)
+    ///     .build()
+    ///     .await?;
+    /// assert_eq!(sandbox.module().compiler(), Compiler::Singlepass);
+    /// assert_eq!(sandbox.call::<_, i32>("answer", ()).await?, 42);
+    /// assert_eq!(sandbox.optimised().await.compiler(), Compiler::Cranelift);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tiering(mut self, tiering: Tiering) -> Self {
+        self.tiering = tiering;
         self
     }
 
@@ -327,7 +354,7 @@ impl WasmSandboxBuilder {
             origin = Empty,
         );
         let _entered = span.enter();
-        let module = self.source.load(&policy, self.compiler, &self.cache)?;
+        let module = self.source.load(&policy, self.compiler, self.tiering, &self.cache)?;
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
@@ -342,6 +369,7 @@ impl Source {
         self,
         policy: &SecurityPolicy,
         compiler: Compiler,
+        tiering: Tiering,
         cache: &CacheOptions,
     ) -> Result<Module> {
         let wasm = match self {
@@ -353,7 +381,7 @@ impl Source {
             Self::Bytes(wasm) => wasm,
             Self::File(path) => read(path, policy)?,
         };
-        module::obtain(&wasm, policy, compiler, cache)
+        module::obtain_tiered(&wasm, policy, compiler, tiering, cache)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::call::cancellation::Cancellation;
 use crate::error::{CallResult, Result};
 use crate::host::HostBinding;
 use crate::instance::Instance;
-use crate::module::Module;
+use crate::module::{Compiler, Module};
 use crate::policy::{InstanceMode, SecurityPolicy};
 use crate::sys::fork;
 use crate::sys::memory::ResetMethod;
@@ -184,6 +184,15 @@ impl Turn<'_> {
             Self::Persistent(instance) => instance.as_ref(),
             Self::Kept(instance) => instance.as_ref(),
             Self::Fresh { loan, .. } => loan.instance.as_deref(),
+        }
+    }
+
+    /// What made the code that the call will run, if an instance for it is there or can be had of a stock.
+    pub(super) fn compiler(&self) -> Option<Compiler> {
+        match self {
+            Self::Persistent(instance) => instance.as_ref().map(Instance::compiler),
+            Self::Kept(instance) => instance.as_ref().map(Instance::compiler),
+            Self::Fresh { loan, .. } => Some(loan.stock.compiler()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::{Effort, Instance, NotRestored, Template};
-use crate::module::Module;
+use crate::module::{Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::wasi::host_runtime;
@@ -74,6 +74,12 @@ impl Stock {
             stock.ready.put(Box::new(first));
             stock.list();
         }
+        let weak = Arc::downgrade(&stock);
+        module.when_outdated(move || {
+            if let Some(stock) = weak.upgrade() {
+                stock.replace_outdated();
+            }
+        });
         Ok(stock)
     }
 
@@ -99,6 +105,11 @@ impl Stock {
             self.discard(used);
         }
         self.make(template, cancellation)
+    }
+
+    /// What made the code of the instances that are made now.
+    pub(super) fn compiler(&self) -> Compiler {
+        self.module.newest().compiler()
     }
 
     fn make(&self, template: &Template, cancellation: &Cancellation) -> Result<Box<Instance>> {
@@ -134,6 +145,9 @@ impl Stock {
     /// Takes back an instance that a caller is done with.
     pub(super) fn put_back(self: &Arc<Self>, mut used: Box<Instance>) {
         let Some(template) = &self.template else { return };
+        if used.is_outdated() {
+            return self.restore_later(used);
+        }
         match reset(&mut used, template, Effort::Quick) {
             Ok(()) => self.keep(used),
             // What it takes to drop it, and to have another one ready, is not the caller's time either.
@@ -181,7 +195,7 @@ impl Stock {
     /// Never takes long: the module's own code is not run, neither to put an instance back nor to make one of a template.
     fn restore_or_replace(&self, mut used: Box<Instance>) {
         let Some(template) = &self.template else { return };
-        if reset(&mut used, template, Effort::Thorough).is_ok() {
+        if !used.is_outdated() && reset(&mut used, template, Effort::Thorough).is_ok() {
             self.keep(used);
             return;
         }
@@ -192,6 +206,13 @@ impl Stock {
                 tracing::debug!(%error, "no instance could be made in advance");
             }
         }
+    }
+
+    /// Has new code run instead of old in the instances that lie ready. Those that are out are replaced as they come
+    /// back.
+    fn replace_outdated(&self) {
+        let ready: UsedInstances = std::iter::from_fn(|| self.ready.take()).collect();
+        ready.into_iter().for_each(|instance| self.restore_or_replace(instance));
     }
 
     /// Drops the instances that nobody uses.

@@ -7,7 +7,7 @@ use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
 pub(super) const PROGRAM: &str = "guest";
 
 /// Names and values.
-type Variables = Vec<(String, String)>;
+pub(super) type Variables = Vec<(String, String)>;
 
 /// What one start of a guest adds to what the policy grants.
 #[derive(Debug, Clone, Default)]

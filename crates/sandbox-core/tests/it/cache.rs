@@ -5,7 +5,7 @@ mod shipping;
 
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Compiler, ModuleOrigin, SandboxError, SecurityPolicy, WasmSandbox};
+use sandbox_core::{Compiler, ModuleOrigin, SandboxError, SecurityPolicy, Tiering, WasmSandbox};
 
 use crate::modules::{self, NUMBERS};
 use crate::warnings::warnings;
@@ -42,6 +42,16 @@ fn a_module_that_another_process_compiled_is_read_from_the_folder() {
     let (sandbox, warnings) = warnings(|| cached(101, folder.path()));
     assert_eq!(sandbox.module().origin(), ModuleOrigin::DiskCache);
     assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn a_module_whose_good_code_is_in_the_folder_has_no_first_tier() {
+    let folder = tempfile::tempdir().unwrap();
+    build_elsewhere(108, folder.path());
+    let builder = WasmSandbox::builder().source_bytes(wasm_of(108)).cache_dir(folder.path());
+    let sandbox = builder.tiering(Tiering::Auto).build_blocking().unwrap();
+    assert_eq!(sandbox.module().compiler(), Compiler::Cranelift);
+    assert_eq!(sandbox.module().origin(), ModuleOrigin::DiskCache);
 }
 
 #[test]

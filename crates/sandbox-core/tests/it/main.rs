@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::duplicate_mod, reason = "the hostile guest attacks in both instance modes")]
 
+mod alone;
 mod beside;
 mod cache;
 mod calls;
 mod cancellation;
 mod cancelling;
+mod density;
 mod escapes;
 mod examples;
 mod exchange_area;
@@ -45,6 +47,7 @@ mod signals;
 mod sources;
 mod streaming;
 mod threads;
+mod tiering;
 mod usage;
 mod warnings;
 mod wasi;

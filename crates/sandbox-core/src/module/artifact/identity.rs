@@ -108,15 +108,18 @@ impl Identity {
         same("the module", &self.wasm, &expected.wasm)
     }
 
-    /// Refuses what this machine or this build cannot run, and what the policy does not want.
+    /// Refuses what this machine or this build cannot run, and what the policy does not want. Returns an engine that
+    /// can.
     pub(super) fn require_runnable(
         &self,
         policy: &SecurityPolicy,
-    ) -> Result<(), ArtifactRejection> {
-        let here = self.here(&self.settings.engine(0));
+    ) -> Result<Engine, ArtifactRejection> {
+        let engine = self.settings.single_threaded_engine();
+        let here = self.here(&engine);
         self.require_same_machine(&here)?;
         same("compiler options", &self.compiler_options, &here.compiler_options)?;
-        self.settings.require_allowed(policy)
+        self.settings.require_allowed(policy)?;
+        Ok(engine)
     }
 
     /// Processor features may be fewer than there are here, everything else must be as it is here.

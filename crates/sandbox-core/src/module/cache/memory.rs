@@ -1,7 +1,7 @@
 //! Compiled modules kept in memory, by their identity.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, TryLockError};
 
 use crate::error::Result;
 use crate::module::{Module, ModuleOrigin};
@@ -43,6 +43,30 @@ impl MemoryCache {
         let made = make()?;
         *kept = Some(made.clone());
         Ok(made)
+    }
+}
+
+impl MemoryCache {
+    /// The module of that key, if it is there or can be found. Nobody is waited for: a module that is being made
+    /// is not there.
+    pub(super) fn get_or_find(
+        &self,
+        key: Key,
+        wasm_bytes: usize,
+        find: impl FnOnce() -> Option<Module>,
+    ) -> Option<Module> {
+        let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner).cell(key, wasm_bytes);
+        let mut kept = match cell.try_lock() {
+            Ok(kept) => kept,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if let Some(module) = &*kept {
+            return Some(module.with_origin(ModuleOrigin::MemoryCache));
+        }
+        let found = find()?;
+        *kept = Some(found.clone());
+        Some(found)
     }
 }
 

@@ -61,7 +61,9 @@ fn find(module: &Module, policy: &SecurityPolicy, method: ResetMethod) -> Option
         let stocks = STOCKS.lock().unwrap_or_else(PoisonError::into_inner);
         stocks.get(&module.address())?.iter().filter_map(Weak::upgrade).collect()
     };
-    alike.into_iter().find(|stock| stock.method == method && stock.policy == *policy)
+    alike.into_iter().find(|stock| {
+        stock.module.is_alike(module) && stock.method == method && stock.policy == *policy
+    })
 }
 
 /// Forgets a stock whose last sandbox is gone.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The most shelves: each is looked at when the others are empty.
 const MOST_SHELVES: usize = 16;
@@ -21,8 +21,10 @@ struct Shelf<T>(Mutex<Vec<T>>);
 impl<T> Shelves<T> {
     /// Empty shelves, as many as there are cores.
     pub(super) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let shelves = (0..cores.min(MOST_SHELVES)).map(|_| Shelf(Mutex::default())).collect();
+        // Asked once, because it takes longer than everything else about a stock.
+        static CORES: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+        let shelves = (0..(*CORES).min(MOST_SHELVES)).map(|_| Shelf(Mutex::default())).collect();
         Self { shelves }
     }
 

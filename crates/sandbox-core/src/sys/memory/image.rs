@@ -5,6 +5,8 @@ use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::io;
 #[cfg(target_os = "linux")]
+use std::ops::Range;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::FileExt;
 
 /// The contents of a linear memory at one moment. Never changes.
@@ -31,6 +33,10 @@ struct Sealed {
     /// they would.
     zeros: Box<[bool]>,
 }
+
+/// A page of zeros to compare with. A larger page equals no part of it, and counts as written.
+#[cfg(target_os = "linux")]
+static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 
 impl Image {
     /// An image that is copied from.
@@ -68,18 +74,25 @@ impl Image {
 impl Image {
     /// An image that can be mapped. The length is a multiple of the page size.
     pub(super) fn sealed(contents: &[u8]) -> io::Result<Self> {
+        let all = 0..contents.len();
+        Self::sealed_of(contents, std::slice::from_ref(&all))
+    }
+
+    /// The same of contents that are zeros outside those stretches, whose ends lie between pages. Nothing else is
+    /// looked at.
+    pub(super) fn sealed_of(contents: &[u8], stretches: &[Range<usize>]) -> io::Result<Self> {
         use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = File::from(memfd_create("sandbox-image", flags)?);
         file.set_len(contents.len() as u64)?;
         let page = super::page_bytes();
-        let mut zeros = Vec::with_capacity(contents.len() / page);
-        for (at, bytes) in contents.chunks(page).enumerate() {
-            let zero = bytes.iter().all(|byte| *byte == 0);
-            if !zero {
-                file.write_all_at(bytes, (at * page) as u64)?;
+        let mut zeros = vec![true; contents.len() / page];
+        for at in stretches.iter().flat_map(|stretch| stretch.clone().step_by(page)) {
+            let bytes = &contents[at..at + page];
+            if *bytes != ZEROS[..page.min(ZEROS.len())] {
+                file.write_all_at(bytes, at as u64)?;
+                zeros[at / page] = false;
             }
-            zeros.push(zero);
         }
         fcntl_add_seals(
             &file,

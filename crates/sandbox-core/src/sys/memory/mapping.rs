@@ -131,9 +131,26 @@ impl Mapping {
     pub(super) fn snapshot(&mut self) -> io::Result<Arc<Image>> {
         // SAFETY: so many bytes are accessible, and whoever calls this says that no guest runs.
         let contents = unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len()) };
-        let image = Arc::new(Image::sealed(contents)?);
+        let image = match self.written()? {
+            Some(written) => Image::sealed_of(contents, &written)?,
+            None => Image::sealed(contents)?,
+        };
+        let image = Arc::new(image);
         self.adopt(&image)?;
         Ok(image)
+    }
+
+    /// Where something other than zeros may be in a memory without an image, if the kernel tells: to look at the
+    /// other pages would cost a page fault for each.
+    fn written(&self) -> io::Result<Option<Vec<Range<usize>>>> {
+        if self.method != ResetMethod::Written || self.image.is_some() {
+            return Ok(None);
+        }
+        let start = self.start.as_ptr().addr();
+        let mut found = Vec::new();
+        let all = written::private_pages(start..start + self.len(), usize::MAX - 1, &mut found)?;
+        let offsets = found.into_iter().map(|pages| pages.start - start..pages.end - start);
+        Ok((all == Found::All).then(|| offsets.collect()))
     }
 
     pub(super) fn adopt(&mut self, image: &Arc<Image>) -> io::Result<()> {

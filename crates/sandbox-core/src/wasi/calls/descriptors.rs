@@ -1,6 +1,6 @@
 //! Functions on files that WASIX answers, within limits of ours.
 
-use wasmer::{Imports, RuntimeError, Store, TypedFunction};
+use wasmer::{AsStoreRef, Imports, RuntimeError, TypedFunction};
 
 use super::{Context, Errno, load, store};
 
@@ -17,7 +17,11 @@ pub(super) struct Originals {
 }
 
 impl Originals {
-    pub(super) fn find(store: &Store, imports: &Imports, namespace: &str) -> Option<Self> {
+    pub(super) fn find(
+        store: &impl AsStoreRef,
+        imports: &Imports,
+        namespace: &str,
+    ) -> Option<Self> {
         let function = |name: &str| match imports.get_export(namespace, name)? {
             wasmer::Extern::Function(function) => Some(function),
             _ => None,

@@ -15,7 +15,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmer::{Function, FunctionEnv, Imports, RuntimeError, Store, TypedFunction};
+use wasmer::{AsStoreMut, AsStoreRef, Function, FunctionEnv, Imports, RuntimeError, TypedFunction};
 
 use super::{CallState, Context, Errno, load, store};
 use crate::policy::SecurityPolicy;
@@ -175,7 +175,11 @@ fn sockets<'a>(context: &'a mut Context<'_>) -> Result<&'a mut Sockets, Errno> {
 }
 
 /// Defines the functions of sockets, and teaches those of files to serve sockets too.
-pub(super) fn define(store: &mut Store, state: &FunctionEnv<CallState>, imports: &mut Imports) {
+pub(super) fn define(
+    store: &mut impl AsStoreMut,
+    state: &FunctionEnv<CallState>,
+    imports: &mut Imports,
+) {
     macro_rules! ours {
         ($name:literal, $function:expr) => {
             imports.define(NAMESPACE, $name, Function::new_typed_with_env(store, state, $function));
@@ -198,7 +202,7 @@ pub(super) fn define(store: &mut Store, state: &FunctionEnv<CallState>, imports:
     ours!("fd_close", close);
     macro_rules! both {
         ($name:literal, $types:ty, ($($argument:ident),*), $serve:expr) => {
-            if let Some(original) = original::<$types>(store, imports, $name) {
+            if let Some(original) = original::<$types, _>(store, imports, $name) {
                 let both = move |mut context: Context<'_>, fd: u32 $(, $argument: i32)*| {
                     if is_socket(fd) {
                         let serve = $serve;
@@ -224,9 +228,10 @@ pub(super) fn define(store: &mut Store, state: &FunctionEnv<CallState>, imports:
     });
 }
 
-fn original<P>(store: &Store, imports: &Imports, name: &str) -> Option<TypedFunction<P, i32>>
+fn original<P, S>(store: &S, imports: &Imports, name: &str) -> Option<TypedFunction<P, i32>>
 where
     P: wasmer::WasmTypeList,
+    S: AsStoreRef,
 {
     match imports.get_export(FILES, name)? {
         wasmer::Extern::Function(function) => function.typed(store).ok(),

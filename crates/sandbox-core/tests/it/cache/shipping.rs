@@ -36,6 +36,24 @@ async fn a_precompiled_module_runs_without_being_compiled() {
 }
 
 #[test]
+fn a_precompiled_module_is_loaded_from_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, missing) = (folder.path().join("there"), folder.path().join("missing"));
+    let (policy, mut artifact) = (SecurityPolicy::basic(), precompiled());
+    std::fs::write(&there, &artifact).unwrap();
+    let module = Module::load_file(&there, &policy, &KEY).unwrap();
+    // It was read whole, and no longer depends on the file.
+    artifact.fill(0);
+    std::fs::write(&there, &artifact).unwrap();
+    let sandbox = WasmSandbox::builder().module(&module).build_blocking().unwrap();
+    assert_eq!(sandbox.call_blocking::<_, i32>("number", ()).unwrap(), 300);
+    let error = Module::load_file(&there, &policy, &KEY).unwrap_err();
+    assert!(matches!(error, SandboxError::ArtifactRejected(_)), "{error}");
+    let error = Module::load_file(&missing, &policy, &KEY).unwrap_err();
+    assert!(matches!(&error, SandboxError::SourceUnreadable { path, .. } if *path == missing));
+}
+
+#[test]
 fn the_wrong_key_is_named_as_the_reason() {
     let other = SigningKey::from_bytes([43; 32]);
     let rejection = rejection(&precompiled(), &other);

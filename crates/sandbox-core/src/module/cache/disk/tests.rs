@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
-use super::super::Request;
 use super::super::memory::MemoryCache;
+use super::super::{Hurry, Request};
 use super::*;
 use crate::module::{Compiler, ModuleOrigin};
 use crate::policy::SecurityPolicy;
@@ -32,7 +32,7 @@ impl Fixture {
     /// Gets a module as a process does that has just started.
     fn build_with(&self, number: i32, compiler: Compiler, limit_bytes: u64) -> Module {
         let (wasm, policy) = (wasm(number), SecurityPolicy::basic());
-        let request = Request::new(&wasm, &policy, compiler).unwrap();
+        let request = Request::new(&wasm, &policy, compiler, Hurry::CallerWaits).unwrap();
         request.obtain(&MemoryCache::default(), Some(&self.open(limit_bytes))).unwrap()
     }
 
@@ -269,7 +269,8 @@ fn ten_builders_at_once_compile_or_read_once() {
         let (wasm, policy, barrier) = (wasm(1), SecurityPolicy::basic(), Barrier::new(10));
         let build = || {
             let disk = fixture.open(NO_LIMIT);
-            let request = Request::new(&wasm, &policy, Compiler::Cranelift).unwrap();
+            let request =
+                Request::new(&wasm, &policy, Compiler::Cranelift, Hurry::CallerWaits).unwrap();
             barrier.wait();
             request.obtain(&memory, Some(&disk)).unwrap().origin()
         };
@@ -287,7 +288,7 @@ fn a_module_that_was_only_in_memory_is_left_in_the_folder_too() {
     let fixture = Fixture::new();
     let memory = MemoryCache::default();
     let (wasm, policy) = (wasm(1), SecurityPolicy::basic());
-    let request = || Request::new(&wasm, &policy, Compiler::Cranelift).unwrap();
+    let request = || Request::new(&wasm, &policy, Compiler::Cranelift, Hurry::CallerWaits).unwrap();
     assert_eq!(request().obtain(&memory, None).unwrap().origin(), ModuleOrigin::Compiled);
     let disk = fixture.open(NO_LIMIT);
     let again = request().obtain(&memory, Some(&disk)).unwrap();

@@ -1,0 +1,59 @@
+//! How many guests one process can hold, and what each of them takes.
+//!
+//! `cargo run --release -p sandbox-core --example density 10000 100000` makes 10,000 live instances of a WASI module
+//! and 100,000 idle sandboxes with fresh instances, and lets them go again.
+
+use std::time::Instant;
+
+use sandbox_core::{InstanceMode, Module, Result, SecurityPolicy, WasmSandbox};
+
+#[path = "support/guests.rs"]
+mod guests;
+#[path = "support/process.rs"]
+mod process;
+
+use process::Holdings;
+
+pub(crate) fn main() -> Result<()> {
+    let mut numbers = std::env::args().skip(1).map_while(|argument| argument.parse().ok());
+    let (live, idle) = (numbers.next().unwrap_or(100), numbers.next().unwrap_or(1000));
+    let wasm = std::fs::read(guests::guest("small_module")).expect("the guest is there");
+    let strict = SecurityPolicy::strict();
+    let module = Module::compile(&wasm, &strict)?;
+    // What the first one of each kind brings along stays: threads, caches, the template.
+    drop((sandbox(&module, InstanceMode::Persistent)?, sandbox(&module, InstanceMode::Fresh)?));
+
+    hold("live instance", live, || sandbox(&module, InstanceMode::Persistent))?;
+    hold("idle sandbox", idle, || sandbox(&module, InstanceMode::Fresh))
+}
+
+/// A sandbox of the module that has been called once.
+fn sandbox(module: &Module, mode: InstanceMode) -> Result<WasmSandbox> {
+    let policy = SecurityPolicy::strict().with_instances(mode);
+    let sandbox = WasmSandbox::builder().module(module).security_policy(policy).build_blocking()?;
+    assert!(!module.function_names().is_empty());
+    Ok(sandbox)
+}
+
+/// Makes so many, says what they hold together, and what is left when they are gone.
+fn hold(what: &str, number: usize, make: impl Fn() -> Result<WasmSandbox>) -> Result<()> {
+    let before = Holdings::now();
+    let started = Instant::now();
+    let held = (0..number).map(|_| make()).collect::<Result<Vec<_>>>()?;
+    let made = started.elapsed();
+    let with = Holdings::now() - before;
+    let started = Instant::now();
+    drop(held);
+    let dropped = started.elapsed();
+    let after = Holdings::now() - before;
+
+    #[expect(clippy::cast_precision_loss, reason = "to be read by people")]
+    let each = |all: i64| all as f64 / number.max(1) as f64;
+    println!("{number} times {what}: made in {made:.1?}, dropped in {dropped:.1?}");
+    println!("  resident       {:>10.2} KiB each", each(with.resident_kib));
+    println!("  address space  {:>10.2} MiB each", each(with.address_space_mib));
+    println!("  mappings       {:>10.2} each", each(with.mappings));
+    println!("  descriptors    {:>10.2} each", each(with.descriptors));
+    println!("  left when all are gone: {after:?}");
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! What many guests in one process hold of the system, and that nothing of it is left when they are gone.
+//!
+//! Each measurement has a process of its own, because other tests hold things too.
+
+#[path = "../../examples/support/process.rs"]
+mod process;
+
+use std::process::Command;
+
+use sandbox_core::{InstanceMode, Module, RunRequest, SecurityPolicy, Tiering, WasmSandbox};
+
+use crate::modules::{self, NUMBERS};
+use process::Holdings;
+
+const SCENE: &str = "SANDBOX_TEST_DENSITY";
+
+/// Runs the scene of that name in a process of its own.
+fn alone(scene: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "density::in_a_process_of_its_own", "--ignored", "--nocapture"])
+        .env(SCENE, scene)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// Not a test: what [`alone`] runs.
+#[test]
+#[ignore = "runs only as a process of other tests"]
+fn in_a_process_of_its_own() {
+    match std::env::var(SCENE).as_deref() {
+        Ok("live") => live_instances(),
+        Ok("idle") => idle_sandboxes(),
+        Ok("templates") => templates(),
+        Ok("programs") => programs(),
+        Ok("tiers") => tiers(),
+        _ => {}
+    }
+}
+
+/// Makes and drops so many twice, and measures the second time: what is made only once is there then, such as threads
+/// and what the allocator keeps for them.
+fn measured<T>(number: i64, make: impl Fn() -> T) -> (Each, Holdings) {
+    drop((0..number).map(|_| make()).collect::<Vec<_>>());
+    let before = Holdings::now();
+    let held: Vec<T> = (0..number).map(|_| make()).collect();
+    let with = Holdings::now() - before;
+    drop(held);
+    // What is put back or dropped on another thread needs a moment.
+    let gone = |left: &Holdings| left.mappings.abs() <= 40 && left.descriptors <= 0;
+    let mut left = Holdings::now() - before;
+    for _ in 0..100 {
+        if gone(&left) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        left = Holdings::now() - before;
+    }
+    (Each { all: with, number }, left)
+}
+
+struct Each {
+    all: Holdings,
+    number: i64,
+}
+
+fn assert_nothing_left(left: Holdings) {
+    assert!(left.mappings.abs() <= 40, "{left:?}");
+    assert!(left.descriptors <= 0, "{left:?}");
+    // The allocator keeps what it had at most, and threads have stacks; one leaked memory would be 8 GiB.
+    assert!(left.address_space_mib < 2048, "{left:?}");
+    assert!(left.threads <= 2, "{left:?}");
+}
+
+fn module(guest: &str) -> Module {
+    let wasm = std::fs::read(modules::guest(guest)).unwrap();
+    Module::compile(&wasm, &SecurityPolicy::strict()).unwrap()
+}
+
+fn sandbox(module: &Module, policy: SecurityPolicy) -> WasmSandbox {
+    WasmSandbox::builder().module(module).security_policy(policy).build_blocking().unwrap()
+}
+
+fn fresh() -> SecurityPolicy {
+    SecurityPolicy::strict().with_instances(InstanceMode::Fresh)
+}
+
+fn live_instances() {
+    let module = module("simple_math");
+    let (each, left) = measured(1000, || {
+        let sandbox = sandbox(&module, SecurityPolicy::strict());
+        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+        sandbox
+    });
+    let Each { all, number } = each;
+    // A memory is two stretches: what the guest has of it, and the rest that is reserved.
+    assert!(all.mappings <= 2 * number + 40, "{all:?}");
+    assert!(all.descriptors <= 0 && all.threads <= 2, "{all:?}");
+    assert!(all.resident_kib <= 64 * number, "{all:?}");
+    assert_nothing_left(left);
+}
+
+fn idle_sandboxes() {
+    let module = module("simple_math");
+    let first = sandbox(&module, fresh());
+    let (each, left) = measured(10_000, || sandbox(&module, fresh()));
+    let Each { all, number } = each;
+    assert!(all.mappings <= 40 && all.descriptors <= 0 && all.threads <= 2, "{all:?}");
+    assert!(all.resident_kib <= 3 * number, "{all:?}");
+    assert_nothing_left(left);
+    assert_eq!(first.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+}
+
+fn templates() {
+    let module = module("simple_math");
+    let limit = std::cell::Cell::new(1000);
+    let (each, left) = measured(200, || {
+        // Another policy, so another template.
+        limit.set(limit.get() + 1);
+        let sandbox = sandbox(&module, fresh().with_table_limit(limit.get()));
+        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+        sandbox
+    });
+    let Each { all, number } = each;
+    assert!(all.descriptors <= number, "{all:?}");
+    assert!(all.mappings <= 4 * number + 40, "{all:?}");
+    assert_nothing_left(left);
+}
+
+fn programs() {
+    let module = module("wasi_command");
+    let sandbox = sandbox(&module, SecurityPolicy::strict());
+    let (_, left) = measured(300, || {
+        sandbox.run_blocking(RunRequest::new().argument("one").stdin("two")).map(drop)
+    });
+    assert_nothing_left(left);
+}
+
+fn tiers() {
+    let wasm = modules::wasm(NUMBERS);
+    let (each, left) = measured(200, || {
+        let builder = WasmSandbox::builder().source_bytes(&wasm).security_policy(fresh());
+        builder.disable_cache().tiering(Tiering::Auto).build_blocking().unwrap()
+    });
+    assert!(each.all.threads <= 4, "{:?}", each.all);
+    assert_nothing_left(left);
+}
+
+#[test]
+fn a_thousand_live_instances_take_two_mappings_each_and_leave_nothing() {
+    alone("live");
+}
+
+#[test]
+fn ten_thousand_idle_sandboxes_take_nothing_but_a_little_memory() {
+    alone("idle");
+}
+
+#[test]
+fn a_template_takes_one_descriptor_and_gives_it_back() {
+    alone("templates");
+}
+
+#[test]
+fn programs_that_ran_leave_nothing() {
+    alone("programs");
+}
+
+#[test]
+fn sandboxes_that_wait_for_better_code_leave_nothing() {
+    alone("tiers");
+}
