@@ -190,8 +190,13 @@ fn unusable_folder(path: &Utf8Path, source: std::io::Error) -> Error {
 fn is_transient(error: &Error) -> bool {
     match error {
         Error::Database { problem: DatabaseProblem::Other, source: Some(source), .. } => {
-            source.to_string().contains("already exists")
-                || source.to_string().contains("UNIQUE constraint failed: _sqlx_migrations")
+            // What a migration says that another process has just made.
+            let made = [
+                "already exists",
+                "duplicate column name",
+                "UNIQUE constraint failed: _sqlx_migrations",
+            ];
+            made.iter().any(|said| source.to_string().contains(said))
         }
         _ => false,
     }
