@@ -164,13 +164,13 @@ fn start(criterion: &mut Criterion) {
     one(&mut group, Row::LoadCompiled, |bench| {
         let (path, key, _) = &*compiled;
         bench.building(|| {
-            let module = expect(Module::load(&expect(fs_err::read(path)), &policy, key));
+            let module = expect(Module::load_file(path, &policy, key));
             let sandbox = WasmSandbox::builder().module(&module).security_policy(policy.clone());
             first_call(expect(sandbox.build_blocking()), answer)
         });
     });
 
-    // Singlepass, because the first answer is what is wanted: Cranelift's code can follow.
+    // Singlepass, because the first answer is what is wanted: with `Tiering::Auto` Cranelift's code follows.
     let wasm = LazyCell::new(|| expect(PROGRAM.wasm()));
     group.slow();
     one(&mut group, Row::FirstCallUnseen, |bench| {

@@ -24,7 +24,7 @@ mod table;
 use results::Results;
 
 /// The bench target with this project's side.
-const OURS: &str = "comparison";
+const OURS: &str = super::programs::BESIDE_PEERS;
 
 /// The programs of the other engines, and the profile that each is compiled in.
 const THEIRS: [(&str, &[&str]); 2] =

@@ -14,6 +14,9 @@ use crate::workspace::Workspace;
 /// The package whose bench targets are measured.
 const PACKAGE: &str = "sandbox-bench";
 
+/// The target that says something only beside other engines, and is left to `bench-peers`.
+pub(super) const BESIDE_PEERS: &str = "comparison";
+
 /// The compiled bench targets of one checkout. They are started directly: cargo between two runs might find a
 /// reason to compile something.
 pub(super) struct Benches {
@@ -45,7 +48,8 @@ impl Benches {
     /// Compiles the targets of a checkout. `target_folder` is cargo's, if it is not to be the usual one.
     pub(super) fn build(workspace: &Workspace, target_folder: Option<&Utf8Path>) -> Result<Self> {
         let arguments = ["bench", "--no-run", "-p", PACKAGE];
-        let programs = build(workspace.root(), &arguments, "bench", target_folder)?;
+        let mut programs = build(workspace.root(), &arguments, "bench", target_folder)?;
+        programs.retain(|bench| bench.target != BESIDE_PEERS);
         if programs.is_empty() {
             bail!("{PACKAGE} has no benchmarks");
         }

@@ -15,6 +15,7 @@ pub(super) enum Stage {
     Guests,
     Clippy,
     Tests,
+    Mail,
     Doctests,
     Benches,
     Docs,
@@ -56,6 +57,7 @@ impl Stage {
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
             Self::Tests => "unit and integration tests",
+            Self::Mail => "the analyzer's notices by mail, a feature that is off by default",
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
@@ -95,6 +97,12 @@ impl Stage {
                 tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
                 tests
             }]),
+            // By itself: in a build of the whole workspace, the feature would compile the runtime anew.
+            Self::Mail => {
+                let mut tests = root(&["test", "-p", "bench-analyzer", "--features", "smtp"]);
+                tests.args(["--locked", "--lib", "--test", "it", "mail"]);
+                Check::Commands(vec![tests])
+            }
             Self::Doctests => Check::Commands(vec![root(&[
                 "test",
                 "--workspace",

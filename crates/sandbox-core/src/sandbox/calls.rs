@@ -63,11 +63,12 @@ impl Inner {
             return None;
         }
         let run = |passage: Passage<'_>| {
-            let mut turn = self.instances.turn_now()?;
+            fork::check()?;
+            let Some(mut turn) = self.instances.turn_now() else { return Ok(None) };
             let _seated = seat.sit();
-            Some(self.run(&mut turn, at, passage, &scope.undroppable()))
+            self.run(&mut turn, at, passage, &scope.undroppable()).map(Some)
         };
-        self.with_passage(export, arguments, run).unwrap_or_else(|error| Some(Err(error)))
+        self.with_passage(export, arguments, run).transpose()
     }
 
     /// Prepares arguments where they need not be moved, and does something with them.
@@ -76,7 +77,7 @@ impl Inner {
         &self,
         export: &Export,
         arguments: &A,
-        then: impl FnOnce(Passage<'_>) -> T,
+        then: impl FnOnce(Passage<'_>) -> CallResult<T>,
     ) -> CallResult<T> {
         if let ExportKind::Numbers(ty) = &export.kind {
             let (mut few, mut many) = ([ZERO; FEW], Vec::new());
@@ -89,9 +90,9 @@ impl Inner {
             };
             numbers::write_values(arguments, ty.params(), values)
                 .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
-            return Ok(then(Passage::Numbers(values)));
+            return then(Passage::Numbers(values));
         }
-        Ok(then(self.prepare(export, arguments)?.passage()))
+        then(self.prepare(export, arguments)?.passage())
     }
 
     pub(super) async fn call_prepared<R>(
@@ -163,6 +164,10 @@ impl Inner {
         let export = &self.module.exports()[at];
         let span = spans::call(self, &export.name, 1);
         let run = |passage: Passage<'_>| {
+            fork::check()?;
+            if let Some(mut turn) = self.instances.turn_now() {
+                return self.run(&mut turn, at, passage, &scope.undroppable());
+            }
             let mut turn = self.turn_blocking(&export.name, scope)?;
             self.run(&mut turn, at, passage, &scope.undroppable())
         };
@@ -173,7 +178,7 @@ impl Inner {
                 spans::traced_blocking(&span, || run(passage))
             })
         };
-        result.and_then(|result| result).map_err(|error| *error)
+        result.map_err(|error| *error)
     }
 
     /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
@@ -206,12 +211,8 @@ impl Inner {
 
     /// The same, blocking the thread.
     fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
-        fork::check()?;
         if self.host.is_running_here() {
             return Ok(self.turn_now(function)?);
-        }
-        if let Some(turn) = self.instances.turn_now() {
-            return Ok(turn);
         }
         if scope.cancel.is_some() {
             return Ok(pollster::block_on(self.turn(function, scope))?);
@@ -290,15 +291,16 @@ impl Inner {
     ) -> CallResult<R> {
         let meter = self.begin(at);
         let export = &self.module.exports()[at];
-        let result = match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
-            Ok(instance) => self.run_in(instance, &meter, (at, export), passage),
-            Err(error) => Err(error),
+        let error = match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
+            Ok(instance) => match self.run_in(instance, &meter, (at, export), passage) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            },
+            Err(error) => error,
         };
-        if result.is_err() {
-            self.totals.count_failure();
-            turn.retire_poisoned();
-        }
-        result
+        self.totals.count_failure();
+        turn.retire_poisoned();
+        Err(error)
     }
 
     #[inline]

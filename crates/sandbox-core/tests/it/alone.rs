@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Runs the ignored test of that name in a process of its own.
-pub fn run(test: &str) {
+pub(crate) fn run(test: &str) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .output()

@@ -40,9 +40,10 @@ fn in_a_child(run: impl FnOnce() -> i32) -> Option<i32> {
 fn sandbox(mode: InstanceMode) -> (Module, WasmSandbox) {
     let policy =
         SecurityPolicy::strict().with_wall_clock(Duration::from_millis(50)).with_instances(mode);
-    let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
+    let wasm = wat::parse_str(TEXT).expect("the text is right");
+    let module = Module::compile(&wasm, &policy).expect("the module is small");
     let builder = WasmSandbox::builder().module(&module).security_policy(policy);
-    (module, builder.build_blocking().unwrap())
+    (module, builder.build_blocking().expect("the module starts"))
 }
 
 #[test]
