@@ -92,6 +92,15 @@ impl<'a> Arguments<'a> {
         Ok(Self::Exchange { input, format })
     }
 
+    /// Lets go of what has been given to the guest. Numbers stay, since results come in their places.
+    pub(crate) fn drop_input(&mut self) {
+        match self {
+            Self::Numbers(_) => {}
+            Self::Exchange { input, .. } => *input = Cow::Borrowed(&[]),
+            Self::Chunk(chunk) => *chunk = None,
+        }
+    }
+
     /// The way into the guest for one call.
     pub(crate) fn passage(&mut self) -> Passage<'_> {
         match self {

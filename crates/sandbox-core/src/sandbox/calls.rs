@@ -273,6 +273,9 @@ impl Inner {
             let returned = instance.enter(at, export, passage);
             let usage = inner.account(&meter, at, instance, bytes_in, &returned);
             turn.retire_poisoned();
+            // Only numbers come back in it. An input that lived on beside the output would have the allocator give
+            // back memory and get it anew at every call.
+            arguments.drop_input();
             (turn, arguments, returned, usage)
         })
         .await;
