@@ -169,7 +169,7 @@ async fn results_errors_and_fuel_are_the_same_on_both_tiers() {
 }
 
 #[tokio::test]
-async fn a_guest_in_rust_computes_the_same_on_both_tiers() {
+async fn a_guest_in_rust_is_the_same_module_on_both_tiers() {
     let guest = || {
         let builder = WasmSandbox::builder().source(modules::guest("typical_app"));
         builder.security_policy(fresh()).disable_cache()
