@@ -7,5 +7,6 @@ pub(crate) mod handle;
 pub(crate) mod numbers;
 pub(crate) mod results;
 pub(crate) mod seat;
+pub(crate) mod turns;
 pub(crate) mod waiting;
 pub(crate) mod workers;

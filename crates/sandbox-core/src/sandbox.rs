@@ -43,10 +43,14 @@ use totals::Totals;
 /// A guest module behind its limits, ready to be called.
 ///
 /// In the mode [`Persistent`](crate::InstanceMode::Persistent) a sandbox has one instance: the guest's state
-/// lives on from call to call, and calls take turns in the order in which they were made. After a trap, a
+/// lives on from call to call, and calls take turns. After a trap, a
 /// timeout or a limit the instance is replaced before the next call, so nobody sees a guest that was stopped
 /// in the middle of something. In the mode [`Fresh`](crate::InstanceMode::Fresh) every call has an instance
-/// of its own, and calls run side by side.
+/// of its own, and calls run side by side, as many as the policy lets.
+///
+/// Calls that have to wait do so in the order in which they were made. One that comes just as a turn ends may go before
+/// them, because waking another thread takes longer than a short call; but not before one that has waited for half a
+/// millisecond and has been woken.
 ///
 /// Cloning is cheap; all clones are the same sandbox.
 ///

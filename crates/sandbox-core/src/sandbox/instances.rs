@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_lock::{Semaphore, SemaphoreGuardArc};
-
 use super::stock::Stock;
 use crate::call::cancellation::Cancellation;
+use crate::call::turns::{Ticket, Turns};
 use crate::error::{CallResult, Result};
 use crate::host::HostBinding;
 use crate::instance::Instance;
@@ -27,7 +26,7 @@ pub(super) enum Instances {
     /// One for all calls. Empty while there is none fit to be called.
     Persistent(Arc<TurnLock<Option<Instance>>>),
     /// One for each call, and at most so many at once.
-    Fresh { stock: Arc<Stock>, permits: Arc<Semaphore> },
+    Fresh { stock: Arc<Stock>, turns: Arc<Turns> },
 }
 
 /// What the next caller would find.
@@ -49,7 +48,7 @@ pub(super) enum Turn<'a> {
     // In this order, so that the instance is back before the next caller may ask for it.
     Fresh {
         loan: Loan,
-        _permit: SemaphoreGuardArc,
+        _ticket: Ticket,
     },
 }
 
@@ -88,7 +87,7 @@ impl Instances {
             }
             InstanceMode::Fresh => Self::Fresh {
                 stock: Stock::of(module, policy, host, method, cancellation)?,
-                permits: Arc::new(Semaphore::new(policy.max_instances)),
+                turns: Arc::new(Turns::new(policy.max_instances)),
             },
         })
     }
@@ -101,8 +100,7 @@ impl Instances {
                 Some(instance) if instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
             },
-            // Whoever has a turn, or waits for one, holds a handle to the permits.
-            Self::Fresh { permits, .. } if Arc::strong_count(permits) > 1 => Condition::Busy,
+            Self::Fresh { turns, .. } if turns.is_wanted() => Condition::Busy,
             Self::Fresh { .. } => Condition::Ready,
         }
     }
@@ -131,17 +129,17 @@ impl Instances {
     pub(super) fn turn_now(&self) -> Option<Turn<'_>> {
         match self {
             Self::Persistent(instance) => instance.try_lock().map(Turn::Persistent),
-            Self::Fresh { stock, permits } => {
-                permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
+            Self::Fresh { stock, turns } => {
+                turns.try_take_ticket().map(|ticket| Turn::fresh(stock, ticket))
             }
         }
     }
 
-    /// Waits for a turn, in the order of asking.
+    /// Waits for a turn, about in the order of asking ([`Turns`]).
     pub(super) async fn turn(&self) -> Turn<'_> {
         match self {
             Self::Persistent(instance) => Turn::Persistent(instance.lock().await),
-            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
+            Self::Fresh { stock, turns } => Turn::fresh(stock, turns.take_ticket().await),
         }
     }
 
@@ -149,7 +147,9 @@ impl Instances {
     pub(super) fn turn_blocking(&self) -> Turn<'_> {
         match self {
             Self::Persistent(instance) => Turn::Persistent(instance.lock_blocking()),
-            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc_blocking()),
+            Self::Fresh { stock, turns } => {
+                Turn::fresh(stock, pollster::block_on(turns.take_ticket()))
+            }
         }
     }
 
@@ -157,8 +157,8 @@ impl Instances {
     pub(super) fn turn_to_keep_now(&self) -> Option<Turn<'static>> {
         match self {
             Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Kept),
-            Self::Fresh { stock, permits } => {
-                permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
+            Self::Fresh { stock, turns } => {
+                turns.try_take_ticket().map(|ticket| Turn::fresh(stock, ticket))
             }
         }
     }
@@ -167,15 +167,15 @@ impl Instances {
     pub(super) async fn turn_to_keep(&self) -> Turn<'static> {
         match self {
             Self::Persistent(instance) => Turn::Kept(instance.lock_arc().await),
-            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
+            Self::Fresh { stock, turns } => Turn::fresh(stock, turns.take_ticket().await),
         }
     }
 }
 
 impl Turn<'_> {
-    fn fresh(stock: &Arc<Stock>, permit: SemaphoreGuardArc) -> Self {
+    fn fresh(stock: &Arc<Stock>, ticket: Ticket) -> Self {
         let loan = Loan { instance: None, stock: Arc::clone(stock) };
-        Self::Fresh { loan, _permit: permit }
+        Self::Fresh { loan, _ticket: ticket }
     }
 
     /// The instance, if there is one.

@@ -1,65 +1,38 @@
 //! The lock by which callers take turns on an instance.
 //!
-//! It is held for a call, and calls can be shorter than what a general asynchronous lock costs. Taken and given up
-//! without anybody waiting, this one costs one atomic exchange each. Whoever has to wait does so in a queue of a
-//! well-known lock; only the head of the queue looks at this one, so there is no more than one to be woken.
-//!
-//! Callers that come while the head of the queue is being woken may go first, or every turn would cost a change of
-//! threads. A head that has waited for [`PATIENCE`] ends that until it has had its turn.
+//! Whose turn it is, [`Turns`] decides; this gives out what the turn is for.
 #![expect(unsafe_code, reason = "gives out what it guards")]
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
-/// How long callers may go before the one that waits longest.
-const PATIENCE: Duration = Duration::from_micros(500);
+use crate::call::turns::Turns;
 
 /// Something that one caller at a time may use.
 pub(crate) struct TurnLock<T> {
-    taken: AtomicBool,
-    /// Nobody may go before the head of the queue.
-    orderly: AtomicBool,
-    waiting: AtomicUsize,
-    queue: async_lock::Mutex<()>,
-    given_up: Notify,
+    /// One at once.
+    turns: Turns,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: it gives out the value to one thread at a time, and only exclusively.
+// SAFETY: it gives out the value only to who has the one turn, which is one thread at a time, and only exclusively.
 unsafe impl<T: Send> Sync for TurnLock<T> {}
 
 impl<T> TurnLock<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            orderly: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
-            queue: async_lock::Mutex::new(()),
-            given_up: Notify::new(),
-            value: UnsafeCell::new(value),
-        }
+        Self { turns: Turns::new(1), value: UnsafeCell::new(value) }
     }
 
     /// A turn, if it can be had at once.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TurnGuard<'_, T>> {
-        if self.orderly.load(Ordering::Relaxed) || !self.take() {
-            return None;
-        }
-        Some(TurnGuard { lock: self })
+        self.turns.try_take().then(|| TurnGuard { lock: self })
     }
 
     /// Waits for a turn.
     pub(crate) async fn lock(&self) -> TurnGuard<'_, T> {
-        if let Some(guard) = self.try_lock() {
-            return guard;
-        }
-        self.wait().await;
+        self.turns.take().await;
         TurnGuard { lock: self }
     }
 
@@ -76,60 +49,6 @@ impl<T> TurnLock<T> {
     /// As [`Self::lock`], independent of a borrow.
     pub(crate) async fn lock_arc(self: &Arc<Self>) -> KeptTurn<T> {
         self.lock().await.keep(self)
-    }
-
-    #[inline]
-    fn take(&self) -> bool {
-        self.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-    }
-
-    /// Takes the lock as the head of the queue.
-    async fn wait(&self) {
-        let _waiter = Waiter::new(&self.waiting);
-        let _head = self.queue.lock().await;
-        let _order = Order(&self.orderly);
-        let since = Instant::now();
-        while !self.take() {
-            if since.elapsed() >= PATIENCE {
-                self.orderly.store(true, Ordering::Relaxed);
-            }
-            // One that was given up between the two has left a notification.
-            self.given_up.notified().await;
-        }
-    }
-
-    #[inline]
-    fn give_up(&self) {
-        // An exchange, so that either a waiter sees it or is seen.
-        self.taken.swap(false, Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.given_up.notify_one();
-        }
-    }
-}
-
-/// One who waits, until this is dropped.
-struct Waiter<'a>(&'a AtomicUsize);
-
-impl<'a> Waiter<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Ends the order that a head of the queue has asked for.
-struct Order<'a>(&'a AtomicBool);
-
-impl Drop for Order<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -171,7 +90,7 @@ impl<T> DerefMut for TurnGuard<'_, T> {
 impl<T> Drop for TurnGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.give_up();
+        self.lock.turns.give_up();
     }
 }
 
@@ -201,14 +120,12 @@ impl<T> DerefMut for KeptTurn<T> {
 
 impl<T> Drop for KeptTurn<T> {
     fn drop(&mut self) {
-        self.lock.give_up();
+        self.lock.turns.give_up();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -239,27 +156,7 @@ mod tests {
             }
         });
         assert_eq!(*lock.lock_blocking(), 4 * EACH);
-        assert_eq!(lock.waiting.load(Ordering::SeqCst), 0);
-    }
-
-    #[test]
-    fn one_who_has_waited_long_goes_first() {
-        let lock = TurnLock::new(());
-        let first = lock.lock_blocking();
-        std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| drop(lock.lock_blocking()));
-            while lock.waiting.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
-            std::thread::sleep(2 * PATIENCE + Duration::from_millis(1));
-            drop(first);
-            // Until the waiter has looked again it may be overtaken; from then on no more.
-            while !waiter.is_finished() {
-                drop(lock.try_lock());
-            }
-        });
-        assert!(!lock.orderly.load(Ordering::SeqCst));
-        assert!(lock.try_lock().is_some());
+        assert!(!lock.turns.is_wanted());
     }
 
     #[test]

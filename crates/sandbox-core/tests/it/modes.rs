@@ -1,5 +1,6 @@
 //! The ways to call: by handle, in batches, with usage, on fresh instances.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy};
@@ -115,4 +116,35 @@ async fn usage_tells_the_bytes_that_were_moved() {
         sandbox.call_with_usage("second_half", vec![7u8; 1000]).await.unwrap();
     assert_eq!(half.len(), 500);
     assert_eq!((usage.bytes_in, usage.bytes_out), (1000, 500));
+}
+
+#[test]
+fn a_caller_who_waits_is_not_overtaken_for_ever() {
+    const MOST: usize = 1_000;
+    // About a millisecond, so that an instance is hardly ever free when one who was woken for it looks.
+    let text = r#"(module (memory 1) (func (export "work") (param i32)
+        (loop $again
+            (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+            (br_if $again (local.get 0)))))"#;
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let policy = SecurityPolicy::strict().with_instances(mode).with_max_instances(1);
+        let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
+        let (calls, served) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !served.load(Ordering::Relaxed)
+                    && calls.fetch_add(1, Ordering::Relaxed) < MOST
+                {
+                    sandbox.call_blocking::<_, ()>("work", 2_000_000i32).unwrap();
+                }
+            });
+            while calls.load(Ordering::Relaxed) < 3 {
+                std::thread::yield_now();
+            }
+            sandbox.call_blocking::<_, ()>("work", 1i32).unwrap();
+            served.store(true, Ordering::Relaxed);
+        });
+        let calls = calls.into_inner();
+        assert!(calls < MOST, "{mode:?}: all calls of another went first");
+    }
 }
