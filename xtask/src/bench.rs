@@ -27,22 +27,18 @@ mod state;
 
 use against::Against;
 use analyzer::Analyzer;
-use effort::Effort;
+use effort::Pace;
 use measure::{Measurement, Runs};
 use programs::Benches;
-use state::{FileState, Question, State};
+use state::{FileState, State};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Take a first look: fewer and shorter samples, about five minutes in all
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    pace: Pace,
     /// Measure only the benchmarks whose name contains this, such as `function_calls`
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// How often to run each benchmark, each time in a process of its own [default: 5, with --quick 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    runs: Option<u32>,
     /// Keep the results under this name, to compare with later
     #[arg(long, value_name = "NAME")]
     save_baseline: Option<String>,
@@ -53,18 +49,9 @@ pub(crate) struct Arguments {
     /// machine
     #[arg(long, value_name = "REV", conflicts_with = "baseline")]
     against: Option<String>,
-    /// Visit the benchmarks in the order that this number gives
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Begin anew, even if the same measurement was cut short and could go on
-    #[arg(long)]
-    restart: bool,
     /// Say what makes this machine noisy and what to do about it, and measure nothing
     #[arg(long, exclusive = true)]
     list_machine: bool,
-    /// More arguments for Criterion
-    #[arg(last = true, value_name = "CRITERION ARGUMENTS")]
-    criterion: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
@@ -118,7 +105,6 @@ fn measure(
     against: Option<&Against>,
 ) -> Result<(Runs, State)> {
     let started = Instant::now();
-    let effort = Effort::of(arguments.quick, arguments.runs);
     let filter = arguments.group.as_deref();
     let mut counts = measure::count(here, filter)?;
     let ours: Vec<String> = counts.keys().cloned().collect();
@@ -134,32 +120,18 @@ fn measure(
         let filter = filter.unwrap_or_default();
         bail!("no benchmark's name contains `{filter}`; `cargo bench -- --list` lists them");
     }
-    let criterion = effort.arguments(&arguments.criterion);
-    let visits = plan::visits(arguments.seed, effort.runs, &ours, &theirs);
-    let question = Question {
-        visits: visits.clone(),
-        arguments: criterion.iter().cloned().chain(filter.map(str::to_owned)).collect(),
-        files: measured_files(workspace, here, against)?,
-    };
-    let folder = workspace.bench_runs();
-    let unfinished = if arguments.restart { None } else { State::unfinished(&folder, &question) };
-    let mut state = match unfinished {
-        Some(state) => {
-            let (done, all) = (state.done(), counted(visits.len(), "visit"));
-            println!("Going on after {done} of {all}; --restart begins anew");
-            state
-        }
-        None => State::begin(&folder, question)?,
-    };
+    let pace = &arguments.pace;
     let measurement = Measurement {
         here,
         against: against.map(|against| &against.benches),
-        visits: &visits,
+        visits: &plan::visits(pace.seed, pace.runs(), &ours, &theirs),
         filter,
-        arguments: &criterion,
-        folder: &folder,
+        arguments: &pace.criterion(),
+        folder: &workspace.bench_runs(),
+        begins_anew: pace.restart,
     };
-    let runs = measurement.conduct(&counts, &mut state)?;
+    let files = measured_files(workspace, here, against)?;
+    let (runs, state) = measurement.conduct(&counts, files)?;
     let benchmarks: u64 = counts.values().sum();
     let (count, time) = (counted(runs.here.len(), "run"), seconds(started.elapsed()));
     println!("{benchmarks} benchmarks measured in {count} ({time})\n");

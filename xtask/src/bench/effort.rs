@@ -1,9 +1,47 @@
 //! How long to measure.
 
+use clap::Args;
+
+/// What every command that measures can be told.
+#[derive(Args)]
+pub(crate) struct Pace {
+    /// Take a first look: fewer and shorter samples, some minutes in all
+    #[arg(long)]
+    quick: bool,
+    /// How often to run each benchmark, each time in a process of its own [default: 5, with --quick 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: Option<u32>,
+    /// Visit what is measured in the order that this number gives
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Begin anew, even if the same measurement was cut short and could go on
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// More arguments for Criterion
+    #[arg(last = true, value_name = "CRITERION ARGUMENTS")]
+    criterion: Vec<String>,
+}
+
+impl Pace {
+    /// How often each benchmark is run.
+    pub(super) fn runs(&self) -> u32 {
+        self.effort().runs
+    }
+
+    /// All arguments for Criterion.
+    pub(super) fn criterion(&self) -> Vec<String> {
+        self.effort().arguments(&self.criterion)
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::of(self.quick, self.runs)
+    }
+}
+
 /// How often, and how long each time.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Effort {
-    pub(super) runs: u32,
+struct Effort {
+    runs: u32,
     options: &'static [CriterionOption],
 }
 
@@ -38,14 +76,14 @@ const QUICK_OPTIONS: &[CriterionOption] = &[
 ];
 
 impl Effort {
-    pub(super) fn of(quick: bool, runs: Option<u32>) -> Self {
+    fn of(quick: bool, runs: Option<u32>) -> Self {
         let (default, options) = if quick { (QUICK_RUNS, QUICK_OPTIONS) } else { (RUNS, OPTIONS) };
         Self { runs: runs.unwrap_or(default), options }
     }
 
     /// The arguments for Criterion: the user's, and of these the ones that the user has not set,
     /// because Criterion takes no option twice.
-    pub(super) fn arguments(&self, users: &[String]) -> Vec<String> {
+    fn arguments(&self, users: &[String]) -> Vec<String> {
         let is_set =
             |option: &str| users.iter().any(|users| users.split('=').next() == Some(option));
         let ours = self.options.iter().filter(|(option, _)| !is_set(option));

@@ -12,9 +12,9 @@ use fs_err::File;
 
 use super::plan::{Side, Visit};
 use super::programs::Benches;
-use super::state::State;
+use super::state::{FileState, Question, State};
 use crate::process::read;
-use crate::progress::{Progress, seconds};
+use crate::progress::{Progress, counted, seconds};
 
 /// What to measure, and with which arguments.
 pub(super) struct Measurement<'a> {
@@ -26,6 +26,8 @@ pub(super) struct Measurement<'a> {
     pub(super) arguments: &'a [String],
     /// Where everything goes.
     pub(super) folder: &'a Utf8Path,
+    /// Even if the same measurement was cut short, and could go on.
+    pub(super) begins_anew: bool,
 }
 
 /// The Criterion folders of the runs of each side.
@@ -50,12 +52,35 @@ pub(super) fn count(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<
 }
 
 impl Measurement<'_> {
-    /// Makes all visits that are not done yet.
+    /// Makes all visits, or those that an earlier call did not get to. The results depend on those files.
+    ///
+    /// The state is to be closed when nobody needs to go on from it any more.
     pub(super) fn conduct(
         &self,
         counts: &BTreeMap<String, u64>,
-        state: &mut State,
-    ) -> Result<Runs> {
+        files: Vec<FileState>,
+    ) -> Result<(Runs, State)> {
+        let mut state = self.state(files)?;
+        self.make_all(counts, &mut state)?;
+        Ok((self.runs(), state))
+    }
+
+    /// What an earlier call left unfinished, or nothing yet.
+    fn state(&self, files: Vec<FileState>) -> Result<State> {
+        let arguments = self.arguments.iter().cloned().chain(self.filter.map(str::to_owned));
+        let (visits, arguments) = (self.visits.to_vec(), arguments.collect());
+        let question = Question { visits, arguments, files };
+        if !self.begins_anew
+            && let Some(unfinished) = State::unfinished(self.folder, &question)
+        {
+            let (done, all) = (unfinished.done(), counted(self.visits.len(), "visit"));
+            println!("Going on after {done} of {all}; --restart begins anew");
+            return Ok(unfinished);
+        }
+        State::begin(self.folder, question)
+    }
+
+    fn make_all(&self, counts: &BTreeMap<String, u64>, state: &mut State) -> Result<()> {
         let of = |visit: &Visit| counts.get(&visit.target).copied().unwrap_or(1);
         let is_done = |visit: &&Visit| state.is_done(visit);
         let total = self.visits.iter().map(of).sum();
@@ -81,7 +106,7 @@ impl Measurement<'_> {
                 started = Instant::now();
             }
         }
-        Ok(self.runs())
+        Ok(())
     }
 
     /// Makes the results of a run that was cut short as new as those that are to come. The analyzer tells by their

@@ -9,11 +9,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::effort::Effort;
+use super::effort::Pace;
 use super::measure::{self, Measurement};
-use super::plan;
 use super::programs::Benches;
-use super::state::{FileState, Question, State};
+use super::{measured_files, plan};
 use crate::build_guests;
 use crate::progress::{counted, seconds};
 use crate::workspace::Workspace;
@@ -32,24 +31,11 @@ const THEIRS: [(&str, &[&str]); 2] =
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Take a first look: fewer and shorter samples
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    pace: Pace,
     /// Measure only the rows and engines whose id contains this, such as `fresh_call` or `wasmtime_tuned`
     #[arg(long, value_name = "NAME")]
     row: Option<String>,
-    /// How often to run each engine, each time in a process of its own [default: 5, with --quick 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    runs: Option<u32>,
-    /// Visit the engines in the order that this number gives
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Begin anew, even if the same measurement was cut short and could go on
-    #[arg(long)]
-    restart: bool,
-    /// More arguments for Criterion
-    #[arg(last = true, value_name = "CRITERION ARGUMENTS")]
-    criterion: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
@@ -84,41 +70,24 @@ fn compile(workspace: &Workspace) -> Result<Benches> {
 /// Visits every engine as often as wanted, or as often as an earlier call did not get to.
 fn measure(workspace: &Workspace, arguments: &Arguments, benches: &Benches) -> Result<Results> {
     let started = Instant::now();
-    let effort = Effort::of(arguments.quick, arguments.runs);
     let filter = arguments.row.as_deref();
     let counts = measure::count(benches, filter)?;
     if counts.is_empty() {
         bail!("no row's id contains `{}`", filter.unwrap_or_default());
     }
     let engines: Vec<String> = counts.keys().cloned().collect();
-    let criterion = effort.arguments(&arguments.criterion);
-    let visits = plan::visits(arguments.seed, effort.runs, &engines, &[]);
-    let mut files = vec![workspace.guests().join("manifest.json")];
-    files.extend(benches.programs.iter().map(|bench| bench.executable.clone()));
-    let question = Question {
-        visits: visits.clone(),
-        arguments: criterion.iter().cloned().chain(filter.map(str::to_owned)).collect(),
-        files: files.iter().map(|file| FileState::of(file)).collect::<Result<_>>()?,
-    };
-    let folder = workspace.bench_peers();
-    let unfinished = if arguments.restart { None } else { State::unfinished(&folder, &question) };
-    let mut state = match unfinished {
-        Some(state) => {
-            let (done, all) = (state.done(), counted(visits.len(), "visit"));
-            println!("Going on after {done} of {all}; --restart begins anew");
-            state
-        }
-        None => State::begin(&folder, question)?,
-    };
+    let pace = &arguments.pace;
     let measurement = Measurement {
         here: benches,
         against: None,
-        visits: &visits,
+        visits: &plan::visits(pace.seed, pace.runs(), &engines, &[]),
         filter,
-        arguments: &criterion,
-        folder: &folder,
+        arguments: &pace.criterion(),
+        folder: &workspace.bench_peers(),
+        begins_anew: pace.restart,
     };
-    let runs = measurement.conduct(&counts, &mut state)?.here;
+    let (runs, state) = measurement.conduct(&counts, measured_files(workspace, benches, None)?)?;
+    let runs = runs.here;
     state.close()?;
     let (count, time) = (counted(runs.len(), "run"), seconds(started.elapsed()));
     println!("{} rows measured in {count} ({time})\n", counts.values().sum::<u64>());
