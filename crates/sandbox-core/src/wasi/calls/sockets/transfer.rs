@@ -109,6 +109,20 @@ pub(super) fn receive_into(
     Errno::of(received(&mut context, fd, (list, count), flags, out).map(drop))
 }
 
+/// The same, and writes what is to be said of it to `out_flags`.
+fn received_with_flags(
+    context: &mut Context<'_>,
+    fd: u32,
+    buffers: (i32, i32),
+    flags: i32,
+    (out, out_flags): (i32, i32),
+) -> Result<Received, Errno> {
+    store(context, place(out_flags), 0, &[0, 0])?;
+    let received = received(context, fd, buffers, flags, out)?;
+    store(context, place(out_flags), 0, &received.flags.to_le_bytes())?;
+    Ok(received)
+}
+
 pub(super) fn receive(
     mut context: Context<'_>,
     fd: u32,
@@ -118,11 +132,8 @@ pub(super) fn receive(
     out: i32,
     out_flags: i32,
 ) -> i32 {
-    Errno::of((|| {
-        store(&context, place(out_flags), 0, &[0, 0])?;
-        let received = received(&mut context, fd, (list, count), flags, out)?;
-        store(&context, place(out_flags), 0, &received.flags.to_le_bytes())
-    })())
+    let outs = (out, out_flags);
+    Errno::of(received_with_flags(&mut context, fd, (list, count), flags, outs).map(drop))
 }
 
 #[expect(clippy::too_many_arguments, reason = "WASIX gives it so many")]
@@ -137,18 +148,15 @@ pub(super) fn receive_from(
     out_from: i32,
 ) -> i32 {
     Errno::of((|| {
-        store(&context, place(out_flags), 0, &[0, 0])?;
         // It has to fit before a datagram is taken.
         load::<{ address::ADDRESS_PORT_BYTES }>(&context, place(out_from), 0)?;
-        let received = received(&mut context, fd, (list, count), flags, out)?;
-        store(&context, place(out_flags), 0, &received.flags.to_le_bytes())?;
-        match received.from {
-            Some(from) => address::write(&context, out_from, from),
-            None => {
-                let peer = sockets(&mut context)?.channel(fd)?.peer()?;
-                address::write(&context, out_from, peer)
-            }
-        }
+        let outs = (out, out_flags);
+        let received = received_with_flags(&mut context, fd, (list, count), flags, outs)?;
+        let from = match received.from {
+            Some(from) => from,
+            None => sockets(&mut context)?.channel(fd)?.peer()?,
+        };
+        address::write(&context, out_from, from)
     })())
 }
 
