@@ -255,7 +255,11 @@ fn original(
     at: usize,
 ) -> std::result::Result<Function, RuntimeError> {
     if context.data().made.is_none() {
-        make(context).map_err(|error| RuntimeError::new(error.to_string()))?;
+        make(context).map_err(|error| {
+            // What it would have been made from is gone, and a reset has to bring it back.
+            context.data().changes.note();
+            RuntimeError::new(error.to_string())
+        })?;
     }
     let made = context.data().made.as_ref();
     let function = made.and_then(|made| made.functions.get(at)?.clone());
@@ -323,3 +327,6 @@ pub(super) fn offered_by_wasix(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
