@@ -11,6 +11,8 @@ use sandbox_core::{
 
 use crate::modules::{self, MEMORY, NUMBERS};
 
+mod guests;
+
 /// A sandbox whose good code takes a while, and until it is there nobody else's is made.
 fn busy_compiler() -> WasmSandbox {
     let builder = WasmSandbox::builder().source(modules::guest("abi_probe"));
