@@ -5,6 +5,9 @@
 //! guests that wait kept all slots, they would wait for each other for ever. So a guest gives its slot back while
 //! it waits, and a call out of a host function never waits for one. What there is of threads beyond the slots is
 //! limited too, and a call that would need one more fails.
+//!
+//! A guest that sleeps computes nothing either, and gives its slot back. How many sleep is up to guests, so they get no
+//! more than half of the threads beyond the slots.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,10 +65,11 @@ impl Workers {
         Some(Slot::Own(self, self.slots.try_acquire().ok()?))
     }
 
-    fn beyond(&'static self) -> Option<Beyond> {
+    /// A thread beyond the slots, if fewer than that are in use.
+    fn beyond(&'static self, most: usize) -> Option<Beyond> {
         let before = self.beyond.fetch_add(1, Ordering::AcqRel);
         let one_more = Beyond(self);
-        (before < self.most_beyond).then_some(one_more)
+        (before < most).then_some(one_more)
     }
 
     async fn slot(&'static self, function: &str) -> Result<Slot> {
@@ -73,7 +77,7 @@ impl Workers {
             return Ok(slot);
         }
         if crate::host::is_guest_here() {
-            return self.beyond().map(Slot::Beyond).ok_or_else(|| SandboxError::NestedCall {
+            return self.beyond(self.most_beyond).map(Slot::Beyond).ok_or_else(|| SandboxError::NestedCall {
                 function: function.to_owned(),
                 message: format!(
                     "{} guests wait for host functions, as many as may, and no worker thread is free",
@@ -112,8 +116,18 @@ impl Slot {
 
 /// Waits on this thread for something of the host, while its slot is another's.
 pub(crate) fn without_slot<T>(wait: impl FnOnce() -> T) -> T {
+    give_slot_up(|workers| workers.most_beyond, wait)
+}
+
+/// The same for a wait that the guest chose itself.
+pub(crate) fn asleep<T>(wait: impl FnOnce() -> T) -> T {
+    give_slot_up(|workers| workers.most_beyond / 2, wait)
+}
+
+/// Gives the slot to others until the wait is over, unless so many threads are beyond the slots already.
+fn give_slot_up<T>(most_beyond: impl Fn(&Workers) -> usize, wait: impl FnOnce() -> T) -> T {
     let given_up = SLOT.take().map(|slot| match slot {
-        Slot::Own(workers, permit) => match workers.beyond() {
+        Slot::Own(workers, permit) => match workers.beyond(most_beyond(workers)) {
             Some(beyond) => {
                 drop(permit);
                 Slot::Beyond(beyond)
@@ -158,6 +172,21 @@ mod tests {
             assert_eq!(free(workers), (0, 0), "it has its slot again, as nobody else has");
         });
         assert_eq!(free(workers), (1, 0));
+    }
+
+    #[test]
+    fn guests_that_sleep_leave_threads_to_those_that_wait_for_the_host() {
+        let workers = workers(3, 2);
+        let sleeping = |then: &dyn Fn()| workers.slot_now().unwrap().fill(|| asleep(then));
+        sleeping(&|| {
+            assert_eq!(free(workers), (3, 1));
+            sleeping(&|| {
+                assert_eq!(free(workers), (2, 1), "it keeps its slot");
+                let other = workers.slot_now().unwrap();
+                other.fill(|| without_slot(|| assert_eq!(free(workers), (2, 2))));
+            });
+        });
+        assert_eq!(free(workers), (3, 0));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::runtime::host_runtime;
+use crate::call::{seat, workers};
 use crate::error::{Result, SandboxError};
 use crate::policy::{GrantUse, Ports, SecurityPolicy};
 use crate::watchdog::CallControl;
@@ -195,15 +196,17 @@ fn look_up(name: String, control: &CallControl) -> Result<Vec<IpAddr>, LookupFai
         // Nobody is there any longer if the call was stopped.
         let _ = answer.send(found);
     });
-    crate::call::seat::hand_over();
-    loop {
-        match answered.recv_timeout(LOOKUP_TICK) {
-            Ok(found) => return found.map_err(|_| LookupFailure::NotFound),
-            Err(RecvTimeoutError::Timeout) if control.stop_reason().is_none() => (),
-            Err(RecvTimeoutError::Timeout) => return Err(LookupFailure::Stopped),
-            Err(RecvTimeoutError::Disconnected) => return Err(LookupFailure::Busy),
+    seat::hand_over();
+    workers::asleep(|| {
+        loop {
+            match answered.recv_timeout(LOOKUP_TICK) {
+                Ok(found) => return found.map_err(|_| LookupFailure::NotFound),
+                Err(RecvTimeoutError::Timeout) if control.stop_reason().is_none() => (),
+                Err(RecvTimeoutError::Timeout) => return Err(LookupFailure::Stopped),
+                Err(RecvTimeoutError::Disconnected) => return Err(LookupFailure::Busy),
+            }
         }
-    }
+    })
 }
 
 /// Whether a name may lead there.

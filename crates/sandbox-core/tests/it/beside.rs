@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox_core::{CallPlacement, SandboxError, SecurityPolicy, WasmSandbox};
+use sandbox_core::{
+    CallPlacement, CancelHandle, InstanceMode, SandboxError, SecurityPolicy, WasmSandbox,
+};
 
-use crate::cancelling::{ELASTIC, earn_trust};
+use crate::cancelling::{ELASTIC, SLEEPER, earn_trust};
 use crate::modules;
 
 /// How long a guest spins in these tests.
@@ -187,4 +189,36 @@ async fn a_caller_who_insists_has_trusted_functions_on_its_own_thread() {
     }
     assert!(matches!(spin.await.unwrap(), Err(SandboxError::Timeout { .. })));
     assert!(ticks <= 2, "{ticks} ticks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_sleeps_does_not_keep_others_from_the_worker_threads() {
+    /// More than there are worker threads for guests that compute.
+    const CROWD: usize = 600;
+    let policy = SecurityPolicy::permissive()
+        .with_instances(InstanceMode::Fresh)
+        .with_max_instances(CROWD)
+        .with_wall_clock(Duration::from_secs(300));
+    let other = elastic(CallPlacement::Workers).await;
+    let sleeper = modules::builder(SLEEPER).security_policy(policy).build().await.unwrap();
+    let handle = CancelHandle::new();
+    let asleep: Vec<_> = (0..CROWD)
+        .map(|_| {
+            let sleeper = sleeper.with_cancel_handle(&handle);
+            tokio::spawn(async move { sleeper.call::<_, i32>("sleep", 200_000i64).await })
+        })
+        .collect();
+    let beside = async {
+        while sleeper.usage().calls < CROWD as u64 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        other.call::<_, i64>("work", 5i64).await
+    };
+    let beside = tokio::time::timeout(Duration::from_secs(60), beside).await;
+    handle.cancel();
+    for sleeper in asleep {
+        let outcome = sleeper.await.unwrap();
+        assert!(matches!(outcome, Err(SandboxError::Cancelled { .. })), "{outcome:?}");
+    }
+    assert_eq!(beside.expect("the crowd held it up").unwrap(), 5);
 }

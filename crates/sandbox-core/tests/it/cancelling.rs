@@ -17,7 +17,7 @@ fn unlimited() -> SecurityPolicy {
 }
 
 /// Sleeps in `poll_oneoff` for as many milliseconds as it is told. Also a program, which never ends.
-const SLEEPER: &str = r#"(module
+pub(crate) const SLEEPER: &str = r#"(module
     (import "wasi_snapshot_preview1" "poll_oneoff"
         (func $poll (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)

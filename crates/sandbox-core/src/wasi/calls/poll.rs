@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use wasmer::{RuntimeError, TypedFunction};
 
 use super::{Context, Errno, load, store};
+use crate::call::workers;
 use crate::watchdog::CallControl;
 
 /// The most subscriptions in one call.
@@ -99,7 +100,8 @@ pub(super) fn oneoff(
     let wait = wait.min().unwrap_or_default();
     if !wait.is_zero() {
         crate::call::seat::hand_over();
-        sleep(&context.data().control, started.checked_add(wait));
+        let control = &context.data().control;
+        workers::asleep(|| sleep(control, started.checked_add(wait)));
     }
     let errno = Errno::of(answer(&context, &polled, wait, events, out));
     crate::wasi::stop_if_told(&context.data().control)?;

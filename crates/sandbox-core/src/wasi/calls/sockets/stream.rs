@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::waiting::{TICK, wait};
+use crate::call::{seat, workers};
 use crate::wasi::calls::Errno;
 use crate::watchdog::CallControl;
 
@@ -23,16 +24,8 @@ impl Stream {
         match socket.connect(&to.into()) {
             Ok(()) => (),
             Err(error) if is_in_progress(&error) => {
-                crate::call::seat::hand_over();
-                while socket.peer_addr().is_err() {
-                    if let Some(error) = socket.take_error()? {
-                        return Err(error.into());
-                    }
-                    if control.stop_reason().is_some() {
-                        return Err(Errno::Canceled);
-                    }
-                    std::thread::sleep(CONNECTING_TICK);
-                }
+                seat::hand_over();
+                workers::asleep(|| finish_connecting(&socket, control))?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -88,6 +81,20 @@ impl Stream {
     pub(super) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
         Ok(self.0.shutdown(how)?)
     }
+}
+
+/// Waits until a connection is made, or the call is to stop.
+fn finish_connecting(socket: &Socket, control: &CallControl) -> Result<(), Errno> {
+    while socket.peer_addr().is_err() {
+        if let Some(error) = socket.take_error()? {
+            return Err(error.into());
+        }
+        if control.stop_reason().is_some() {
+            return Err(Errno::Canceled);
+        }
+        std::thread::sleep(CONNECTING_TICK);
+    }
+    Ok(())
 }
 
 fn is_in_progress(error: &io::Error) -> bool {

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use crate::call::{seat, workers};
 use crate::wasi::calls::Errno;
 use crate::watchdog::CallControl;
 
@@ -16,25 +17,34 @@ pub(super) fn wait<T>(
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> Result<T, Errno> {
     let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    loop {
+    let is_over = || until.is_some_and(|until| Instant::now() >= until);
+    let mut once = || {
         if control.stop_reason().is_some() {
-            return Err(Errno::Canceled);
+            return Some(Err(Errno::Canceled));
         }
-        match attempt() {
-            Ok(done) => return Ok(done),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut
-                    if until.is_some_and(|until| Instant::now() >= until) =>
-                {
-                    return Err(Errno::Again);
-                }
+        let error = match attempt() {
+            Ok(done) => return Some(Ok(done)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut if is_over() => Some(Err(Errno::Again)),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
                 // It will take a while, so other tasks of the caller's thread go on elsewhere.
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                    crate::call::seat::hand_over();
-                }
-                _ => return Err(error.into()),
-            },
+                seat::hand_over();
+                None
+            }
+            _ => Some(Err(error.into())),
         }
+    };
+    match once() {
+        Some(done) => done,
+        None => workers::asleep(|| {
+            loop {
+                if let Some(done) = once() {
+                    return done;
+                }
+            }
+        }),
     }
 }
 
