@@ -5,6 +5,8 @@ pub(crate) mod cancellation;
 pub(crate) mod dispatch;
 pub(crate) mod handle;
 pub(crate) mod numbers;
+pub(crate) mod permits;
+pub(crate) mod queue;
 pub(crate) mod results;
 pub(crate) mod seat;
 pub(crate) mod waiting;
