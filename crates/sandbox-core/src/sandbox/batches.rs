@@ -122,7 +122,7 @@ impl Inner {
                 values.resize(start + places * MOST_AT_ONCE, ZERO);
             }
             numbers::write_values(&each, ty.params(), &mut values[start..start + places])
-                .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
+                .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
             calls += 1;
         }
         values.truncate(places * calls);
