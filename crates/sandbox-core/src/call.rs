@@ -9,5 +9,6 @@ pub(crate) mod permits;
 pub(crate) mod queue;
 pub(crate) mod results;
 pub(crate) mod seat;
+pub(crate) mod stripes;
 pub(crate) mod waiting;
 pub(crate) mod workers;

@@ -49,12 +49,15 @@ impl Queue {
 
     /// Waits at the end of the line until `take` takes a turn. It is to try that by a sequentially consistent
     /// exchange, and only the head of the queue calls it.
-    pub(crate) async fn wait(&self, take: impl Fn() -> bool) {
+    pub(crate) async fn wait<T>(&self, take: impl Fn() -> Option<T>) -> T {
         let _waiter = Waiter::new(&self.waiting);
         let _head = self.head.lock().await;
         let _order = Order(&self.orderly);
         let since = Instant::now();
-        while !take() {
+        loop {
+            if let Some(taken) = take() {
+                return taken;
+            }
             if since.elapsed() >= PATIENCE {
                 self.orderly.store(true, Ordering::Relaxed);
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::stock::Stock;
 use crate::call::cancellation::Cancellation;
-use crate::call::permits::Permits;
+use crate::call::permits::{Permit, Permits};
 use crate::error::{CallResult, Result};
 use crate::host::HostBinding;
 use crate::instance::Instance;
@@ -58,6 +58,8 @@ pub(super) enum Turn<'a> {
 /// Leave to have an instance out of stock, which goes back there.
 pub(super) struct Loan<'a> {
     instance: Option<Box<Instance>>,
+    /// Until it is given up, or passed on.
+    permit: Option<Permit>,
     of: Lender<'a>,
 }
 
@@ -82,43 +84,50 @@ impl Deref for Lender<'_> {
 impl Fresh {
     #[inline]
     fn loan_now(&self) -> Option<Loan<'_>> {
-        self.permits.try_take().then(|| Loan { instance: None, of: Lender::Borrowed(self) })
+        self.permits.try_take().map(|permit| self.permitted(permit))
     }
 
     async fn loan(&self) -> Loan<'_> {
-        self.permits.wait().await;
-        Loan { instance: None, of: Lender::Borrowed(self) }
+        self.permitted(self.permits.wait().await)
+    }
+
+    #[inline]
+    fn permitted(&self, permit: Permit) -> Loan<'_> {
+        Loan { instance: None, permit: Some(permit), of: Lender::Borrowed(self) }
     }
 }
 
 impl Loan<'_> {
     /// The same, independent of a borrow.
     fn keep(mut self, of: &Arc<Fresh>) -> Loan<'static> {
-        let kept = Loan { instance: self.instance.take(), of: Lender::Kept(Arc::clone(of)) };
-        // Its permit is the kept one's now.
-        std::mem::forget(self);
-        kept
+        Loan {
+            instance: self.instance.take(),
+            permit: self.permit.take(),
+            of: Lender::Kept(Arc::clone(of)),
+        }
     }
 }
 
 impl Drop for Loan<'_> {
     #[inline]
     fn drop(&mut self) {
+        /// Gives up a permit when it is dropped.
+        struct GivenUp<'a>(&'a Permits, Option<Permit>);
+
+        impl Drop for GivenUp<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                if let Some(permit) = self.1.take() {
+                    self.0.give_up(permit);
+                }
+            }
+        }
+
         // In this order, so that the instance is back before the next caller may ask for it; also if that panics.
-        let _permit = GivenUp(&self.of.permits);
+        let _permit = GivenUp(&self.of.permits, self.permit.take());
         if let Some(instance) = self.instance.take() {
             self.of.stock.put_back(instance);
         }
-    }
-}
-
-/// Gives up a permit when it is dropped.
-struct GivenUp<'a>(&'a Permits);
-
-impl Drop for GivenUp<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.give_up();
     }
 }
 

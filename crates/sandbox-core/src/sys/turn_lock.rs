@@ -40,7 +40,7 @@ impl<T> TurnLock<T> {
         if let Some(guard) = self.try_lock() {
             return guard;
         }
-        self.queue.wait(|| self.take()).await;
+        self.queue.wait(|| self.take().then_some(())).await;
         TurnGuard { lock: self }
     }
 
