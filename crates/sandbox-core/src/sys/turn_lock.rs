@@ -1,38 +1,46 @@
 //! The lock by which callers take turns on an instance.
 //!
-//! Whose turn it is, [`Turns`] decides; this gives out what the turn is for.
+//! It is held for a call, and calls can be shorter than what a general asynchronous lock costs. Taken and given up
+//! without anybody waiting, this one costs one atomic exchange each. Whoever has to wait does so in a [`Queue`].
 #![expect(unsafe_code, reason = "gives out what it guards")]
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::call::turns::Turns;
+use crate::call::queue::Queue;
 
 /// Something that one caller at a time may use.
 pub(crate) struct TurnLock<T> {
-    /// One at once.
-    turns: Turns,
+    taken: AtomicBool,
+    queue: Queue,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: it gives out the value only to who has the one turn, which is one thread at a time, and only exclusively.
+// SAFETY: it gives out the value to one thread at a time, and only exclusively.
 unsafe impl<T: Send> Sync for TurnLock<T> {}
 
 impl<T> TurnLock<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { turns: Turns::new(1), value: UnsafeCell::new(value) }
+        Self { taken: AtomicBool::new(false), queue: Queue::new(), value: UnsafeCell::new(value) }
     }
 
     /// A turn, if it can be had at once.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TurnGuard<'_, T>> {
-        self.turns.try_take().then(|| TurnGuard { lock: self })
+        if self.queue.is_orderly() || !self.take() {
+            return None;
+        }
+        Some(TurnGuard { lock: self })
     }
 
     /// Waits for a turn.
     pub(crate) async fn lock(&self) -> TurnGuard<'_, T> {
-        self.turns.take().await;
+        if let Some(guard) = self.try_lock() {
+            return guard;
+        }
+        self.queue.wait(|| self.take().then_some(())).await;
         TurnGuard { lock: self }
     }
 
@@ -49,6 +57,17 @@ impl<T> TurnLock<T> {
     /// As [`Self::lock`], independent of a borrow.
     pub(crate) async fn lock_arc(self: &Arc<Self>) -> KeptTurn<T> {
         self.lock().await.keep(self)
+    }
+
+    #[inline]
+    fn take(&self) -> bool {
+        self.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    #[inline]
+    fn give_up(&self) {
+        self.taken.swap(false, Ordering::SeqCst);
+        self.queue.wake();
     }
 }
 
@@ -90,7 +109,7 @@ impl<T> DerefMut for TurnGuard<'_, T> {
 impl<T> Drop for TurnGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.turns.give_up();
+        self.lock.give_up();
     }
 }
 
@@ -120,13 +139,16 @@ impl<T> DerefMut for KeptTurn<T> {
 
 impl<T> Drop for KeptTurn<T> {
     fn drop(&mut self) {
-        self.lock.turns.give_up();
+        self.lock.give_up();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::call::queue::PATIENCE;
 
     #[test]
     fn one_at_a_time_has_it_and_all_get_it() {
@@ -156,7 +178,27 @@ mod tests {
             }
         });
         assert_eq!(*lock.lock_blocking(), 4 * EACH);
-        assert!(!lock.turns.is_wanted());
+        assert!(!lock.queue.has_waiters());
+    }
+
+    #[test]
+    fn one_who_has_waited_long_goes_first() {
+        let lock = TurnLock::new(());
+        let first = lock.lock_blocking();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| drop(lock.lock_blocking()));
+            while !lock.queue.has_waiters() {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(2 * PATIENCE + Duration::from_millis(1));
+            drop(first);
+            // Until the waiter has looked again it may be overtaken; from then on no more.
+            while !waiter.is_finished() {
+                drop(lock.try_lock());
+            }
+        });
+        assert!(!lock.queue.is_orderly());
+        assert!(lock.try_lock().is_some());
     }
 
     #[test]
