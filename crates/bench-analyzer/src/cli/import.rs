@@ -28,7 +28,7 @@ pub(super) async fn run(
         None if command.replicate => Destination::LatestSet,
         None => Destination::NewSet,
     };
-    let mut batch = read(&paths, command.format.file_format(), &destination, environment)?;
+    let mut batch = read(&paths, command.format.0, &destination, environment)?;
     command.circumstances.apply(&mut batch);
     let mut progress = Progress::new();
     progress.phase("storing the results");
