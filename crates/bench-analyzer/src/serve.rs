@@ -24,6 +24,7 @@ mod compared;
 mod guard;
 mod http;
 mod snapshot;
+mod stores;
 
 pub use guard::random_token;
 

@@ -38,7 +38,7 @@ pub(crate) use continuous::Followed;
 pub use continuous::JobEnd;
 pub use import::{BaselineMode, Destination, ImportOutcome};
 pub use location::{Location, ServerAddress};
-pub use merge::{BaselineMerge, MergeOutcome, MergeProgress};
+pub use merge::{BaselineMerge, MergeOutcome};
 pub use runs::RunListing;
 pub(crate) use version::MeasuredVersion;
 pub use version::StoreVersion;
@@ -55,6 +55,15 @@ pub struct Store {
 enum Backend {
     Sqlite(SqliteConnection),
     Postgres(Box<Server>),
+}
+
+/// How far something long is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreProgress {
+    /// How many runs, or series, are done.
+    pub done: usize,
+    /// Of how many.
+    pub total: usize,
 }
 
 /// Keeps other processes from writing.

@@ -11,6 +11,7 @@ use bench_analyzer::store::Store;
 use super::Outcome;
 use super::args::{History, ListFormat};
 use super::output::Output;
+use super::progress::Progress;
 use super::report::contains_or_matches;
 
 pub(super) async fn run(
@@ -22,7 +23,11 @@ pub(super) async fn run(
     // All series, because what most of them do at once is the machine's doing.
     let of_metric =
         |series: &Series| command.metric == "all" || series.metric.as_str() == command.metric;
-    let timelines = store.timelines(of_metric).await?;
+    let mut progress = Progress::new();
+    let mut follow = progress.follow("reading the history");
+    let timelines = store.timelines_watched(of_metric, &mut follow).await?;
+    drop(follow);
+    progress.phase("looking for changes in the history");
     let settings = config.settings();
     let rules = |series: &Series| {
         let StepSettings { threshold, .. } = settings.steps(series);
@@ -34,6 +39,7 @@ pub(super) async fn run(
         }
     };
     let mut changes = find_changes_by(timelines, &store.blessings().await?, rules);
+    progress.finish();
     if !command.filters.is_empty() {
         let patterns: Vec<Pattern> =
             command.filters.iter().map(|text| contains_or_matches(text)).collect();

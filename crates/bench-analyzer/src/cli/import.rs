@@ -28,11 +28,12 @@ pub(super) async fn run(
         None if command.replicate => Destination::LatestSet,
         None => Destination::NewSet,
     };
-    let mut batch = read(&paths, command.format.file_format(), &destination, environment)?;
+    let mut batch = read(&paths, command.format.0, &destination, environment)?;
     command.circumstances.apply(&mut batch);
     let mut progress = Progress::new();
-    progress.phase("storing the results");
-    let outcome = store.import(&batch, &destination, environment.now).await?;
+    let mut follow = progress.follow("storing the results");
+    let outcome = store.import_watched(&batch, &destination, environment.now, &mut follow).await?;
+    drop(follow);
     progress.finish();
     batch.notes.iter().for_each(|note| output.note(note));
     output.message(&describe(&outcome));

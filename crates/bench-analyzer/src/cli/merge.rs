@@ -55,16 +55,9 @@ async fn merge(
 ) -> anyhow::Result<MergeOutcome> {
     let mut progress = Progress::new();
     progress.phase("comparing the histories");
-    let mut counter = None;
-    let outcome = target
-        .merge(source, baselines, environment.now, &mut |merged| {
-            if merged.done == 0 {
-                counter = Some(progress.count("merging runs", merged.total));
-            } else if let Some(counter) = &mut counter {
-                counter.advance();
-            }
-        })
-        .await?;
+    let mut follow = progress.follow("merging runs");
+    let outcome = target.merge(source, baselines, environment.now, &mut follow).await?;
+    drop(follow);
     progress.finish();
     Ok(outcome)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bench_analyzer::store::StoreProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work in phases. Draws on stderr, and only if that is a terminal; what is over before anybody
@@ -53,6 +54,18 @@ impl Progress {
             self.bar.set_message(what);
         }
         Counter { bar: self.bar.clone() }
+    }
+
+    /// Follows work whose length is known once it has begun.
+    pub(super) fn follow(&mut self, what: &'static str) -> impl FnMut(StoreProgress) {
+        let mut begun = false;
+        move |at| {
+            if !begun {
+                begun = true;
+                self.count(what, at.total);
+            }
+            self.bar.set_position(u64::try_from(at.done).unwrap_or(u64::MAX));
+        }
     }
 
     /// Takes away what was drawn, before anything else is written.

@@ -123,15 +123,10 @@ async fn gather(
     };
     let mut histories = Vec::new();
     if !wanted.is_empty() {
-        let mut counter = progress.count("reading the history", wanted.len());
-        let is_wanted = |series: &Series| {
-            let wanted = wanted.contains(series);
-            if wanted {
-                counter.advance();
-            }
-            wanted
-        };
-        let timelines = store.timelines(is_wanted).await?;
+        let mut follow = progress.follow("reading the history");
+        let is_wanted = |series: &Series| wanted.contains(series);
+        let timelines = store.timelines_watched(is_wanted, &mut follow).await?;
+        drop(follow);
         progress.phase("looking for changes in the history");
         let settings = StepSettings {
             threshold: report.settings.relative_threshold.ln_1p(),

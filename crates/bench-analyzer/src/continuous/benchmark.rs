@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::alert::Transition;
 use super::clock::{Clock, Stop};
 use super::job::{Cause, Job, JobDraft, JobId};
-use super::lock::MachineLock;
+use super::lock::{JobLock, MachineLock};
 use super::observer::{Event, Observer};
 use super::outbox::deliver_due;
 use super::reporter::BenchmarkReporter;
@@ -58,6 +58,8 @@ pub struct ContinuousBenchmark {
     reporter: BenchmarkReporter,
     store: Store,
     folder: Utf8PathBuf,
+    /// Held from the beginning of a job to its end.
+    at_job: Option<JobLock>,
     parts: Parts,
 }
 
@@ -102,6 +104,7 @@ impl ContinuousBenchmark {
             settings,
             store,
             folder,
+            at_job: None,
             parts,
         }
     }
@@ -206,7 +209,9 @@ impl ContinuousBenchmark {
             if self.parts.stop.is_asked() {
                 break;
             }
-            outcomes.extend(self.run_job(&job).await?);
+            let outcome = self.run_job(&job).await;
+            self.at_job = None;
+            outcomes.extend(outcome?);
             self.deliver().await?;
         }
         Ok(outcomes)
@@ -219,7 +224,7 @@ impl ContinuousBenchmark {
         let folder = self.job_folder(job.id);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Error::Write { path: folder.clone(), source })?;
-        self.parts.runner.end_leftover(&folder.join("process.json"));
+        self.parts.runner.end_leftover(&folder.join("process.json"), &folder);
         let suite = self.config.suites.iter().find(|suite| suite.name == job.suite).cloned();
         let executed = match suite {
             Some(suite) => self.run_benchmark_suite(&suite, job, &folder).await?,
@@ -272,7 +277,7 @@ impl ContinuousBenchmark {
     }
 
     fn job_folder(&self, job: JobId) -> Utf8PathBuf {
-        self.folder.join(format!("job-{}", job.0))
+        job.folder_in(&self.folder)
     }
 
     /// Removes what is in the store, and folders of old jobs. Failing at that harms nobody.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(pub i64);
+
+impl JobId {
+    /// Where the logs and reports of the job lie.
+    pub(crate) fn folder_in(self, continuous: &Utf8Path) -> Utf8PathBuf {
+        continuous.join(format!("job-{}", self.0))
+    }
+}
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! How a process is known again after this program crashed and came back.
 
+use std::collections::HashSet;
 use std::io;
 
 use camino::Utf8Path;
@@ -38,11 +39,39 @@ impl ProcessMark {
     }
 }
 
+/// The groups of all processes whose output goes into a file in `folder`, except this one's.
+pub(super) fn groups_writing_into(folder: &Utf8Path) -> HashSet<Pid> {
+    // As the system names it.
+    let Ok(folder) = folder.canonicalize() else { return HashSet::new() };
+    let writes = |pid: &i32| {
+        [1, 2].into_iter().any(|output| {
+            let file = std::fs::read_link(format!("/proc/{pid}/fd/{output}"));
+            file.is_ok_and(|file| file.starts_with(&folder))
+        })
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let own = rustix::process::getpgrp();
+    processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(writes)
+        .filter_map(|pid| Pid::from_raw(field(pid, GROUP)?.parse().ok()?))
+        .filter(|group| *group != own)
+        .collect()
+}
+
 fn started(pid: i32) -> Option<String> {
+    field(pid, STARTED)
+}
+
+/// Of the fields of `/proc/PID/stat` that follow the name, counted from 0.
+const GROUP: usize = 2;
+const STARTED: usize = 19;
+
+fn field(pid: i32, number: usize) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything; the state is the first field after it.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19).map(str::to_owned)
+    fields.split_whitespace().nth(number).map(str::to_owned)
 }
 
 fn boot() -> Option<String> {

@@ -1,4 +1,5 @@
-//! One measurement at a time on one machine: two that run together measure each other.
+//! One measurement at a time on one machine: two that run together measure each other. And how
+//! others see that a job's program is gone.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -30,6 +31,30 @@ impl MachineLock {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// Held by the process that is at a job, so that others can tell whether there still is one.
+#[derive(Debug)]
+pub(crate) struct JobLock {
+    _file: File,
+}
+
+const JOB_LOCK: &str = "lock";
+
+impl JobLock {
+    /// Takes the lock of the job that has this folder.
+    pub(crate) fn take(folder: &Utf8Path) -> io::Result<Self> {
+        let file = open(&folder.join(JOB_LOCK))?;
+        // Shared, so that it waits for nobody but those who look, for the moment of their look.
+        file.lock_shared()?;
+        Ok(Self { _file: file })
+    }
+
+    /// Whether somebody took the lock and is gone. Where nobody ever did, as in the folder of a
+    /// job that another machine runs, nothing is known, and the answer is no.
+    pub(crate) fn was_left(folder: &Utf8Path) -> bool {
+        File::open(folder.join(JOB_LOCK)).is_ok_and(|file| file.try_lock().is_ok())
     }
 }
 
@@ -69,6 +94,20 @@ mod tests {
         assert!(MachineLock::try_take(&path).unwrap().is_none());
         drop(held);
         assert!(MachineLock::try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_job_was_left_when_its_holder_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        assert!(!JobLock::was_left(folder), "nobody was ever here");
+        let held = JobLock::take(folder).unwrap();
+        assert!(!JobLock::was_left(folder));
+        drop(held);
+        assert!(JobLock::was_left(folder));
+        let again = JobLock::take(folder).unwrap();
+        assert!(!JobLock::was_left(folder), "somebody goes on with it");
+        drop(again);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rustix::process::{
 };
 
 use super::clock::Stop;
-use super::leftover::ProcessMark;
+use super::leftover::{ProcessMark, groups_writing_into};
 use crate::environment::Environment;
 
 /// One run of a suite, as the runner is told to do it.
@@ -59,8 +59,9 @@ pub trait Runner: Send + Sync {
     /// The machine, and the source code that is checked out in a folder.
     fn environment(&self, folder: &Utf8Path) -> Environment;
 
-    /// Ends what an earlier process of this program left running.
-    fn end_leftover(&self, mark: &Utf8Path);
+    /// Ends what an earlier process of this program left running: the process that is marked, and
+    /// those that write into `logs`, a folder of this program's own.
+    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path);
 }
 
 /// Runs commands as processes of this machine.
@@ -99,7 +100,7 @@ impl Runner for CommandRunner {
         let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
             return Err(std::io::Error::other("the system gave a process an impossible number"));
         };
-        // Without the mark, only cleaning up after a crash suffers.
+        // Without it, what a crash leaves is known by its log only.
         let _ = ProcessMark::of(pid).write(&order.mark);
         let ending = self.attend(pid, order.timeout, stop);
         // Before its number is free for others: what it left behind would disturb the next run.
@@ -117,9 +118,11 @@ impl Runner for CommandRunner {
         Environment::capture(folder)
     }
 
-    fn end_leftover(&self, mark: &Utf8Path) {
-        if let Some(pid) = ProcessMark::read(mark).and_then(|mark| mark.still_running()) {
-            self.end(pid, || group_is_gone(pid));
+    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path) {
+        let marked = ProcessMark::read(mark).and_then(|mark| mark.still_running());
+        // A crash may have come between the start of the command and the mark.
+        for group in marked.into_iter().chain(groups_writing_into(logs)) {
+            self.end(group, || group_is_gone(group));
         }
         let _ = std::fs::remove_file(mark);
     }

@@ -1,5 +1,7 @@
 //! Since when: the place in the history that a change of a report goes back to.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -38,6 +40,16 @@ pub enum OriginEvidence {
     ProvisionalStep,
     /// The history shows no step between the sides: the change lies somewhere between them.
     Sides,
+}
+
+impl fmt::Display for OriginEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Step => "step",
+            Self::ProvisionalStep => "provisional_step",
+            Self::Sides => "sides",
+        })
+    }
 }
 
 /// How many values of the history an origin carries along.

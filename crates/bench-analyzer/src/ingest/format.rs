@@ -29,19 +29,19 @@ use crate::exchange;
 pub enum FileFormat {
     /// The generic format: a header naming at least `benchmark` and `value`.
     Csv,
-    /// The messages of `cargo criterion --message-format json`.
+    /// cargo-criterion's.
     CargoCriterion,
-    /// `hyperfine --export-json`.
+    /// hyperfine's.
     Hyperfine,
-    /// Google Benchmark's `--benchmark_format=json`.
+    /// Google Benchmark's.
     Google,
-    /// The text of `go test -bench`.
+    /// Go's.
     Go,
-    /// pytest-benchmark's `--benchmark-json`.
+    /// pytest-benchmark's.
     Pytest,
-    /// JMH's `-rf json`.
+    /// JMH's.
     Jmh,
-    /// libtest's text, also of Criterion's `--output-format bencher`.
+    /// libtest's.
     Bencher,
 }
 
@@ -79,28 +79,38 @@ impl FileFormat {
 
     /// The word for it on the command line.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::CargoCriterion => "cargo-criterion",
-            Self::Hyperfine => "hyperfine",
-            Self::Google => "google",
-            Self::Go => "go",
-            Self::Pytest => "pytest",
-            Self::Jmh => "jmh",
-            Self::Bencher => "bencher",
-        }
+        self.facts().0
+    }
+
+    /// What writes it.
+    pub fn origin(self) -> &'static str {
+        self.facts().1
     }
 
     fn reader(self) -> &'static dyn Format {
+        self.facts().2
+    }
+
+    fn facts(self) -> (&'static str, &'static str, &'static dyn Format) {
         match self {
-            Self::Csv => &csv::Csv,
-            Self::CargoCriterion => &cargo_criterion::CargoCriterion,
-            Self::Hyperfine => &hyperfine::Hyperfine,
-            Self::Google => &google::Google,
-            Self::Go => &go::Go,
-            Self::Pytest => &pytest::Pytest,
-            Self::Jmh => &jmh::Jmh,
-            Self::Bencher => &bencher::Bencher,
+            Self::Csv => ("csv", "The generic format", &csv::Csv),
+            Self::CargoCriterion => (
+                "cargo-criterion",
+                "The messages of `cargo criterion --message-format json`",
+                &cargo_criterion::CargoCriterion,
+            ),
+            Self::Hyperfine => ("hyperfine", "`hyperfine --export-json`", &hyperfine::Hyperfine),
+            Self::Google => {
+                ("google", "Google Benchmark's `--benchmark_format=json`", &google::Google)
+            }
+            Self::Go => ("go", "The text of `go test -bench`", &go::Go),
+            Self::Pytest => ("pytest", "pytest-benchmark's `--benchmark-json`", &pytest::Pytest),
+            Self::Jmh => ("jmh", "JMH's `-rf json`", &jmh::Jmh),
+            Self::Bencher => (
+                "bencher",
+                "libtest's text, also of Criterion's `--output-format bencher`",
+                &bencher::Bencher,
+            ),
         }
     }
 }

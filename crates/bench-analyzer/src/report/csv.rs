@@ -17,7 +17,8 @@ pub struct CsvReporter;
 
 impl Reporter for CsvReporter {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(output);
+        // In memory first, so that a failing output is told as it is and not as the writer's failure.
+        let mut writer = csv::Writer::from_writer(Vec::new());
         if report.baseline.is_some() {
             writer.write_record(COMPARED)?;
             let own = WORST_FIRST.iter().flat_map(|&verdict| worst_first(report, verdict));
@@ -40,11 +41,11 @@ impl Reporter for CsvReporter {
                 ])?;
             }
         }
-        writer.flush()
+        output.write_all(&writer.into_inner().map_err(|error| error.into_error())?)
     }
 }
 
-const COMPARED: [&str; 20] = [
+const COMPARED: [&str; 23] = [
     "benchmark",
     "metric",
     "unit",
@@ -65,12 +66,15 @@ const COMPARED: [&str; 20] = [
     "fails_gate",
     "after_commit",
     "up_to_commit",
+    "since",
+    "since_evidence",
+    "interval_level",
 ];
 
 const MEASURED: [&str; 8] =
     ["benchmark", "metric", "unit", "direction", "value", "relative_spread", "runs", "samples"];
 
-fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 20] {
+fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 23] {
     let [benchmark, metric, unit, direction] = identity(&one.series);
     let origin = report.origin(&one.series);
     let commit = |commit: Option<&String>| cell(commit.map_or("", String::as_str));
@@ -95,6 +99,9 @@ fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 20] {
         one.fails_gate(report.settings.gate_error_rate).to_string(),
         commit(origin.and_then(|one| one.after_commit.as_ref())),
         commit(origin.and_then(|one| one.up_to_commit.as_ref())),
+        origin.map(|one| one.measured_at.to_string()).unwrap_or_default(),
+        origin.map(|one| one.evidence.to_string()).unwrap_or_default(),
+        number(report.settings.level),
     ]
 }
 

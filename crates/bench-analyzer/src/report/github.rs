@@ -2,9 +2,9 @@
 
 use std::io;
 
+use super::Reporter;
 use super::text::{self, visible};
-use super::words::{remark, since, summary, undecided, worst_first};
-use super::{Reporter, format_change, format_quantity};
+use super::words::{line, summary, undecided, worst_first};
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
 
@@ -50,21 +50,8 @@ fn annotate(
     output: &mut dyn io::Write,
 ) -> io::Result<()> {
     for one in comparisons.iter().take(most) {
-        let unit = &one.series.unit;
         let name = text::name(&one.series);
-        let mut said = format!(
-            "{name}: {} ({} to {}), {} -> {}",
-            format_change(one.change()),
-            format_change(one.interval.low - 1.0),
-            format_change(one.interval.high - 1.0),
-            format_quantity(one.baseline.value, unit),
-            format_quantity(one.current.value, unit),
-        );
-        let remark = remark(one);
-        let since = report.origin(&one.series).map(since).unwrap_or_default();
-        for part in [remark, since].iter().filter(|part| !part.is_empty()) {
-            said.push_str(&format!(", {part}"));
-        }
+        let said = format!("{name}: {}", line(one, report));
         let title = property(&format!("{title}: {name}"));
         writeln!(output, "::{command} title={title}::{}", message(&said))?;
     }

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::json::SCHEMA;
-use super::text::{self, sparkline, visible};
+use super::text::{self, plural, sparkline, visible};
 use super::{format_change, format_quantity};
 use crate::detect::changes::{ChangePoint, SeriesChanges};
 use crate::detect::verdict::Verdict;
@@ -52,10 +52,14 @@ pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io:
     }
     let alarms = changes.iter().flat_map(|one| &one.change_points).filter(|one| one.alarms());
     let total: usize = changes.iter().map(|one| one.change_points.len()).sum();
+    if total > 0 {
+        writeln!(output, "\n{DIM}p: how likely such a step is by chance{DIM:#}")?;
+    }
     writeln!(
         output,
-        "\n{BOLD}{} series, {total} changes, {} for the worse that nobody accepted{BOLD:#}",
+        "\n{BOLD}{} series, {}, {} for the worse that nobody accepted{BOLD:#}",
         changes.len(),
+        plural(total, "change", "changes"),
         alarms.count()
     )
 }

@@ -120,14 +120,18 @@ impl TerminalReporter {
             }
             table.push(comparison_row(one, report, scale, style(one.verdict)));
         }
-        if !table.is_empty() && !table.is_too_narrow() {
+        if !table.is_empty() {
+            let level = report.settings.level * 100.0;
             let (low, high) = scale.ends();
             let (low, high) = (format_change(low), format_change(high));
-            let legend = format!(
-                "bars: from {low} to {high}, ● the change, ├─┤ its {:.0}% interval, · too small to \
-                 matter",
-                report.settings.level * 100.0
-            );
+            let legend = if table.is_too_narrow() {
+                format!("in brackets: the {level:.0}% interval of the change")
+            } else {
+                format!(
+                    "bars: from {low} to {high}, ● the change, ├─┤ and [ ] its {level:.0}% \
+                     interval, · too small to matter"
+                )
+            };
             self.wrapped(&legend, "", DIM, output)?;
         }
         table.write(output)?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::Reporter;
 use super::text::{self, visible};
-use super::words::{remark, since};
-use super::{Reporter, format_change, format_quantity};
+use super::words::line;
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
 use crate::model::{Series, Unit};
@@ -43,24 +43,15 @@ impl Reporter for JunitReporter {
         }
         let mut junit = Report::new("benchmarks");
         junit.add_test_suites(suites.into_values());
-        junit.serialize(output).map_err(io::Error::other)
+        // In memory first, so that a failing output is told as it is and not as the writer's failure.
+        let mut written = Vec::new();
+        junit.serialize(&mut written).map_err(io::Error::other)?;
+        output.write_all(&written)
     }
 }
 
 fn compared(one: &Comparison, report: &AnalysisReport) -> TestCase {
-    let unit = &one.series.unit;
-    let mut said = format!(
-        "{} ({} to {}), {} -> {}",
-        format_change(one.change()),
-        format_change(one.interval.low - 1.0),
-        format_change(one.interval.high - 1.0),
-        format_quantity(one.baseline.value, unit),
-        format_quantity(one.current.value, unit),
-    );
-    let since = report.origin(&one.series).map(since).unwrap_or_default();
-    for part in [remark(one), since].iter().filter(|part| !part.is_empty()) {
-        said.push_str(&format!(", {part}"));
-    }
+    let said = line(one, report);
     let fails = one.fails_gate(report.settings.gate_error_rate);
     let status = match one.verdict {
         Verdict::Regression if fails => {

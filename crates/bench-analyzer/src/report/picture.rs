@@ -10,7 +10,7 @@ use resvg::{tiny_skia, usvg};
 
 use super::dossier::{Dossier, Evidence};
 use super::plot::{self, Area, Drawn, LABEL, Words, font, palette};
-use super::words::{describe_side, since, summary};
+use super::words::{self, describe_side, summary};
 use super::{Reporter, format_change, format_quantity, text};
 use crate::analyzer::AnalysisReport;
 
@@ -77,7 +77,7 @@ fn describe(report: &AnalysisReport) -> String {
 /// The picture of a single benchmark: heading, interval, samples, history.
 fn one(report: &AnalysisReport, dossier: &Dossier<'_>) -> io::Result<String> {
     const WIDTH: u32 = 1200;
-    const HEAD: u32 = 150;
+    const HEAD: u32 = 190;
     const INTERVAL: u32 = 190;
     const PLOT: u32 = 480;
     let interval = if dossier.comparison.is_some() { INTERVAL } else { 0 };
@@ -85,36 +85,30 @@ fn one(report: &AnalysisReport, dossier: &Dossier<'_>) -> io::Result<String> {
     let history = if past.is_some() { PLOT } else { 0 };
     let height = HEAD + interval + PLOT + history;
     let name = text::name(dossier.series);
-    let unit = &dossier.series.unit;
     let said = match dossier.comparison {
         Some(one) => {
-            let mut said = format!(
-                "{}: {}, {} -> {}",
-                one.verdict,
-                format_change(one.change()),
-                format_quantity(one.baseline.value, unit),
-                format_quantity(one.current.value, unit)
-            );
-            if let Some(origin) = dossier.origin {
-                said.push_str(&format!(", {}", since(origin)));
-            }
-            said
+            let size = words::size(one, &report.settings);
+            let first = format!("{}: {size}, {}", one.verdict, words::values(one));
+            let second = [dossier.origin.map(words::since).unwrap_or_default(), words::remark(one)];
+            let second: Vec<String> = second.into_iter().filter(|part| !part.is_empty()).collect();
+            [first, second.join(", ")]
         }
-        None => format!(
-            "{} in {}",
-            format_quantity(dossier.measured.value, unit),
-            describe_side(&report.current)
-        ),
+        None => {
+            let value = format_quantity(dossier.measured.value, &dossier.series.unit);
+            [format!("{value} in {}", describe_side(&report.current)), String::new()]
+        }
     };
-    let words = Words { title: name.clone(), description: said.clone() };
+    let words = Words { title: name.clone(), description: said.join("; ") };
     plot::svg((WIDTH, height), &words, |area: &Area<'_>| -> Drawn {
         let (width, tall) = (to_i32(WIDTH), to_i32(height));
         let paper = ShapeStyle::from(palette::PAPER).filled();
         area.draw(&Rectangle::new([(0, 0), (width, tall)], paper))?;
         let heading = font(38, palette::INK, HPos::Left, VPos::Top);
         area.draw(&Text::new(plot::overview::clipped(&name, 58), (30, 30), heading))?;
-        let small = font(LABEL, palette::MUTED, HPos::Left, VPos::Top);
-        area.draw(&Text::new(plot::overview::clipped(&said, 88), (30, 90), small))?;
+        for (line, y) in said.iter().zip([90, 130]) {
+            let small = font(LABEL, palette::MUTED, HPos::Left, VPos::Top);
+            area.draw(&Text::new(plot::overview::clipped(line, 88), (30, y), small))?;
+        }
         let (_, rest) = area.split_vertically(HEAD);
         let (top, rest) = rest.split_vertically(interval);
         if let Some(comparison) = dossier.comparison {

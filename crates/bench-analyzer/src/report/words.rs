@@ -95,12 +95,7 @@ pub fn describe_side(side: &SideInfo) -> String {
 
 /// What a comparison comes to, in a sentence.
 pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &Settings) -> String {
-    let level = settings.level * 100.0;
-    let size = format!(
-        "{} ({level:.0}% interval {})",
-        format_change(one.change()),
-        interval(one.interval)
-    );
+    let size = size(one, settings);
     let mut said = match one.verdict {
         Verdict::Regression => format!("Worse by {size}"),
         Verdict::Improvement => format!("Better by {size}"),
@@ -116,6 +111,28 @@ pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &S
         said.push_str("; fails a build that must not regress");
     }
     said + "."
+}
+
+/// A comparison in a line, where no table has a head that explains its numbers: how much, how sure
+/// that is, from what to what, and since when.
+pub(crate) fn line(one: &Comparison, report: &AnalysisReport) -> String {
+    let mut parts = vec![size(one, &report.settings), values(one)];
+    parts.extend(report.origin(&one.series).map(since));
+    parts.push(remark(one));
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
+}
+
+/// From what to what.
+pub(crate) fn values(one: &Comparison) -> String {
+    let value = |value| format_quantity(value, &one.series.unit);
+    format!("{} -> {}", value(one.baseline.value), value(one.current.value))
+}
+
+/// How much, and how sure that is.
+pub(crate) fn size(one: &Comparison, settings: &Settings) -> String {
+    let (change, level) = (format_change(one.change()), settings.level * 100.0);
+    format!("{change} ({level:.0}% interval {})", interval(one.interval))
 }
 
 /// An interval of changes, from one end to the other.

@@ -1,14 +1,16 @@
 //! What the page asks for.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::background::{Background, Got};
 use super::compared::Comparisons;
 use super::http::{Request, Response};
 use super::snapshot::{Snapshot, Snapshots};
+use super::stores::{Lent, Stores};
 use super::{Access, ServeOptions};
 use crate::error::Error;
-use crate::model::Selector;
+use crate::model::{BaselineInfo, Selector};
 use crate::store::{RunListing, Store, StoreVersion};
 
 mod bless;
@@ -20,9 +22,11 @@ mod lists;
 #[derive(Debug)]
 pub(super) struct Api {
     options: ServeOptions,
+    stores: Stores,
     snapshots: Snapshots,
     comparisons: Comparisons,
     runs: Background<StoreVersion, Vec<RunListing>>,
+    baselines: Background<StoreVersion, Vec<BaselineInfo>>,
     /// The overview as it was last written, and of what.
     overview: RefCell<Option<(StoreVersion, Response)>>,
 }
@@ -33,7 +37,7 @@ pub(super) enum Refusal {
     /// With this status, for this reason.
     Said(u16, String),
     /// It takes a while; this is what is being done.
-    NotYet(&'static str),
+    NotYet(String),
 }
 
 impl From<Error> for Refusal {
@@ -50,7 +54,7 @@ impl Refusal {
     fn response(self) -> Response {
         match self {
             Self::Said(status, why) => Response::refusal(status, &why),
-            Self::NotYet(what) => Response::not_yet(what),
+            Self::NotYet(what) => Response::not_yet(&what),
         }
     }
 }
@@ -64,7 +68,7 @@ pub(super) fn off_thread<T>(
 
 /// What an answer is made from, and whether the store has moved on since.
 struct Histories {
-    snapshot: std::sync::Arc<Snapshot>,
+    snapshot: Arc<Snapshot>,
     newer_to_come: bool,
 }
 
@@ -82,9 +86,11 @@ impl Histories {
 impl Api {
     pub(super) fn new(options: ServeOptions) -> Self {
         Self {
+            stores: Stores::new(&options.database),
             snapshots: Snapshots::new(&options.database, &options.settings),
             comparisons: Comparisons::new(&options.database, &options.settings),
             runs: Background::new(1),
+            baselines: Background::new(1),
             overview: RefCell::new(None),
             options,
         }
@@ -98,10 +104,15 @@ impl Api {
         while matches!(self.histories().await, Err(Refusal::NotYet(_))) {
             tokio::time::sleep(pause).await;
         }
-        let Ok(mut store) = self.store().await else { return };
-        let Ok(baselines) = store.baselines().await else { return };
-        if let Some(first) = baselines.into_iter().next() {
-            let _ = self.compared(Selector::Baseline(first.name), Selector::Latest).await;
+        let baselines = loop {
+            match self.known_baselines().await {
+                Ok(baselines) => break baselines,
+                Err(Refusal::NotYet(_)) => tokio::time::sleep(pause).await,
+                Err(Refusal::Said(..)) => return,
+            }
+        };
+        if let Some(first) = baselines.first() {
+            let _ = self.compared(Selector::Baseline(first.name.clone()), Selector::Latest).await;
         }
     }
 
@@ -134,8 +145,25 @@ impl Api {
         }))
     }
 
-    async fn store(&self) -> Result<Store, Refusal> {
-        Ok(Store::open(&self.options.database).await?)
+    async fn store(&self) -> Result<Lent<'_>, Refusal> {
+        Ok(self.stores.lend().await?)
+    }
+
+    /// What takes long to ask, of the present state of the store.
+    async fn kept<V: Send + 'static>(
+        &self,
+        kept: &Background<StoreVersion, V>,
+        doing: &str,
+        ask: impl AsyncFnOnce(&mut Store) -> crate::error::Result<V> + Send + 'static,
+    ) -> Result<Arc<V>, Refusal> {
+        let version = self.store().await?.version().await?;
+        let database = self.options.database.clone();
+        let make = move || off_thread(async move { ask(&mut Store::open(&database).await?).await });
+        match kept.get(version, make).await? {
+            Got::Made(value) => Ok(value),
+            // Something of another state is no answer.
+            Got::Earlier(_) | Got::NotYet => Err(Refusal::NotYet(doing.to_owned())),
+        }
     }
 
     /// All histories, of the present state of the store or of the last one that is known.
@@ -144,7 +172,7 @@ impl Api {
         match self.snapshots.of(version.measured).await? {
             Got::Made(snapshot) => Ok(Histories { snapshot, newer_to_come: false }),
             Got::Earlier(snapshot) => Ok(Histories { snapshot, newer_to_come: true }),
-            Got::NotYet => Err(Refusal::NotYet("looking for changes in the histories")),
+            Got::NotYet => Err(Refusal::NotYet("looking for changes in all histories".to_owned())),
         }
     }
 }

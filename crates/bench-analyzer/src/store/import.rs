@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::link::{Link, change, one, rows, value};
 use super::merge::list_of;
-use super::{Store, bulk, codec};
+use super::{Store, StoreProgress, bulk, codec};
 use crate::error::{Error, Result};
 use crate::ingest::{Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
@@ -71,11 +71,25 @@ impl Store {
         destination: &Destination,
         now: Timestamp,
     ) -> Result<ImportOutcome> {
+        self.import_watched(batch, destination, now, &mut |_| {}).await
+    }
+
+    /// [`Store::import`], saying how many runs are stored.
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub async fn import_watched(
+        &mut self,
+        batch: &ImportBatch,
+        destination: &Destination,
+        now: Timestamp,
+        progress: &mut dyn FnMut(StoreProgress),
+    ) -> Result<ImportOutcome> {
         let failed = self.failed();
         let mut transaction = self.begin().await?;
         let series = known_series(transaction.link()).await.map_err(&failed)?;
         let mut writer = Writer::new(transaction.link(), now, series);
-        writer.write(batch, destination).await.map_err(|error| match error {
+        writer.write(batch, destination, progress).await.map_err(|error| match error {
             WriteError::Refused(source) => failed(source),
             WriteError::Unreadable(error) => error,
         })?;
@@ -118,6 +132,7 @@ impl<'t> Writer<'t> {
         &mut self,
         batch: &ImportBatch,
         destination: &Destination,
+        progress: &mut dyn FnMut(StoreProgress),
     ) -> Result<(), WriteError> {
         let mut set = match destination {
             Destination::LatestSet => self.latest_set().await?,
@@ -125,7 +140,9 @@ impl<'t> Writer<'t> {
         };
         let mut current = Vec::new();
         let mut groups: HashMap<usize, Option<i64>> = HashMap::new();
-        for run in &batch.runs {
+        let total = batch.runs.len();
+        for (done, run) in batch.runs.iter().enumerate() {
+            progress(StoreProgress { done, total });
             match &run.role {
                 RunRole::Current | RunRole::Copy => {
                     let set = match run.group {

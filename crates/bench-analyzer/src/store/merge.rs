@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::import::{Writer, known_series};
 use super::link::{rows, value, values};
-use super::{Store, read};
+use super::{Store, StoreProgress, read};
 use crate::error::Result;
 use crate::exchange::ExportedRole;
 use crate::ingest::{BlessingDraft, Digest, RunDraft, RunRole};
@@ -42,15 +42,6 @@ pub struct MergeOutcome {
     pub blessings: u64,
 }
 
-/// How far merging is, in runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MergeProgress {
-    /// How many are done.
-    pub done: usize,
-    /// Of how many.
-    pub total: usize,
-}
-
 /// How many measurements are in memory at a time.
 const CHUNK: usize = 256;
 
@@ -67,7 +58,7 @@ impl Store {
         source: &mut Self,
         baselines: BaselineMerge,
         now: Timestamp,
-        progress: &mut dyn FnMut(MergeProgress),
+        progress: &mut dyn FnMut(StoreProgress),
     ) -> Result<MergeOutcome> {
         let failed = self.failed();
         let series = known_series(self.link().await?).await.map_err(failed)?;
@@ -76,10 +67,10 @@ impl Store {
         let runs = source.merged_runs().await?;
         let total = runs.len();
         for (done, (run, set)) in runs.into_iter().enumerate() {
-            progress(MergeProgress { done, total });
+            progress(StoreProgress { done, total });
             merging.run(self, source, run, set).await?;
         }
-        progress(MergeProgress { done: total, total });
+        progress(StoreProgress { done: total, total });
         if baselines != BaselineMerge::Skip {
             merging.baselines(self, source, baselines).await?;
         }

@@ -1,10 +1,10 @@
 //! Opening a history: finding or making it, recognising it, bringing its schema up to date.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::postgres::{self, Server};
@@ -20,9 +20,8 @@ const APPLICATION_ID: i64 = 1_651_401_576;
 /// less than two seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often to try again when another process makes the same file at the same moment.
-const ATTEMPTS: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait before trying again what does not wait by itself.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Store {
     /// Opens the history at `location` and updates its schema. A file is made if there is none;
@@ -99,44 +98,76 @@ async fn open_file(path: &Utf8Path, busy_timeout: Duration) -> Result<SqliteConn
     if let Some(folder) = path.parent().filter(|folder| !folder.as_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|source| unusable_folder(path, source))?;
     }
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match try_open(path, busy_timeout).await {
-            Ok(connection) => return Ok(connection),
-            // Switching to WAL and applying a migration do not wait for the lock.
-            Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-async fn try_open(path: &Utf8Path, busy_timeout: Duration) -> Result<SqliteConnection> {
     let location = Location::from(path);
     let failed = |source| failure(&location, source);
     let options = SqliteConnectOptions::new()
         .filename(path.as_std_path())
         .create_if_missing(true)
         .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
         .busy_timeout(busy_timeout)
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(failed)?;
-    recognise(&mut connection, &location).await?;
     // Only a file that is ours may be changed, and the journal mode is a change.
-    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-    connection.close().await.map_err(failed)?;
-    let mut connection = options.connect().await.map_err(failed)?;
-    let migrated = MIGRATIONS.run(&mut connection).await;
-    migrated.map_err(|error| migration_error(&location, &MIGRATIONS, error))?;
+    recognise(&mut connection, &location).await?;
+    use_write_ahead_log(&mut connection, busy_timeout).await.map_err(failed)?;
+    migrate(&mut connection, &location).await?;
     Ok(connection)
+}
+
+/// Changing the journal mode asks for a lock without waiting for it, and others that open the same
+/// new file do the same at the same moment.
+async fn use_write_ahead_log(
+    connection: &mut SqliteConnection,
+    busy_timeout: Duration,
+) -> sqlx::Result<()> {
+    let asked = Instant::now();
+    loop {
+        match sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await {
+            Err(error)
+                if problem_of_file(&error) == DatabaseProblem::Locked
+                    && asked.elapsed() < busy_timeout =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            switched => return switched.map(drop),
+        }
+    }
+}
+
+/// Applies what is missing, all of it or nothing. Whoever holds the write lock does; others wait
+/// for it, and then find everything made. Without anything to apply, nothing is written or locked.
+async fn migrate(connection: &mut SqliteConnection, location: &Location) -> Result<()> {
+    let failed = |source| failure(location, source);
+    let ours = newest(&MIGRATIONS);
+    match applied(connection).await.map_err(failed)? {
+        Some(schema) if schema == ours => return Ok(()),
+        Some(schema) if schema > ours => return Err(newer(location, schema)),
+        _ => {}
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    MIGRATIONS
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(|error| migration_error(location, &MIGRATIONS, error))?;
+    transaction.commit().await.map_err(failed)
+}
+
+/// The schema that a file has; none if it is new.
+async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Option<i64>> {
+    let sql = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+    sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
 /// Refuses a database that another program made.
 async fn recognise(connection: &mut SqliteConnection, location: &Location) -> Result<()> {
     let failed = |source| failure(location, source);
-    // One statement, because another process may be making the same file right now.
+    // One statement, because another process may make the same file between two.
     let (id, tables): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT application_id FROM pragma_application_id),
                 (SELECT count(*) FROM sqlite_master
@@ -158,6 +189,12 @@ pub(super) fn newest(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
+/// Says that another version of this program has to be used.
+pub(super) fn newer(location: &Location, schema: i64) -> Error {
+    let problem = DatabaseProblem::Newer { schema };
+    Error::Database { location: location.clone(), problem, source: None }
+}
+
 pub(super) fn migration_error(
     location: &Location,
     migrations: &Migrator,
@@ -165,8 +202,7 @@ pub(super) fn migration_error(
 ) -> Error {
     match error {
         MigrateError::VersionMissing(schema) if schema > newest(migrations) => {
-            let problem = DatabaseProblem::Newer { schema };
-            Error::Database { location: location.clone(), problem, source: None }
+            newer(location, schema)
         }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             failure(location, error)
@@ -184,22 +220,6 @@ fn unusable_folder(path: &Utf8Path, source: std::io::Error) -> Error {
         _ => DatabaseProblem::CannotOpen,
     };
     Error::Database { location: path.into(), problem, source: Some(Box::new(source.into())) }
-}
-
-/// Whether opening may succeed when another process has finished opening the same new file.
-fn is_transient(error: &Error) -> bool {
-    match error {
-        Error::Database { problem: DatabaseProblem::Other, source: Some(source), .. } => {
-            // What a migration says that another process has just made.
-            let made = [
-                "already exists",
-                "duplicate column name",
-                "UNIQUE constraint failed: _sqlx_migrations",
-            ];
-            made.iter().any(|said| source.to_string().contains(said))
-        }
-        _ => false,
-    }
 }
 
 /// Tells the causes that a user can act on apart. What the database itself says is kept where it
@@ -249,5 +269,50 @@ mod tests {
     fn both_databases_have_the_same_schemas() {
         let versions = |all: &Migrator| all.iter().map(|one| one.version).collect::<Vec<_>>();
         assert_eq!(versions(&MIGRATIONS), versions(postgres::migrations()));
+    }
+
+    /// Opens a file from as many threads at the same moment, and says what came of each.
+    fn open_at_once(path: &Utf8Path, threads: usize) -> Vec<Result<()>> {
+        let start = std::sync::Barrier::new(threads);
+        let open = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            start.wait();
+            runtime.unwrap().block_on(async { Store::open(path).await?.close().await })
+        };
+        std::thread::scope(|scope| {
+            let opening: Vec<_> = (0..threads).map(|_| scope.spawn(open)).collect();
+            opening.into_iter().map(|one| one.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn many_that_make_one_file_at_once_make_it_once() {
+        for _ in 0..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = Utf8Path::from_path(folder.path()).unwrap().join("new/history.db");
+            for opened in open_at_once(&path, 8) {
+                opened.unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn many_that_find_an_older_file_bring_it_up_to_date_once() {
+        for _ in 0..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = Utf8Path::from_path(folder.path()).unwrap().join("history.db");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let options = SqliteConnectOptions::new().filename(path.as_std_path());
+                let mut connection = options.create_if_missing(true).connect().await.unwrap();
+                let first = MIGRATIONS.iter().next().map(|one| one.version);
+                MIGRATIONS.run_direct(first, &mut connection, false).await.unwrap();
+                assert_eq!(applied(&mut connection).await.unwrap(), first);
+                connection.close().await.unwrap();
+            });
+            for opened in open_at_once(&path, 8) {
+                opened.unwrap();
+            }
+        }
     }
 }

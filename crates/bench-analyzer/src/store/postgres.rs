@@ -13,7 +13,7 @@ use sqlx_postgres::{PgArguments, PgConnection, PgDatabaseError, Postgres};
 
 use super::link::{Record, Transaction};
 use super::location::{Location, ServerAddress};
-use super::open::{failure, migration_error, newest};
+use super::open::{failure, migration_error, newer, newest};
 use crate::error::{DatabaseProblem, Error, Result};
 
 /// A table of its own for what was applied: the database may serve other programs too, whose
@@ -167,10 +167,7 @@ async fn migrate(connection: &mut PgConnection, location: &Location) -> Result<(
         let sql = "SELECT max(version) FROM bench_analyzer_migrations WHERE success";
         let schema = value::<Option<i64>>(connection, sqlx::query(sql)).await.map_err(failed)?;
         match schema.flatten() {
-            Some(schema) if schema > ours => {
-                let problem = DatabaseProblem::Newer { schema };
-                return Err(Error::Database { location: location.clone(), problem, source: None });
-            }
+            Some(schema) if schema > ours => return Err(newer(location, schema)),
             Some(schema) if schema == ours => return Ok(()),
             _ => {}
         }

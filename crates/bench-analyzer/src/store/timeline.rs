@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::link::{change, rows};
-use super::{Store, read};
+use super::{Store, StoreProgress, read};
 use crate::error::{Error, Result};
 use crate::model::{Blessing, RunId, Series, Timeline, TimelinePoint};
 use crate::stats::summary::typical;
@@ -20,7 +20,19 @@ impl Store {
     /// If the database refuses.
     pub async fn timelines(
         &mut self,
+        wanted: impl FnMut(&Series) -> bool,
+    ) -> Result<Vec<Timeline>> {
+        self.timelines_watched(wanted, &mut |_| {}).await
+    }
+
+    /// [`Store::timelines`], saying how many series are read.
+    ///
+    /// # Errors
+    /// As [`Store::timelines`].
+    pub async fn timelines_watched(
+        &mut self,
         mut wanted: impl FnMut(&Series) -> bool,
+        progress: &mut dyn FnMut(StoreProgress),
     ) -> Result<Vec<Timeline>> {
         let failed = self.failed();
         let all = rows!(
@@ -41,6 +53,7 @@ impl Store {
         }
         let mut timelines = Vec::with_capacity(chosen.len());
         for chunk in chosen.chunks(CHUNK) {
+            progress(StoreProgress { done: timelines.len(), total: chosen.len() });
             let ids: Vec<String> = chunk.iter().map(|(id, _)| id.to_string()).collect();
             let ids = format!("[{}]", ids.join(","));
             let found = rows!(

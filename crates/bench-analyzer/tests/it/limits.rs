@@ -257,6 +257,19 @@ fn output_that_cannot_be_written_is_an_error() {
     }
 }
 
+/// As `head` does when it has seen enough.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_error_in_any_format() {
+    let workspace = with_many_results();
+    for format in ["human", "json", "markdown", "html", "csv", "junit", "github", "svg", "png"] {
+        let command = format!("\"$PROGRAM\" report --no-import --format {format}");
+        let (_, message) = shell(&workspace, &format!("{{ {command}; echo $? >&2; }} | :"));
+        assert_eq!(message.lines().last(), Some("0"), "{format}: {message}");
+        assert!(!message.contains("error"), "{format}: {message}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_room_for_temporary_files_is_said_and_stores_nothing() {

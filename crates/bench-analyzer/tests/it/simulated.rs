@@ -85,7 +85,7 @@ impl Runner for FakeRunner {
         }
     }
 
-    fn end_leftover(&self, _mark: &Utf8Path) {}
+    fn end_leftover(&self, _mark: &Utf8Path, _logs: &Utf8Path) {}
 }
 
 /// A branch that gets a commit every four hours.

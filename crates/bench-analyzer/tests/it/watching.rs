@@ -3,9 +3,13 @@
 use std::process::{Child, Command as StdCommand, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::serving::Served;
 use crate::workspace::Workspace;
 
-/// A suite whose command writes a Criterion folder by copying one, and counts its runs.
+/// A suite whose command writes a Criterion folder by copying one, and counts its runs. The run
+/// whose number stands in a file `hang` hangs.
 fn project(suite: &str) -> Workspace {
     let workspace = Workspace::new();
     for (number, nanoseconds) in [(1, 100.0), (2, 100.3), (3, 99.8), (4, 100.1), (5, 100.2)] {
@@ -17,7 +21,7 @@ fn project(suite: &str) -> Workspace {
         );
     }
     let script = "echo $$ >> started\n\
-                  if [ -e hang ]; then sleep 1000 & echo $! > child; wait; fi\n\
+                  if [ $(cat hang || echo 0) -eq $(wc -l < started) ]; then sleep 1000 & echo $! > child; wait; fi\n\
                   n=$(ls done 2>/dev/null | wc -l); n=$((n % 5 + 1))\n\
                   mkdir -p done; cp -r made/$n \"$CRITERION_HOME\"\n\
                   : > done/$$.$(date +%N)\n";
@@ -144,25 +148,27 @@ fn wrong_names_and_files_are_explained() {
 #[test]
 fn a_killed_watch_is_gone_on_with_and_its_leftovers_end() {
     let workspace = project(SUITE);
-    let hang = workspace.path().join("hang");
+    std::fs::write(workspace.path().join("hang"), "2").unwrap();
     let mut watch = spawn(&workspace, &["watch"]);
-    // The first run is through when the second begins to hang.
-    wait_until("the first run", || count(&workspace, "started") >= 1);
-    std::fs::write(&hang, "").unwrap();
     let child = process(&workspace, "child");
+    let served = Served::new(&workspace, &[]);
+    let seen = || {
+        let job = served.get("/api/jobs").json()["jobs"][0].clone();
+        (job["state"].clone(), job["runs_done"].clone(), job["interrupted"].clone())
+    };
+    assert_eq!(seen(), (json!("running"), json!(1), json!(false)));
     watch.kill().unwrap();
     watch.wait().unwrap();
-    let done = std::fs::read_dir(workspace.path().join("done")).map_or(0, Iterator::count);
     assert!(!is_gone(child), "killing the program does not reach its command");
-    std::fs::remove_file(&hang).unwrap();
+    assert_eq!(seen(), (json!("running"), json!(1), json!(true)));
 
     let output = command(&workspace, &["watch", "--once"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     wait_until("the end of the leftover", || is_gone(child));
     // Three runs succeeded in all, and only the one that hung was repeated.
     assert_eq!(std::fs::read_dir(workspace.path().join("done")).unwrap().count(), 3);
-    assert!(done < 3);
     assert_eq!(count(&workspace, "started"), 4);
+    assert_eq!(seen(), (json!("done"), json!(3), json!(false)));
     let runs = workspace.run(&["runs", "--format", "json"], 0).json();
     assert_eq!(runs.as_array().unwrap().len(), 3);
     // It is not due again.
@@ -173,7 +179,7 @@ fn a_killed_watch_is_gone_on_with_and_its_leftovers_end() {
 #[test]
 fn being_asked_to_stop_ends_the_command_and_keeps_the_job() {
     let workspace = project(SUITE);
-    std::fs::write(workspace.path().join("hang"), "").unwrap();
+    std::fs::write(workspace.path().join("hang"), "1").unwrap();
     let mut watch = spawn(&workspace, &["watch"]);
     let child = process(&workspace, "child");
     let pid = rustix::process::Pid::from_raw(i32::try_from(watch.id()).unwrap()).unwrap();
@@ -189,7 +195,7 @@ fn being_asked_to_stop_ends_the_command_and_keeps_the_job() {
 #[test]
 fn two_programs_measure_one_after_the_other() {
     let workspace = project(SUITE);
-    std::fs::write(workspace.path().join("hang"), "").unwrap();
+    std::fs::write(workspace.path().join("hang"), "1").unwrap();
     let mut first = spawn(&workspace, &["run"]);
     process(&workspace, "child");
     let mut second = spawn(&workspace, &["run", "--runs", "1"]);

@@ -3,7 +3,8 @@
 use bench_analyzer::ingest::format::FileFormat;
 use bench_analyzer::model::BaselineName;
 use camino::Utf8PathBuf;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 const IMPORT_EXAMPLES: &str = "\
@@ -47,52 +48,27 @@ pub(crate) struct Import {
     ///
     /// csv is the generic format: a header naming at least `benchmark,value`, and any of
     /// `metric,unit,direction,run,time,commit`; one row a sample.
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    pub(crate) format: ImportFormat,
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_choice())]
+    pub(crate) format: FormatChoice,
 
     #[command(flatten)]
     pub(crate) circumstances: Circumstances,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ImportFormat {
-    /// Whatever it looks like
-    Auto,
-    /// A folder that Criterion wrote
-    Criterion,
-    /// The generic format
-    Csv,
-    /// The messages of `cargo criterion --message-format json`
-    CargoCriterion,
-    /// `hyperfine --export-json`
-    Hyperfine,
-    /// Google Benchmark's `--benchmark_format=json`
-    Google,
-    /// The text of `go test -bench`
-    Go,
-    /// pytest-benchmark's `--benchmark-json`
-    Pytest,
-    /// JMH's `-rf json`
-    Jmh,
-    /// libtest's text
-    Bencher,
-}
+/// The format of files, if it is not to be found out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FormatChoice(pub(crate) Option<FileFormat>);
 
-impl ImportFormat {
-    /// The format of a file; none if it is to be found out, or is for folders.
-    pub(crate) fn file_format(self) -> Option<FileFormat> {
-        Some(match self {
-            Self::Auto | Self::Criterion => return None,
-            Self::Csv => FileFormat::Csv,
-            Self::CargoCriterion => FileFormat::CargoCriterion,
-            Self::Hyperfine => FileFormat::Hyperfine,
-            Self::Google => FileFormat::Google,
-            Self::Go => FileFormat::Go,
-            Self::Pytest => FileFormat::Pytest,
-            Self::Jmh => FileFormat::Jmh,
-            Self::Bencher => FileFormat::Bencher,
-        })
-    }
+/// The words of all formats of files, and two that name none of them.
+fn format_choice() -> impl TypedValueParser<Value = FormatChoice> {
+    let word = |word, help| PossibleValue::new(word).help(help);
+    let others = [
+        word("auto", "Whatever it looks like"),
+        word("criterion", "A folder that Criterion wrote"),
+    ];
+    let files = FileFormat::ALL.map(|format| word(format.as_str(), format.origin()));
+    PossibleValuesParser::new(others.into_iter().chain(files))
+        .map(|chosen| FormatChoice(chosen.parse().ok()))
 }
 
 /// What an import cannot know if it does not follow the measurement at once.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{ContinuousBenchmark, spoken, tail};
 use crate::continuous::job::{Job, JobRun};
+use crate::continuous::lock::JobLock;
 use crate::continuous::observer::Event;
 use crate::continuous::runner::{Ending, Order};
 use crate::continuous::suites::BenchmarkSuite;
@@ -30,7 +31,12 @@ pub(super) enum Executed {
 impl ContinuousBenchmark {
     pub(super) async fn begin(&mut self, job: &Job, revision: &str) -> Result<Option<Vec<JobRun>>> {
         let now = self.parts.clock.now();
-        self.store.begin_job(job.id, &self.parts.host, revision, now).await
+        let begun = self.store.begin_job(job.id, &self.parts.host, revision, now).await?;
+        if begun.is_some() {
+            // Without it, others only cannot tell whether this process is still at it.
+            self.at_job = JobLock::take(&self.job_folder(job.id)).ok();
+        }
+        Ok(begun)
     }
 
     /// Runs the suite's command until the job has its runs, and stores the results as one set.

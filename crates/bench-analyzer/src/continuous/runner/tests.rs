@@ -127,19 +127,42 @@ fn only_the_marked_process_is_ended_after_a_crash() {
         let mut other = text.clone();
         other[field] = value.into();
         std::fs::write(&mark, other.to_string()).unwrap();
-        QUICK.end_leftover(&mark);
+        QUICK.end_leftover(&mark, &place.path);
         assert!(!is_gone(pid), "a process with the same number but another {field} was ended");
         assert!(!mark.exists());
     }
 
     std::fs::write(&mark, "not json").unwrap();
-    QUICK.end_leftover(&mark);
+    QUICK.end_leftover(&mark, &place.path);
     assert!(!is_gone(pid));
 
     ProcessMark::of(pid).write(&mark).unwrap();
-    QUICK.end_leftover(&mark);
+    QUICK.end_leftover(&mark, &place.path);
     assert!(is_gone_soon(pid));
     child.wait().unwrap();
+}
+
+#[test]
+fn what_writes_into_the_logs_is_ended_after_a_crash_that_left_no_mark() {
+    let place = Place::new();
+    let logs = place.path.join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let start = |log: &Utf8Path| {
+        let log = File::create(log).unwrap();
+        let mut command = Command::new("sh");
+        // The shell waits for a process that writes elsewhere.
+        command.args(["-c", "sleep 1000 > /dev/null & wait"]).process_group(0);
+        command.stdout(log).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let pid = |child: &Child| Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let mut left = start(&logs.join("run-1.log"));
+    let mut other = start(&place.path.join("log"));
+    QUICK.end_leftover(&place.path.join("mark"), &logs);
+    assert!(is_gone_soon(pid(&left)));
+    assert!(!is_gone(pid(&other)), "it writes elsewhere");
+    kill_process_group(pid(&other), Signal::KILL).unwrap();
+    left.wait().unwrap();
+    other.wait().unwrap();
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::model::Series;
 use crate::report::dossier::Dossier;
 use crate::report::plot::{Words, sparkline};
 use crate::report::text::{self, plural};
+use crate::report::words;
 use crate::report::{format_change, format_quantity};
 
 /// The scale of the intervals in all lines: a log ratio on either side of no change.
@@ -58,7 +59,10 @@ pub(super) fn render(
         details class={ "b v-" (kind.id()) } id=(anchor(dossier.series)) {
             summary {
                 span.v { (kind.label()) }
-                span.n { (text::name(dossier.series)) }
+                span.n {
+                    (text::name(dossier.series))
+                    @if let Some(origin) = dossier.origin { small { (words::since(origin)) } }
+                }
                 @if let Some(one) = dossier.comparison {
                     span.q { (format_quantity(one.baseline.value, unit)) " → "
                         (format_quantity(one.current.value, unit)) }

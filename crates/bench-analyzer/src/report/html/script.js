@@ -3,7 +3,7 @@
   const list = document.getElementById("list");
   const rows = [...list.querySelectorAll("details.b")].map((row) => ({
     row,
-    name: row.querySelector(".n").textContent.toLowerCase(),
+    name: row.querySelector(".n").firstChild.textContent.toLowerCase(),
   }));
   const headings = [...list.querySelectorAll("h2")];
   const order = [...list.children];

@@ -55,12 +55,15 @@ pub(crate) fn draw(
     // Below zero there is a strip for the medians of the runs.
     let rows = to_f64(sides.len());
     let floor = -0.14 * rows - 0.06;
+    // Above the curves there is room for the word about what is not shown.
+    let beyond = beyond(&sides, low, high);
+    let ceiling = if beyond > 0 { 1.24 } else { 1.08 };
     let mut chart = ChartBuilder::on(area)
         .margin_left(30)
         .margin_right(30)
         .margin_top(54)
         .x_label_area_size(56)
-        .build_cartesian_2d(low / factor..high / factor, floor..1.08)?;
+        .build_cartesian_2d(low / factor..high / factor, floor..ceiling)?;
     chart
         .configure_mesh()
         .disable_y_axis()
@@ -90,10 +93,16 @@ pub(crate) fn draw(
         let style = ShapeStyle::from(side.color).filled();
         chart.draw_series(inside.map(|median| Circle::new((median / factor, y), 7, style)))?;
     }
-    legend(area, &sides, low, high)
+    legend(area, &sides, beyond)
 }
 
-fn legend(area: &Area<'_>, sides: &[Side], low: f64, high: f64) -> Drawn {
+/// How many samples lie outside of what is shown.
+fn beyond(sides: &[Side], low: f64, high: f64) -> usize {
+    let samples = sides.iter().flat_map(|side| &side.samples);
+    samples.filter(|one| !(low..=high).contains(*one)).count()
+}
+
+fn legend(area: &Area<'_>, sides: &[Side], beyond: usize) -> Drawn {
     let width = i32::try_from(area.dim_in_pixel().0).unwrap_or(i32::MAX);
     for (column, side) in (0..).zip(sides) {
         let x = 30 + column * width / 2;
@@ -108,9 +117,6 @@ fn legend(area: &Area<'_>, sides: &[Side], low: f64, high: f64) -> Drawn {
         let style = font(LABEL, palette::INK, HPos::Left, VPos::Center);
         area.draw(&Text::new(text, (x + 42, 26), style))?;
     }
-    let outside =
-        |side: &Side| side.samples.iter().filter(|one| !(low..=high).contains(*one)).count();
-    let beyond: usize = sides.iter().map(outside).sum();
     if beyond > 0 {
         let text = format!("{} farther out", plural(beyond, "sample", "samples"));
         let style = font(LABEL, palette::MUTED, HPos::Right, VPos::Center);

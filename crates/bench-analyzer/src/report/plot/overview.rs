@@ -8,8 +8,8 @@ use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
-use crate::report::words::{WORST_FIRST, describe_side, summary, worst_first};
-use crate::report::{format_change, format_quantity, text};
+use crate::report::words::{WORST_FIRST, describe_side, since, summary, values, worst_first};
+use crate::report::{format_change, text};
 
 /// How many comparisons fit.
 const ROWS: usize = 30;
@@ -17,6 +17,8 @@ const WIDTH: u32 = 2000;
 const HEAD: i32 = 150;
 const ROW: i32 = 52;
 const FOOT: i32 = 110;
+/// The size of what stands below a name.
+const SINCE: u32 = 21;
 /// Where the columns are.
 const NAMES: i32 = 230;
 const BARS: (i32, i32) = (810, 1450);
@@ -45,7 +47,7 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
     let whole = [(0, 0), (i32::try_from(WIDTH).unwrap_or(0), bottom + FOOT)];
     area.draw(&Rectangle::new(whole, ShapeStyle::from(palette::PAPER).filled()))?;
     let heading = font(36, palette::INK, HPos::Left, VPos::Top);
-    area.draw(&Text::new(clipped(&summary(report), 112), (40, 30), heading))?;
+    area.draw(&Text::new(clipped(&summary(report), 118), (40, 30), heading))?;
     let sides = match &report.baseline {
         Some(baseline) => {
             format!("{}  ->  {}", describe_side(baseline), describe_side(&report.current))
@@ -74,17 +76,17 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         let label = |x, h| ((x, y), font(LABEL, palette::INK, h, VPos::Center));
         let (place, style) = label(40, HPos::Left);
         area.draw(&Text::new(one.verdict.to_string(), place, style.color(&color)))?;
-        let (place, style) = label(NAMES, HPos::Left);
-        area.draw(&Text::new(clipped(&text::name(&one.series), 40), place, style))?;
+        let since = report.origin(&one.series).map(since);
+        let name_at = if since.is_some() { y - 11 } else { y };
+        let style = font(LABEL, palette::INK, HPos::Left, VPos::Center);
+        area.draw(&Text::new(clipped(&text::name(&one.series), 40), (NAMES, name_at), style))?;
+        if let Some(since) = since {
+            let style = font(SINCE, palette::MUTED, HPos::Left, VPos::Center);
+            area.draw(&Text::new(clipped(&since, 54), (NAMES, y + 16), style))?;
+        }
         mark(area, &axis, one, color, y)?;
         let (place, style) = label(VALUES, HPos::Left);
-        let unit = &one.series.unit;
-        let values = format!(
-            "{} -> {}",
-            format_quantity(one.baseline.value, unit),
-            format_quantity(one.current.value, unit)
-        );
-        area.draw(&Text::new(values, place, style))?;
+        area.draw(&Text::new(values(one), place, style))?;
         let (place, style) = label(i32::try_from(WIDTH).unwrap_or(0) - 40, HPos::Right);
         area.draw(&Text::new(format_change(one.change()), place, style.color(&color)))?;
     }

@@ -106,18 +106,17 @@ impl Api {
         baseline: Selector,
         current: Selector,
     ) -> Result<Arc<Compared>, Refusal> {
-        let mut store = self.store().await?;
         if let Selector::Baseline(name) = &baseline {
             // The likeliest mistake is said at once.
-            let known = store.baselines().await?;
+            let known = self.known_baselines().await?;
             if known.iter().all(|one| one.name != *name) {
-                let known = known.into_iter().map(|one| one.name.to_string()).collect();
+                let known = known.iter().map(|one| one.name.to_string()).collect();
                 return Err(Error::NoBaseline { name: name.clone(), known }.into());
             }
         }
-        let version = store.version().await?;
+        let version = self.store().await?.version().await?;
         let histories = self.histories().await?;
-        let being = Refusal::NotYet("comparing");
+        let being = Refusal::NotYet(format!("comparing {current} with {baseline}"));
         if histories.newer_to_come {
             return Err(being);
         }

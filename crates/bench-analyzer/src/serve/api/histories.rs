@@ -6,9 +6,10 @@ use super::{Api, Histories, Refusal};
 use crate::detect::changes::{ChangePoint, SeriesChanges};
 use crate::model::{Blessing, Series};
 use crate::serve::http::{Request, Response};
+use crate::stats::quantile::median;
 
-/// How many values a row of the overview draws.
-const SPARK: usize = 40;
+/// How many stretches of a history a row of the overview draws.
+const SPARK: usize = 60;
 
 #[derive(Serialize)]
 struct Row<'s> {
@@ -16,7 +17,7 @@ struct Row<'s> {
     series: &'s Series,
     points: usize,
     latest: Option<f64>,
-    /// The last values from the lowest, 0, to the highest, 100: for drawing only.
+    /// Its course, from the lowest value, 0, to the highest, 100: for drawing only.
     spark: Vec<u8>,
     changes: usize,
     alarms: usize,
@@ -94,17 +95,29 @@ impl<'s> Row<'s> {
             after_commit: worst.after_commit.clone(),
             up_to_commit: worst.up_to_commit.clone(),
         });
-        let recent = points[points.len().saturating_sub(SPARK)..].iter().map(|point| point.value);
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
         Self {
             series: &one.timeline.series,
             points: points.len(),
             latest: points.last().map(|point| point.value),
-            spark: in_hundredths(&recent.collect::<Vec<_>>()),
+            spark: in_hundredths(&course(&values)),
             changes: changes.len(),
             alarms: alarming().count(),
             worst,
         }
     }
+}
+
+/// The whole of a series in few values: medians of [`SPARK`] stretches of it, and then the latest value, because that is what the reader came for.
+fn course(values: &[f64]) -> Vec<f64> {
+    if values.len() <= SPARK {
+        return values.to_vec();
+    }
+    let bound = |stretch: usize| stretch * values.len() / SPARK;
+    let stretches = (0..SPARK).map(|one| values[bound(one)..bound(one + 1)].to_vec());
+    let mut course: Vec<f64> = stretches.map(|mut stretch| median(&mut stretch)).collect();
+    course.extend(values.last());
+    course
 }
 
 fn in_hundredths(values: &[f64]) -> Vec<u8> {
@@ -150,4 +163,20 @@ fn with_blessings(series: &SeriesChanges, blessings: &[Blessing]) -> Vec<ChangeP
         }
     }
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_history_is_drawn_whole_and_ends_with_its_latest_value() {
+        let mut values: Vec<f64> = (0..600).map(|at| if at < 300 { 1.0 } else { 2.0 }).collect();
+        values.push(5.0);
+        let drawn = course(&values);
+        assert_eq!(drawn.len(), SPARK + 1);
+        assert_eq!((drawn[0], drawn[SPARK - 1], drawn[SPARK]), (1.0, 2.0, 5.0));
+        assert_eq!(drawn.iter().filter(|value| **value < 1.5).count(), SPARK / 2);
+        assert_eq!(course(&values[..SPARK]), &values[..SPARK]);
+    }
 }

@@ -3,13 +3,15 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
+use camino::Utf8PathBuf;
 use serde::Serialize;
 
-use super::{Api, Refusal, off_thread};
-use crate::continuous::job::{Job, JobId};
-use crate::serve::background::Got;
+use super::{Api, Refusal};
+use crate::continuous::job::{Job, JobId, JobState};
+use crate::continuous::lock::JobLock;
+use crate::model::BaselineInfo;
 use crate::serve::http::{Request, Response};
-use crate::store::{RunListing, Store};
+use crate::store::RunListing;
 
 /// How many runs a page lists.
 const RUNS: usize = 100;
@@ -20,6 +22,8 @@ const MAX_LOG: u64 = 64 * 1024;
 struct Progress {
     #[serde(flatten)]
     job: Job,
+    /// Whether the program that was at it is gone; the next one goes on with it.
+    interrupted: bool,
     /// How many seconds the rest will likely take.
     seconds_left: Option<f64>,
 }
@@ -27,15 +31,18 @@ struct Progress {
 impl Api {
     /// All runs, newest first. To count what each measured takes long where there are many.
     pub(super) async fn listed_runs(&self) -> Result<Arc<Vec<RunListing>>, Refusal> {
-        let version = self.store().await?.version().await?;
-        let database = self.options.database.clone();
-        let make = move || off_thread(async { Store::open(&database).await?.runs(None).await });
-        match self.runs.get(version, make).await? {
-            Got::Made(runs) => Ok(runs),
-            Got::Earlier(_) | Got::NotYet => {
-                Err(Refusal::NotYet("counting what the runs measured"))
-            }
-        }
+        self.kept(&self.runs, "counting what the runs measured", async |store| {
+            store.runs(None).await
+        })
+        .await
+    }
+
+    /// All baselines. To count what they hold takes a server long where there is much.
+    pub(super) async fn known_baselines(&self) -> Result<Arc<Vec<BaselineInfo>>, Refusal> {
+        self.kept(&self.baselines, "counting what the baselines hold", async |store| {
+            store.baselines().await
+        })
+        .await
     }
 
     pub(super) async fn runs(&self, request: &Request) -> Result<Response, Refusal> {
@@ -46,7 +53,7 @@ impl Api {
     }
 
     pub(super) async fn baselines(&self) -> Result<Response, Refusal> {
-        Ok(Response::json(&self.store().await?.baselines().await?))
+        Ok(Response::json(&*self.known_baselines().await?))
     }
 
     pub(super) async fn jobs(&self) -> Result<Response, Refusal> {
@@ -54,12 +61,14 @@ impl Api {
         let mut progress = Vec::new();
         for job in store.jobs(MAX_JOBS).await? {
             let left = job.runs_wanted.saturating_sub(job.runs_done);
+            let interrupted =
+                job.state == JobState::Running && JobLock::was_left(&self.job_folder(job.id));
             let usual = match job.finished_at {
-                None => store.usual_run_time(&job.suite).await?,
-                Some(_) => None,
+                None if !interrupted => store.usual_run_time(&job.suite).await?,
+                _ => None,
             };
             let seconds_left = usual.map(|usual| usual.as_secs_f64() * f64::from(left));
-            progress.push(Progress { job, seconds_left });
+            progress.push(Progress { job, interrupted, seconds_left });
         }
         let alerts = store.open_alerts(None).await?;
         let mut steps = store.told_steps(None).await?;
@@ -69,14 +78,17 @@ impl Api {
         ))
     }
 
+    fn job_folder(&self, job: JobId) -> Utf8PathBuf {
+        job.folder_in(&self.options.folder.join("continuous"))
+    }
+
     /// The end of the log of a run. Both numbers are numbers, so the path is one of ours.
     pub(super) fn log(&self, request: &Request) -> Result<Response, Refusal> {
         let number = |name| request.parameter(name).and_then(|text| text.parse::<u32>().ok());
         let (Some(job), Some(run)) = (number("job"), number("run")) else {
             return Err(Refusal::Said(400, "name a job and a run by number".to_owned()));
         };
-        let JobId(job) = JobId(job.into());
-        let folder = self.options.folder.join("continuous").join(format!("job-{job}"));
+        let folder = self.job_folder(JobId(job.into()));
         let read = || {
             let mut file = std::fs::File::open(folder.join(format!("run-{run}.log")))?;
             let length = file.metadata()?.len();

@@ -24,7 +24,7 @@ function svg(name, attributes = {}, ...children) {
 // What takes the server long is asked for again until it is there. Answers to a page that was left
 // meanwhile are of no use to anybody.
 async function ask(path) {
-  const asked = visit;
+  const asked = visit, began = performance.now();
   for (;;) {
     const answer = await fetch("/api/" + path);
     const type = answer.headers.get("content-type") || "";
@@ -33,9 +33,17 @@ async function ask(path) {
     if (answer.headers.get("x-newer-to-come")) newerToCome = true;
     if (answer.status !== 202) return body;
     if (asked !== visit) throw new Error("left");
-    main.replaceChildren(el("p", { role: "status" }, `Please wait: ${body.not_yet}...`));
+    sayWaiting(body.not_yet, Math.floor((performance.now() - began) / 1000));
     await new Promise((done) => setTimeout(done, 200));
   }
+}
+function sayWaiting(what, seconds) {
+  const said = `Please wait: ${what}...`;
+  if (document.getElementById("waiting")?.textContent !== said) {
+    main.replaceChildren(el("p", { id: "waiting", role: "status" }, said), el("progress", { "aria-label": what }),
+      el("p", { class: "dim" }, el("span", { id: "waited" }), " It is kept when it is done, so that it is there at once the next time."));
+  }
+  document.getElementById("waited").textContent = `${seconds} s so far.`;
 }
 function quantity(value, unit) {
   if (value === null || value === undefined) return "";
@@ -106,7 +114,7 @@ async function benchmarks() {
         one.alarms > 1 ? el("span", { class: "dim" }, `, ${one.alarms} to look at`) : null)
         : cell(one.changes ? plural(one.changes, "known change", "known changes") : "none", "dim")));
     list.replaceChildren(el("p", { class: "dim", id: "count" }, plural(shown.length, "benchmark", "benchmarks")),
-      table([["benchmark"], ["latest", "number"], ["recent values"], ["points", "number"], ["open changes, largest first"]], rows),
+      table([["benchmark"], ["latest", "number"], ["history"], ["points", "number"], ["open changes, largest first"]], rows),
       pager(from, ROWS, shown.length, draw) || "");
   }
   draw();
@@ -249,7 +257,7 @@ async function seriesPage(query) {
   const rows = series.points.slice(-30).reverse().map((point) => el("tr", {}, cell(when(point.measured_at)),
     number(quantity(point.value, series.unit)), cell(short(point.commit)), cell(point.runs.map((run) => `run:${run}`).join(", "), "dim")));
   return [el("h1", {}, seriesName(series)), ...compared, compared.length ? el("h2", {}, "History") : null, ...chart(series), el("h2", {}, "Changes"),
-    ...(changes.length ? changes : [el("p", { class: "dim" }, "No lasting change was found.")]),
+    ...(changes.length ? [el("p", { class: "dim" }, "p says how likely such a step is by chance; a change that is accepted never alarms again."), ...changes] : [el("p", { class: "dim" }, "No lasting change was found.")]),
     el("h2", {}, "Latest values"), table([["measured"], ["value", "number"], ["commit"], ["runs"]], rows)];
 }
 
@@ -332,12 +340,14 @@ async function suitesPage() {
     try { log.textContent = await ask(`log?job=${job.id}&run=${run}`) || "(nothing yet)"; } catch (error) { log.textContent = error.message; }
   };
   const rows = jobs.map((job) => {
-    const running = job.state === "running";
+    const running = job.state === "running" && !job.interrupted;
+    const state = job.interrupted ? "interrupted" : job.state;
+    const outcome = job.interrupted ? "its program is gone; the next bench-analyzer run or watch goes on with it" : job.failure || job.summary || "";
     const bar = el("progress", { max: job.runs_wanted, value: job.runs_done, "aria-label": `runs of job ${job.id}` });
     const left = running && job.seconds_left !== null ? `, about ${job.seconds_left < 120 ? Math.ceil(job.seconds_left) + " s" : Math.ceil(job.seconds_left / 60) + " min"} left` : "";
-    return el("tr", { class: "job" }, cell(`job:${job.id}`), cell(job.suite), cell(job.state, job.state === "failed" ? "bad" : running ? "open" : false),
-      el("td", {}, bar, ` ${job.runs_done} of ${job.runs_wanted}${left}`), cell(when(job.due_at)), cell(job.cause + (job.commit ? " " + short(job.commit) : "")),
-      cell(job.failure || job.summary || ""), el("td", {}, el("button", { type: "button", onclick: () => openLog(job) }, "log")));
+    return el("tr", { class: "job" }, cell(`job:${job.id}`), cell(job.suite), cell(state, state === "failed" ? "bad" : running || job.interrupted ? "open" : false),
+      el("td", { class: "runs" }, bar, ` ${job.runs_done} of ${job.runs_wanted}${left}`), cell(when(job.due_at)), cell(job.cause + (job.commit ? " " + short(job.commit) : "")),
+      cell(outcome), el("td", {}, el("button", { type: "button", onclick: () => openLog(job) }, "log")));
   });
   const open = alerts.map((one) => el("li", {}, `${one.suite}: ${one.subject === "suite" ? "fails" : one.subject.benchmark.name + " " + percent(one.factor - 1)} since ${when(one.opened_at)}`))
     .concat(steps.map((one) => el("li", {}, `${one.suite}: `, seriesLink({ benchmark: one.name, metric: one.metric }), ` ${percent(one.factor - 1)} since run:${one.run}, a lasting step, told ${when(one.opened_at)}`)));
