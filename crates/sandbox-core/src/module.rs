@@ -37,7 +37,7 @@ pub(crate) use start::START_EXPORT;
 pub use tiering::Tiering;
 
 use artifact::Identity;
-use compiler::CodeSettings;
+use compiler::{CodeSettings, Hurry};
 use tiering::Successor;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
@@ -112,18 +112,16 @@ impl Module {
     /// As [`Module::compile`].
     pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
         validation::check_size(wasm, policy)?;
-        let settings = CodeSettings::new(policy, compiler);
-        let engine = settings.engine(wasm.len());
-        let identity = Identity::new(wasm, &settings, &engine);
-        Self::compile_as(wasm, policy, engine, identity)
+        let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
+        Self::compile_as(wasm, policy, identity, Hurry::CallerWaits)
     }
 
     /// Compiles a module whose identity is already known.
     fn compile_as(
         wasm: &[u8],
         policy: &SecurityPolicy,
-        engine: Engine,
         identity: Identity,
+        hurry: Hurry,
     ) -> Result<Self> {
         let span = tracing::debug_span!(
             "compile",
@@ -133,18 +131,18 @@ impl Module {
         );
         let _entered = span.enter();
         validation::check(wasm, policy, identity.settings().compiler())?;
+        let engine = match hurry {
+            Hurry::CallerWaits => identity.settings().engine(wasm.len()),
+            Hurry::Background => identity.settings().single_threaded_engine(),
+        };
         let compiled = compiler::compile(&engine, wasm)?;
         let behaviour = Behaviour::of(wasm);
         Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
     }
 
     /// Loads native code that was verified.
-    fn load_native(
-        code: &NativeCode,
-        engine: Engine,
-        identity: Identity,
-        origin: ModuleOrigin,
-    ) -> Result<Self> {
+    fn load_native(code: &NativeCode, identity: Identity, origin: ModuleOrigin) -> Result<Self> {
+        let engine = compiler::engine_to_load();
         let compiled = crate::sys::artifact::load(&engine, code).map_err(|error| {
             SandboxError::ArtifactRejected(ArtifactRejection::Unloadable {
                 message: error.to_string(),

@@ -14,7 +14,6 @@ mod envelope;
 mod identity;
 
 use bytes::Bytes;
-use wasmer::Engine;
 
 use super::Behaviour;
 use super::signing::{Purpose, SigningKey};
@@ -131,17 +130,16 @@ pub(super) fn unseal_expected(
     Ok(NativeCode { native: opened.native, behaviour })
 }
 
-/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which. Returns an
-/// engine to run it with.
+/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which.
 pub(super) fn unseal_shipped(
     file: Bytes,
     policy: &SecurityPolicy,
     key: &SigningKey,
-) -> Result<(NativeCode, Identity, Engine), ArtifactRejection> {
+) -> Result<(NativeCode, Identity), ArtifactRejection> {
     let opened = envelope::open(file, key, Purpose::Shipping)?;
     let (identity, behaviour) = parse(&opened.description)?;
-    let engine = identity.require_runnable(policy)?;
-    Ok((NativeCode { native: opened.native, behaviour }, identity, engine))
+    identity.require_runnable(policy)?;
+    Ok((NativeCode { native: opened.native, behaviour }, identity))
 }
 
 #[cfg(test)]

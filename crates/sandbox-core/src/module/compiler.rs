@@ -1,9 +1,9 @@
 //! From bytes to native code.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZero;
-
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features, Singlepass};
@@ -65,11 +65,18 @@ impl Compiler {
     }
 }
 
+/// Whether somebody waits for a compilation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurry {
+    CallerWaits,
+    Background,
+}
+
 /// All that decides, beside the module itself and the machine, what native code is made.
 ///
 /// [`CodeSettings::engine`] sees nothing else. So whatever a policy or a builder wants to change about the code has
 /// to become a field here, and with that becomes part of the key of every cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodeSettings {
     compiler: Compiler,
@@ -133,6 +140,20 @@ impl CodeSettings {
         self.engine(0)
     }
 
+    /// What Wasmer says of the compiler and its options.
+    ///
+    /// Asked once for each of them, because it takes an engine, and that counts the cores: longer than all else
+    /// that is done with an identity.
+    pub(super) fn compiler_options(&self) -> String {
+        type Options = HashMap<CodeSettings, String>;
+        static KNOWN: LazyLock<Mutex<Options>> = LazyLock::new(Mutex::default);
+        // Of all policies there are few that differ in this: the features do not matter.
+        let asked = Self { features: WasmFeatures::NONE, ..self.clone() };
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let ask = |asked: &Self| asked.single_threaded_engine().deterministic_id();
+        known.entry(asked).or_insert_with_key(ask).clone()
+    }
+
     fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
         compiler.push_middleware(Arc::new(StartByHost));
         if self.metered {
@@ -164,6 +185,11 @@ impl CodeSettings {
         }
         Ok(())
     }
+}
+
+/// An engine for one module that was compiled before, and can compile none.
+pub(super) fn engine_to_load() -> Engine {
+    EngineBuilder::headless().engine().into()
 }
 
 /// The features in Wasmer's terms. Those that it does not list are always on there, and are forbidden by

@@ -82,10 +82,10 @@ impl Module {
     }
 
     fn load_owned(sealed: Bytes, policy: &SecurityPolicy, key: &SigningKey) -> Result<Self> {
-        let (code, identity, engine) = artifact::unseal_shipped(sealed, policy, key)
+        let (code, identity) = artifact::unseal_shipped(sealed, policy, key)
             .map_err(SandboxError::ArtifactRejected)?;
         validation::check_bytes(identity.wasm_bytes(), policy)?;
-        Self::load_native(&code, engine, identity, ModuleOrigin::Precompiled)
+        Self::load_native(&code, identity, ModuleOrigin::Precompiled)
     }
 
     /// The native code in a file that only holders of the key can make or change.

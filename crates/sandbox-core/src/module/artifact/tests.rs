@@ -9,7 +9,7 @@ fn key() -> SigningKey {
 
 fn identity() -> Identity {
     let settings = CodeSettings::new(&SecurityPolicy::basic(), Compiler::Cranelift);
-    Identity::new(b"wasm", &settings, &settings.engine(0))
+    Identity::new(b"wasm", &settings)
 }
 
 fn behaviour() -> Behaviour {

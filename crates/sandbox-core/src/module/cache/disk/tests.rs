@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
+use super::super::Request;
 use super::super::memory::MemoryCache;
-use super::super::{Hurry, Request};
 use super::*;
+use crate::module::compiler::Hurry;
 use crate::module::{Compiler, ModuleOrigin};
 use crate::policy::SecurityPolicy;
 
