@@ -35,6 +35,7 @@ pub(crate) use metering::FUEL_EXPORT;
 pub use signing::SigningKey;
 pub(crate) use start::START_EXPORT;
 pub use tiering::Tiering;
+pub(crate) use validation::Validated;
 
 use artifact::Identity;
 use compiler::{CodeSettings, Hurry};
@@ -130,12 +131,9 @@ impl Module {
             compiler = %identity.settings().compiler(),
         );
         let _entered = span.enter();
-        validation::check(wasm, policy, identity.settings().compiler())?;
-        let engine = match hurry {
-            Hurry::CallerWaits => identity.settings().engine(wasm.len()),
-            Hurry::Background => identity.settings().single_threaded_engine(),
-        };
-        let compiled = compiler::compile(&engine, wasm)?;
+        let settings = identity.settings();
+        let validated = validation::check(wasm, policy, settings.compiler())?;
+        let (compiled, engine) = compiler::compile(validated, settings, hurry)?;
         let behaviour = Behaviour::of(wasm);
         Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
     }
