@@ -2,6 +2,7 @@
 
 mod artifact;
 mod behaviour;
+mod beside;
 mod cache;
 mod compiler;
 mod exports;
@@ -38,8 +39,12 @@ pub use tiering::Tiering;
 pub(crate) use validation::Validated;
 
 use artifact::Identity;
+use beside::beside;
 use compiler::{CodeSettings, Hurry};
 use tiering::Successor;
+
+/// From how many bytes on a module's behaviour is found out on a thread of its own.
+const BESIDE_BYTES: usize = 64 * 1024;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
 /// with different policies, since most limits belong to instances. What a policy says about the code itself
@@ -132,9 +137,19 @@ impl Module {
         );
         let _entered = span.enter();
         let settings = identity.settings();
-        let validated = validation::check(wasm, policy, settings.compiler())?;
-        let (compiled, engine) = compiler::compile(validated, settings, hurry)?;
-        let behaviour = Behaviour::of(wasm);
+        let survey = || Behaviour::of(wasm);
+        let compile = || {
+            let validated = validation::check(wasm, policy, settings.compiler())?;
+            compiler::compile(validated, settings, hurry)
+        };
+        let (behaviour, (compiled, engine)) =
+            if hurry == Hurry::CallerWaits && wasm.len() >= BESIDE_BYTES {
+                let (behaviour, compiled) = beside(survey, compile);
+                (behaviour, compiled?)
+            } else {
+                let compiled = compile()?;
+                (survey(), compiled)
+            };
         Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
     }
 
