@@ -7,6 +7,7 @@ mod cache;
 mod compiler;
 mod exports;
 mod metering;
+mod names;
 mod nans;
 mod shipping;
 mod signing;
@@ -41,6 +42,7 @@ pub(crate) use validation::Validated;
 use artifact::Identity;
 use beside::beside;
 use compiler::{CodeSettings, Hurry};
+use names::Names;
 use tiering::Successor;
 
 /// From how many bytes on a module's behaviour is found out on a thread of its own.
@@ -90,6 +92,7 @@ struct ModuleInner {
     engine: Engine,
     identity: Identity,
     behaviour: Behaviour,
+    names: Names,
     exports: Vec<Export>,
     index: HashMap<String, usize, RandomState>,
     formats: Formats,
@@ -150,7 +153,9 @@ impl Module {
                 let compiled = compile()?;
                 (survey(), compiled)
             };
-        Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
+        // Wasmer knows the names of what it has just compiled.
+        let names = Names::default();
+        Self::assemble(compiled, engine, identity, (behaviour, names), ModuleOrigin::Compiled)
     }
 
     /// Loads native code that was verified.
@@ -161,14 +166,15 @@ impl Module {
                 message: error.to_string(),
             })
         })?;
-        Self::assemble(compiled, engine, identity, code.behaviour().clone(), origin)
+        let known = (code.behaviour().clone(), code.names().clone());
+        Self::assemble(compiled, engine, identity, known, origin)
     }
 
     fn assemble(
         compiled: wasmer::Module,
         engine: Engine,
         identity: Identity,
-        behaviour: Behaviour,
+        (behaviour, names): (Behaviour, Names),
         origin: ModuleOrigin,
     ) -> Result<Self> {
         let exports::Declarations { mut exports, formats, imports: declared_imports } =
@@ -194,6 +200,7 @@ impl Module {
                 engine,
                 identity,
                 behaviour,
+                names,
                 exports,
                 index,
                 formats,
@@ -292,6 +299,11 @@ impl Module {
     /// What its code can do to the state of its instances.
     pub(crate) fn behaviour(&self) -> &Behaviour {
         &self.inner.behaviour
+    }
+
+    /// The names of its functions, as far as Wasmer does not know them.
+    pub(crate) fn names(&self) -> &Names {
+        &self.inner.names
     }
 
     /// What the guest says about an import, if it says anything.

@@ -34,7 +34,7 @@ pub(crate) fn load(engine: &Engine, code: &NativeCode) -> Result<Module, Deseria
 }
 
 /// The same bytes, at an address that is a multiple of [`ALIGNMENT`].
-fn aligned(bytes: &Bytes) -> Bytes {
+pub(crate) fn aligned(bytes: &Bytes) -> Bytes {
     if bytes.as_ptr().align_offset(ALIGNMENT) == 0 {
         return bytes.clone();
     }

@@ -57,7 +57,9 @@ impl Fixture {
 
 /// Modules that differ.
 fn wasm(number: i32) -> Vec<u8> {
-    let text = format!(r#"(module (func (export "number") (result i32) i32.const {number}))"#);
+    let text = format!(
+        r#"(module (func $numbers_name (export "number") (result i32) i32.const {number}))"#
+    );
     wat::parse_str(text).unwrap()
 }
 
@@ -312,6 +314,7 @@ fn a_module_that_was_read_can_be_sealed_again() {
     let sealed = read.seal(&key, Purpose::Shipping).unwrap();
     let loaded = Module::load(&sealed, &SecurityPolicy::basic(), &key).unwrap();
     assert_eq!(loaded.function_names(), ["number"]);
+    assert_eq!(loaded.names().of_function(0), Some("numbers_name"));
 }
 
 #[test]
