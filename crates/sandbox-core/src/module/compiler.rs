@@ -17,8 +17,9 @@ use super::validation::Validated;
 use crate::error::{Result, SandboxError};
 use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 
-/// Below this many bytes of Wasm for each thread, starting threads costs more than they save.
-const WASM_BYTES_PER_THREAD: usize = 512 * 1024;
+/// From so many bytes of Wasm for each thread on, starting one costs little of what it saves: some 50 us, where even
+/// Singlepass compiles for milliseconds.
+const WASM_BYTES_PER_THREAD: usize = 64 * 1024;
 
 /// What turns WebAssembly into native code.
 ///
@@ -145,15 +146,12 @@ impl CodeSettings {
         // Of all policies there are few that differ in this: the features do not matter.
         let asked = Self { features: WasmFeatures::NONE, ..self.clone() };
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let ask = |asked: &Self| asked.engine(NonZero::<usize>::MIN, Changes::All).deterministic_id();
+        let ask =
+            |asked: &Self| asked.engine(NonZero::<usize>::MIN, Changes::All).deterministic_id();
         known.entry(asked).or_insert_with_key(ask).clone()
     }
 
-    fn engine_of(
-        &self,
-        mut compiler: impl CompilerConfig + 'static,
-        changes: Changes,
-    ) -> Engine {
+    fn engine_of(&self, mut compiler: impl CompilerConfig + 'static, changes: Changes) -> Engine {
         if changes == Changes::All {
             compiler.push_middleware(Arc::new(StartByHost));
         }
@@ -213,7 +211,7 @@ fn wasmers(features: WasmFeatures) -> Features {
 
 /// What is changed about the modules that an engine compiles.
 ///
-/// Whatever wants to see the instructions sees each of them, and takes a tenth of the time of Singlepass for that.
+/// Whatever may change instructions has each of them handed to it, which takes time also where it changes none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Changes {
     /// All that the settings say.
