@@ -96,7 +96,7 @@ fn calls(criterion: &mut Criterion) {
         let sandbox = &*sandbox;
         bench.awaiting(|| async {
             let calls = (0..BATCH).map(|_| (black_box(42i32), 24i32));
-            let sums: Vec<_> = expect(sandbox.call_batch("add", calls).await);
+            let sums = expect(sandbox.call_batch("add", calls).await);
             assert!(sums.into_iter().all(|sum: Result<i32, _>| expect(sum) == 66));
         });
     });

@@ -138,7 +138,7 @@ fn warm(criterion: &mut Criterion) {
         let sandbox = &*sandbox;
         bench.awaiting(|| async {
             let calls = (0i32..).take(BATCH).map(|number| (black_box(number), 24i32));
-            let sums: Vec<_> = expect(sandbox.call_batch("add", calls).await);
+            let sums = expect(sandbox.call_batch("add", calls).await);
             for (number, sum) in (0i32..).zip(sums) {
                 let sum: i32 = expect(sum);
                 assert_eq!(sum, number + 24);

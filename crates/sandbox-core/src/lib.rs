@@ -116,7 +116,8 @@ pub use policy::{
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
-    Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox, WasmSandboxBuilder,
+    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox,
+    WasmSandboxBuilder,
 };
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use usage::ResourceUsage;

@@ -1,6 +1,7 @@
 //! The sandbox that users hold.
 
 mod accounting;
+mod batch_results;
 mod batches;
 mod builder;
 mod calls;
@@ -33,6 +34,7 @@ use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
 use crate::wasi::Output;
 
+pub use batch_results::{BatchIter, BatchResults};
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 pub(crate) use instances::Condition;

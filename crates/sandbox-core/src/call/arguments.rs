@@ -54,7 +54,7 @@ impl<'a> Arguments<'a> {
                 let mut values = numbers::room(ty);
                 return numbers::write_values(arguments, ty.params(), &mut values)
                     .map(|()| Self::Numbers(values))
-                    .map_err(|mismatch| signature_mismatch(export, mismatch.0));
+                    .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()));
             }
             ExportKind::Declared(declared) => declared,
         };
@@ -68,7 +68,7 @@ impl<'a> Arguments<'a> {
         let input = match declared.input {
             Payload::Unit => {
                 numbers::write_values(arguments, &[], &mut [])
-                    .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
+                    .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
                 Cow::Borrowed(&[][..])
             }
             Payload::Bytes => identity::as_bytes(arguments)

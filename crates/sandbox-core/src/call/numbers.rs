@@ -57,20 +57,36 @@ pub(crate) fn from_values<T: DeserializeOwned>(
     Ok(result)
 }
 
-/// What does not fit, in words.
+/// What does not fit, in words. One pointer, so that results with it travel in registers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Mismatch(pub(crate) String);
+#[error("{}", .0.0)]
+pub(crate) struct Mismatch(Box<Words>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Words(String);
+
+impl Mismatch {
+    /// Off the way of values that fit.
+    #[cold]
+    #[inline(never)]
+    fn because(words: std::fmt::Arguments<'_>) -> Self {
+        Self(Box::new(Words(words.to_string())))
+    }
+
+    pub(crate) fn into_words(self) -> String {
+        self.0.0
+    }
+}
 
 impl serde::ser::Error for Mismatch {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
+        Self::because(format_args!("{message}"))
     }
 }
 
 impl serde::de::Error for Mismatch {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
+        Self::because(format_args!("{message}"))
     }
 }
 

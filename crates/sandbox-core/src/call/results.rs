@@ -21,7 +21,7 @@ pub(crate) fn from_numbers<R: DeserializeOwned>(
     values: &[RawValue],
 ) -> CallResult<R> {
     numbers::from_values(types, values)
-        .map_err(|mismatch| signature_mismatch(export, mismatch.0).into())
+        .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()).into())
 }
 
 /// The result that a function left in the exchange area.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use wasmer::FunctionType;
 use wasmer_types::RawValue;
 
+use super::batch_results::BatchResults;
 use super::instances::Turn;
 use super::{Inner, WasmSandbox, spans};
 use crate::call::arguments::{Arguments, Passage, signature_mismatch};
@@ -65,7 +66,7 @@ impl WasmSandbox {
         &self,
         function: &str,
         arguments: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<Result<R>>>
+    ) -> Result<BatchResults<R>>
     where
         A: Serialize,
         R: DeserializeOwned + Send + 'static,
@@ -76,7 +77,7 @@ impl WasmSandbox {
         spans::traced(span, self.batch(at, batch)).await
     }
 
-    async fn batch<R>(&self, at: usize, batch: Batch) -> Result<Vec<Result<R>>>
+    async fn batch<R>(&self, at: usize, batch: Batch) -> Result<BatchResults<R>>
     where
         R: DeserializeOwned + Send + 'static,
     {
@@ -86,14 +87,15 @@ impl WasmSandbox {
         {
             let mut turn = self.inner.turn(name, &self.scope).await?;
             let _seated = seat.sit();
-            return Ok(self.inner.batch(&mut turn, at, batch, &self.scope.undroppable()));
+            let cancellation = self.scope.undroppable();
+            return Ok(BatchRun::new(&self.inner, &mut turn, at, &cancellation).run(batch));
         }
         let mut turn = self.inner.turn_to_keep(name, &self.scope).await?;
         let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        let results =
-            on_worker(name, move || inner.batch(&mut turn, at, batch, &cancellation)).await;
+        let run = move || BatchRun::new(&inner, &mut turn, at, &cancellation).run(batch);
+        let results = on_worker(name, run).await;
         guard.disarm();
         results
     }
@@ -120,80 +122,11 @@ impl Inner {
                 values.resize(start + places * MOST_AT_ONCE, ZERO);
             }
             numbers::write_values(&each, ty.params(), &mut values[start..start + places])
-                .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
+                .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
             calls += 1;
         }
         values.truncate(places * calls);
         Ok(Batch::Numbers { values, calls })
-    }
-
-    /// Runs calls of one function on this thread, in order.
-    fn batch<R: DeserializeOwned + 'static>(
-        &self,
-        turn: &mut Turn<'_>,
-        at: usize,
-        batch: Batch,
-        cancellation: &Cancellation,
-    ) -> Vec<Result<R>> {
-        let mut results = Vec::with_capacity(batch.calls());
-        match (batch, &self.module.exports()[at].kind) {
-            (Batch::Numbers { mut values, calls }, ExportKind::Numbers(ty)) => {
-                let places = numbers::places(ty);
-                while results.len() < calls {
-                    let rest = &mut values[places * results.len()..];
-                    let left = calls - results.len();
-                    self.run_some(turn, (at, ty), rest, left, cancellation, &mut results);
-                }
-            }
-            (Batch::Others(all), _) => {
-                for mut arguments in all {
-                    let passage = arguments.passage();
-                    results.push(self.run_unless_cancelled(turn, at, passage, cancellation));
-                }
-            }
-            (Batch::Numbers { .. }, ExportKind::Declared(_)) => {}
-        }
-        results
-    }
-
-    fn run_unless_cancelled<R: DeserializeOwned + 'static>(
-        &self,
-        turn: &mut Turn<'_>,
-        at: usize,
-        passage: Passage<'_>,
-        cancellation: &Cancellation,
-    ) -> Result<R> {
-        if cancellation.is_cancelled() {
-            return Err(self.cancelled(at));
-        }
-        self.run(turn, at, passage, cancellation).map_err(|error| *error)
-    }
-
-    /// Runs the first of so many calls, and with the same entry others if that is allowed. Adds at least one result.
-    fn run_some<R: DeserializeOwned + 'static>(
-        &self,
-        turn: &mut Turn<'_>,
-        (at, ty): (usize, &FunctionType),
-        values: &mut [RawValue],
-        calls: usize,
-        cancellation: &Cancellation,
-        results: &mut Vec<Result<R>>,
-    ) {
-        let places = numbers::places(ty);
-        if calls > 1 && self.may_share_entry(at, cancellation) && !cancellation.is_cancelled() {
-            let calls = calls.min(MOST_AT_ONCE);
-            self.run_each(
-                turn,
-                (at, ty),
-                &mut values[..places * calls],
-                calls,
-                cancellation,
-                results,
-            );
-        } else {
-            let passage = Passage::Numbers(&mut values[..places]);
-            results.push(self.run_unless_cancelled(turn, at, passage, cancellation));
-        }
     }
 
     /// Whether several calls may be made with one entry into the guest.
@@ -213,46 +146,116 @@ impl Inner {
             && is_unmetered
             && self.profiles[at].is_trusted()
     }
+}
 
-    /// Runs several calls with one entry, and adds at least one result: of those that returned, and of the
-    /// first that failed.
-    fn run_each<R: DeserializeOwned + 'static>(
-        &self,
-        turn: &mut Turn<'_>,
-        (at, ty): (usize, &FunctionType),
+/// Calls of one function that are made on this thread, in order.
+struct BatchRun<'a, 'turn> {
+    inner: &'a Inner,
+    turn: &'a mut Turn<'turn>,
+    /// The function's place.
+    at: usize,
+    cancellation: &'a Cancellation,
+}
+
+impl<'a, 'turn> BatchRun<'a, 'turn> {
+    fn new(
+        inner: &'a Inner,
+        turn: &'a mut Turn<'turn>,
+        at: usize,
+        cancellation: &'a Cancellation,
+    ) -> Self {
+        Self { inner, turn, at, cancellation }
+    }
+
+    fn run<R: DeserializeOwned + 'static>(mut self, batch: Batch) -> BatchResults<R> {
+        let mut results = BatchResults::with_room_for(batch.calls());
+        match (batch, &self.inner.module.exports()[self.at].kind) {
+            (Batch::Numbers { mut values, calls }, ExportKind::Numbers(ty)) => {
+                let places = numbers::places(ty);
+                while results.len() < calls {
+                    let rest = &mut values[places * results.len()..];
+                    let left = calls - results.len();
+                    self.make_some(ty, rest, left, &mut results);
+                }
+            }
+            (Batch::Others(all), _) => {
+                for mut arguments in all {
+                    results.push(self.make_one(arguments.passage()));
+                }
+            }
+            (Batch::Numbers { .. }, ExportKind::Declared(_)) => {}
+        }
+        results
+    }
+
+    fn make_one<R: DeserializeOwned + 'static>(&mut self, passage: Passage<'_>) -> Result<R> {
+        if self.cancellation.is_cancelled() {
+            return Err(self.inner.cancelled(self.at));
+        }
+        let result = self.inner.run(self.turn, self.at, passage, self.cancellation);
+        result.map_err(|error| *error)
+    }
+
+    /// Makes the first of so many calls, and with the same entry others if that is allowed. Adds at least one result.
+    fn make_some<R: DeserializeOwned + 'static>(
+        &mut self,
+        ty: &FunctionType,
         values: &mut [RawValue],
         calls: usize,
-        cancellation: &Cancellation,
-        results: &mut Vec<Result<R>>,
+        results: &mut BatchResults<R>,
     ) {
+        let places = numbers::places(ty);
+        let may_share = calls > 1 && self.inner.may_share_entry(self.at, self.cancellation);
+        if may_share && !self.cancellation.is_cancelled() {
+            let calls = calls.min(MOST_AT_ONCE);
+            self.make_together(ty, &mut values[..places * calls], calls, results);
+        } else {
+            results.push(self.make_one(Passage::Numbers(&mut values[..places])));
+        }
+    }
+
+    /// Makes several calls with one entry, and adds at least one result: of those that returned, and of the
+    /// first that failed.
+    fn make_together<R: DeserializeOwned + 'static>(
+        &mut self,
+        ty: &FunctionType,
+        values: &mut [RawValue],
+        calls: usize,
+        results: &mut BatchResults<R>,
+    ) {
+        let inner = self.inner;
         let before = results.len();
-        let meter = self.totals.begin_sampled(calls as u64);
-        let export = &self.module.exports()[at];
-        match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
+        let meter = inner.totals.begin_sampled(calls as u64);
+        let export = &inner.module.exports()[self.at];
+        match self.turn.ready(&inner.module, &inner.policy, &inner.host, self.cancellation) {
             Ok(instance) => {
-                let (mut returned, outcome) = instance.enter_each(at, &export.name, values, calls);
+                let (mut returned, outcome) =
+                    instance.enter_each(self.at, &export.name, values, calls);
                 if outcome.is_err() && returned == calls {
                     // Told to stop when the last call had just returned: it ends as a single call does then.
                     returned -= 1;
                 }
                 let places = numbers::places(ty);
                 let mut failed = usize::from(outcome.is_err());
-                results.extend((0..returned).map(|call| {
+                for call in 0..returned {
                     let result =
                         results::from_numbers(export, ty.results(), &values[call * places..]);
                     failed += usize::from(result.is_err());
-                    result.map_err(|error| *error)
-                }));
-                results.extend(outcome.err().map(|error| Err(*error)));
-                self.account_each(&meter, at, instance, (results.len() - before, failed));
-                self.totals.forget((calls - (results.len() - before)) as u64);
+                    results.push(result.map_err(|error| *error));
+                }
+                if let Err(error) = outcome {
+                    results.push(Err(*error));
+                }
+                let made = results.len() - before;
+                inner.account_each(&meter, self.at, instance, (made, failed));
+                inner.totals.forget((calls - made) as u64);
             }
             Err(error) => {
-                self.totals.count_failures(1);
-                self.totals.forget(calls as u64 - 1);
+                inner.totals.count_failures(1);
+                inner.totals.forget(calls as u64 - 1);
                 results.push(Err(*error));
             }
         }
-        turn.retire_poisoned();
+        self.turn.retire_poisoned();
     }
 }

@@ -89,7 +89,7 @@ impl Inner {
                 }
             };
             numbers::write_values(arguments, ty.params(), values)
-                .map_err(|mismatch| signature_mismatch(export, mismatch.0))?;
+                .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
             return then(Passage::Numbers(values));
         }
         then(self.prepare(export, arguments)?.passage())

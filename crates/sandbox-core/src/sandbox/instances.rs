@@ -1,12 +1,12 @@
 //! Who gets which instance, and when.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_lock::{Semaphore, SemaphoreGuardArc};
-
 use super::stock::Stock;
 use crate::call::cancellation::Cancellation;
+use crate::call::permits::{Permit, Permits};
 use crate::error::{CallResult, Result};
 use crate::host::HostBinding;
 use crate::instance::Instance;
@@ -27,7 +27,13 @@ pub(super) enum Instances {
     /// One for all calls. Empty while there is none fit to be called.
     Persistent(Arc<TurnLock<Option<Instance>>>),
     /// One for each call, and at most so many at once.
-    Fresh { stock: Arc<Stock>, permits: Arc<Semaphore> },
+    Fresh(Arc<Fresh>),
+}
+
+/// Where instances for single calls come from.
+pub(super) struct Fresh {
+    pub(super) stock: Arc<Stock>,
+    permits: Permits,
 }
 
 /// What the next caller would find.
@@ -46,23 +52,81 @@ pub(super) enum Turn<'a> {
     Persistent(TurnGuard<'a, Option<Instance>>),
     /// The same, which may move to another thread.
     Kept(KeptTurn<Option<Instance>>),
-    // In this order, so that the instance is back before the next caller may ask for it.
-    Fresh {
-        loan: Loan,
-        _permit: SemaphoreGuardArc,
-    },
+    Fresh(Loan<'a>),
 }
 
-/// An instance out of stock, which goes back there.
-pub(super) struct Loan {
+/// Leave to have an instance out of stock, which goes back there.
+pub(super) struct Loan<'a> {
     instance: Option<Box<Instance>>,
-    stock: Arc<Stock>,
+    /// Until it is given up, or passed on.
+    permit: Option<Permit>,
+    of: Lender<'a>,
 }
 
-impl Drop for Loan {
+/// Borrowed where that will do: whoever counts handles writes to what all cores read.
+enum Lender<'a> {
+    Borrowed(&'a Fresh),
+    Kept(Arc<Fresh>),
+}
+
+impl Deref for Lender<'_> {
+    type Target = Fresh;
+
+    #[inline]
+    fn deref(&self) -> &Fresh {
+        match self {
+            Self::Borrowed(fresh) => fresh,
+            Self::Kept(fresh) => fresh,
+        }
+    }
+}
+
+impl Fresh {
+    #[inline]
+    fn loan_now(&self) -> Option<Loan<'_>> {
+        self.permits.try_take().map(|permit| self.permitted(permit))
+    }
+
+    async fn loan(&self) -> Loan<'_> {
+        self.permitted(self.permits.wait().await)
+    }
+
+    #[inline]
+    fn permitted(&self, permit: Permit) -> Loan<'_> {
+        Loan { instance: None, permit: Some(permit), of: Lender::Borrowed(self) }
+    }
+}
+
+impl Loan<'_> {
+    /// The same, independent of a borrow.
+    fn keep(mut self, of: &Arc<Fresh>) -> Loan<'static> {
+        Loan {
+            instance: self.instance.take(),
+            permit: self.permit.take(),
+            of: Lender::Kept(Arc::clone(of)),
+        }
+    }
+}
+
+impl Drop for Loan<'_> {
+    #[inline]
     fn drop(&mut self) {
+        /// Gives up a permit when it is dropped.
+        struct GivenUp<'a>(&'a Permits, Option<Permit>);
+
+        impl Drop for GivenUp<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                if let Some(permit) = self.1.take() {
+                    self.0.give_up(permit);
+                }
+            }
+        }
+
+        // In this order, so that the instance is back before the next caller may ask for it; also if that panics.
+        let _permit = GivenUp(&self.of.permits, self.permit.take());
         if let Some(instance) = self.instance.take() {
-            self.stock.put_back(instance);
+            self.of.stock.put_back(instance);
         }
     }
 }
@@ -86,10 +150,10 @@ impl Instances {
                 let first = Instance::create(module, policy, host, cancellation)?;
                 Self::Persistent(Arc::new(TurnLock::new(Some(first))))
             }
-            InstanceMode::Fresh => Self::Fresh {
+            InstanceMode::Fresh => Self::Fresh(Arc::new(Fresh {
                 stock: Stock::of(module, policy, host, method, cancellation)?,
-                permits: Arc::new(Semaphore::new(policy.max_instances)),
-            },
+                permits: Permits::new(policy.max_instances),
+            })),
         })
     }
 
@@ -101,9 +165,8 @@ impl Instances {
                 Some(instance) if instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
             },
-            // Whoever has a turn, or waits for one, holds a handle to the permits.
-            Self::Fresh { permits, .. } if Arc::strong_count(permits) > 1 => Condition::Busy,
-            Self::Fresh { .. } => Condition::Ready,
+            Self::Fresh(fresh) if fresh.permits.are_in_use() => Condition::Busy,
+            Self::Fresh(_) => Condition::Ready,
         }
     }
 
@@ -111,7 +174,7 @@ impl Instances {
     pub(super) async fn settled(&self) {
         match self {
             Self::Persistent(instance) => drop(instance.lock_arc().await),
-            Self::Fresh { .. } => {
+            Self::Fresh(_) => {
                 let until = Instant::now() + SETTLES_WITHIN;
                 while self.condition() == Condition::Busy && Instant::now() < until {
                     tokio::time::sleep(SETTLING_TICK).await;
@@ -131,9 +194,7 @@ impl Instances {
     pub(super) fn turn_now(&self) -> Option<Turn<'_>> {
         match self {
             Self::Persistent(instance) => instance.try_lock().map(Turn::Persistent),
-            Self::Fresh { stock, permits } => {
-                permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
-            }
+            Self::Fresh(fresh) => fresh.loan_now().map(Turn::Fresh),
         }
     }
 
@@ -141,7 +202,7 @@ impl Instances {
     pub(super) async fn turn(&self) -> Turn<'_> {
         match self {
             Self::Persistent(instance) => Turn::Persistent(instance.lock().await),
-            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
+            Self::Fresh(fresh) => Turn::Fresh(fresh.loan().await),
         }
     }
 
@@ -149,7 +210,7 @@ impl Instances {
     pub(super) fn turn_blocking(&self) -> Turn<'_> {
         match self {
             Self::Persistent(instance) => Turn::Persistent(instance.lock_blocking()),
-            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc_blocking()),
+            Self::Fresh(fresh) => Turn::Fresh(pollster::block_on(fresh.loan())),
         }
     }
 
@@ -157,9 +218,7 @@ impl Instances {
     pub(super) fn turn_to_keep_now(&self) -> Option<Turn<'static>> {
         match self {
             Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Kept),
-            Self::Fresh { stock, permits } => {
-                permits.try_acquire_arc().map(|permit| Turn::fresh(stock, permit))
-            }
+            Self::Fresh(fresh) => fresh.loan_now().map(|loan| Turn::Fresh(loan.keep(fresh))),
         }
     }
 
@@ -167,23 +226,18 @@ impl Instances {
     pub(super) async fn turn_to_keep(&self) -> Turn<'static> {
         match self {
             Self::Persistent(instance) => Turn::Kept(instance.lock_arc().await),
-            Self::Fresh { stock, permits } => Turn::fresh(stock, permits.acquire_arc().await),
+            Self::Fresh(fresh) => Turn::Fresh(fresh.loan().await.keep(fresh)),
         }
     }
 }
 
 impl Turn<'_> {
-    fn fresh(stock: &Arc<Stock>, permit: SemaphoreGuardArc) -> Self {
-        let loan = Loan { instance: None, stock: Arc::clone(stock) };
-        Self::Fresh { loan, _permit: permit }
-    }
-
     /// The instance, if there is one.
     pub(super) fn instance(&self) -> Option<&Instance> {
         match self {
             Self::Persistent(instance) => instance.as_ref(),
             Self::Kept(instance) => instance.as_ref(),
-            Self::Fresh { loan, .. } => loan.instance.as_deref(),
+            Self::Fresh(loan) => loan.instance.as_deref(),
         }
     }
 
@@ -192,7 +246,7 @@ impl Turn<'_> {
         match self {
             Self::Persistent(instance) => instance.as_ref().map(Instance::compiler),
             Self::Kept(instance) => instance.as_ref().map(Instance::compiler),
-            Self::Fresh { loan, .. } => Some(loan.stock.compiler()),
+            Self::Fresh(loan) => Some(loan.of.stock.compiler()),
         }
     }
 
@@ -207,10 +261,10 @@ impl Turn<'_> {
         let instance = match self {
             Self::Persistent(slot) => one_in(slot, module, policy, host, cancellation)?,
             Self::Kept(slot) => one_in(slot, module, policy, host, cancellation)?,
-            Self::Fresh { loan, .. } => {
+            Self::Fresh(loan) => {
                 let as_new = match loan.instance.take() {
-                    None => loan.stock.take(cancellation)?,
-                    Some(used) => loan.stock.renew(used, cancellation)?,
+                    None => loan.of.stock.take(cancellation)?,
+                    Some(used) => loan.of.stock.renew(used, cancellation)?,
                 };
                 loan.instance.insert(as_new)
             }
@@ -227,7 +281,7 @@ impl Turn<'_> {
             Self::Persistent(instance) => drop(instance.take_if(poisoned)),
             Self::Kept(instance) => drop(instance.take_if(poisoned)),
             // It is put back to what it was, or dropped, as the turn ends.
-            Self::Fresh { .. } => {}
+            Self::Fresh(_) => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::call::stripes::Stripes;
 use crate::policy::FuelUnits;
 use crate::sys::cpu_time;
 use crate::usage::ResourceUsage;
@@ -14,7 +15,8 @@ const TIMED_ONE_IN: u64 = 1024;
 /// Sums that are read while calls go on. Each is exact by itself; together they need not be of one moment.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    calls: AtomicU64,
+    /// By cores, since they count each call.
+    calls: Stripes<AtomicU64>,
     failed_calls: AtomicU64,
     wall_nanos: AtomicU64,
     /// Plus one, since zero means that nothing is known.
@@ -66,8 +68,8 @@ impl Totals {
     /// Counts calls that begin together, and measures them if they are among those that are.
     #[inline]
     pub(super) fn begin_sampled(&self, calls: u64) -> Meter {
-        let before = self.calls.fetch_add(calls, Ordering::Relaxed);
-        // Those are timed whose number is a multiple.
+        let before = self.calls.favourite().fetch_add(calls, Ordering::Relaxed);
+        // Those are timed whose number, on this core, is a multiple.
         let last = before + calls.saturating_sub(1);
         if before.is_multiple_of(TIMED_ONE_IN) || before / TIMED_ONE_IN != last / TIMED_ONE_IN {
             let stands_for = u32::try_from(TIMED_ONE_IN / calls.max(1)).unwrap_or(1).max(1);
@@ -80,13 +82,13 @@ impl Totals {
     /// Takes calls back that were counted and not made.
     pub(super) fn forget(&self, calls: u64) {
         if calls > 0 {
-            self.calls.fetch_sub(calls, Ordering::Relaxed);
+            self.calls.favourite().fetch_sub(calls, Ordering::Relaxed);
         }
     }
 
     /// Counts a call that begins, and measures it.
     pub(super) fn begin_exact(&self) -> Meter {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.calls.favourite().fetch_add(1, Ordering::Relaxed);
         Meter::exact()
     }
 
@@ -146,7 +148,7 @@ impl Totals {
 
     fn read_with(&self, read: impl Fn(&AtomicU64) -> u64) -> ResourceUsage {
         ResourceUsage {
-            calls: read(&self.calls),
+            calls: self.calls.iter().map(&read).fold(0, u64::wrapping_add),
             failed_calls: read(&self.failed_calls),
             wall_time: Duration::from_nanos(read(&self.wall_nanos)),
             cpu_time: read(&self.cpu_nanos).checked_sub(1).map(Duration::from_nanos),

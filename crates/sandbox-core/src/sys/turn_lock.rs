@@ -1,32 +1,20 @@
 //! The lock by which callers take turns on an instance.
 //!
 //! It is held for a call, and calls can be shorter than what a general asynchronous lock costs. Taken and given up
-//! without anybody waiting, this one costs one atomic exchange each. Whoever has to wait does so in a queue of a
-//! well-known lock; only the head of the queue looks at this one, so there is no more than one to be woken.
-//!
-//! Callers that come while the head of the queue is being woken may go first, or every turn would cost a change of
-//! threads. A head that has waited for [`PATIENCE`] ends that until it has had its turn.
+//! without anybody waiting, this one costs one atomic exchange each. Whoever has to wait does so in a [`Queue`].
 #![expect(unsafe_code, reason = "gives out what it guards")]
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Notify;
-
-/// How long callers may go before the one that waits longest.
-const PATIENCE: Duration = Duration::from_micros(500);
+use crate::call::queue::Queue;
 
 /// Something that one caller at a time may use.
 pub(crate) struct TurnLock<T> {
     taken: AtomicBool,
-    /// Nobody may go before the head of the queue.
-    orderly: AtomicBool,
-    waiting: AtomicUsize,
-    queue: async_lock::Mutex<()>,
-    given_up: Notify,
+    queue: Queue,
     value: UnsafeCell<T>,
 }
 
@@ -35,20 +23,13 @@ unsafe impl<T: Send> Sync for TurnLock<T> {}
 
 impl<T> TurnLock<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            orderly: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
-            queue: async_lock::Mutex::new(()),
-            given_up: Notify::new(),
-            value: UnsafeCell::new(value),
-        }
+        Self { taken: AtomicBool::new(false), queue: Queue::new(), value: UnsafeCell::new(value) }
     }
 
     /// A turn, if it can be had at once.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TurnGuard<'_, T>> {
-        if self.orderly.load(Ordering::Relaxed) || !self.take() {
+        if self.queue.is_orderly() || !self.take() {
             return None;
         }
         Some(TurnGuard { lock: self })
@@ -59,7 +40,7 @@ impl<T> TurnLock<T> {
         if let Some(guard) = self.try_lock() {
             return guard;
         }
-        self.wait().await;
+        self.queue.wait(|| self.take().then_some(())).await;
         TurnGuard { lock: self }
     }
 
@@ -83,53 +64,10 @@ impl<T> TurnLock<T> {
         self.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// Takes the lock as the head of the queue.
-    async fn wait(&self) {
-        let _waiter = Waiter::new(&self.waiting);
-        let _head = self.queue.lock().await;
-        let _order = Order(&self.orderly);
-        let since = Instant::now();
-        while !self.take() {
-            if since.elapsed() >= PATIENCE {
-                self.orderly.store(true, Ordering::Relaxed);
-            }
-            // One that was given up between the two has left a notification.
-            self.given_up.notified().await;
-        }
-    }
-
     #[inline]
     fn give_up(&self) {
-        // An exchange, so that either a waiter sees it or is seen.
         self.taken.swap(false, Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.given_up.notify_one();
-        }
-    }
-}
-
-/// One who waits, until this is dropped.
-struct Waiter<'a>(&'a AtomicUsize);
-
-impl<'a> Waiter<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Ends the order that a head of the queue has asked for.
-struct Order<'a>(&'a AtomicBool);
-
-impl Drop for Order<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.queue.wake();
     }
 }
 
@@ -210,6 +148,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::call::queue::PATIENCE;
 
     #[test]
     fn one_at_a_time_has_it_and_all_get_it() {
@@ -239,7 +178,7 @@ mod tests {
             }
         });
         assert_eq!(*lock.lock_blocking(), 4 * EACH);
-        assert_eq!(lock.waiting.load(Ordering::SeqCst), 0);
+        assert!(!lock.queue.has_waiters());
     }
 
     #[test]
@@ -248,7 +187,7 @@ mod tests {
         let first = lock.lock_blocking();
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| drop(lock.lock_blocking()));
-            while lock.waiting.load(Ordering::SeqCst) == 0 {
+            while !lock.queue.has_waiters() {
                 std::thread::yield_now();
             }
             std::thread::sleep(2 * PATIENCE + Duration::from_millis(1));
@@ -258,7 +197,7 @@ mod tests {
                 drop(lock.try_lock());
             }
         });
-        assert!(!lock.orderly.load(Ordering::SeqCst));
+        assert!(!lock.queue.is_orderly());
         assert!(lock.try_lock().is_some());
     }
 

@@ -26,7 +26,10 @@ impl<'a> NumberDeserializer<'a> {
         if self.types.is_empty() {
             Ok(())
         } else {
-            Err(Mismatch(format!("a type that leaves {} results over", self.types.len())))
+            Err(Mismatch::because(format_args!(
+                "a type that leaves {} results over",
+                self.types.len()
+            )))
         }
     }
 
@@ -35,7 +38,7 @@ impl<'a> NumberDeserializer<'a> {
         let (Some((ty, types)), Some((value, values))) =
             (self.types.split_first(), self.values.split_first())
         else {
-            return Err(Mismatch("a type with more results".to_owned()));
+            return Err(Mismatch::because(format_args!("a type with more results")));
         };
         (self.types, self.values) = (types, values);
         Ok(Number::read(*ty, value))
@@ -46,7 +49,9 @@ impl<'a> NumberDeserializer<'a> {
         match self.next()? {
             Number::I32(value) => Ok(i64::from(value)),
             Number::I64(value) => Ok(value),
-            other => Err(Mismatch(format!("an integer where {} comes back", other.ty()))),
+            other => {
+                Err(Mismatch::because(format_args!("an integer where {} comes back", other.ty())))
+            }
         }
     }
 
@@ -55,7 +60,9 @@ impl<'a> NumberDeserializer<'a> {
         match self.next()? {
             Number::I32(value) => Ok(u64::from(value.cast_unsigned())),
             Number::I64(value) => Ok(value.cast_unsigned()),
-            other => Err(Mismatch(format!("an integer where {} comes back", other.ty()))),
+            other => {
+                Err(Mismatch::because(format_args!("an integer where {} comes back", other.ty())))
+            }
         }
     }
 }
@@ -72,7 +79,7 @@ macro_rules! integers {
 macro_rules! refused {
     ($($method:ident),+ $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Mismatch> {
-            Err(Mismatch("something that is not a number".to_owned()))
+            Err(Mismatch::because(format_args!("something that is not a number")))
         })+
     };
 }
@@ -105,7 +112,9 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
                 Number::I64(value) => visitor.visit_i64(value),
                 Number::F32(value) => visitor.visit_f32(value),
                 Number::F64(value) => visitor.visit_f64(value),
-                other => Err(Mismatch(format!("a number where {} comes back", other.ty()))),
+                other => {
+                    Err(Mismatch::because(format_args!("a number where {} comes back", other.ty())))
+                }
             },
             _ => visitor.visit_seq(self),
         }
@@ -116,7 +125,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
         match self.unsigned()? {
             0 => visitor.visit_bool(false),
             1 => visitor.visit_bool(true),
-            other => Err(Mismatch(format!("a bool where {other} comes back"))),
+            other => Err(Mismatch::because(format_args!("a bool where {other} comes back"))),
         }
     }
 
@@ -124,7 +133,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.next()? {
             Number::F32(value) => visitor.visit_f32(value),
-            other => Err(Mismatch(format!("an f32 where {} comes back", other.ty()))),
+            other => Err(Mismatch::because(format_args!("an f32 where {} comes back", other.ty()))),
         }
     }
 
@@ -133,7 +142,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
         match self.next()? {
             Number::F32(value) => visitor.visit_f64(f64::from(value)),
             Number::F64(value) => visitor.visit_f64(value),
-            other => Err(Mismatch(format!("an f64 where {} comes back", other.ty()))),
+            other => Err(Mismatch::because(format_args!("an f64 where {} comes back", other.ty()))),
         }
     }
 
@@ -182,7 +191,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
         _fields: &'static [&'static str],
         _visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        Err(Mismatch(format!("{name}, which is not a number")))
+        Err(Mismatch::because(format_args!("{name}, which is not a number")))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -191,7 +200,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
         _variants: &'static [&'static str],
         _visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        Err(Mismatch(format!("{name}, which is not a number")))
+        Err(Mismatch::because(format_args!("{name}, which is not a number")))
     }
 }
 

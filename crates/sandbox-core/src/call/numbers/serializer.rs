@@ -26,16 +26,15 @@ impl<'a> NumberSerializer<'a> {
         if self.written == self.types.len() {
             Ok(())
         } else {
-            Err(Mismatch(format!("{} arguments", self.written)))
+            Err(Mismatch::because(format_args!("{} arguments", self.written)))
         }
     }
 
     #[inline]
     fn next_type(&self) -> Result<Type, Mismatch> {
-        self.types
-            .get(self.written)
-            .copied()
-            .ok_or_else(|| Mismatch(format!("more than {} arguments", self.types.len())))
+        self.types.get(self.written).copied().ok_or_else(|| {
+            Mismatch::because(format_args!("more than {} arguments", self.types.len()))
+        })
     }
 
     #[inline]
@@ -52,10 +51,18 @@ impl<'a> NumberSerializer<'a> {
                 Ok(value) => RawValue::from(value),
                 Err(_) => match u32::try_from(value) {
                     Ok(value) => RawValue::from(value.cast_signed()),
-                    Err(_) => return Err(Mismatch(format!("{value}, which no i32 can hold"))),
+                    Err(_) => {
+                        return Err(Mismatch::because(format_args!(
+                            "{value}, which no i32 can hold"
+                        )));
+                    }
                 },
             },
-            other => return Err(Mismatch(format!("an integer for a parameter of type {other}"))),
+            other => {
+                return Err(Mismatch::because(format_args!(
+                    "an integer for a parameter of type {other}"
+                )));
+            }
         };
         self.write(value);
         Ok(())
@@ -67,9 +74,15 @@ impl<'a> NumberSerializer<'a> {
             Type::I64 => RawValue::from(value.cast_signed()),
             Type::I32 => match u32::try_from(value) {
                 Ok(value) => RawValue::from(value.cast_signed()),
-                Err(_) => return Err(Mismatch(format!("{value}, which no i32 can hold"))),
+                Err(_) => {
+                    return Err(Mismatch::because(format_args!("{value}, which no i32 can hold")));
+                }
             },
-            other => return Err(Mismatch(format!("an integer for a parameter of type {other}"))),
+            other => {
+                return Err(Mismatch::because(format_args!(
+                    "an integer for a parameter of type {other}"
+                )));
+            }
         };
         self.write(value);
         Ok(())
@@ -77,7 +90,7 @@ impl<'a> NumberSerializer<'a> {
 }
 
 fn not_a_number<T>(what: &str) -> Result<T, Mismatch> {
-    Err(Mismatch(format!("{what}, which is not a number")))
+    Err(Mismatch::because(format_args!("{what}, which is not a number")))
 }
 
 impl ser::Serializer for &mut NumberSerializer<'_> {
@@ -141,7 +154,11 @@ impl ser::Serializer for &mut NumberSerializer<'_> {
         let value = match self.next_type()? {
             Type::F32 => RawValue::from(value),
             Type::F64 => RawValue::from(f64::from(value)),
-            other => return Err(Mismatch(format!("an f32 for a parameter of type {other}"))),
+            other => {
+                return Err(Mismatch::because(format_args!(
+                    "an f32 for a parameter of type {other}"
+                )));
+            }
         };
         self.write(value);
         Ok(())
@@ -151,7 +168,11 @@ impl ser::Serializer for &mut NumberSerializer<'_> {
     fn serialize_f64(self, value: f64) -> Result<(), Mismatch> {
         match self.next_type()? {
             Type::F64 => self.write(RawValue::from(value)),
-            other => return Err(Mismatch(format!("an f64 for a parameter of type {other}"))),
+            other => {
+                return Err(Mismatch::because(format_args!(
+                    "an f64 for a parameter of type {other}"
+                )));
+            }
         }
         Ok(())
     }

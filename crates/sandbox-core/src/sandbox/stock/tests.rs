@@ -146,8 +146,8 @@ fn a_stock_lives_until_the_last_instance_on_loan_is_back() {
     let (host, none) = (host(&module), Cancellation::default());
     let instances =
         Instances::new(&module, &policy, &host, ResetMethod::quickest(), &none).unwrap();
-    let Instances::Fresh { stock, .. } = &instances else { panic!("they are fresh") };
-    let stock = Arc::downgrade(stock);
+    let Instances::Fresh(fresh) = &instances else { panic!("they are fresh") };
+    let stock = Arc::downgrade(&fresh.stock);
     assert_eq!(instances.condition(), Condition::Ready);
     let mut turn = instances.turn_to_keep_now().unwrap();
     turn.ready(&module, &policy, &host, &none).unwrap();

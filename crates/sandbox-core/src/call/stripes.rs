@@ -1,0 +1,82 @@
+//! One of something for each core, so that cores need not write to the same places.
+
+use std::cell::Cell;
+use std::num::NonZero;
+use std::ops::Index;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The most stripes: whoever needs all of them visits each, and sandboxes have several.
+const MOST: usize = 8;
+
+/// Several of the same. A thread has a favourite one, so what a core used last is what it uses next.
+#[derive(Debug)]
+pub(crate) struct Stripes<T>(Box<[OnOwnLine<T>]>);
+
+/// A stripe's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stripe(usize);
+
+/// On a cache line of its own.
+#[derive(Debug)]
+#[repr(align(64))]
+struct OnOwnLine<T>(T);
+
+impl<T> Stripes<T> {
+    /// As many as there are cores, made from their numbers and how many there will be.
+    pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
+        // Asked once, because it takes long.
+        static CORES: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+        let count = (*CORES).min(MOST);
+        Self((0..count).map(|number| OnOwnLine(make(number, count))).collect())
+    }
+
+    /// All of them, beginning with the calling thread's favourite.
+    #[inline]
+    pub(crate) fn from_favourite(&self) -> impl Iterator<Item = (Stripe, &T)> {
+        let first = favourite() % self.0.len();
+        let numbers = (first..self.0.len()).chain(0..first);
+        numbers.map(|number| (Stripe(number), &self.0[number].0))
+    }
+
+    /// The calling thread's favourite.
+    #[inline]
+    pub(crate) fn favourite(&self) -> &T {
+        &self.0[favourite() % self.0.len()].0
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|stripe| &stripe.0)
+    }
+}
+
+impl<T: Default> Default for Stripes<T> {
+    fn default() -> Self {
+        Self::new(|_, _| T::default())
+    }
+}
+
+impl<T> Index<Stripe> for Stripes<T> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, stripe: Stripe) -> &T {
+        &self.0[stripe.0].0
+    }
+}
+
+/// The number of the calling thread's favourite, given out in turn.
+#[inline]
+fn favourite() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static FAVOURITE: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    FAVOURITE.get().unwrap_or_else(|| {
+        let favourite = NEXT.fetch_add(1, Ordering::Relaxed);
+        FAVOURITE.set(Some(favourite));
+        favourite
+    })
+}
