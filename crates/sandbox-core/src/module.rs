@@ -2,10 +2,12 @@
 
 mod artifact;
 mod behaviour;
+mod beside;
 mod cache;
 mod compiler;
 mod exports;
 mod metering;
+mod names;
 mod nans;
 mod shipping;
 mod signing;
@@ -35,10 +37,16 @@ pub(crate) use metering::FUEL_EXPORT;
 pub use signing::SigningKey;
 pub(crate) use start::START_EXPORT;
 pub use tiering::Tiering;
+pub(crate) use validation::Validated;
 
 use artifact::Identity;
-use compiler::CodeSettings;
+use beside::beside;
+use compiler::{CodeSettings, Hurry};
+use names::Names;
 use tiering::Successor;
+
+/// From how many bytes on a module's behaviour is found out on a thread of its own.
+const BESIDE_BYTES: usize = 64 * 1024;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
 /// with different policies, since most limits belong to instances. What a policy says about the code itself
@@ -84,6 +92,7 @@ struct ModuleInner {
     engine: Engine,
     identity: Identity,
     behaviour: Behaviour,
+    names: Names,
     exports: Vec<Export>,
     index: HashMap<String, usize, RandomState>,
     formats: Formats,
@@ -112,18 +121,16 @@ impl Module {
     /// As [`Module::compile`].
     pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
         validation::check_size(wasm, policy)?;
-        let settings = CodeSettings::new(policy, compiler);
-        let engine = settings.engine(wasm.len());
-        let identity = Identity::new(wasm, &settings, &engine);
-        Self::compile_as(wasm, policy, engine, identity)
+        let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
+        Self::compile_as(wasm, policy, identity, Hurry::CallerWaits)
     }
 
     /// Compiles a module whose identity is already known.
     fn compile_as(
         wasm: &[u8],
         policy: &SecurityPolicy,
-        engine: Engine,
         identity: Identity,
+        hurry: Hurry,
     ) -> Result<Self> {
         let span = tracing::debug_span!(
             "compile",
@@ -132,32 +139,42 @@ impl Module {
             compiler = %identity.settings().compiler(),
         );
         let _entered = span.enter();
-        validation::check(wasm, policy, identity.settings().compiler())?;
-        let compiled = compiler::compile(&engine, wasm)?;
-        let behaviour = Behaviour::of(wasm);
-        Self::assemble(compiled, engine, identity, behaviour, ModuleOrigin::Compiled)
+        let settings = identity.settings();
+        let survey = || Behaviour::of(wasm);
+        let compile = || {
+            let validated = validation::check(wasm, policy, settings.compiler())?;
+            compiler::compile(validated, settings, hurry)
+        };
+        let (behaviour, (compiled, engine)) =
+            if hurry == Hurry::CallerWaits && wasm.len() >= BESIDE_BYTES {
+                let (behaviour, compiled) = beside(survey, compile);
+                (behaviour, compiled?)
+            } else {
+                let compiled = compile()?;
+                (survey(), compiled)
+            };
+        // Wasmer knows the names of what it has just compiled.
+        let names = Names::default();
+        Self::assemble(compiled, engine, identity, (behaviour, names), ModuleOrigin::Compiled)
     }
 
     /// Loads native code that was verified.
-    fn load_native(
-        code: &NativeCode,
-        engine: Engine,
-        identity: Identity,
-        origin: ModuleOrigin,
-    ) -> Result<Self> {
+    fn load_native(code: &NativeCode, identity: Identity, origin: ModuleOrigin) -> Result<Self> {
+        let engine = compiler::engine_to_load();
         let compiled = crate::sys::artifact::load(&engine, code).map_err(|error| {
             SandboxError::ArtifactRejected(ArtifactRejection::Unloadable {
                 message: error.to_string(),
             })
         })?;
-        Self::assemble(compiled, engine, identity, code.behaviour().clone(), origin)
+        let known = (code.behaviour().clone(), code.names().clone());
+        Self::assemble(compiled, engine, identity, known, origin)
     }
 
     fn assemble(
         compiled: wasmer::Module,
         engine: Engine,
         identity: Identity,
-        behaviour: Behaviour,
+        (behaviour, names): (Behaviour, Names),
         origin: ModuleOrigin,
     ) -> Result<Self> {
         let exports::Declarations { mut exports, formats, imports: declared_imports } =
@@ -183,6 +200,7 @@ impl Module {
                 engine,
                 identity,
                 behaviour,
+                names,
                 exports,
                 index,
                 formats,
@@ -281,6 +299,11 @@ impl Module {
     /// What its code can do to the state of its instances.
     pub(crate) fn behaviour(&self) -> &Behaviour {
         &self.inner.behaviour
+    }
+
+    /// The names of its functions, as far as Wasmer does not know them.
+    pub(crate) fn names(&self) -> &Names {
+        &self.inner.names
     }
 
     /// What the guest says about an import, if it says anything.

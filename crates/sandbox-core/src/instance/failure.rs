@@ -43,7 +43,7 @@ impl Instance {
         }
         SandboxError::Trap {
             function: function.to_owned(),
-            backtrace: backtrace(&error),
+            backtrace: self.backtrace(&error),
             code: error.to_trap().map_or(TrapCode::Other, trap_code),
         }
     }
@@ -107,22 +107,25 @@ impl Instance {
     fn limit_bytes(&self) -> u64 {
         u64::from(most_pages(&self.policy)) * PAGE_BYTES
     }
+
+    fn backtrace(&self, error: &RuntimeError) -> Vec<String> {
+        let names = self.module.names();
+        let frames = error.trace().iter();
+        frames
+            .map(|frame| {
+                let index = frame.func_index();
+                match frame.function_name().or_else(|| names.of_function(index)) {
+                    Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+                    None => format!("function {index}"),
+                }
+            })
+            .collect()
+    }
 }
 
 /// The error for a panic of the host's own code.
 pub(super) fn host_panic(function: &str, panic: &(dyn Any + Send)) -> SandboxError {
     SandboxError::HostPanic { function: function.to_owned(), message: panic_message(panic) }
-}
-
-fn backtrace(error: &RuntimeError) -> Vec<String> {
-    error
-        .trace()
-        .iter()
-        .map(|frame| match frame.function_name() {
-            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-            None => format!("function {}", frame.func_index()),
-        })
-        .collect()
 }
 
 fn trap_code(code: WasmerTrap) -> TrapCode {

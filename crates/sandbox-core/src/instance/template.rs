@@ -61,6 +61,14 @@ impl Template {
         Ok((first, template))
     }
 
+    /// Makes what its instances need, if that is not there yet: the first call has none of them.
+    ///
+    /// # Errors
+    /// When the system has no file for the image of a memory.
+    pub(crate) fn prepare(&self) -> std::io::Result<()> {
+        self.snapshot.prepare()
+    }
+
     /// Whether initialisation drew random bytes: what the guest made of them is for the callers of one sandbox.
     pub(crate) fn has_secrets(&self) -> bool {
         self.wasi.as_ref().is_some_and(Remembered::has_secrets)

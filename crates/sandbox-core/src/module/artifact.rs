@@ -10,16 +10,18 @@
 //! are wanted here? ([`identity`]) Only who has both answers gets a [`NativeCode`], and only a `NativeCode` can be
 //! loaded.
 
+mod ballast;
 mod envelope;
 mod identity;
 
 use bytes::Bytes;
-use wasmer::Engine;
 
 use super::Behaviour;
+use super::names::Names;
 use super::signing::{Purpose, SigningKey};
 use crate::policy::SecurityPolicy;
 
+pub(super) use ballast::{Unloaded, unload};
 pub(super) use identity::Identity;
 
 /// Native code that may be executed: authenticated, and made for this machine and this build of the library.
@@ -29,6 +31,7 @@ pub(super) use identity::Identity;
 pub(crate) struct NativeCode {
     native: Bytes,
     behaviour: Behaviour,
+    names: Names,
 }
 
 impl NativeCode {
@@ -39,6 +42,11 @@ impl NativeCode {
     /// What was found out about the WebAssembly that it was compiled from.
     pub(crate) fn behaviour(&self) -> &Behaviour {
         &self.behaviour
+    }
+
+    /// The names that its functions had in the WebAssembly.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 }
 
@@ -91,23 +99,25 @@ pub(super) fn seal(
     native: &[u8],
     identity: &Identity,
     behaviour: &Behaviour,
+    names: &Names,
     key: &SigningKey,
     purpose: Purpose,
 ) -> Vec<u8> {
-    envelope::seal(&describe(identity, behaviour), native, key, purpose)
+    envelope::seal(&describe(identity, behaviour, names), native, key, purpose)
 }
 
 /// A description is one line of JSON for each part. Within a line, JSON has no line feeds.
-fn describe(identity: &Identity, behaviour: &Behaviour) -> Vec<u8> {
-    let mut description = identity.to_bytes();
-    description.push(b'\n');
-    description.extend(behaviour.to_bytes());
-    description
+fn describe(identity: &Identity, behaviour: &Behaviour, names: &Names) -> Vec<u8> {
+    let lines = [&identity.to_bytes()[..], &behaviour.to_bytes(), names.as_bytes()];
+    lines.join(&b'\n')
 }
 
+/// What stands in a description.
+type Description = (Identity, Behaviour, Names);
+
 /// Reads a description. It must be authentic: one that cannot be read comes from another version.
-fn parse(description: &[u8]) -> Result<(Identity, Behaviour), ArtifactRejection> {
-    let mut lines = description.splitn(2, |byte| *byte == b'\n');
+fn parse(description: &Bytes) -> Result<Description, ArtifactRejection> {
+    let mut lines = description.splitn(3, |byte| *byte == b'\n');
     let identity = Identity::parse(lines.next().unwrap_or_default())?;
     let behaviour = Behaviour::parse(lines.next().unwrap_or_default()).map_err(|error| {
         ArtifactRejection::Incompatible {
@@ -116,7 +126,8 @@ fn parse(description: &[u8]) -> Result<(Identity, Behaviour), ArtifactRejection>
             here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
         }
     })?;
-    Ok((identity, behaviour))
+    let names = lines.next().map(|names| description.slice_ref(names)).unwrap_or_default();
+    Ok((identity, behaviour, Names::read_when_needed(names)))
 }
 
 /// Opens a file that must hold exactly the module that is looked for.
@@ -126,22 +137,21 @@ pub(super) fn unseal_expected(
     key: &SigningKey,
 ) -> Result<NativeCode, ArtifactRejection> {
     let opened = envelope::open(file, key, Purpose::Cache)?;
-    let (identity, behaviour) = parse(&opened.description)?;
+    let (identity, behaviour, names) = parse(&opened.description)?;
     identity.require_same(expected)?;
-    Ok(NativeCode { native: opened.native, behaviour })
+    Ok(NativeCode { native: opened.native, behaviour, names })
 }
 
-/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which. Returns an
-/// engine to run it with.
+/// Opens a file that may hold any module that this machine can run and the policy accepts, and says which.
 pub(super) fn unseal_shipped(
     file: Bytes,
     policy: &SecurityPolicy,
     key: &SigningKey,
-) -> Result<(NativeCode, Identity, Engine), ArtifactRejection> {
+) -> Result<(NativeCode, Identity), ArtifactRejection> {
     let opened = envelope::open(file, key, Purpose::Shipping)?;
-    let (identity, behaviour) = parse(&opened.description)?;
-    let engine = identity.require_runnable(policy)?;
-    Ok((NativeCode { native: opened.native, behaviour }, identity, engine))
+    let (identity, behaviour, names) = parse(&opened.description)?;
+    identity.require_runnable(policy)?;
+    Ok((NativeCode { native: opened.native, behaviour, names }, identity))
 }
 
 #[cfg(test)]

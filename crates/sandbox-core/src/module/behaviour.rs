@@ -30,7 +30,8 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Of the module with those bytes, which have been validated.
+    /// Of the module with those bytes. It holds for modules that are valid, and can be found out before it is known
+    /// whether this one is: of other bytes it is only known that they are not.
     pub(crate) fn of(wasm: &[u8]) -> Self {
         let mut survey = Survey::default();
         match survey.read(wasm) {

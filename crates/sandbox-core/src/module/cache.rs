@@ -15,10 +15,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
-use wasmer::Engine;
 
 use super::artifact::Identity;
-use super::compiler::{CodeSettings, Compiler};
+use super::compiler::{CodeSettings, Compiler, Hurry};
 use super::tiering::{Order, Successor, Tiering};
 use super::{Module, ModuleOrigin, validation};
 use crate::error::Result;
@@ -164,19 +163,12 @@ pub(crate) fn obtain_tiered(
     }
 }
 
-/// Whether somebody waits for a compilation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hurry {
-    CallerWaits,
-    Background,
-}
-
 /// A module that is wanted, by its identity.
 struct Request<'a> {
     wasm: &'a [u8],
     policy: &'a SecurityPolicy,
-    engine: Engine,
     identity: Identity,
+    hurry: Hurry,
 }
 
 impl<'a> Request<'a> {
@@ -188,13 +180,8 @@ impl<'a> Request<'a> {
         hurry: Hurry,
     ) -> Result<Self> {
         validation::check_size(wasm, policy)?;
-        let settings = CodeSettings::new(policy, compiler);
-        let engine = match hurry {
-            Hurry::CallerWaits => settings.engine(wasm.len()),
-            Hurry::Background => settings.single_threaded_engine(),
-        };
-        let identity = Identity::new(wasm, &settings, &engine);
-        Ok(Self { wasm, policy, engine, identity })
+        let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
+        Ok(Self { wasm, policy, identity, hurry })
     }
 
     fn key(&self) -> [u8; 32] {
@@ -239,8 +226,7 @@ impl<'a> Request<'a> {
         let started = Instant::now();
         let read = disk.load(&self.identity).map(|code| {
             code.map(|code| {
-                let (engine, identity) = (self.engine.clone(), self.identity.clone());
-                Module::load_native(&code, engine, identity, ModuleOrigin::DiskCache)
+                Module::load_native(&code, self.identity.clone(), ModuleOrigin::DiskCache)
             })
         });
         match read {
@@ -264,7 +250,7 @@ impl<'a> Request<'a> {
 
     fn compile(self) -> Result<Module> {
         let started = Instant::now();
-        let module = Module::compile_as(self.wasm, self.policy, self.engine, self.identity)?;
+        let module = Module::compile_as(self.wasm, self.policy, self.identity, self.hurry)?;
         tracing::debug!(elapsed = ?started.elapsed(), "compiled a module");
         Ok(module)
     }

@@ -1,9 +1,9 @@
 //! From bytes to native code.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZero;
-
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features, Singlepass};
@@ -13,11 +13,13 @@ use super::artifact::ArtifactRejection;
 use super::metering::Metering;
 use super::nans::CanonicalConversions;
 use super::start::StartByHost;
+use super::validation::Validated;
 use crate::error::{Result, SandboxError};
 use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 
-/// Below this many bytes of Wasm for each thread, starting threads costs more than they save.
-const WASM_BYTES_PER_THREAD: usize = 512 * 1024;
+/// From so many bytes of Wasm for each thread on, starting one costs little of what it saves: some 50 us, where even
+/// Singlepass compiles for milliseconds.
+const WASM_BYTES_PER_THREAD: usize = 64 * 1024;
 
 /// What turns WebAssembly into native code.
 ///
@@ -65,11 +67,18 @@ impl Compiler {
     }
 }
 
+/// Whether somebody waits for a compilation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurry {
+    CallerWaits,
+    Background,
+}
+
 /// All that decides, beside the module itself and the machine, what native code is made.
 ///
 /// [`CodeSettings::engine`] sees nothing else. So whatever a policy or a builder wants to change about the code has
 /// to become a field here, and with that becomes part of the key of every cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodeSettings {
     compiler: Compiler,
@@ -100,41 +109,52 @@ impl CodeSettings {
         self.metered
     }
 
-    /// An engine for one module of that size.
+    /// An engine for one module.
     ///
     /// Each module has an engine of its own because an engine keeps the code of everything it ever compiled
     /// until it is dropped itself. Metering is for one module too.
-    pub(super) fn engine(&self, wasm_bytes: usize) -> Engine {
-        let threads = threads_for(wasm_bytes);
+    fn engine(&self, threads: NonZero<usize>, changes: Changes) -> Engine {
         match self.compiler {
             Compiler::Cranelift => {
                 let mut cranelift = Cranelift::new();
                 cranelift.num_threads(threads).canonicalize_nans(self.canonical_nans);
-                self.engine_of(cranelift)
+                self.engine_of(cranelift, changes)
             }
             Compiler::Singlepass => {
                 let mut singlepass = Singlepass::new();
                 singlepass.num_threads = threads;
                 singlepass.canonicalize_nans(self.canonical_nans);
-                self.engine_of(singlepass)
+                self.engine_of(singlepass, changes)
             }
             #[cfg(feature = "llvm")]
             Compiler::Llvm => {
                 let mut llvm = wasmer::sys::LLVM::new();
                 llvm.num_threads(threads);
                 CompilerConfig::canonicalize_nans(&mut llvm, self.canonical_nans);
-                self.engine_of(llvm)
+                self.engine_of(llvm, changes)
             }
         }
     }
 
-    /// An engine for one module that takes one core, however large the module is.
-    pub(super) fn single_threaded_engine(&self) -> Engine {
-        self.engine(0)
+    /// What Wasmer says of the compiler and its options.
+    ///
+    /// Asked once for each of them, because it takes an engine, and that counts the cores: longer than all else
+    /// that is done with an identity.
+    pub(super) fn compiler_options(&self) -> String {
+        type Options = HashMap<CodeSettings, String>;
+        static KNOWN: LazyLock<Mutex<Options>> = LazyLock::new(Mutex::default);
+        // Of all policies there are few that differ in this: the features do not matter.
+        let asked = Self { features: WasmFeatures::NONE, ..self.clone() };
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let ask =
+            |asked: &Self| asked.engine(NonZero::<usize>::MIN, Changes::All).deterministic_id();
+        known.entry(asked).or_insert_with_key(ask).clone()
     }
 
-    fn engine_of(&self, mut compiler: impl CompilerConfig + 'static) -> Engine {
-        compiler.push_middleware(Arc::new(StartByHost));
+    fn engine_of(&self, mut compiler: impl CompilerConfig + 'static, changes: Changes) -> Engine {
+        if changes == Changes::All {
+            compiler.push_middleware(Arc::new(StartByHost));
+        }
         if self.metered {
             compiler.push_middleware(Arc::new(Metering::default()));
         }
@@ -166,6 +186,11 @@ impl CodeSettings {
     }
 }
 
+/// An engine for one module that was compiled before, and can compile none.
+pub(super) fn engine_to_load() -> Engine {
+    EngineBuilder::headless().engine().into()
+}
+
 /// The features in Wasmer's terms. Those that it does not list are always on there, and are forbidden by
 /// validation alone.
 fn wasmers(features: WasmFeatures) -> Features {
@@ -184,17 +209,38 @@ fn wasmers(features: WasmFeatures) -> Features {
     wasmers
 }
 
-/// Compiles a validated module.
-pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<wasmer::Module> {
-    wasmer::Module::from_binary(engine, wasm).map_err(|error| match error {
+/// What is changed about the modules that an engine compiles.
+///
+/// Whatever may change instructions has each of them handed to it, which takes time also where it changes none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    /// All that the settings say.
+    All,
+    /// The same for a module that has nothing to do with start functions.
+    AllButStart,
+}
+
+/// Compiles a module, and returns the engine that has its code too.
+pub(super) fn compile(
+    module: Validated<'_>,
+    settings: &CodeSettings,
+    hurry: Hurry,
+) -> Result<(wasmer::Module, Engine)> {
+    let threads = match hurry {
+        Hurry::CallerWaits => threads_for(module.wasm().len()),
+        Hurry::Background => NonZero::<usize>::MIN,
+    };
+    let changes = if module.concerns_start() { Changes::All } else { Changes::AllButStart };
+    let engine = settings.engine(threads, changes);
+    let compiled = crate::sys::artifact::compile(&engine, module).map_err(|error| match error {
         CompileError::Wasm(wasmer::WasmError::InvalidWebAssembly { message, offset }) => {
             SandboxError::InvalidModule { message, offset }
         }
         // Ours refuse nothing but exports with their own names.
         CompileError::MiddlewareError(message) => SandboxError::InvalidDeclaration { message },
-        CompileError::Validate(message) => SandboxError::InvalidModule { message, offset: 0 },
         other => SandboxError::Compilation { message: other.to_string() },
-    })
+    })?;
+    Ok((compiled, engine))
 }
 
 /// The compilers' pools take all cores unless told otherwise, which is most of the time of a small module.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::artifact::{self, Identity};
+use super::artifact::{self, Identity, Unloaded};
+use super::names::Names;
 use super::signing::{Purpose, SigningKey};
 use super::{Compiler, Module, ModuleOrigin, validation};
 use crate::error::{Result, SandboxError};
@@ -82,20 +83,20 @@ impl Module {
     }
 
     fn load_owned(sealed: Bytes, policy: &SecurityPolicy, key: &SigningKey) -> Result<Self> {
-        let (code, identity, engine) = artifact::unseal_shipped(sealed, policy, key)
+        let (code, identity) = artifact::unseal_shipped(sealed, policy, key)
             .map_err(SandboxError::ArtifactRejected)?;
         validation::check_bytes(identity.wasm_bytes(), policy)?;
-        Self::load_native(&code, engine, identity, ModuleOrigin::Precompiled)
+        Self::load_native(&code, identity, ModuleOrigin::Precompiled)
     }
 
     /// The native code in a file that only holders of the key can make or change.
     pub(super) fn seal(&self, key: &SigningKey, purpose: Purpose) -> Result<Vec<u8>> {
-        let native = self
-            .inner
-            .compiled
-            .serialize()
+        let serialized = self.inner.compiled.serialize().and_then(artifact::unload);
+        let Unloaded { native, names } = serialized
             .map_err(|error| SandboxError::Unserializable { message: error.to_string() })?;
-        Ok(artifact::seal(&native, self.identity(), &self.inner.behaviour, key, purpose))
+        // A module that was loaded has them elsewhere already.
+        let names = if names.is_empty() { self.names().clone() } else { Names::new(&names) };
+        Ok(artifact::seal(&native, self.identity(), self.behaviour(), &names, key, purpose))
     }
 
     pub(super) fn identity(&self) -> &Identity {

@@ -3,8 +3,29 @@
 use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures as Proposals};
 
 use super::Compiler;
+use super::start::START_EXPORT;
 use crate::error::{Result, SandboxError};
 use crate::policy::{SecurityPolicy, WasmFeature, WasmFeatures};
+
+/// A module that is valid, and has no feature but those that its policy and its compiler have.
+///
+/// Only [`check`] makes one, and only what it made is compiled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Validated<'a> {
+    wasm: &'a [u8],
+    concerns_start: bool,
+}
+
+impl<'a> Validated<'a> {
+    pub(crate) fn wasm(self) -> &'a [u8] {
+        self.wasm
+    }
+
+    /// Whether it has a start function, or an export of the name that its start function would get.
+    pub(super) fn concerns_start(self) -> bool {
+        self.concerns_start
+    }
+}
 
 /// A feature in the terms of the parser.
 const fn proposal(feature: WasmFeature) -> Proposals {
@@ -35,11 +56,18 @@ fn is_valid(wasm: &[u8], proposals: Proposals) -> bool {
 }
 
 /// Checks size, form and features of a module.
-pub(super) fn check(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<()> {
+///
+/// Nobody does it again: what is accepted here Wasmer would accept too. It has the same validator, and turns on all
+/// features that are allowed here.
+pub(super) fn check<'a>(
+    wasm: &'a [u8],
+    policy: &SecurityPolicy,
+    compiler: Compiler,
+) -> Result<Validated<'a>> {
     check_size(wasm, policy)?;
     let allowed = proposals(policy.features.intersection(compiler.features()));
     match Validator::new_with_features(allowed).validate_all(wasm) {
-        Ok(_) => check_memories(wasm),
+        Ok(_) => check_declarations(wasm),
         Err(error) => Err(explain(wasm, policy, compiler, allowed, &error)),
     }
 }
@@ -76,10 +104,12 @@ fn explain(
     SandboxError::UnsupportedFeature { feature, compiler, message, offset }
 }
 
-/// Refuses memories that are shared between threads, which the feature of atomic instructions brings along.
+/// Reads what comes before the code of a module that is valid. Refuses memories that are shared between threads,
+/// which the feature of atomic instructions brings along.
 ///
 /// The host reads and writes a guest's memory through references that nobody else may write through.
-fn check_memories(wasm: &[u8]) -> Result<()> {
+fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
+    let mut concerns_start = false;
     let refused = |offset: usize| SandboxError::ForbiddenFeature {
         feature: "shared memory".to_owned(),
         message: "a sandbox runs its guest on one thread".to_owned(),
@@ -106,12 +136,17 @@ fn check_memories(wasm: &[u8]) -> Result<()> {
                     }
                 }
             }
-            // Memories come before code, and the module is valid.
+            Ok(Payload::ExportSection(exports)) => {
+                let mut exports = exports.into_iter().flatten();
+                concerns_start |= exports.any(|export| export.name == START_EXPORT);
+            }
+            Ok(Payload::StartSection { .. }) => concerns_start = true,
+            // All of this comes before code, and the module is valid.
             Ok(Payload::CodeSectionStart { .. }) | Err(_) => break,
             Ok(_) => (),
         }
     }
-    Ok(())
+    Ok(Validated { wasm, concerns_start })
 }
 
 /// Checks only the size.
@@ -132,8 +167,10 @@ pub(super) fn check_bytes(size_bytes: u64, policy: &SecurityPolicy) -> Result<()
 mod tests {
     use super::*;
 
-    fn checked(text: &str) -> Result<()> {
-        check(&wat::parse_str(text).unwrap(), &SecurityPolicy::basic(), Compiler::Cranelift)
+    fn checked(text: &str) -> Result<bool> {
+        let wasm = wat::parse_str(text).unwrap();
+        let validated = check(&wasm, &SecurityPolicy::basic(), Compiler::Cranelift)?;
+        Ok(validated.concerns_start())
     }
 
     #[test]
@@ -157,6 +194,19 @@ mod tests {
     fn shared_memories_are_valid_but_forbidden() {
         let error = checked("(module (memory 1 1 shared))").unwrap_err();
         assert!(matches!(error, SandboxError::ForbiddenFeature { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn only_modules_with_a_start_function_concern_it() {
+        for (text, expected) in [
+            (r#"(module (func $f (export "start")))"#, false),
+            (r#"(module (func $f (export "f")) (start $f))"#, true),
+            (r#"(module (func $f (export "sandbox_start")))"#, true),
+            (r#"(module (import "env" "f" (func $f)) (start $f))"#, true),
+            ("(module)", false),
+        ] {
+            assert_eq!(checked(text).unwrap(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -88,10 +88,7 @@ impl Stock {
     /// # Errors
     /// As [`Instance::create`].
     pub(super) fn take(self: &Arc<Self>, cancellation: &Cancellation) -> Result<Box<Instance>> {
-        let Some(template) = &self.template else {
-            let (module, policy, host) = (&self.module, &self.policy, &self.host);
-            return Instance::create(module, policy, host, cancellation).map(Box::new);
-        };
+        let Some(template) = &self.template else { return self.initialise(cancellation) };
         if let Some(ready) = self.ready.take() {
             self.usage.note();
             return Ok(ready);
@@ -104,7 +101,19 @@ impl Stock {
             }
             self.discard(used);
         }
+        if let Err(error) = template.prepare() {
+            tracing::warn!(%error, "a memory cannot be mapped, and a call gets a new instance");
+            let new = self.initialise(cancellation)?;
+            self.instances.fetch_add(1, Ordering::Relaxed);
+            return Ok(new);
+        }
         self.make(template, cancellation)
+    }
+
+    /// An instance that does not begin from the template, and cannot be put back to it.
+    fn initialise(&self, cancellation: &Cancellation) -> Result<Box<Instance>> {
+        let (module, policy, host) = (&self.module, &self.policy, &self.host);
+        Instance::create(module, policy, host, cancellation).map(Box::new)
     }
 
     /// What made the code of the instances that are made now.

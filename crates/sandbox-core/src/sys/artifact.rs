@@ -1,13 +1,20 @@
-//! Loading native code that was compiled before.
-#![expect(unsafe_code, reason = "what is loaded is executed, and Wasmer does not verify it")]
+//! Compiling modules that were validated, and loading native code that was compiled before.
+#![expect(unsafe_code, reason = "what comes of it is executed, and Wasmer does not verify it")]
 
 use bytes::Bytes;
-use wasmer::{DeserializeError, Engine, Module};
+use wasmer::{CompileError, DeserializeError, Engine, Module};
 
-use crate::module::NativeCode;
+use crate::module::{NativeCode, Validated};
 
 /// The alignment that Wasmer's archive needs. It reads structures in place and does not check.
 const ALIGNMENT: usize = 16;
+
+/// Compiles a module, which is not validated again.
+pub(crate) fn compile(engine: &Engine, module: Validated<'_>) -> Result<Module, CompileError> {
+    // SAFETY: Wasmer wants a module that is valid, and does not look whether it is. A `Validated` is only made by
+    // `validation::check`, of the same bytes, with the validator that Wasmer would have used.
+    unsafe { Module::from_binary_unchecked(engine, module.wasm()) }
+}
 
 /// Loads native code into an engine.
 ///
@@ -27,7 +34,7 @@ pub(crate) fn load(engine: &Engine, code: &NativeCode) -> Result<Module, Deseria
 }
 
 /// The same bytes, at an address that is a multiple of [`ALIGNMENT`].
-fn aligned(bytes: &Bytes) -> Bytes {
+pub(crate) fn aligned(bytes: &Bytes) -> Bytes {
     if bytes.as_ptr().align_offset(ALIGNMENT) == 0 {
         return bytes.clone();
     }

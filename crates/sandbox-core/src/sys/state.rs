@@ -23,6 +23,13 @@ pub(crate) struct Snapshot {
     globals: Box<[u128]>,
 }
 
+impl Snapshot {
+    /// Makes what instances need to begin with it, if that is not there yet.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        self.images.iter().try_for_each(|image| image.prepare())
+    }
+}
+
 /// Where one instance keeps its state.
 ///
 /// All its addresses point into the store of the instance, or to memories that belong to it.

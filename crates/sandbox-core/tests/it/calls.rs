@@ -1,6 +1,8 @@
 //! Calls that go well, and those that the host itself gets wrong.
 
-use sandbox_core::{SandboxError, SecurityPolicy, TrapCode};
+use sandbox_core::{
+    Compiler, Module, SandboxError, SecurityPolicy, SigningKey, TrapCode, WasmSandbox,
+};
 
 use crate::modules::{self, NUMBERS};
 
@@ -117,4 +119,31 @@ async fn backtraces_carry_the_names_of_functions() {
     let error = sandbox.call::<_, ()>("outer", ()).await.unwrap_err();
     let SandboxError::Trap { backtrace, .. } = error else { panic!("{error}") };
     assert_eq!(backtrace, ["inner", "outer"]);
+}
+
+#[tokio::test]
+async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
+    let text = r#"(module (memory 1)
+        (func $out_of_bounds (result i32) (i32.load (i32.const 65536)))
+        (func $zero (result i32) (i32.div_s (i32.const 1) (i32.const 0)))
+        (func $first (export "first") (result i32) (call $out_of_bounds))
+        (func $second (export "second") (result i32) (call $zero)))"#;
+    let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
+    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+        let sealed =
+            Module::precompile_with(&modules::wasm(text), &policy, compiler, &key).unwrap();
+        let module = Module::load(&sealed, &policy, &key).unwrap();
+        let sandbox = WasmSandbox::builder().module(&module).build().await.unwrap();
+        for (function, expected, inner) in [
+            ("first", TrapCode::MemoryOutOfBounds, "out_of_bounds"),
+            ("second", TrapCode::IntegerDivisionByZero, "zero"),
+        ] {
+            let error = sandbox.call::<_, i32>(function, ()).await.unwrap_err();
+            let SandboxError::Trap { code, backtrace, .. } = error else { panic!("{error}") };
+            assert_eq!(
+                (code, &backtrace[..]),
+                (expected, &[inner, function].map(String::from)[..])
+            );
+        }
+    }
 }

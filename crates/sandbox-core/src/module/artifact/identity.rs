@@ -1,8 +1,9 @@
 //! What native code was made from, by what, and for what.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
-use wasmer::Engine;
-use wasmer::sys::NativeEngineExt;
+use wasmer::sys::Target;
 
 use super::ArtifactRejection;
 use crate::module::compiler::CodeSettings;
@@ -10,7 +11,22 @@ use crate::policy::SecurityPolicy;
 
 /// Raised whenever this crate changes what native code it lets Wasmer make, or relies on, in a way that the other
 /// fields of [`Identity`] do not show.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
+
+/// What Wasmer compiles for here. It is the same as long as the process lives.
+static MACHINE: LazyLock<Machine> = LazyLock::new(|| {
+    let target = Target::default();
+    let mut cpu_features: Vec<String> =
+        target.cpu_features().iter().map(|feature| feature.to_string()).collect();
+    cpu_features.sort_unstable();
+    Machine { target: target.triple().to_string(), cpu_features }
+});
+
+struct Machine {
+    target: String,
+    /// Sorted by name.
+    cpu_features: Vec<String>,
+}
 
 /// Everything that decides which native code comes out of a compilation.
 ///
@@ -34,32 +50,29 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// What those bytes become if the engine compiles them.
-    pub(crate) fn new(wasm: &[u8], settings: &CodeSettings, engine: &Engine) -> Self {
+    /// What those bytes become if they are compiled here with those settings.
+    pub(crate) fn new(wasm: &[u8], settings: &CodeSettings) -> Self {
         let wasm_hash = blake3::hash(wasm).to_hex().to_string();
-        Self::of_hash(wasm_hash, wasm.len() as u64, settings, engine)
+        Self::of_hash(wasm_hash, wasm.len() as u64, settings)
     }
 
-    fn of_hash(wasm: String, wasm_bytes: u64, settings: &CodeSettings, engine: &Engine) -> Self {
-        let target = engine.target();
-        let mut cpu_features: Vec<String> =
-            target.cpu_features().iter().map(|feature| feature.to_string()).collect();
-        cpu_features.sort_unstable();
+    fn of_hash(wasm: String, wasm_bytes: u64, settings: &CodeSettings) -> Self {
+        let Machine { target, cpu_features } = &*MACHINE;
         Self {
             wasm,
             wasm_bytes,
             settings: settings.clone(),
-            compiler_options: engine.deterministic_id(),
+            compiler_options: settings.compiler_options(),
             wasmer: wasmer_types::VERSION.to_owned(),
             sandbox: format!("{}.{REVISION}", env!("CARGO_PKG_VERSION")),
-            target: target.triple().to_string(),
-            cpu_features,
+            target: target.clone(),
+            cpu_features: cpu_features.clone(),
         }
     }
 
     /// What the same module would be if it were compiled here.
-    fn here(&self, engine: &Engine) -> Self {
-        Self::of_hash(self.wasm.clone(), self.wasm_bytes, &self.settings, engine)
+    fn here(&self) -> Self {
+        Self::of_hash(self.wasm.clone(), self.wasm_bytes, &self.settings)
     }
 
     /// The key under which caches know the module.
@@ -108,18 +121,15 @@ impl Identity {
         same("the module", &self.wasm, &expected.wasm)
     }
 
-    /// Refuses what this machine or this build cannot run, and what the policy does not want. Returns an engine that
-    /// can.
+    /// Refuses what this machine or this build cannot run, and what the policy does not want.
     pub(super) fn require_runnable(
         &self,
         policy: &SecurityPolicy,
-    ) -> Result<Engine, ArtifactRejection> {
-        let engine = self.settings.single_threaded_engine();
-        let here = self.here(&engine);
+    ) -> Result<(), ArtifactRejection> {
+        let here = self.here();
         self.require_same_machine(&here)?;
         same("compiler options", &self.compiler_options, &here.compiler_options)?;
-        self.settings.require_allowed(policy)?;
-        Ok(engine)
+        self.settings.require_allowed(policy)
     }
 
     /// Processor features may be fewer than there are here, everything else must be as it is here.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::module::compiler::{CodeSettings, Compiler};
 
@@ -9,15 +11,19 @@ fn key() -> SigningKey {
 
 fn identity() -> Identity {
     let settings = CodeSettings::new(&SecurityPolicy::basic(), Compiler::Cranelift);
-    Identity::new(b"wasm", &settings, &settings.engine(0))
+    Identity::new(b"wasm", &settings)
 }
 
 fn behaviour() -> Behaviour {
     Behaviour::of(b"")
 }
 
+fn names() -> Names {
+    Names::new(&BTreeMap::from([(3, "three".to_owned())]))
+}
+
 fn sealed() -> Vec<u8> {
-    seal(&NATIVE, &identity(), &behaviour(), &key(), Purpose::Cache)
+    seal(&NATIVE, &identity(), &behaviour(), &names(), &key(), Purpose::Cache)
 }
 
 fn unsealed(file: Vec<u8>) -> Result<NativeCode, ArtifactRejection> {
@@ -91,21 +97,21 @@ fn moving_the_border_between_description_and_code_is_noticed() {
 #[test]
 fn another_key_is_told_from_tampering() {
     let other = SigningKey::from_bytes([8; 32]);
-    let file = seal(&NATIVE, &identity(), &behaviour(), &other, Purpose::Cache);
+    let file = seal(&NATIVE, &identity(), &behaviour(), &names(), &other, Purpose::Cache);
     assert_eq!(unsealed(file).unwrap_err(), ArtifactRejection::ForeignKey);
 }
 
 #[test]
 fn claiming_to_be_sealed_with_our_key_is_not_enough() {
     let other = SigningKey::from_bytes([8; 32]);
-    let mut file = seal(&NATIVE, &identity(), &behaviour(), &other, Purpose::Cache);
+    let mut file = seal(&NATIVE, &identity(), &behaviour(), &names(), &other, Purpose::Cache);
     file[8..16].copy_from_slice(&key().id());
     assert_eq!(unsealed(file).unwrap_err(), ArtifactRejection::Altered);
 }
 
 #[test]
 fn a_shipped_module_is_no_cache_entry_and_the_other_way_round() {
-    let shipped = seal(&NATIVE, &identity(), &behaviour(), &key(), Purpose::Shipping);
+    let shipped = seal(&NATIVE, &identity(), &behaviour(), &names(), &key(), Purpose::Shipping);
     assert_eq!(unsealed(shipped.clone()).unwrap_err(), ArtifactRejection::Altered);
     let policy = SecurityPolicy::basic();
     assert!(unseal_shipped(Bytes::from(shipped), &policy, &key()).is_ok());
@@ -128,6 +134,13 @@ fn what_is_known_of_the_code_comes_back_with_it() {
     let text = r#"(module (func (export "one\0a\22two") (result i32) (i32.const 1)))"#;
     let behaviour = Behaviour::of(&wat::parse_str(text).unwrap());
     assert!(behaviour.is_pure("one\n\"two"));
-    let file = seal(&NATIVE, &identity(), &behaviour, &key(), Purpose::Cache);
+    let file = seal(&NATIVE, &identity(), &behaviour, &names(), &key(), Purpose::Cache);
     assert_eq!(*unsealed(file).unwrap().behaviour(), behaviour);
+}
+
+#[test]
+fn the_names_of_functions_come_back_too() {
+    let code = unsealed(sealed()).unwrap();
+    assert_eq!(code.names().of_function(3), Some("three"));
+    assert_eq!(code.names().of_function(2), None);
 }

@@ -2,12 +2,13 @@
 
 #[cfg(target_os = "linux")]
 use std::fs::File;
-#[cfg(target_os = "linux")]
 use std::io;
 #[cfg(target_os = "linux")]
 use std::ops::Range;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::FileExt;
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The contents of a linear memory at one moment. Never changes.
 #[derive(Debug)]
@@ -20,8 +21,21 @@ pub(crate) struct Image {
 enum Contents {
     Owned(Box<[u8]>),
     #[cfg(target_os = "linux")]
-    Sealed(Sealed),
+    Mappable(Mappable),
 }
+
+/// Contents in a file, made when somebody first maps it: the first call of a sandbox does not.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Mappable {
+    /// What will be in the file, beside zeros. Empty when it is there.
+    pages: Mutex<Vec<Stretch>>,
+    sealed: OnceLock<Sealed>,
+}
+
+/// Where some pages begin, and what they hold.
+#[cfg(target_os = "linux")]
+type Stretch = (usize, Box<[u8]>);
 
 /// A file in memory that nobody can change any more, and a view of it.
 #[cfg(target_os = "linux")]
@@ -44,18 +58,28 @@ impl Image {
         Self { len: contents.len(), contents: Contents::Owned(contents.into()) }
     }
 
+    /// Makes what instances need to begin with the image, if it is not there yet.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        match &self.contents {
+            Contents::Owned(_) => Ok(()),
+            #[cfg(target_os = "linux")]
+            Contents::Mappable(mappable) => mappable.sealed(self.len).map(drop),
+        }
+    }
+
     /// The size of the memory, in bytes.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Copies the part of the image that begins at `start`. With a sealed image, both ends of the part lie between
-    /// pages.
+    /// Copies the part of the image that begins at `start`. With an image that can be mapped, its [`file`](Self::file)
+    /// was asked for before, and both ends of the part lie between pages.
     pub(super) fn copy_to(&self, start: usize, target: &mut [u8]) {
         match &self.contents {
             Contents::Owned(bytes) => target.copy_from_slice(&bytes[start..start + target.len()]),
             #[cfg(target_os = "linux")]
-            Contents::Sealed(sealed) => {
+            Contents::Mappable(mappable) => {
+                let sealed = mappable.sealed.get().expect("who copies has mapped it");
                 let page = super::page_bytes();
                 let view = sealed.view.bytes();
                 for (at, target) in (start..).step_by(page).zip(target.chunks_mut(page)) {
@@ -74,41 +98,79 @@ impl Image {
 impl Image {
     /// An image that can be mapped. The length is a multiple of the page size.
     pub(super) fn sealed(contents: &[u8]) -> io::Result<Self> {
-        let all = 0..contents.len();
-        Self::sealed_of(contents, std::slice::from_ref(&all))
+        let sealed = Sealed::of(contents.len(), std::iter::once((0, contents)))?;
+        let mappable = Mappable { pages: Mutex::default(), sealed: sealed.into() };
+        Ok(Self { len: contents.len(), contents: Contents::Mappable(mappable) })
     }
 
     /// The same of contents that are zeros outside those stretches, whose ends lie between pages. Nothing else is
-    /// looked at.
-    pub(super) fn sealed_of(contents: &[u8], stretches: &[Range<usize>]) -> io::Result<Self> {
+    /// looked at, and the file is made when it is first asked for.
+    pub(super) fn sealed_later(contents: &[u8], stretches: &[Range<usize>]) -> Self {
+        let copy = |stretch: &Range<usize>| (stretch.start, contents[stretch.clone()].into());
+        let pages = Mutex::new(stretches.iter().map(copy).collect());
+        let mappable = Mappable { pages, sealed: OnceLock::new() };
+        Self { len: contents.len(), contents: Contents::Mappable(mappable) }
+    }
+
+    /// Whether the file is there already.
+    pub(super) fn is_made(&self) -> bool {
+        match &self.contents {
+            Contents::Owned(_) => false,
+            Contents::Mappable(mappable) => mappable.sealed.get().is_some(),
+        }
+    }
+
+    /// The file to map.
+    pub(super) fn file(&self) -> io::Result<&File> {
+        match &self.contents {
+            Contents::Owned(_) => Err(io::ErrorKind::Unsupported.into()),
+            Contents::Mappable(mappable) => Ok(&mappable.sealed(self.len)?.file),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Mappable {
+    fn sealed(&self, len: usize) -> io::Result<&Sealed> {
+        if let Some(sealed) = self.sealed.get() {
+            return Ok(sealed);
+        }
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have been quicker, and then there are no pages any more.
+        if self.sealed.get().is_none() {
+            let made = Sealed::of(len, pages.iter().map(|(start, bytes)| (*start, &bytes[..])))?;
+            pages.clear();
+            return Ok(self.sealed.get_or_init(|| made));
+        }
+        drop(pages);
+        self.sealed(len)
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Sealed {
+    /// A file of that length with those stretches of pages, and zeros elsewhere.
+    fn of<'a>(len: usize, stretches: impl Iterator<Item = (usize, &'a [u8])>) -> io::Result<Self> {
         use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = File::from(memfd_create("sandbox-image", flags)?);
-        file.set_len(contents.len() as u64)?;
+        file.set_len(len as u64)?;
         let page = super::page_bytes();
-        let mut zeros = vec![true; contents.len() / page];
-        for at in stretches.iter().flat_map(|stretch| stretch.clone().step_by(page)) {
-            let bytes = &contents[at..at + page];
-            if *bytes != ZEROS[..page.min(ZEROS.len())] {
-                file.write_all_at(bytes, at as u64)?;
-                zeros[at / page] = false;
+        let mut zeros = vec![true; len / page];
+        for (start, bytes) in stretches {
+            for (at, bytes) in (start..).step_by(page).zip(bytes.chunks_exact(page)) {
+                if *bytes != ZEROS[..page.min(ZEROS.len())] {
+                    file.write_all_at(bytes, at as u64)?;
+                    zeros[at / page] = false;
+                }
             }
         }
         fcntl_add_seals(
             &file,
             SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
         )?;
-        let view = View::of(&file, contents.len())?;
-        let sealed = Sealed { file, view, zeros: zeros.into() };
-        Ok(Self { len: contents.len(), contents: Contents::Sealed(sealed) })
-    }
-
-    /// The file to map.
-    pub(super) fn file(&self) -> Option<&File> {
-        match &self.contents {
-            Contents::Owned(_) => None,
-            Contents::Sealed(sealed) => Some(&sealed.file),
-        }
+        let view = View::of(&file, len)?;
+        Ok(Self { file, view, zeros: zeros.into() })
     }
 }
 
@@ -195,6 +257,26 @@ mod tests {
         let file = image.file().unwrap();
         assert!(file.write_at(b"x", 0).is_err());
         assert!(file.set_len(0).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_made_later_holds_the_stretches_and_zeros() {
+        let page = crate::sys::memory::page_bytes();
+        let contents: Vec<u8> = (1..=5).flat_map(|number| vec![number; page]).collect();
+        let image = Image::sealed_later(&contents, &[page..3 * page, 4 * page..5 * page]);
+        assert!(!image.is_made());
+        // Whoever asks at once gets the same file.
+        let files: Vec<usize> = std::thread::scope(|scope| {
+            let address = || std::ptr::from_ref(image.file().unwrap()).addr();
+            let asking: Vec<_> = (0..4).map(|_| scope.spawn(address)).collect();
+            asking.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(image.is_made() && files.iter().all(|file| *file == files[0]));
+        let mut copy = vec![9; contents.len()];
+        image.copy_to(0, &mut copy);
+        let first_bytes: Vec<u8> = copy.iter().step_by(page).copied().collect();
+        assert_eq!(first_bytes, [0, 2, 3, 0, 5]);
+        assert!(copy[page..3 * page] == contents[page..3 * page]);
     }
 
     #[test]

@@ -131,11 +131,11 @@ impl Mapping {
     pub(super) fn snapshot(&mut self) -> io::Result<Arc<Image>> {
         // SAFETY: so many bytes are accessible, and whoever calls this says that no guest runs.
         let contents = unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len()) };
-        let image = match self.written()? {
-            Some(written) => Image::sealed_of(contents, &written)?,
-            None => Image::sealed(contents)?,
-        };
-        let image = Arc::new(image);
+        if let Some(written) = self.written()? {
+            // What this memory holds it holds already, and need not be shown by an image.
+            return Ok(Arc::new(Image::sealed_later(contents, &written)));
+        }
+        let image = Arc::new(Image::sealed(contents)?);
         self.adopt(&image)?;
         Ok(image)
     }
@@ -154,7 +154,7 @@ impl Mapping {
     }
 
     pub(super) fn adopt(&mut self, image: &Arc<Image>) -> io::Result<()> {
-        let file = image.file().ok_or(io::ErrorKind::Unsupported)?;
+        let file = image.file()?;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         self.give_back(image.len()..self.len().max(image.len()))?;
         self.map_over(0..image.len(), protection, 0, file.as_raw_fd())?;
@@ -172,6 +172,9 @@ impl Mapping {
         effort: Effort,
     ) -> Result<(), NotRestored> {
         if !self.image.as_ref().is_some_and(|own| Arc::ptr_eq(own, image)) {
+            if effort == Effort::Quick && !image.is_made() {
+                return Err(NotRestored::TakesLong);
+            }
             return Ok(self.adopt(image)?);
         }
         let len = self.len();

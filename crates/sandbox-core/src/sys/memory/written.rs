@@ -157,7 +157,7 @@ mod trial {
     impl Private {
         fn of(image: &Image) -> io::Result<Self> {
             use std::os::fd::AsRawFd;
-            let file = image.file().ok_or(io::ErrorKind::Unsupported)?.as_raw_fd();
+            let file = image.file()?.as_raw_fd();
             let protection = libc::PROT_READ | libc::PROT_WRITE;
             let (none, flags) = (std::ptr::null_mut(), libc::MAP_PRIVATE);
             // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.

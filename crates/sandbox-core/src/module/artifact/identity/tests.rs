@@ -3,7 +3,7 @@ use crate::module::compiler::Compiler;
 
 fn identity_of(wasm: &[u8], compiler: Compiler) -> Identity {
     let settings = CodeSettings::new(&SecurityPolicy::basic(), compiler);
-    Identity::new(wasm, &settings, &settings.engine(0))
+    Identity::new(wasm, &settings)
 }
 
 fn identity() -> Identity {
@@ -38,7 +38,7 @@ fn every_field_changes_the_key_of_the_caches() {
         SecurityPolicy::basic().with_features(crate::policy::WasmFeatures::NONE),
     ] {
         let settings = CodeSettings::new(&policy, Compiler::Cranelift);
-        digests.push(Identity::new(b"wasm", &settings, &settings.engine(0)).digest());
+        digests.push(Identity::new(b"wasm", &settings).digest());
     }
     digests.push(Identity { wasm_bytes: 5, ..identity() }.digest());
     digests.push(Identity { cpu_features: Vec::new(), ..identity() }.digest());

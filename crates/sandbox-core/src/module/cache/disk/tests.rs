@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
+use super::super::Request;
 use super::super::memory::MemoryCache;
-use super::super::{Hurry, Request};
 use super::*;
+use crate::module::compiler::Hurry;
 use crate::module::{Compiler, ModuleOrigin};
 use crate::policy::SecurityPolicy;
 
@@ -56,7 +57,9 @@ impl Fixture {
 
 /// Modules that differ.
 fn wasm(number: i32) -> Vec<u8> {
-    let text = format!(r#"(module (func (export "number") (result i32) i32.const {number}))"#);
+    let text = format!(
+        r#"(module (func $numbers_name (export "number") (result i32) i32.const {number}))"#
+    );
     wat::parse_str(text).unwrap()
 }
 
@@ -311,6 +314,7 @@ fn a_module_that_was_read_can_be_sealed_again() {
     let sealed = read.seal(&key, Purpose::Shipping).unwrap();
     let loaded = Module::load(&sealed, &SecurityPolicy::basic(), &key).unwrap();
     assert_eq!(loaded.function_names(), ["number"]);
+    assert_eq!(loaded.names().of_function(0), Some("numbers_name"));
 }
 
 #[test]

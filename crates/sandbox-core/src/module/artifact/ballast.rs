@@ -1,0 +1,90 @@
+//! What Wasmer writes down about a module, and this library never asks for.
+//!
+//! All of a file is read, authenticated, and in part decoded before the first call, so each byte of it is paid for on
+//! each start. Of a typical guest, half of what Wasmer writes is of use to debuggers only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmer_compiler::serialize::{MetadataHeader, SerializableCompilation, SerializableModule};
+use wasmer_compiler::{ArtifactBuild, ArtifactCreate};
+use wasmer_types::{DeserializeError, ModuleInfo, SerializeError};
+
+/// Native code without what is not needed to run it.
+pub(in crate::module) struct Unloaded {
+    pub(in crate::module) native: Bytes,
+    /// The names of functions, by their index.
+    pub(in crate::module) names: BTreeMap<u32, String>,
+}
+
+/// Takes off what is not needed to run native code that Wasmer has written just now:
+///
+/// - for each instruction, where in the WebAssembly it comes from: backtraces name functions, not places in them;
+/// - the names of functions, which come back on their own;
+/// - the custom sections from which those were read, and what compilers leave for debuggers.
+///
+/// # Errors
+/// When Wasmer cannot read what it wrote.
+pub(in crate::module) fn unload(written: Bytes) -> Result<Unloaded, SerializeError> {
+    if !ArtifactBuild::is_deserializable(&written) {
+        // An image of the system's own format, which LLVM can be told to write.
+        return Ok(Unloaded { native: written, names: BTreeMap::new() });
+    }
+    let mut module = read(&crate::sys::artifact::aligned(&written))
+        .map_err(|error| SerializeError::Generic(error.to_string()))?;
+    if let SerializableCompilation::Rkyv(compilation) = &mut module.compilation {
+        for function in compilation.function_frame_info.values_mut() {
+            function.address_map.instructions = Vec::new();
+        }
+    }
+    let info = Arc::make_mut(&mut module.compile_info.module);
+    empty_sections(info);
+    let names = std::mem::take(&mut info.function_names);
+    let names = names.into_iter().map(|(index, name)| (index.as_u32(), name)).collect();
+    let native = ArtifactBuild::from_serializable(module).serialize()?.into();
+    Ok(Unloaded { native, names })
+}
+
+fn read(written: &[u8]) -> Result<SerializableModule, DeserializeError> {
+    let cut_off = || DeserializeError::CorruptedBinary("it is cut off".to_owned());
+    let rest = written.get(ArtifactBuild::MAGIC_HEADER.len()..).ok_or_else(cut_off)?;
+    let length = MetadataHeader::parse(rest)?;
+    let archive = rest.get(MetadataHeader::LEN..).and_then(|rest| rest.get(..length));
+    let archive = SerializableModule::archive_from_slice_checked(archive.ok_or_else(cut_off)?)?;
+    SerializableModule::deserialize_from_archive(archive)
+}
+
+/// Empties the sections with names and with debug information. They stay where they were, since others are known by
+/// their place.
+fn empty_sections(info: &mut ModuleInfo) {
+    let ModuleInfo { custom_sections, custom_sections_data, .. } = info;
+    for (name, index) in custom_sections {
+        if name == "name" || name == "external_debug_info" || name.starts_with(".debug_") {
+            custom_sections_data[*index] = Box::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_another_format_is_left_alone() {
+        let unloaded = unload(Bytes::from_static(b"\x7fELF and so on")).unwrap();
+        assert_eq!(unloaded.native[..], b"\x7fELF and so on"[..]);
+        assert!(unloaded.names.is_empty());
+    }
+
+    #[test]
+    fn what_is_cut_off_is_an_error() {
+        let wasm = wat::parse_str("(module (func $f))").unwrap();
+        let module = wasmer::Module::new(&wasmer::Engine::default(), wasm).unwrap();
+        let whole = module.serialize().unwrap();
+        assert_eq!(unload(whole.clone()).unwrap().names[&0], "f");
+        for length in [16, 24, 32, whole.len() - 1] {
+            assert!(unload(whole.slice(..length)).is_err(), "{length}");
+        }
+    }
+}
