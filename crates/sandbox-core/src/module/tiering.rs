@@ -177,7 +177,12 @@ impl Successor {
         let _ = self.found.set(found);
         let hooks = std::mem::replace(&mut *lock(&self.hooks), Hooks::Over);
         if let (true, Hooks::Waiting(waiting)) = (is_found, hooks) {
-            waiting.into_iter().for_each(|hook| hook());
+            // Whatever one of them panics over, the others are called, and the queue is served.
+            for hook in waiting {
+                if catch_unwind(AssertUnwindSafe(hook)).is_err() {
+                    tracing::warn!("the host panicked as new code was put to use");
+                }
+            }
         }
         let _ = self.settled.set_blocking(());
     }

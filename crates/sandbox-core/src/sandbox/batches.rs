@@ -139,7 +139,8 @@ impl Inner {
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
         let may_share_state = self.policy.instances == InstanceMode::Persistent || export.pure;
         let writes_nothing = export.reach == Reach::OwnFunctions;
-        let is_unmetered = self.policy.fuel.is_none();
+        // Of a module that is metered, each call's fuel is counted, whether it has a limit or not.
+        let is_unmetered = !self.module.is_metered();
         has_time
             && may_share_state
             && writes_nothing

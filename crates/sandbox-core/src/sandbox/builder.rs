@@ -1,6 +1,8 @@
 //! Describing a sandbox.
 
 use std::any::Any;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -388,11 +390,16 @@ impl Source {
 /// Reads the file, unless it is already known to be too large.
 fn read(path: PathBuf, policy: &SecurityPolicy) -> Result<Bytes> {
     let read = || {
-        let size_bytes = std::fs::metadata(&path)?.len();
+        let file = File::open(&path)?;
+        let size_bytes = file.metadata()?.len();
         if size_bytes > policy.module_limit_bytes {
             return Ok(Err(size_bytes));
         }
-        std::fs::read(&path).map(Ok)
+        // What it says of its size need not hold: it may grow, or be a device.
+        let mut wasm = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
+        file.take(policy.module_limit_bytes.saturating_add(1)).read_to_end(&mut wasm)?;
+        let read_bytes = wasm.len() as u64;
+        Ok(if read_bytes > policy.module_limit_bytes { Err(read_bytes) } else { Ok(wasm) })
     };
     match read() {
         Ok(Ok(wasm)) => Ok(wasm.into()),

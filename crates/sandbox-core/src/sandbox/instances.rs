@@ -246,7 +246,10 @@ impl Turn<'_> {
         match self {
             Self::Persistent(instance) => instance.as_ref().map(Instance::compiler),
             Self::Kept(instance) => instance.as_ref().map(Instance::compiler),
-            Self::Fresh(loan) => Some(loan.of.stock.compiler()),
+            Self::Fresh(loan) => Some(match &loan.instance {
+                Some(instance) => instance.compiler(),
+                None => loan.of.stock.compiler(),
+            }),
         }
     }
 

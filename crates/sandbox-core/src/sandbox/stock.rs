@@ -96,7 +96,7 @@ impl Stock {
         self.list();
         let used = self.used().pop();
         if let Some(mut used) = used {
-            if reset(&mut used, template, Effort::Thorough).is_ok() {
+            if !used.is_outdated() && reset(&mut used, template, Effort::Thorough).is_ok() {
                 return Ok(used);
             }
             self.discard(used);
@@ -143,7 +143,7 @@ impl Stock {
         cancellation: &Cancellation,
     ) -> Result<Box<Instance>> {
         if let Some(template) = &self.template {
-            if reset(&mut used, template, Effort::Thorough).is_ok() {
+            if !used.is_outdated() && reset(&mut used, template, Effort::Thorough).is_ok() {
                 return Ok(used);
             }
             self.discard(used);

@@ -34,7 +34,7 @@ pub(crate) fn settle() -> bool {
 /// # Errors
 /// [`SandboxError::Forked`].
 pub(crate) fn check() -> Result<()> {
-    let mark = MARK.load(Ordering::Relaxed);
+    let mark = MARK.load(Ordering::Acquire);
     // SAFETY: it is null or points to a byte that is never freed.
     let is_home = mark.is_null() || unsafe { (*mark).load(Ordering::Relaxed) } == HOME;
     if is_home { Ok(()) } else { Err(SandboxError::Forked) }

@@ -282,3 +282,22 @@ fn what_the_fuel_of_paranoid_is_in_time() {
     let error = guest.call_blocking::<_, u64>("compute", u32::MAX).unwrap_err();
     report("cpu_intensive", &guest, error);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn fuel_of_a_batch_is_counted_where_it_has_no_limit() {
+    let module = Module::compile(&modules::wasm(ROUNDS), &policy(1_000_000)).unwrap();
+    let sandbox = WasmSandbox::builder().module(&module);
+    let sandbox = sandbox.security_policy(SecurityPolicy::strict()).build().await.unwrap();
+    tokio::spawn(async move {
+        for _ in 0..200 {
+            let _: i32 = sandbox.call("rounds", 10i32).await.unwrap();
+        }
+        let before = sandbox.usage().fuel.unwrap();
+        let results = sandbox.call_batch::<_, i32>("rounds", vec![10i32; 50]).await.unwrap();
+        assert!(results.into_iter().all(|result| result.is_ok()));
+        let after = sandbox.usage().fuel.unwrap();
+        assert_eq!(after.0 - before.0, 50 * 61);
+    })
+    .await
+    .unwrap();
+}

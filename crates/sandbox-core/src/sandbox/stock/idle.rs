@@ -53,14 +53,17 @@ impl Stock {
         }
     }
 
-    /// Empties the stock if nobody used it since this was last called; says whether it did.
+    /// Empties the stock if nobody used it since this was last called; says whether it need not be looked at again.
     fn empty_if_idle(&self) -> bool {
         if self.usage.recent.swap(false, Ordering::AcqRel) {
             return false;
         }
-        self.usage.listed.store(false, Ordering::Release);
+        // Before it is looked whether there is anything left, or one that is put back meanwhile would be forgotten.
+        self.usage.listed.store(false, Ordering::SeqCst);
         self.empty();
-        true
+        // What is out now comes back to a stock that nobody else lists.
+        let is_empty = self.instances.load(Ordering::SeqCst) == 0;
+        is_empty || self.usage.listed.swap(true, Ordering::SeqCst)
     }
 }
 

@@ -225,3 +225,42 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     assert!(Arc::ptr_eq(&again, &used(&stock, "print")));
     assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn an_instance_that_waits_to_be_put_back_gives_way_to_better_code() {
+    use crate::module::{CacheOptions, Compiler, Tiering, obtain_tiered};
+
+    let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
+    // Large enough for its first instance to be there before the better code is.
+    let functions =
+        "(func (param f64) (result f64) (f64.sqrt (f64.mul (local.get 0) (local.get 0))))";
+    let text = format!("(module (memory 1) {})", functions.repeat(5_000));
+    let wasm = bytes::Bytes::from(wat::parse_str(text).unwrap());
+    let mut cache = CacheOptions::default();
+    cache.switch_off();
+    let module = obtain_tiered(&wasm, &policy, Compiler::Cranelift, Tiering::Auto, &cache).unwrap();
+    assert_eq!(module.compiler(), Compiler::Singlepass);
+    let (method, none) = (ResetMethod::quickest(), Cancellation::default());
+    let stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
+    let first = stock.take(&none).unwrap();
+    assert_eq!(first.compiler(), Compiler::Singlepass);
+    pollster::block_on(module.best());
+    // It came back, and no worker has had the time for it yet.
+    stock.used().push(first);
+    assert_eq!(stock.take(&none).unwrap().compiler(), Compiler::Cranelift);
+}
+
+#[test]
+fn an_instance_that_was_out_for_long_is_given_up_one_day_too() {
+    let stock = stock(TEXT, ResetMethod::quickest());
+    let out = stock.take(&Cancellation::default()).unwrap();
+    idle::look_at(&stock);
+    idle::look_at(&stock);
+    stock.put_back(out);
+    wait_for_workers(&stock);
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+    // Looked at again, it goes.
+    idle::look_at(&stock);
+    idle::look_at(&stock);
+    assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
+}
