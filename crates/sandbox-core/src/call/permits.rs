@@ -72,7 +72,7 @@ impl Permits {
         let is_taken = |share: &Share| {
             share.left.try_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
         };
-        let mut shares = self.stripes.from_favourite();
+        let mut shares = self.stripes.favourite_first();
         shares.find(|(_, share)| is_taken(share)).map(|(stripe, _)| Permit(stripe))
     }
 }

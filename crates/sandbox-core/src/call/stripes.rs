@@ -34,7 +34,7 @@ impl<T> Stripes<T> {
 
     /// All of them, beginning with the calling thread's favourite.
     #[inline]
-    pub(crate) fn from_favourite(&self) -> impl Iterator<Item = (Stripe, &T)> {
+    pub(crate) fn favourite_first(&self) -> impl Iterator<Item = (Stripe, &T)> {
         let first = favourite() % self.0.len();
         let numbers = (first..self.0.len()).chain(0..first);
         numbers.map(|number| (Stripe(number), &self.0[number].0))

@@ -18,7 +18,7 @@ impl<T> Shelves<T> {
 
     /// Takes something, if there is anything.
     pub(super) fn take(&self) -> Option<T> {
-        let shelves = || self.0.from_favourite().map(|(_, shelf)| shelf);
+        let shelves = || self.0.favourite_first().map(|(_, shelf)| shelf);
         shelves()
             .find_map(|shelf| shelf.try_lock()?.pop())
             // Somebody may have been at the only shelf that had something.
@@ -27,7 +27,7 @@ impl<T> Shelves<T> {
 
     /// Puts something there.
     pub(super) fn put(&self, thing: T) {
-        let free = self.0.from_favourite().find_map(|(_, shelf)| shelf.try_lock());
+        let free = self.0.favourite_first().find_map(|(_, shelf)| shelf.try_lock());
         free.unwrap_or_else(|| self.0.favourite().lock()).push(thing);
     }
 }
