@@ -121,7 +121,8 @@ impl Instance {
         template: &Template,
         effort: Effort,
     ) -> std::result::Result<(), NotRestored> {
-        if self.unsound {
+        // One that did not begin as a template's has nothing noted of what it would have to put back.
+        if self.unsound || !self.is_reset {
             return Err(NotRestored::Impossible);
         }
         if self.is_as_new() {

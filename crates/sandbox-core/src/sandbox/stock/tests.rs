@@ -264,3 +264,18 @@ fn an_instance_that_was_out_for_long_is_given_up_one_day_too() {
     idle::look_at(&stock);
     assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn an_instance_that_did_not_begin_from_the_template_serves_one_call() {
+    // The second has no state that could differ, and is refused all the same.
+    for text in [TEXT, r#"(module (func (export "write")))"#] {
+        let stock = stock(text, ResetMethod::quickest());
+        let other = stock.initialise(&Cancellation::default()).unwrap();
+        let control = Arc::clone(other.control());
+        stock.instances.fetch_add(1, Ordering::Relaxed);
+        stock.put_back(other);
+        wait_for_workers(&stock);
+        let mut ready = std::iter::from_fn(|| stock.ready.take());
+        assert!(ready.all(|instance| !Arc::ptr_eq(instance.control(), &control)));
+    }
+}
