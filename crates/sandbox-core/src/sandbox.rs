@@ -7,6 +7,7 @@ mod builder;
 mod calls;
 mod function;
 mod instances;
+mod number_calls;
 mod run;
 mod scope;
 mod spans;
