@@ -128,6 +128,9 @@ impl WasmSandbox {
     /// Dropping the future before the call has its turn has no effect. Dropping it later stops the guest
     /// within milliseconds, and the next call finds a new instance.
     ///
+    /// A future that was polled, has to wait for its turn, and is then neither polled nor dropped keeps its place in
+    /// the line, as that of an async mutex does, and those behind it wait as long.
+    ///
     /// A future cannot be dropped while it is being polled. So if a function that has proven quick turns out not to
     /// be, on the caller's thread, then a `select` or a timeout in the same task comes after the call. What
     /// stops it even then: the policy's wall clock, a [time limit](Self::with_time_limit), a

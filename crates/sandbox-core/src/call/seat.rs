@@ -29,6 +29,10 @@ use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor};
 pub enum CallPlacement {
     /// A function that has proven quick runs on the caller's thread where that can hold up no other task for long:
     /// on a multi-threaded tokio runtime. Everything else runs on worker threads. The default.
+    ///
+    /// A thread without a task that is in the context of such a runtime counts as one that blocks on this call alone
+    /// (`Runtime::block_on`). Another executor whose threads enter that context, as compatibility layers have them do,
+    /// cannot be told from it: choose [`Workers`](Self::Workers) there.
     #[default]
     Adaptive,
     /// Every call runs on a worker thread, which costs some tens of microseconds. Then no guest ever runs on a
