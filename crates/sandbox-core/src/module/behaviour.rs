@@ -10,7 +10,7 @@ mod instructions;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use wasmparser::{
+use wasmer::sys::wasmparser::{
     BinaryReaderError, ExternalKind, FunctionBody, Parser, Payload, TypeRef, ValType,
 };
 

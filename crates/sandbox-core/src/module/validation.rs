@@ -1,6 +1,8 @@
 //! Refuses what is not a module, and what the policy does not want compiled.
 
-use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures as Proposals};
+use wasmer::sys::wasmparser::{
+    BinaryReaderError, Parser, Payload, TypeRef, Validator, WasmFeatures as Proposals,
+};
 
 use super::Compiler;
 use super::start::START_EXPORT;
@@ -57,7 +59,7 @@ fn is_valid(wasm: &[u8], proposals: Proposals) -> bool {
 
 /// Checks size, form and features of a module.
 ///
-/// Nobody does it again: what is accepted here Wasmer would accept too. It has the same validator, and turns on all
+/// Nobody does it again: what is accepted here Wasmer would accept too. This is its own validator, and it turns on all
 /// features that are allowed here.
 pub(super) fn check<'a>(
     wasm: &'a [u8],
@@ -78,10 +80,10 @@ fn explain(
     policy: &SecurityPolicy,
     compiler: Compiler,
     allowed: Proposals,
-    error: &wasmparser::BinaryReaderError,
+    error: &BinaryReaderError,
 ) -> SandboxError {
     let message = error.message().to_owned();
-    let offset = error.offset();
+    let offset = position(error.offset());
     // A module that is valid with all proposals is not broken, only not wanted.
     if !is_valid(wasm, Proposals::all()) {
         return SandboxError::InvalidModule { message, offset };
@@ -104,6 +106,11 @@ fn explain(
     SandboxError::UnsupportedFeature { feature, compiler, message, offset }
 }
 
+/// An offset in bytes that lie in memory.
+fn position(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
 /// Reads what comes before the code of a module that is valid. Refuses memories that are shared between threads,
 /// which the feature of atomic instructions brings along.
 ///
@@ -122,7 +129,7 @@ fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
                     if let Ok((offset, memory)) = memory
                         && memory.shared
                     {
-                        return Err(refused(offset));
+                        return Err(refused(position(offset)));
                     }
                 }
             }
@@ -132,7 +139,7 @@ fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
                         && let TypeRef::Memory(memory) = import.ty
                         && memory.shared
                     {
-                        return Err(refused(offset));
+                        return Err(refused(position(offset)));
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! What single instructions do to an instance's state.
 
-use wasmparser::Operator;
+use wasmer::sys::wasmparser::Operator;
 
 /// What one instruction does to the state of its instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ macro_rules! proposals {
         }
     };
 }
-wasmparser::for_each_operator!(proposals);
+wasmer::sys::wasmparser::for_each_operator!(proposals);
 
 /// The proposals all of whose instructions were considered for [`effect_of`].
 const CONSIDERED: [&str; 7] = [
