@@ -9,6 +9,7 @@ mod builder;
 mod calls;
 mod function;
 mod instances;
+mod number_calls;
 mod run;
 mod scope;
 mod spans;

@@ -357,13 +357,13 @@ impl Entry {
         }
         self.control.listed.store(false, Ordering::SeqCst);
         // A call may have started between the two: it saw `listed` and relies on us.
-        let may_have_started =
-            !barrier::heavy() || self.control.running.load(Ordering::SeqCst) != IDLE;
-        if may_have_started {
+        barrier::heavy();
+        let has_started = self.control.running.load(Ordering::SeqCst) != IDLE;
+        if has_started {
             self.control.listed.store(true, Ordering::SeqCst);
             self.idle_ticks = 0;
         }
-        may_have_started
+        has_started
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use wasmer_types::RawValue;
 
-use super::numbers::{self, Values};
+use super::numbers::{Signature, Values};
 use crate::error::{Result, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
 use crate::module::{Export, ExportKind, Formats, Payload};
@@ -50,10 +50,10 @@ impl<'a> Arguments<'a> {
         formats: Formats,
     ) -> Result<Self> {
         let declared = match &export.kind {
-            ExportKind::Numbers(ty) => {
-                let mut values = numbers::room(ty);
-                return numbers::write_values(arguments, ty.params(), &mut values)
-                    .map(|()| Self::Numbers(values))
+            ExportKind::Numbers(signature) => {
+                return signature
+                    .to_values(arguments)
+                    .map(Self::Numbers)
                     .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()));
             }
             ExportKind::Declared(declared) => declared,
@@ -67,7 +67,8 @@ impl<'a> Arguments<'a> {
         }
         let input = match declared.input {
             Payload::Unit => {
-                numbers::write_values(arguments, &[], &mut [])
+                Signature::nothing()
+                    .to_values(arguments)
                     .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
                 Cow::Borrowed(&[][..])
             }

@@ -5,8 +5,10 @@
 //! an `i32` parameter takes -2^31 to 2^32-1 (WebAssembly's integers have no sign), an `i64` parameter
 //! -2^63 to 2^64-1. A float never loses precision: `f32` fits `f64`, and not the other way round.
 
+mod checked;
 mod deserializer;
 mod serializer;
+mod shape;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,45 +16,194 @@ use smallvec::SmallVec;
 use wasmer::{FunctionType, Type};
 use wasmer_types::RawValue;
 
-use crate::sys::number::ZERO;
+use crate::sys::number::{Number, ZERO};
+use checked::Checked;
+use deserializer::{NumberDeserializer, Several, Source};
+use serializer::NumberSerializer;
+use shape::{FEW, Shape, Shaped};
 
 /// The places for the values of one call: arguments before it, results after it. More than four are rare enough for
 /// the heap.
-pub(crate) type Values = SmallVec<[RawValue; 4]>;
+pub(crate) type Values = SmallVec<[RawValue; FEW]>;
+
+/// What a function of numbers takes and returns.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    ty: FunctionType,
+    /// Of its parameters.
+    shape: Option<Shape>,
+    /// The only result.
+    result: Option<Type>,
+    places: usize,
+}
+
+impl Signature {
+    pub(crate) fn new(ty: FunctionType) -> Self {
+        let result = match ty.results() {
+            [one] => Some(*one),
+            _ => None,
+        };
+        Self { shape: Shape::of(ty.params()), result, places: places(&ty), ty }
+    }
+
+    /// Of a function that takes and returns nothing.
+    pub(crate) fn nothing() -> Self {
+        Self::new(FunctionType::new([], []))
+    }
+
+    pub(crate) fn ty(&self) -> &FunctionType {
+        &self.ty
+    }
+
+    /// How many places the values of one call take.
+    #[inline]
+    pub(crate) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Does something with the arguments as values in as many places as a call takes.
+    ///
+    /// # Errors
+    /// What `then` returns, or what `mismatch` makes of arguments that do not fit.
+    #[inline]
+    pub(crate) fn with_values<A: Serialize, T, E>(
+        &self,
+        arguments: &A,
+        then: impl FnOnce(&mut [RawValue]) -> Result<T, E>,
+        mismatch: impl FnOnce(Mismatch) -> E,
+    ) -> Result<T, E> {
+        if let Some(mut shaped) = Shaped::from(arguments)
+            && Some(shaped.shape) == self.shape
+            && let Some(values) = shaped.values.get_mut(..self.places)
+        {
+            return then(values);
+        }
+        let mut values = self.room();
+        self.write_checked(arguments, &mut values).map_err(mismatch)?;
+        then(&mut values)
+    }
+
+    /// Several sets of arguments as values, one set after the other with as many places as a call takes for each, and
+    /// how many sets there are.
+    pub(crate) fn collect_values<A: Serialize>(
+        &self,
+        all: impl Iterator<Item = A>,
+    ) -> Result<(Vec<RawValue>, usize), Mismatch> {
+        let mut values = Vec::with_capacity(self.places * all.size_hint().0);
+        let mut sets = 0;
+        for arguments in all {
+            match Shaped::from(&arguments) {
+                Some(shaped) if Some(shaped.shape) == self.shape && self.places <= FEW => {
+                    let [a, b, c, d] = shaped.values;
+                    // Of lengths that the compiler knows: copying others costs more than the rest of this.
+                    match self.places {
+                        0 => {}
+                        1 => values.extend_from_slice(&[a]),
+                        2 => values.extend_from_slice(&[a, b]),
+                        3 => values.extend_from_slice(&[a, b, c]),
+                        _ => values.extend_from_slice(&[a, b, c, d]),
+                    }
+                }
+                _ => {
+                    let mut room = self.room();
+                    self.write_checked(&arguments, &mut room)?;
+                    values.extend_from_slice(&room);
+                }
+            }
+            sets += 1;
+        }
+        Ok((values, sets))
+    }
+
+    /// Arguments as values in places of their own.
+    pub(crate) fn to_values<A: Serialize>(&self, arguments: &A) -> Result<Values, Mismatch> {
+        self.with_values(arguments, |values| Ok(Values::from_slice(values)), |mismatch| mismatch)
+    }
+
+    /// Places for the values of one call.
+    fn room(&self) -> Values {
+        let mut values = Values::new();
+        values.resize(self.places, ZERO);
+        values
+    }
+
+    /// Writes whatever fits.
+    #[cold]
+    fn write_checked<A: Serialize>(
+        &self,
+        arguments: &A,
+        values: &mut [RawValue],
+    ) -> Result<(), Mismatch> {
+        let mut checked = Checked::new(self.ty.params(), values);
+        arguments.serialize(NumberSerializer(&mut checked))?;
+        checked.finish()
+    }
+
+    /// The result from the values that a call left in its places, or why it does not fit.
+    #[inline]
+    pub(crate) fn read_result<R: DeserializeOwned>(
+        &self,
+        values: &[RawValue],
+    ) -> Result<R, Mismatch> {
+        match self.result {
+            Some(Type::I32) => read_one(Type::I32, values),
+            Some(Type::I64) => read_one(Type::I64, values),
+            Some(Type::F32) => read_one(Type::F32, values),
+            Some(Type::F64) => read_one(Type::F64, values),
+            _ => read(Several { types: self.ty.results(), values }),
+        }
+    }
+
+    /// Appends the results of several calls, whose places lie one after the other, until one does not fit.
+    pub(crate) fn read_results<R: DeserializeOwned>(
+        &self,
+        values: &[RawValue],
+        calls: usize,
+        to: &mut Vec<R>,
+    ) -> Result<(), Mismatch> {
+        // One loop for each type, so that nothing is left in it but the numbers themselves.
+        match self.result {
+            Some(Type::I32) => self.read_each(values, calls, to, |one| read_one(Type::I32, one)),
+            Some(Type::I64) => self.read_each(values, calls, to, |one| read_one(Type::I64, one)),
+            Some(Type::F32) => self.read_each(values, calls, to, |one| read_one(Type::F32, one)),
+            Some(Type::F64) => self.read_each(values, calls, to, |one| read_one(Type::F64, one)),
+            _ => self.read_each(values, calls, to, |values| {
+                read(Several { types: self.ty.results(), values })
+            }),
+        }
+    }
+
+    #[inline]
+    fn read_each<R>(
+        &self,
+        values: &[RawValue],
+        calls: usize,
+        to: &mut Vec<R>,
+        read: impl Fn(&[RawValue]) -> Result<R, Mismatch>,
+    ) -> Result<(), Mismatch> {
+        to.reserve(calls);
+        for call in 0..calls {
+            to.push(read(&values[call * self.places..])?);
+        }
+        Ok(())
+    }
+}
 
 /// How many places the values of one call take: the results come where the arguments were.
 pub(crate) fn places(ty: &FunctionType) -> usize {
     ty.params().len().max(ty.results().len())
 }
 
-/// Places for the values of one call.
+/// The only result, which is of that type. Where the type is a constant, little more than the number is left.
 #[inline]
-pub(crate) fn room(ty: &FunctionType) -> Values {
-    let mut values = Values::new();
-    values.resize(places(ty), ZERO);
-    values
+fn read_one<R: DeserializeOwned>(ty: Type, values: &[RawValue]) -> Result<R, Mismatch> {
+    read(values.first().map(|value| Number::read(ty, value)))
 }
 
-/// Writes arguments as values of exactly these types to places that are at least as many.
 #[inline]
-pub(crate) fn write_values<T: Serialize>(
-    arguments: &T,
-    types: &[Type],
-    values: &mut [RawValue],
-) -> Result<(), Mismatch> {
-    let mut serializer = serializer::NumberSerializer::new(types, values);
-    arguments.serialize(&mut serializer)?;
-    serializer.finish()
-}
-
-/// The result from values of these types, or why it does not fit.
-#[inline]
-pub(crate) fn from_values<T: DeserializeOwned>(
-    types: &[Type],
-    values: &[RawValue],
-) -> Result<T, Mismatch> {
-    let mut deserializer = deserializer::NumberDeserializer::new(types, values);
-    let result = T::deserialize(&mut deserializer)?;
+fn read<R: DeserializeOwned>(source: impl Source) -> Result<R, Mismatch> {
+    let mut deserializer = NumberDeserializer(source);
+    let result = R::deserialize(&mut deserializer)?;
     deserializer.finish()?;
     Ok(result)
 }
@@ -93,17 +244,25 @@ impl serde::de::Error for Mismatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::number::Number;
 
     use Number::{F32, F64, I32, I64};
 
     fn to_numbers<T: Serialize>(arguments: &T, types: &[Type]) -> Result<Vec<Number>, Mismatch> {
-        let mut values = room(&FunctionType::new(types, []));
-        write_values(arguments, types, &mut values)?;
-        Ok(types.iter().zip(&values).map(|(ty, value)| Number::read(*ty, value)).collect())
+        let signature = Signature::new(FunctionType::new(types, []));
+        let read = |values: &[RawValue]| -> Vec<Number> {
+            types.iter().zip(values).map(|(ty, value)| Number::read(*ty, value)).collect()
+        };
+        let written = signature.to_values(arguments).map(|values| read(&values));
+        let twice = signature.collect_values([arguments, arguments].into_iter());
+        let second = twice.map(|(values, sets)| read(&values[values.len() / sets..]));
+        assert_eq!(written, second);
+        written
     }
 
-    fn from_numbers<T: DeserializeOwned>(numbers: &[Number]) -> Result<T, Mismatch> {
+    fn from_numbers<T>(numbers: &[Number]) -> Result<T, Mismatch>
+    where
+        T: DeserializeOwned + Clone + PartialEq + std::fmt::Debug,
+    {
         let types: Vec<Type> = numbers.iter().map(|number| number.ty()).collect();
         let raw = |number: &Number| match *number {
             I32(value) => value.into(),
@@ -112,7 +271,18 @@ mod tests {
             F64(value) => value.into(),
             Number::Other(_) => ZERO,
         };
-        from_values(&types, &numbers.iter().map(raw).collect::<Vec<RawValue>>())
+        let values: Vec<RawValue> = numbers.iter().map(raw).collect();
+        let signature = Signature::new(FunctionType::new([], types));
+        let result: Result<T, Mismatch> = signature.read_result(&values);
+        let mut results = Vec::new();
+        let twice = signature.read_results(&[&values[..], &values].concat(), 2, &mut results);
+        match &result {
+            Ok(result) => {
+                assert_eq!((results, twice), (vec![result.clone(), result.clone()], Ok(())));
+            }
+            Err(mismatch) => assert_eq!((results.len(), twice), (0, Err(mismatch.clone()))),
+        }
+        result
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The line in which callers wait for a turn.
 //!
-//! Turns are taken and given up elsewhere, by one atomic write each ([`TurnLock`](crate::sys::turn_lock::TurnLock),
+//! Turns are taken and given up elsewhere, by one write each ([`TurnLock`](crate::sys::turn_lock::TurnLock),
 //! [`Permits`](super::permits::Permits)). Whoever finds none waits here, in the queue of a well-known lock; only its
 //! head looks for turns that are given up, so there is no more than one to be woken.
 //!
@@ -47,8 +47,11 @@ impl Queue {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits at the end of the line until `take` takes a turn. It is to try that by a sequentially consistent
-    /// exchange, and only the head of the queue calls it.
+    /// Waits at the end of the line until `take` takes a turn. Only the head of the queue calls it.
+    ///
+    /// Between the write of who gives a turn up and its call of [`wake`](Self::wake) there has to be a full barrier
+    /// against what `take` looks at: a sequentially consistent exchange on both sides, or a
+    /// [`barrier`](crate::sys::barrier).
     pub(crate) async fn wait<T>(&self, take: impl Fn() -> Option<T>) -> T {
         let _waiter = Waiter::new(&self.waiting);
         let _head = self.head.lock().await;
@@ -66,8 +69,7 @@ impl Queue {
         }
     }
 
-    /// To be called after a turn was given up by a sequentially consistent exchange: then either a waiter sees the
-    /// turn, or is seen here.
+    /// To be called after a turn was given up: either a waiter sees the turn, or is seen here.
     #[inline]
     pub(crate) fn wake(&self) {
         if self.has_waiters() {

@@ -4,11 +4,10 @@ use std::any::Any;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use wasmer::Type;
 use wasmer_types::RawValue;
 
 use super::arguments::signature_mismatch;
-use super::numbers;
+use super::numbers::Signature;
 use crate::error::{CallResult, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
 use crate::module::{Export, Payload};
@@ -17,11 +16,17 @@ use crate::module::{Export, Payload};
 #[inline]
 pub(crate) fn from_numbers<R: DeserializeOwned>(
     export: &Export,
-    types: &[Type],
+    signature: &Signature,
     values: &[RawValue],
 ) -> CallResult<R> {
-    numbers::from_values(types, values)
+    signature
+        .read_result(values)
         .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()).into())
+}
+
+/// The result of a function that returns nothing.
+pub(crate) fn from_nothing<R: DeserializeOwned>(export: &Export) -> CallResult<R> {
+    from_numbers(export, &Signature::nothing(), &[])
 }
 
 /// The result that a function left in the exchange area.
@@ -40,7 +45,7 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
     };
     match payload {
         Payload::Value => format.decode(output).map_err(undecodable),
-        Payload::Unit => from_numbers(export, &[], &[]),
+        Payload::Unit => from_nothing(export),
         Payload::Bytes | Payload::Stream => same_type::<R, _>(|| output.to_vec())
             .or_else(|| same_type::<R, _>(|| Bytes::copy_from_slice(output)))
             .ok_or_else(|| not_of_type::<R>(export).into()),

@@ -6,7 +6,7 @@ use std::ops::Index;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most stripes: whoever needs all of them visits each, and sandboxes have several.
+/// The most stripes, a power of two: whoever needs all of them visits each, and sandboxes have several.
 const MOST: usize = 8;
 
 /// Several of the same. A thread has a favourite one, so what a core used last is what it uses next.
@@ -23,19 +23,19 @@ pub(crate) struct Stripe(usize);
 struct OnOwnLine<T>(T);
 
 impl<T> Stripes<T> {
-    /// As many as there are cores, made from their numbers and how many there will be.
+    /// At least as many as there are cores, made from their numbers and how many there will be.
     pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
         // Asked once, because it takes long.
         static CORES: LazyLock<usize> =
             LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
-        let count = (*CORES).min(MOST);
+        let count = (*CORES).next_power_of_two().min(MOST);
         Self((0..count).map(|number| OnOwnLine(make(number, count))).collect())
     }
 
     /// All of them, beginning with the calling thread's favourite.
     #[inline]
     pub(crate) fn favourite_first(&self) -> impl Iterator<Item = (Stripe, &T)> {
-        let first = favourite() % self.0.len();
+        let first = self.number_of_favourite();
         let numbers = (first..self.0.len()).chain(0..first);
         numbers.map(|number| (Stripe(number), &self.0[number].0))
     }
@@ -43,7 +43,13 @@ impl<T> Stripes<T> {
     /// The calling thread's favourite.
     #[inline]
     pub(crate) fn favourite(&self) -> &T {
-        &self.0[favourite() % self.0.len()].0
+        &self.0[self.number_of_favourite()].0
+    }
+
+    /// There are a power of two, so that no division is needed.
+    #[inline]
+    fn number_of_favourite(&self) -> usize {
+        favourite() & (self.0.len() - 1)
     }
 
     /// All of them.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use wasmer::{ExternType, FunctionType, Type};
 
+use crate::call::numbers::Signature;
 use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::Payloads;
@@ -32,7 +33,7 @@ pub(crate) struct Export {
 #[derive(Debug)]
 pub(crate) enum ExportKind {
     /// In Wasm registers.
-    Numbers(FunctionType),
+    Numbers(Signature),
     /// Through the exchange area.
     Declared(Declared),
 }
@@ -71,7 +72,9 @@ impl Export {
     /// The signature in words, for errors.
     pub(crate) fn signature(&self) -> String {
         match &self.kind {
-            ExportKind::Numbers(ty) => signature_in_words(&ExternType::Function(ty.clone())),
+            ExportKind::Numbers(signature) => {
+                signature_in_words(&ExternType::Function(signature.ty().clone()))
+            }
             ExportKind::Declared(declared) => {
                 format!("a function from {} to {}", declared.input, declared.output)
             }
@@ -161,7 +164,7 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
             {
                 Some(Export {
                     name: export.name().to_owned(),
-                    kind: ExportKind::Numbers(ty.clone()),
+                    kind: ExportKind::Numbers(Signature::new(ty.clone())),
                     pure: false,
                     reach: Reach::Imports,
                 })
@@ -211,8 +214,8 @@ fn apply(line: &[u8], declarations: &mut Declarations) -> Result<()> {
         .iter_mut()
         .find(|export| export.name == name)
         .ok_or_else(|| wrong(format!("`{name}` is declared but not exported")))?;
-    if let ExportKind::Numbers(ty) = &export.kind
-        && (ty.params() != [Type::I32] || ty.results() != [Type::I32])
+    if let ExportKind::Numbers(signature) = &export.kind
+        && *signature.ty() != FunctionType::new([Type::I32], [Type::I32])
     {
         return Err(wrong(format!(
             "`{name}` is declared to use the exchange area but is {}",
@@ -230,7 +233,7 @@ mod tests {
     fn export(name: &str, params: &[Type], results: &[Type]) -> Export {
         Export {
             name: name.to_owned(),
-            kind: ExportKind::Numbers(FunctionType::new(params, results)),
+            kind: ExportKind::Numbers(Signature::new(FunctionType::new(params, results))),
             pure: false,
             reach: Reach::Imports,
         }

@@ -2,7 +2,13 @@
 
 use std::iter::FusedIterator;
 
+use serde::de::DeserializeOwned;
+use wasmer_types::RawValue;
+
+use crate::call::arguments::signature_mismatch;
+use crate::call::numbers::Signature;
 use crate::error::{Result, SandboxError};
+use crate::module::Export;
 
 /// The results of a batch's calls, in the order of their arguments.
 ///
@@ -46,6 +52,29 @@ impl<R> BatchResults<R> {
         match result {
             Ok(value) => self.values.push(value),
             Err(error) => self.errors.push((self.len(), error)),
+        }
+    }
+
+    /// Adds the results of so many calls from the values that they left.
+    pub(super) fn read(
+        &mut self,
+        export: &Export,
+        signature: &Signature,
+        mut values: &[RawValue],
+        calls: usize,
+    ) where
+        R: DeserializeOwned,
+    {
+        let mut left = calls;
+        loop {
+            let before = self.values.len();
+            let Err(mismatch) = signature.read_results(values, left, &mut self.values) else {
+                return;
+            };
+            let done = self.values.len() - before + 1;
+            self.push(Err(signature_mismatch(export, mismatch.into_words())));
+            left -= done;
+            values = &values[done * signature.places()..];
         }
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wasmer::FunctionType;
 use wasmer_types::RawValue;
 
 use super::batch_results::BatchResults;
@@ -14,15 +13,17 @@ use super::{Inner, WasmSandbox, spans};
 use crate::call::arguments::{Arguments, Passage, signature_mismatch};
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
-use crate::call::{numbers, results};
+use crate::call::numbers::Signature;
 use crate::error::Result;
 use crate::module::{Export, ExportKind};
 use crate::policy::InstanceMode;
 use crate::sys::entry::Reach;
-use crate::sys::number::ZERO;
 
 /// The most calls that are made with one entry into the guest. Entering costs so little that more would not help.
-const MOST_AT_ONCE: usize = 64;
+const MOST_AT_ONCE: usize = 256;
+
+/// The same for functions that are quick, but would not be so often.
+const SOME_AT_ONCE: usize = 64;
 
 /// A wall-clock limit that so many quick calls together cannot come near.
 const LONG_WALL_CLOCK: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ impl WasmSandbox {
     /// The results are those of so many calls one after the other: an error of one leaves the others alone,
     /// and after a trap the next call finds a new instance. Other callers wait until the batch is done.
     ///
-    /// Calls of a quick function of numbers that reaches no import share the cost of entering the guest, up to 64 of
+    /// Calls of a quick function of numbers that reaches no import share the cost of entering the guest, up to 256 of
     /// them. That is so in the mode [`Persistent`](crate::InstanceMode::Persistent), and for functions that change no state in the
     /// mode [`Fresh`](crate::InstanceMode::Fresh); not where each call has a limit of fuel or a wall clock below a second.
     ///
@@ -108,24 +109,13 @@ impl Inner {
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Batch> {
         let arguments = arguments.into_iter();
-        let ExportKind::Numbers(ty) = &export.kind else {
+        let ExportKind::Numbers(signature) = &export.kind else {
             let all = arguments.map(|each| Ok(self.prepare(export, &each)?.into_owned()));
             return Ok(Batch::Others(all.collect::<Result<_>>()?));
         };
-        let places = numbers::places(ty);
-        let mut values = Vec::with_capacity(places * arguments.size_hint().0);
-        let mut calls = 0;
-        for each in arguments {
-            let start = places * calls;
-            if values.len() == start {
-                // For several calls at a time, which is quicker.
-                values.resize(start + places * MOST_AT_ONCE, ZERO);
-            }
-            numbers::write_values(&each, ty.params(), &mut values[start..start + places])
-                .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
-            calls += 1;
-        }
-        values.truncate(places * calls);
+        let (values, calls) = signature
+            .collect_values(arguments)
+            .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
         Ok(Batch::Numbers { values, calls })
     }
 
@@ -171,12 +161,12 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
     fn run<R: DeserializeOwned + 'static>(mut self, batch: Batch) -> BatchResults<R> {
         let mut results = BatchResults::with_room_for(batch.calls());
         match (batch, &self.inner.module.exports()[self.at].kind) {
-            (Batch::Numbers { mut values, calls }, ExportKind::Numbers(ty)) => {
-                let places = numbers::places(ty);
+            (Batch::Numbers { mut values, calls }, ExportKind::Numbers(signature)) => {
+                let places = signature.places();
                 while results.len() < calls {
                     let rest = &mut values[places * results.len()..];
                     let left = calls - results.len();
-                    self.make_some(ty, rest, left, &mut results);
+                    self.make_some(signature, rest, left, &mut results);
                 }
             }
             (Batch::Others(all), _) => {
@@ -200,16 +190,20 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
     /// Makes the first of so many calls, and with the same entry others if that is allowed. Adds at least one result.
     fn make_some<R: DeserializeOwned + 'static>(
         &mut self,
-        ty: &FunctionType,
+        signature: &Signature,
         values: &mut [RawValue],
         calls: usize,
         results: &mut BatchResults<R>,
     ) {
-        let places = numbers::places(ty);
+        let places = signature.places();
         let may_share = calls > 1 && self.inner.may_share_entry(self.at, self.cancellation);
         if may_share && !self.cancellation.is_cancelled() {
-            let calls = calls.min(MOST_AT_ONCE);
-            self.make_together(ty, &mut values[..places * calls], calls, results);
+            let most = match self.inner.profiles[self.at].is_quick_for(MOST_AT_ONCE) {
+                true => MOST_AT_ONCE,
+                false => SOME_AT_ONCE,
+            };
+            let calls = calls.min(most);
+            self.make_together(signature, &mut values[..places * calls], calls, results);
         } else {
             results.push(self.make_one(Passage::Numbers(&mut values[..places])));
         }
@@ -219,7 +213,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
     /// first that failed.
     fn make_together<R: DeserializeOwned + 'static>(
         &mut self,
-        ty: &FunctionType,
+        signature: &Signature,
         values: &mut [RawValue],
         calls: usize,
         results: &mut BatchResults<R>,
@@ -236,17 +230,12 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
                     // Told to stop when the last call had just returned: it ends as a single call does then.
                     returned -= 1;
                 }
-                let places = numbers::places(ty);
-                let mut failed = usize::from(outcome.is_err());
-                for call in 0..returned {
-                    let result =
-                        results::from_numbers(export, ty.results(), &values[call * places..]);
-                    failed += usize::from(result.is_err());
-                    results.push(result.map_err(|error| *error));
-                }
+                let failed_before = results.errors().len();
+                results.read(export, signature, values, returned);
                 if let Err(error) = outcome {
                     results.push(Err(*error));
                 }
+                let failed = results.errors().len() - failed_before;
                 let made = results.len() - before;
                 inner.account_each(&meter, self.at, instance, (made, failed));
                 inner.totals.forget((calls - made) as u64);

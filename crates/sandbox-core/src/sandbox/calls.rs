@@ -1,4 +1,5 @@
-//! The way of one call: prepared, given a turn and a thread, run, and its result taken.
+//! The way of one call: prepared, given a turn and a thread, run, and its result taken. Functions of numbers have a
+//! shorter one ([`number_calls`](super::number_calls)).
 
 use std::sync::Arc;
 
@@ -7,22 +8,18 @@ use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
 use super::instances::Turn;
-use super::totals::Meter;
 use super::{Inner, spans};
 use crate::call::arguments::{Arguments, Passage, signature_mismatch};
 use crate::call::cancellation::{Cancellation, Scope};
 use crate::call::dispatch::on_worker;
+use crate::call::numbers::Signature;
+use crate::call::results;
 use crate::call::seat::Seat;
-use crate::call::{numbers, results};
 use crate::error::{CallResult, Result, SandboxError};
 use crate::instance::{Instance, Returned};
 use crate::module::{Export, ExportKind};
 use crate::sys::fork;
-use crate::sys::number::ZERO;
 use crate::usage::ResourceUsage;
-
-/// So many values of a call are kept on the stack.
-const FEW: usize = 4;
 
 impl Inner {
     pub(super) async fn call<A, R>(
@@ -35,17 +32,23 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        if let Some(seat) = self.seat(at)
+        let export = &self.module.exports()[at];
+        let span = spans::wanted(self, &export.name);
+        if span.is_none()
+            && let Some(seat) = self.seat(at)
             && let Some(result) = self.call_at_once(at, arguments, scope, seat)
         {
             return result.map_err(|error| *error);
         }
-        let prepared = self.prepare(&self.module.exports()[at], arguments)?;
-        self.call_prepared(at, prepared, scope).await
+        let call = self.call_somewhere(at, self.prepare(export, arguments)?, scope);
+        match span {
+            None => call.await,
+            Some(span) => spans::traced(span, call).await,
+        }
     }
 
     /// The short way of a call whose thread may run it: without waiting, without moving anything. Nothing if it has
-    /// to wait for its turn, or if somebody wants to see its span.
+    /// to wait for its turn.
     #[inline]
     fn call_at_once<A, R>(
         &self,
@@ -59,40 +62,34 @@ impl Inner {
         R: DeserializeOwned + 'static,
     {
         let export = &self.module.exports()[at];
-        if spans::may_be_wanted() {
-            return None;
+        if let ExportKind::Numbers(signature) = &export.kind {
+            let run = |values: &mut [RawValue]| match self.numbers_at_once(at, values, scope, seat)
+            {
+                Some(Ok(())) => self.number_result(export, signature, values).map(Some),
+                Some(Err(error)) => Err(error),
+                None => Ok(None),
+            };
+            return with_numbers(export, signature, arguments, run).transpose();
         }
-        let run = |passage: Passage<'_>| {
-            fork::check()?;
-            let Some(mut turn) = self.instances.turn_now() else { return Ok(None) };
-            let _seated = seat.sit();
-            self.run(&mut turn, at, passage, &scope.undroppable()).map(Some)
-        };
-        self.with_passage(export, arguments, run).transpose()
+        self.exchange_at_once(at, arguments, scope, seat).transpose()
     }
 
-    /// Prepares arguments where they need not be moved, and does something with them.
-    #[inline]
-    fn with_passage<A: Serialize, T>(
+    fn exchange_at_once<A, R>(
         &self,
-        export: &Export,
+        at: usize,
         arguments: &A,
-        then: impl FnOnce(Passage<'_>) -> CallResult<T>,
-    ) -> CallResult<T> {
-        if let ExportKind::Numbers(ty) = &export.kind {
-            let (mut few, mut many) = ([ZERO; FEW], Vec::new());
-            let values = match numbers::places(ty) {
-                places @ ..=FEW => &mut few[..places],
-                places => {
-                    many.resize(places, ZERO);
-                    &mut many[..]
-                }
-            };
-            numbers::write_values(arguments, ty.params(), values)
-                .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
-            return then(Passage::Numbers(values));
-        }
-        then(self.prepare(export, arguments)?.passage())
+        scope: &Scope,
+        seat: Seat,
+    ) -> CallResult<Option<R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let mut prepared = self.prepare(&self.module.exports()[at], arguments)?;
+        fork::check()?;
+        let Some(mut turn) = self.instances.turn_now() else { return Ok(None) };
+        let _seated = seat.sit();
+        self.run(&mut turn, at, prepared.passage(), &scope.undroppable()).map(Some)
     }
 
     pub(super) async fn call_prepared<R>(
@@ -104,11 +101,12 @@ impl Inner {
     where
         R: DeserializeOwned + 'static,
     {
-        let span = spans::call(self, &self.module.exports()[at].name, 1);
-        if span.is_disabled() {
-            return self.call_somewhere(at, prepared, scope).await;
+        let span = spans::wanted(self, &self.module.exports()[at].name);
+        let call = self.call_somewhere(at, prepared, scope);
+        match span {
+            None => call.await,
+            Some(span) => spans::traced(span, call).await,
         }
-        spans::traced(span, self.call_somewhere(at, prepared, scope)).await
     }
 
     /// Makes a call on the thread that its function has earned.
@@ -162,23 +160,35 @@ impl Inner {
         R: DeserializeOwned + 'static,
     {
         let export = &self.module.exports()[at];
-        let span = spans::call(self, &export.name, 1);
-        let run = |passage: Passage<'_>| {
-            fork::check()?;
-            if let Some(mut turn) = self.instances.turn_now() {
-                return self.run(&mut turn, at, passage, &scope.undroppable());
+        let span = spans::wanted(self, &export.name);
+        let result = match (&export.kind, &span) {
+            (ExportKind::Numbers(signature), None) => {
+                with_numbers(export, signature, arguments, |values| {
+                    self.numbers_blocking(at, values, scope)?;
+                    self.number_result(export, signature, values)
+                })
             }
-            let mut turn = self.turn_blocking(&export.name, scope)?;
-            self.run(&mut turn, at, passage, &scope.undroppable())
-        };
-        let result = if span.is_disabled() {
-            self.with_passage(export, arguments, run)
-        } else {
-            self.with_passage(export, arguments, |passage| {
-                spans::traced_blocking(&span, || run(passage))
-            })
+            (_, None) => self.exchange_blocking(at, arguments, scope),
+            (_, Some(span)) => {
+                spans::traced_blocking(span, || self.exchange_blocking(at, arguments, scope))
+            }
         };
         result.map_err(|error| *error)
+    }
+
+    fn exchange_blocking<A, R>(&self, at: usize, arguments: &A, scope: &Scope) -> CallResult<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned + 'static,
+    {
+        let export = &self.module.exports()[at];
+        let mut prepared = self.prepare(export, arguments)?;
+        fork::check()?;
+        let mut turn = match self.instances.turn_now() {
+            Some(turn) => turn,
+            None => self.turn_blocking(&export.name, scope)?,
+        };
+        self.run(&mut turn, at, prepared.passage(), &scope.undroppable())
     }
 
     /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
@@ -210,7 +220,7 @@ impl Inner {
     }
 
     /// The same, blocking the thread.
-    fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
+    pub(super) fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
         if self.host.is_running_here() {
             return Ok(self.turn_now(function)?);
         }
@@ -284,7 +294,6 @@ impl Inner {
     }
 
     /// Runs a call on this thread, whole.
-    #[inline]
     pub(super) fn run<R: DeserializeOwned + 'static>(
         &self,
         turn: &mut Turn<'_>,
@@ -292,37 +301,27 @@ impl Inner {
         passage: Passage<'_>,
         cancellation: &Cancellation,
     ) -> CallResult<R> {
-        let meter = self.begin(at);
         let export = &self.module.exports()[at];
-        let error = match turn.ready(&self.module, &self.policy, &self.host, cancellation) {
-            Ok(instance) => match self.run_in(instance, &meter, (at, export), passage) {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            },
-            Err(error) => error,
+        let passage = match (passage, &export.kind) {
+            (Passage::Numbers(values), ExportKind::Numbers(signature)) => {
+                self.run_numbers(turn, at, values, cancellation)?;
+                return self.number_result(export, signature, values);
+            }
+            (passage, _) => passage,
         };
-        self.totals.count_failure();
-        turn.retire_poisoned();
-        Err(error)
-    }
-
-    #[inline]
-    fn run_in<R: DeserializeOwned + 'static>(
-        &self,
-        instance: &mut Instance,
-        meter: &Meter,
-        (at, export): (usize, &Export),
-        passage: Passage<'_>,
-    ) -> CallResult<R> {
-        if let Passage::Numbers(values) = passage {
-            let returned = instance.enter(at, export, Passage::Numbers(values));
-            self.account_silently(meter, at, instance, 0, &returned);
-            return self.result(Some(instance), export, values, &returned?);
-        }
+        let meter = self.begin(at);
         let bytes_in = passage.bytes();
-        let returned = instance.enter(at, export, passage);
-        self.account_silently(meter, at, instance, bytes_in, &returned);
-        self.result(Some(instance), export, &[], &returned?)
+        let result =
+            turn.ready(&self.module, &self.policy, &self.host, cancellation).and_then(|instance| {
+                let returned = instance.enter(at, export, passage);
+                self.account_silently(&meter, at, instance, bytes_in, &returned);
+                self.result(Some(instance), export, &[], &returned?)
+            });
+        if result.is_err() {
+            self.totals.count_failure();
+            turn.retire_poisoned();
+        }
+        result
     }
 
     /// What the caller asked for, from the numbers or the output that came back.
@@ -335,8 +334,8 @@ impl Inner {
         returned: &Returned,
     ) -> CallResult<R> {
         match (returned, &export.kind) {
-            (Returned::Numbers, ExportKind::Numbers(ty)) => {
-                results::from_numbers(export, ty.results(), values)
+            (Returned::Numbers, ExportKind::Numbers(signature)) => {
+                results::from_numbers(export, signature, values)
             }
             (Returned::Output { range }, ExportKind::Declared(declared)) => {
                 let output = instance.map(|instance| instance.output_bytes(range.clone()));
@@ -344,9 +343,22 @@ impl Inner {
                 results::from_output(export, declared.output, output, self.format)
             }
             // A function takes and returns either numbers or bytes.
-            _ => results::from_numbers(export, &[], &[]),
+            _ => results::from_nothing(export),
         }
     }
+}
+
+/// Does something with the arguments of a function of numbers.
+#[inline]
+fn with_numbers<A: Serialize, T>(
+    export: &Export,
+    signature: &Signature,
+    arguments: &A,
+    then: impl FnOnce(&mut [RawValue]) -> CallResult<T>,
+) -> CallResult<T> {
+    signature.with_values(arguments, then, |mismatch| {
+        signature_mismatch(export, mismatch.into_words()).into()
+    })
 }
 
 fn nested(function: &str) -> SandboxError {

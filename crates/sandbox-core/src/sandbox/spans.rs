@@ -7,7 +7,8 @@ use std::future::Future;
 use std::time::Instant;
 
 use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, Level, Span};
 
 use super::Inner;
 use crate::error::{Result, SandboxError};
@@ -29,10 +30,13 @@ pub(super) fn call(inner: &Inner, function: &str, calls: usize) -> Span {
     )
 }
 
-/// Whether anybody may want to see a call.
+/// The same, if somebody wants to see it. Quick where nobody wants to see anything of that level.
 #[inline]
-pub(super) fn may_be_wanted() -> bool {
-    tracing::span_enabled!(tracing::Level::DEBUG)
+pub(super) fn wanted(inner: &Inner, function: &str) -> Option<Span> {
+    if LevelFilter::current() < Level::DEBUG {
+        return None;
+    }
+    Some(call(inner, function, 1)).filter(|span| !span.is_disabled())
 }
 
 /// Runs a call in its span, and records how it ended.
@@ -48,9 +52,6 @@ pub(super) fn traced_blocking<T, E: Borrow<SandboxError>>(
     span: &Span,
     call: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
-    if span.is_disabled() {
-        return call();
-    }
     let started = Instant::now();
     let outcome = span.in_scope(call);
     record(span, started, outcome.as_ref().map_err(Borrow::borrow));

@@ -33,6 +33,7 @@ pub(crate) fn settle() -> bool {
 ///
 /// # Errors
 /// [`SandboxError::Forked`].
+#[inline]
 pub(crate) fn check() -> Result<()> {
     let mark = MARK.load(Ordering::Acquire);
     // SAFETY: it is null or points to a byte that is never freed.

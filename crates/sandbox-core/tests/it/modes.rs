@@ -7,6 +7,11 @@ use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy};
 
 use crate::modules::{self, MEMORY, NUMBERS};
 
+/// More parameters than most functions have.
+const SIX: &str = r#"(module (func (export "six") (param i64 i64 i64 i64 i64 i64) (result i64)
+    local.get 0 local.get 1 i64.add local.get 2 i64.add
+    local.get 3 i64.add local.get 4 i64.add local.get 5 i64.add))"#;
+
 fn fresh() -> SecurityPolicy {
     SecurityPolicy::strict().with_instances(InstanceMode::Fresh)
 }
@@ -90,6 +95,45 @@ async fn a_batch_that_does_not_fit_is_not_begun() {
     let error = sandbox.call_batch::<_, i32>("count", [1i32]).await.unwrap_err();
     assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
     assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_fit_leaves_the_others_of_its_batch_alone() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    // Once while the function is still on the workers, and then with one entry for all.
+    for round in 1..=3u64 {
+        let pairs = [(1i32, 2i32), (200, 100), (3, 4), (-1, 0), (255, 0)];
+        let sums = sandbox.call_batch::<_, u8>("add", pairs).await.unwrap();
+        let failed: Vec<usize> = sums.errors().iter().map(|(call, _)| *call).collect();
+        assert_eq!(failed, [1, 3]);
+        let sums: Vec<_> = sums.into_iter().collect();
+        let mismatch = |result: &Result<u8, SandboxError>| {
+            matches!(result, Err(SandboxError::SignatureMismatch { .. }))
+        };
+        assert!(mismatch(&sums[1]) && mismatch(&sums[3]), "{sums:?}");
+        assert!(matches!(sums[..], [Ok(3), _, Ok(7), _, Ok(255)]), "{sums:?}");
+        let usage = sandbox.usage();
+        assert_eq!((usage.calls, usage.failed_calls), (5 * round, 2 * round));
+    }
+}
+
+#[tokio::test]
+async fn batches_take_numbers_of_all_types_and_any_number_of_them() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let wide = modules::sandbox(SIX, SecurityPolicy::strict()).await;
+    for _ in 0..3 {
+        let sums = sandbox.call_batch::<_, f64>("mixed", vec![(1i32, 2i64, 0.5f32, 0.25f64); 9]);
+        assert_eq!(sums.await.unwrap().into_values().unwrap(), [3.75; 9]);
+        // Of other types that fit, which is found out number by number.
+        let sums = sandbox.call_batch::<_, f64>("mixed", vec![(1u8, 2i32, 0.5f32, 0.25f32); 9]);
+        assert_eq!(sums.await.unwrap().into_values().unwrap(), [3.75; 9]);
+        let sums = wide.call_batch::<_, i64>("six", [(1i64, 2i64, 3i64, 4i64, 5i64, 6i64); 9]);
+        assert_eq!(sums.await.unwrap().into_values().unwrap(), [21; 9]);
+        let pairs = sandbox.call_batch::<_, (i32, i64)>("pair", [4i32, -5]).await.unwrap();
+        assert_eq!(pairs.into_values().unwrap(), [(4, 4), (-5, -5)]);
+        let nothing = sandbox.call_batch::<_, ()>("nothing", [(), (), ()]).await.unwrap();
+        assert_eq!(nothing.into_values().unwrap(), [(); 3]);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sandbox_core::{InstanceMode, RunRequest, SecurityPolicy, StreamingSandbox, WasmSandbox};
+use sandbox_core::{
+    CallPlacement, InstanceMode, RunRequest, SecurityPolicy, StreamingSandbox, WasmSandbox,
+};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -100,11 +102,15 @@ async fn a_long_call_of_a_quick_function_is_not_lost() {
 
 /// Keeps the names and fields of spans.
 #[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<String>>>);
+struct Recorder {
+    seen: Arc<Mutex<Vec<String>>>,
+    /// The only spans it wants to see, by their name.
+    only: Option<&'static str>,
+}
 
 impl Visit for Recorder {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.lock().unwrap().push(format!("{field}={value:?}"));
+        self.seen.lock().unwrap().push(format!("{field}={value:?}"));
     }
 }
 
@@ -113,10 +119,11 @@ impl Subscriber for Recorder {
         *metadata.level() <= Level::DEBUG
             && metadata.is_span()
             && metadata.target().starts_with("sandbox_core")
+            && self.only.is_none_or(|name| metadata.name() == name)
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        self.0.lock().unwrap().push(format!("span={}", attributes.metadata().name()));
+        self.seen.lock().unwrap().push(format!("span={}", attributes.metadata().name()));
         attributes.record(&mut self.clone());
         Id::from_u64(1)
     }
@@ -136,9 +143,12 @@ impl Subscriber for Recorder {
 
 /// What spans something opened on this thread.
 fn recorded<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
-    let recorder = Recorder::default();
+    recorded_by(Recorder::default(), run)
+}
+
+fn recorded_by<T>(recorder: Recorder, run: impl FnOnce() -> T) -> (T, Vec<String>) {
     let value = tracing::subscriber::with_default(recorder.clone(), run);
-    let spans = std::mem::take(&mut *recorder.0.lock().unwrap());
+    let spans = std::mem::take(&mut *recorder.seen.lock().unwrap());
     (value, spans)
 }
 
@@ -183,6 +193,26 @@ fn calls_of_async_tasks_have_the_same_spans() {
     for field in ["function=\"add\"", "calls=1", "calls=5", "outcome=\"ok\""] {
         assert!(spans.iter().any(|span| span == field), "no {field} in {spans:?}");
     }
+}
+
+#[test]
+fn the_span_of_a_quick_call_is_seen_by_whoever_wants_only_that() {
+    let recorder = Recorder { only: Some("call"), ..Recorder::default() };
+    let ((), spans) = recorded_by(recorder, || {
+        let builder = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        builder.unwrap().block_on(async {
+            let sandbox = modules::builder(NUMBERS)
+                .call_placement(CallPlacement::CallersThread)
+                .build()
+                .await
+                .unwrap();
+            for _ in 0..50 {
+                sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap();
+            }
+        });
+    });
+    let calls = spans.iter().filter(|span| *span == "span=call").count();
+    assert_eq!(calls, 50, "{spans:?}");
 }
 
 /// What the hash is, without asking the library.

@@ -7,41 +7,66 @@ use wasmer_types::RawValue;
 use super::Mismatch;
 use crate::sys::number::Number;
 
-/// Reads a function's results, in order.
-pub(super) struct NumberDeserializer<'a> {
-    types: &'a [Type],
-    values: &'a [RawValue],
+/// Where results come from, in order.
+pub(super) trait Source {
+    /// The next one, if there is one.
+    fn next(&mut self) -> Option<Number>;
+
+    /// How many are left.
+    fn left(&self) -> usize;
 }
 
-impl<'a> NumberDeserializer<'a> {
-    /// Reads one value of each type; there may be more values than types.
+/// Results of these types.
+pub(super) struct Several<'a> {
+    pub(super) types: &'a [Type],
+    /// At least as many.
+    pub(super) values: &'a [RawValue],
+}
+
+impl Source for Several<'_> {
     #[inline]
-    pub(super) fn new(types: &'a [Type], values: &'a [RawValue]) -> Self {
-        Self { types, values }
+    fn next(&mut self) -> Option<Number> {
+        let ((ty, types), (value, values)) =
+            self.types.split_first().zip(self.values.split_first())?;
+        (self.types, self.values) = (types, values);
+        Some(Number::read(*ty, value))
     }
 
+    #[inline]
+    fn left(&self) -> usize {
+        self.types.len()
+    }
+}
+
+/// One result. Where its type is known beforehand, nothing is left to look at as it is read.
+impl Source for Option<Number> {
+    #[inline]
+    fn next(&mut self) -> Option<Number> {
+        self.take()
+    }
+
+    #[inline]
+    fn left(&self) -> usize {
+        usize::from(self.is_some())
+    }
+}
+
+/// Reads a function's results.
+pub(super) struct NumberDeserializer<S>(pub(super) S);
+
+impl<S: Source> NumberDeserializer<S> {
     /// All results have to be asked for.
     #[inline]
     pub(super) fn finish(self) -> Result<(), Mismatch> {
-        if self.types.is_empty() {
-            Ok(())
-        } else {
-            Err(Mismatch::because(format_args!(
-                "a type that leaves {} results over",
-                self.types.len()
-            )))
+        match self.0.left() {
+            0 => Ok(()),
+            left => Err(Mismatch::because(format_args!("a type that leaves {left} results over"))),
         }
     }
 
     #[inline]
     fn next(&mut self) -> Result<Number, Mismatch> {
-        let (Some((ty, types)), Some((value, values))) =
-            (self.types.split_first(), self.values.split_first())
-        else {
-            return Err(Mismatch::because(format_args!("a type with more results")));
-        };
-        (self.types, self.values) = (types, values);
-        Ok(Number::read(*ty, value))
+        self.0.next().ok_or_else(|| Mismatch::because(format_args!("a type with more results")))
     }
 
     #[inline]
@@ -84,7 +109,7 @@ macro_rules! refused {
     };
 }
 
-impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
+impl<'de, S: Source> de::Deserializer<'de> for &mut NumberDeserializer<S> {
     type Error = Mismatch;
 
     integers! {
@@ -105,9 +130,9 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.types {
-            [] => visitor.visit_unit(),
-            [_] => match self.next()? {
+        match self.0.left() {
+            0 => visitor.visit_unit(),
+            1 => match self.next()? {
                 Number::I32(value) => visitor.visit_i32(value),
                 Number::I64(value) => visitor.visit_i64(value),
                 Number::F32(value) => visitor.visit_f32(value),
@@ -204,7 +229,7 @@ impl<'de> de::Deserializer<'de> for &mut NumberDeserializer<'_> {
     }
 }
 
-impl<'de> SeqAccess<'de> for &mut NumberDeserializer<'_> {
+impl<'de, S: Source> SeqAccess<'de> for &mut NumberDeserializer<S> {
     type Error = Mismatch;
 
     #[inline]
@@ -212,7 +237,7 @@ impl<'de> SeqAccess<'de> for &mut NumberDeserializer<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Mismatch> {
-        if self.types.is_empty() {
+        if self.0.left() == 0 {
             return Ok(None);
         }
         seed.deserialize(&mut **self).map(Some)

@@ -1,99 +1,34 @@
-//! The serialiser that writes Wasm values.
+//! The serialiser that takes numbers out of arguments.
 
 use serde::ser::{self, Impossible, Serialize};
-use wasmer::Type;
-use wasmer_types::RawValue;
 
 use super::Mismatch;
 
-/// Writes numbers as the values of a function's parameters, in order.
-pub(super) struct NumberSerializer<'a> {
-    types: &'a [Type],
-    values: &'a mut [RawValue],
-    written: usize,
+/// A number as it is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Given {
+    I32(i32),
+    U32(u32),
+    I64(i64),
+    U64(u64),
+    F32(f32),
+    F64(f64),
 }
 
-impl<'a> NumberSerializer<'a> {
-    /// Writes to `values`, which are at least as many as `types`.
-    #[inline]
-    pub(super) fn new(types: &'a [Type], values: &'a mut [RawValue]) -> Self {
-        Self { types, values, written: 0 }
-    }
-
-    /// Whether there was a number for each parameter.
-    #[inline]
-    pub(super) fn finish(self) -> Result<(), Mismatch> {
-        if self.written == self.types.len() {
-            Ok(())
-        } else {
-            Err(Mismatch::because(format_args!("{} arguments", self.written)))
-        }
-    }
-
-    #[inline]
-    fn next_type(&self) -> Result<Type, Mismatch> {
-        self.types.get(self.written).copied().ok_or_else(|| {
-            Mismatch::because(format_args!("more than {} arguments", self.types.len()))
-        })
-    }
-
-    #[inline]
-    fn write(&mut self, value: RawValue) {
-        self.values[self.written] = value;
-        self.written += 1;
-    }
-
-    #[inline]
-    fn signed(&mut self, value: i64) -> Result<(), Mismatch> {
-        let value = match self.next_type()? {
-            Type::I64 => RawValue::from(value),
-            Type::I32 => match i32::try_from(value) {
-                Ok(value) => RawValue::from(value),
-                Err(_) => match u32::try_from(value) {
-                    Ok(value) => RawValue::from(value.cast_signed()),
-                    Err(_) => {
-                        return Err(Mismatch::because(format_args!(
-                            "{value}, which no i32 can hold"
-                        )));
-                    }
-                },
-            },
-            other => {
-                return Err(Mismatch::because(format_args!(
-                    "an integer for a parameter of type {other}"
-                )));
-            }
-        };
-        self.write(value);
-        Ok(())
-    }
-
-    #[inline]
-    fn unsigned(&mut self, value: u64) -> Result<(), Mismatch> {
-        let value = match self.next_type()? {
-            Type::I64 => RawValue::from(value.cast_signed()),
-            Type::I32 => match u32::try_from(value) {
-                Ok(value) => RawValue::from(value.cast_signed()),
-                Err(_) => {
-                    return Err(Mismatch::because(format_args!("{value}, which no i32 can hold")));
-                }
-            },
-            other => {
-                return Err(Mismatch::because(format_args!(
-                    "an integer for a parameter of type {other}"
-                )));
-            }
-        };
-        self.write(value);
-        Ok(())
-    }
+/// What becomes of the numbers.
+pub(super) trait Sink {
+    /// Takes the next number.
+    fn put(&mut self, number: Given) -> Result<(), Mismatch>;
 }
+
+/// Gives each number of the arguments to a sink, in order.
+pub(super) struct NumberSerializer<'a, S>(pub(super) &'a mut S);
 
 fn not_a_number<T>(what: &str) -> Result<T, Mismatch> {
     Err(Mismatch::because(format_args!("{what}, which is not a number")))
 }
 
-impl ser::Serializer for &mut NumberSerializer<'_> {
+impl<S: Sink> ser::Serializer for NumberSerializer<'_, S> {
     type Ok = ();
     type Error = Mismatch;
     type SerializeSeq = Impossible<(), Mismatch>;
@@ -106,75 +41,57 @@ impl ser::Serializer for &mut NumberSerializer<'_> {
 
     #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Mismatch> {
-        self.unsigned(value.into())
+        self.0.put(Given::U32(value.into()))
     }
 
     #[inline]
     fn serialize_i8(self, value: i8) -> Result<(), Mismatch> {
-        self.signed(value.into())
+        self.0.put(Given::I32(value.into()))
     }
 
     #[inline]
     fn serialize_i16(self, value: i16) -> Result<(), Mismatch> {
-        self.signed(value.into())
+        self.0.put(Given::I32(value.into()))
     }
 
     #[inline]
     fn serialize_i32(self, value: i32) -> Result<(), Mismatch> {
-        self.signed(value.into())
+        self.0.put(Given::I32(value))
     }
 
     #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), Mismatch> {
-        self.signed(value)
+        self.0.put(Given::I64(value))
     }
 
     #[inline]
     fn serialize_u8(self, value: u8) -> Result<(), Mismatch> {
-        self.unsigned(value.into())
+        self.0.put(Given::U32(value.into()))
     }
 
     #[inline]
     fn serialize_u16(self, value: u16) -> Result<(), Mismatch> {
-        self.unsigned(value.into())
+        self.0.put(Given::U32(value.into()))
     }
 
     #[inline]
     fn serialize_u32(self, value: u32) -> Result<(), Mismatch> {
-        self.unsigned(value.into())
+        self.0.put(Given::U32(value))
     }
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), Mismatch> {
-        self.unsigned(value)
+        self.0.put(Given::U64(value))
     }
 
     #[inline]
     fn serialize_f32(self, value: f32) -> Result<(), Mismatch> {
-        let value = match self.next_type()? {
-            Type::F32 => RawValue::from(value),
-            Type::F64 => RawValue::from(f64::from(value)),
-            other => {
-                return Err(Mismatch::because(format_args!(
-                    "an f32 for a parameter of type {other}"
-                )));
-            }
-        };
-        self.write(value);
-        Ok(())
+        self.0.put(Given::F32(value))
     }
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Mismatch> {
-        match self.next_type()? {
-            Type::F64 => self.write(RawValue::from(value)),
-            other => {
-                return Err(Mismatch::because(format_args!(
-                    "an f64 for a parameter of type {other}"
-                )));
-            }
-        }
-        Ok(())
+        self.0.put(Given::F64(value))
     }
 
     #[inline]
@@ -280,13 +197,13 @@ impl ser::Serializer for &mut NumberSerializer<'_> {
     }
 }
 
-impl ser::SerializeTuple for &mut NumberSerializer<'_> {
+impl<S: Sink> ser::SerializeTuple for NumberSerializer<'_, S> {
     type Ok = ();
     type Error = Mismatch;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Mismatch> {
-        value.serialize(&mut **self)
+        value.serialize(NumberSerializer(&mut *self.0))
     }
 
     #[inline]
@@ -295,13 +212,13 @@ impl ser::SerializeTuple for &mut NumberSerializer<'_> {
     }
 }
 
-impl ser::SerializeTupleStruct for &mut NumberSerializer<'_> {
+impl<S: Sink> ser::SerializeTupleStruct for NumberSerializer<'_, S> {
     type Ok = ();
     type Error = Mismatch;
 
     #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Mismatch> {
-        value.serialize(&mut **self)
+        value.serialize(NumberSerializer(&mut *self.0))
     }
 
     #[inline]

@@ -1,0 +1,90 @@
+//! The short way of a call of numbers on its caller's thread.
+//!
+//! Nothing here depends on the caller's types, so it is compiled once and as one piece: arguments come and results go in
+//! places on the caller's stack, and whatever else a call has to say fits in a register.
+
+use serde::de::DeserializeOwned;
+use wasmer_types::RawValue;
+
+use super::Inner;
+use super::instances::Turn;
+use crate::call::arguments::Passage;
+use crate::call::cancellation::{Cancellation, Scope};
+use crate::call::numbers::Signature;
+use crate::call::results;
+use crate::call::seat::Seat;
+use crate::error::CallResult;
+use crate::module::Export;
+use crate::sys::fork;
+
+impl Inner {
+    /// Makes a call of a task's, unless it has to wait for its turn.
+    pub(super) fn numbers_at_once(
+        &self,
+        at: usize,
+        values: &mut [RawValue],
+        scope: &Scope,
+        seat: Seat,
+    ) -> Option<CallResult<()>> {
+        if let Err(error) = fork::check() {
+            return Some(Err(error.into()));
+        }
+        let mut turn = self.instances.turn_now()?;
+        let _seated = seat.sit();
+        Some(self.run_numbers(&mut turn, at, values, &scope.undroppable()))
+    }
+
+    /// Makes a call after waiting for its turn.
+    pub(super) fn numbers_blocking(
+        &self,
+        at: usize,
+        values: &mut [RawValue],
+        scope: &Scope,
+    ) -> CallResult<()> {
+        fork::check()?;
+        let mut turn = match self.instances.turn_now() {
+            Some(turn) => turn,
+            None => self.turn_blocking(&self.module.exports()[at].name, scope)?,
+        };
+        self.run_numbers(&mut turn, at, values, &scope.undroppable())
+    }
+
+    /// Runs a call on this thread; results come in the places of the arguments.
+    #[inline]
+    pub(super) fn run_numbers(
+        &self,
+        turn: &mut Turn<'_>,
+        at: usize,
+        values: &mut [RawValue],
+        cancellation: &Cancellation,
+    ) -> CallResult<()> {
+        let meter = self.begin(at);
+        let ready = turn.ready(&self.module, &self.policy, &self.host, cancellation);
+        let outcome = ready.and_then(|instance| {
+            let export = &self.module.exports()[at];
+            let returned = instance.enter(at, export, Passage::Numbers(values));
+            self.account_silently(&meter, at, instance, 0, &returned);
+            returned.map(|_| ())
+        });
+        if outcome.is_err() {
+            self.totals.count_failure();
+            turn.retire_poisoned();
+        }
+        outcome
+    }
+
+    /// What the caller asked for, from the numbers that came back.
+    #[inline]
+    pub(super) fn number_result<R: DeserializeOwned>(
+        &self,
+        export: &Export,
+        signature: &Signature,
+        values: &[RawValue],
+    ) -> CallResult<R> {
+        let result = results::from_numbers(export, signature, values);
+        if result.is_err() {
+            self.totals.count_failure();
+        }
+        result
+    }
+}
