@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use wasmer::Store;
 use wasmer::sys::NativeEngineExt;
+use wasmer::{Imports, Store};
 use wasmer_types::RawValue;
 
 use crate::call::arguments::Passage;
@@ -25,7 +25,7 @@ use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
-use crate::sys::memory::{ResetMethod, Writes};
+use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::state::Recorder;
 use crate::sys::{faults, fork};
 use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContext};
@@ -33,7 +33,7 @@ use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
 use fuel::FuelTank;
-pub(crate) use template::{Effort, NotRestored, Template};
+pub(crate) use template::{Effort, NotRestored, Template, Users};
 
 /// The name under which instantiation appears in errors.
 pub(crate) const INSTANTIATION: &str = "_initialize";
@@ -46,7 +46,7 @@ pub(crate) struct Instance {
     /// Of guests that are metered.
     fuel: Option<FuelTank>,
     module: Module,
-    policy: SecurityPolicy,
+    policy: Arc<SecurityPolicy>,
     control: Arc<CallControl>,
     /// All that the instance's host functions know of it.
     host: Arc<HostLink>,
@@ -78,8 +78,8 @@ impl Origin<'_> {
     fn recorder(self) -> Option<Recorder> {
         match self {
             Origin::Initialised => None,
-            Origin::First(method) => Some(Recorder::new(method)),
-            Origin::Template(template) => Some(Recorder::new(template.method)),
+            Origin::First(method) => Some(Recorder::new(method, Contents::OfModule)),
+            Origin::Template(template) => Some(Recorder::new(template.method, Contents::Replaced)),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Instance {
     /// Runs guest code on the calling thread.
     pub(crate) fn create(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
@@ -121,7 +121,7 @@ impl Instance {
     /// The same, with more than the policy grants to start with.
     pub(crate) fn create_with(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         launch: Launch,
         cancellation: &Cancellation,
@@ -131,7 +131,7 @@ impl Instance {
 
     fn launch(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         launch: Launch,
         origin: Origin<'_>,
@@ -145,7 +145,7 @@ impl Instance {
         let mut engine = module.engine().clone();
         let tunables = LimitingTunables::new(policy, Arc::clone(&refusals), recorder.clone());
         engine.set_tunables(tunables);
-        let store = Store::new(engine.clone());
+        let store = Store::new(engine);
         let control =
             CallControl::new(policy.wall_clock).ok_or_else(|| SandboxError::Instantiation {
                 message:
@@ -155,14 +155,15 @@ impl Instance {
             })?;
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(store);
-        let wasi = if module.imports_wasi() {
+        let (wasi, offered) = if module.imports_wasi() {
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;
-            let surroundings = Surroundings { engine, module, policy, control, output, refusals };
+            let surroundings = Surroundings { module, policy, control, output, refusals };
             let reuse = if recorder.is_some() { Reuse::AfterReset } else { Reuse::Never };
-            Some(WasiContext::new(guest.store(), surroundings, launch, reuse)?)
+            let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch, reuse)?;
+            (Some(wasi), Some(offered))
         } else {
-            None
+            (None, None)
         };
         let mut instance = Self {
             guest,
@@ -170,7 +171,7 @@ impl Instance {
             wasi,
             fuel: None,
             module: module.clone(),
-            policy: policy.clone(),
+            policy: Arc::clone(policy),
             host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
             control,
             output,
@@ -183,68 +184,73 @@ impl Instance {
         };
         let turn = instance.begin_turn();
         cancellation.attach(&instance.control, turn);
-        instance.watched(INSTANTIATION, |instance| instance.start(origin, recorder.as_ref()))?;
+        instance.watched(INSTANTIATION, |instance| {
+            instance.start(origin, recorder.as_ref(), offered.as_ref())
+        })?;
         if let Origin::Template(template) = origin {
             instance.adopt(template)?;
         }
         Ok(instance)
     }
 
-    fn start(&mut self, origin: Origin<'_>, recorder: Option<&Recorder>) -> Result<()> {
+    /// `offered` is what the module may import of WASI.
+    fn start(
+        &mut self,
+        origin: Origin<'_>,
+        recorder: Option<&Recorder>,
+        offered: Option<&Imports>,
+    ) -> Result<()> {
         let compiled = self.module.compiled().clone();
-        let wasi = self.wasi.as_ref().map(WasiContext::imports);
-        let imports = imports::resolve(self.guest.store(), &compiled, &self.host, wasi)?;
-        self.guest
+        let imports = imports::resolve(self.guest.store(), &compiled, &self.host, offered)?;
+        let mut exported = self
+            .guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
         if let Some(recorder) = recorder {
             self.guest.own_state(recorder);
         }
-        self.start_function(origin)?;
-        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
+        self.start_function(&exported, origin)?;
         if let Some(wasi) = &mut self.wasi {
-            wasi.attach(store, instance)?;
+            wasi.attach(self.guest.store(), &mut exported)?;
         }
         if !matches!(origin, Origin::Template(_))
-            && let Ok(initialize) = instance.exports.get_function(INSTANTIATION).cloned()
+            && let Ok(initialize) = exported.exports.get_function(INSTANTIATION)
         {
             initialize
-                .call(store, &[])
+                .call(self.guest.store(), &[])
                 .map_err(|error| self.runtime_failure(INSTANTIATION, error))?;
         }
-        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
         let known = match origin {
             Origin::Template(template) => template.place,
             Origin::Initialised | Origin::First(_) => None,
         };
         // It asks the guest, which may be at its limit.
-        self.exchange = Exchange::of(store, instance, known)
+        self.exchange = Exchange::of(self.guest.store(), &exported, known)
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
         // In the order of `Module::exports`.
         for export in self.module.exports() {
             self.guest
-                .resolve(&export.name, export.reach)
+                .resolve(&exported, &export.name, export.reach)
                 .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
         }
+        self.guest.trim();
         Ok(())
     }
 
     /// Fills the tank of a guest that is metered, and calls the start function, which does not run by itself.
-    fn start_function(&mut self, origin: Origin<'_>) -> Result<()> {
-        let is_metered = self.module.is_metered();
-        let Some((store, instance)) = self.guest.parts() else { return Ok(()) };
-        if is_metered {
-            self.fuel = FuelTank::of(instance, &self.policy);
+    fn start_function(&mut self, exported: &wasmer::Instance, origin: Origin<'_>) -> Result<()> {
+        if self.module.is_metered() {
+            self.fuel = FuelTank::of(exported, &self.policy);
         }
         if let Some(fuel) = &self.fuel {
-            fuel.fill(store);
+            fuel.fill(self.guest.store());
         }
         if matches!(origin, Origin::Template(_)) {
             return Ok(());
         }
-        match instance.exports.get_function(START_EXPORT).cloned() {
+        match exported.exports.get_function(START_EXPORT) {
             Ok(start) => start
-                .call(store, &[])
+                .call(self.guest.store(), &[])
                 .map(drop)
                 .map_err(|error| self.runtime_failure(INSTANTIATION, error)),
             Err(_) => Ok(()),

@@ -90,6 +90,10 @@ pub struct SecurityPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InstanceMode {
     /// One instance: the guest's state lives from call to call, and calls take turns.
+    ///
+    /// It begins where its module's initialisation ended. Sandboxes of one module and policy share what that wrote, and
+    /// only one or two of them run it, where it neither looked at a clock, drew random bytes, nor called the
+    /// host in another way.
     Persistent,
     /// Every call has an instance of its own, so no call sees what another left behind. Calls run side by side.
     ///

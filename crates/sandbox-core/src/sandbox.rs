@@ -1,8 +1,10 @@
 //! The sandbox that users hold.
 
 mod accounting;
+mod alike;
 mod batch_results;
 mod batches;
+mod beginning;
 mod builder;
 mod calls;
 mod function;
@@ -78,7 +80,7 @@ pub struct WasmSandbox {
 
 struct Inner {
     module: Module,
-    policy: SecurityPolicy,
+    policy: Arc<SecurityPolicy>,
     format: SerializationFormat,
     placement: CallPlacement,
     host: Arc<HostBinding>,
@@ -96,7 +98,7 @@ impl WasmSandbox {
 
     fn new(
         module: Module,
-        policy: SecurityPolicy,
+        policy: Arc<SecurityPolicy>,
         format: SerializationFormat,
         placement: CallPlacement,
         host: Arc<HostBinding>,
@@ -224,7 +226,8 @@ impl WasmSandbox {
             let host = inner.host.detached();
             let method = ResetMethod::quickest();
             let instances = Instances::new(module, policy, &host, method, &cancellation)?;
-            let (module, policy, profiles) = (module.clone(), policy.clone(), Arc::clone(profiles));
+            let (module, policy, profiles) =
+                (module.clone(), Arc::clone(policy), Arc::clone(profiles));
             let (format, placement) = (*format, *placement);
             let inner =
                 Inner { module, policy, format, placement, host, instances, profiles, totals };

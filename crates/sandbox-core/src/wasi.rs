@@ -18,7 +18,7 @@ mod signatures;
 
 use std::sync::Arc;
 
-use wasmer::{Engine, FunctionEnv, Imports, Instance, Module, Store};
+use wasmer::{FunctionEnv, Imports, Instance, Module, Store};
 use wasmer_wasix::WasiError;
 use wasmer_wasix::capabilities::Capabilities;
 
@@ -73,7 +73,6 @@ const NETWORK_REFUSAL: &str = "it belongs to sockets, and the policy grants no h
 /// The WASI state of one instance.
 pub(crate) struct WasiContext {
     deferred: FunctionEnv<Deferred>,
-    imports: Imports,
     calls: Calls,
     changes: Changes,
     reuse: Reuse,
@@ -99,18 +98,17 @@ pub(crate) enum Reuse {
 }
 
 /// The parts of an instance that its WASI state is connected with.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
-    pub(crate) engine: Engine,
     pub(crate) module: &'a Module,
-    pub(crate) policy: &'a SecurityPolicy,
+    pub(crate) policy: &'a Arc<SecurityPolicy>,
     pub(crate) control: &'a Arc<CallControl>,
     pub(crate) output: &'a Arc<OutputCapture>,
     pub(crate) refusals: &'a Arc<Refusals>,
 }
 
 impl WasiContext {
-    /// Prepares the functions that the module imports, in the instance's store. The environment behind them is made
+    /// Prepares the functions that the module may import, in the instance's store. The environment behind them is made
     /// when the guest first calls one.
     ///
     /// # Errors
@@ -121,7 +119,7 @@ impl WasiContext {
         surroundings: Surroundings<'_>,
         launch: Launch,
         reuse: Reuse,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Imports)> {
         let Surroundings { policy, control, refusals, .. } = &surroundings;
         let belongings = Belongings::new(policy, control, launch)?;
         let calls = Calls::new(store, policy, control, refusals);
@@ -129,12 +127,17 @@ impl WasiContext {
         let deferred = Deferred::new(&surroundings, belongings, calls.clone(), changes.clone());
         let deferred = FunctionEnv::new(store, deferred);
         let imports = Deferred::imports(store, &deferred)?;
-        Ok(Self { deferred, imports, calls, changes, reuse })
+        Ok((Self { deferred, calls, changes, reuse }, imports))
     }
 
     /// Whether the guest may have changed its environment since it was made or reset.
     pub(crate) fn is_changed(&self) -> bool {
         self.reuse == Reuse::Never || self.changes.any()
+    }
+
+    /// Whether the guest was told what another instance would not be: random bytes of its own, or a time.
+    pub(crate) fn has_told(&self, store: &Store) -> bool {
+        self.calls.have_told(store)
     }
 
     /// What the state remembers although it is unchanged. The state becomes what others that begin with this are:
@@ -166,16 +169,11 @@ impl WasiContext {
         Ok(())
     }
 
-    /// What the module may import.
-    pub(crate) fn imports(&self) -> &Imports {
-        &self.imports
-    }
-
     /// Connects the state with the instance's memory.
     ///
     /// # Errors
     /// [`SandboxError::InvalidDeclaration`] if the module exports no memory for WASI to use.
-    pub(crate) fn attach(&mut self, store: &mut Store, instance: &Instance) -> Result<()> {
+    pub(crate) fn attach(&mut self, store: &mut Store, instance: &mut Instance) -> Result<()> {
         self.calls.attach(store, instance);
         Deferred::attach(store, &self.deferred, instance)
     }

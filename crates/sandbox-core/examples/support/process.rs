@@ -7,6 +7,8 @@ use std::fs;
 pub(crate) struct Holdings {
     /// Resident memory.
     pub(crate) resident_kib: i64,
+    /// What the kernel keeps to find that memory, which is not part of it.
+    pub(crate) page_tables_kib: i64,
     /// Address space, used or reserved.
     pub(crate) address_space_mib: i64,
     /// Stretches of address space with one owner and one set of rights; `vm.max_map_count` limits them.
@@ -28,6 +30,7 @@ impl Holdings {
         let descriptors = fs::read_dir("/proc/self/fd").expect("Linux has this folder").count();
         Self {
             resident_kib: field("VmRSS:"),
+            page_tables_kib: field("VmPTE:"),
             address_space_mib: field("VmSize:") / 1024,
             mappings: count(maps.lines().count()),
             descriptors: count(descriptors),
@@ -46,6 +49,7 @@ impl std::ops::Sub for Holdings {
     fn sub(self, before: Self) -> Self {
         Self {
             resident_kib: self.resident_kib - before.resident_kib,
+            page_tables_kib: self.page_tables_kib - before.page_tables_kib,
             address_space_mib: self.address_space_mib - before.address_space_mib,
             mappings: self.mappings - before.mappings,
             descriptors: self.descriptors - before.descriptors,

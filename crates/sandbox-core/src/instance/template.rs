@@ -19,6 +19,15 @@ use crate::wasi::{Launch, Remembered, Surroundings};
 
 pub(crate) use crate::sys::memory::{Effort, NotRestored};
 
+/// Whose instances a template is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Users {
+    /// Calls that are each to see the same, whatever initialisation was told.
+    Calls,
+    /// Sandboxes that would else be initialised themselves, and told the time of that and random bytes of their own.
+    Sandboxes,
+}
+
 /// What an initialised instance was, for others to become.
 pub(crate) struct Template {
     snapshot: Snapshot,
@@ -37,9 +46,10 @@ impl Template {
     /// As [`Instance::create`].
     pub(crate) fn of_module(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         method: ResetMethod,
+        users: Users,
         cancellation: &Cancellation,
     ) -> Result<(Instance, Option<Self>)> {
         if let Some(reason) = module.behaviour().irreversible() {
@@ -56,7 +66,7 @@ impl Template {
         let origin = Origin::First(method);
         let mut first =
             Instance::launch(module, policy, host, Launch::default(), origin, cancellation)?;
-        let template = first.template(method);
+        let template = first.template(method, users);
         first.forget_initialisation();
         Ok((first, template))
     }
@@ -82,7 +92,7 @@ impl Instance {
     /// As [`Instance::create`].
     pub(crate) fn from_template(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         template: &Template,
         cancellation: &Cancellation,
@@ -91,7 +101,15 @@ impl Instance {
         Self::launch(module, policy, host, Launch::default(), origin, cancellation)
     }
 
-    fn template(&mut self, method: ResetMethod) -> Option<Template> {
+    /// The instance, never to be put back: it goes on from where it is, and nothing is noted of its calls.
+    pub(crate) fn for_good(mut self) -> Self {
+        self.is_reset = false;
+        self.writes = Writes::AnyPage;
+        self.guest.disown_state();
+        self
+    }
+
+    fn template(&mut self, method: ResetMethod, users: Users) -> Option<Template> {
         if self.wasi.as_ref().is_some_and(|wasi| wasi.is_changed()) {
             tracing::debug!(
                 "a module uses WASI as it is initialised, and each call gets a new instance"
@@ -99,6 +117,10 @@ impl Instance {
             return None;
         }
         let store = self.guest.store();
+        if users == Users::Sandboxes && self.wasi.as_ref().is_some_and(|wasi| wasi.has_told(store))
+        {
+            return None;
+        }
         let wasi = self.wasi.as_ref().map(|wasi| wasi.remember(store));
         let snapshot = self
             .guest
@@ -146,7 +168,7 @@ impl Instance {
     }
 
     /// Takes over what the template was, whatever this instance is.
-    pub(super) fn adopt(&mut self, template: &Template) -> Result<()> {
+    pub(crate) fn adopt(&mut self, template: &Template) -> Result<()> {
         let failed = |_| crate::SandboxError::Instantiation {
             message: "the system gives no memory for another instance".to_owned(),
         };
@@ -172,11 +194,10 @@ impl Instance {
             return Ok(());
         };
         self.output.take();
-        let engine = self.guest.store().engine().clone();
         let (policy, control, output) = (&self.policy, &self.control, &self.output);
         let module = self.module.compiled();
         let refusals = &self.refusals;
-        let surroundings = Surroundings { engine, module, policy, control, output, refusals };
+        let surroundings = Surroundings { module, policy, control, output, refusals };
         wasi.reset(self.guest.store(), surroundings, remembered).map_err(|error| {
             tracing::debug!(%error, "a WASI environment could not be made anew");
             NotRestored::Impossible

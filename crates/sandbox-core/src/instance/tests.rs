@@ -25,11 +25,13 @@ fn work(instance: &mut Instance, module: &Module, rounds: i32) -> Result<Returne
 #[test]
 fn a_call_that_never_enters_the_guest_reports_no_fuel() {
     let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh).with_fuel(1_000_000);
+    let policy = Arc::new(policy);
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let host = HostBinding::new(&module, HostFunctions::default(), Context::default()).unwrap();
     let method = ResetMethod::quickest();
     let none = Cancellation::default();
-    let (first, template) = Template::of_module(&module, &policy, &host, method, &none).unwrap();
+    let (first, template) =
+        Template::of_module(&module, &policy, &host, method, Users::Calls, &none).unwrap();
     let template = template.unwrap();
     let other = Instance::from_template(&module, &policy, &host, &template, &none).unwrap();
     for mut instance in [first, other] {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::field::{Empty, debug};
@@ -361,7 +362,9 @@ impl WasmSandboxBuilder {
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
         let method = self.memory_reset.method();
+        let policy = Arc::new(policy);
         let instances = Instances::new(&module, &policy, &host, method, cancellation)?;
+        let policy = instances.policy().unwrap_or(policy);
         Ok(WasmSandbox::new(module, policy, format, self.placement, host, instances))
     }
 }

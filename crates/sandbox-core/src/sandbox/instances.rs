@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::beginning::Beginning;
 use super::stock::Stock;
 use crate::call::cancellation::Cancellation;
 use crate::call::permits::{Permit, Permits};
@@ -24,10 +25,17 @@ const SETTLING_TICK: Duration = Duration::from_millis(2);
 
 /// The instances of one sandbox.
 pub(super) enum Instances {
-    /// One for all calls. Empty while there is none fit to be called.
-    Persistent(Arc<TurnLock<Option<Instance>>>),
+    /// One for all calls.
+    Persistent(Arc<TurnLock<One>>),
     /// One for each call, and at most so many at once.
     Fresh(Arc<Fresh>),
+}
+
+/// The one instance for all calls, and where another would begin.
+pub(super) struct One {
+    /// Nothing while there is none fit to be called.
+    instance: Option<Instance>,
+    beginning: Beginning,
 }
 
 /// Where instances for single calls come from.
@@ -49,9 +57,9 @@ pub(crate) enum Condition {
 
 /// A caller's turn: sole use of an instance until it is dropped.
 pub(super) enum Turn<'a> {
-    Persistent(TurnGuard<'a, Option<Instance>>),
+    Persistent(TurnGuard<'a, One>),
     /// The same, which may move to another thread.
-    Kept(KeptTurn<Option<Instance>>),
+    Kept(KeptTurn<One>),
     Fresh(Loan<'a>),
 }
 
@@ -138,7 +146,7 @@ impl Instances {
     /// As [`Instance::create`].
     pub(super) fn new(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         method: ResetMethod,
         cancellation: &Cancellation,
@@ -147,8 +155,9 @@ impl Instances {
         fork::check()?;
         Ok(match policy.instances {
             InstanceMode::Persistent => {
-                let first = Instance::create(module, policy, host, cancellation)?;
-                Self::Persistent(Arc::new(TurnLock::new(Some(first))))
+                let (first, beginning) = Beginning::of(module, policy, host, method, cancellation)?;
+                let one = One { instance: Some(first), beginning };
+                Self::Persistent(Arc::new(TurnLock::new(one)))
             }
             InstanceMode::Fresh => Self::Fresh(Arc::new(Fresh {
                 stock: Stock::of(module, policy, host, method, cancellation)?,
@@ -157,12 +166,21 @@ impl Instances {
         })
     }
 
+    /// The policy that is shared with others that are alike, if it is: equal to the one that was given, and there only
+    /// once.
+    pub(super) fn policy(&self) -> Option<Arc<SecurityPolicy>> {
+        match self {
+            Self::Persistent(one) => one.try_lock()?.beginning.policy().cloned(),
+            Self::Fresh(fresh) => Some(Arc::clone(fresh.stock.policy())),
+        }
+    }
+
     /// Whether somebody uses the instances now, and if not, what the next caller would find.
     pub(super) fn condition(&self) -> Condition {
         match self {
             Self::Persistent(instance) => match instance.try_lock() {
                 None => Condition::Busy,
-                Some(instance) if instance.is_some() => Condition::Ready,
+                Some(one) if one.instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
             },
             Self::Fresh(fresh) if fresh.permits.are_in_use() => Condition::Busy,
@@ -186,7 +204,7 @@ impl Instances {
     /// The linear memory of the one instance, in bytes, if there is one and nobody uses it now.
     pub(super) fn idle_memory_bytes(&self) -> Option<u64> {
         let Self::Persistent(instance) = self else { return None };
-        instance.try_lock()?.as_ref().map(Instance::memory_bytes)
+        instance.try_lock()?.instance.as_ref().map(Instance::memory_bytes)
     }
 
     /// A turn that can be had at once, if there is one.
@@ -235,8 +253,8 @@ impl Turn<'_> {
     /// The instance, if there is one.
     pub(super) fn instance(&self) -> Option<&Instance> {
         match self {
-            Self::Persistent(instance) => instance.as_ref(),
-            Self::Kept(instance) => instance.as_ref(),
+            Self::Persistent(one) => one.instance.as_ref(),
+            Self::Kept(one) => one.instance.as_ref(),
             Self::Fresh(loan) => loan.instance.as_deref(),
         }
     }
@@ -244,8 +262,8 @@ impl Turn<'_> {
     /// What made the code that the call will run, if an instance for it is there or can be had of a stock.
     pub(super) fn compiler(&self) -> Option<Compiler> {
         match self {
-            Self::Persistent(instance) => instance.as_ref().map(Instance::compiler),
-            Self::Kept(instance) => instance.as_ref().map(Instance::compiler),
+            Self::Persistent(one) => one.instance.as_ref().map(Instance::compiler),
+            Self::Kept(one) => one.instance.as_ref().map(Instance::compiler),
             Self::Fresh(loan) => Some(match &loan.instance {
                 Some(instance) => instance.compiler(),
                 None => loan.of.stock.compiler(),
@@ -257,13 +275,13 @@ impl Turn<'_> {
     pub(super) fn ready(
         &mut self,
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         cancellation: &Cancellation,
     ) -> CallResult<&mut Instance> {
         let instance = match self {
-            Self::Persistent(slot) => one_in(slot, module, policy, host, cancellation)?,
-            Self::Kept(slot) => one_in(slot, module, policy, host, cancellation)?,
+            Self::Persistent(one) => one.ready(module, policy, host, cancellation)?,
+            Self::Kept(one) => one.ready(module, policy, host, cancellation)?,
             Self::Fresh(loan) => {
                 let as_new = match loan.instance.take() {
                     None => loan.of.stock.take(cancellation)?,
@@ -281,25 +299,28 @@ impl Turn<'_> {
     pub(super) fn retire_poisoned(&mut self) {
         let poisoned = |instance: &mut Instance| instance.is_poisoned();
         match self {
-            Self::Persistent(instance) => drop(instance.take_if(poisoned)),
-            Self::Kept(instance) => drop(instance.take_if(poisoned)),
+            Self::Persistent(one) => drop(one.instance.take_if(poisoned)),
+            Self::Kept(one) => drop(one.instance.take_if(poisoned)),
             // It is put back to what it was, or dropped, as the turn ends.
             Self::Fresh(_) => {}
         }
     }
 }
 
-/// The instance that is there; created if there is none.
-#[inline]
-fn one_in<'a>(
-    slot: &'a mut Option<Instance>,
-    module: &Module,
-    policy: &SecurityPolicy,
-    host: &Arc<HostBinding>,
-    cancellation: &Cancellation,
-) -> CallResult<&'a mut Instance> {
-    if slot.is_none() {
-        *slot = Some(Instance::create(module, policy, host, cancellation)?);
+impl One {
+    /// The instance that is there; made if there is none.
+    #[inline]
+    fn ready(
+        &mut self,
+        module: &Module,
+        policy: &Arc<SecurityPolicy>,
+        host: &Arc<HostBinding>,
+        cancellation: &Cancellation,
+    ) -> CallResult<&mut Instance> {
+        let Self { instance, beginning } = self;
+        if instance.is_none() {
+            *instance = Some(beginning.instance(module, policy, host, cancellation)?);
+        }
+        Ok(instance.as_mut().expect("an instance was put there if there was none"))
     }
-    Ok(slot.as_mut().expect("an instance was put there if there was none"))
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
-use crate::instance::{Effort, Instance, NotRestored, Template};
+use crate::instance::{Effort, Instance, NotRestored, Template, Users};
 use crate::module::{Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
@@ -30,7 +30,7 @@ type UsedInstances = Vec<Box<Instance>>;
 /// The stock of one sandbox, or of several that are alike.
 pub(super) struct Stock {
     module: Module,
-    policy: SecurityPolicy,
+    policy: Arc<SecurityPolicy>,
     host: Arc<HostBinding>,
     method: ResetMethod,
     /// Nothing where used instances cannot be put back, and each call gets one that was just made.
@@ -52,15 +52,17 @@ impl Stock {
     /// As [`Instance::create`].
     pub(super) fn new(
         module: &Module,
-        policy: &SecurityPolicy,
+        policy: &Arc<SecurityPolicy>,
         host: &Arc<HostBinding>,
         method: ResetMethod,
         cancellation: &Cancellation,
     ) -> Result<Arc<Self>> {
-        let (first, template) = Template::of_module(module, policy, host, method, cancellation)?;
+        let users = Users::Calls;
+        let (first, template) =
+            Template::of_module(module, policy, host, method, users, cancellation)?;
         let stock = Arc::new(Self {
             module: module.clone(),
-            policy: policy.clone(),
+            policy: Arc::clone(policy),
             host: Arc::clone(host),
             method,
             instances: AtomicUsize::new(1),
@@ -114,6 +116,11 @@ impl Stock {
     fn initialise(&self, cancellation: &Cancellation) -> Result<Box<Instance>> {
         let (module, policy, host) = (&self.module, &self.policy, &self.host);
         Instance::create(module, policy, host, cancellation).map(Box::new)
+    }
+
+    /// What its instances run under.
+    pub(super) fn policy(&self) -> &Arc<SecurityPolicy> {
+        &self.policy
     }
 
     /// What made the code of the instances that are made now.

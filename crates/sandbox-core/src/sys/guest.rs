@@ -1,8 +1,12 @@
 //! A guest's store and instance, movable between threads, and its memory as slices.
 #![expect(unsafe_code, reason = "Wasmer's store is not Send, and its memory views are unchecked")]
 
+use wasmer::sys::vm::{
+    StoreObject, VMFunction, VMFunctionEnvironment, VMGlobal, VMInstance, VMMemory, VMTable,
+};
 use wasmer::{
-    ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError, Store,
+    AsStoreMut, ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError,
+    Store,
 };
 use wasmer_types::RawValue;
 
@@ -16,8 +20,6 @@ use super::state::{Recorder, Snapshot, State};
 /// Whoever owns this owns the guest: nothing of the store is reachable from elsewhere, so exclusive access
 /// to this is exclusive access to the guest and its memory.
 pub(crate) struct Guest {
-    // Dropped before the store that it lives in.
-    instance: Option<Instance>,
     memory: Option<Memory>,
     gate: Gate,
     /// The functions that were asked for, in the order of asking.
@@ -39,7 +41,7 @@ impl Guest {
     pub(crate) fn new(mut store: Store) -> Self {
         let gate = Gate::new(&mut store);
         let (targets, state) = (Vec::new(), State::default());
-        Self { instance: None, memory: None, gate, targets, store, state }
+        Self { memory: None, gate, targets, store, state }
     }
 
     pub(crate) fn store(&mut self) -> &mut Store {
@@ -47,11 +49,13 @@ impl Guest {
     }
 
     /// Instantiates the module. No code of it runs: its start function was made an export.
+    ///
+    /// What is exported is the caller's to keep as long as it is needed: names take memory.
     pub(crate) fn instantiate(
         &mut self,
         module: &Module,
         imports: &Imports,
-    ) -> Result<(), Box<InstantiationError>> {
+    ) -> Result<Instance, Box<InstantiationError>> {
         let instance = Instance::new(&mut self.store, module, imports).map_err(Box::new)?;
         bulk::guard(&mut self.store);
         self.memory = instance
@@ -60,13 +64,17 @@ impl Guest {
             .ok()
             .or_else(|| instance.exports.iter().memories().next().map(|(_, memory)| memory))
             .cloned();
-        self.instance = Some(instance);
-        Ok(())
+        Ok(instance)
     }
 
     /// Takes what was noted while the guest was instantiated: from now on it can be saved and put back.
     pub(crate) fn own_state(&mut self, recorder: &Recorder) {
         self.state = recorder.take();
+    }
+
+    /// Forgets what was noted: the guest is never saved nor put back from now on.
+    pub(crate) fn disown_state(&mut self) {
+        self.state = State::default();
     }
 
     /// Saves memories and globals, and lets this guest begin from what was saved.
@@ -93,19 +101,28 @@ impl Guest {
         unsafe { self.state.restore(snapshot, writes, effort) }
     }
 
-    /// The store and the instance in it, once there is one.
-    pub(crate) fn parts(&mut self) -> Option<(&mut Store, &Instance)> {
-        Some((&mut self.store, self.instance.as_ref()?))
-    }
-
-    /// Makes an exported function callable, by the number of those that were made so before it.
-    pub(crate) fn resolve(&mut self, name: &str, reach: Reach) -> Result<(), ExportError> {
-        let Some(instance) = &self.instance else {
-            return Err(ExportError::Missing(name.to_owned()));
-        };
+    /// Makes a function of the instance callable, by the number of those that were made so before it.
+    pub(crate) fn resolve(
+        &mut self,
+        instance: &Instance,
+        name: &str,
+        reach: Reach,
+    ) -> Result<(), ExportError> {
         let function = instance.exports.get_function(name)?.clone();
         self.targets.push(Target::new(&mut self.store, function, reach));
         Ok(())
+    }
+
+    /// Gives back the room that Wasmer's lists have for objects that will hardly come: it is in every instance.
+    pub(crate) fn trim(&mut self) {
+        let objects = self.store.objects_mut().as_sys_mut();
+        VMFunction::list_mut(objects).shrink_to_fit();
+        VMFunctionEnvironment::list_mut(objects).shrink_to_fit();
+        VMGlobal::list_mut(objects).shrink_to_fit();
+        VMInstance::list_mut(objects).shrink_to_fit();
+        VMMemory::list_mut(objects).shrink_to_fit();
+        VMTable::list_mut(objects).shrink_to_fit();
+        self.targets.shrink_to_fit();
     }
 
     /// Calls a function, by its number, once for each set of values: arguments before, results after. Returns

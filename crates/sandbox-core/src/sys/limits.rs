@@ -135,8 +135,10 @@ impl LimitingTunables {
         #[cfg(target_os = "linux")]
         if *style == MemoryStyle::Static && recorder.method() != ResetMethod::Copy {
             // SAFETY: the caller says that the location is valid, and it is this memory's alone.
-            let memory =
-                unsafe { super::memory::MappedMemory::new(*ty, recorder.method(), location) }?;
+            let memory = unsafe {
+                let (method, contents) = (recorder.method(), recorder.contents());
+                super::memory::MappedMemory::new(*ty, method, contents, location)
+            }?;
             recorder.note_memory(RestorableMemory::Mapped(Arc::clone(memory.mapping())));
             return Ok(VMMemory(Box::new(memory)));
         }

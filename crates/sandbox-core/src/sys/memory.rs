@@ -66,6 +66,16 @@ impl ResetMethod {
     }
 }
 
+/// What a memory holds when its instance is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// The data of its module.
+    OfModule,
+    /// Nothing that counts: it adopts an image before the guest runs. To write the module's data first would cost a page
+    /// fault for each page of it, and page tables that stay.
+    Replaced,
+}
+
 /// What is known of a guest's writes since its memory was last put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Writes {

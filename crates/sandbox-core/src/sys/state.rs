@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmer::sys::vm::VMGlobalDefinition;
 use wasmer::{GlobalType, Mutability, Type};
 
-use super::memory::{Effort, Image, NotRestored, ResetMethod, RestorableMemory, Writes};
+use super::memory::{Contents, Effort, Image, NotRestored, ResetMethod, RestorableMemory, Writes};
 
 /// What all instances of a template begin with.
 #[derive(Debug)]
@@ -110,12 +110,17 @@ impl State {
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     method: ResetMethod,
+    contents: Contents,
     state: Arc<Mutex<State>>,
 }
 
 impl Recorder {
-    pub(crate) fn new(method: ResetMethod) -> Self {
-        Self { method, state: Arc::default() }
+    pub(crate) fn new(method: ResetMethod, contents: Contents) -> Self {
+        Self { method, contents, state: Arc::default() }
+    }
+
+    pub(super) fn contents(&self) -> Contents {
+        self.contents
     }
 
     pub(super) fn method(&self) -> ResetMethod {

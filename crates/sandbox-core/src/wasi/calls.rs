@@ -133,6 +133,12 @@ impl Calls {
         self.state.as_ref(store).random.clone()
     }
 
+    /// Whether the guest was told what another instance would not be: random bytes of its own, or a time.
+    pub(super) fn have_told(&self, store: &Store) -> bool {
+        let state = self.state.as_ref(store);
+        state.random.has_given_secrets() || state.clock.has_told()
+    }
+
     /// Puts back what the functions of this module remember. The clock of a new instance begins at zero.
     pub(super) fn reset(&self, store: &mut Store, random: &RandomSource) {
         let state = self.state.as_mut(store);

@@ -12,15 +12,15 @@
 use std::sync::Arc;
 
 use wasmer::{
-    AsStoreMut, Engine, Extern, Function, FunctionEnv, FunctionEnvMut, FunctionType, Imports,
-    Instance, Module, RuntimeError, Store, Value,
+    AsStoreMut, AsStoreRef, Engine, Exports, Extern, Function, FunctionEnv, FunctionEnvMut,
+    FunctionType, Imports, Instance, Module, RuntimeError, Store, Value,
 };
 use wasmer_wasix::{WasiEnv, WasiEnvBuilder, WasiFunctionEnv};
 
 use super::calls::{self, Calls};
 use super::changes::{self, Changes};
 use super::files::GuestFiles;
-use super::launch::{self, Launch, Variables};
+use super::launch::{self, Launch};
 use super::output::OutputCapture;
 use super::{Surroundings, capabilities, host_runtime, is_namespace_served, runtime, signatures};
 use crate::error::{Result, SandboxError};
@@ -29,12 +29,10 @@ use crate::watchdog::CallControl;
 
 /// All that an environment is made from, and the environment once it is made. Lives in the instance's store.
 pub(super) struct Deferred {
-    engine: Engine,
     module: Module,
+    policy: Arc<SecurityPolicy>,
     control: Arc<CallControl>,
     output: Arc<OutputCapture>,
-    /// The folders that the guest finds open, and whether it may write to them.
-    folders: Vec<(String, bool)>,
     /// For the first environment.
     belongings: Option<Belongings>,
     calls: Calls,
@@ -46,10 +44,9 @@ pub(super) struct Deferred {
 
 /// What the host gives to one environment.
 pub(super) struct Belongings {
-    arguments: Vec<String>,
-    variables: Variables,
-    stdin: Vec<u8>,
-    files: GuestFiles,
+    launch: Launch,
+    /// The folders that are granted, opened when they were. Nothing where there are none.
+    files: Option<GuestFiles>,
 }
 
 struct Made {
@@ -66,9 +63,10 @@ impl Belongings {
         control: &Arc<CallControl>,
         launch: Launch,
     ) -> Result<Self> {
-        let (arguments, variables) = launch.granted(policy)?;
-        let files = GuestFiles::new(policy, control)?;
-        Ok(Self { arguments, variables, stdin: launch.stdin, files })
+        launch.granted(policy)?;
+        let has_folders = !policy.folders.is_empty();
+        let files = has_folders.then(|| GuestFiles::new(policy, control)).transpose()?;
+        Ok(Self { launch, files })
     }
 }
 
@@ -79,15 +77,12 @@ impl Deferred {
         calls: Calls,
         changes: Changes,
     ) -> Self {
-        let Surroundings { engine, module, policy, control, output, .. } = surroundings;
-        let writable = |access| access == Access::ReadWrite;
-        let folders = policy.folders.iter();
+        let Surroundings { module, policy, control, output, .. } = surroundings;
         Self {
-            engine: engine.clone(),
             module: (*module).clone(),
+            policy: Arc::clone(policy),
             control: Arc::clone(control),
             output: Arc::clone(output),
-            folders: folders.map(|grant| (grant.guest.clone(), writable(grant.access))).collect(),
             belongings: Some(belongings),
             calls,
             changes,
@@ -133,24 +128,31 @@ impl Deferred {
         }
     }
 
-    fn environment(&mut self, belongings: Belongings) -> Result<WasiEnv> {
+    fn environment(&self, engine: Engine, belongings: Belongings) -> Result<WasiEnv> {
         let failed = |message: String| SandboxError::Instantiation { message };
+        let Belongings { launch, files } = belongings;
+        let (arguments, variables) = launch.granted(&self.policy)?;
+        let files = match files {
+            Some(files) => files,
+            None => GuestFiles::new(&self.policy, &self.control)?,
+        };
         // WASIX makes standard streams of the host's, which want tokio, before it takes ours.
         let _context = host_runtime()?.enter();
-        let Belongings { arguments, variables, stdin, files } = belongings;
         let mut builder = WasiEnvBuilder::new(launch::PROGRAM)
-            .runtime(runtime::SealedRuntime::new(self.engine.clone(), Arc::clone(&self.control)))
+            .runtime(runtime::SealedRuntime::new(engine, Arc::clone(&self.control)))
             .capabilities(capabilities())
             .disable_default_builtins(true)
             .args(arguments)
             .envs(variables)
-            .stdin(Box::new(virtual_fs::StaticFile::new(stdin)))
+            .stdin(Box::new(virtual_fs::StaticFile::new(launch.stdin)))
             .stdout(self.output.stdout())
             .stderr(self.output.stderr())
             .fs(Arc::new(files) as Arc<_>);
         // The root lets a guest name anything by an absolute path. The granted folders have a descriptor
         // each besides, because that is where libraries look for folders.
-        let granted = self.folders.iter().map(|(path, writable)| (path.as_str(), *writable));
+        let folders = self.policy.folders.iter();
+        let granted =
+            folders.map(|grant| (grant.guest.as_str(), grant.access == Access::ReadWrite));
         for (path, writable) in std::iter::once(("/", true)).chain(granted) {
             builder
                 .add_preopen_build(|folder| {
@@ -176,7 +178,8 @@ impl Deferred {
             return Ok(());
         };
         let environment = made.environment.clone();
-        *environment.data_mut(store) = deferred.as_mut(store).environment(belongings)?;
+        let engine = store.engine().clone();
+        *environment.data_mut(store) = deferred.as_ref(store).environment(engine, belongings)?;
         let instance = deferred.as_ref(store).instance.clone();
         connect(store, environment, instance)
     }
@@ -188,17 +191,17 @@ impl Deferred {
     pub(super) fn attach(
         store: &mut Store,
         deferred: &FunctionEnv<Self>,
-        instance: &Instance,
+        instance: &mut Instance,
     ) -> Result<()> {
         if instance.exports.iter().memories().next().is_none() {
             return Err(no_memory());
         }
         let this = deferred.as_mut(store);
-        this.instance = Some(instance.clone());
+        let instance = this.instance.insert(without_functions(instance));
         match &this.made {
             Some(made) => {
-                let environment = made.environment.clone();
-                connect(store, environment, Some(instance.clone()))
+                let (environment, instance) = (made.environment.clone(), instance.clone());
+                connect(store, environment, Some(instance))
             }
             None => Ok(()),
         }
@@ -214,6 +217,19 @@ fn connect(
         Some(instance) => environment.initialize(store, instance).map_err(|_| no_memory()),
         None => Ok(()),
     }
+}
+
+/// The same instance with nothing exported but what WASIX looks for in every guest: its memory, and globals that say
+/// where its stack is. There are few of these, and it is kept in every instance that imports WASI.
+fn without_functions(instance: &mut Instance) -> Instance {
+    let all = std::mem::take(&mut instance.exports);
+    let mut reduced = instance.clone();
+    let is_kept = |value: &Extern| matches!(value, Extern::Memory(_) | Extern::Global(_));
+    let kept = || all.iter().filter(|(_, value)| is_kept(value));
+    reduced.exports = Exports::with_capacity(kept().count());
+    kept().for_each(|(name, value)| reduced.exports.insert(name.clone(), value.clone()));
+    instance.exports = all;
+    reduced
 }
 
 fn no_memory() -> SandboxError {
@@ -269,12 +285,13 @@ fn original(
 /// Makes the environment, and the functions that the module imports.
 fn make(context: &mut FunctionEnvMut<'_, Deferred>) -> Result<()> {
     let failed = |message: String| SandboxError::Instantiation { message };
+    let engine = context.as_store_ref().engine().clone();
     let this = context.data_mut();
     let belongings =
         this.belongings.take().ok_or_else(|| failed("an environment was made already".into()))?;
     let (module, calls, instance) =
         (this.module.clone(), this.calls.clone(), this.instance.clone());
-    let environment = this.environment(belongings)?;
+    let environment = this.environment(engine, belongings)?;
     let environment = WasiFunctionEnv::new(context, environment);
     let mut all = environment
         .import_object_for_all_wasi_versions(context, &module)

@@ -38,6 +38,7 @@ mod malformed;
 mod modes;
 mod modules;
 mod network;
+mod persistent;
 mod playground;
 mod polls;
 mod pool;

@@ -17,10 +17,12 @@ const TEXT: &str = r#"(module (memory 2) (global $g (mut i32) (i32.const 5))
     (func (export "spin") (loop $again (br $again))))"#;
 
 fn stock(text: &str, method: ResetMethod) -> Arc<Stock> {
-    let policy = SecurityPolicy::strict()
-        .with_instances(InstanceMode::Fresh)
-        .with_max_instances(2)
-        .with_wall_clock(Duration::from_millis(30));
+    let policy = Arc::new(
+        SecurityPolicy::strict()
+            .with_instances(InstanceMode::Fresh)
+            .with_max_instances(2)
+            .with_wall_clock(Duration::from_millis(30)),
+    );
     let module = Module::compile(&wat::parse_str(text).unwrap(), &policy).unwrap();
     Stock::new(&module, &policy, &host(&module), method, &Cancellation::default()).unwrap()
 }
@@ -119,20 +121,22 @@ fn a_stock_that_nobody_uses_is_emptied_and_filled_again() {
 
 #[test]
 fn sandboxes_that_are_alike_share_a_stock() {
-    let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
+    let policy = Arc::new(SecurityPolicy::strict().with_instances(InstanceMode::Fresh));
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
-    let of = |policy: &SecurityPolicy, method| {
+    let of = |policy: &Arc<SecurityPolicy>, method| {
         Stock::of(&module, policy, &host(&module), method, &Cancellation::default()).unwrap()
     };
     let first = of(&policy, ResetMethod::quickest());
     assert!(Arc::ptr_eq(&first, &of(&policy, ResetMethod::quickest())));
-    let other = policy.clone().with_table_limit(77);
+    let other = Arc::new(SecurityPolicy::clone(&policy).with_table_limit(77));
     assert!(!Arc::ptr_eq(&first, &of(&other, ResetMethod::quickest())));
     let same_text = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
     let another = Stock::of(&same_text, &policy, &host(&same_text), method, &none).unwrap();
     assert!(!Arc::ptr_eq(&first, &another));
-    let folder = policy.with_folder(std::env::temp_dir(), "/tmp", crate::Access::ReadOnly);
+    let folder = SecurityPolicy::clone(&policy);
+    let folder = folder.with_folder(std::env::temp_dir(), "/tmp", crate::Access::ReadOnly);
+    let folder = Arc::new(folder);
     let granted = of(&folder, ResetMethod::quickest());
     assert!(!Arc::ptr_eq(&granted, &of(&folder, ResetMethod::quickest())));
 }
@@ -141,7 +145,9 @@ fn sandboxes_that_are_alike_share_a_stock() {
 fn a_stock_lives_until_the_last_instance_on_loan_is_back() {
     use crate::sandbox::instances::{Condition, Instances};
 
-    let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh).with_max_instances(2);
+    let policy = Arc::new(
+        SecurityPolicy::strict().with_instances(InstanceMode::Fresh).with_max_instances(2),
+    );
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let (host, none) = (host(&module), Cancellation::default());
     let instances =
@@ -191,10 +197,12 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
         (func (export "print")
             (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
     let folder = tempfile::tempdir().unwrap();
-    let policy = SecurityPolicy::strict()
-        .with_instances(InstanceMode::Fresh)
-        .with_max_instances(2)
-        .with_folder(folder.path(), "/granted", crate::Access::ReadOnly);
+    let policy = Arc::new(
+        SecurityPolicy::strict()
+            .with_instances(InstanceMode::Fresh)
+            .with_max_instances(2)
+            .with_folder(folder.path(), "/granted", crate::Access::ReadOnly),
+    );
     let module = Module::compile(&wat::parse_str(PRINTS).unwrap(), &policy).unwrap();
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
     let stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
@@ -230,7 +238,7 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
 fn an_instance_that_waits_to_be_put_back_gives_way_to_better_code() {
     use crate::module::{CacheOptions, Compiler, Tiering, obtain_tiered};
 
-    let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
+    let policy = Arc::new(SecurityPolicy::strict().with_instances(InstanceMode::Fresh));
     // Large enough for its first instance to be there before the better code is.
     let functions =
         "(func (param f64) (result f64) (f64.sqrt (f64.mul (local.get 0) (local.get 0))))";

@@ -6,11 +6,13 @@ use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
-use wasmer::sys::vm::{LinearMemory, MemoryError, MemoryStyle, VMMemoryDefinition};
+use wasmer::sys::vm::{
+    LinearMemory, MemoryError, MemoryStyle, Trap, VMMemoryDefinition, initialize_memory_with_data,
+};
 use wasmer::{MemoryType, Pages};
 
 use super::written::{self, Found};
-use super::{Effort, Image, NotRestored, ResetMethod, Writes, lock, page_bytes};
+use super::{Contents, Effort, Image, NotRestored, ResetMethod, Writes, lock, page_bytes};
 use crate::policy::PAGE_BYTES;
 
 /// The address space of one memory: what native code relies on. It checks no bounds, so all that a 32-bit address and
@@ -269,6 +271,7 @@ fn bytes_of(pages: Pages) -> usize {
 pub(crate) struct MappedMemory {
     ty: MemoryType,
     definition: NonNull<VMMemoryDefinition>,
+    contents: Contents,
     mapping: Arc<Mutex<Mapping>>,
 }
 
@@ -285,12 +288,13 @@ impl MappedMemory {
     pub(in crate::sys) unsafe fn new(
         ty: MemoryType,
         method: ResetMethod,
+        contents: Contents,
         definition: NonNull<VMMemoryDefinition>,
     ) -> Result<Self, MemoryError> {
         // SAFETY: the same contract.
         let mapping = unsafe { Mapping::new(ty.minimum, method, definition) };
         let mapping = mapping.map_err(|error| MemoryError::Region(error.to_string()))?;
-        Ok(Self { ty, definition, mapping: Arc::new(Mutex::new(mapping)) })
+        Ok(Self { ty, definition, contents, mapping: Arc::new(Mutex::new(mapping)) })
     }
 
     /// What its instance's owner needs to put it back.
@@ -335,6 +339,16 @@ impl LinearMemory for MappedMemory {
 
     fn vmmemory(&self) -> NonNull<VMMemoryDefinition> {
         self.definition
+    }
+
+    unsafe fn initialize_with_data(&self, start: usize, data: &[u8]) -> Result<(), Trap> {
+        match self.contents {
+            // SAFETY: the contract is that of this function, and the definition is this memory's own.
+            Contents::OfModule => unsafe {
+                initialize_memory_with_data(self.definition.as_ref(), start, data)
+            },
+            Contents::Replaced => Ok(()),
+        }
     }
 
     fn try_clone(&self) -> Result<Box<dyn LinearMemory + Send + Sync + 'static>, MemoryError> {

@@ -1,6 +1,6 @@
 //! `clock_time_get` and `clock_res_get`.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Context, Errno, store};
@@ -21,11 +21,13 @@ pub(super) struct ClockSource {
     /// When one of the clocks that tell no date was first looked at: they begin there, so an instance that
     /// waited for its caller cannot be told from a new one.
     origin: OnceCell<Instant>,
+    /// Whether the guest was told any time.
+    told: Cell<bool>,
 }
 
 impl ClockSource {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, origin: OnceCell::new() }
+        Self { clock, origin: OnceCell::new(), told: Cell::new(false) }
     }
 
     /// Lets the clocks that tell no date begin anew.
@@ -33,8 +35,14 @@ impl ClockSource {
         self.origin = OnceCell::new();
     }
 
+    /// Whether the guest has looked at a clock since it was made.
+    pub(super) fn has_told(&self) -> bool {
+        self.told.get()
+    }
+
     /// The time on that clock, or nothing if there is no such clock.
     pub(super) fn now(&self, id: u32) -> Option<Duration> {
+        self.told.set(true);
         match (id, self.clock) {
             (REALTIME, Clock::CoarseMonotonic) => Some(Duration::ZERO),
             (REALTIME, _) => {

@@ -12,12 +12,11 @@ const TEXT: &str = r#"(module
 fn after_an_environment_could_not_be_made_a_reset_makes_it_possible_again() {
     let mut store = Store::default();
     let module = Module::new(&store, wat::parse_str(TEXT).unwrap()).unwrap();
-    let policy = SecurityPolicy::strict();
+    let policy = Arc::new(SecurityPolicy::strict());
     let control = CallControl::new(None).unwrap();
     let output = OutputCapture::new(0, Arc::clone(&control));
     let refusals = Arc::<Refusals>::default();
     let surroundings = Surroundings {
-        engine: store.engine().clone(),
         module: &module,
         policy: &policy,
         control: &control,
@@ -25,9 +24,9 @@ fn after_an_environment_could_not_be_made_a_reset_makes_it_possible_again() {
         refusals: &refusals,
     };
     let (launch, reuse) = (Launch::default(), Reuse::AfterReset);
-    let mut wasi = WasiContext::new(&mut store, surroundings.clone(), launch, reuse).unwrap();
-    let instance = Instance::new(&mut store, &module, wasi.imports()).unwrap();
-    wasi.attach(&mut store, &instance).unwrap();
+    let (mut wasi, offered) = WasiContext::new(&mut store, surroundings, launch, reuse).unwrap();
+    let mut instance = Instance::new(&mut store, &module, &offered).unwrap();
+    wasi.attach(&mut store, &mut instance).unwrap();
     let remembered = wasi.remember(&mut store);
     // What an attempt that failed leaves.
     wasi.deferred.as_mut(&mut store).belongings = None;
