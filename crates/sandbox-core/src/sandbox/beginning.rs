@@ -159,5 +159,6 @@ impl Drop for Shared {
     }
 }
 
-#[cfg(test)]
+// Elsewhere memories are copied, and nothing is shared.
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
