@@ -279,6 +279,7 @@ impl Watchdog {
 
     fn enlist(&self, control: &Arc<CallControl>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let sleeps = entries.is_empty();
         if !control.listed.swap(true, Ordering::SeqCst) {
             let seen = control.running.load(Ordering::Relaxed);
             let (control, since) = (Arc::clone(control), Instant::now());
@@ -287,7 +288,10 @@ impl Watchdog {
             entries.push(Entry { control, seen, since, cpu_time, idle_ticks: 0 });
         }
         drop(entries);
-        self.wake.notify_one();
+        // With others on the list it looks again within a tick, and to wake it takes longer than all the rest here.
+        if sleeps {
+            self.wake.notify_one();
+        }
     }
 
     fn poke(&self) {
