@@ -9,6 +9,7 @@
 //! instance; an instance that has been idle for [`IDLE_TICKS`] is dropped from the list, and with an empty list the
 //! thread sleeps.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -255,10 +256,27 @@ struct Entry {
     idle_ticks: u32,
 }
 
+/// Something small to be done by the watchdog's thread.
+pub(crate) type Chore = Box<dyn FnOnce() + Send>;
+
+/// Has something small done at the next tick, if there is to be one: nobody is woken for it.
+///
+/// # Errors
+/// The chore, if the watchdog sleeps.
+pub(crate) fn at_next_tick(chore: Chore) -> std::result::Result<(), Chore> {
+    match Watchdog::global() {
+        Some(watchdog) => watchdog.take_on(chore),
+        None => Err(chore),
+    }
+}
+
 /// The thread that watches, and its list.
 struct Watchdog {
     entries: Mutex<Vec<Entry>>,
     wake: Condvar,
+    /// What is to be done at the next tick. Only locked by who has locked the list, and holds something only while
+    /// that does.
+    chores: Mutex<Vec<Chore>>,
 }
 
 impl Watchdog {
@@ -267,8 +285,11 @@ impl Watchdog {
         static WATCHDOG: OnceLock<Option<&'static Watchdog>> = OnceLock::new();
         *WATCHDOG.get_or_init(|| {
             barrier::prepare();
-            let watchdog: &'static Self =
-                Box::leak(Box::new(Self { entries: Mutex::new(Vec::new()), wake: Condvar::new() }));
+            let watchdog: &'static Self = Box::leak(Box::new(Self {
+                entries: Mutex::default(),
+                wake: Condvar::new(),
+                chores: Mutex::default(),
+            }));
             std::thread::Builder::new()
                 .name("sandbox-watchdog".to_owned())
                 .spawn(move || watchdog.run())
@@ -298,11 +319,30 @@ impl Watchdog {
         self.wake.notify_one();
     }
 
+    fn take_on(&self, chore: Chore) -> std::result::Result<(), Chore> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.is_empty() {
+            return Err(chore);
+        }
+        self.chores.lock().unwrap_or_else(PoisonError::into_inner).push(chore);
+        Ok(())
+    }
+
     fn run(&self) -> ! {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = Instant::now();
             entries.retain_mut(|entry| entry.tick(now));
+            let chores =
+                std::mem::take(&mut *self.chores.lock().unwrap_or_else(PoisonError::into_inner));
+            if !chores.is_empty() {
+                drop(entries);
+                for chore in chores {
+                    // Whatever becomes of it, guests have to be watched.
+                    let _ = catch_unwind(AssertUnwindSafe(chore));
+                }
+                entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            }
             entries = if entries.is_empty() {
                 self.wake.wait(entries).unwrap_or_else(PoisonError::into_inner)
             } else {

@@ -21,7 +21,8 @@ pub(super) fn link(compilation: &mut RkyvSerializableCompilation) {
     {
         relocations.retain(|relocation| {
             let displacement = displacement(relocation, at, &places);
-            let call = displacement.and_then(|by| Some((by, call_site(&mut body.body, relocation)?)));
+            let call =
+                displacement.and_then(|by| Some((by, call_site(&mut body.body, relocation)?)));
             let Some((by, site)) = call else { return true };
             *site = by.to_le_bytes();
             false
@@ -38,7 +39,8 @@ fn places<'a>(bodies: impl Iterator<Item = &'a FunctionBody>) -> Option<Vec<usiz
         if let Some(CompiledFunctionUnwindInfo::WindowsX64(_)) = function.unwind_info {
             return None;
         }
-        next = place.checked_add(function.body.len())?.checked_next_multiple_of(FUNCTION_ALIGNMENT)?;
+        next =
+            place.checked_add(function.body.len())?.checked_next_multiple_of(FUNCTION_ALIGNMENT)?;
         Some(place)
     });
     places.collect()
