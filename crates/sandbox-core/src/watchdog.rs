@@ -483,6 +483,21 @@ mod tests {
     }
 
     #[test]
+    fn a_chore_is_done_at_a_tick_and_one_that_panics_stops_nobody() {
+        let control = control(None);
+        control.begin_turn();
+        let (done, told) = std::sync::mpsc::channel();
+        control.watch(|| {
+            at_next_tick(Box::new(|| panic!("a chore went wrong"))).ok().unwrap();
+            at_next_tick(Box::new(move || done.send(()).unwrap())).ok().unwrap();
+            told.recv_timeout(Duration::from_secs(10)).unwrap();
+        });
+        let overdue = self::control(Some(Duration::from_millis(1)));
+        overdue.begin_turn();
+        overdue.watch(|| while overdue.stop_reason().is_none() {});
+    }
+
+    #[test]
     fn a_call_after_a_pause_is_watched_again() {
         let control = control(Some(Duration::from_millis(1)));
         for _ in 0..2 {

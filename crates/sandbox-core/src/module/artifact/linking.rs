@@ -83,3 +83,64 @@ fn leave_out_unused_trampolines(compilation: &mut RkyvSerializableCompilation) {
         relocations.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wasmer_types::LocalFunctionIndex;
+
+    use super::*;
+
+    fn body(length: usize) -> FunctionBody {
+        FunctionBody { body: vec![0xE8; length], unwind_info: None }
+    }
+
+    fn call(callee: u32, offset: u32, kind: RelocationKind) -> Relocation {
+        let reloc_target = RelocationTarget::LocalFunc(LocalFunctionIndex::from_u32(callee));
+        Relocation { kind, reloc_target, offset, addend: -4 }
+    }
+
+    /// Three functions of which the second calls the others and itself.
+    fn calling(kind: RelocationKind) -> RkyvSerializableCompilation {
+        let calls = vec![call(0, 1, kind), call(1, 6, kind), call(2, 11, kind)];
+        RkyvSerializableCompilation {
+            function_bodies: [body(17), body(40), body(16)].into_iter().collect(),
+            function_relocations: [vec![], calls, vec![]].into_iter().collect(),
+            ..RkyvSerializableCompilation::default()
+        }
+    }
+
+    #[test]
+    fn calls_within_a_module_hold_how_far_their_target_is() {
+        let mut compilation = calling(RelocationKind::X86CallPCRel4);
+        link(&mut compilation);
+        assert!(compilation.function_relocations.values().all(Vec::is_empty));
+        // The functions lie at 0, 32 and 80. A call counts from its own end.
+        let caller = &compilation.function_bodies.values().nth(1).unwrap().body;
+        let distance = |at: usize| i32::from_le_bytes(*caller[at..].first_chunk().unwrap());
+        assert_eq!([distance(1), distance(6), distance(11)], [-37, -10, 33]);
+        assert_eq!(caller[15..], [0xE8; 25]);
+    }
+
+    #[test]
+    fn what_is_not_known_here_is_left_to_wasmer() {
+        let mut other_kind = calling(RelocationKind::Arm64Call);
+        link(&mut other_kind);
+        let mut beyond_the_code = calling(RelocationKind::X86CallPCRel4);
+        beyond_the_code.function_relocations.values_mut().flatten().for_each(|it| it.offset = 38);
+        link(&mut beyond_the_code);
+        let mut beyond_the_module = calling(RelocationKind::X86CallPCRel4);
+        for relocation in beyond_the_module.function_relocations.values_mut().flatten() {
+            relocation.reloc_target = call(3, 0, RelocationKind::Abs8).reloc_target;
+        }
+        link(&mut beyond_the_module);
+        let mut spaced_out = calling(RelocationKind::X86CallPCRel4);
+        spaced_out.function_bodies.values_mut().for_each(|function| {
+            function.unwind_info = Some(CompiledFunctionUnwindInfo::WindowsX64(vec![1]));
+        });
+        link(&mut spaced_out);
+        for left in [other_kind, beyond_the_code, beyond_the_module, spaced_out] {
+            assert_eq!(left.function_relocations.values().flatten().count(), 3);
+            assert!(left.function_bodies.values().all(|it| it.body.iter().all(|it| *it == 0xE8)));
+        }
+    }
+}
