@@ -9,6 +9,7 @@
 //! instance; an instance that has been idle for [`IDLE_TICKS`] is dropped from the list, and with an empty list the
 //! thread sleeps.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -255,10 +256,27 @@ struct Entry {
     idle_ticks: u32,
 }
 
+/// Something small to be done by the watchdog's thread.
+pub(crate) type Chore = Box<dyn FnOnce() + Send>;
+
+/// Has something small done at the next tick, if there is to be one: nobody is woken for it.
+///
+/// # Errors
+/// The chore, if the watchdog sleeps.
+pub(crate) fn at_next_tick(chore: Chore) -> std::result::Result<(), Chore> {
+    match Watchdog::global() {
+        Some(watchdog) => watchdog.take_on(chore),
+        None => Err(chore),
+    }
+}
+
 /// The thread that watches, and its list.
 struct Watchdog {
     entries: Mutex<Vec<Entry>>,
     wake: Condvar,
+    /// What is to be done at the next tick. Only locked by who has locked the list, and holds something only while
+    /// that does.
+    chores: Mutex<Vec<Chore>>,
 }
 
 impl Watchdog {
@@ -267,8 +285,11 @@ impl Watchdog {
         static WATCHDOG: OnceLock<Option<&'static Watchdog>> = OnceLock::new();
         *WATCHDOG.get_or_init(|| {
             barrier::prepare();
-            let watchdog: &'static Self =
-                Box::leak(Box::new(Self { entries: Mutex::new(Vec::new()), wake: Condvar::new() }));
+            let watchdog: &'static Self = Box::leak(Box::new(Self {
+                entries: Mutex::default(),
+                wake: Condvar::new(),
+                chores: Mutex::default(),
+            }));
             std::thread::Builder::new()
                 .name("sandbox-watchdog".to_owned())
                 .spawn(move || watchdog.run())
@@ -279,6 +300,7 @@ impl Watchdog {
 
     fn enlist(&self, control: &Arc<CallControl>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let sleeps = entries.is_empty();
         if !control.listed.swap(true, Ordering::SeqCst) {
             let seen = control.running.load(Ordering::Relaxed);
             let (control, since) = (Arc::clone(control), Instant::now());
@@ -287,11 +309,23 @@ impl Watchdog {
             entries.push(Entry { control, seen, since, cpu_time, idle_ticks: 0 });
         }
         drop(entries);
-        self.wake.notify_one();
+        // With others on the list it looks again within a tick, and to wake it takes longer than all the rest here.
+        if sleeps {
+            self.wake.notify_one();
+        }
     }
 
     fn poke(&self) {
         self.wake.notify_one();
+    }
+
+    fn take_on(&self, chore: Chore) -> std::result::Result<(), Chore> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.is_empty() {
+            return Err(chore);
+        }
+        self.chores.lock().unwrap_or_else(PoisonError::into_inner).push(chore);
+        Ok(())
     }
 
     fn run(&self) -> ! {
@@ -299,6 +333,16 @@ impl Watchdog {
         loop {
             let now = Instant::now();
             entries.retain_mut(|entry| entry.tick(now));
+            let chores =
+                std::mem::take(&mut *self.chores.lock().unwrap_or_else(PoisonError::into_inner));
+            if !chores.is_empty() {
+                drop(entries);
+                for chore in chores {
+                    // Whatever becomes of it, guests have to be watched.
+                    let _ = catch_unwind(AssertUnwindSafe(chore));
+                }
+                entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            }
             entries = if entries.is_empty() {
                 self.wake.wait(entries).unwrap_or_else(PoisonError::into_inner)
             } else {
@@ -436,6 +480,21 @@ mod tests {
         });
         assert_eq!(reason, StopReason::Timeout);
         assert!(control.take_outlasted_tick().is_some() || control.wall_clock() < Some(TICK));
+    }
+
+    #[test]
+    fn a_chore_is_done_at_a_tick_and_one_that_panics_stops_nobody() {
+        let control = control(None);
+        control.begin_turn();
+        let (done, told) = std::sync::mpsc::channel();
+        control.watch(|| {
+            at_next_tick(Box::new(|| panic!("a chore went wrong"))).ok().unwrap();
+            at_next_tick(Box::new(move || done.send(()).unwrap())).ok().unwrap();
+            told.recv_timeout(Duration::from_secs(10)).unwrap();
+        });
+        let overdue = self::control(Some(Duration::from_millis(1)));
+        overdue.begin_turn();
+        overdue.watch(|| while overdue.stop_reason().is_none() {});
     }
 
     #[test]

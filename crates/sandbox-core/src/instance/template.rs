@@ -79,6 +79,11 @@ impl Template {
         self.snapshot.prepare()
     }
 
+    /// Whether that is there already.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.snapshot.is_prepared()
+    }
+
     /// Whether initialisation drew random bytes: what the guest made of them is for the callers of one sandbox.
     pub(crate) fn has_secrets(&self) -> bool {
         self.wasi.as_ref().is_some_and(Remembered::has_secrets)

@@ -13,6 +13,7 @@
 mod ballast;
 mod envelope;
 mod identity;
+mod linking;
 
 use bytes::Bytes;
 

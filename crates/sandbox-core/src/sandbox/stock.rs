@@ -10,7 +10,7 @@ mod shelves;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::call::cancellation::Cancellation;
 use crate::error::Result;
@@ -20,6 +20,7 @@ use crate::module::{Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::wasi::host_runtime;
+use crate::watchdog;
 
 use idle::Use;
 use shelves::Shelves;
@@ -185,6 +186,30 @@ impl Stock {
         if self.being_restored.swap(true, Ordering::AcqRel) {
             return;
         }
+        if self.template.as_ref().is_some_and(Template::is_prepared) {
+            return self.restore_in_background();
+        }
+        // After the first call ever. Who wanted one answer has it, and is not to pay for others: to wake a thread takes
+        // as long as many a call, and what it would do is for nothing if the stock goes now. Who asks for another
+        // answer before the next tick puts the instance back himself.
+        let stock = Arc::downgrade(self);
+        // On another thread, since this may be the last that uses the stock.
+        let restore = |stock: Weak<Self>| {
+            if let Some(stock) = stock.upgrade() {
+                stock.restore_used();
+            }
+        };
+        let in_background = move || match host_runtime() {
+            _ if stock.strong_count() == 0 => {}
+            Ok(runtime) => drop(runtime.spawn_blocking(move || restore(stock))),
+            Err(_) => restore(stock),
+        };
+        if watchdog::at_next_tick(Box::new(in_background)).is_err() {
+            self.restore_in_background();
+        }
+    }
+
+    fn restore_in_background(self: &Arc<Self>) {
         let stock = Arc::clone(self);
         match host_runtime() {
             Ok(runtime) => drop(runtime.spawn_blocking(move || stock.restore_used())),

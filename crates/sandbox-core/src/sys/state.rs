@@ -28,6 +28,11 @@ impl Snapshot {
     pub(crate) fn prepare(&self) -> io::Result<()> {
         self.images.iter().try_for_each(|image| image.prepare())
     }
+
+    /// Whether that is there already.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.images.iter().all(|image| image.is_prepared())
+    }
 }
 
 /// Where one instance keeps its state.

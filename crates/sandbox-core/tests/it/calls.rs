@@ -122,12 +122,57 @@ async fn backtraces_carry_the_names_of_functions() {
 }
 
 #[tokio::test]
+async fn functions_find_each_other_after_their_module_was_written_and_loaded() {
+    const FUNCTIONS: u32 = 97;
+    // Each one is as long as no other, and calls one before or behind it, or itself.
+    let functions = (0..FUNCTIONS).map(|own| {
+        let (steps, other) =
+            ("(i32.xor (i32.const 5))".repeat(own as usize), own * own % FUNCTIONS);
+        format!(
+            "(func $f{own} (export \"f{own}\") (param i32) (result i32)
+                (if (result i32) (i32.eqz (local.get 0))
+                    (then (i32.const {own}))
+                    (else (i32.add
+                        (i32.mul (i32.const 31)
+                            (call $f{other} (i32.sub (local.get 0) (i32.const 1))))
+                        (i32.const {own}) {steps}))))"
+        )
+    });
+    let wasm = modules::wasm(&format!("(module {})", functions.collect::<String>()));
+    fn expected(own: u32, depth: u32) -> u32 {
+        if depth == 0 {
+            return own;
+        }
+        let added = if own.is_multiple_of(2) { own } else { own ^ 5 };
+        expected(own * own % FUNCTIONS, depth - 1).wrapping_mul(31).wrapping_add(added)
+    }
+    let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
+    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+        let sealed = Module::precompile_with(&wasm, &policy, compiler, &key).unwrap();
+        let module = Module::load(&sealed, &policy, &key).unwrap();
+        let sandbox = WasmSandbox::builder().module(&module).build().await.unwrap();
+        for own in 0..FUNCTIONS {
+            let result: u32 = sandbox.call(&format!("f{own}"), 9u32).await.unwrap();
+            assert_eq!(result, expected(own, 9), "f{own} of {compiler}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
-    let text = r#"(module (memory 1)
+    let text = r#"(module (memory 1) (table 2 funcref) (type $number (func (result i32)))
         (func $out_of_bounds (result i32) (i32.load (i32.const 65536)))
         (func $zero (result i32) (i32.div_s (i32.const 1) (i32.const 0)))
+        (func $never (result i32) unreachable)
+        (func $deep (result i32) (i32.add (call $deep) (i32.const 1)))
+        (func $beyond (result i32) (call_indirect (type $number) (i32.const 2)))
+        (func $store (result i32) (i64.store offset=65530 (i32.const -1) (i64.const 7)) (i32.const 1))
         (func $first (export "first") (result i32) (call $out_of_bounds))
-        (func $second (export "second") (result i32) (call $zero)))"#;
+        (func $second (export "second") (result i32) (call $zero))
+        (func $third (export "third") (result i32) (call $never))
+        (func $fourth (export "fourth") (result i32) (call $beyond))
+        (func $fifth (export "fifth") (result i32) (call $store))
+        (func (export "overflow") (result i32) (call $deep)))"#;
     let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
     for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
         let sealed =
@@ -137,6 +182,9 @@ async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
         for (function, expected, inner) in [
             ("first", TrapCode::MemoryOutOfBounds, "out_of_bounds"),
             ("second", TrapCode::IntegerDivisionByZero, "zero"),
+            ("third", TrapCode::Unreachable, "never"),
+            ("fourth", TrapCode::TableOutOfBounds, "beyond"),
+            ("fifth", TrapCode::MemoryOutOfBounds, "store"),
         ] {
             let error = sandbox.call::<_, i32>(function, ()).await.unwrap_err();
             let SandboxError::Trap { code, backtrace, .. } = error else { panic!("{error}") };
@@ -145,5 +193,8 @@ async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
                 (expected, &[inner, function].map(String::from)[..])
             );
         }
+        let error = sandbox.call::<_, i32>("overflow", ()).await.unwrap_err();
+        let SandboxError::Trap { code, .. } = error else { panic!("{error}") };
+        assert_eq!(code, TrapCode::StackOverflow);
     }
 }

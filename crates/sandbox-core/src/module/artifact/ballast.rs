@@ -7,9 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmer_compiler::serialize::{MetadataHeader, SerializableCompilation, SerializableModule};
+use wasmer_compiler::serialize::{
+    MetadataHeader, RkyvSerializableCompilation, SerializableCompilation, SerializableModule,
+};
 use wasmer_compiler::{ArtifactBuild, ArtifactCreate};
-use wasmer_types::{DeserializeError, ModuleInfo, SerializeError};
+use wasmer_types::{DeserializeError, ModuleInfo, SerializeError, TrapCode};
+
+use super::linking;
 
 /// Native code without what is not needed to run it.
 pub(in crate::module) struct Unloaded {
@@ -21,6 +25,8 @@ pub(in crate::module) struct Unloaded {
 /// Takes off what is not needed to run native code that Wasmer has written just now:
 ///
 /// - for each instruction, where in the WebAssembly it comes from: backtraces name functions, not places in them;
+/// - the instructions that access linear memory, as far as the fault itself says what went wrong;
+/// - calls from one function to another that are still to be directed ([`linking`]);
 /// - the names of functions, which come back on their own;
 /// - the custom sections from which those were read, and what compilers leave for debuggers.
 ///
@@ -37,6 +43,8 @@ pub(in crate::module) fn unload(written: Bytes) -> Result<Unloaded, SerializeErr
         for function in compilation.function_frame_info.values_mut() {
             function.address_map.instructions = Vec::new();
         }
+        forget_plain_accesses(compilation);
+        linking::link(compilation);
     }
     let info = Arc::make_mut(&mut module.compile_info.module);
     empty_sections(info);
@@ -53,6 +61,33 @@ fn read(written: &[u8]) -> Result<SerializableModule, DeserializeError> {
     let archive = rest.get(MetadataHeader::LEN..).and_then(|rest| rest.get(..length));
     let archive = SerializableModule::archive_from_slice_checked(archive.ok_or_else(cut_off)?)?;
     SerializableModule::deserialize_from_archive(archive)
+}
+
+/// Forgets the instructions that are out of bounds of linear memory when their address is: nine of ten that can trap.
+///
+/// Wasmer takes a fault for just that where it has nothing noted, unless the address is in the guest's stack, where
+/// no linear memory is. Checks of bounds in the code itself end in an undefined instruction, and have to be noted.
+fn forget_plain_accesses(compilation: &mut RkyvSerializableCompilation) {
+    let bodies = compilation.function_bodies.values();
+    for (body, info) in bodies.zip(compilation.function_frame_info.values_mut()) {
+        info.traps.retain(|trap| {
+            trap.trap_code != TrapCode::HeapAccessOutOfBounds
+                || !faults_by_its_address(&body.body, trap.code_offset as usize)
+        });
+    }
+}
+
+/// Whether the instruction at that place can only trap by the address that it accesses. Where the instructions are not
+/// known here, none is said to.
+fn faults_by_its_address(code: &[u8], at: usize) -> bool {
+    if !cfg!(target_arch = "x86_64") {
+        return false;
+    }
+    match code.get(at..) {
+        // UD2, and UD1 with and without a REX prefix.
+        None | Some([] | [0x0F, 0x0B | 0xB9, ..] | [0x40..=0x4F, 0x0F, 0xB9, ..]) => false,
+        Some(_) => true,
+    }
 }
 
 /// Empties the sections with names and with debug information. They stay where they were, since others are known by
@@ -75,6 +110,19 @@ mod tests {
         let unloaded = unload(Bytes::from_static(b"\x7fELF and so on")).unwrap();
         assert_eq!(unloaded.native[..], b"\x7fELF and so on"[..]);
         assert!(unloaded.names.is_empty());
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn an_undefined_instruction_does_not_say_by_itself_why_it_was_reached() {
+        for code in [&[0x0F, 0x0B][..], &[0x0F, 0xB9, 1], &[0x48, 0x0F, 0xB9, 1], &[]] {
+            assert!(!faults_by_its_address(code, 0), "{code:X?}");
+        }
+        // MOV RAX, [RSI + RCX] and MOVZX EAX, BYTE PTR [RSI].
+        for code in [&[0x48, 0x8B, 0x04, 0x0E][..], &[0x0F, 0xB6, 0x06]] {
+            assert!(faults_by_its_address(code, 0), "{code:X?}");
+        }
+        assert!(!faults_by_its_address(&[0x90], 2));
     }
 
     #[test]

@@ -67,6 +67,29 @@ fn the_same_instance_serves_call_after_call() {
 }
 
 #[test]
+fn after_the_first_call_the_instance_is_put_back_without_anybody_asking() {
+    let stock = stock(TEXT, ResetMethod::quickest());
+    let first = used(&stock, "write");
+    wait_for_workers(&stock);
+    assert!(stock.used().is_empty());
+    let ready = stock.ready.take().unwrap();
+    assert!(Arc::ptr_eq(ready.control(), &first));
+}
+
+#[test]
+fn a_stock_that_goes_before_its_first_instance_was_put_back_takes_it_along() {
+    let stock = stock(TEXT, ResetMethod::quickest());
+    let control = Arc::downgrade(&used(&stock, "write"));
+    drop(stock);
+    // Only the watchdog may still have it on its list, for a while.
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while control.strong_count() > 0 && std::time::Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(control.strong_count(), 0);
+}
+
+#[test]
 fn an_instance_that_trapped_is_put_back_where_memory_can_shrink() {
     let stock = stock(TEXT, ResetMethod::quickest());
     let first = used(&stock, "trap");

@@ -67,6 +67,15 @@ impl Image {
         }
     }
 
+    /// Whether that is there already.
+    pub(crate) fn is_prepared(&self) -> bool {
+        match &self.contents {
+            Contents::Owned(_) => true,
+            #[cfg(target_os = "linux")]
+            Contents::Mappable(mappable) => mappable.sealed.get().is_some(),
+        }
+    }
+
     /// The size of the memory, in bytes.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -112,12 +121,9 @@ impl Image {
         Self { len: contents.len(), contents: Contents::Mappable(mappable) }
     }
 
-    /// Whether the file is there already.
+    /// Whether there is a file, and it is there already.
     pub(super) fn is_made(&self) -> bool {
-        match &self.contents {
-            Contents::Owned(_) => false,
-            Contents::Mappable(mappable) => mappable.sealed.get().is_some(),
-        }
+        matches!(self.contents, Contents::Mappable(_)) && self.is_prepared()
     }
 
     /// The file to map.
