@@ -142,7 +142,7 @@ fn the_folder_stays_within_its_limit() {
 
 #[test]
 fn guests_do_the_same_whatever_compiled_them() {
-    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+    for &compiler in modules::COMPILERS {
         let policy = SecurityPolicy::strict().with_wall_clock(std::time::Duration::from_millis(50));
         let builder = modules::builder(NUMBERS).compiler(compiler).security_policy(policy);
         let sandbox = builder.build_blocking().unwrap();

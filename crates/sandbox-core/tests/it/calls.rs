@@ -1,8 +1,6 @@
 //! Calls that go well, and those that the host itself gets wrong.
 
-use sandbox_core::{
-    Compiler, Module, SandboxError, SecurityPolicy, SigningKey, TrapCode, WasmSandbox,
-};
+use sandbox_core::{Module, SandboxError, SecurityPolicy, SigningKey, TrapCode, WasmSandbox};
 
 use crate::modules::{self, NUMBERS};
 
@@ -147,7 +145,7 @@ async fn functions_find_each_other_after_their_module_was_written_and_loaded() {
         expected(own * own % FUNCTIONS, depth - 1).wrapping_mul(31).wrapping_add(added)
     }
     let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
-    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+    for &compiler in modules::COMPILERS {
         let sealed = Module::precompile_with(&wasm, &policy, compiler, &key).unwrap();
         let module = Module::load(&sealed, &policy, &key).unwrap();
         let sandbox = WasmSandbox::builder().module(&module).build().await.unwrap();
@@ -174,7 +172,7 @@ async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
         (func $fifth (export "fifth") (result i32) (call $store))
         (func (export "overflow") (result i32) (call $deep)))"#;
     let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
-    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+    for &compiler in modules::COMPILERS {
         let sealed =
             Module::precompile_with(&modules::wasm(text), &policy, compiler, &key).unwrap();
         let module = Module::load(&sealed, &policy, &key).unwrap();

@@ -5,9 +5,7 @@ use sandbox_core::{
     WasmSandboxBuilder,
 };
 
-use crate::modules;
-
-const COMPILERS: [Compiler; 2] = [Compiler::Cranelift, Compiler::Singlepass];
+use crate::modules::{self, COMPILERS};
 
 /// A module for each feature that needs it to compute 7.
 const SEVENS: [(WasmFeature, &str); 14] = [
@@ -94,7 +92,7 @@ fn builder(text: &str, features: WasmFeatures, compiler: Compiler) -> WasmSandbo
 #[test]
 fn each_feature_works_where_it_is_offered_and_allowed() {
     for (feature, text) in SEVENS {
-        for compiler in COMPILERS {
+        for &compiler in COMPILERS {
             let built = builder(text, WasmFeatures::ALL, compiler).build_blocking();
             if compiler.features().contains(feature) {
                 let sandbox = built.unwrap_or_else(|e| panic!("{feature}, {compiler}: {e}"));
@@ -116,7 +114,7 @@ fn each_feature_works_where_it_is_offered_and_allowed() {
 #[test]
 fn each_feature_is_refused_by_name_and_place_where_it_is_forbidden() {
     for (feature, text) in SEVENS {
-        for compiler in COMPILERS {
+        for &compiler in COMPILERS {
             let features = WasmFeatures::ALL.without(feature);
             let error = builder(text, features, compiler).build_blocking().map(drop).unwrap_err();
             if let SandboxError::UnsupportedFeature { .. } = &error {
@@ -177,7 +175,7 @@ fn a_wait_for_another_thread_ends_at_once() {
         (func (export "notify") (result i32) (memory.atomic.notify (i32.const 0) (i32.const 9)))
         (func (export "unaligned") (result i32) (i32.atomic.load (i32.const 1)))
         (func (export "outside") (result i32) (i32.atomic.load (i32.const 65536)))"#;
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         let sandbox = builder(text, WasmFeatures::ALL, compiler).build_blocking().unwrap();
         let error = sandbox.call_blocking::<_, i32>("wait", ()).unwrap_err();
         assert!(
@@ -235,7 +233,7 @@ const OPERATIONS: [&str; 11] =
 #[test]
 fn paranoid_guests_see_the_same_bits_in_every_nan() {
     let text = format!("(module {})", arithmetic());
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         let builder = modules::builder(&text).security_policy(SecurityPolicy::paranoid());
         let sandbox = builder.compiler(compiler).build_blocking().unwrap();
         for op in OPERATIONS {
@@ -270,7 +268,7 @@ fn paranoid_guests_see_the_same_bits_in_every_nan() {
 #[cfg(target_arch = "x86_64")]
 fn without_that_the_bits_tell_of_the_processor() {
     let text = format!("(module {})", arithmetic());
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         let policy = SecurityPolicy::strict().with_nan_bits(NanBits::Native);
         let builder = modules::builder(&text).security_policy(policy);
         let sandbox = builder.compiler(compiler).build_blocking().unwrap();

@@ -7,9 +7,7 @@ use sandbox_core::{
     WasmSandboxBuilder,
 };
 
-use crate::modules;
-
-const COMPILERS: [Compiler; 2] = [Compiler::Cranelift, Compiler::Singlepass];
+use crate::modules::{self, COMPILERS};
 
 /// Time must not be what ends a guest in these tests.
 fn policy(units: u64) -> SecurityPolicy {
@@ -35,7 +33,7 @@ const ROUNDS: &str = r#"(module
 
 #[test]
 fn a_call_may_use_its_limit_to_the_last_unit_and_no_more() {
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         // Six instructions a round: get, const, sub, set, get, br_if; and the last constant.
         let units = 1000 * 6 + 1;
         let enough = sandbox(ROUNDS, units, compiler);
@@ -55,7 +53,7 @@ fn a_call_may_use_its_limit_to_the_last_unit_and_no_more() {
 
 #[tokio::test]
 async fn what_was_used_is_told_and_the_same_each_time() {
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         let sandbox = sandbox(ROUNDS, 1_000_000, compiler);
         for rounds in [1u64, 10, 1000, 10] {
             let (_, usage) = sandbox.call_with_usage::<_, i32>("rounds", rounds).await.unwrap();
@@ -96,7 +94,7 @@ fn every_way_to_go_on_for_ever_costs_fuel() {
             (func (export "attack") {body})
             (func (export "well") (result i32) i32.const 42))"#
         );
-        for compiler in COMPILERS {
+        for &compiler in COMPILERS {
             let sandbox = sandbox(&text, 100_000, compiler);
             let error = sandbox.call_blocking::<_, ()>("attack", ()).unwrap_err();
             assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{what}, {compiler}: {error}");
@@ -130,7 +128,7 @@ fn filling_and_copying_cost_by_what_they_move() {
         (func (export "table_copy") (param i32)
             (table.copy $t $t (i32.const 0) (i32.const 500) (local.get 0)))
         (func (export "filled") (param i32) (result i32) (i32.load8_u (local.get 0))))"#;
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         // Four instructions, and what they move.
         let sandbox = sandbox(text, 104, compiler);
         for (function, most) in
@@ -154,7 +152,7 @@ fn starting_costs_fuel_too() {
         "(module (func $spin (loop $again br $again)) (start $spin))",
         r#"(module (func (export "_initialize") (loop $again br $again)))"#,
     ] {
-        for compiler in COMPILERS {
+        for &compiler in COMPILERS {
             let error = builder(text, 1000, compiler).build_blocking().map(drop).unwrap_err();
             assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{text}: {error}");
         }
@@ -170,7 +168,7 @@ fn a_start_function_runs_once_and_before_all_else() {
         (func (export "_initialize")
             (global.set $g (i32.add (global.get $g) (i32.const 1))))
         (func (export "get") (result i32) global.get $g))"#;
-    for compiler in COMPILERS {
+    for &compiler in COMPILERS {
         let sandbox = sandbox(text, 1000, compiler);
         assert_eq!(sandbox.call_blocking::<_, i32>("get", ()).unwrap(), 7);
         let error = sandbox.call_blocking::<_, ()>("sandbox_start", ()).unwrap_err();

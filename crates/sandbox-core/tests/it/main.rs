@@ -38,6 +38,8 @@ mod malformed;
 mod modes;
 mod modules;
 mod network;
+#[cfg(target_os = "linux")]
+mod no_descriptors;
 mod persistent;
 mod playground;
 mod polls;

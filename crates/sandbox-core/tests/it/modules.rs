@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sandbox_core::{SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
+use sandbox_core::{Compiler, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
 
 /// Numbers in every shape.
 pub(crate) const NUMBERS: &str = r#"(module
@@ -30,6 +30,14 @@ pub(crate) const MEMORY: &str = r#"(module
     (func (export "grow_or_abort") (param i32)
         (if (i32.eq (memory.grow (local.get 0)) (i32.const -1)) (then unreachable)))
     (func (export "read") (param i32) (result i32) local.get 0 i32.load))"#;
+
+/// All compilers that this build has: `--features llvm` tests LLVM too.
+pub(crate) const COMPILERS: &[Compiler] = &[
+    Compiler::Cranelift,
+    Compiler::Singlepass,
+    #[cfg(feature = "llvm")]
+    Compiler::Llvm,
+];
 
 /// The bytes of a module in text form.
 pub(crate) fn wasm(text: &str) -> Vec<u8> {

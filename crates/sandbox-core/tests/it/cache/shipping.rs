@@ -1,8 +1,7 @@
 //! Modules that were precompiled.
 
 use sandbox_core::{
-    ArtifactRejection, Compiler, Module, ModuleOrigin, SandboxError, SecurityPolicy, SigningKey,
-    WasmSandbox,
+    ArtifactRejection, Module, ModuleOrigin, SandboxError, SecurityPolicy, SigningKey, WasmSandbox,
 };
 
 use super::processes::wasm_of;
@@ -25,7 +24,7 @@ fn rejection(artifact: &[u8], key: &SigningKey) -> ArtifactRejection {
 async fn a_precompiled_module_runs_without_being_compiled() {
     let wasm = std::fs::read(modules::guest("simple_math")).unwrap();
     let policy = SecurityPolicy::strict();
-    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+    for &compiler in modules::COMPILERS {
         let artifact = Module::precompile_with(&wasm, &policy, compiler, &KEY).unwrap();
         let module = Module::load(&artifact, &policy, &KEY).unwrap();
         assert_eq!(module.origin(), ModuleOrigin::Precompiled);
