@@ -263,6 +263,7 @@ impl Instance {
     }
 
     /// Begins a new turn: one caller's use of the instance.
+    #[inline]
     pub(crate) fn begin_turn(&mut self) -> Turn {
         self.control.begin_turn()
     }
@@ -283,6 +284,7 @@ impl Instance {
     }
 
     /// Whether the last call left the guest in a state that nobody may see.
+    #[inline]
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned
     }
@@ -402,6 +404,7 @@ impl Instance {
     }
 
     /// Puts in place what has to be there before guest code runs, and until it has run.
+    #[inline]
     fn prepare(&mut self, function: &str, surroundings: &mut HostSurroundings) -> CallResult<()> {
         // First of all: what does not even enter the guest uses none.
         if let Some(fuel) = &self.fuel {
@@ -411,19 +414,24 @@ impl Instance {
         if self.control.stop_reason().is_some() {
             return Err(self.stopped(function).into());
         }
-        let binding = self.host.binding();
-        if !binding.is_empty() {
-            let level = binding.enter().map_err(|message| SandboxError::NestedCall {
-                function: function.to_owned(),
-                message,
-            })?;
-            surroundings.level = Some(level);
-            // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
-            surroundings.caller = binding.waits().then(crate::call::waiting::for_this_thread);
-            self.host.begin_call();
+        if !self.host.binding().is_empty() {
+            *surroundings = self.begin_host_calls(function)?;
         }
         self.refusals.forget();
         Ok(())
+    }
+
+    /// The same for what host functions need.
+    fn begin_host_calls(&self, function: &str) -> CallResult<HostSurroundings> {
+        let binding = self.host.binding();
+        let level = binding.enter().map_err(|message| SandboxError::NestedCall {
+            function: function.to_owned(),
+            message,
+        })?;
+        // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
+        let caller = binding.waits().then(crate::call::waiting::for_this_thread);
+        self.host.begin_call();
+        Ok(HostSurroundings { _caller: caller, _level: Some(level) })
     }
 
     /// Decides whether the instance survives what guest code did.
@@ -453,11 +461,12 @@ impl Instance {
 /// What guest code that calls host functions needs around it. Dropped in this order.
 #[derive(Default)]
 struct HostSurroundings {
-    caller: Option<Restore>,
-    level: Option<Level>,
+    _caller: Option<Restore>,
+    _level: Option<Level>,
 }
 
 /// Runs guest code so that it can be stopped, and a panic of the host does not get further.
+#[inline]
 fn supervised<T>(
     control: &Arc<CallControl>,
     code: &Range<usize>,

@@ -147,6 +147,7 @@ impl CallControl {
     }
 
     /// Begins a new turn: from now on only requests to stop this turn count.
+    #[inline]
     pub(crate) fn begin_turn(&self) -> Turn {
         let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
         self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
@@ -187,6 +188,7 @@ impl CallControl {
     }
 
     /// Why the current turn is to stop, if it is.
+    #[inline]
     pub(crate) fn stop_reason(&self) -> Option<StopReason> {
         StopReason::from_bits(self.stop.load(Ordering::Acquire))
     }

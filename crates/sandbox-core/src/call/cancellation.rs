@@ -29,6 +29,7 @@ impl Scope {
     }
 
     /// The connection of a call that runs on its caller's thread.
+    #[inline]
     pub(crate) fn undroppable(&self) -> Cancellation {
         Cancellation {
             state: None,
@@ -64,6 +65,7 @@ enum State {
 
 impl Cancellation {
     /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
+    #[inline]
     pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
         if let Some(limit) = self.time_limit {
             control.limit_turn(limit);

@@ -44,6 +44,7 @@ impl Default for Profile {
 
 impl Profile {
     /// Whether the next call runs on the caller's thread.
+    #[inline]
     pub(crate) fn is_trusted(&self) -> bool {
         self.quick_in_a_row.load(Ordering::Relaxed) >= self.trusted_after.load(Ordering::Relaxed)
     }

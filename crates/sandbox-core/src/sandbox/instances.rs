@@ -272,6 +272,7 @@ impl Turn<'_> {
     }
 
     /// The instance, for one more call: created where there is none fit for it. May run guest code.
+    #[inline]
     pub(super) fn ready(
         &mut self,
         module: &Module,
@@ -296,6 +297,7 @@ impl Turn<'_> {
     }
 
     /// Discards an instance that nobody may see again.
+    #[inline]
     pub(super) fn retire_poisoned(&mut self) {
         let poisoned = |instance: &mut Instance| instance.is_poisoned();
         match self {

@@ -45,6 +45,7 @@ thread_local! {
 
 /// Runs a guest whose code lies there; from then on until it returns, [`interrupt`] unwinds it as soon as
 /// `stop` holds a reason.
+#[inline]
 pub(crate) fn within<T>(code: &Range<usize>, stop: &AtomicU64, run: impl FnOnce() -> T) -> T {
     /// The pointer in `Running` is gone before the reference that it came from.
     struct Restore(*const Running);
@@ -80,6 +81,7 @@ pub(super) unsafe fn unwind_if_told() {
 pub(crate) struct ThreadNumber(libc::pid_t);
 
 impl ThreadNumber {
+    #[inline]
     pub(crate) fn of_this_thread() -> Self {
         let known = THREAD.get();
         if known != 0 {

@@ -34,6 +34,7 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     /// Forgets what an earlier call was refused.
+    #[inline]
     pub(crate) fn forget(&self) {
         // The check is cheaper than the store, and there is nearly never anything to forget.
         if self.memory_bytes.load(Ordering::Relaxed) != 0 {
