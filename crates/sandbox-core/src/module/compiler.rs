@@ -35,6 +35,10 @@ pub enum Compiler {
     /// linear time, so that no module can take disproportionately long. It has no SIMD.
     Singlepass,
     /// The slowest to compile and the quickest to run: for modules that run long, with a cache.
+    ///
+    /// There with the feature `llvm`, for which LLVM 22.1 has to be installed where this crate is compiled, and
+    /// `LLVM_SYS_221_PREFIX` to name its folder: on Debian 12, `/usr/lib/llvm-22` of
+    /// the packages `llvm-22-dev libpolly-22-dev zlib1g-dev libzstd-dev libffi-dev libxml2-dev`.
     #[cfg(feature = "llvm")]
     Llvm,
 }
