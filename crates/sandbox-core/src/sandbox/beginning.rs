@@ -84,7 +84,7 @@ impl Beginning {
         cancellation: &Cancellation,
     ) -> Result<Instance> {
         match self.0.as_ref().and_then(|shared| Some((shared, shared.template()?))) {
-            Some((shared, template)) => shared.from_template(template, host, cancellation),
+            Some((shared, template)) => shared.begun(template, host, cancellation),
             None => Instance::create(module, policy, host, cancellation),
         }
     }
@@ -103,7 +103,7 @@ impl Shared {
     /// The first instance of another sandbox.
     fn another(&self, host: &Arc<HostBinding>, cancellation: &Cancellation) -> Result<Instance> {
         if let Some(template) = self.template() {
-            return self.from_template(template, host, cancellation);
+            return self.begun(template, host, cancellation);
         }
         // Not waited for by others: it runs guest code.
         let is_mine =
@@ -141,7 +141,8 @@ impl Shared {
         Ok(instance.for_good())
     }
 
-    fn from_template(
+    /// An instance that begins from the template.
+    fn begun(
         &self,
         template: &Template,
         host: &Arc<HostBinding>,
@@ -160,5 +161,6 @@ impl Drop for Shared {
 }
 
 // Elsewhere memories are copied, and nothing is shared.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
