@@ -30,7 +30,7 @@ pub(crate) type Values = SmallVec<[RawValue; FEW]>;
 #[derive(Debug)]
 pub(crate) struct Signature {
     ty: FunctionType,
-    /// Of its parameters.
+    /// Of its parameters, if the values of a call are few.
     shape: Option<Shape>,
     /// The only result.
     result: Option<Type>,
@@ -43,7 +43,9 @@ impl Signature {
             [one] => Some(*one),
             _ => None,
         };
-        Self { shape: Shape::of(ty.params()), result, places: places(&ty), ty }
+        let places = places(&ty);
+        let shape = if places <= FEW { Shape::of(ty.params()) } else { None };
+        Self { shape, result, places, ty }
     }
 
     /// Of a function that takes and returns nothing.
@@ -72,11 +74,8 @@ impl Signature {
         then: impl FnOnce(&mut [RawValue]) -> Result<T, E>,
         mismatch: impl FnOnce(Mismatch) -> E,
     ) -> Result<T, E> {
-        if let Some(mut shaped) = Shaped::from(arguments)
-            && Some(shaped.shape) == self.shape
-            && let Some(values) = shaped.values.get_mut(..self.places)
-        {
-            return then(values);
+        if let Some(mut values) = self.shaped(arguments) {
+            return then(&mut values[..self.places]);
         }
         let mut values = self.room();
         self.write_checked(arguments, &mut values).map_err(mismatch)?;
@@ -92,23 +91,19 @@ impl Signature {
         let mut values = Vec::with_capacity(self.places * all.size_hint().0);
         let mut sets = 0;
         for arguments in all {
-            match Shaped::from(&arguments) {
-                Some(shaped) if Some(shaped.shape) == self.shape && self.places <= FEW => {
-                    let [a, b, c, d] = shaped.values;
-                    // Of lengths that the compiler knows: copying others costs more than the rest of this.
-                    match self.places {
-                        0 => {}
-                        1 => values.extend_from_slice(&[a]),
-                        2 => values.extend_from_slice(&[a, b]),
-                        3 => values.extend_from_slice(&[a, b, c]),
-                        _ => values.extend_from_slice(&[a, b, c, d]),
-                    }
+            if let Some([a, b, c, d]) = self.shaped(&arguments) {
+                // Of lengths that the compiler knows: copying others costs more than the rest of this.
+                match self.places {
+                    0 => {}
+                    1 => values.extend_from_slice(&[a]),
+                    2 => values.extend_from_slice(&[a, b]),
+                    3 => values.extend_from_slice(&[a, b, c]),
+                    _ => values.extend_from_slice(&[a, b, c, d]),
                 }
-                _ => {
-                    let mut room = self.room();
-                    self.write_checked(&arguments, &mut room)?;
-                    values.extend_from_slice(&room);
-                }
+            } else {
+                let mut room = self.room();
+                self.write_checked(&arguments, &mut room)?;
+                values.extend_from_slice(&room);
             }
             sets += 1;
         }
@@ -118,6 +113,14 @@ impl Signature {
     /// Arguments as values in places of their own.
     pub(crate) fn to_values<A: Serialize>(&self, arguments: &A) -> Result<Values, Mismatch> {
         self.with_values(arguments, |values| Ok(Values::from_slice(values)), |mismatch| mismatch)
+    }
+
+    /// The arguments as values, if their types are the parameters' own; zeros behind them.
+    #[inline]
+    fn shaped<A: Serialize>(&self, arguments: &A) -> Option<[RawValue; FEW]> {
+        let wanted = self.shape?;
+        let given = Shaped::from(arguments)?;
+        (given.shape == wanted).then_some(given.values)
     }
 
     /// Places for the values of one call.

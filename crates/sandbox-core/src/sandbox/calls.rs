@@ -40,11 +40,8 @@ impl Inner {
         {
             return result.map_err(|error| *error);
         }
-        let call = self.call_somewhere(at, self.prepare(export, arguments)?, scope);
-        match span {
-            None => call.await,
-            Some(span) => spans::traced(span, call).await,
-        }
+        let prepared = self.prepare(export, arguments)?;
+        spans::maybe_traced(span, self.call_somewhere(at, prepared, scope)).await
     }
 
     /// The short way of a call whose thread may run it: without waiting, without moving anything. Nothing if it has
@@ -92,6 +89,7 @@ impl Inner {
         self.run(&mut turn, at, prepared.passage(), &scope.undroppable()).map(Some)
     }
 
+    /// Makes a call whose arguments are prepared already.
     pub(super) async fn call_prepared<R>(
         self: &Arc<Self>,
         at: usize,
@@ -102,11 +100,7 @@ impl Inner {
         R: DeserializeOwned + 'static,
     {
         let span = spans::wanted(self, &self.module.exports()[at].name);
-        let call = self.call_somewhere(at, prepared, scope);
-        match span {
-            None => call.await,
-            Some(span) => spans::traced(span, call).await,
-        }
+        spans::maybe_traced(span, self.call_somewhere(at, prepared, scope)).await
     }
 
     /// Makes a call on the thread that its function has earned.
@@ -320,6 +314,21 @@ impl Inner {
         if result.is_err() {
             self.totals.count_failure();
             turn.retire_poisoned();
+        }
+        result
+    }
+
+    /// What the caller asked for, from the numbers that came back.
+    #[inline]
+    fn number_result<R: DeserializeOwned>(
+        &self,
+        export: &Export,
+        signature: &Signature,
+        values: &[RawValue],
+    ) -> CallResult<R> {
+        let result = results::from_numbers(export, signature, values);
+        if result.is_err() {
+            self.totals.count_failure();
         }
         result
     }

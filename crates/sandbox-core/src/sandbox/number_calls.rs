@@ -3,18 +3,14 @@
 //! Nothing here depends on the caller's types, so it is compiled once and as one piece: arguments come and results go in
 //! places on the caller's stack, and whatever else a call has to say fits in a register.
 
-use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
 use super::Inner;
 use super::instances::Turn;
 use crate::call::arguments::Passage;
 use crate::call::cancellation::{Cancellation, Scope};
-use crate::call::numbers::Signature;
-use crate::call::results;
 use crate::call::seat::Seat;
 use crate::error::CallResult;
-use crate::module::Export;
 use crate::sys::fork;
 
 impl Inner {
@@ -71,20 +67,5 @@ impl Inner {
             turn.retire_poisoned();
         }
         outcome
-    }
-
-    /// What the caller asked for, from the numbers that came back.
-    #[inline]
-    pub(super) fn number_result<R: DeserializeOwned>(
-        &self,
-        export: &Export,
-        signature: &Signature,
-        values: &[RawValue],
-    ) -> CallResult<R> {
-        let result = results::from_numbers(export, signature, values);
-        if result.is_err() {
-            self.totals.count_failure();
-        }
-        result
     }
 }

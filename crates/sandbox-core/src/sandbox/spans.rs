@@ -47,7 +47,18 @@ pub(super) async fn traced<T>(span: Span, call: impl Future<Output = Result<T>>)
     outcome
 }
 
-/// The same for a call that blocks.
+/// The same, if there is a span.
+pub(super) async fn maybe_traced<T>(
+    span: Option<Span>,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match span {
+        None => call.await,
+        Some(span) => traced(span, call).await,
+    }
+}
+
+/// The same as [`traced`] for a call that blocks.
 pub(super) fn traced_blocking<T, E: Borrow<SandboxError>>(
     span: &Span,
     call: impl FnOnce() -> Result<T, E>,
