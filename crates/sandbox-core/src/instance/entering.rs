@@ -1,0 +1,188 @@
+//! How a call enters the guest, and whether the instance survives it.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use wasmer_types::RawValue;
+
+use super::{Instance, Returned, exchange, failure};
+use crate::call::arguments::Passage;
+use crate::call::waiting::Restore;
+use crate::error::{CallResult, Result, SandboxError};
+use crate::host::Level;
+use crate::module::Export;
+use crate::sys::memory::Writes;
+use crate::sys::{faults, fork, interrupt};
+use crate::wasi::WasiContext;
+use crate::watchdog::CallControl;
+
+impl Instance {
+    /// Runs the function at that place of [`Module::exports`] on the calling thread.
+    ///
+    /// `export` is what stands at that place. It comes along because cloning the module, to borrow it from there,
+    /// would have all cores write to one counter.
+    #[inline]
+    pub(crate) fn enter(
+        &mut self,
+        at: usize,
+        export: &Export,
+        passage: Passage<'_>,
+    ) -> CallResult<Returned> {
+        let name = export.name.as_str();
+        if export.pure || !self.is_reset {
+            return self.enter_unnoted(at, name, passage);
+        }
+        // Until it is known better, also if this panics.
+        let before = std::mem::replace(&mut self.writes, Writes::AnyPage);
+        let faults = faults::watch();
+        let result = self.enter_unnoted(at, name, passage);
+        let wasi_changed = self.wasi.as_ref().is_some_and(WasiContext::is_changed);
+        // Page faults are counted for this thread, and a slice of the memory can be written to by any.
+        let lent = self.host.take_lent();
+        if before < Writes::AnyPage && !wasi_changed && !lent && faults.none_since() {
+            self.writes = Writes::KnownPages;
+        }
+        result
+    }
+
+    #[inline]
+    fn enter_unnoted(
+        &mut self,
+        at: usize,
+        name: &str,
+        passage: Passage<'_>,
+    ) -> CallResult<Returned> {
+        let (input, format) = match passage {
+            Passage::Numbers(values) => {
+                return self.enter_each(at, name, values, 1).1.map(|()| Returned::Numbers);
+            }
+            Passage::Exchange { input, format } => (input, exchange::CallFormat::Value(format)),
+            Passage::Chunk(Some(chunk)) => (chunk, exchange::CallFormat::None),
+            Passage::Chunk(None) => (&[][..], exchange::CallFormat::EndOfStream),
+        };
+        Ok(self.watched(name, |instance| instance.exchange(at, name, input, format))?)
+    }
+
+    /// Runs a function that takes numbers once for each set of values, with one entry into the guest,
+    /// until one call fails.
+    ///
+    /// Returns how many did not, and how the first that did ended. All of them together have the time that one
+    /// call has.
+    #[inline]
+    pub(crate) fn enter_each(
+        &mut self,
+        at: usize,
+        name: &str,
+        values: &mut [RawValue],
+        calls: usize,
+    ) -> (usize, CallResult<()>) {
+        let mut surroundings = HostSurroundings::default();
+        if let Err(error) = self.prepare(name, &mut surroundings) {
+            return (0, Err(error));
+        }
+        let guest = &mut self.guest;
+        let run = || guest.call(at, values, calls);
+        let outcome = supervised(&self.control, &self.code, run);
+        match outcome {
+            Ok((returned, Ok(()))) if self.control.stop_reason().is_none() => (returned, Ok(())),
+            Ok((returned, result)) => {
+                let result = result.map_err(|error| self.runtime_failure(name, error));
+                (returned, self.concluded(name, Ok(result)).map_err(Box::new))
+            }
+            Err(panic) => (0, self.concluded(name, Err(panic)).map_err(Box::new)),
+        }
+    }
+
+    /// Runs guest code under watch, and decides whether the instance survives it.
+    pub(super) fn watched<T>(
+        &mut self,
+        function: &str,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let mut surroundings = HostSurroundings::default();
+        self.prepare(function, &mut surroundings).map_err(|error| *error)?;
+        let (control, code) = (Arc::clone(&self.control), self.code.clone());
+        let outcome = supervised(&control, &code, || run(self));
+        self.concluded(function, outcome)
+    }
+
+    /// Puts in place what has to be there before guest code runs, and until it has run.
+    #[inline]
+    fn prepare(&mut self, function: &str, surroundings: &mut HostSurroundings) -> CallResult<()> {
+        // First of all: what does not even enter the guest uses none.
+        if let Some(fuel) = &self.fuel {
+            fuel.fill(self.guest.store());
+        }
+        fork::check()?;
+        if self.control.stop_reason().is_some() {
+            return Err(self.stopped(function).into());
+        }
+        if !self.host.binding().is_empty() {
+            *surroundings = self.begin_host_calls(function)?;
+        }
+        self.refusals.forget();
+        Ok(())
+    }
+
+    /// The same for what host functions need.
+    fn begin_host_calls(&self, function: &str) -> CallResult<HostSurroundings> {
+        let binding = self.host.binding();
+        let level = binding.enter().map_err(|message| SandboxError::NestedCall {
+            function: function.to_owned(),
+            message,
+        })?;
+        // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
+        let caller = binding.waits().then(crate::call::waiting::for_this_thread);
+        self.host.begin_call();
+        Ok(HostSurroundings { _caller: caller, _level: Some(level) })
+    }
+
+    /// Decides whether the instance survives what guest code did.
+    fn concluded<T>(&mut self, function: &str, outcome: thread::Result<Result<T>>) -> Result<T> {
+        if self.control.stop_reason().is_some() {
+            // Told to stop, so it returns no value, even if it just managed to: what it computed may rest on
+            // a sleep that was cut short. And it may have been interrupted.
+            self.poisoned = true;
+            self.unsound = true;
+            return Err(self.stopped(function));
+        }
+        match outcome {
+            Ok(result) => {
+                self.unsound |= matches!(result, Err(SandboxError::HostFunctionPanicked { .. }));
+                self.poisoned |= result.as_ref().is_err_and(poisons);
+                result
+            }
+            Err(panic) => {
+                self.poisoned = true;
+                self.unsound = true;
+                Err(failure::host_panic(function, panic.as_ref()))
+            }
+        }
+    }
+}
+
+/// What guest code that calls host functions needs around it. Dropped in this order.
+#[derive(Default)]
+struct HostSurroundings {
+    _caller: Option<Restore>,
+    _level: Option<Level>,
+}
+
+/// Runs guest code so that it can be stopped, and a panic of the host does not get further.
+#[inline]
+fn supervised<T>(
+    control: &Arc<CallControl>,
+    code: &Range<usize>,
+    run: impl FnOnce() -> T,
+) -> thread::Result<T> {
+    control.watch(|| {
+        catch_unwind(AssertUnwindSafe(|| interrupt::within(code, control.stop_word(), run)))
+    })
+}
+
+/// Whether the guest may have been left in the middle of something.
+fn poisons(error: &SandboxError) -> bool {
+    !matches!(error, SandboxError::GuestError { .. } | SandboxError::Undecodable { .. })
+}

@@ -1,0 +1,257 @@
+//! The switch by which the calls of one instance are watched and stopped.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Watchdog;
+use crate::call::seat;
+use crate::sys::interrupt::{self, REASON, ThreadNumber};
+use crate::sys::{barrier, cpu_time, fork};
+
+/// In nanoseconds more than five centuries.
+const UNLIMITED: u64 = u64::MAX;
+
+/// What stands where the turn in progress would: no call is.
+pub(super) const IDLE: u64 = 0;
+
+/// Why a call was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// The caller dropped the call, or cancelled it.
+    Cancelled = 1,
+    /// The wall-clock limit passed.
+    Timeout = 2,
+    /// Too much output.
+    OutputLimit = 3,
+}
+
+impl StopReason {
+    fn from_bits(bits: u64) -> Option<Self> {
+        match bits & REASON {
+            1 => Some(Self::Cancelled),
+            2 => Some(Self::Timeout),
+            3 => Some(Self::OutputLimit),
+            _ => None,
+        }
+    }
+}
+
+/// Identifies one use of an instance, so that a late request to stop cannot hit a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn(pub(super) u64);
+
+/// Identifies one call of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallNumber(u64);
+
+/// The switch by which one instance's calls are watched and stopped.
+#[derive(Debug)]
+pub(crate) struct CallControl {
+    /// The thread that runs the call.
+    thread: AtomicI32,
+    /// The turn whose call is in progress, or [`IDLE`]. Only the thread that runs the call writes to it.
+    pub(super) running: AtomicU64,
+    /// The turn, shifted by eight, and the reason to stop or zero. A request to stop that comes after the turn's end
+    /// does not find the turn in it, and has no effect.
+    stop: AtomicU64,
+    /// Whether the watchdog has the instance on its list.
+    pub(super) listed: AtomicBool,
+    /// How long a call had been running when it was last seen, if it kept its thread busy for a tick; in nanoseconds.
+    pub(super) outlasted_nanos: AtomicU64,
+    /// Whether that thread is one of the caller's that can hand its other tasks over.
+    seated: AtomicBool,
+    wall_clock: Option<Duration>,
+    /// The limit of the current turn, in nanoseconds; [`UNLIMITED`] is none.
+    limit_nanos: AtomicU64,
+    /// The turn whose call the watchdog saw last, and since when it knows it.
+    seen: Mutex<Option<(u64, Instant)>>,
+    stopped: tokio::sync::Notify,
+}
+
+impl CallControl {
+    /// The control of a new instance; nothing if there is no watchdog or no way to interrupt a guest, and so
+    /// nobody to stop it.
+    pub(crate) fn new(wall_clock: Option<Duration>) -> Option<Arc<Self>> {
+        if !fork::settle() || !interrupt::install() {
+            return None;
+        }
+        Watchdog::global()?;
+        Some(Arc::new(Self {
+            thread: AtomicI32::new(0),
+            running: AtomicU64::new(IDLE),
+            stop: AtomicU64::new(0),
+            listed: AtomicBool::new(false),
+            outlasted_nanos: AtomicU64::new(0),
+            seated: AtomicBool::new(false),
+            wall_clock,
+            limit_nanos: AtomicU64::new(nanos(wall_clock)),
+            seen: Mutex::new(None),
+            stopped: tokio::sync::Notify::new(),
+        }))
+    }
+
+    /// The call that is in progress.
+    pub(crate) fn call_number(&self) -> CallNumber {
+        CallNumber(self.running.load(Ordering::Relaxed))
+    }
+
+    /// How long the current turn may take.
+    pub(crate) fn wall_clock(&self) -> Option<Duration> {
+        match self.limit_nanos.load(Ordering::Relaxed) {
+            UNLIMITED => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+
+    /// Shortens how long the current turn may take. It must not run yet.
+    pub(crate) fn limit_turn(&self, limit: Duration) {
+        self.limit_nanos.fetch_min(nanos(Some(limit)), Ordering::Relaxed);
+    }
+
+    /// How much of the limit the call in progress has left, to a tick; nothing if there is no limit.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let limit = self.wall_clock()?;
+        let running = self.running.load(Ordering::Relaxed);
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(match seen {
+            Some((turn, since)) if turn == running => limit.saturating_sub(since.elapsed()),
+            // Not seen yet, so it began less than a tick ago.
+            _ => limit,
+        })
+    }
+
+    /// Notes a call that the watchdog had not seen before.
+    pub(super) fn saw(&self, turn: u64, now: Instant) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((turn, now));
+    }
+
+    /// Begins a new turn: from now on only requests to stop this turn count.
+    #[inline]
+    pub(crate) fn begin_turn(&self) -> Turn {
+        let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
+        self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
+        self.outlasted_nanos.store(0, Ordering::Relaxed);
+        self.stop.store(turn << 8, Ordering::Release);
+        Turn(turn)
+    }
+
+    /// Asks that the given turn stop, unless it is over or already has a reason to.
+    pub(crate) fn request_stop(&self, turn: Turn, reason: StopReason) {
+        if self.request(turn, reason)
+            && let Some(watchdog) = Watchdog::global()
+        {
+            watchdog.poke();
+        }
+    }
+
+    /// Returns whether the turn had not ended, nor a reason to stop.
+    pub(super) fn request(&self, turn: Turn, reason: StopReason) -> bool {
+        let unstopped = turn.0 << 8;
+        let wanted = unstopped | reason as u64;
+        let set =
+            self.stop.compare_exchange(unstopped, wanted, Ordering::AcqRel, Ordering::Relaxed);
+        if set.is_ok() {
+            self.stopped.notify_waiters();
+        }
+        set.is_ok()
+    }
+
+    /// Asks that whatever turn is in progress stop.
+    pub(crate) fn request_stop_now(&self, reason: StopReason) {
+        self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
+    }
+
+    /// What [`interrupt::within`] looks at to see whether the turn is to stop.
+    pub(crate) fn stop_word(&self) -> &AtomicU64 {
+        &self.stop
+    }
+
+    /// Why the current turn is to stop, if it is.
+    #[inline]
+    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
+        StopReason::from_bits(self.stop.load(Ordering::Acquire))
+    }
+
+    /// Completes when the current turn is asked to stop.
+    pub(crate) async fn stop_requested(&self) {
+        let notified = self.stopped.notified();
+        tokio::pin!(notified);
+        // Enabled before the check, or a request between the two would be lost.
+        notified.as_mut().enable();
+        if self.stop_reason().is_none() {
+            notified.await;
+        }
+    }
+
+    /// How long a call took, to a tick, if one outlasted a tick since this was last asked.
+    pub(crate) fn take_outlasted_tick(&self) -> Option<Duration> {
+        // The check is cheaper than the exchange, and nearly never is there anything to take.
+        if !self.has_outlasted_tick() {
+            return None;
+        }
+        Some(Duration::from_nanos(self.outlasted_nanos.swap(0, Ordering::Relaxed)))
+    }
+
+    /// Whether there is something to take.
+    #[inline]
+    pub(crate) fn has_outlasted_tick(&self) -> bool {
+        self.outlasted_nanos.load(Ordering::Relaxed) != 0
+    }
+
+    /// Runs the guest code of the current turn under watch. The clock of the wall-clock limit starts here.
+    #[inline]
+    pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
+        self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
+        self.seated.store(seat::is_taken(), Ordering::Relaxed);
+        let turn = self.stop.load(Ordering::Relaxed) >> 8;
+        self.running.store(turn, Ordering::Release);
+        // Either the watchdog sees the call after this, or we see that we are not listed.
+        barrier::light();
+        if !self.listed.load(Ordering::Relaxed)
+            && let Some(watchdog) = Watchdog::global()
+        {
+            watchdog.enlist(self);
+        }
+        let _ended = Ended(&self.running);
+        run()
+    }
+}
+
+/// Marks the end of a call, also when the host panics in it.
+struct Ended<'a>(&'a AtomicU64);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(IDLE, Ordering::Release);
+    }
+}
+
+impl CallControl {
+    /// Has the caller's thread hand over its worker, if the call runs on one.
+    pub(super) fn nudge(&self) {
+        if self.seated.load(Ordering::Relaxed) {
+            self.send_signal();
+        }
+    }
+
+    /// Sends the signal whose meaning the stop word decides to the thread that runs the call.
+    ///
+    /// If the call has ended meanwhile, the signal hits nothing, or another call, whose own stop word then decides.
+    pub(super) fn send_signal(&self) {
+        interrupt::interrupt(self.thread());
+    }
+
+    fn thread(&self) -> ThreadNumber {
+        ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed))
+    }
+
+    /// How much processor time the thread that runs the call has used.
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        cpu_time::of_thread(self.thread())
+    }
+}
+
+pub(super) fn nanos(limit: Option<Duration>) -> u64 {
+    limit.map_or(UNLIMITED, |limit| u64::try_from(limit.as_nanos()).unwrap_or(UNLIMITED))
+}
