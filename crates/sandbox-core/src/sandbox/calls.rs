@@ -41,7 +41,8 @@ impl Inner {
             return result.map_err(|error| *error);
         }
         let prepared = self.prepare(export, arguments)?;
-        spans::maybe_traced(span, self.call_somewhere(at, prepared, scope)).await
+        // On the heap, so that the future of a call is small where nothing has to be waited for: tasks move it about.
+        Box::pin(spans::maybe_traced(span, self.call_somewhere(at, prepared, scope))).await
     }
 
     /// The short way of a call whose thread may run it: without waiting, without moving anything. Nothing if it has

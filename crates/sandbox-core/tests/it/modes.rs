@@ -70,6 +70,16 @@ async fn a_handle_calls_what_the_name_calls() {
 }
 
 #[tokio::test]
+async fn the_future_of_a_call_is_small() {
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let add = sandbox.function::<(i32, i32), i32>("add").unwrap();
+    // Tasks with thousands of calls hold and move as many of them.
+    let by_name = size_of_val(&sandbox.call::<_, i32>("add", (1i32, 2i32)));
+    let by_handle = size_of_val(&add.call((1, 2)));
+    assert!(by_name <= 256 && by_handle <= 256, "{by_name} and {by_handle} bytes");
+}
+
+#[tokio::test]
 async fn a_batch_is_so_many_calls_in_order() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
     // Once while the function is still on the workers, and once when it is trusted.
