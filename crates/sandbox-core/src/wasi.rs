@@ -9,7 +9,11 @@
 mod calls;
 mod changes;
 mod deferred;
+#[expect(dead_code, reason = "nothing uses the errors and file systems of the new descriptors yet")]
+mod errno;
 mod files;
+#[expect(dead_code, reason = "nothing uses the errors and file systems of the new descriptors yet")]
+mod fs;
 mod launch;
 mod network;
 mod output;
