@@ -133,10 +133,9 @@ impl Folder {
             return Err(Errno::Inval);
         }
         let follow = if how.presence == Presence::Exclusive { Follow::Never } else { how.follow };
-        // What would be created with a slash behind its name is refused, whatever it leads to.
         let tail = match how.presence {
-            Presence::Created | Presence::Exclusive if path.text().ends_with('/') => Tail::Name,
-            _ => Tail::Target(follow),
+            Presence::Required => Tail::Target(follow),
+            Presence::Created | Presence::Exclusive => Tail::New(follow),
         };
         match self.walk(path, tail)? {
             Spot::Memory { folder, name, has_slash } => {

@@ -40,6 +40,19 @@ pub(super) enum Tail {
     Name,
     /// What it leads to. A slash behind it follows a link too.
     Target(Follow),
+    /// What it leads to, which is created if it is not there. A slash behind it is refused in the end, and follows nothing.
+    New(Follow),
+}
+
+impl Tail {
+    /// Whether a link that has the last name is followed.
+    pub(super) fn follows(self, has_slash: bool) -> bool {
+        match self {
+            Self::Name => false,
+            Self::Target(follow) => has_slash || follow == Follow::Links,
+            Self::New(follow) => !has_slash && follow == Follow::Links,
+        }
+    }
 }
 
 /// Where a path leads.
@@ -157,14 +170,6 @@ impl<'a> Walk<'a, '_> {
         self.way.last().map(|stop| stop.position.clone()).ok_or(Errno::Perm)
     }
 
-    /// Whether a link that has the last name is followed.
-    fn follows_last(&self, step: Step<'_>) -> bool {
-        match self.tail {
-            Tail::Name => false,
-            Tail::Target(follow) => step.has_slash || follow == Follow::Links,
-        }
-    }
-
     fn in_memory(&mut self, folder: NodeId, name: &str, step: Step<'_>) -> Result<Next<'a>> {
         let memory = self.shared.memory();
         let has_slash = step.has_slash;
@@ -185,7 +190,7 @@ impl<'a> Walk<'a, '_> {
             Some(Child::Node(id)) => id,
         };
         if let Some(target) = memory.link_target(id)
-            && (!step.is_last() || self.follows_last(step))
+            && (!step.is_last() || self.tail.follows(step.has_slash))
         {
             let target = target.to_owned();
             drop(memory);
@@ -225,7 +230,7 @@ impl<'a> Walk<'a, '_> {
                 path: Cow::Owned(format!("{name}{slash}")),
             })
         };
-        if step.is_last() && !self.follows_last(step) {
+        if step.is_last() && !self.tail.follows(step.has_slash) {
             return Ok(here());
         }
         match look(folder.fd(), &names::to_host(name)?)? {

@@ -10,6 +10,7 @@ use rustix::fs::{
 use rustix::io::Errno as Host;
 
 use super::super::listing::Names;
+use super::super::walk::Tail;
 use super::super::{
     Errno, Follow, Kind, OpenHow, Presence, Result, SetTime, SetTimes, Stat, names,
 };
@@ -233,7 +234,7 @@ impl HostFolder {
 
     fn set_times_by_walk(&self, path: &[u8], follow: Follow, times: SetTimes) -> Result<()> {
         let mut walk = Walk::new(self.fd());
-        let name = match walk.to_last(path, follow)? {
+        let name = match walk.to_last(path, Tail::Target(follow))? {
             Last::Name(name) => name,
             Last::Dot | Last::DotDot => b".".to_vec(),
         };

@@ -5,6 +5,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno as Host;
 
 use super::super::path::Step;
+use super::super::walk::Tail;
 use super::super::{Errno, Follow, Result};
 use super::walk::Walk;
 use super::{HostFolder, beneath};
@@ -84,19 +85,14 @@ impl HostFolder {
     }
 
     fn resolve_by_walk(&self, path: &[u8], open: Flags, open_flags: OFlags) -> Result<OwnedFd> {
-        if open.flags.contains(OFlags::CREATE)
-            && let (_, Last::Name(name)) = split(path)
-            && name.ends_with(b"/")
-        {
-            self.parent(path)?;
-            return Err(Errno::IsDir);
-        }
+        let creates = open.flags.contains(OFlags::CREATE);
+        let tail = if creates { Tail::New(open.follow) } else { Tail::Target(open.follow) };
         for _ in 0..ATTEMPTS {
             let mut walk = Walk::new(self.fd());
-            let last = walk.to_last(path, open.follow)?;
+            let last = walk.to_last(path, tail)?;
             let (name, must_be_folder) = match &last {
                 Last::Name(name) => match name.strip_suffix(b"/") {
-                    Some(_) if open.flags.contains(OFlags::CREATE) => return Err(Errno::IsDir),
+                    Some(_) if creates => return Err(Errno::IsDir),
                     Some(name) => (name, OFlags::DIRECTORY),
                     None => (&name[..], OFlags::empty()),
                 },

@@ -9,7 +9,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno as Host;
 
 use super::super::path::{LINKS, Step};
-use super::super::{Errno, Follow, Result};
+use super::super::walk::Tail;
+use super::super::{Errno, Result};
 use super::resolve::Last;
 
 /// How deep a walk goes: each folder on the way is an open file of the host.
@@ -61,9 +62,9 @@ impl<'a> Walk<'a> {
         self.folders.last().map_or(self.base, AsFd::as_fd)
     }
 
-    /// Walks to the folder that the last name of the path is in. `follow` is about that name: if links are followed, it is
-    /// none of a link, unless it becomes one.
-    pub(super) fn to_last(&mut self, path: &[u8], follow: Follow) -> Result<Last> {
+    /// Walks to the folder that the last name of the path is in. If links of that name are followed, it is none of a link,
+    /// unless it becomes one.
+    pub(super) fn to_last(&mut self, path: &[u8], tail: Tail) -> Result<Last> {
         let mut todo = path.to_owned();
         let mut links = 0;
         loop {
@@ -78,9 +79,7 @@ impl<'a> Walk<'a> {
                         return Ok(Last::DotDot);
                     }
                 }
-                name if step.is_last() && follow == Follow::Never && !step.has_slash => {
-                    return Ok(Last::Name(name.to_owned()));
-                }
+                _ if step.is_last() && !tail.follows(step.has_slash) => return Ok(last(step)),
                 name => match look(self.folder(), name)? {
                     Found::Link(target) => {
                         links += 1;

@@ -384,8 +384,13 @@ fn compare(deeds: &[Deed], with_native: bool) -> std::result::Result<(), TestCas
     Ok(())
 }
 
+/// How many cases are tried: few enough to be tried each time, or as many as the environment says.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_guest_cannot_tell_memory_from_a_granted_folder(
