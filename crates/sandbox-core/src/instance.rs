@@ -23,7 +23,7 @@ use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::state::Recorder;
-use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContext};
+use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
@@ -151,11 +151,11 @@ impl Instance {
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(store);
         let (wasi, offered) = if module.imports_wasi() {
+            let grants = host.grants(policy)?;
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;
-            let surroundings = Surroundings { module, policy, control, output, refusals };
-            let reuse = if recorder.is_some() { Reuse::AfterReset } else { Reuse::Never };
-            let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch, reuse)?;
+            let surroundings = Surroundings { module, policy, grants, control, output, refusals };
+            let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch)?;
             (Some(wasi), Some(offered))
         } else {
             (None, None)
@@ -197,7 +197,7 @@ impl Instance {
     ) -> Result<()> {
         let compiled = self.module.compiled().clone();
         let imports = imports::resolve(self.guest.store(), &compiled, &self.host, offered)?;
-        let mut exported = self
+        let exported = self
             .guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
@@ -205,9 +205,6 @@ impl Instance {
             self.guest.own_state(recorder);
         }
         self.start_function(&exported, origin)?;
-        if let Some(wasi) = &mut self.wasi {
-            wasi.attach(self.guest.store(), &mut exported)?;
-        }
         if !matches!(origin, Origin::Template(_))
             && let Ok(initialize) = exported.exports.get_function(INSTANTIATION)
         {

@@ -62,11 +62,12 @@ pub(crate) const BADF: i32 = 8;
 pub(crate) const FAULT: i32 = 21;
 pub(crate) const INVAL: i32 = 28;
 pub(crate) const MFILE: i32 = 33;
-pub(crate) const NOTSUP: i32 = 58;
 pub(crate) const PERM: i32 = 63;
+pub(crate) const ROFS: i32 = 69;
+pub(crate) const XDEV: i32 = 75;
 
 /// The root folder.
-pub(crate) const ROOT: u32 = 4;
+pub(crate) const ROOT: u32 = 3;
 
 /// Where in the guest's memory things are put.
 const OUT: u32 = 0;
@@ -102,6 +103,15 @@ fn module(namespace: &str) -> String {
     )
 }
 
+/// A path as a library passes it on: WASI has none that are absolute.
+fn below_root(path: &str) -> &str {
+    match path.strip_prefix('/') {
+        Some("") => ".",
+        Some(below) => below,
+        None => path,
+    }
+}
+
 /// The guest, seen as its WASI.
 pub(crate) struct Probe {
     pub(crate) sandbox: WasmSandbox,
@@ -134,14 +144,9 @@ impl Probe {
         self.sandbox.call_blocking(name, arguments)
     }
 
-    /// Calls a function of WASI that returns an error number, or -1 if WASIX panicked: there are paths on
-    /// which it does, and the instance is replaced then.
+    /// Calls a function of WASI that returns an error number.
     pub(crate) fn call(&self, name: &str, arguments: impl Serialize) -> i32 {
-        match self.try_call(name, arguments) {
-            Ok(errno) => errno,
-            Err(SandboxError::HostPanic { .. }) => -1,
-            Err(error) => panic!("{name}: {error}"),
-        }
+        self.try_call(name, arguments).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Puts bytes into the guest's memory.
@@ -182,8 +187,9 @@ impl Probe {
         self.result(errno)
     }
 
+    /// Opens a path, following links.
     pub(crate) fn open(&self, path: &str, how: u32, rights: u64) -> Result<u32, i32> {
-        self.open_at(ROOT, path, how, rights)
+        self.open_at(ROOT, below_root(path), how, rights)
     }
 
     pub(crate) fn close(&self, fd: u32) {
@@ -224,23 +230,27 @@ impl Probe {
 
     /// Calls a function that takes a folder and a path.
     pub(crate) fn with_path(&self, name: &str, path: &str) -> i32 {
+        let path = below_root(path);
         self.put(PATH, path.as_bytes());
         self.call(name, (ROOT, PATH, path.len()))
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> i32 {
+        let (from, to) = (below_root(from), below_root(to));
         self.put(PATH, from.as_bytes());
         self.put(OTHER_PATH, to.as_bytes());
         self.call("path_rename", (ROOT, PATH, from.len(), ROOT, OTHER_PATH, to.len()))
     }
 
     pub(crate) fn link(&self, from: &str, to: &str) -> i32 {
+        let (from, to) = (below_root(from), below_root(to));
         self.put(PATH, from.as_bytes());
         self.put(OTHER_PATH, to.as_bytes());
         self.call("path_link", (ROOT, 0, PATH, from.len(), ROOT, OTHER_PATH, to.len()))
     }
 
     pub(crate) fn symlink(&self, target: &str, at: &str) -> i32 {
+        let at = below_root(at);
         self.put(PATH, target.as_bytes());
         self.put(OTHER_PATH, at.as_bytes());
         self.call("path_symlink", (PATH, target.len(), ROOT, OTHER_PATH, at.len()))
@@ -248,6 +258,7 @@ impl Probe {
 
     /// The description of a path, without following a link at its end.
     pub(crate) fn stat(&self, path: &str) -> Result<Vec<u8>, i32> {
+        let path = below_root(path);
         self.put(PATH, path.as_bytes());
         let errno = self.call("path_filestat_get", (ROOT, 0, PATH, path.len(), BUFFER));
         self.result(errno).map(|_| self.get(BUFFER, 64))
