@@ -17,13 +17,14 @@ use crate::call::cancellation::Cancellation;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
 use crate::module::{Compiler, Module, START_EXPORT};
+use crate::output::Output;
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::state::Recorder;
-use crate::wasi::{Launch, Output, OutputCapture, Surroundings, WasiContext};
+use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
@@ -312,12 +313,15 @@ fn check_memory(module: &Module, policy: &SecurityPolicy) -> Result<()> {
     let limit_bytes = u64::from(most_pages(policy)) * crate::policy::PAGE_BYTES;
     let requested_bytes = module.memory_minimum_bytes();
     if requested_bytes > limit_bytes {
-        return Err(SandboxError::MemoryLimit { requested_bytes, limit_bytes });
+        let output = Box::default();
+        return Err(SandboxError::MemoryLimit { requested_bytes, limit_bytes, output });
     }
     let limit = policy.table_limit_elements;
     let tables = &module.compiled().info().tables;
     match tables.values().map(|table| table.minimum).find(|minimum| *minimum > limit) {
-        Some(requested) => Err(SandboxError::TableLimit { requested, limit }),
+        Some(requested) => {
+            Err(SandboxError::TableLimit { requested, limit, output: Box::default() })
+        }
         None => Ok(()),
     }
 }

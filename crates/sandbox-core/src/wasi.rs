@@ -38,7 +38,6 @@ use state::State;
 pub(crate) use fs::Grants;
 pub(crate) use launch::Launch;
 pub(crate) use network::check as check_network;
-pub use output::Output;
 pub(crate) use output::OutputCapture;
 pub(crate) use state::Remembered;
 

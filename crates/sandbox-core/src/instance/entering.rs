@@ -144,13 +144,17 @@ impl Instance {
             // a sleep that was cut short. And it may have been interrupted.
             self.poisoned = true;
             self.unsound = true;
-            return Err(self.stopped(function));
+            return Err(self.stopped(function).with_output(self.output.take()));
         }
         match outcome {
             Ok(result) => {
                 self.unsound |= matches!(result, Err(SandboxError::HostFunctionPanicked { .. }));
                 self.poisoned |= result.as_ref().is_err_and(poisons);
-                result
+                // An instance that lives on keeps what it wrote.
+                result.map_err(|error| match poisons(&error) {
+                    true => error.with_output(self.output.take()),
+                    false => error,
+                })
             }
             Err(panic) => {
                 self.poisoned = true;

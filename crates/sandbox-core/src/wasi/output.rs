@@ -4,34 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::errno::Errno;
 use super::table::StreamName;
+use crate::output::Output;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
-
-/// What a guest wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Output {
-    /// The bytes written to standard output.
-    pub stdout: Vec<u8>,
-    /// The bytes written to standard error.
-    pub stderr: Vec<u8>,
-}
-
-impl Output {
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.stdout.is_empty() && self.stderr.is_empty()
-    }
-
-    fn len(&self) -> u64 {
-        (self.stdout.len() + self.stderr.len()) as u64
-    }
-
-    fn stream(&mut self, name: StreamName) -> &mut Vec<u8> {
-        match name {
-            StreamName::Stdout => &mut self.stdout,
-            StreamName::Stderr => &mut self.stderr,
-        }
-    }
-}
 
 /// What was captured and not taken yet.
 #[derive(Debug, Default)]
@@ -98,7 +72,11 @@ impl OutputCapture {
         if captured.output.len() + kept as u64 > self.limit_bytes {
             captured.drop_earlier();
         }
-        captured.output.stream(name).extend_from_slice(&bytes[..kept]);
+        let stream = match name {
+            StreamName::Stdout => &mut captured.output.stdout,
+            StreamName::Stderr => &mut captured.output.stderr,
+        };
+        stream.extend_from_slice(&bytes[..kept]);
         if kept == bytes.len() {
             return Ok(());
         }
