@@ -15,11 +15,17 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("clock_time_get", "ili"),
     ("environ_get", "ii"),
     ("environ_sizes_get", "ii"),
+    ("fd_advise", "illi"),
     ("fd_allocate", "ill"),
     ("fd_close", "i"),
+    ("fd_datasync", "i"),
+    ("fd_fdstat_get", "ii"),
+    ("fd_fdstat_set_flags", "ii"),
+    ("fd_fdstat_set_rights", "ill"),
     ("fd_filestat_get", "ii"),
     ("fd_filestat_set_size", "il"),
     ("fd_filestat_set_times", "illi"),
+    ("fd_pread", "iiili"),
     ("fd_prestat_dir_name", "iii"),
     ("fd_prestat_get", "ii"),
     ("fd_pwrite", "iiili"),
@@ -27,6 +33,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("fd_readdir", "iiili"),
     ("fd_renumber", "ii"),
     ("fd_seek", "ilii"),
+    ("fd_sync", "i"),
+    ("fd_tell", "ii"),
     ("fd_write", "iiii"),
     ("path_create_directory", "iii"),
     ("path_filestat_get", "iiiii"),
@@ -182,8 +190,21 @@ impl Probe {
 
     /// Opens a path below a folder, following links.
     pub(crate) fn open_at(&self, fd: u32, path: &str, how: u32, rights: u64) -> Result<u32, i32> {
+        self.open_with(fd, path, how, rights, 0)
+    }
+
+    /// The same with flags.
+    pub(crate) fn open_with(
+        &self,
+        fd: u32,
+        path: &str,
+        how: u32,
+        rights: u64,
+        flags: u32,
+    ) -> Result<u32, i32> {
         self.put(PATH, path.as_bytes());
-        let errno = self.call("path_open", (fd, 1, PATH, path.len(), how, rights, rights, 0, OUT));
+        let arguments = (fd, 1, PATH, path.len(), how, rights, rights, flags, OUT);
+        let errno = self.call("path_open", arguments);
         self.result(errno)
     }
 
@@ -262,6 +283,44 @@ impl Probe {
         self.put(PATH, path.as_bytes());
         let errno = self.call("path_filestat_get", (ROOT, 0, PATH, path.len(), BUFFER));
         self.result(errno).map(|_| self.get(BUFFER, 64))
+    }
+
+    /// What `fd_fdstat_get` says: kind, flags, rights and those that are passed on.
+    pub(crate) fn fdstat(&self, fd: u32) -> Result<(u8, u16, u64, u64), i32> {
+        let errno = self.call("fd_fdstat_get", (fd, BUFFER));
+        self.result(errno).map(|_| {
+            let head = self.get_u64(BUFFER);
+            let rights = (self.get_u64(BUFFER + 8), self.get_u64(BUFFER + 16));
+            (head as u8, (head >> 16) as u16, rights.0, rights.1)
+        })
+    }
+
+    /// Where a file is read or written next.
+    pub(crate) fn seek(&self, fd: u32, offset: i64, whence: u32) -> Result<u64, i32> {
+        let errno = self.call("fd_seek", (fd, offset, whence, OUT));
+        self.result(errno).map(|_| self.get_u64(OUT))
+    }
+
+    /// The size and the time of the last change of an open file.
+    pub(crate) fn fd_stat(&self, fd: u32) -> Result<(u64, u64), i32> {
+        let errno = self.call("fd_filestat_get", (fd, BUFFER));
+        self.result(errno).map(|_| (self.get_u64(BUFFER + 32), self.get_u64(BUFFER + 48)))
+    }
+
+    /// Part of a listing: the names with their cookies, and whether it is the end.
+    pub(crate) fn list_from(&self, fd: u32, cookie: u64, room: u32) -> (Vec<(String, u64)>, bool) {
+        let errno = self.call("fd_readdir", (fd, BUFFER, room, cookie.cast_signed(), OUT));
+        let used = self.result(errno).unwrap();
+        let entries = self.get(BUFFER, used);
+        let (mut names, mut at) = (Vec::new(), 0);
+        while at + 24 <= entries.len() {
+            let next = u64::from_le_bytes(entries[at..at + 8].try_into().unwrap());
+            let len = u32::from_le_bytes(entries[at + 16..at + 20].try_into().unwrap()) as usize;
+            let Some(name) = entries.get(at + 24..at + 24 + len) else { break };
+            names.push((String::from_utf8(name.to_vec()).unwrap(), next));
+            at += 24 + len;
+        }
+        (names, used < room)
     }
 
     /// The names in a folder.
