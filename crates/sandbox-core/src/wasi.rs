@@ -133,7 +133,10 @@ impl WasiContext {
             });
         }
         let given = launch.granted(surroundings.policy)?;
-        let state = State::new(&surroundings, given);
+        let state =
+            State::new(&surroundings, given).map_err(|errno| SandboxError::Instantiation {
+                message: format!("the guest's folders cannot be opened: {errno}"),
+            })?;
         let has_network = state.gate.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();

@@ -32,8 +32,8 @@ mod walk;
 
 use super::errno::{Errno, Result};
 
-pub(crate) use file::{Appended, Durability, File, SavedFile};
-pub(crate) use folder::{Follow, Folder, OpenHow, Opened, Presence, SavedFolder};
+pub(crate) use file::{Advice, Appended, Durability, File, SavedFile};
+pub(crate) use folder::{Folder, Follow, OpenHow, Opened, Presence, SavedFolder};
 pub(crate) use grants::Grants;
 pub(crate) use listing::{Entry, Listing};
 pub(crate) use namespace::{FileSystem, Snapshot, TimeSource};

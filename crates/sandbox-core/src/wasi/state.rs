@@ -46,7 +46,9 @@ impl Remembered {
 }
 
 impl State {
-    pub(super) fn new(surroundings: &Surroundings<'_>, given: Given) -> Self {
+    /// # Errors
+    /// Those of [`FileSystem::preopened`].
+    pub(super) fn new(surroundings: &Surroundings<'_>, given: Given) -> Result<Self, Errno> {
         let Surroundings { policy, grants, control, output, refusals, .. } = *surroundings;
         let clock = policy.clock;
         let now = Arc::new(move || clock::in_nanoseconds(clock::date(clock)));
@@ -56,9 +58,9 @@ impl State {
             Descriptor::output(StreamName::Stdout),
             Descriptor::output(StreamName::Stderr),
         ];
-        let folders = files.preopened().into_iter();
+        let folders = files.preopened()?.into_iter();
         first.extend(folders.map(|(name, folder)| Descriptor::preopened(folder, name.into())));
-        Self {
+        Ok(Self {
             control: Arc::clone(control),
             output: Arc::clone(output),
             table: Table::new(first, policy.open_file_limit),
@@ -70,7 +72,7 @@ impl State {
             gate: Gate::of(policy),
             refusals: Arc::clone(refusals),
             is_changed: false,
-        }
+        })
     }
 
     /// Notes that table or files may be others from now on.

@@ -1,6 +1,15 @@
 //! An open folder of a guest, and what can be done below it.
 
-use super::*;
+use std::sync::Arc;
+
+use super::file::Storage;
+use super::grants::{Junction, Mount};
+use super::host::{HostFolder, HostOpened};
+use super::listing::Names;
+use super::memory::{Child, NodeId};
+use super::namespace::{Handle, Shared};
+use super::walk::{Position, Spot, Tail, Way, walk};
+use super::{Errno, File, GuestPath, Kind, Listing, Result, SetTimes, Stat};
 
 /// Whether a symbolic link as the last name of a path is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +31,10 @@ pub(crate) enum Presence {
     Exclusive,
 }
 
-/// How something is opened. The caller translates rights and flags; reading is always possible where the host allows it
-/// or nothing else is asked for. Appending is not a way to open but an operation, [`File::append`].
+/// How something is opened. The caller translates rights and flags. Appending is not a way to open but an operation,
+/// [`File::append`], and so is writing to the disk at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that a guest sets one by one")]
 pub(crate) struct OpenHow {
     pub(crate) follow: Follow,
     pub(crate) presence: Presence,
@@ -32,6 +42,7 @@ pub(crate) struct OpenHow {
     pub(crate) folder_only: bool,
     /// Cuts a file to nothing (`trunc`), which needs `write`: without it that is [`Errno::Inval`].
     pub(crate) truncate: bool,
+    /// The file will be read. What is neither read nor written is opened for reading.
     pub(crate) read: bool,
     /// The file will be written to or its length be changed. A folder is [`Errno::IsDir`] then.
     pub(crate) write: bool,
@@ -46,61 +57,495 @@ pub(crate) enum Opened {
 
 /// Open folder of a guest. Clones are the same folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder {}
+pub(crate) struct Folder {
+    shared: Arc<Shared>,
+    place: Place,
+}
 
-/// What a template keeps of an open folder; [`FileSystem::reopen_folder`] makes it one again.
 #[derive(Debug, Clone)]
-pub(crate) struct SavedFolder {}
+pub(super) enum Place {
+    Memory(Arc<Handle>),
+    Host(HostFolder),
+    Junction(Arc<Junction>),
+}
+
+/// What a template keeps of an open folder; [`FileSystem::reopen_folder`](super::FileSystem::reopen_folder) makes it one
+/// again.
+#[derive(Debug, Clone)]
+pub(crate) struct SavedFolder {
+    position: Position,
+}
 
 impl Folder {
+    pub(super) fn new(shared: &Arc<Shared>, place: Place) -> Self {
+        Self { shared: Arc::clone(shared), place }
+    }
+
+    pub(super) fn of_mount(shared: &Arc<Shared>, mount: &Mount) -> Self {
+        let place = match mount {
+            Mount::Host(folder) => Place::Host(folder.clone()),
+            Mount::Junction(junction) => Place::Junction(Arc::clone(junction)),
+        };
+        Self::new(shared, place)
+    }
+
+    pub(super) fn reopen(shared: &Arc<Shared>, saved: &SavedFolder) -> Result<Self> {
+        Self::at(shared, saved.position.clone())
+    }
+
+    fn at(shared: &Arc<Shared>, position: Position) -> Result<Self> {
+        let place = match position {
+            Position::Memory(id) => Place::Memory(Arc::new(Handle::new(shared, id)?)),
+            Position::Host(folder) => Place::Host(folder),
+            Position::Junction(junction) => Place::Junction(junction),
+        };
+        Ok(Self::new(shared, place))
+    }
+
+    fn position(&self) -> Result<Position> {
+        Ok(match &self.place {
+            Place::Memory(handle) => {
+                drop(handle.memory()?);
+                Position::Memory(handle.id())
+            }
+            Place::Host(folder) => Position::Host(folder.clone()),
+            Place::Junction(junction) => Position::Junction(Arc::clone(junction)),
+        })
+    }
+
+    fn walk<'a>(&self, path: GuestPath<'a>, tail: Tail) -> Result<Spot<'a>> {
+        walk(&self.shared, self.position()?, path.relative()?, tail)
+    }
+
+    /// Notes that a folder of the host is about to be changed, if it can be.
+    fn note_change(&self, folder: &HostFolder) {
+        if folder.is_writable() {
+            self.shared.note_host_change();
+        }
+    }
+
     /// Opens what a path leads to.
     ///
     /// # Errors
-    /// As `openat` of Linux: see the module for what it is that differs.
-    pub(crate) fn open(&self, path: GuestPath<'_>, how: OpenHow) -> Result<Opened> { todo!() }
+    /// Those of `openat` on Linux, and [`Errno::Acces`] for what is neither a folder nor a regular file.
+    pub(crate) fn open(&self, path: GuestPath<'_>, how: OpenHow) -> Result<Opened> {
+        if how.folder_only && how.presence != Presence::Required || how.truncate && !how.write {
+            return Err(Errno::Inval);
+        }
+        let follow = if how.presence == Presence::Exclusive { Follow::Never } else { how.follow };
+        match self.walk(path, Tail::Target(follow))? {
+            Spot::Memory { folder, name, has_slash } => {
+                self.open_in_memory(folder, &name, has_slash, how)
+            }
+            Spot::Host { folder, path } => {
+                if how.truncate || how.presence != Presence::Required {
+                    self.note_change(&folder);
+                }
+                Ok(match folder.open(&path, how)? {
+                    HostOpened::File(file) => {
+                        Opened::File(File::new(&self.shared, Storage::Host(file)))
+                    }
+                    HostOpened::Folder(folder) => {
+                        Opened::Folder(Self::new(&self.shared, Place::Host(folder)))
+                    }
+                })
+            }
+            Spot::Here(position, _) => {
+                check_folder(how)?;
+                Ok(Opened::Folder(Self::at(&self.shared, position)?))
+            }
+            Spot::Nothing if how.presence == Presence::Required => Err(Errno::NoEnt),
+            Spot::Nothing => Err(Errno::RoFs),
+        }
+    }
+
+    fn open_in_memory(
+        &self,
+        folder: NodeId,
+        name: &str,
+        has_slash: bool,
+        how: OpenHow,
+    ) -> Result<Opened> {
+        let mut memory = self.shared.memory();
+        if has_slash && how.presence != Presence::Required {
+            return Err(Errno::IsDir);
+        }
+        let id = match memory.child(folder, name)? {
+            None if how.presence == Presence::Required => return Err(Errno::NoEnt),
+            None => memory.create_file(folder, name, self.shared.now())?,
+            Some(Child::Mount(_)) => return Err(Errno::Busy),
+            Some(Child::Node(_)) if how.presence == Presence::Exclusive => {
+                return Err(Errno::Exist);
+            }
+            Some(Child::Node(id)) => id,
+        };
+        match memory.kind(id)? {
+            Kind::Folder => {
+                check_folder(how)?;
+                drop(memory);
+                return Ok(Opened::Folder(Self::at(&self.shared, Position::Memory(id))?));
+            }
+            _ if how.folder_only || has_slash => return Err(Errno::NotDir),
+            Kind::File => {}
+            _ => return Err(Errno::Loop),
+        }
+        if how.truncate {
+            memory.set_len(id, 0, self.shared.now())?;
+        }
+        drop(memory);
+        Ok(Opened::File(File::new(&self.shared, Storage::Memory(Handle::new(&self.shared, id)?))))
+    }
 
     /// Tells what is known of the folder itself.
-    pub(crate) fn stat(&self) -> Result<Stat> { todo!() }
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(crate) fn stat(&self) -> Result<Stat> {
+        self.stat_of(&self.position()?)
+    }
+
+    fn stat_of(&self, position: &Position) -> Result<Stat> {
+        match position {
+            Position::Memory(id) => self.shared.memory().stat(*id),
+            Position::Host(folder) => folder.stat(),
+            Position::Junction(junction) => match &junction.host {
+                Some(folder) => folder.stat(),
+                None => Ok(Stat::of_fixed_folder(junction.inode)),
+            },
+        }
+    }
 
     /// Tells what is known of what a path leads to.
-    pub(crate) fn stat_at(&self, path: GuestPath<'_>, follow: Follow) -> Result<Stat> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `fstatat` on Linux.
+    pub(crate) fn stat_at(&self, path: GuestPath<'_>, follow: Follow) -> Result<Stat> {
+        match self.walk(path, Tail::Target(follow))? {
+            Spot::Memory { folder, name, has_slash } => {
+                let id = self.node(folder, &name, has_slash)?;
+                self.shared.memory().stat(id)
+            }
+            Spot::Host { folder, path } => folder.stat_at(&path, follow),
+            Spot::Here(position, _) => self.stat_of(&position),
+            Spot::Nothing => Err(Errno::NoEnt),
+        }
+    }
+
+    /// What a name in memory leads to, which has to be there, and a folder if a slash is behind it.
+    fn node(&self, folder: NodeId, name: &str, has_slash: bool) -> Result<NodeId> {
+        let memory = self.shared.memory();
+        match memory.child(folder, name)? {
+            Some(Child::Node(id)) if has_slash && memory.kind(id)? != Kind::Folder => {
+                Err(Errno::NotDir)
+            }
+            Some(Child::Node(id)) => Ok(id),
+            Some(Child::Mount(_)) => Err(Errno::Busy),
+            None => Err(Errno::NoEnt),
+        }
+    }
 
     /// Lists the folder as it is now, beginning with `.` and `..`.
     ///
     /// # Errors
     /// [`Errno::NoMem`] if the open listings of the guest have become too large, and those of the host.
-    pub(crate) fn list(&self) -> Result<Listing> { todo!() }
+    pub(crate) fn list(&self) -> Result<Listing> {
+        let own = self.stat()?.inode;
+        match &self.place {
+            Place::Memory(handle) => self.list_memory(handle, own),
+            Place::Host(folder) => {
+                let mut names = Names::new(&self.shared.listed, own, own)?;
+                folder.list(&mut names)?;
+                Ok(names.into())
+            }
+            Place::Junction(junction) => {
+                let mut names = Names::new(&self.shared.listed, own, own)?;
+                if let Some(folder) = &junction.host {
+                    folder.list(&mut names)?;
+                }
+                for (name, mount) in &junction.children {
+                    let inode = self.stat_of(&mount.into())?.inode;
+                    names.set(name, inode, Kind::Folder)?;
+                }
+                Ok(names.into())
+            }
+        }
+    }
+
+    fn list_memory(&self, handle: &Handle, own: u64) -> Result<Listing> {
+        let mut mounts = Vec::new();
+        let memory = handle.memory()?;
+        // The folder that a removed one was in may be gone.
+        let parent = memory.parent(handle.id()).and_then(|parent| memory.stat(parent));
+        let mut names =
+            Names::new(&self.shared.listed, own, parent.map_or(own, |stat| stat.inode))?;
+        for (name, child) in memory.entries(handle.id())? {
+            match child {
+                Child::Node(id) => {
+                    let stat = memory.stat(id)?;
+                    names.add(name, stat.inode, stat.kind)?;
+                }
+                Child::Mount(number) => mounts.push((name.to_owned(), number)),
+            }
+        }
+        drop(memory);
+        for (name, number) in mounts {
+            let mount = self.shared.grants.outermost(number).ok_or(Errno::NoEnt)?;
+            names.add(&name, self.stat_of(&mount.into())?.inode, Kind::Folder)?;
+        }
+        Ok(names.into())
+    }
 
     /// Makes a folder.
-    pub(crate) fn create_folder(&self, path: GuestPath<'_>) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `mkdirat` on Linux.
+    pub(crate) fn create_folder(&self, path: GuestPath<'_>) -> Result<()> {
+        match self.walk(path, Tail::Name)? {
+            Spot::Memory { folder, name, .. } => {
+                self.shared.memory().create_folder(folder, &name, self.shared.now()).map(drop)
+            }
+            Spot::Host { folder, path } => {
+                self.note_change(&folder);
+                folder.create_folder(&path)
+            }
+            Spot::Here(..) => Err(Errno::Exist),
+            Spot::Nothing => Err(Errno::RoFs),
+        }
+    }
 
     /// Removes an empty folder.
-    pub(crate) fn remove_folder(&self, path: GuestPath<'_>) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `unlinkat` with `AT_REMOVEDIR` on Linux.
+    pub(crate) fn remove_folder(&self, path: GuestPath<'_>) -> Result<()> {
+        match self.walk(path, Tail::Name)? {
+            Spot::Memory { folder, name, .. } => {
+                self.shared.memory().remove_folder(folder, &name, self.shared.now())
+            }
+            Spot::Host { folder, path } => {
+                self.note_change(&folder);
+                folder.remove_folder(&path)
+            }
+            Spot::Here(_, Way::Dot) => Err(Errno::Inval),
+            Spot::Here(_, Way::DotDot) => Err(Errno::NotEmpty),
+            Spot::Here(_, Way::Mount) => Err(Errno::Busy),
+            Spot::Nothing => Err(Errno::NoEnt),
+        }
+    }
 
     /// Removes a name of a file or link. Who has it open keeps it.
-    pub(crate) fn remove_file(&self, path: GuestPath<'_>) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `unlinkat` on Linux.
+    pub(crate) fn remove_file(&self, path: GuestPath<'_>) -> Result<()> {
+        match self.walk(path, Tail::Name)? {
+            Spot::Memory { folder, name, has_slash } => {
+                let mut memory = self.shared.memory();
+                if has_slash
+                    && let Some(Child::Node(id)) = memory.child(folder, &name)?
+                    && memory.kind(id)? != Kind::Folder
+                {
+                    return Err(Errno::NotDir);
+                }
+                memory.remove_file(folder, &name, self.shared.now())
+            }
+            Spot::Host { folder, path } => {
+                self.note_change(&folder);
+                folder.remove_file(&path)
+            }
+            Spot::Here(..) => Err(Errno::IsDir),
+            Spot::Nothing => Err(Errno::NoEnt),
+        }
+    }
 
     /// Renames what a path leads to, over what may be there, atomically.
-    pub(crate) fn rename(&self, from: GuestPath<'_>, to_folder: &Folder, to: GuestPath<'_>) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `renameat` on Linux, where granted folders and files in memory are mounts.
+    pub(crate) fn rename(
+        &self,
+        from: GuestPath<'_>,
+        to_folder: &Self,
+        to: GuestPath<'_>,
+    ) -> Result<()> {
+        let source = self.walk(from, Tail::Name)?;
+        let target = to_folder.walk(to, Tail::Name)?;
+        match (source, target) {
+            (Spot::Here(..), _) | (_, Spot::Here(..)) => Err(Errno::Busy),
+            (Spot::Nothing, _) => Err(Errno::NoEnt),
+            (
+                Spot::Memory { folder, name, has_slash },
+                Spot::Memory { folder: to, name: to_name, has_slash: to_slash },
+            ) if Arc::ptr_eq(&self.shared, &to_folder.shared) => {
+                let mut memory = self.shared.memory();
+                if (has_slash || to_slash)
+                    && let Some(Child::Node(id)) = memory.child(folder, &name)?
+                    && memory.kind(id)? != Kind::Folder
+                {
+                    return Err(Errno::NotDir);
+                }
+                memory.rename((folder, &name), (to, &to_name), self.shared.now())
+            }
+            (Spot::Host { folder, path }, Spot::Host { folder: to, path: to_path })
+                if folder.is_in_grant_of(&to) =>
+            {
+                self.note_change(&folder);
+                folder.rename(&path, &to, &to_path)
+            }
+            (_, Spot::Nothing) => Err(Errno::RoFs),
+            _ => Err(Errno::XDev),
+        }
+    }
 
     /// Gives a file in memory another name. `follow` is about a link as the last name of `from`.
-    pub(crate) fn link(&self, from: GuestPath<'_>, follow: Follow, to_folder: &Folder, to: GuestPath<'_>) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `linkat` on Linux; in a granted folder [`Errno::Perm`], as on a file system without links.
+    pub(crate) fn link(
+        &self,
+        from: GuestPath<'_>,
+        follow: Follow,
+        to_folder: &Self,
+        to: GuestPath<'_>,
+    ) -> Result<()> {
+        let source = self.walk(from, Tail::Target(follow))?;
+        let target = to_folder.walk(to, Tail::Name)?;
+        match (source, target) {
+            (
+                Spot::Memory { folder, name, has_slash },
+                Spot::Memory { folder: to, name: to_name, has_slash: to_slash },
+            ) if Arc::ptr_eq(&self.shared, &to_folder.shared) => {
+                let id = self.node(folder, &name, has_slash)?;
+                let mut memory = self.shared.memory();
+                if to_slash && memory.child(to, &to_name)?.is_none() {
+                    return Err(Errno::NoEnt);
+                }
+                memory.add_name(id, to, &to_name, self.shared.now())
+            }
+            (Spot::Host { folder, path }, Spot::Host { folder: to, path: to_path })
+                if folder.is_in_grant_of(&to) =>
+            {
+                folder.stat_at(&path, follow)?;
+                to.refuse_link(&to_path)
+            }
+            (Spot::Nothing, _) => Err(Errno::NoEnt),
+            (_, Spot::Here(..)) => Err(Errno::Exist),
+            (Spot::Here(..), _) => Err(Errno::Perm),
+            (_, Spot::Nothing) => Err(Errno::RoFs),
+            _ => Err(Errno::XDev),
+        }
+    }
 
     /// Makes a symbolic link in memory. Its target is kept as it is.
-    pub(crate) fn symlink(&self, target: GuestPath<'_>, path: GuestPath<'_>) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `symlinkat` on Linux; in a granted folder [`Errno::Perm`], as on a file system without links.
+    pub(crate) fn symlink(&self, target: GuestPath<'_>, path: GuestPath<'_>) -> Result<()> {
+        if target.text().is_empty() {
+            return Err(Errno::NoEnt);
+        }
+        match self.walk(path, Tail::Name)? {
+            Spot::Memory { folder, name, has_slash } => {
+                let mut memory = self.shared.memory();
+                if has_slash && memory.child(folder, &name)?.is_none() {
+                    return Err(Errno::NoEnt);
+                }
+                memory.create_link(folder, &name, target.text(), self.shared.now()).map(drop)
+            }
+            Spot::Host { folder, path } => folder.refuse_link(&path),
+            Spot::Here(..) => Err(Errno::Exist),
+            Spot::Nothing => Err(Errno::RoFs),
+        }
+    }
 
     /// Tells the target of a symbolic link.
-    pub(crate) fn read_link(&self, path: GuestPath<'_>) -> Result<String> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `readlinkat` on Linux.
+    pub(crate) fn read_link(&self, path: GuestPath<'_>) -> Result<String> {
+        match self.walk(path, Tail::Target(Follow::Never))? {
+            Spot::Memory { folder, name, has_slash } => {
+                let id = self.node(folder, &name, has_slash)?;
+                let memory = self.shared.memory();
+                memory.link_target(id).map(str::to_owned).ok_or(Errno::Inval)
+            }
+            Spot::Host { folder, path } => folder.read_link(&path),
+            Spot::Here(..) => Err(Errno::Inval),
+            Spot::Nothing => Err(Errno::NoEnt),
+        }
+    }
 
     /// Sets the times of the folder itself.
-    pub(crate) fn set_times(&self, times: SetTimes) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(crate) fn set_times(&self, times: SetTimes) -> Result<()> {
+        self.set_times_of(&self.position()?, times)
+    }
+
+    fn set_times_of(&self, position: &Position, times: SetTimes) -> Result<()> {
+        let folder = match position {
+            Position::Memory(id) => {
+                return self.shared.memory().set_times(*id, times, self.shared.now());
+            }
+            Position::Host(folder) => folder,
+            Position::Junction(junction) => junction.host.as_ref().ok_or(Errno::RoFs)?,
+        };
+        self.note_change(folder);
+        folder.set_times(times)
+    }
 
     /// Sets the times of what a path leads to.
-    pub(crate) fn set_times_at(&self, path: GuestPath<'_>, follow: Follow, times: SetTimes) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of `utimensat` on Linux.
+    pub(crate) fn set_times_at(
+        &self,
+        path: GuestPath<'_>,
+        follow: Follow,
+        times: SetTimes,
+    ) -> Result<()> {
+        match self.walk(path, Tail::Target(follow))? {
+            Spot::Memory { folder, name, has_slash } => {
+                let id = self.node(folder, &name, has_slash)?;
+                self.set_times_of(&Position::Memory(id), times)
+            }
+            Spot::Host { folder, path } => {
+                self.note_change(&folder);
+                folder.set_times_at(&path, follow, times)
+            }
+            Spot::Here(position, _) => self.set_times_of(&position, times),
+            Spot::Nothing => Err(Errno::NoEnt),
+        }
+    }
 
     /// Waits until the folder is on the disk.
-    pub(crate) fn sync(&self) -> Result<()> { todo!() }
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(crate) fn sync(&self) -> Result<()> {
+        match self.position()? {
+            Position::Memory(_) => Ok(()),
+            Position::Host(folder) => folder.sync(),
+            Position::Junction(junction) => junction.host.as_ref().map_or(Ok(()), HostFolder::sync),
+        }
+    }
 
     /// Keeps the folder for a template.
-    pub(crate) fn save(&self) -> SavedFolder { todo!() }
+    ///
+    /// # Errors
+    /// [`Errno::BadF`] if it is of files in memory that were put back since.
+    pub(crate) fn save(&self) -> Result<SavedFolder> {
+        Ok(SavedFolder { position: self.position()? })
+    }
+}
+
+/// Whether a folder can be opened like that.
+fn check_folder(how: OpenHow) -> Result<()> {
+    match how.presence {
+        Presence::Exclusive => Err(Errno::Exist),
+        Presence::Created => Err(Errno::IsDir),
+        Presence::Required if how.write => Err(Errno::IsDir),
+        Presence::Required => Ok(()),
+    }
 }

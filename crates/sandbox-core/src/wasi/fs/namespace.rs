@@ -1,47 +1,176 @@
 //! What one guest sees.
 
-use std::sync::Arc;
-use super::*;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::file::Storage;
+use super::folder::Place;
+use super::listing::ListedBytes;
+use super::memory::{NodeId, Tree, TreeState};
+use super::{File, Folder, Grants, Result, SavedFile, SavedFolder};
 
 /// Tells the time for new and changed files in memory, in nanoseconds since 1970.
 pub(crate) type TimeSource = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The file systems of one instance.
 #[derive(Debug, Clone)]
-pub(crate) struct FileSystem {}
+pub(crate) struct FileSystem {
+    shared: Arc<Shared>,
+}
 
 /// The files in memory at one moment. It shares with the instances that begin from it what they do not change.
 #[derive(Debug, Clone)]
-pub(crate) struct Snapshot {}
+pub(crate) struct Snapshot {
+    tree: Arc<Tree>,
+    limit_bytes: u64,
+}
+
+/// What the open files and folders of an instance have in common.
+pub(super) struct Shared {
+    pub(super) grants: Arc<Grants>,
+    memory: Mutex<TreeState>,
+    now: TimeSource,
+    has_changed_host: AtomicBool,
+    pub(super) listed: ListedBytes,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("grants", &self.grants).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The files in memory. Nothing of the host is asked while they are locked.
+    pub(super) fn memory(&self) -> MutexGuard<'_, TreeState> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        (self.now)()
+    }
+
+    /// Notes that something in a granted folder is about to be changed.
+    pub(super) fn note_host_change(&self) {
+        self.has_changed_host.store(true, Ordering::Release);
+    }
+}
+
+/// Open file or folder in memory, which stays as long as this does.
+#[derive(Debug)]
+pub(super) struct Handle {
+    shared: Arc<Shared>,
+    id: NodeId,
+    epoch: u64,
+}
+
+impl Handle {
+    pub(super) fn new(shared: &Arc<Shared>, id: NodeId) -> Result<Self> {
+        let epoch = shared.memory().open(id)?;
+        Ok(Self { shared: Arc::clone(shared), id, epoch })
+    }
+
+    pub(super) const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The files in memory, if the handle is still of them.
+    pub(super) fn memory(&self) -> Result<MutexGuard<'_, TreeState>> {
+        let memory = self.shared.memory();
+        memory.check(self.epoch)?;
+        Ok(memory)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.memory().close(self.id, self.epoch);
+    }
+}
 
 impl FileSystem {
     /// Makes the file systems of an instance: the granted folders, and nothing in memory, where `limit_bytes` may be kept.
     /// Nothing is opened.
-    pub(crate) fn new(grants: &Arc<Grants>, limit_bytes: u64, now: TimeSource) -> Self { todo!() }
+    pub(crate) fn new(grants: &Arc<Grants>, limit_bytes: u64, now: TimeSource) -> Self {
+        let snapshot = Snapshot { tree: Arc::clone(grants.tree()), limit_bytes };
+        Self::from_snapshot(grants, &snapshot, now)
+    }
 
     /// Makes the file systems of an instance that begins with the snapshot of another with the same grants.
-    pub(crate) fn from_snapshot(grants: &Arc<Grants>, snapshot: &Snapshot, now: TimeSource) -> Self { todo!() }
+    pub(crate) fn from_snapshot(
+        grants: &Arc<Grants>,
+        snapshot: &Snapshot,
+        now: TimeSource,
+    ) -> Self {
+        let memory = TreeState::new(Arc::clone(&snapshot.tree), snapshot.limit_bytes);
+        let shared = Shared {
+            grants: Arc::clone(grants),
+            memory: Mutex::new(memory),
+            now,
+            has_changed_host: AtomicBool::new(false),
+            listed: ListedBytes::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
 
     /// The folders that a guest has open from the start with their paths: `/` first, then the other grants as the policy
     /// lists them.
-    pub(crate) fn preopened(&self) -> Vec<(String, Folder)> { todo!() }
+    ///
+    /// # Errors
+    /// None that a new instance meets.
+    pub(crate) fn preopened(&self) -> Result<Vec<(String, Folder)>> {
+        let grants = &self.shared.grants;
+        let root = match grants.root() {
+            Some(mount) => Folder::of_mount(&self.shared, mount),
+            None => Folder::new(
+                &self.shared,
+                Place::Memory(Arc::new(Handle::new(&self.shared, NodeId::ROOT)?)),
+            ),
+        };
+        let others = grants.mounts().filter(|(path, _)| *path != "/");
+        let others =
+            others.map(|(path, mount)| (path.to_owned(), Folder::of_mount(&self.shared, mount)));
+        Ok(std::iter::once(("/".to_owned(), root)).chain(others).collect())
+    }
 
     /// Keeps the files in memory as they are.
-    pub(crate) fn snapshot(&self) -> Snapshot { todo!() }
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let memory = self.shared.memory();
+        Snapshot { tree: Arc::clone(memory.tree()), limit_bytes: memory.limit_bytes() }
+    }
 
-    /// Makes the files in memory what they were. Files and folders in memory that are open are no longer usable
-    /// ([`Errno::BadF`]): the caller drops them before or after, and makes those of the template anew.
-    pub(crate) fn restore(&self, snapshot: &Snapshot) { todo!() }
+    /// Makes the files in memory what they were. If anything was changed, files and folders in memory that are open are no
+    /// longer usable ([`Errno::BadF`](super::Errno::BadF)): the caller drops them, before or after, and opens those of its template anew.
+    pub(crate) fn restore(&self, snapshot: &Snapshot) {
+        if self.is_changed_since(snapshot) {
+            self.shared.memory().restore(&snapshot.tree);
+        }
+    }
 
-    /// Whether anything in memory differs from the snapshot that the file systems began with, or may.
-    pub(crate) fn is_changed_since(&self, snapshot: &Snapshot) -> bool { todo!() }
+    /// Whether anything in memory may differ from the snapshot. Looking and reading changes nothing.
+    pub(crate) fn is_changed_since(&self, snapshot: &Snapshot) -> bool {
+        !Arc::ptr_eq(self.shared.memory().tree(), &snapshot.tree)
+    }
 
     /// Whether the guest changed something in a granted folder, which cannot be undone, since the file systems were made.
-    pub(crate) fn has_changed_host(&self) -> bool { todo!() }
+    pub(crate) fn has_changed_host(&self) -> bool {
+        self.shared.has_changed_host.load(Ordering::Acquire)
+    }
 
     /// Opens a folder of a template.
-    pub(crate) fn reopen_folder(&self, saved: &SavedFolder) -> Result<Folder> { todo!() }
+    ///
+    /// # Errors
+    /// [`Errno::BadF`](super::Errno::BadF) if the files in memory are not those of the template.
+    pub(crate) fn reopen_folder(&self, saved: &SavedFolder) -> Result<Folder> {
+        Folder::reopen(&self.shared, saved)
+    }
 
     /// Opens a file of a template.
-    pub(crate) fn reopen_file(&self, saved: &SavedFile) -> Result<File> { todo!() }
+    ///
+    /// # Errors
+    /// [`Errno::BadF`](super::Errno::BadF) if the files in memory are not those of the template.
+    pub(crate) fn reopen_file(&self, saved: &SavedFile) -> Result<File> {
+        Ok(File::new(&self.shared, Storage::Memory(Handle::new(&self.shared, saved.id)?)))
+    }
 }

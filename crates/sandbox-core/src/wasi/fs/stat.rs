@@ -33,6 +33,25 @@ pub(crate) struct Stat {
     pub(crate) changed: u64,
 }
 
+/// Device number of what is not the host's: one that no device of the host has.
+pub(super) const DEVICE: u64 = 1 << 44;
+
+impl Stat {
+    /// What is known of a folder that is only there to lead to granted ones. It has no date.
+    pub(super) const fn of_fixed_folder(inode: u64) -> Self {
+        Self {
+            device: DEVICE,
+            inode,
+            kind: Kind::Folder,
+            links: 1,
+            size: 0,
+            accessed: 0,
+            modified: 0,
+            changed: 0,
+        }
+    }
+}
+
 /// What to do with one time of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum SetTime {

@@ -1,0 +1,268 @@
+//! From a path to where it leads among files in memory and granted folders.
+//!
+//! Most of a way in a granted folder is the kernel's to find. Only what is in memory, what leads from one granted folder to
+//! another, and a `..` that might lead back out of one, is walked here, from name to name.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::grants::{Junction, Mount};
+use super::host::{Found, HostFolder, look};
+use super::memory::{Child, NodeId};
+use super::namespace::Shared;
+use super::path::{LINKS, PATH_BYTES, Step, goes_up};
+use super::{Errno, Follow, Kind, Result, names};
+
+/// How many folders of the host a walk keeps open at most.
+const DEPTH: usize = 128;
+
+/// A folder on the way.
+#[derive(Debug, Clone)]
+pub(super) enum Position {
+    Memory(NodeId),
+    Host(HostFolder),
+    Junction(Arc<Junction>),
+}
+
+impl From<&Mount> for Position {
+    fn from(mount: &Mount) -> Self {
+        match mount {
+            Mount::Host(folder) => Self::Host(folder.clone()),
+            Mount::Junction(junction) => Self::Junction(Arc::clone(junction)),
+        }
+    }
+}
+
+/// What is asked about the last name of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// The name itself, to make, remove or rename what has it.
+    Name,
+    /// What it leads to. A slash behind it follows a link too.
+    Target(Follow),
+}
+
+/// Where a path leads.
+#[derive(Debug)]
+pub(super) enum Spot<'a> {
+    /// A name in a folder in memory, of something or of nothing yet.
+    Memory { folder: NodeId, name: String, has_slash: bool },
+    /// A path that the host resolves from a folder.
+    Host { folder: HostFolder, path: Cow<'a, str> },
+    /// A folder by other means than its name.
+    Here(Position, Way),
+    /// A name in a folder that is only there to lead to granted ones, and has no such name.
+    Nothing,
+}
+
+/// How a path came to a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Dot,
+    DotDot,
+    /// A granted folder is shown there.
+    Mount,
+}
+
+/// Finds out where a path from a folder leads.
+pub(super) fn walk<'a>(
+    shared: &Shared,
+    from: Position,
+    path: &'a str,
+    tail: Tail,
+) -> Result<Spot<'a>> {
+    if let Position::Host(folder) = from {
+        return Ok(Spot::Host { folder, path: Cow::Borrowed(path) });
+    }
+    let mut walk = Walk {
+        shared,
+        way: vec![Stop { position: from, is_mount: false }],
+        todo: Cow::Borrowed(path),
+        own_bytes: path.len(),
+        links: 0,
+        tail,
+    };
+    loop {
+        if let Some(spot) = walk.step()? {
+            return Ok(spot);
+        }
+    }
+}
+
+struct Walk<'a, 's> {
+    shared: &'s Shared,
+    /// The folders that the walk came through.
+    way: Vec<Stop>,
+    todo: Cow<'a, str>,
+    /// How much of the end of `todo` is not the text of a link in a granted folder. Such a link does not lead out of it.
+    own_bytes: usize,
+    links: usize,
+    tail: Tail,
+}
+
+struct Stop {
+    position: Position,
+    is_mount: bool,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn step(&mut self) -> Result<Option<Spot<'a>>> {
+        let todo = self.todo.clone();
+        let step = Step::of(todo.as_bytes());
+        let position = self.position()?;
+        match step.name {
+            b"" => return Ok(Some(Spot::Here(position, Way::Dot))),
+            b"." if step.is_last() => return Ok(Some(Spot::Here(position, Way::Dot))),
+            b"." => {}
+            b".." => {
+                let is_own = step.rest.len() + b"..".len() <= self.own_bytes;
+                let left = self.way.pop().filter(|stop| is_own || !stop.is_mount);
+                left.ok_or(Errno::Perm)?;
+                if step.is_last() {
+                    return Ok(Some(Spot::Here(self.position()?, Way::DotDot)));
+                }
+            }
+            _ => {
+                let name =
+                    &todo[todo.len() - todo.trim_start_matches('/').len()..][..step.name.len()];
+                let next = match &position {
+                    Position::Memory(folder) => self.in_memory(*folder, name, step)?,
+                    Position::Junction(junction) => match junction.children.get(name) {
+                        Some(mount) => self.into_mount(mount, step),
+                        None => match &junction.host {
+                            Some(folder) => self.in_host(folder, name, step)?,
+                            None if step.is_last() => Next::Done(Spot::Nothing),
+                            None => return Err(Errno::NoEnt),
+                        },
+                    },
+                    Position::Host(folder) => self.in_host(folder, name, step)?,
+                };
+                match next {
+                    Next::Done(spot) => return Ok(Some(spot)),
+                    Next::Link => return Ok(None),
+                    Next::Into(stop) => self.way.push(stop),
+                }
+            }
+        }
+        let rest = todo.len() - step.rest.len();
+        self.todo = match todo {
+            Cow::Borrowed(todo) => Cow::Borrowed(&todo[rest..]),
+            Cow::Owned(todo) => Cow::Owned(todo[rest..].to_owned()),
+        };
+        Ok(None)
+    }
+
+    /// Where the walk is. Nowhere is what is above where it began.
+    fn position(&self) -> Result<Position> {
+        self.way.last().map(|stop| stop.position.clone()).ok_or(Errno::Perm)
+    }
+
+    /// Whether a link that has the last name is followed.
+    fn follows_last(&self, step: Step<'_>) -> bool {
+        match self.tail {
+            Tail::Name => false,
+            Tail::Target(follow) => step.has_slash || follow == Follow::Links,
+        }
+    }
+
+    fn in_memory(&mut self, folder: NodeId, name: &str, step: Step<'_>) -> Result<Next<'a>> {
+        let memory = self.shared.memory();
+        let has_slash = step.has_slash;
+        let here = || Next::Done(Spot::Memory { folder, name: name.to_owned(), has_slash });
+        let id = match memory.child(folder, name)? {
+            None if step.is_last() => return Ok(here()),
+            None => return Err(Errno::NoEnt),
+            Some(Child::Mount(number)) => {
+                drop(memory);
+                let mount = self.shared.grants.outermost(number).ok_or(Errno::NoEnt)?;
+                return Ok(self.into_mount(mount, step));
+            }
+            Some(Child::Node(id)) => id,
+        };
+        if let Some(target) = memory.link_target(id)
+            && (!step.is_last() || self.follows_last(step))
+        {
+            let target = target.to_owned();
+            drop(memory);
+            self.follow(&target, step)?;
+            self.own_bytes = self.todo.len();
+            return Ok(Next::Link);
+        }
+        if step.is_last() {
+            return Ok(here());
+        }
+        match memory.kind(id)? {
+            Kind::Folder => {
+                Ok(Next::Into(Stop { position: Position::Memory(id), is_mount: false }))
+            }
+            _ => Err(Errno::NotDir),
+        }
+    }
+
+    fn into_mount(&self, mount: &Mount, step: Step<'_>) -> Next<'a> {
+        let position = Position::from(mount);
+        if step.is_last() {
+            Next::Done(Spot::Here(position, Way::Mount))
+        } else {
+            Next::Into(Stop { position, is_mount: true })
+        }
+    }
+
+    fn in_host(&mut self, folder: &HostFolder, name: &str, step: Step<'_>) -> Result<Next<'a>> {
+        if !goes_up(self.todo.as_bytes()) {
+            let path = self.todo.trim_start_matches('/').to_owned();
+            return Ok(Next::Done(Spot::Host { folder: folder.clone(), path: Cow::Owned(path) }));
+        }
+        let here = || {
+            let slash = if step.has_slash { "/" } else { "" };
+            Next::Done(Spot::Host {
+                folder: folder.clone(),
+                path: Cow::Owned(format!("{name}{slash}")),
+            })
+        };
+        if step.is_last() && !self.follows_last(step) {
+            return Ok(here());
+        }
+        match look(folder.fd(), &names::to_host(name)?)? {
+            Found::Link(target) => {
+                self.follow(&names::to_guest(&target), step)?;
+                self.own_bytes = self.own_bytes.min(step.rest.len());
+                Ok(Next::Link)
+            }
+            _ if step.is_last() => Ok(here()),
+            Found::Folder(_) if self.way.len() > DEPTH => Err(Errno::NameTooLong),
+            Found::Folder(opened) => {
+                let position = Position::Host(folder.below(opened));
+                Ok(Next::Into(Stop { position, is_mount: false }))
+            }
+            Found::Leaf => Err(Errno::NotDir),
+            Found::Nothing => Err(Errno::NoEnt),
+        }
+    }
+
+    /// Puts the target of a link in the place of its name.
+    fn follow(&mut self, target: &str, step: Step<'_>) -> Result<()> {
+        self.links += 1;
+        if self.links > LINKS {
+            return Err(Errno::Loop);
+        }
+        if target.starts_with('/') {
+            return Err(Errno::Perm);
+        }
+        let rest = std::str::from_utf8(step.rest).map_err(|_| Errno::IlSeq)?;
+        let slash = if step.has_slash { "/" } else { "" };
+        if target.len() + rest.len() > 2 * PATH_BYTES {
+            return Err(Errno::NameTooLong);
+        }
+        self.todo = Cow::Owned(format!("{target}{slash}{rest}"));
+        Ok(())
+    }
+}
+
+/// What a name in a folder led to.
+enum Next<'a> {
+    Into(Stop),
+    /// A link was put in the place of the name.
+    Link,
+    Done(Spot<'a>),
+}

@@ -1,0 +1,123 @@
+//! Walks from name to name, for kernels that do not resolve paths for us.
+//!
+//! Each name is opened without following a link and then looked at. Of a link the text is read and walked, so it cannot
+//! lead out either. The folders on the way are kept open: `..` goes back to the one before, wherever it has been moved to,
+//! and beyond the first is nothing.
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno as Host;
+
+use super::super::path::{LINKS, PATH_BYTES, Step};
+use super::super::{Errno, Follow, Result};
+use super::resolve::Last;
+
+/// How deep a walk goes: each folder on the way is an open file of the host.
+const DEPTH: usize = 128;
+
+/// What a name leads to.
+#[derive(Debug)]
+pub(in super::super) enum Found {
+    Folder(OwnedFd),
+    /// The target of a link.
+    Link(Vec<u8>),
+    /// Something that leads no further.
+    Leaf,
+    Nothing,
+}
+
+/// Looks at a name in a folder, without following a link.
+pub(in super::super) fn look(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Found> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Host::NOENT) => return Ok(Found::Nothing),
+        Err(error) => return Err(error.into()),
+    };
+    match FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) {
+        FileType::Directory => Ok(Found::Folder(opened)),
+        FileType::Symlink => {
+            let target = rustix::fs::readlinkat(&opened, c"", Vec::new())?;
+            Ok(Found::Link(target.into_bytes()))
+        }
+        _ => Ok(Found::Leaf),
+    }
+}
+
+/// A walk below a folder.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    base: BorrowedFd<'a>,
+    folders: Vec<OwnedFd>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) const fn new(base: BorrowedFd<'a>) -> Self {
+        Self { base, folders: Vec::new() }
+    }
+
+    /// The folder that the walk has come to.
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folders.last().map_or(self.base, AsFd::as_fd)
+    }
+
+    /// Walks to the folder that the last name of the path is in. `follow` is about that name: if links are followed, it is
+    /// none of a link, unless it becomes one.
+    pub(super) fn to_last(&mut self, path: &[u8], follow: Follow) -> Result<Last> {
+        let mut todo = path.to_owned();
+        let mut links = 0;
+        loop {
+            let step = Step::of(&todo);
+            match step.name {
+                b"" => return Ok(Last::Dot),
+                b"." if step.is_last() => return Ok(Last::Dot),
+                b"." => {}
+                b".." => {
+                    self.folders.pop().ok_or(Errno::Perm)?;
+                    if step.is_last() {
+                        return Ok(Last::DotDot);
+                    }
+                }
+                name if step.is_last() && follow == Follow::Never && !step.has_slash => {
+                    return Ok(Last::Name(name.to_owned()));
+                }
+                name => match look(self.folder(), name)? {
+                    Found::Link(target) => {
+                        links += 1;
+                        if links > LINKS {
+                            return Err(Errno::Loop);
+                        }
+                        todo = expand(target, step)?;
+                        continue;
+                    }
+                    _ if step.is_last() => return Ok(last(step)),
+                    Found::Folder(folder) if self.folders.len() < DEPTH => {
+                        self.folders.push(folder)
+                    }
+                    Found::Folder(_) => return Err(Errno::NameTooLong),
+                    Found::Leaf => return Err(Errno::NotDir),
+                    Found::Nothing => return Err(Errno::NoEnt),
+                },
+            }
+            todo = step.rest.to_owned();
+        }
+    }
+}
+
+fn last(step: Step<'_>) -> Last {
+    let slash: &[u8] = if step.has_slash { b"/" } else { b"" };
+    Last::Name([step.name, slash].concat())
+}
+
+/// The path that is left once a link is followed.
+pub(in super::super) fn expand(target: Vec<u8>, step: Step<'_>) -> Result<Vec<u8>> {
+    if target.first() == Some(&b'/') {
+        return Err(Errno::Perm);
+    }
+    let mut path = target;
+    if step.has_slash {
+        path.push(b'/');
+        path.extend_from_slice(step.rest);
+    }
+    if path.len() > 2 * PATH_BYTES { Err(Errno::NameTooLong) } else { Ok(path) }
+}
