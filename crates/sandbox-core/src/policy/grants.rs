@@ -18,7 +18,7 @@ pub enum Access {
 pub struct FolderGrant {
     /// Where the folder is on the host. It is opened once for a sandbox, which keeps what it opened then.
     pub host: PathBuf,
-    /// Where the guest sees it: an absolute path, or `.`, which is `/` under the name that relative paths are looked for.
+    /// Where the guest sees it: an absolute path, or `.`, which is the same as `/`.
     pub guest: String,
     /// What the guest may do in it.
     pub access: Access,

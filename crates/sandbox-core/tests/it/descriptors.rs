@@ -168,16 +168,12 @@ fn there_is_one_root_and_it_can_create() {
 #[test]
 fn a_folder_of_the_host_can_be_the_root() {
     let ground = Playground::new();
-    for (guest, names) in [("/", vec!["/"]), (".", vec!["/", "."])] {
+    for guest in ["/", "."] {
         let policy =
             SecurityPolicy::strict().with_folder(ground.host("granted"), guest, Access::ReadWrite);
         let probe = Probe::new(policy);
-        let found: Vec<String> = preopened(&probe).into_iter().map(|(_, name)| name).collect();
-        assert_eq!(found, names);
-        for fd in 3..3 + names.len() as u32 {
-            let file = probe.open_at(fd, "file", 0, READ).unwrap();
-            assert_eq!(probe.read_from(file).unwrap(), b"a file of granted");
-        }
+        assert_eq!(preopened(&probe), [(3, "/".to_owned())], "{guest}");
+        assert_eq!(probe.read("/file").unwrap(), "a file of granted");
         probe.write("/made", "by the guest").unwrap();
         assert_eq!(std::fs::read_to_string(ground.host("granted/made")).unwrap(), "by the guest");
     }
