@@ -1,7 +1,7 @@
 //! Functions of open files that move no bytes.
 
 use super::{Call, Errno, Version};
-use crate::wasi::fs::{Durability, File};
+use crate::wasi::fs::{Advice, Durability, File};
 use crate::wasi::rights::Rights;
 use crate::wasi::state::State;
 use crate::wasi::table::{Descriptor, Kind};
@@ -25,8 +25,15 @@ impl Whence {
     }
 }
 
-/// The highest number for what a library may know that a file is used for next.
-const LAST_ADVICE: u32 = 5;
+/// What a guest may say of how it will use a file, by number.
+const ADVICE: [Advice; 6] = [
+    Advice::Normal,
+    Advice::Sequential,
+    Advice::Random,
+    Advice::WillNeed,
+    Advice::DontNeed,
+    Advice::NoReuse,
+];
 
 impl Descriptor {
     /// The file that it is.
@@ -56,7 +63,6 @@ impl Descriptor {
     }
 }
 
-/// Takes the hint, and does nothing with it.
 pub(super) fn advise(
     call: &mut Call<'_>,
     fd: u32,
@@ -65,10 +71,13 @@ pub(super) fn advise(
     advice: u32,
 ) -> Result<(), Errno> {
     let descriptor = call.state.table.get(fd)?;
-    descriptor.as_file()?;
+    let file = descriptor.as_file()?;
     descriptor.require(Rights::FD_ADVISE)?;
-    let is_part = i64::try_from(offset).is_ok() && i64::try_from(len).is_ok();
-    if advice > LAST_ADVICE || !is_part { Err(Errno::Inval) } else { Ok(()) }
+    let advice = ADVICE.get(advice as usize).ok_or(Errno::Inval)?;
+    if i64::try_from(offset).is_err() || i64::try_from(len).is_err() {
+        return Err(Errno::Inval);
+    }
+    file.advise(offset, len, *advice)
 }
 
 pub(super) fn allocate(
