@@ -56,3 +56,4 @@ mod tiering;
 mod usage;
 mod warnings;
 mod wasi;
+mod wasi_testsuite;
