@@ -6,7 +6,7 @@ use crate::output::Output;
 impl SandboxError {
     /// What the guest had written to its standard streams when it failed, as far as nobody had taken it. Nothing for
     /// errors of other kinds: there the guest did not run, or its instance lives on and keeps its output.
-    pub const fn output(&self) -> Option<&Output> {
+    pub fn output(&self) -> Option<&Output> {
         match self {
             Self::GuestPanic { output, .. }
             | Self::AbiViolation { output, .. }

@@ -151,9 +151,8 @@ impl Instance {
                 self.unsound |= matches!(result, Err(SandboxError::HostFunctionPanicked { .. }));
                 self.poisoned |= result.as_ref().is_err_and(poisons);
                 // An instance that lives on keeps what it wrote.
-                result.map_err(|error| match poisons(&error) {
-                    true => error.with_output(self.output.take()),
-                    false => error,
+                result.map_err(|error| {
+                    if poisons(&error) { error.with_output(self.output.take()) } else { error }
                 })
             }
             Err(panic) => {

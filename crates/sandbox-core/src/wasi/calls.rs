@@ -271,3 +271,6 @@ pub(super) fn socket_function(
         _ => return None,
     })
 }
+
+#[cfg(all(test, feature = "wasix"))]
+mod tests;
