@@ -133,7 +133,12 @@ impl Folder {
             return Err(Errno::Inval);
         }
         let follow = if how.presence == Presence::Exclusive { Follow::Never } else { how.follow };
-        match self.walk(path, Tail::Target(follow))? {
+        // What would be created with a slash behind its name is refused, whatever it leads to.
+        let tail = match how.presence {
+            Presence::Created | Presence::Exclusive if path.text().ends_with('/') => Tail::Name,
+            _ => Tail::Target(follow),
+        };
+        match self.walk(path, tail)? {
             Spot::Memory { folder, name, has_slash } => {
                 self.open_in_memory(folder, &name, has_slash, how)
             }
@@ -368,6 +373,7 @@ impl Folder {
         to_folder: &Self,
         to: GuestPath<'_>,
     ) -> Result<()> {
+        from.relative().and(to.relative())?;
         let source = self.walk(from, Tail::Name)?;
         let target = to_folder.walk(to, Tail::Name)?;
         match (source, target) {
@@ -408,30 +414,33 @@ impl Folder {
         to_folder: &Self,
         to: GuestPath<'_>,
     ) -> Result<()> {
-        let source = self.walk(from, Tail::Target(follow))?;
-        let target = to_folder.walk(to, Tail::Name)?;
-        match (source, target) {
-            (
-                Spot::Memory { folder, name, has_slash },
-                Spot::Memory { folder: to, name: to_name, has_slash: to_slash },
-            ) if Arc::ptr_eq(&self.shared, &to_folder.shared) => {
-                let id = self.node(folder, &name, has_slash)?;
+        from.relative().and(to.relative())?;
+        // The source is looked at first, as on Linux, so that its error is the one that is told.
+        let source = match self.walk(from, Tail::Target(follow))? {
+            Spot::Memory { folder, name, has_slash } => Source::Memory(self.node(folder, &name, has_slash)?),
+            Spot::Host { folder, path } => {
+                folder.stat_at(&path, follow)?;
+                Source::Host(folder)
+            }
+            Spot::Here(Position::Memory(id), _) => Source::Memory(id),
+            Spot::Here(..) => Source::Mount,
+            Spot::Nothing => return Err(Errno::NoEnt),
+        };
+        match (source, to_folder.walk(to, Tail::Name)?) {
+            (_, Spot::Here(..)) => Err(Errno::Exist),
+            (_, Spot::Nothing) => Err(Errno::RoFs),
+            (Source::Memory(id), Spot::Memory { folder, name, has_slash })
+                if Arc::ptr_eq(&self.shared, &to_folder.shared) =>
+            {
                 let mut memory = self.shared.memory();
-                if to_slash && memory.child(to, &to_name)?.is_none() {
+                if has_slash && memory.child(folder, &name)?.is_none() {
                     return Err(Errno::NoEnt);
                 }
-                memory.add_name(id, to, &to_name, self.shared.now())
+                memory.add_name(id, folder, &name, self.shared.now())
             }
-            (Spot::Host { folder, path }, Spot::Host { folder: to, path: to_path })
-                if folder.is_in_grant_of(&to) =>
-            {
-                folder.stat_at(&path, follow)?;
-                to.refuse_link(&to_path)
+            (Source::Host(from), Spot::Host { folder, path }) if from.is_in_grant_of(&folder) => {
+                folder.refuse_link(&path)
             }
-            (Spot::Nothing, _) => Err(Errno::NoEnt),
-            (_, Spot::Here(..)) => Err(Errno::Exist),
-            (Spot::Here(..), _) => Err(Errno::Perm),
-            (_, Spot::Nothing) => Err(Errno::RoFs),
             _ => Err(Errno::XDev),
         }
     }
@@ -538,6 +547,13 @@ impl Folder {
     pub(crate) fn save(&self) -> Result<SavedFolder> {
         Ok(SavedFolder { position: self.position()? })
     }
+}
+
+/// What is to get another name.
+enum Source {
+    Memory(NodeId),
+    Host(HostFolder),
+    Mount,
 }
 
 /// Whether a folder can be opened like that.

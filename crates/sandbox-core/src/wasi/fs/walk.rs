@@ -10,7 +10,7 @@ use super::grants::{Junction, Mount};
 use super::host::{Found, HostFolder, look};
 use super::memory::{Child, NodeId};
 use super::namespace::Shared;
-use super::path::{LINKS, PATH_BYTES, Step, goes_up};
+use super::path::{LINKS, Step, goes_up};
 use super::{Errno, Follow, Kind, Result, names};
 
 /// How many folders of the host a walk keeps open at most.
@@ -169,7 +169,12 @@ impl<'a> Walk<'a, '_> {
         let memory = self.shared.memory();
         let has_slash = step.has_slash;
         let here = || Next::Done(Spot::Memory { folder, name: name.to_owned(), has_slash });
-        let id = match memory.child(folder, name)? {
+        let child = match memory.child(folder, name) {
+            // A name that cannot be is refused when it is used: that the folder of another is missing comes first.
+            Err(_) if step.is_last() && self.tail == Tail::Name => return Ok(here()),
+            child => child?,
+        };
+        let id = match child {
             None if step.is_last() => return Ok(here()),
             None => return Err(Errno::NoEnt),
             Some(Child::Mount(number)) => {
@@ -251,9 +256,6 @@ impl<'a> Walk<'a, '_> {
         }
         let rest = std::str::from_utf8(step.rest).map_err(|_| Errno::IlSeq)?;
         let slash = if step.has_slash { "/" } else { "" };
-        if target.len() + rest.len() > 2 * PATH_BYTES {
-            return Err(Errno::NameTooLong);
-        }
         self.todo = Cow::Owned(format!("{target}{slash}{rest}"));
         Ok(())
     }

@@ -275,7 +275,9 @@ fn open_flags(how: OpenHow) -> Flags {
     if how.truncate {
         flags |= OFlags::TRUNC;
     }
-    Flags { flags, mode, follow: how.follow }
+    // What is created may not be there as a link either.
+    let follow = if how.presence == Presence::Exclusive { Follow::Never } else { how.follow };
+    Flags { flags, mode, follow }
 }
 
 /// Whether there is something of that name, of which a slash is not part.

@@ -84,6 +84,13 @@ impl HostFolder {
     }
 
     fn resolve_by_walk(&self, path: &[u8], open: Flags, open_flags: OFlags) -> Result<OwnedFd> {
+        if open.flags.contains(OFlags::CREATE)
+            && let (_, Last::Name(name)) = split(path)
+            && name.ends_with(b"/")
+        {
+            self.parent(path)?;
+            return Err(Errno::IsDir);
+        }
         for _ in 0..ATTEMPTS {
             let mut walk = Walk::new(self.fd());
             let last = walk.to_last(path, open.follow)?;

@@ -307,10 +307,10 @@ impl TreeState {
         name: &str,
         now: u64,
     ) -> Result<()> {
+        self.check_new(folder, name)?;
         if self.kind(id)? == Kind::Folder {
             return Err(Errno::Perm);
         }
-        self.check_new(folder, name)?;
         if self.tree.node(id)?.links == 0 {
             return Err(Errno::NoEnt);
         }

@@ -1,0 +1,1 @@
+//! What guests can and cannot do.

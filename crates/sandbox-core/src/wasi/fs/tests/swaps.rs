@@ -1,0 +1,1 @@
+//! What the host does to a granted folder meanwhile.
