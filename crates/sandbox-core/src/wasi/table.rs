@@ -280,7 +280,7 @@ impl Descriptor {
                 SavedKind::File { file: file.save()?, position: *position }
             }
             Kind::Folder { folder, preopened, listing } => SavedKind::Folder {
-                folder: folder.save(),
+                folder: folder.save().ok()?,
                 preopened: preopened.clone(),
                 listing: listing.clone(),
             },
