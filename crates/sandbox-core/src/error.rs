@@ -1,9 +1,12 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
 mod kind;
+mod output;
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::output::Output;
 
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
@@ -179,6 +182,8 @@ pub enum SandboxError {
         function: String,
         /// The panic's message with its place in the guest's source.
         message: String,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest broke the rules of the ABI: a pointer, a length or a status that cannot be.
@@ -188,6 +193,8 @@ pub enum SandboxError {
         function: String,
         /// The rule and the value that breaks it.
         message: String,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest trapped.
@@ -199,6 +206,8 @@ pub enum SandboxError {
         code: TrapCode,
         /// The guest's frames, innermost first, by name where the module has names.
         backtrace: Vec<String>,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest ended itself with `proc_exit`.
@@ -208,6 +217,8 @@ pub enum SandboxError {
         function: String,
         /// The exit code.
         code: i32,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The call ran longer than the policy allows.
@@ -217,6 +228,8 @@ pub enum SandboxError {
         function: String,
         /// The wall-clock limit of one call.
         limit: Duration,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The call computed more than the policy allows.
@@ -226,6 +239,8 @@ pub enum SandboxError {
         function: String,
         /// The limit of one call.
         limit: crate::policy::FuelUnits,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The call was cancelled by the host.
@@ -233,6 +248,8 @@ pub enum SandboxError {
     Cancelled {
         /// The function that was called.
         function: String,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest asked for more linear memory than it may have.
@@ -244,6 +261,8 @@ pub enum SandboxError {
         requested_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest asked for a larger table than it may have.
@@ -253,6 +272,8 @@ pub enum SandboxError {
         requested: u32,
         /// The limit, in elements.
         limit: u32,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest wrote more to its standard streams than is captured.
@@ -262,6 +283,8 @@ pub enum SandboxError {
         function: String,
         /// The limit for standard output and standard error together, in bytes.
         limit_bytes: u64,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The guest trapped after it was denied something that the policy does not grant.
@@ -276,6 +299,8 @@ pub enum SandboxError {
         capability: String,
         /// What would grant it.
         remedy: String,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// The policy grants something that cannot be granted.
@@ -341,6 +366,8 @@ pub enum SandboxError {
         /// The error, as the host function returned it.
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// A host function that the guest called panicked. The guest was unwound; its instance was discarded.
@@ -352,6 +379,8 @@ pub enum SandboxError {
         host_function: String,
         /// The panic's message.
         message: String,
+        /// What the guest wrote before, as far as nobody took it.
+        output: Box<Output>,
     },
 
     /// A host function made a call that could only wait for itself, or nested calls too deep.

@@ -17,13 +17,14 @@ use crate::call::cancellation::Cancellation;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
 use crate::module::{Compiler, Module, START_EXPORT};
+use crate::output::Output;
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::guest::Guest;
 use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::state::Recorder;
-use crate::wasi::{Launch, Output, OutputCapture, Reuse, Surroundings, WasiContext};
+use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
@@ -151,11 +152,11 @@ impl Instance {
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(store);
         let (wasi, offered) = if module.imports_wasi() {
+            let grants = host.grants(policy)?;
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;
-            let surroundings = Surroundings { module, policy, control, output, refusals };
-            let reuse = if recorder.is_some() { Reuse::AfterReset } else { Reuse::Never };
-            let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch, reuse)?;
+            let surroundings = Surroundings { module, policy, grants, control, output, refusals };
+            let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch)?;
             (Some(wasi), Some(offered))
         } else {
             (None, None)
@@ -197,7 +198,7 @@ impl Instance {
     ) -> Result<()> {
         let compiled = self.module.compiled().clone();
         let imports = imports::resolve(self.guest.store(), &compiled, &self.host, offered)?;
-        let mut exported = self
+        let exported = self
             .guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
@@ -205,9 +206,6 @@ impl Instance {
             self.guest.own_state(recorder);
         }
         self.start_function(&exported, origin)?;
-        if let Some(wasi) = &mut self.wasi {
-            wasi.attach(self.guest.store(), &mut exported)?;
-        }
         if !matches!(origin, Origin::Template(_))
             && let Ok(initialize) = exported.exports.get_function(INSTANTIATION)
         {
@@ -315,12 +313,15 @@ fn check_memory(module: &Module, policy: &SecurityPolicy) -> Result<()> {
     let limit_bytes = u64::from(most_pages(policy)) * crate::policy::PAGE_BYTES;
     let requested_bytes = module.memory_minimum_bytes();
     if requested_bytes > limit_bytes {
-        return Err(SandboxError::MemoryLimit { requested_bytes, limit_bytes });
+        let output = Box::default();
+        return Err(SandboxError::MemoryLimit { requested_bytes, limit_bytes, output });
     }
     let limit = policy.table_limit_elements;
     let tables = &module.compiled().info().tables;
     match tables.values().map(|table| table.minimum).find(|minimum| *minimum > limit) {
-        Some(requested) => Err(SandboxError::TableLimit { requested, limit }),
+        Some(requested) => {
+            Err(SandboxError::TableLimit { requested, limit, output: Box::default() })
+        }
         None => Ok(()),
     }
 }

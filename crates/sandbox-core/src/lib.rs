@@ -91,6 +91,7 @@ mod format;
 mod host;
 mod instance;
 mod module;
+mod output;
 mod policy;
 mod pool;
 mod sandbox;
@@ -110,6 +111,7 @@ pub use host::{
     MissingContext, WithCaller, WithoutCaller,
 };
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
+pub use output::Output;
 pub use policy::{
     Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
     NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
@@ -121,4 +123,3 @@ pub use sandbox::{
 };
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use usage::ResourceUsage;
-pub use wasi::Output;

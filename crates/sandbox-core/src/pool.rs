@@ -219,5 +219,5 @@ struct PoolModule {
 
 /// The error for a call that was cancelled before it had a sandbox.
 fn cancelled(function: &str) -> SandboxError {
-    SandboxError::Cancelled { function: function.to_owned() }
+    SandboxError::Cancelled { function: function.to_owned(), output: Box::default() }
 }

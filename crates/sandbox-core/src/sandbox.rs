@@ -35,7 +35,7 @@ use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
-use crate::wasi::Output;
+use crate::output::Output;
 
 pub use batch_results::{BatchIter, BatchResults};
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
@@ -199,8 +199,8 @@ impl WasmSandbox {
     /// Takes what the guest has written to standard output and standard error since this was last taken.
     ///
     /// As much as one call may write is kept until it is taken; when a call needs the room, what earlier ones wrote makes
-    /// way. Waits for its turn among the calls. What an instance wrote before it was stopped is lost with it, and
-    /// so is what a fresh instance wrote. A host function of the sandbox itself finds nothing while the guest that
+    /// way. Waits for its turn among the calls. What an instance wrote before it failed is in the
+    /// [error](crate::SandboxError::output); what a fresh instance wrote in a call that succeeded is lost. A host function of the sandbox itself finds nothing while the guest that
     /// called it has the turn.
     ///
     /// # Cancel safety

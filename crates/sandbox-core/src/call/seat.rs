@@ -10,14 +10,14 @@
 //! sat on. Single-threaded runtimes, local tasks and executors that are not tokio's are not: there a call
 //! goes to the worker threads, unless the sandbox was told otherwise.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Which thread runs a call that an async task makes.
 ///
@@ -51,8 +51,6 @@ const PATIENCE: Duration = Duration::from_millis(1);
 thread_local! {
     /// Whether this thread is a worker that can be handed over, while it runs a call.
     static TAKEN: Cell<bool> = const { Cell::new(false) };
-    /// The runtime whose worker it is, where a guest with WASI runs in the context of another.
-    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
 /// The caller's thread, which may run the call.
@@ -99,24 +97,6 @@ impl Drop for Seated {
     }
 }
 
-/// Enters the context of the library's own runtime, in which functions of WASI run. If this thread is to be handed
-/// over meanwhile, it is still known whose worker it is.
-pub(crate) fn enter_in_call(runtime: &Handle) -> impl Drop + '_ {
-    let callers = if TAKEN.get() { Handle::try_current().ok() } else { None };
-    InContext { _context: runtime.enter(), before: RUNTIME.replace(callers) }
-}
-
-struct InContext<'a> {
-    _context: EnterGuard<'a>,
-    before: Option<Handle>,
-}
-
-impl Drop for InContext<'_> {
-    fn drop(&mut self) {
-        RUNTIME.set(self.before.take());
-    }
-}
-
 /// Whether the calling thread is a worker that can be handed over, and runs a call.
 pub(crate) fn is_taken() -> bool {
     TAKEN.get()
@@ -132,8 +112,7 @@ pub(crate) fn hand_over() {
     }
     // A panic is not expected, and must not leave a signal handler.
     let handed_over = catch_unwind(AssertUnwindSafe(|| {
-        let callers = RUNTIME.with_borrow(Clone::clone);
-        callers.or_else(|| Handle::try_current().ok()).is_none_or(|runtime| hand_over_to(&runtime))
+        Handle::try_current().is_ok_and(|runtime| hand_over_to(&runtime))
     }));
     TAKEN.set(!handed_over.unwrap_or(true));
 }
@@ -146,8 +125,6 @@ fn hand_over_to(runtime: &Handle) -> bool {
     const NOWHERE: usize = usize::MAX;
     let Some(index) = tokio::runtime::worker_index() else { return true };
     let ran_on = Arc::new(AtomicUsize::new(NOWHERE));
-    // A guest with WASI runs in the context of another runtime, whose threads are not to take over.
-    let _context = runtime.enter();
     let left = Arc::clone(&ran_on);
     drop(runtime.spawn(async move {
         left.store(tokio::runtime::worker_index().unwrap_or(NOWHERE - 1), Ordering::Release);

@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::error::Result;
-use crate::wasi::host_runtime;
+use crate::call::runtime::host_runtime;
 use crate::watchdog::CallControl;
 
 thread_local! {

@@ -1,13 +1,15 @@
 //! The host functions that one module imports, for one sandbox.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
 use super::values;
 use crate::error::{Result, SandboxError};
 use crate::module::{Module, signature_in_words};
+use crate::policy::SecurityPolicy;
+use crate::wasi::Grants;
 
 /// The value that a sandbox gives to its host functions.
 #[derive(Clone, Default)]
@@ -44,6 +46,8 @@ pub(crate) struct HostBinding {
     /// The whole set, for what is said about an import that is not in it.
     set: HostFunctions,
     module: Module,
+    /// The folders of the host that its guests get, once one needed them.
+    grants: OnceLock<Arc<Grants>>,
 }
 
 impl HostBinding {
@@ -87,7 +91,21 @@ impl HostBinding {
         let holds_output =
             functions.iter().any(|function| function.name.module == values::NAMESPACE);
         let module = module.clone();
-        Ok(Arc::new(Self { functions, waits, holds_output, context, set, module }))
+        let grants = OnceLock::new();
+        Ok(Arc::new(Self { functions, waits, holds_output, context, set, module, grants }))
+    }
+
+    /// The folders that the policy grants, opened when the first instance needed them. The sandbox keeps what it opened
+    /// then, whatever becomes of the path.
+    ///
+    /// # Errors
+    /// [`SandboxError::InvalidGrant`] if one cannot be granted.
+    pub(crate) fn grants(&self, policy: &SecurityPolicy) -> Result<&Arc<Grants>> {
+        if let Some(grants) = self.grants.get() {
+            return Ok(grants);
+        }
+        let opened = Arc::new(Grants::open(&policy.folders)?);
+        Ok(self.grants.get_or_init(|| opened))
     }
 
     /// The same functions for guests that do not take turns with those of this binding.

@@ -15,7 +15,6 @@ use crate::host::Level;
 use crate::module::Export;
 use crate::sys::memory::Writes;
 use crate::sys::{faults, fork, interrupt};
-use crate::wasi::WasiContext;
 use crate::watchdog::CallControl;
 
 impl Instance {
@@ -38,10 +37,9 @@ impl Instance {
         let before = std::mem::replace(&mut self.writes, Writes::AnyPage);
         let faults = faults::watch();
         let result = self.enter_unnoted(at, name, passage);
-        let wasi_changed = self.wasi.as_ref().is_some_and(WasiContext::is_changed);
         // Page faults are counted for this thread, and a slice of the memory can be written to by any.
         let lent = self.host.take_lent();
-        if before < Writes::AnyPage && !wasi_changed && !lent && faults.none_since() {
+        if before < Writes::AnyPage && !lent && faults.none_since() {
             self.writes = Writes::KnownPages;
         }
         result
@@ -146,13 +144,16 @@ impl Instance {
             // a sleep that was cut short. And it may have been interrupted.
             self.poisoned = true;
             self.unsound = true;
-            return Err(self.stopped(function));
+            return Err(self.stopped(function).with_output(self.output.take()));
         }
         match outcome {
             Ok(result) => {
                 self.unsound |= matches!(result, Err(SandboxError::HostFunctionPanicked { .. }));
                 self.poisoned |= result.as_ref().is_err_and(poisons);
-                result
+                // An instance that lives on keeps what it wrote.
+                result.map_err(|error| {
+                    if poisons(&error) { error.with_output(self.output.take()) } else { error }
+                })
             }
             Err(panic) => {
                 self.poisoned = true;

@@ -101,6 +101,7 @@ impl Instance {
         let input_len = i32::try_from(input.len()).map_err(|_| SandboxError::MemoryLimit {
             requested_bytes: input.len() as u64,
             limit_bytes: i32::MAX as u64,
+            output: Box::default(),
         })?;
         self.write_input(name, input, input_len)?;
         self.write_field(name, FORMAT, format.code())?;
@@ -221,5 +222,5 @@ fn message_of(bytes: &[u8]) -> String {
 }
 
 fn violation(function: &str, message: String) -> SandboxError {
-    SandboxError::AbiViolation { function: function.to_owned(), message }
+    SandboxError::AbiViolation { function: function.to_owned(), message, output: Box::default() }
 }

@@ -22,7 +22,8 @@ impl Instance {
             return error;
         }
         if let Some(code) = crate::wasi::exit_code(&error) {
-            return SandboxError::Exited { function: function.to_owned(), code };
+            let function = function.to_owned();
+            return SandboxError::Exited { function, code, output: Box::default() };
         }
         let error = match error.downcast::<Unwound>() {
             Ok(unwound) => {
@@ -31,20 +32,23 @@ impl Instance {
             Err(error) => error,
         };
         if let Some(requested_bytes) = self.refusals.take_memory() {
-            return SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() };
+            return self.memory_limit(requested_bytes);
         }
         if let Some(message) = self.panic_message(function) {
-            return SandboxError::GuestPanic { function: function.to_owned(), message };
+            let function = function.to_owned();
+            return SandboxError::GuestPanic { function, message, output: Box::default() };
         }
         if let Some(capability) = self.refusals.take_capability() {
             let remedy = crate::wasi::NETWORK_REMEDY.to_owned();
             let function = function.to_owned();
-            return SandboxError::CapabilityDenied { function, capability, remedy };
+            let output = Box::default();
+            return SandboxError::CapabilityDenied { function, capability, remedy, output };
         }
         SandboxError::Trap {
             function: function.to_owned(),
             backtrace: self.backtrace(&error),
             code: error.to_trap().map_or(TrapCode::Other, trap_code),
+            output: Box::default(),
         }
     }
 
@@ -56,18 +60,22 @@ impl Instance {
         }
         let is_exhausted = self.fuel.as_ref()?.is_exhausted(self.guest.store());
         let limit = self.policy.fuel.filter(|_| is_exhausted)?;
-        Some(SandboxError::OutOfFuel { function: function.to_owned(), limit })
+        let function = function.to_owned();
+        Some(SandboxError::OutOfFuel { function, limit, output: Box::default() })
     }
 
     /// The error for a call that the host stopped, by the reason for it.
     pub(super) fn stopped(&self, function: &str) -> SandboxError {
-        let function = function.to_owned();
+        let (function, output) = (function.to_owned(), Box::default());
         match (self.control.stop_reason(), self.control.wall_clock()) {
-            (Some(StopReason::Timeout), Some(limit)) => SandboxError::Timeout { function, limit },
-            (Some(StopReason::OutputLimit), _) => {
-                SandboxError::OutputLimit { function, limit_bytes: self.policy.output_limit_bytes }
+            (Some(StopReason::Timeout), Some(limit)) => {
+                SandboxError::Timeout { function, limit, output }
             }
-            _ => SandboxError::Cancelled { function },
+            (Some(StopReason::OutputLimit), _) => {
+                let limit_bytes = self.policy.output_limit_bytes;
+                SandboxError::OutputLimit { function, limit_bytes, output }
+            }
+            _ => SandboxError::Cancelled { function, output },
         }
     }
 
@@ -94,18 +102,18 @@ impl Instance {
     /// The guest has no room for an input.
     pub(super) fn out_of_memory(&self, function: &str, input_bytes: usize) -> SandboxError {
         match self.refusals.take_memory() {
-            Some(requested_bytes) => {
-                SandboxError::MemoryLimit { requested_bytes, limit_bytes: self.limit_bytes() }
-            }
+            Some(requested_bytes) => self.memory_limit(requested_bytes),
             None => SandboxError::AbiViolation {
                 function: function.to_owned(),
                 message: format!("it made no room for an input of {input_bytes} bytes"),
+                output: Box::default(),
             },
         }
     }
 
-    fn limit_bytes(&self) -> u64 {
-        u64::from(most_pages(&self.policy)) * PAGE_BYTES
+    fn memory_limit(&self, requested_bytes: u64) -> SandboxError {
+        let limit_bytes = u64::from(most_pages(&self.policy)) * PAGE_BYTES;
+        SandboxError::MemoryLimit { requested_bytes, limit_bytes, output: Box::default() }
     }
 
     fn backtrace(&self, error: &RuntimeError) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::{ResetMethod, Writes};
 use crate::sys::state::Snapshot;
-use crate::wasi::{Launch, Remembered, Surroundings};
+use crate::wasi::{Launch, Remembered};
 
 pub(crate) use crate::sys::memory::{Effort, NotRestored};
 
@@ -40,7 +40,7 @@ impl Template {
     /// An initialised instance, and its template unless there can be none.
     ///
     /// There can be none if the module can change what a reset does not put back, or if its initialisation did
-    /// something with WASI that only it can do again.
+    /// something with WASI that cannot be had twice.
     ///
     /// # Errors
     /// As [`Instance::create`].
@@ -115,18 +115,28 @@ impl Instance {
     }
 
     fn template(&mut self, method: ResetMethod, users: Users) -> Option<Template> {
-        if self.wasi.as_ref().is_some_and(|wasi| wasi.is_changed()) {
-            tracing::debug!(
-                "a module uses WASI as it is initialised, and each call gets a new instance"
-            );
-            return None;
-        }
         let store = self.guest.store();
-        if users == Users::Sandboxes && self.wasi.as_ref().is_some_and(|wasi| wasi.has_told(store))
-        {
-            return None;
-        }
-        let wasi = self.wasi.as_ref().map(|wasi| wasi.remember(store));
+        let wasi = match &self.wasi {
+            // Files tell when they were made.
+            Some(wasi)
+                if users == Users::Sandboxes
+                    && (wasi.is_changed(store) || wasi.has_told(store)) =>
+            {
+                return None;
+            }
+            Some(wasi) => {
+                let remembered = wasi.remember(store);
+                if remembered.is_none() {
+                    tracing::debug!(
+                        "a module opens what cannot be opened again as it is initialised, or changes a granted \
+                         folder, and each call gets a new instance"
+                    );
+                    return None;
+                }
+                remembered
+            }
+            None => None,
+        };
         let snapshot = self
             .guest
             .snapshot()
@@ -155,13 +165,18 @@ impl Instance {
         if self.is_as_new() {
             return Ok(());
         }
-        // A new environment takes long.
-        let changed = self.wasi.as_ref().is_some_and(|wasi| wasi.is_changed());
-        if changed && effort == Effort::Quick {
+        let wasi = self.wasi.as_ref().zip(template.wasi.as_ref());
+        if effort == Effort::Quick
+            && let Some((wasi, remembered)) = wasi
+            && wasi.takes_long_to_reset(self.guest.store(), remembered)
+        {
             return Err(NotRestored::TakesLong);
         }
         self.guest.restore(&template.snapshot, self.writes, effort)?;
-        self.reset_wasi(template)?;
+        if let Some((wasi, remembered)) = wasi {
+            self.output.take();
+            wasi.reset(self.guest.store(), remembered).map_err(|error| not_restored(&error))?;
+        }
         self.settle();
         Ok(())
     }
@@ -178,7 +193,9 @@ impl Instance {
             message: "the system gives no memory for another instance".to_owned(),
         };
         self.guest.adopt(&template.snapshot).map_err(failed)?;
-        self.reset_wasi(template).map_err(failed)?;
+        if let Some((wasi, remembered)) = self.wasi.as_ref().zip(template.wasi.as_ref()) {
+            wasi.adopt(self.guest.store(), remembered)?;
+        }
         self.settle();
         Ok(())
     }
@@ -193,19 +210,9 @@ impl Instance {
         self.poisoned = false;
         self.control.take_outlasted_tick();
     }
+}
 
-    fn reset_wasi(&mut self, template: &Template) -> std::result::Result<(), NotRestored> {
-        let (Some(wasi), Some(remembered)) = (&mut self.wasi, &template.wasi) else {
-            return Ok(());
-        };
-        self.output.take();
-        let (policy, control, output) = (&self.policy, &self.control, &self.output);
-        let module = self.module.compiled();
-        let refusals = &self.refusals;
-        let surroundings = Surroundings { module, policy, control, output, refusals };
-        wasi.reset(self.guest.store(), surroundings, remembered).map_err(|error| {
-            tracing::debug!(%error, "a WASI environment could not be made anew");
-            NotRestored::Impossible
-        })
-    }
+fn not_restored(error: &crate::SandboxError) -> NotRestored {
+    tracing::debug!(%error, "the WASI state of an instance could not be put back");
+    NotRestored::Impossible
 }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use super::cache::{CacheOptions, obtain_in_background};
 use super::{Compiler, Module};
 use crate::policy::SecurityPolicy;
-use crate::wasi::host_runtime;
+use crate::call::runtime::host_runtime;
 
 /// Whether a module that was never seen starts on code that is quickly made.
 ///

@@ -82,7 +82,7 @@ impl SecurityPolicy {
         self
     }
 
-    /// Grants the guest a folder of the host, at an absolute path of its own.
+    /// Grants the guest a folder of the host, at an absolute path of its own, which may be `/`, or at `.`.
     ///
     /// No path leads out of the folder: neither `..` nor an absolute path nor a symbolic link, whoever
     /// made it and when. The guest can make no links in it. What does lead out is a folder of the host

@@ -16,9 +16,9 @@ pub enum Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FolderGrant {
-    /// Where the folder is on the host. It is opened anew for each instance.
+    /// Where the folder is on the host. It is opened once for a sandbox, which keeps what it opened then.
     pub host: PathBuf,
-    /// Where the guest sees it: an absolute path below `/`.
+    /// Where the guest sees it: an absolute path, or `.`, which is the same as `/`.
     pub guest: String,
     /// What the guest may do in it.
     pub access: Access,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::places::{Lease, Places};
 use crate::sandbox::{Condition, WasmSandbox};
-use crate::wasi::host_runtime;
+use crate::call::runtime::host_runtime;
 
 /// A sandbox of a pool, for its holder alone until this is dropped.
 ///

@@ -14,7 +14,7 @@ use crate::call::cancellation::Scope;
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{Condition, WasmSandbox};
 use crate::usage::ResourceUsage;
-use crate::wasi::host_runtime;
+use crate::call::runtime::host_runtime;
 
 /// What the builder was told.
 #[derive(Debug)]

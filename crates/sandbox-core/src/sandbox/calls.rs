@@ -197,7 +197,7 @@ impl Inner {
             return Ok(turn);
         }
         let turn = scope.wait_for(self.instances.turn()).await;
-        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned() })
+        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned(), output: Box::default() })
     }
 
     /// The same for a turn that another thread is to have.
@@ -211,7 +211,7 @@ impl Inner {
             return self.instances.turn_to_keep_now().ok_or_else(|| nested(function));
         }
         let turn = scope.wait_for(self.instances.turn_to_keep()).await;
-        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned() })
+        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned(), output: Box::default() })
     }
 
     /// The same, blocking the thread.
@@ -239,7 +239,8 @@ impl Inner {
     }
 
     pub(super) fn cancelled(&self, at: usize) -> SandboxError {
-        SandboxError::Cancelled { function: self.module.exports()[at].name.clone() }
+        let function = self.module.exports()[at].name.clone();
+        SandboxError::Cancelled { function, output: Box::default() }
     }
 
     pub(super) fn prepare<'a, A: Serialize>(

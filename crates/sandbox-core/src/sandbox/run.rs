@@ -9,7 +9,8 @@ use crate::call::dispatch::on_worker;
 use crate::error::{Result, SandboxError};
 use crate::instance::Instance;
 use crate::policy::EnvironmentVariable;
-use crate::wasi::{Launch, Output};
+use crate::output::Output;
+use crate::wasi::Launch;
 
 /// The function that a WASI program begins with.
 const START: &str = "_start";
@@ -35,6 +36,12 @@ impl RunRequest {
     /// Neither arguments nor environment nor input, beyond what the policy grants.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the name that the program sees as its own, before its arguments. Without it, that is `guest`.
+    pub fn program(mut self, name: impl Into<String>) -> Self {
+        self.launch.program = Some(name.into());
+        self
     }
 
     /// Adds an argument after those of the policy. The program's own name comes before all of them.
@@ -80,7 +87,8 @@ impl WasmSandbox {
     /// Any WASI preview 1 command will do; it need not know of this crate. Runs do not take turns, neither
     /// with each other nor with calls, and see nothing of each other but the granted folders.
     ///
-    /// An exit code other than 0 is not an error.
+    /// An exit code other than 0 is not an error. If the program fails, what it wrote until then is
+    /// [in the error](SandboxError::output).
     ///
     /// # Errors
     /// [`SandboxError::NoSuchFunction`] if the module has no `_start`; [`SandboxError::InvalidGrant`] if the
@@ -141,15 +149,15 @@ impl Inner {
         cancellation.attach(instance.control(), turn);
         let returned = instance.enter(at, export, arguments.passage());
         self.account(&meter, at, &mut instance, 0, &returned);
-        let exit_code = match returned.map_err(|error| *error) {
-            Ok(_) => 0,
-            Err(SandboxError::Exited { code, .. }) => code,
+        let (exit_code, output) = match returned.map_err(|error| *error) {
+            Ok(_) => (0, instance.take_output()),
+            Err(SandboxError::Exited { code, output, .. }) => (code, *output),
             Err(error) => {
                 self.totals.count_failure();
                 return Err(error);
             }
         };
-        let Output { stdout, stderr } = instance.take_output();
+        let Output { stdout, stderr } = output;
         Ok(RunOutput { exit_code, stdout, stderr })
     }
 }

@@ -19,7 +19,7 @@ use crate::instance::{Effort, Instance, NotRestored, Template, Users};
 use crate::module::{Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
-use crate::wasi::host_runtime;
+use crate::call::runtime::host_runtime;
 use crate::watchdog;
 
 use idle::Use;

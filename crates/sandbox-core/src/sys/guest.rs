@@ -30,8 +30,7 @@ pub(crate) struct Guest {
 }
 
 // SAFETY: `Store` is not `Send` for two reasons, and neither applies. It can hold an `on_called` callback
-// that is not `Send`; only asyncify in WASIX sets one, and only from functions of WASIX that this crate never
-// offers: of its namespaces `wasix_*`, a guest gets at most socket functions, and those are ours. And it has a
+// that is not `Send`; only asyncify in WASIX sets one, and no guest gets a function of WASIX. And it has a
 // lock for `experimental-async`, a feature that is off. All host data in the store is `Send`: `FunctionEnv`
 // requires it. The handles and pointers beside the store point into that store only, move with it, and are never
 // given out by value.

@@ -1,227 +1,276 @@
-//! The WASI functions that this crate answers itself, in place of WASIX.
+//! The functions of WASI preview 1, and of what came before it.
 //!
-//! WASIX offers no way to choose a guest's clock or randomness. Its `poll_oneoff` can wait for ever (for a
-//! timeout of zero, of all things) where nothing wakes it, and its tables of open files and of names in
-//! folders grow as long as the guest asks. So those functions are replaced, or called through a check.
+//! Each is a function of a [`Call`]: the state of its instance, and the guest's memory. It checks where results go before
+//! it does anything, so a wrong pointer has no effect, and it looks at the request to stop between steps that a guest
+//! makes long. A guest that does nothing but call the host is hardly ever in its own code when it is to be interrupted. So
+//! each function but the shortest looks at that request before and after its work, and unwinds the guest itself.
 
+mod arguments;
 mod clock;
 mod descriptors;
+mod files;
+mod listing;
+mod paths;
 mod poll;
+mod process;
 mod random;
-mod sockets;
+pub(super) mod sockets;
+mod stat;
+mod transfer;
 
-use std::sync::Arc;
+use wasmer::{Function, FunctionEnv, FunctionEnvMut, Store};
 
-use wasmer::{AsStoreMut, Function, FunctionEnv, FunctionEnvMut, Imports, Instance, Memory, Store};
-
-use crate::policy::SecurityPolicy;
-use crate::sys::limits::Refusals;
+use super::Unwound;
+use super::errno::Errno;
+use super::memory::Memory;
+use super::state::State;
+use crate::sys::guest_memory::GuestMemory;
 use crate::watchdog::CallControl;
 
-use clock::ClockSource;
-use descriptors::Originals;
-use poll::Layout;
-pub(super) use random::RandomSource;
-use sockets::Sockets;
-pub(super) use sockets::{FUNCTIONS as SOCKET_FUNCTIONS, NAMESPACE as SOCKETS};
+type Context<'a> = FunctionEnvMut<'a, State>;
 
-/// What the replaced functions work with.
-pub(super) struct CallState {
-    memory: Option<Memory>,
-    control: Arc<CallControl>,
-    clock: ClockSource,
-    random: RandomSource,
-    open_file_limit: u32,
-    /// Files are open beyond the limit and cannot be closed: see [`descriptors::open`].
-    exhausted: bool,
-    /// Where the policy grants hosts.
-    sockets: Option<Sockets>,
+/// What one call of a function works with.
+struct Call<'a> {
+    state: &'a mut State,
+    memory: Memory<'a>,
 }
 
-type Context<'a> = FunctionEnvMut<'a, CallState>;
-
-/// The error numbers of WASI preview 1 that are used here.
+/// The namespace of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Errno {
-    Success = 0,
-    Addrnotavail = 4,
-    Afnosupport = 5,
-    Again = 6,
-    Badf = 8,
-    Canceled = 11,
-    Connaborted = 13,
-    Connrefused = 14,
-    Connreset = 15,
-    Fault = 21,
-    Hostunreach = 23,
-    Inval = 28,
-    Io = 29,
-    Isconn = 30,
-    Mfile = 33,
-    Msgsize = 35,
-    Netunreach = 40,
-    Notconn = 53,
-    Notsup = 58,
-    Perm = 63,
-    Pipe = 64,
-    Timedout = 73,
-    Notcapable = 76,
+pub(super) enum Version {
+    Preview1,
+    /// What came before: some numbers and places are others.
+    Unstable,
 }
 
-impl Errno {
-    fn of(result: Result<(), Errno>) -> i32 {
-        result.err().unwrap_or(Errno::Success) as i32
+impl Version {
+    const ALL: [Self; 2] = [Self::Preview1, Self::Unstable];
+
+    /// The version of that namespace, if it is one of WASI.
+    pub(super) fn of(namespace: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.namespace() == namespace)
+    }
+
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::Preview1 => "wasi_snapshot_preview1",
+            Self::Unstable => "wasi_unstable",
+        }
     }
 }
 
-/// The replaced functions of one instance.
-#[derive(Clone)]
-pub(super) struct Calls {
-    state: FunctionEnv<CallState>,
+/// How far a function changes what is put back for the next caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// It reads, or changes what is put back always, or notes itself what it changes.
+    None,
+    /// It may change the table or files.
+    Changes,
 }
 
-impl Calls {
-    /// The state of the functions.
-    pub(super) fn new(
-        store: &mut Store,
-        policy: &SecurityPolicy,
-        control: &Arc<CallControl>,
-        refusals: &Arc<Refusals>,
-    ) -> Self {
-        let sockets = Sockets::of(policy, refusals);
-        let state = CallState {
-            memory: None,
-            control: Arc::clone(control),
-            clock: ClockSource::new(policy.clock),
-            random: RandomSource::new(policy.randomness),
-            open_file_limit: policy.open_file_limit,
-            exhausted: false,
-            sockets,
+/// Serves a call: not at all if the guest is to stop, and to no end if it is to stop by then.
+fn serve(
+    context: &mut Context<'_>,
+    effect: Effect,
+    work: impl FnOnce(&mut Call<'_>) -> Result<(), Errno>,
+) -> Result<i32, Unwound> {
+    stop_if_told(&context.data().control)?;
+    let errno = serve_at_once(context, |call| {
+        if effect == Effect::Changes {
+            call.state.note_change();
+        }
+        work(call)
+    });
+    stop_if_told(&context.data().control)?;
+    Ok(errno)
+}
+
+/// Serves a call that takes less time than the guest's way to it.
+fn serve_at_once(
+    context: &mut Context<'_>,
+    work: impl FnOnce(&mut Call<'_>) -> Result<(), Errno>,
+) -> i32 {
+    let (state, mut store) = context.data_and_store_mut();
+    let memory = Memory::new(GuestMemory::of(&mut store));
+    Errno::of(work(&mut Call { state, memory })).code()
+}
+
+/// Unwinds the guest if its call is to stop. Why is known to the control.
+fn stop_if_told(control: &CallControl) -> Result<(), Unwound> {
+    if control.stop_reason().is_some() { Err(Unwound::Stopped) } else { Ok(()) }
+}
+
+/// Ends a function early if its call is to stop. The guest does not see the number.
+fn look(control: &CallControl) -> Result<(), Errno> {
+    if control.stop_reason().is_some() { Err(Errno::Canceled) } else { Ok(()) }
+}
+
+/// The function of that name in one of the namespaces of WASI, if there is one.
+pub(super) fn function(
+    store: &mut Store,
+    state: &FunctionEnv<State>,
+    version: Version,
+    name: &str,
+) -> Option<Function> {
+    macro_rules! short {
+        ($serve:path, $($argument:ident: $type:ty),*) => {
+            Function::new_typed_with_env(
+                store,
+                state,
+                move |mut context: Context<'_>, $($argument: $type),*| {
+                    serve_at_once(&mut context, |call| $serve(call, $($argument),*))
+                },
+            )
         };
-        Self { state: FunctionEnv::new(store, state) }
     }
-
-    /// A function that needs nothing of WASIX, and takes less time than the guest's way to it or looks itself whether
-    /// the call is to stop.
-    pub(super) fn own(&self, store: &mut Store, namespace: &str, name: &str) -> Option<Function> {
-        let state = &self.state;
-        match name {
-            _ if !super::NAMESPACES.contains(&namespace) => None,
-            "clock_time_get" => Some(Function::new_typed_with_env(store, state, clock::time_get)),
-            "clock_res_get" => Some(Function::new_typed_with_env(store, state, clock::res_get)),
-            "random_get" => Some(Function::new_typed_with_env(store, state, random::get)),
-            _ => None,
+    macro_rules! with_effect {
+        ($effect:expr, $serve:path, $($argument:ident: $type:ty),* $(; $version:ident)?) => {
+            Function::new_typed_with_env(
+                store,
+                state,
+                move |mut context: Context<'_>, $($argument: $type),*| {
+                    serve(&mut context, $effect, |call| $serve(call, $($argument,)* $($version)?))
+                },
+            )
+        };
+    }
+    macro_rules! reading {
+        ($($rest:tt)*) => { with_effect!(Effect::None, $($rest)*) };
+    }
+    macro_rules! changing {
+        ($($rest:tt)*) => { with_effect!(Effect::Changes, $($rest)*) };
+    }
+    Some(match name {
+        "args_get" => reading!(arguments::args_get, list: u32, bytes: u32),
+        "args_sizes_get" => reading!(arguments::args_sizes_get, count: u32, size: u32),
+        "clock_res_get" => short!(clock::res_get, id: u32, out: u32),
+        "clock_time_get" => short!(clock::time_get, id: u32, precision: u64, out: u32),
+        "environ_get" => reading!(arguments::environ_get, list: u32, bytes: u32),
+        "environ_sizes_get" => reading!(arguments::environ_sizes_get, count: u32, size: u32),
+        "fd_advise" => reading!(files::advise, fd: u32, offset: u64, len: u64, advice: u32),
+        "fd_allocate" => changing!(files::allocate, fd: u32, offset: u64, len: u64),
+        "fd_close" => changing!(descriptors::close, fd: u32),
+        "fd_datasync" => reading!(files::datasync, fd: u32),
+        "fd_fdstat_get" => reading!(descriptors::fdstat_get, fd: u32, out: u32),
+        "fd_fdstat_set_flags" => changing!(descriptors::fdstat_set_flags, fd: u32, flags: u32),
+        "fd_fdstat_set_rights" => {
+            changing!(descriptors::fdstat_set_rights, fd: u32, rights: u64, inheriting: u64)
         }
-    }
-
-    /// Puts the functions in place of those of WASIX, in each of the namespaces.
-    pub(super) fn replace(&self, store: &mut impl AsStoreMut, imports: &mut Imports) {
-        let state = &self.state;
-        // Before the others, which call what this replaces.
-        if state.as_ref(store).sockets.is_some() {
-            sockets::define(store, state, imports);
+        "fd_filestat_get" => reading!(stat::fd_filestat_get, fd: u32, out: u32; version),
+        "fd_filestat_set_size" => changing!(files::set_size, fd: u32, size: u64),
+        "fd_filestat_set_times" => {
+            changing!(stat::fd_filestat_set_times, fd: u32, accessed: u64, modified: u64, how: u32)
         }
-        for (namespace, layout) in super::NAMESPACES.into_iter().zip(poll::LAYOUTS) {
-            if let Some(originals) = Originals::find(store, imports, namespace) {
-                define(store, state, imports, namespace, layout, originals);
-            }
+        "fd_pread" => reading!(transfer::pread, fd: u32, list: u32, count: u32, offset: u64, out: u32),
+        "fd_prestat_dir_name" => {
+            reading!(descriptors::prestat_dir_name, fd: u32, path: u32, len: u32)
         }
-    }
-
-    /// Where the guest's random bytes would come from next.
-    pub(super) fn random(&self, store: &Store) -> RandomSource {
-        self.state.as_ref(store).random.clone()
-    }
-
-    /// Whether the guest was told what another instance would not be: random bytes of its own, or a time.
-    pub(super) fn have_told(&self, store: &Store) -> bool {
-        let state = self.state.as_ref(store);
-        state.random.has_given_secrets() || state.clock.has_told()
-    }
-
-    /// Puts back what the functions of this module remember. The clock of a new instance begins at zero.
-    pub(super) fn reset(&self, store: &mut Store, random: &RandomSource) {
-        let state = self.state.as_mut(store);
-        state.random = random.clone();
-        state.clock.restart();
-        state.exhausted = false;
-    }
-
-    /// Connects the functions with the instance's memory.
-    pub(super) fn attach(&self, store: &mut Store, instance: &Instance) {
-        self.state.as_mut(store).memory = instance.exports.get_memory("memory").ok().cloned();
-    }
-}
-
-fn define(
-    store: &mut impl AsStoreMut,
-    state: &FunctionEnv<CallState>,
-    imports: &mut Imports,
-    namespace: &str,
-    layout: &'static Layout,
-    originals: Originals,
-) {
-    let Originals { path_open, fd_close, fd_renumber, fd_filestat, path_filestat, fd_fdstat } =
-        originals;
-    let mut put = |name, function: Function| imports.define(namespace, name, function);
-    put(
-        "poll_oneoff",
-        Function::new_typed_with_env(store, state, move |context: Context<'_>, a, b, c, d| {
-            poll::oneoff(context, layout, &fd_fdstat, [a, b, c, d])
-        }),
-    );
-    put(
-        "path_open",
-        Function::new_typed_with_env(
-            store,
-            state,
-            move |context: Context<'_>, a, b, c, d, e, f, g, h, i| {
-                descriptors::open(context, &path_open, &fd_close, (a, b, c, d, e, f, g, h, i))
-            },
+        "fd_prestat_get" => reading!(descriptors::prestat_get, fd: u32, out: u32),
+        "fd_pwrite" => {
+            changing!(transfer::pwrite, fd: u32, list: u32, count: u32, offset: u64, out: u32)
+        }
+        "fd_read" => changing!(transfer::read, fd: u32, list: u32, count: u32, out: u32),
+        "fd_readdir" => {
+            changing!(listing::readdir, fd: u32, at: u32, len: u32, cookie: u64, out: u32)
+        }
+        "fd_renumber" => changing!(descriptors::renumber, from: u32, to: u32),
+        "fd_seek" => changing!(files::seek, fd: u32, offset: i64, whence: u32, out: u32; version),
+        "fd_sync" => reading!(files::sync, fd: u32),
+        "fd_tell" => reading!(files::tell, fd: u32, out: u32),
+        // What is captured is put back always.
+        "fd_write" => reading!(transfer::write, fd: u32, list: u32, count: u32, out: u32),
+        "path_create_directory" => {
+            changing!(paths::create_directory, fd: u32, path: u32, len: u32)
+        }
+        "path_filestat_get" => {
+            reading!(stat::path_filestat_get, fd: u32, flags: u32, path: u32, len: u32, out: u32; version)
+        }
+        "path_filestat_set_times" => changing!(
+            stat::path_filestat_set_times, fd: u32, flags: u32, path: u32, len: u32,
+            accessed: u64, modified: u64, how: u32
         ),
-    );
-    put(
-        "fd_renumber",
-        Function::new_typed_with_env(store, state, move |context: Context<'_>, from, to| {
-            descriptors::renumber(context, &fd_renumber, from, to)
-        }),
-    );
-    let file_times = layout.file_times;
-    put(
-        "fd_filestat_get",
-        Function::new_typed_with_env(store, state, move |mut context: Context<'_>, fd, out| {
-            let errno = fd_filestat.call(&mut context, fd, out)?;
-            descriptors::blur_times(&context, errno, out, file_times)
-        }),
-    );
-    put(
-        "path_filestat_get",
-        Function::new_typed_with_env(
-            store,
-            state,
-            move |mut context: Context<'_>, fd, flags, path, len, out| {
-                let errno = path_filestat.call(&mut context, fd, flags, path, len, out)?;
-                descriptors::blur_times(&context, errno, out, file_times)
-            },
+        "path_link" => changing!(
+            paths::link, from_fd: u32, flags: u32, from: u32, from_len: u32,
+            to_fd: u32, to: u32, to_len: u32
         ),
-    );
-    put("path_link", Function::new_typed_with_env(store, state, descriptors::link));
-    put("path_symlink", Function::new_typed_with_env(store, state, descriptors::symlink));
+        "path_open" => changing!(
+            paths::open, fd: u32, lookup: u32, path: u32, len: u32, how: u32,
+            rights: u64, inheriting: u64, flags: u32, out: u32
+        ),
+        "path_readlink" => reading!(
+            paths::read_link, fd: u32, path: u32, len: u32, at: u32, room: u32, out: u32
+        ),
+        "path_remove_directory" => {
+            changing!(paths::remove_directory, fd: u32, path: u32, len: u32)
+        }
+        "path_rename" => changing!(
+            paths::rename, from_fd: u32, from: u32, from_len: u32, to_fd: u32, to: u32, to_len: u32
+        ),
+        "path_symlink" => changing!(
+            paths::symlink, target: u32, target_len: u32, fd: u32, path: u32, len: u32
+        ),
+        "path_unlink_file" => changing!(paths::unlink_file, fd: u32, path: u32, len: u32),
+        "poll_oneoff" => {
+            reading!(poll::oneoff, subscriptions: u32, events: u32, count: u32, out: u32; version)
+        }
+        "proc_exit" => Function::new_typed_with_env(store, state, process::exit),
+        "proc_raise" => Function::new_typed_with_env(store, state, process::raise),
+        "random_get" => reading!(random::get, at: u32, len: u32),
+        "sched_yield" => reading!(process::sched_yield,),
+        "sock_accept" if version == Version::Preview1 => {
+            reading!(sockets::accept, fd: u32, flags: u32, out: u32)
+        }
+        "sock_recv" => changing!(
+            sockets::transfer::receive, fd: u32, list: u32, count: u32, flags: u32, out: u32,
+            out_flags: u32
+        ),
+        "sock_send" => changing!(
+            sockets::transfer::send, fd: u32, list: u32, count: u32, flags: u32, out: u32
+        ),
+        "sock_shutdown" => changing!(sockets::shutdown, fd: u32, how: u32),
+        _ => return None,
+    })
 }
 
-/// Reads bytes of the guest's memory.
-fn load<const N: usize>(context: &Context<'_>, at: u32, offset: u64) -> Result<[u8; N], Errno> {
-    let memory = context.data().memory.as_ref().ok_or(Errno::Fault)?;
-    let mut bytes = [0; N];
-    memory
-        .view(context)
-        .read(u64::from(at) + offset, &mut bytes)
-        .map(|()| bytes)
-        .map_err(|_| Errno::Fault)
+/// The function of that name in the namespace of sockets, if there is one.
+pub(super) fn socket_function(
+    store: &mut Store,
+    state: &FunctionEnv<State>,
+    name: &str,
+) -> Option<Function> {
+    macro_rules! serving {
+        ($serve:path, $($argument:ident),*) => {
+            Function::new_typed_with_env(
+                store,
+                state,
+                move |mut context: Context<'_>, $($argument: u32),*| {
+                    serve(&mut context, Effect::Changes, |call| $serve(call, $($argument),*))
+                },
+            )
+        };
+    }
+    use sockets::transfer;
+    Some(match name {
+        "fd_close" => serving!(descriptors::close, fd),
+        "resolve" => serving!(sockets::resolve, host, len, port, out, room, out_count),
+        "sock_addr_local" => serving!(sockets::local_address, fd, out),
+        "sock_addr_peer" => serving!(sockets::peer_address, fd, out),
+        "sock_bind" => serving!(sockets::bind, fd, to),
+        "sock_connect" => serving!(sockets::connect, fd, to),
+        "sock_open" => serving!(sockets::open, family, kind, protocol, out),
+        "sock_recv" => serving!(transfer::receive, fd, list, count, flags, out, out_flags),
+        "sock_recv_from" => {
+            serving!(transfer::receive_from, fd, list, count, flags, out, out_flags, out_from)
+        }
+        "sock_send" => serving!(transfer::send, fd, list, count, flags, out),
+        "sock_send_to" => serving!(transfer::send_to, fd, list, count, flags, to, out),
+        "sock_set_opt_flag" => serving!(sockets::set_flag, fd, option, flag),
+        "sock_set_opt_time" => serving!(sockets::set_time, fd, option, time),
+        "sock_shutdown" => serving!(sockets::shutdown, fd, how),
+        "sock_status" => serving!(sockets::status, fd, out),
+        _ => return None,
+    })
 }
 
-/// Writes bytes to the guest's memory.
-fn store(context: &Context<'_>, at: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-    let memory = context.data().memory.as_ref().ok_or(Errno::Fault)?;
-    memory.view(context).write(u64::from(at) + offset, bytes).map_err(|_| Errno::Fault)
-}
+#[cfg(all(test, feature = "wasix"))]
+mod tests;

@@ -1,17 +1,54 @@
 //! What a guest is started with.
 
+use std::sync::Arc;
+
 use crate::error::{Result, SandboxError};
 use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
 
 /// What a guest sees as its own name, in front of its arguments.
-pub(super) const PROGRAM: &str = "guest";
+const PROGRAM: &str = "guest";
 
 /// Names and values.
-pub(super) type Variables = Vec<(String, String)>;
+type Variables<'a> = Vec<(&'a str, &'a str)>;
+
+/// What a guest is given at its start.
+pub(super) struct Given {
+    pub(super) arguments: Strings,
+    pub(super) environment: Strings,
+    pub(super) stdin: Arc<[u8]>,
+}
+
+/// A list of strings as WASI passes it: each ends with a zero byte.
+#[derive(Debug, Default)]
+pub(super) struct Strings {
+    bytes: Vec<u8>,
+    /// Where each begins.
+    starts: Vec<usize>,
+}
+
+impl Strings {
+    fn push(&mut self, parts: &[&str]) {
+        self.starts.push(self.bytes.len());
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part.as_bytes()));
+        self.bytes.push(0);
+    }
+
+    /// All of them, one after the other.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each begins in [`Strings::bytes`].
+    pub(super) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+}
 
 /// What one start of a guest adds to what the policy grants.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Launch {
+    /// The guest's name for itself, if it is not to be the usual one.
+    pub(crate) program: Option<String>,
     /// Come after those of the policy.
     pub(crate) arguments: Vec<String>,
     /// Replace those of the policy that have the same name.
@@ -21,40 +58,57 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// All arguments and variables, if the policy accepts grants.
+    /// What the guest is given, if the policy accepts grants.
     ///
     /// # Errors
     /// [`SandboxError::InvalidGrant`] if it does not, or for a name or value that WASI cannot carry.
-    pub(super) fn granted(&self, policy: &SecurityPolicy) -> Result<(Vec<String>, Variables)> {
-        let arguments: Vec<String> =
-            policy.arguments.iter().chain(&self.arguments).cloned().collect();
-        let environment = policy.environment.iter().chain(&self.environment);
-        let environment: Variables =
-            environment.map(|variable| (variable.name.clone(), variable.value.clone())).collect();
-        check_use(policy, &arguments, &environment)?;
-        for argument in &arguments {
-            check(format!("the argument {argument:?}"), !argument.contains('\0'))?;
+    pub(super) fn granted(self, policy: &SecurityPolicy) -> Result<Given> {
+        let given: Vec<&str> =
+            policy.arguments.iter().chain(&self.arguments).map(String::as_str).collect();
+        let variables = variables(policy.environment.iter().chain(&self.environment));
+        check_use(policy, &given, &variables)?;
+        let program = self.program.as_deref().unwrap_or(PROGRAM);
+        check(|| format!("the program's name {program:?}"), !program.contains('\0'))?;
+        let mut arguments = Strings::default();
+        arguments.push(&[program]);
+        for argument in given {
+            check(|| format!("the argument {argument:?}"), !argument.contains('\0'))?;
+            arguments.push(&[argument]);
         }
-        for (name, value) in &environment {
+        let mut environment = Strings::default();
+        for (name, value) in variables {
             let carried = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
-            check(format!("the environment variable {name:?}"), carried)?;
+            check(|| format!("the environment variable {name:?}"), carried)?;
+            environment.push(&[name, "=", value]);
         }
-        Ok((arguments, environment))
+        Ok(Given { arguments, environment, stdin: self.stdin.into() })
     }
 }
 
-fn check(grant: String, carried: bool) -> Result<()> {
+/// The variables by name, with the last value that each was given.
+fn variables<'a>(all: impl Iterator<Item = &'a EnvironmentVariable>) -> Variables<'a> {
+    let mut variables = Variables::new();
+    for EnvironmentVariable { name, value } in all {
+        match variables.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => variables.push((name, value)),
+        }
+    }
+    variables
+}
+
+fn check(grant: impl FnOnce() -> String, carried: bool) -> Result<()> {
     if carried {
         return Ok(());
     }
     let message = "names and values are without zero bytes, and names without `=`".to_owned();
-    Err(SandboxError::InvalidGrant { grant, message })
+    Err(SandboxError::InvalidGrant { grant: grant(), message })
 }
 
 fn check_use(
     policy: &SecurityPolicy,
-    arguments: &[String],
-    environment: &[(String, String)],
+    arguments: &[&str],
+    environment: &[(&str, &str)],
 ) -> Result<()> {
     if policy.grants == GrantUse::Accepted {
         return Ok(());

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::runtime::host_runtime;
+use crate::call::runtime::host_runtime;
 use crate::call::{seat, workers};
 use crate::error::{Result, SandboxError};
 use crate::policy::{GrantUse, Ports, SecurityPolicy};

@@ -1,29 +1,11 @@
 //! Captures what a guest writes to its standard streams, up to a limit.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
-use virtual_fs::{FsError, VirtualFile};
-
+use super::errno::Errno;
+use super::table::StreamName;
+use crate::output::Output;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
-
-/// What a guest wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Output {
-    /// The bytes written to standard output.
-    pub stdout: Vec<u8>,
-    /// The bytes written to standard error.
-    pub stderr: Vec<u8>,
-}
-
-impl Output {
-    fn len(&self) -> u64 {
-        (self.stdout.len() + self.stderr.len()) as u64
-    }
-}
 
 /// What was captured and not taken yet.
 #[derive(Debug, Default)]
@@ -69,14 +51,6 @@ impl OutputCapture {
         Arc::new(Self { captured: Mutex::default(), limit_bytes, control })
     }
 
-    pub(crate) fn stdout(self: &Arc<Self>) -> Box<dyn VirtualFile + Send + Sync> {
-        Box::new(Stream { which: StreamName::Stdout, capture: Arc::clone(self) })
-    }
-
-    pub(crate) fn stderr(self: &Arc<Self>) -> Box<dyn VirtualFile + Send + Sync> {
-        Box::new(Stream { which: StreamName::Stderr, capture: Arc::clone(self) })
-    }
-
     /// Takes what has been captured, and begins anew.
     pub(crate) fn take(&self) -> Output {
         std::mem::take(&mut *self.lock()).output
@@ -86,112 +60,28 @@ impl OutputCapture {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, which: StreamName, bytes: &[u8]) -> io::Result<usize> {
+    /// Captures the bytes. Of those that go beyond the limit it keeps what there is room for, and has the call stopped.
+    ///
+    /// # Errors
+    /// [`Errno::NoSpc`] if there was not room for all.
+    pub(super) fn write(&self, name: StreamName, bytes: &[u8]) -> Result<(), Errno> {
         let mut captured = self.lock();
         captured.begin(self.control.call_number());
-        if captured.of_this_call() + bytes.len() as u64 > self.limit_bytes {
-            drop(captured);
-            self.control.request_stop_now(StopReason::OutputLimit);
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        if captured.output.len() + bytes.len() as u64 > self.limit_bytes {
+        let room = self.limit_bytes.saturating_sub(captured.of_this_call());
+        let kept = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
+        if captured.output.len() + kept as u64 > self.limit_bytes {
             captured.drop_earlier();
         }
-        match which {
-            StreamName::Stdout => captured.output.stdout.extend_from_slice(bytes),
-            StreamName::Stderr => captured.output.stderr.extend_from_slice(bytes),
+        let stream = match name {
+            StreamName::Stdout => &mut captured.output.stdout,
+            StreamName::Stderr => &mut captured.output.stderr,
+        };
+        stream.extend_from_slice(&bytes[..kept]);
+        if kept == bytes.len() {
+            return Ok(());
         }
-        Ok(bytes.len())
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum StreamName {
-    Stdout,
-    Stderr,
-}
-
-/// One of the two streams, as a file of the guest.
-#[derive(Debug)]
-struct Stream {
-    which: StreamName,
-    capture: Arc<OutputCapture>,
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.capture.write(self.which, bytes))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-        _buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncSeek for Stream {
-    fn start_seek(self: Pin<&mut Self>, _position: io::SeekFrom) -> io::Result<()> {
-        Err(io::ErrorKind::NotSeekable.into())
-    }
-
-    fn poll_complete(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        Poll::Ready(Ok(0))
-    }
-}
-
-impl VirtualFile for Stream {
-    fn last_accessed(&self) -> u64 {
-        0
-    }
-
-    fn last_modified(&self) -> u64 {
-        0
-    }
-
-    fn created_time(&self) -> u64 {
-        0
-    }
-
-    fn size(&self) -> u64 {
-        0
-    }
-
-    fn set_len(&mut self, _new_size: u64) -> Result<(), FsError> {
-        Err(FsError::PermissionDenied)
-    }
-
-    fn unlink(&mut self) -> Result<(), FsError> {
-        Err(FsError::PermissionDenied)
-    }
-
-    fn poll_read_ready(
-        self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(0))
-    }
-
-    fn poll_write_ready(
-        self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(usize::try_from(self.capture.limit_bytes).unwrap_or(usize::MAX)))
+        drop(captured);
+        self.control.request_stop_now(StopReason::OutputLimit);
+        Err(Errno::NoSpc)
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use crate::playground::{Playground, SECRET};
-use crate::probe::{CREATE, DIRECTORY, PERM, Probe, READ, TRUNCATE, WRITE};
+use crate::probe::{CREATE, DIRECTORY, PERM, Probe, READ, ROOT, TRUNCATE, WRITE, XDEV};
 
 /// Tries everything on a path that leads outside. The secret must neither be read nor changed.
 fn attack(ground: &Playground, probe: &Probe, path: &str) {
@@ -16,6 +16,10 @@ fn attack(ground: &Playground, probe: &Probe, path: &str) {
                 probe.close(fd);
             }
         }
+    }
+    for rights in [READ, WRITE] {
+        let opened = probe.open_at(ROOT, path, 0, rights);
+        assert!(!path.starts_with('/') || opened == Err(PERM), "{path}: {opened:?}");
     }
     if let Ok(names) = probe.list(path) {
         assert!(!names.contains(&"secret".to_owned()), "{path} lists {names:?}");
@@ -131,7 +135,6 @@ fn a_link_that_stays_inside_is_followed() {
 fn a_folder_that_becomes_a_link_while_the_guest_knows_it_leads_nowhere() {
     let ground = Playground::new();
     let probe = Probe::new(ground.policy());
-    // WASIX now remembers that `sub` is a folder and `file` a file.
     assert_eq!(probe.read("/granted/sub/inner").unwrap(), "inner");
     assert_eq!(probe.read("/granted/file").unwrap(), "a file of granted");
     std::fs::remove_dir_all(ground.host("granted/sub")).unwrap();
@@ -144,11 +147,11 @@ fn a_folder_that_becomes_a_link_while_the_guest_knows_it_leads_nowhere() {
 }
 
 #[test]
-fn a_guest_plants_no_links() {
+fn a_guest_plants_no_links_in_a_folder_of_the_host() {
     let ground = Playground::new();
     let probe = Probe::new(ground.policy());
     for target in ["../secret", "/etc/passwd", "sub/inner", "..", "file"] {
-        for at in ["/granted/planted", "/planted", "/granted/sub/planted"] {
+        for at in ["/granted/planted", "/granted/sub/planted"] {
             assert_eq!(probe.symlink(target, at), PERM, "{at} to {target}");
             assert!(probe.read(at).is_err());
         }
@@ -158,17 +161,33 @@ fn a_guest_plants_no_links() {
 }
 
 #[test]
+fn links_in_memory_lead_nowhere_but_into_what_was_granted() {
+    let ground = Playground::new();
+    let probe = Probe::new(ground.policy());
+    for (index, target) in
+        ["../secret", "../../secret", "granted/../../secret", "/etc/passwd", "granted/../.."]
+            .into_iter()
+            .enumerate()
+    {
+        let at = format!("/planted{index}");
+        probe.symlink(target, &at);
+        attack(&ground, &probe, &at);
+        attack(&ground, &probe, &format!("{at}/secret"));
+    }
+}
+
+#[test]
 fn hard_links_do_not_lead_out_of_a_read_only_folder() {
     let ground = Playground::new();
     let probe = Probe::new(ground.policy());
-    for (from, to) in [
-        ("/readonly/file", "/granted/linked"),
-        ("/readonly/file", "/linked"),
-        ("/readonly/sub", "/granted/linked"),
-        ("/granted/file", "/readonly/linked"),
-        ("/granted/file", "/granted/linked"),
+    for (from, to, errno) in [
+        ("/readonly/file", "/granted/linked", XDEV),
+        ("/readonly/file", "/linked", XDEV),
+        ("/readonly/sub", "/granted/linked", XDEV),
+        ("/granted/file", "/readonly/linked", XDEV),
+        ("/granted/file", "/granted/linked", PERM),
     ] {
-        assert_eq!(probe.link(from, to), PERM, "{from} to {to}");
+        assert_eq!(probe.link(from, to), errno, "{from} to {to}");
         assert!(probe.write(to, "changed").is_err() || to != "/readonly/linked");
         let _ = probe.with_path("path_unlink_file", to);
     }

@@ -43,7 +43,7 @@ fn a_call_may_use_its_limit_to_the_last_unit_and_no_more() {
         }
         let short = sandbox(ROUNDS, units - 1, compiler);
         let error = short.call_blocking::<_, i32>("rounds", 1000i32).unwrap_err();
-        let SandboxError::OutOfFuel { function, limit } = &error else { panic!("{error}") };
+        let SandboxError::OutOfFuel { function, limit, .. } = &error else { panic!("{error}") };
         assert_eq!((function.as_str(), *limit), ("rounds", FuelUnits(units - 1)));
         assert_eq!(short.call_blocking::<_, i32>("answer", ()).unwrap(), 42);
         let error = sandbox(ROUNDS, 0, compiler).call_blocking::<_, i32>("answer", ()).unwrap_err();

@@ -38,19 +38,12 @@ fn open_files_run_out_and_come_back() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_closed_is_not_opened_for_ever() {
+fn the_root_folder_is_opened_and_closed_any_number_of_times() {
     let probe = Probe::new(patient().with_open_file_limit(20));
-    let mut open = 0;
     for _ in 0..1000 {
-        match probe.open("/", 0, READ) {
-            Ok(fd) => {
-                open += 1;
-                probe.close(fd);
-            }
-            Err(errno) => assert_eq!(errno, MFILE),
-        }
+        let fd = probe.open("/", 0, READ).unwrap();
+        probe.close(fd);
     }
-    assert!(open <= 20, "{open}");
     probe.assert_well();
 }
 
@@ -143,8 +136,8 @@ fn pointers_out_of_memory_are_faults() {
         assert_eq!(probe.call("random_get", (outside, 16)), FAULT);
         assert_eq!(probe.call("poll_oneoff", (outside, BUFFER, 1, 0)), FAULT);
         assert_ne!(probe.call("poll_oneoff", (0, outside, 1, outside)), 0);
-        probe.put(PATH, b"/file");
-        assert_eq!(probe.call("path_open", (ROOT, 1, PATH, 5, 0, READ, READ, 0, outside)), FAULT);
+        probe.put(PATH, b"file");
+        assert_eq!(probe.call("path_open", (ROOT, 1, PATH, 4, 0, READ, READ, 0, outside)), FAULT);
         assert_ne!(probe.call("fd_filestat_get", (fd, outside)), 0);
         assert_ne!(probe.call("fd_write", (fd, outside, 1, 0)), 0);
         assert_ne!(probe.call("fd_read", (fd, 16, u32::MAX, 0)), 0);
@@ -180,7 +173,7 @@ fn signals_end_the_guest_at_most() {
     for signal in (0..=40).chain([64, 127, 128, 255, 256, 65_536, u32::MAX]) {
         let probe = Probe::new(patient());
         match probe.try_call("proc_raise", signal) {
-            Ok(_) | Err(SandboxError::Exited { .. } | SandboxError::HostPanic { .. }) => {}
+            Ok(_) | Err(SandboxError::Exited { .. }) => {}
             Err(error) => panic!("signal {signal}: {error}"),
         }
         probe.assert_well();
@@ -238,9 +231,9 @@ fn a_read_of_a_file_without_end_stops_with_its_call() {
             (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
         (memory (export "memory") 256)
-        (data (i32.const 64) "/granted/sparse")
+        (data (i32.const 64) "granted/sparse")
         (func (export "attack") (result i32) (local $at i32)
-            (if (call $open (i32.const {ROOT}) (i32.const 1) (i32.const 64) (i32.const 15)
+            (if (call $open (i32.const {ROOT}) (i32.const 1) (i32.const 64) (i32.const 14)
                 (i32.const 0) (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 0))
                 (then unreachable))
             (local.set $at (i32.const 1024))

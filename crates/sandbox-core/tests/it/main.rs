@@ -9,6 +9,7 @@ mod calls;
 mod cancellation;
 mod cancelling;
 mod density;
+mod descriptors;
 mod escapes;
 mod examples;
 mod exchange_area;
@@ -32,6 +33,7 @@ mod hostile_fresh {
 }
 mod hostile_wasi;
 mod interrupts;
+mod last_words;
 mod limits;
 mod loading;
 mod malformed;
@@ -54,3 +56,4 @@ mod tiering;
 mod usage;
 mod warnings;
 mod wasi;
+mod wasi_testsuite;

@@ -18,6 +18,7 @@ const BADF: i32 = 8;
 const MFILE: i32 = 33;
 const CONNREFUSED: i32 = 14;
 const NOTCONN: i32 = 53;
+const NOTSOCK: i32 = 57;
 
 const OUT: u32 = 0;
 const IOV: u32 = 16;

@@ -18,7 +18,7 @@ fn a_poll_that_waits_for_nothing_ends_too() {
     let probe = Probe::new(policy);
     let poll = |count: u32| probe.try_call("poll_oneoff", (PATH, BUFFER, count, 0));
     assert_eq!(poll(0).unwrap(), INVAL);
-    // A clock that is due at once, over which WASIX would wait for ever.
+    // A clock that is due at once.
     probe.put(PATH, &[0; 48]);
     assert_eq!(poll(1).unwrap(), 0);
     assert_eq!(probe.get_u64(0) as u32, 1);

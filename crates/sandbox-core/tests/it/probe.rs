@@ -15,11 +15,17 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("clock_time_get", "ili"),
     ("environ_get", "ii"),
     ("environ_sizes_get", "ii"),
+    ("fd_advise", "illi"),
     ("fd_allocate", "ill"),
     ("fd_close", "i"),
+    ("fd_datasync", "i"),
+    ("fd_fdstat_get", "ii"),
+    ("fd_fdstat_set_flags", "ii"),
+    ("fd_fdstat_set_rights", "ill"),
     ("fd_filestat_get", "ii"),
     ("fd_filestat_set_size", "il"),
     ("fd_filestat_set_times", "illi"),
+    ("fd_pread", "iiili"),
     ("fd_prestat_dir_name", "iii"),
     ("fd_prestat_get", "ii"),
     ("fd_pwrite", "iiili"),
@@ -27,6 +33,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("fd_readdir", "iiili"),
     ("fd_renumber", "ii"),
     ("fd_seek", "ilii"),
+    ("fd_sync", "i"),
+    ("fd_tell", "ii"),
     ("fd_write", "iiii"),
     ("path_create_directory", "iii"),
     ("path_filestat_get", "iiiii"),
@@ -62,11 +70,12 @@ pub(crate) const BADF: i32 = 8;
 pub(crate) const FAULT: i32 = 21;
 pub(crate) const INVAL: i32 = 28;
 pub(crate) const MFILE: i32 = 33;
-pub(crate) const NOTSUP: i32 = 58;
 pub(crate) const PERM: i32 = 63;
+pub(crate) const ROFS: i32 = 69;
+pub(crate) const XDEV: i32 = 75;
 
 /// The root folder.
-pub(crate) const ROOT: u32 = 4;
+pub(crate) const ROOT: u32 = 3;
 
 /// Where in the guest's memory things are put.
 const OUT: u32 = 0;
@@ -102,6 +111,15 @@ fn module(namespace: &str) -> String {
     )
 }
 
+/// A path as a library passes it on: WASI has none that are absolute.
+fn below_root(path: &str) -> &str {
+    match path.strip_prefix('/') {
+        Some("") => ".",
+        Some(below) => below,
+        None => path,
+    }
+}
+
 /// The guest, seen as its WASI.
 pub(crate) struct Probe {
     pub(crate) sandbox: WasmSandbox,
@@ -134,14 +152,9 @@ impl Probe {
         self.sandbox.call_blocking(name, arguments)
     }
 
-    /// Calls a function of WASI that returns an error number, or -1 if WASIX panicked: there are paths on
-    /// which it does, and the instance is replaced then.
+    /// Calls a function of WASI that returns an error number.
     pub(crate) fn call(&self, name: &str, arguments: impl Serialize) -> i32 {
-        match self.try_call(name, arguments) {
-            Ok(errno) => errno,
-            Err(SandboxError::HostPanic { .. }) => -1,
-            Err(error) => panic!("{name}: {error}"),
-        }
+        self.try_call(name, arguments).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Puts bytes into the guest's memory.
@@ -177,13 +190,27 @@ impl Probe {
 
     /// Opens a path below a folder, following links.
     pub(crate) fn open_at(&self, fd: u32, path: &str, how: u32, rights: u64) -> Result<u32, i32> {
+        self.open_with(fd, path, how, rights, 0)
+    }
+
+    /// The same with flags.
+    pub(crate) fn open_with(
+        &self,
+        fd: u32,
+        path: &str,
+        how: u32,
+        rights: u64,
+        flags: u32,
+    ) -> Result<u32, i32> {
         self.put(PATH, path.as_bytes());
-        let errno = self.call("path_open", (fd, 1, PATH, path.len(), how, rights, rights, 0, OUT));
+        let arguments = (fd, 1, PATH, path.len(), how, rights, rights, flags, OUT);
+        let errno = self.call("path_open", arguments);
         self.result(errno)
     }
 
+    /// Opens a path, following links.
     pub(crate) fn open(&self, path: &str, how: u32, rights: u64) -> Result<u32, i32> {
-        self.open_at(ROOT, path, how, rights)
+        self.open_at(ROOT, below_root(path), how, rights)
     }
 
     pub(crate) fn close(&self, fd: u32) {
@@ -224,23 +251,27 @@ impl Probe {
 
     /// Calls a function that takes a folder and a path.
     pub(crate) fn with_path(&self, name: &str, path: &str) -> i32 {
+        let path = below_root(path);
         self.put(PATH, path.as_bytes());
         self.call(name, (ROOT, PATH, path.len()))
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> i32 {
+        let (from, to) = (below_root(from), below_root(to));
         self.put(PATH, from.as_bytes());
         self.put(OTHER_PATH, to.as_bytes());
         self.call("path_rename", (ROOT, PATH, from.len(), ROOT, OTHER_PATH, to.len()))
     }
 
     pub(crate) fn link(&self, from: &str, to: &str) -> i32 {
+        let (from, to) = (below_root(from), below_root(to));
         self.put(PATH, from.as_bytes());
         self.put(OTHER_PATH, to.as_bytes());
         self.call("path_link", (ROOT, 0, PATH, from.len(), ROOT, OTHER_PATH, to.len()))
     }
 
     pub(crate) fn symlink(&self, target: &str, at: &str) -> i32 {
+        let at = below_root(at);
         self.put(PATH, target.as_bytes());
         self.put(OTHER_PATH, at.as_bytes());
         self.call("path_symlink", (PATH, target.len(), ROOT, OTHER_PATH, at.len()))
@@ -248,9 +279,48 @@ impl Probe {
 
     /// The description of a path, without following a link at its end.
     pub(crate) fn stat(&self, path: &str) -> Result<Vec<u8>, i32> {
+        let path = below_root(path);
         self.put(PATH, path.as_bytes());
         let errno = self.call("path_filestat_get", (ROOT, 0, PATH, path.len(), BUFFER));
         self.result(errno).map(|_| self.get(BUFFER, 64))
+    }
+
+    /// What `fd_fdstat_get` says: kind, flags, rights and those that are passed on.
+    pub(crate) fn fdstat(&self, fd: u32) -> Result<(u8, u16, u64, u64), i32> {
+        let errno = self.call("fd_fdstat_get", (fd, BUFFER));
+        self.result(errno).map(|_| {
+            let head = self.get_u64(BUFFER);
+            let rights = (self.get_u64(BUFFER + 8), self.get_u64(BUFFER + 16));
+            (head as u8, (head >> 16) as u16, rights.0, rights.1)
+        })
+    }
+
+    /// Where a file is read or written next.
+    pub(crate) fn seek(&self, fd: u32, offset: i64, whence: u32) -> Result<u64, i32> {
+        let errno = self.call("fd_seek", (fd, offset, whence, OUT));
+        self.result(errno).map(|_| self.get_u64(OUT))
+    }
+
+    /// The size and the time of the last change of an open file.
+    pub(crate) fn fd_stat(&self, fd: u32) -> Result<(u64, u64), i32> {
+        let errno = self.call("fd_filestat_get", (fd, BUFFER));
+        self.result(errno).map(|_| (self.get_u64(BUFFER + 32), self.get_u64(BUFFER + 48)))
+    }
+
+    /// Part of a listing: the names with their cookies, and whether it is the end.
+    pub(crate) fn list_from(&self, fd: u32, cookie: u64, room: u32) -> (Vec<(String, u64)>, bool) {
+        let errno = self.call("fd_readdir", (fd, BUFFER, room, cookie.cast_signed(), OUT));
+        let used = self.result(errno).unwrap();
+        let entries = self.get(BUFFER, used);
+        let (mut names, mut at) = (Vec::new(), 0);
+        while at + 24 <= entries.len() {
+            let next = u64::from_le_bytes(entries[at..at + 8].try_into().unwrap());
+            let len = u32::from_le_bytes(entries[at + 16..at + 20].try_into().unwrap()) as usize;
+            let Some(name) = entries.get(at + 24..at + 24 + len) else { break };
+            names.push((String::from_utf8(name.to_vec()).unwrap(), next));
+            at += 24 + len;
+        }
+        (names, used < room)
     }
 
     /// The names in a folder.

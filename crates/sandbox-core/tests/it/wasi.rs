@@ -122,14 +122,50 @@ async fn wasi_without_memory_is_refused() {
 }
 
 #[tokio::test]
-async fn wasi_called_before_there_is_a_memory_is_an_error_and_no_panic() {
+async fn a_start_function_may_call_wasi() {
     let text = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write"
+            (func $write (param i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
         (memory (export "memory") 1)
-        (func $start (drop (call $random (i32.const 0) (i32.const 16))))
-        (start $start))"#;
-    // Whether it works is WASIX's business; that the host survives is ours.
-    let _ = modules::builder(text).build().await;
-    let sandbox = modules::sandbox(modules::NUMBERS, SecurityPolicy::strict()).await;
-    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+        (data (i32.const 0) "\08\00\00\00\05\00\00\00hello")
+        (global $errnos (mut i32) (i32.const -1))
+        (func $start (global.set $errnos (i32.or
+            (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16))
+            (call $random (i32.const 32) (i32.const 16)))))
+        (start $start)
+        (func (export "errnos") (result i32) (global.get $errnos))
+        (func (export "written") (result i32) (i32.load (i32.const 16))))"#;
+    let sandbox = modules::sandbox(text, SecurityPolicy::permissive()).await;
+    assert_eq!(sandbox.call::<_, i32>("errnos", ()).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<_, i32>("written", ()).await.unwrap(), 5);
+    assert_eq!(sandbox.take_output().await.stdout, b"hello");
+}
+
+#[tokio::test]
+async fn an_import_of_wasi_that_is_exported_again_is_called() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write"
+            (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\08\00\00\00\05\00\00\00hello")
+        (export "write" (func $write)) (export "yield" (func $yield)))"#;
+    let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
+    assert_eq!(sandbox.call::<_, i32>("yield", ()).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<_, i32>("write", (1, 0, 1, 16)).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<_, i32>("write", (7, 0, 1, 16)).await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn a_memory_that_is_not_exported_serves_wasi() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "clock_time_get"
+            (func $clock (param i32 i64 i32) (result i32)))
+        (memory 1)
+        (func (export "time") (result i64)
+            (drop (call $clock (i32.const 1) (i64.const 1) (i32.const 8)))
+            (i64.load (i32.const 8))))"#;
+    let sandbox = modules::sandbox(text, SecurityPolicy::paranoid()).await;
+    assert!(sandbox.call::<_, i64>("time", ()).await.unwrap() >= 1_000_000);
 }

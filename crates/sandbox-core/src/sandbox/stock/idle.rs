@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::Stock;
-use crate::wasi::host_runtime;
+use crate::call::runtime::host_runtime;
 
 /// How often stocks are looked at. One that was idle all the time from one look to the next is emptied.
 const LOOK: Duration = Duration::from_secs(10);

@@ -1,132 +1,94 @@
-//! Functions on files that WASIX answers, within limits of ours.
+//! Functions of descriptors of any kind.
 
-use wasmer::{AsStoreRef, Imports, RuntimeError, TypedFunction};
+use super::{Call, Errno};
+use crate::wasi::fs;
+use crate::wasi::rights::Rights;
+use crate::wasi::state::State;
+use crate::wasi::table::{Flags, Kind};
 
-use super::{Context, Errno, load, store};
+const FDSTAT_BYTES: usize = 24;
+const PRESTAT_BYTES: usize = 8;
 
-type OpenArguments = (i32, i32, i32, i32, i32, i64, i64, i32, u32);
+/// WASI's number of the kind of a datagram socket, which no file has.
+const DATAGRAMS: u8 = 5;
 
-/// The functions of WASIX that are called from their replacements.
-pub(super) struct Originals {
-    pub(super) path_open: TypedFunction<OpenArguments, i32>,
-    pub(super) fd_close: TypedFunction<u32, i32>,
-    pub(super) fd_renumber: TypedFunction<(u32, u32), i32>,
-    pub(super) fd_filestat: TypedFunction<(i32, u32), i32>,
-    pub(super) path_filestat: TypedFunction<(i32, i32, i32, i32, u32), i32>,
-    pub(super) fd_fdstat: TypedFunction<(u32, u32), i32>,
+pub(super) fn close(call: &mut Call<'_>, fd: u32) -> Result<(), Errno> {
+    call.state.table.close(fd)
 }
 
-impl Originals {
-    pub(super) fn find(
-        store: &impl AsStoreRef,
-        imports: &Imports,
-        namespace: &str,
-    ) -> Option<Self> {
-        let function = |name: &str| match imports.get_export(namespace, name)? {
-            wasmer::Extern::Function(function) => Some(function),
-            _ => None,
-        };
-        Some(Self {
-            path_open: function("path_open")?.typed(store).ok()?,
-            fd_close: function("fd_close")?.typed(store).ok()?,
-            fd_renumber: function("fd_renumber")?.typed(store).ok()?,
-            fd_filestat: function("fd_filestat_get")?.typed(store).ok()?,
-            path_filestat: function("path_filestat_get")?.typed(store).ok()?,
-            fd_fdstat: function("fd_fdstat_get")?.typed(store).ok()?,
-        })
+pub(super) fn renumber(call: &mut Call<'_>, from: u32, to: u32) -> Result<(), Errno> {
+    call.state.table.renumber(from, to)
+}
+
+/// What a guest sees as the kind of a descriptor. Captured streams are none that WASI knows: neither terminal nor file.
+pub(super) fn file_type(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Input { .. } | Kind::Output(_) => fs::Kind::Unknown as u8,
+        Kind::File { .. } => fs::Kind::File as u8,
+        Kind::Folder { .. } => fs::Kind::Folder as u8,
+        Kind::Socket(socket) if socket.is_for_datagrams() => DATAGRAMS,
+        Kind::Socket(_) => fs::Kind::Socket as u8,
     }
 }
 
-/// Opens a file, unless there are too many. Numbers are given out from the lowest that is free, so the
-/// number says how many there are.
-///
-/// WASIX never closes what leads to a preopened folder itself, such as `.` in it. So a number above the
-/// limit, where one at the limit was closed before, says that a guest opens those without end; it gets
-/// nothing more.
-pub(super) fn open(
-    mut context: Context<'_>,
-    path_open: &TypedFunction<OpenArguments, i32>,
-    fd_close: &TypedFunction<u32, i32>,
-    arguments: OpenArguments,
-) -> Result<i32, RuntimeError> {
-    let out = arguments.8;
-    if let Err(fault) = load::<4>(&context, out, 0) {
-        return Ok(fault as i32);
+pub(super) fn fdstat_get(call: &mut Call<'_>, fd: u32, out: u32) -> Result<(), Errno> {
+    let descriptor = call.state.table.get(fd)?;
+    let mut bytes = [0; FDSTAT_BYTES];
+    bytes[0] = file_type(&descriptor.kind);
+    bytes[2..4].copy_from_slice(&descriptor.flags.bits().to_le_bytes());
+    bytes[8..16].copy_from_slice(&descriptor.rights.bits().to_le_bytes());
+    bytes[16..24].copy_from_slice(&descriptor.inheriting.bits().to_le_bytes());
+    call.memory.store(out, 0, &bytes)
+}
+
+pub(super) fn fdstat_set_flags(call: &mut Call<'_>, fd: u32, flags: u32) -> Result<(), Errno> {
+    let descriptor = call.state.table.get_mut(fd)?;
+    let flags = Flags::from_bits(flags)?;
+    descriptor.require(Rights::FD_FDSTAT_SET_FLAGS)?;
+    descriptor.flags = flags;
+    Ok(())
+}
+
+/// Takes rights away. None can be given.
+pub(super) fn fdstat_set_rights(
+    call: &mut Call<'_>,
+    fd: u32,
+    rights: u64,
+    inheriting: u64,
+) -> Result<(), Errno> {
+    let descriptor = call.state.table.get_mut(fd)?;
+    let (rights, inheriting) = (Rights::from_bits(rights), Rights::from_bits(inheriting));
+    if !descriptor.rights.contains(rights) || !descriptor.inheriting.contains(inheriting) {
+        return Err(Errno::NotCapable);
     }
-    if context.data().exhausted {
-        return Ok(Errno::Mfile as i32);
-    }
-    let (a, b, c, d, e, f, g, h, i) = arguments;
-    let errno = path_open.call(&mut context, a, b, c, d, e, f, g, h, i)?;
-    if errno != Errno::Success as i32 {
-        return Ok(errno);
-    }
-    match load(&context, out, 0).map(u32::from_le_bytes) {
-        Ok(fd) if fd >= context.data().open_file_limit => {
-            context.data_mut().exhausted = fd > context.data().open_file_limit;
-            fd_close.call(&mut context, fd)?;
-            Ok(Errno::Mfile as i32)
-        }
-        Ok(_) => Ok(Errno::Success as i32),
-        Err(fault) => Ok(fault as i32),
+    (descriptor.rights, descriptor.inheriting) = (rights, inheriting);
+    Ok(())
+}
+
+/// The name of a folder that is there from the start.
+fn preopened(state: &State, fd: u32) -> Result<&str, Errno> {
+    match &state.table.get(fd)?.kind {
+        Kind::Folder { preopened: Some(name), .. } => Ok(name),
+        _ => Err(Errno::BadF),
     }
 }
 
-pub(super) fn renumber(
-    mut context: Context<'_>,
-    fd_renumber: &TypedFunction<(u32, u32), i32>,
-    from: u32,
-    to: u32,
-) -> Result<i32, RuntimeError> {
-    if to >= context.data().open_file_limit {
-        return Ok(Errno::Badf as i32);
+pub(super) fn prestat_get(call: &mut Call<'_>, fd: u32, out: u32) -> Result<(), Errno> {
+    let len = u32::try_from(preopened(call.state, fd)?.len()).map_err(|_| Errno::Overflow)?;
+    let mut bytes = [0; PRESTAT_BYTES];
+    bytes[4..].copy_from_slice(&len.to_le_bytes());
+    call.memory.store(out, 0, &bytes)
+}
+
+pub(super) fn prestat_dir_name(
+    call: &mut Call<'_>,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> Result<(), Errno> {
+    let name = preopened(call.state, fd)?;
+    if name.len() > len as usize {
+        return Err(Errno::NameTooLong);
     }
-    fd_renumber.call(&mut context, from, to)
-}
-
-/// Makes the times in the description of a file as coarse as the guest's clock, which a file that was just
-/// written would otherwise show.
-pub(super) fn blur_times(
-    context: &Context<'_>,
-    errno: i32,
-    out: u32,
-    times: u64,
-) -> Result<i32, RuntimeError> {
-    if errno != Errno::Success as i32 {
-        return Ok(errno);
-    }
-    let blurred = (0..3).try_for_each(|index| {
-        let at = times + 8 * index;
-        let time = u64::from_le_bytes(load(context, out, at)?);
-        store(context, out, at, &context.data().clock.file_time(time).to_le_bytes())
-    });
-    Ok(Errno::of(blurred))
-}
-
-/// There are no hard links: WASIX would keep any number of names for a folder, of any length.
-#[expect(clippy::too_many_arguments, reason = "WASI has that many")]
-pub(super) fn link(
-    _context: Context<'_>,
-    _old_fd: i32,
-    _old_flags: i32,
-    _old_path: i32,
-    _old_path_len: i32,
-    _new_fd: i32,
-    _new_path: i32,
-    _new_path_len: i32,
-) -> i32 {
-    Errno::Perm as i32
-}
-
-/// There are no symbolic links that the guest made: one in a granted folder would lead those programs of
-/// the host astray that follow it.
-pub(super) fn symlink(
-    _context: Context<'_>,
-    _old_path: i32,
-    _old_path_len: i32,
-    _fd: i32,
-    _new_path: i32,
-    _new_path_len: i32,
-) -> i32 {
-    Errno::Perm as i32
+    call.memory.store(path, 0, name.as_bytes())
 }

@@ -1,99 +1,17 @@
 //! `random_get`.
 
-use super::{Context, Errno, store};
-use crate::policy::Randomness;
+use super::{Call, Errno, look};
 
 /// How many bytes are made at once: between two portions the call can be stopped.
 const PORTION_BYTES: usize = 64 * 1024;
 
-/// Where a guest's random bytes come from.
-#[derive(Clone)]
-pub(in crate::wasi) enum RandomSource {
-    /// The system, which gives nobody the same twice; and whether it has given any.
-    Secure {
-        drawn: bool,
-    },
-    /// The bytes that a seed stretches to, and how many are used up.
-    Seeded {
-        seed: u64,
-        used: u64,
-    },
-    Denied,
-}
-
-impl RandomSource {
-    pub(super) fn new(randomness: Randomness) -> Self {
-        match randomness {
-            Randomness::Secure => Self::Secure { drawn: false },
-            Randomness::Seeded(seed) => Self::Seeded { seed, used: 0 },
-            Randomness::Denied => Self::Denied,
-        }
+pub(super) fn get(call: &mut Call<'_>, at: u32, len: u32) -> Result<(), Errno> {
+    if len == 0 {
+        return Ok(());
     }
-
-    /// Whether it has given what may be a secret.
-    pub(in crate::wasi) fn has_given_secrets(&self) -> bool {
-        matches!(self, Self::Secure { drawn: true })
-    }
-
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
-        match self {
-            Self::Secure { drawn } => {
-                *drawn = true;
-                getrandom::fill(bytes).map_err(|_| Errno::Io)
-            }
-            Self::Seeded { seed, used } => {
-                let mut stream = blake3::Hasher::new_derive_key("sandbox-core seeded randomness")
-                    .update(&seed.to_le_bytes())
-                    .finalize_xof();
-                stream.set_position(*used);
-                stream.fill(bytes);
-                *used += bytes.len() as u64;
-                Ok(())
-            }
-            Self::Denied => Err(Errno::Notsup),
-        }
-    }
-}
-
-pub(super) fn get(mut context: Context<'_>, at: u32, len: u32) -> i32 {
-    Errno::of(fill(&mut context, at, len))
-}
-
-fn fill(context: &mut Context<'_>, at: u32, len: u32) -> Result<(), Errno> {
-    if len > 0 {
-        // Nothing is made for a buffer that is not there.
-        super::load::<1>(context, at, u64::from(len) - 1)?;
-    }
-    let len = len as usize;
-    let mut portion = vec![0; len.min(PORTION_BYTES)];
-    let mut done = 0;
-    while done < len {
-        if context.data().control.stop_reason().is_some() {
-            return Err(Errno::Io);
-        }
-        let portion = &mut portion[..(len - done).min(PORTION_BYTES)];
-        context.data_mut().random.fill(portion)?;
-        store(context, at, done as u64, portion)?;
-        done += portion.len();
+    for portion in call.memory.bytes_mut(at, len)?.chunks_mut(PORTION_BYTES) {
+        look(&call.state.control)?;
+        call.state.random.fill(portion)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_gives_the_same_bytes_in_portions_of_any_size() {
-        let mut whole = [0; 100];
-        RandomSource::new(Randomness::Seeded(7)).fill(&mut whole).unwrap();
-        let mut parts = [0; 100];
-        let mut source = RandomSource::new(Randomness::Seeded(7));
-        let (first, rest) = parts.split_at_mut(33);
-        source.fill(first).unwrap();
-        source.fill(rest).unwrap();
-        assert_eq!(whole, parts);
-        RandomSource::new(Randomness::Seeded(8)).fill(&mut parts).unwrap();
-        assert_ne!(whole, parts);
-    }
 }

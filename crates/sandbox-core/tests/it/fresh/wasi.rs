@@ -41,21 +41,21 @@ const HOARDER: &str = r#"(module
     (func (export "renumber") (param i32 i32) (result i32)
         (call $renumber (local.get 0) (local.get 1)))
     (func (export "create") (result i32)
-        (call $open (i32.const 4) (i32.const 0) (i32.const 64) (i32.const 4) (i32.const 5)
+        (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4) (i32.const 5)
             (i64.const 0x42) (i64.const 0x42) (i32.const 0) (i32.const 128)))
     (func (export "opened") (result i32)
-        (drop (call $open (i32.const 4) (i32.const 0) (i32.const 64) (i32.const 4) (i32.const 1)
+        (drop (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4) (i32.const 1)
             (i64.const 0x42) (i64.const 0x42) (i32.const 0) (i32.const 128)))
         (i32.load (i32.const 128)))
     (func (export "mkdir") (result i32)
-        (call $mkdir (i32.const 4) (i32.const 64) (i32.const 4)))
+        (call $mkdir (i32.const 3) (i32.const 64) (i32.const 4)))
     (func (export "random") (result i64)
         (drop (call $random (i32.const 128) (i32.const 8))) (i64.load (i32.const 128)))
     (func (export "monotonic") (result i64)
         (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 128)))
         (i64.load (i32.const 128)))
     (func (export "root_time") (result i64)
-        (if (call $stat_path (i32.const 4) (i32.const 0) (i32.const 72) (i32.const 1)
+        (if (call $stat_path (i32.const 3) (i32.const 0) (i32.const 72) (i32.const 1)
             (i32.const 128)) (then unreachable))
         (i64.or (i64.load (i32.const 168))
             (i64.or (i64.load (i32.const 176)) (i64.load (i32.const 184)))))
@@ -73,15 +73,15 @@ fn with(sandbox: &WasmSandbox, function: &str, fd: i32) -> i32 {
 fn descriptors_are_as_in_a_new_environment() {
     let sandbox = sandbox(HOARDER, policy(), MemoryReset::Quickest);
     let new = |what: &str| {
-        assert_eq!(call(&sandbox, "opened"), 5, "{what}");
-        for fd in 0..=4 {
+        assert_eq!(call(&sandbox, "opened"), 4, "{what}");
+        for fd in 0..=3 {
             assert_eq!(with(&sandbox, "stat", fd), 0, "{what}: {fd}");
         }
-        assert_eq!(with(&sandbox, "stat", 5), 8, "{what}");
+        assert_eq!(with(&sandbox, "stat", 4), 8, "{what}");
         assert_eq!(with(&sandbox, "flags", 1) & 4, 0, "{what}");
     };
     new("at first");
-    for fd in [0, 1, 2, 4] {
+    for fd in [0, 1, 2, 3] {
         assert_eq!(with(&sandbox, "close", fd), 0);
         new("after closing");
     }
@@ -111,7 +111,7 @@ fn a_guest_that_leaves_can_be_called_again() {
     for _ in 0..5 {
         let error = sandbox.call_blocking::<_, ()>("leave", ()).unwrap_err();
         assert!(matches!(error, SandboxError::Exited { code: 5, .. }), "{error}");
-        assert_eq!(call(&sandbox, "opened"), 5);
+        assert_eq!(call(&sandbox, "opened"), 4);
     }
 }
 
@@ -168,7 +168,7 @@ fn a_module_that_opens_files_as_it_is_initialised_has_them_in_each_call() {
     let text = HOARDER.replace(
         r#"(func (export "mkdir")"#,
         r#"(func (export "_initialize")
-            (drop (call $open (i32.const 4) (i32.const 0) (i32.const 64) (i32.const 4)
+            (drop (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4)
                 (i32.const 1) (i64.const 0x42) (i64.const 0x42) (i32.const 0) (i32.const 128)))
             (i32.store (i32.const 128) (i32.const 0)))
         (func (export "mkdir")"#,
@@ -176,8 +176,8 @@ fn a_module_that_opens_files_as_it_is_initialised_has_them_in_each_call() {
     for reset in RESETS {
         let sandbox = sandbox(&text, policy(), reset);
         for _ in 0..3 {
-            assert_eq!(with(&sandbox, "stat", 5), 0);
-            assert_eq!(with(&sandbox, "close", 5), 0);
+            assert_eq!(with(&sandbox, "stat", 4), 0);
+            assert_eq!(with(&sandbox, "close", 4), 0);
         }
     }
 }

@@ -156,7 +156,7 @@ async fn an_outer_guest_whose_time_is_up_ends_when_the_inner_one_has() {
     });
     let sandbox = builder.build().await.unwrap();
     let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
-    let SandboxError::Timeout { function, limit } = error else { panic!("{error}") };
+    let SandboxError::Timeout { function, limit, .. } = error else { panic!("{error}") };
     assert_eq!((function.as_str(), limit), ("down", Duration::from_millis(20)));
 }
 

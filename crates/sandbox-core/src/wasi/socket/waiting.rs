@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use crate::call::{seat, workers};
-use crate::wasi::calls::Errno;
+use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
 /// How long the operating system waits before we look whether the call is to stop.
@@ -45,23 +45,5 @@ pub(super) fn wait<T>(
                 }
             }
         }),
-    }
-}
-
-impl From<io::Error> for Errno {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::AddrNotAvailable => Self::Addrnotavail,
-            ErrorKind::BrokenPipe => Self::Pipe,
-            ErrorKind::ConnectionAborted => Self::Connaborted,
-            ErrorKind::ConnectionRefused => Self::Connrefused,
-            ErrorKind::ConnectionReset => Self::Connreset,
-            ErrorKind::HostUnreachable => Self::Hostunreach,
-            ErrorKind::NetworkUnreachable => Self::Netunreach,
-            ErrorKind::NotConnected => Self::Notconn,
-            ErrorKind::TimedOut => Self::Timedout,
-            ErrorKind::WouldBlock => Self::Again,
-            _ => Self::Io,
-        }
     }
 }

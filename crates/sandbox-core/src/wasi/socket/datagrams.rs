@@ -6,29 +6,30 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::address::INET4;
+use super::Family;
 use super::waiting::{TICK, wait};
-use crate::wasi::calls::Errno;
+use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
 /// The most bytes in a datagram: what the length in the headers of IP and UDP leaves room for.
-pub(super) const MOST_DATAGRAM_BYTES: usize = 65_507;
+pub(in crate::wasi) const MOST_DATAGRAM_BYTES: usize = 65_507;
 
 /// Whether a datagram that was received stays to be received again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taking {
+pub(in crate::wasi) enum Taking {
     Take,
     Leave,
 }
 
-pub(super) struct Datagrams(UdpSocket);
+#[derive(Debug)]
+pub(in crate::wasi) struct Datagrams(UdpSocket);
 
 impl Datagrams {
     /// A socket on a port of the operating system's choice.
-    pub(super) fn new(family: u8) -> Result<Self, Errno> {
+    pub(in crate::wasi) fn new(family: Family) -> Result<Self, Errno> {
         let any: SocketAddr = match family {
-            INET4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            _ => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            Family::V4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            Family::V6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         let socket = UdpSocket::bind(any)?;
         socket.set_read_timeout(Some(TICK))?;
@@ -37,12 +38,12 @@ impl Datagrams {
     }
 
     /// From now on datagrams go there unless told otherwise, and come from there only.
-    pub(super) fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
+    pub(in crate::wasi) fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
         Ok(self.0.connect(self.fitting(to))?)
     }
 
     /// Sends one datagram, to where the socket is connected or somewhere else.
-    pub(super) fn send(
+    pub(in crate::wasi) fn send(
         &self,
         bytes: &[u8],
         to: Option<SocketAddr>,
@@ -50,7 +51,7 @@ impl Datagrams {
         control: &CallControl,
     ) -> Result<usize, Errno> {
         if bytes.len() > MOST_DATAGRAM_BYTES {
-            return Err(Errno::Msgsize);
+            return Err(Errno::MsgSize);
         }
         let to = to.map(|to| self.fitting(to));
         wait(timeout, control, || match to {
@@ -63,7 +64,7 @@ impl Datagrams {
     /// Receives one datagram from an address that is accepted. What comes from elsewhere is lost.
     ///
     /// Anybody may send to the port of a socket that is not connected.
-    pub(super) fn receive(
+    pub(in crate::wasi) fn receive(
         &self,
         bytes: &mut [u8],
         taking: Taking,
@@ -93,15 +94,15 @@ impl Datagrams {
         }
     }
 
-    pub(super) fn local(&self) -> Result<SocketAddr, Errno> {
+    pub(in crate::wasi) fn local(&self) -> Result<SocketAddr, Errno> {
         Ok(self.0.local_addr()?)
     }
 
-    pub(super) fn peer(&self) -> Result<SocketAddr, Errno> {
+    pub(in crate::wasi) fn peer(&self) -> Result<SocketAddr, Errno> {
         Ok(self.0.peer_addr()?)
     }
 
-    pub(super) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
+    pub(in crate::wasi) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
         Ok(SockRef::from(&self.0).shutdown(how)?)
     }
 }

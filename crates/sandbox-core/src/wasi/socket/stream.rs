@@ -8,17 +8,18 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::waiting::{TICK, wait};
 use crate::call::{seat, workers};
-use crate::wasi::calls::Errno;
+use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
 /// How long we wait between two looks at a connection that is being made.
 const CONNECTING_TICK: Duration = Duration::from_millis(1);
 
-pub(super) struct Stream(TcpStream);
+#[derive(Debug)]
+pub(in crate::wasi) struct Stream(TcpStream);
 
 impl Stream {
     /// Connects, however long that takes the operating system.
-    pub(super) fn connect(to: SocketAddr, control: &CallControl) -> Result<Self, Errno> {
+    pub(in crate::wasi) fn connect(to: SocketAddr, control: &CallControl) -> Result<Self, Errno> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         match socket.connect(&to.into()) {
@@ -35,7 +36,7 @@ impl Stream {
         Ok(Self(socket.into()))
     }
 
-    pub(super) fn receive(
+    pub(in crate::wasi) fn receive(
         &self,
         bytes: &mut [u8],
         timeout: Option<Duration>,
@@ -44,7 +45,7 @@ impl Stream {
         wait(timeout, control, || (&self.0).read(bytes))
     }
 
-    pub(super) fn peek(
+    pub(in crate::wasi) fn peek(
         &self,
         bytes: &mut [u8],
         timeout: Option<Duration>,
@@ -53,7 +54,7 @@ impl Stream {
         wait(timeout, control, || self.0.peek(bytes))
     }
 
-    pub(super) fn send(
+    pub(in crate::wasi) fn send(
         &self,
         bytes: &[u8],
         timeout: Option<Duration>,
@@ -62,23 +63,23 @@ impl Stream {
         wait(timeout, control, || (&self.0).write(bytes))
     }
 
-    pub(super) fn set_no_delay(&self, flag: bool) -> Result<(), Errno> {
+    pub(in crate::wasi) fn set_no_delay(&self, flag: bool) -> Result<(), Errno> {
         Ok(self.0.set_nodelay(flag)?)
     }
 
-    pub(super) fn set_keep_alive(&self, flag: bool) -> Result<(), Errno> {
+    pub(in crate::wasi) fn set_keep_alive(&self, flag: bool) -> Result<(), Errno> {
         Ok(SockRef::from(&self.0).set_keepalive(flag)?)
     }
 
-    pub(super) fn local(&self) -> Result<SocketAddr, Errno> {
+    pub(in crate::wasi) fn local(&self) -> Result<SocketAddr, Errno> {
         Ok(self.0.local_addr()?)
     }
 
-    pub(super) fn peer(&self) -> Result<SocketAddr, Errno> {
+    pub(in crate::wasi) fn peer(&self) -> Result<SocketAddr, Errno> {
         Ok(self.0.peer_addr()?)
     }
 
-    pub(super) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
+    pub(in crate::wasi) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
         Ok(self.0.shutdown(how)?)
     }
 }

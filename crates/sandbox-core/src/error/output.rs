@@ -1,0 +1,48 @@
+//! What a guest wrote before it failed.
+
+use super::SandboxError;
+use crate::output::Output;
+
+impl SandboxError {
+    /// What the guest had written to its standard streams when it failed, as far as nobody had taken it. Nothing for
+    /// errors of other kinds: there the guest did not run, or its instance lives on and keeps its output.
+    pub fn output(&self) -> Option<&Output> {
+        match self {
+            Self::GuestPanic { output, .. }
+            | Self::AbiViolation { output, .. }
+            | Self::Trap { output, .. }
+            | Self::Exited { output, .. }
+            | Self::Timeout { output, .. }
+            | Self::OutOfFuel { output, .. }
+            | Self::Cancelled { output, .. }
+            | Self::MemoryLimit { output, .. }
+            | Self::TableLimit { output, .. }
+            | Self::OutputLimit { output, .. }
+            | Self::CapabilityDenied { output, .. }
+            | Self::HostFunctionFailed { output, .. }
+            | Self::HostFunctionPanicked { output, .. } => Some(output),
+            _ => None,
+        }
+    }
+
+    /// The same error of a guest that wrote that, if it is one of a guest.
+    pub(crate) fn with_output(mut self, written: Output) -> Self {
+        match &mut self {
+            Self::GuestPanic { output, .. }
+            | Self::AbiViolation { output, .. }
+            | Self::Trap { output, .. }
+            | Self::Exited { output, .. }
+            | Self::Timeout { output, .. }
+            | Self::OutOfFuel { output, .. }
+            | Self::Cancelled { output, .. }
+            | Self::MemoryLimit { output, .. }
+            | Self::TableLimit { output, .. }
+            | Self::OutputLimit { output, .. }
+            | Self::CapabilityDenied { output, .. }
+            | Self::HostFunctionFailed { output, .. }
+            | Self::HostFunctionPanicked { output, .. } => **output = written,
+            _ => {}
+        }
+        self
+    }
+}

@@ -1,0 +1,109 @@
+//! Sockets of a guest: TCP connections that it makes, and datagrams.
+//!
+//! They are ours and not WASIX's, because a wait in one of those ends only with the connection: here, each wait looks
+//! every few milliseconds whether its call is to stop.
+
+mod datagrams;
+mod stream;
+mod waiting;
+
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::errno::Errno;
+
+pub(super) use datagrams::{Datagrams, MOST_DATAGRAM_BYTES, Taking};
+pub(super) use stream::Stream;
+
+/// The kind of addresses that a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// One socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) family: Family,
+    pub(super) kind: SocketKind,
+    pub(super) recv_timeout: Option<Duration>,
+    pub(super) send_timeout: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(super) enum SocketKind {
+    Stream {
+        /// Once it is connected.
+        stream: Option<Arc<Stream>>,
+        no_delay: bool,
+        keep_alive: bool,
+    },
+    /// Nothing before it is first used.
+    Datagrams(Option<Arc<Datagrams>>),
+}
+
+/// What a socket is once it leads somewhere.
+#[derive(Debug, Clone)]
+pub(super) enum Channel {
+    Stream(Arc<Stream>),
+    Datagrams(Arc<Datagrams>),
+}
+
+impl Socket {
+    pub(super) fn new(family: Family, kind: SocketKind) -> Self {
+        Self { family, kind, recv_timeout: None, send_timeout: None }
+    }
+
+    pub(super) fn is_for_datagrams(&self) -> bool {
+        matches!(self.kind, SocketKind::Datagrams(_))
+    }
+
+    /// # Errors
+    /// [`Errno::NotConn`] if it leads nowhere yet.
+    pub(super) fn channel(&self) -> Result<Channel, Errno> {
+        let channel = match &self.kind {
+            SocketKind::Stream { stream, .. } => stream.clone().map(Channel::Stream),
+            SocketKind::Datagrams(datagrams) => datagrams.clone().map(Channel::Datagrams),
+        };
+        channel.ok_or(Errno::NotConn)
+    }
+
+    /// The host's socket of one for datagrams, made now if there is none yet.
+    ///
+    /// # Errors
+    /// [`Errno::NotSup`] if it is for a connection, and those of the host.
+    pub(super) fn datagrams(&mut self) -> Result<Arc<Datagrams>, Errno> {
+        let SocketKind::Datagrams(datagrams) = &mut self.kind else { return Err(Errno::NotSup) };
+        if let Some(known) = datagrams {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(Datagrams::new(self.family)?);
+        *datagrams = Some(Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+impl Channel {
+    pub(super) fn local(&self) -> Result<SocketAddr, Errno> {
+        match self {
+            Self::Stream(stream) => stream.local(),
+            Self::Datagrams(datagrams) => datagrams.local(),
+        }
+    }
+
+    pub(super) fn peer(&self) -> Result<SocketAddr, Errno> {
+        match self {
+            Self::Stream(stream) => stream.peer(),
+            Self::Datagrams(datagrams) => datagrams.peer(),
+        }
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> Result<(), Errno> {
+        match self {
+            Self::Stream(stream) => stream.shutdown(how),
+            Self::Datagrams(datagrams) => datagrams.shutdown(how),
+        }
+    }
+}
