@@ -31,12 +31,7 @@ pub(super) fn remove_directory(
     folder.remove_folder(call.memory.path(path, len)?)
 }
 
-pub(super) fn unlink_file(
-    call: &mut Call<'_>,
-    fd: u32,
-    path: u32,
-    len: u32,
-) -> Result<(), Errno> {
+pub(super) fn unlink_file(call: &mut Call<'_>, fd: u32, path: u32, len: u32) -> Result<(), Errno> {
     let folder = call.state.table.get(fd)?.as_folder(Rights::PATH_UNLINK_FILE)?;
     folder.remove_file(call.memory.path(path, len)?)
 }

@@ -1,7 +1,10 @@
 //! The file systems as a whole.
 
+mod escapes;
+mod files;
+mod grants;
 mod laws;
-mod sandbox;
+mod memory;
 mod swaps;
 
 use std::path::Path;
@@ -13,6 +16,41 @@ use super::*;
 use crate::policy::{Access, FolderGrant};
 
 const RESOLVERS: [Resolver; 2] = [Resolver::Kernel, Resolver::Walk];
+
+/// A folder that is granted, beside one that is not.
+struct Ground {
+    home: tempfile::TempDir,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["granted/sub", "other", "outside"] {
+            std::fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        std::fs::write(home.path().join("granted/file"), "file").unwrap();
+        std::fs::write(home.path().join("granted/sub/inner"), "inner").unwrap();
+        std::fs::write(home.path().join("other/file"), "other").unwrap();
+        std::fs::write(home.path().join("outside/secret"), "secret").unwrap();
+        Self { home }
+    }
+
+    fn host(&self, path: &str) -> std::path::PathBuf {
+        self.home.path().join(path)
+    }
+
+    fn grant(&self, host: &str, guest: &str, access: Access) -> FolderGrant {
+        grant(&self.host(host), guest, access)
+    }
+}
+
+/// Does something with either way to resolve paths.
+fn each_way(grants: &[FolderGrant], act: impl Fn(&FileSystem, &Folder)) {
+    for resolver in RESOLVERS {
+        let file_system = file_system(grants, resolver);
+        act(&file_system, &root(&file_system));
+    }
+}
 
 fn grant(host: &Path, guest: &str, access: Access) -> FolderGrant {
     FolderGrant { host: host.to_owned(), guest: guest.to_owned(), access }

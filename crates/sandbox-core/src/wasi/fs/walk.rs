@@ -141,7 +141,7 @@ impl<'a> Walk<'a, '_> {
                 let next = match &position {
                     Position::Memory(folder) => self.in_memory(*folder, name, step)?,
                     Position::Junction(junction) => match junction.children.get(name) {
-                        Some(mount) => self.into_mount(mount, step),
+                        Some(mount) => self.mounted(mount, step),
                         None => match &junction.host {
                             Some(folder) => self.in_host(folder, name, step)?,
                             None if step.is_last() => Next::Done(Spot::Nothing),
@@ -185,7 +185,7 @@ impl<'a> Walk<'a, '_> {
             Some(Child::Mount(number)) => {
                 drop(memory);
                 let mount = self.shared.grants.outermost(number).ok_or(Errno::NoEnt)?;
-                return Ok(self.into_mount(mount, step));
+                return Ok(self.mounted(mount, step));
             }
             Some(Child::Node(id)) => id,
         };
@@ -209,7 +209,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn into_mount(&self, mount: &Mount, step: Step<'_>) -> Next<'a> {
+    fn mounted(&self, mount: &Mount, step: Step<'_>) -> Next<'a> {
         let position = Position::from(mount);
         if step.is_last() {
             Next::Done(Spot::Here(position, Way::Mount))

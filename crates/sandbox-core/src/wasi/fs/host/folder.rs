@@ -234,7 +234,7 @@ impl HostFolder {
 
     fn set_times_by_walk(&self, path: &[u8], follow: Follow, times: SetTimes) -> Result<()> {
         let mut walk = Walk::new(self.fd());
-        let name = match walk.to_last(path, Tail::Target(follow))? {
+        let name = match walk.find_last(path, Tail::Target(follow))? {
             Last::Name(name) => name,
             Last::Dot | Last::DotDot => b".".to_vec(),
         };

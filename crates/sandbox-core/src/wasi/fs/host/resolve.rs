@@ -89,7 +89,7 @@ impl HostFolder {
         let tail = if creates { Tail::New(open.follow) } else { Tail::Target(open.follow) };
         for _ in 0..ATTEMPTS {
             let mut walk = Walk::new(self.fd());
-            let last = walk.to_last(path, tail)?;
+            let last = walk.find_last(path, tail)?;
             let (name, must_be_folder) = match &last {
                 Last::Name(name) => match name.strip_suffix(b"/") {
                     Some(_) if creates => return Err(Errno::IsDir),

@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
 
     /// Walks to the folder that the last name of the path is in. If links of that name are followed, it is none of a link,
     /// unless it becomes one.
-    pub(super) fn to_last(&mut self, path: &[u8], tail: Tail) -> Result<Last> {
+    pub(super) fn find_last(&mut self, path: &[u8], tail: Tail) -> Result<Last> {
         let mut todo = path.to_owned();
         let mut links = 0;
         loop {

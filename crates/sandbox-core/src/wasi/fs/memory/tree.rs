@@ -204,11 +204,12 @@ impl TreeState {
 
     /// Looks a name up.
     pub(in super::super) fn child(&self, folder: NodeId, name: &str) -> Result<Option<Child>> {
-        let folder = self.tree.folder(folder)?;
-        if name.len() > LONGEST_NAME {
+        let entries = &self.tree.folder(folder)?.entries;
+        // In a folder that was removed there is nothing, whatever its name.
+        if name.len() > LONGEST_NAME && self.tree.node(folder)?.links > 0 {
             return Err(Errno::NameTooLong);
         }
-        Ok(folder.entries.get(name).copied())
+        Ok(entries.get(name).copied())
     }
 
     /// The target of a link, if the node is one.

@@ -69,7 +69,11 @@ pub(super) enum Outcome {
     Bytes(Vec<u8>),
     Names(Vec<(String, Kind)>),
     Count(u64),
-    Known { kind: Kind, links: u64, size: u64 },
+    Known {
+        kind: Kind,
+        links: u64,
+        size: u64,
+    },
     /// There is nothing open of that number.
     Idle,
     Failed(Errno),
@@ -203,12 +207,10 @@ impl Guest {
             | Deed::Read { file, .. }
             | Deed::SetLen { file, .. }
             | Deed::Allocate { file, .. }
-            | Deed::StatFile { file } => {
-                match self.file(*file) {
-                    Some((file, can_write)) if *can_write || !deed.writes() => use_file(file, deed),
-                    _ => Ok(Outcome::Idle),
-                }
-            }
+            | Deed::StatFile { file } => match self.file(*file) {
+                Some((file, can_write)) if *can_write || !deed.writes() => use_file(file, deed),
+                _ => Ok(Outcome::Idle),
+            },
         }
     }
 }
@@ -273,16 +275,15 @@ fn hows() -> impl Strategy<Value = OpenHow> {
         1 => Just(Presence::Exclusive)
     ];
     let one_in_four = prop::bool::weighted(0.25);
-    (follows(), presence, one_in_four, prop::bool::weighted(0.25), prop::bool::weighted(0.7)).prop_map(
-        |(follow, presence, folder_only, truncate, write)| OpenHow {
+    (follows(), presence, one_in_four, prop::bool::weighted(0.25), prop::bool::weighted(0.7))
+        .prop_map(|(follow, presence, folder_only, truncate, write)| OpenHow {
             follow,
             presence,
             folder_only,
             truncate,
             read: true,
             write,
-        },
-    )
+        })
 }
 
 fn deeds(dots: &'static [&'static str]) -> impl Strategy<Value = Deed> {

@@ -70,7 +70,9 @@ impl Native {
             Mode::empty(),
             ResolveFlags::BENEATH,
         );
-        opened.map_err(|error| if error == rustix::io::Errno::XDEV { rustix::io::Errno::PERM } else { error })
+        opened.map_err(|error| {
+            if error == rustix::io::Errno::XDEV { rustix::io::Errno::PERM } else { error }
+        })
     }
 
     fn try_act(&mut self, deed: &Deed) -> rustix::io::Result<Outcome> {
@@ -103,14 +105,20 @@ impl Native {
                 rustix::fs::unlinkat(self.folder(*folder), &**path, AtFlags::empty())?;
             }
             Deed::Rename { folder, path, to_folder, to } => {
-                rustix::fs::renameat(self.folder(*folder), &**path, self.folder(*to_folder), &**to)?;
+                rustix::fs::renameat(
+                    self.folder(*folder),
+                    &**path,
+                    self.folder(*to_folder),
+                    &**to,
+                )?;
             }
             Deed::Symlink { target, path } => {
                 let (parent, name) = self.parent(path)?;
                 rustix::fs::symlinkat(&**target, &parent, name)?;
             }
             Deed::Link { path, follow, to } => {
-                let nofollow = if *follow == Follow::Never { OFlags::NOFOLLOW } else { OFlags::empty() };
+                let nofollow =
+                    if *follow == Follow::Never { OFlags::NOFOLLOW } else { OFlags::empty() };
                 let source = self.place(path, OFlags::PATH | nofollow)?;
                 let link = PathBuf::from(format!("/proc/self/fd/{}", source.as_raw_fd()));
                 let (parent, name) = self.parent(to)?;
