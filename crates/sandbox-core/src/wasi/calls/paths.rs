@@ -90,7 +90,12 @@ pub(super) fn symlink(
     len: u32,
 ) -> Result<(), Errno> {
     let folder = call.state.table.get(fd)?.as_folder(Rights::PATH_SYMLINK)?;
-    folder.symlink(call.memory.path(target, target_len)?, call.memory.path(path, len)?)
+    let (target, path) = (call.memory.path(target, target_len)?, call.memory.path(path, len)?);
+    // It could only lead out of whatever it is in.
+    if target.text().starts_with('/') {
+        return Err(Errno::Perm);
+    }
+    folder.symlink(target, path)
 }
 
 /// Writes as much of a link's target as there is room for.
