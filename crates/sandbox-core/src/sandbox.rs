@@ -32,10 +32,10 @@ use crate::format::SerializationFormat;
 use crate::host::HostBinding;
 use crate::instance::{INSTANTIATION, Instance};
 use crate::module::Module;
+use crate::output::Output;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::usage::ResourceUsage;
-use crate::output::Output;
 
 pub use batch_results::{BatchIter, BatchResults};
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};

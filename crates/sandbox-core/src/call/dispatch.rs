@@ -9,8 +9,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::error::Result;
 use crate::call::runtime::host_runtime;
+use crate::error::Result;
 
 /// A call shorter than this is quick: as long as an async task may go on without a point at which others get
 /// their turn, by the rule of thumb of tokio's authors (10 to 100 microseconds). It is also four times the price of a

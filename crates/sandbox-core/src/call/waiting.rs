@@ -10,8 +10,8 @@ use std::thread::{self, Thread};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::error::Result;
 use crate::call::runtime::host_runtime;
+use crate::error::Result;
 use crate::watchdog::CallControl;
 
 thread_local! {

@@ -54,7 +54,12 @@ impl Unwound {
             }
             Self::Panicked { function: host_function, message } => {
                 let host_function = host_function.to_string();
-                Some(SandboxError::HostFunctionPanicked { function, host_function, message, output })
+                Some(SandboxError::HostFunctionPanicked {
+                    function,
+                    host_function,
+                    message,
+                    output,
+                })
             }
         }
     }

@@ -21,8 +21,8 @@ use bytes::Bytes;
 
 use super::cache::{CacheOptions, obtain_in_background};
 use super::{Compiler, Module};
-use crate::policy::SecurityPolicy;
 use crate::call::runtime::host_runtime;
+use crate::policy::SecurityPolicy;
 
 /// Whether a module that was never seen starts on code that is quickly made.
 ///

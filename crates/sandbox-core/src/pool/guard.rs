@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::places::{Lease, Places};
-use crate::sandbox::{Condition, WasmSandbox};
 use crate::call::runtime::host_runtime;
+use crate::sandbox::{Condition, WasmSandbox};
 
 /// A sandbox of a pool, for its holder alone until this is dropped.
 ///

@@ -11,10 +11,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use super::guard::{Held, PooledSandbox};
 use super::{PoolModule, PoolStatus, cancelled};
 use crate::call::cancellation::Scope;
+use crate::call::runtime::host_runtime;
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{Condition, WasmSandbox};
 use crate::usage::ResourceUsage;
-use crate::call::runtime::host_runtime;
 
 /// What the builder was told.
 #[derive(Debug)]

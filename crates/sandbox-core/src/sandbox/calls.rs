@@ -197,7 +197,10 @@ impl Inner {
             return Ok(turn);
         }
         let turn = scope.wait_for(self.instances.turn()).await;
-        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned(), output: Box::default() })
+        turn.ok_or_else(|| SandboxError::Cancelled {
+            function: function.to_owned(),
+            output: Box::default(),
+        })
     }
 
     /// The same for a turn that another thread is to have.
@@ -211,7 +214,10 @@ impl Inner {
             return self.instances.turn_to_keep_now().ok_or_else(|| nested(function));
         }
         let turn = scope.wait_for(self.instances.turn_to_keep()).await;
-        turn.ok_or_else(|| SandboxError::Cancelled { function: function.to_owned(), output: Box::default() })
+        turn.ok_or_else(|| SandboxError::Cancelled {
+            function: function.to_owned(),
+            output: Box::default(),
+        })
     }
 
     /// The same, blocking the thread.

@@ -8,8 +8,8 @@ use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
 use crate::error::{Result, SandboxError};
 use crate::instance::Instance;
-use crate::policy::EnvironmentVariable;
 use crate::output::Output;
+use crate::policy::EnvironmentVariable;
 use crate::wasi::Launch;
 
 /// The function that a WASI program begins with.

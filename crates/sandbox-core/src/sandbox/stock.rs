@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::call::cancellation::Cancellation;
+use crate::call::runtime::host_runtime;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::{Effort, Instance, NotRestored, Template, Users};
 use crate::module::{Compiler, Module};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
-use crate::call::runtime::host_runtime;
 use crate::watchdog;
 
 use idle::Use;

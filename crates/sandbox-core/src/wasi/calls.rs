@@ -161,7 +161,9 @@ pub(super) fn function(
         "fd_filestat_set_times" => {
             changing!(stat::fd_filestat_set_times, fd: u32, accessed: u64, modified: u64, how: u32)
         }
-        "fd_pread" => reading!(transfer::pread, fd: u32, list: u32, count: u32, offset: u64, out: u32),
+        "fd_pread" => {
+            reading!(transfer::pread, fd: u32, list: u32, count: u32, offset: u64, out: u32)
+        }
         "fd_prestat_dir_name" => {
             reading!(descriptors::prestat_dir_name, fd: u32, path: u32, len: u32)
         }

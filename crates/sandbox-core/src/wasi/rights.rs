@@ -76,8 +76,7 @@ impl Rights {
         .and(Self::POLL_FD_READWRITE);
 
     /// What a file may be used for that is written.
-    const WRITING: Self =
-        Self::FD_WRITE.and(Self::FD_ALLOCATE).and(Self::FD_FILESTAT_SET_SIZE);
+    const WRITING: Self = Self::FD_WRITE.and(Self::FD_ALLOCATE).and(Self::FD_FILESTAT_SET_SIZE);
 
     /// What a guest has to be given whole or not at all.
     pub(super) const DIRECTIONS: Self = Self::FD_READ.and(Self::FD_WRITE);

@@ -199,7 +199,8 @@ impl SavedTable {
     /// # Errors
     /// Those of [`FileSystem::reopen_file`].
     pub(super) fn open(&self, files: &FileSystem) -> Result<Table, Errno> {
-        let slots = self.slots.iter().map(|slot| slot.as_ref().map(|slot| slot.open(files)).transpose());
+        let slots =
+            self.slots.iter().map(|slot| slot.as_ref().map(|slot| slot.open(files)).transpose());
         Ok(Table { slots: slots.collect::<Result<_, _>>()?, limit: self.limit })
     }
 }

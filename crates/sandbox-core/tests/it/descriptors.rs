@@ -132,7 +132,11 @@ fn a_full_buffer_ends_with_a_cut_entry() {
     let probe = Probe::new(ground.policy());
     let fd = probe.open("/granted", DIRECTORY, READ).unwrap();
     assert_eq!(probe.call("fd_readdir", (fd, BUFFER, 60, 0i64, 0)), 0);
-    assert_eq!(probe.get_u64(0) as u32, 60, "25 for `.`, 26 for `..`, and the beginning of a third");
+    assert_eq!(
+        probe.get_u64(0) as u32,
+        60,
+        "25 for `.`, 26 for `..`, and the beginning of a third"
+    );
     assert_eq!(probe.get(BUFFER + 24, 1), b".");
     assert_eq!(probe.get(BUFFER + 49, 2), b"..");
 }
@@ -155,8 +159,7 @@ fn there_is_one_root_and_it_can_create() {
     let ground = Playground::new();
     let probe = Probe::new(ground.policy());
     let names = preopened(&probe);
-    let expected =
-        [(3, "/".to_owned()), (4, "/granted".to_owned()), (5, "/readonly".to_owned())];
+    let expected = [(3, "/".to_owned()), (4, "/granted".to_owned()), (5, "/readonly".to_owned())];
     assert_eq!(names, expected);
     assert!(probe.open_at(3, "created", CREATE, WRITE).is_ok());
     let (kind, _, rights, passed_on) = probe.fdstat(3).unwrap();

@@ -141,22 +141,23 @@ fn granted_folders_stay_where_they_are() {
 #[test]
 fn grants_that_make_no_sense_are_refused() {
     let ground = Playground::new();
-    let refused = [
-        SecurityPolicy::strict().with_folder(ground.host("missing"), "/a", Access::ReadOnly),
-        SecurityPolicy::strict().with_folder(ground.host("secret"), "/a", Access::ReadOnly),
-        SecurityPolicy::strict()
-            .with_folder(ground.outside(), "/", Access::ReadOnly)
-            .with_folder(ground.outside(), ".", Access::ReadOnly),
-        SecurityPolicy::strict().with_folder(ground.outside(), "relative", Access::ReadOnly),
-        SecurityPolicy::strict().with_folder(ground.outside(), "/a/../b", Access::ReadOnly),
-        ground.policy().with_folder(ground.outside(), "/granted/", Access::ReadOnly),
-        SecurityPolicy::strict().with_environment("A=B", "value"),
-        SecurityPolicy::strict().with_environment("A", "zero\0byte"),
-        SecurityPolicy::strict().with_argument("zero\0byte"),
-        SecurityPolicy::paranoid().with_folder(ground.host("granted"), "/a", Access::ReadOnly),
-        SecurityPolicy::paranoid().with_environment("A", "value"),
-        SecurityPolicy::paranoid().with_argument("argument"),
-    ];
+    let refused =
+        [
+            SecurityPolicy::strict().with_folder(ground.host("missing"), "/a", Access::ReadOnly),
+            SecurityPolicy::strict().with_folder(ground.host("secret"), "/a", Access::ReadOnly),
+            SecurityPolicy::strict()
+                .with_folder(ground.outside(), "/", Access::ReadOnly)
+                .with_folder(ground.outside(), ".", Access::ReadOnly),
+            SecurityPolicy::strict().with_folder(ground.outside(), "relative", Access::ReadOnly),
+            SecurityPolicy::strict().with_folder(ground.outside(), "/a/../b", Access::ReadOnly),
+            ground.policy().with_folder(ground.outside(), "/granted/", Access::ReadOnly),
+            SecurityPolicy::strict().with_environment("A=B", "value"),
+            SecurityPolicy::strict().with_environment("A", "zero\0byte"),
+            SecurityPolicy::strict().with_argument("zero\0byte"),
+            SecurityPolicy::paranoid().with_folder(ground.host("granted"), "/a", Access::ReadOnly),
+            SecurityPolicy::paranoid().with_environment("A", "value"),
+            SecurityPolicy::paranoid().with_argument("argument"),
+        ];
     for policy in refused {
         let text = r#"(module
             (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))

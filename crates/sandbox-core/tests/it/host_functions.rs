@@ -180,7 +180,8 @@ async fn a_panic_ends_the_call_with_its_message() {
     for _ in 0..3 {
         assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
         let error = sandbox.call::<_, ()>("times", 5u32).await.unwrap_err();
-        let SandboxError::HostFunctionPanicked { function, host_function, message, .. } = error else {
+        let SandboxError::HostFunctionPanicked { function, host_function, message, .. } = error
+        else {
             panic!("{error}")
         };
         assert_eq!((function.as_str(), host_function.as_str()), ("times", "env.step"));

@@ -21,12 +21,7 @@ pub(super) fn environ_sizes_get(call: &mut Call<'_>, count: u32, size: u32) -> R
 }
 
 /// Writes the bytes of all strings, and to `list` where each begins.
-fn strings(
-    memory: &mut Memory<'_>,
-    strings: &Strings,
-    list: u32,
-    bytes: u32,
-) -> Result<(), Errno> {
+fn strings(memory: &mut Memory<'_>, strings: &Strings, list: u32, bytes: u32) -> Result<(), Errno> {
     memory.check(list, 4 * strings.starts().len() as u64)?;
     memory.store(bytes, 0, strings.bytes())?;
     for (index, start) in strings.starts().iter().enumerate() {
@@ -37,12 +32,7 @@ fn strings(
     Ok(())
 }
 
-fn sizes(
-    memory: &mut Memory<'_>,
-    strings: &Strings,
-    count: u32,
-    size: u32,
-) -> Result<(), Errno> {
+fn sizes(memory: &mut Memory<'_>, strings: &Strings, count: u32, size: u32) -> Result<(), Errno> {
     let number = |len: usize| u32::try_from(len).map_err(|_| Errno::Overflow);
     memory.check(size, 4)?;
     memory.store(count, 0, &number(strings.starts().len())?.to_le_bytes())?;

@@ -80,12 +80,7 @@ pub(super) fn advise(
     file.advise(offset, len, *advice)
 }
 
-pub(super) fn allocate(
-    call: &mut Call<'_>,
-    fd: u32,
-    offset: u64,
-    len: u64,
-) -> Result<(), Errno> {
+pub(super) fn allocate(call: &mut Call<'_>, fd: u32, offset: u64, len: u64) -> Result<(), Errno> {
     call.state.table.get(fd)?.as_written_file(Rights::FD_ALLOCATE)?.allocate(offset, len)
 }
 

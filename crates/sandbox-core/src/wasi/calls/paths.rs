@@ -31,17 +31,11 @@ pub(super) fn remove_directory(
     folder.remove_folder(call.memory.path(path, len)?)
 }
 
-pub(super) fn unlink_file(
-    call: &mut Call<'_>,
-    fd: u32,
-    path: u32,
-    len: u32,
-) -> Result<(), Errno> {
+pub(super) fn unlink_file(call: &mut Call<'_>, fd: u32, path: u32, len: u32) -> Result<(), Errno> {
     let folder = call.state.table.get(fd)?.as_folder(Rights::PATH_UNLINK_FILE)?;
     folder.remove_file(call.memory.path(path, len)?)
 }
 
-#[expect(clippy::too_many_arguments, reason = "WASI gives it so many")]
 pub(super) fn rename(
     call: &mut Call<'_>,
     from_fd: u32,
@@ -99,7 +93,6 @@ pub(super) fn symlink(
 }
 
 /// Writes as much of a link's target as there is room for.
-#[expect(clippy::too_many_arguments, reason = "WASI gives it so many")]
 pub(super) fn read_link(
     call: &mut Call<'_>,
     fd: u32,

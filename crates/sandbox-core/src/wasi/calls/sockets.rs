@@ -172,12 +172,7 @@ pub(super) fn peer_address(call: &mut Call<'_>, fd: u32, out: u32) -> Result<(),
     address::write(&mut call.memory, out, address)
 }
 
-pub(super) fn set_flag(
-    call: &mut Call<'_>,
-    fd: u32,
-    option: u32,
-    flag: u32,
-) -> Result<(), Errno> {
+pub(super) fn set_flag(call: &mut Call<'_>, fd: u32, option: u32, flag: u32) -> Result<(), Errno> {
     let socket = socket_mut(&mut call.state.table, fd)?;
     let SocketKind::Stream { stream, no_delay, keep_alive } = &mut socket.kind else {
         return Err(Errno::NotSup);
@@ -197,12 +192,7 @@ pub(super) fn set_flag(
 }
 
 /// The time is a tag that is 1 for some time, and nanoseconds.
-pub(super) fn set_time(
-    call: &mut Call<'_>,
-    fd: u32,
-    option: u32,
-    time: u32,
-) -> Result<(), Errno> {
+pub(super) fn set_time(call: &mut Call<'_>, fd: u32, option: u32, time: u32) -> Result<(), Errno> {
     let socket = socket_mut(&mut call.state.table, fd)?;
     let [tag] = call.memory.load(time, 0)?;
     let nanos = call.memory.load_u64(time, 8)?;
