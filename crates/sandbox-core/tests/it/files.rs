@@ -139,6 +139,19 @@ fn granted_folders_stay_where_they_are() {
 }
 
 #[test]
+fn a_granted_folder_stays_granted_wherever_the_guest_moves_it() {
+    let ground = Playground::new();
+    let inner = ground.host("granted/sub");
+    let probe = Probe::new(ground.policy().with_folder(inner, "/inner", Access::ReadOnly));
+    assert_eq!(probe.rename("/granted/sub", "/granted/moved"), 0);
+    // The next instance has the folder that the sandbox was made with.
+    assert!(probe.try_call("proc_raise", 9u32).is_err());
+    assert_eq!(probe.read("/inner/inner").unwrap(), "inner");
+    assert_eq!(probe.read("/granted/moved/inner").unwrap(), "inner");
+    assert_eq!(probe.write("/inner/new", "text"), Err(ROFS));
+}
+
+#[test]
 fn grants_that_make_no_sense_are_refused() {
     let ground = Playground::new();
     let refused =

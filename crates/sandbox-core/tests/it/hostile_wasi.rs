@@ -254,6 +254,37 @@ fn a_read_of_a_file_without_end_stops_with_its_call() {
 }
 
 #[test]
+fn millions_of_empty_buffers_end_with_their_call() {
+    // Two gibibytes of zeros are a list of 268 million buffers with nothing in them.
+    for call in ["$write (i32.const 1)", "$read (i32.const 0)", "$write (i32.const 4)"] {
+        let text = format!(
+            r#"(module
+            (import "wasi_snapshot_preview1" "path_open"
+                (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_read"
+                (func $read (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 32768)
+            (data (i32.const 2147483640) "file")
+            (func (export "attack") (result i32)
+                (drop (call $open (i32.const {ROOT}) (i32.const 0) (i32.const 2147483640)
+                    (i32.const 4) (i32.const 1) (i64.const 66) (i64.const 66) (i32.const 0)
+                    (i32.const 2147483644)))
+                (call {call} (i32.const 0) (i32.const 268435400) (i32.const 2147483644)))
+            (func (export "alive") (result i32) (i32.const 42)))"#
+        );
+        let policy = SecurityPolicy::permissive().with_wall_clock(Duration::from_millis(20));
+        let sandbox = modules::builder(&text).security_policy(policy).build_blocking().unwrap();
+        let started = Instant::now();
+        let error = sandbox.call_blocking::<_, i32>("attack", ()).unwrap_err();
+        assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        assert_eq!(sandbox.call_blocking::<_, i32>("alive", ()).unwrap(), 42);
+    }
+}
+
+#[test]
 fn sockets_are_no_descriptors() {
     let probe = Probe::new(patient());
     for fd in [0u32, 1, ROOT, 99, u32::MAX] {

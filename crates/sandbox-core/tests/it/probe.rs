@@ -70,6 +70,7 @@ pub(crate) const BADF: i32 = 8;
 pub(crate) const FAULT: i32 = 21;
 pub(crate) const INVAL: i32 = 28;
 pub(crate) const MFILE: i32 = 33;
+pub(crate) const NOTSUP: i32 = 58;
 pub(crate) const PERM: i32 = 63;
 pub(crate) const ROFS: i32 = 69;
 pub(crate) const XDEV: i32 = 75;

@@ -9,12 +9,16 @@ use serde::Deserialize;
 /// Names the folder of the testsuite, with its programs compiled.
 const FOLDER: &str = "WASI_TESTSUITE";
 
+/// Programs that cannot pass anywhere: a guest always has `/`, and they expect that nothing is open beside the streams.
+const WITHOUT_ROOT: [&str; 1] = ["sock_shutdown-invalid_fd"];
+
 /// Programs that cannot pass in a folder of the host, because guests make no links there.
-const LINKS_ON_THE_HOST: [&str; 8] = [
+const LINKS_ON_THE_HOST: [&str; 9] = [
     "dangling_symlink",
     "nofollow_errors",
     "path_exists",
     "path_link",
+    "path_symlink_trailing_slashes",
     "readlink",
     "symlink_create",
     "symlink_filestat",
@@ -123,7 +127,8 @@ fn run_all(storage: Storage) {
     let (mut passed, mut failed) = (0, Vec::new());
     for program in found {
         let name = program.file_stem().unwrap().to_str().unwrap();
-        if storage == Storage::Host && LINKS_ON_THE_HOST.contains(&name) {
+        let is_refused = storage == Storage::Host && LINKS_ON_THE_HOST.contains(&name);
+        if is_refused || WITHOUT_ROOT.contains(&name) {
             continue;
         }
         match run(&program, storage) {

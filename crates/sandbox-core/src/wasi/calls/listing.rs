@@ -41,11 +41,15 @@ pub(super) fn readdir(
     };
     let room = memory.bytes_mut(at, len)?;
     let mut used = 0;
-    for position in cookie.. {
+    let mut position = cookie;
+    while used < room.len()
+        && let Some(entry) = listing.entry(position)
+    {
         if position % LOOK_EVERY == LOOK_EVERY - 1 {
             look(&state.control)?;
         }
-        let Some(entry) = listing.entry(position).filter(|_| used < room.len()) else { break };
+        // There is an entry, so it is not the last number.
+        position += 1;
         for part in [&header(entry, position)?[..], entry.name.as_bytes()] {
             let fitting = part.len().min(room.len() - used);
             room[used..used + fitting].copy_from_slice(&part[..fitting]);
@@ -56,10 +60,11 @@ pub(super) fn readdir(
     memory.store(out, 0, &used.to_le_bytes())
 }
 
-fn header(entry: Entry<'_>, position: u64) -> Result<[u8; HEADER_BYTES], Errno> {
+/// What stands before a name. `next` is the cookie of the entry after it.
+fn header(entry: Entry<'_>, next: u64) -> Result<[u8; HEADER_BYTES], Errno> {
     let mut bytes = [0; HEADER_BYTES];
     let len = u32::try_from(entry.name.len()).map_err(|_| Errno::Overflow)?;
-    bytes[..8].copy_from_slice(&position.saturating_add(1).to_le_bytes());
+    bytes[..8].copy_from_slice(&next.to_le_bytes());
     bytes[8..16].copy_from_slice(&entry.inode.to_le_bytes());
     bytes[16..20].copy_from_slice(&len.to_le_bytes());
     bytes[20] = entry.kind as u8;

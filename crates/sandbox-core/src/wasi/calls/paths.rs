@@ -36,7 +36,6 @@ pub(super) fn unlink_file(call: &mut Call<'_>, fd: u32, path: u32, len: u32) -> 
     folder.remove_file(call.memory.path(path, len)?)
 }
 
-#[expect(clippy::too_many_arguments, reason = "WASI gives it so many")]
 pub(super) fn rename(
     call: &mut Call<'_>,
     from_fd: u32,
@@ -85,11 +84,15 @@ pub(super) fn symlink(
     len: u32,
 ) -> Result<(), Errno> {
     let folder = call.state.table.get(fd)?.as_folder(Rights::PATH_SYMLINK)?;
-    folder.symlink(call.memory.path(target, target_len)?, call.memory.path(path, len)?)
+    let (target, path) = (call.memory.path(target, target_len)?, call.memory.path(path, len)?);
+    // It could only lead out of whatever it is in.
+    if target.text().starts_with('/') {
+        return Err(Errno::Perm);
+    }
+    folder.symlink(target, path)
 }
 
 /// Writes as much of a link's target as there is room for.
-#[expect(clippy::too_many_arguments, reason = "WASI gives it so many")]
 pub(super) fn read_link(
     call: &mut Call<'_>,
     fd: u32,

@@ -1,5 +1,8 @@
 //! The WASI state of fresh instances.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sandbox_core::{MemoryReset, SandboxError, WasmSandbox};
 
 use super::{RESETS, policy, sandbox};
@@ -180,6 +183,74 @@ fn a_module_that_opens_files_as_it_is_initialised_has_them_in_each_call() {
             assert_eq!(with(&sandbox, "close", 4), 0);
         }
     }
+}
+
+/// Opens `file` below a folder as it is initialised, writes to it and leaves it open at its second byte. Tells the
+/// host of each initialisation.
+const SETTLER: &str = r#"(module
+    (import "env" "initialised" (func $initialised))
+    (import "wasi_snapshot_preview1" "path_open" (func $open
+        (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_unlink_file"
+        (func $unlink (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_seek" (func $seek (param i32 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\20\00\00\00\05\00\00\00")
+    (data (i32.const 8) "\00\01\00\00\08\00\00\00")
+    (data (i32.const 32) "hello")
+    (data (i32.const 64) "file")
+    (func $must (param i32) (if (local.get 0) (then unreachable)))
+    (func (export "_initialize")
+        (call $initialised)
+        (call $must (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4)
+            (i32.const 9) (i64.const 0x42) (i64.const 0x42) (i32.const 0) (i32.const 128)))
+        (call $must (call $write (i32.const 4) (i32.const 0) (i32.const 1) (i32.const 128)))
+        (call $must (call $seek (i32.const 4) (i64.const 1) (i32.const 0) (i32.const 128))))
+    ;; The four bytes that are left, after which the file is changed, removed and closed.
+    (func (export "use_up") (result i32)
+        (i64.store (i32.const 256) (i64.const 0))
+        (call $must (call $read (i32.const 4) (i32.const 8) (i32.const 1) (i32.const 128)))
+        (call $must (call $write (i32.const 4) (i32.const 0) (i32.const 1) (i32.const 128)))
+        (call $must (call $unlink (i32.const 3) (i32.const 64) (i32.const 4)))
+        (call $must (call $close (i32.const 4)))
+        (call $must (call $close (i32.const 3)))
+        (i32.load (i32.const 256))))"#;
+
+/// Calls a guest that uses up what initialisation left, and tells how often it was initialised.
+fn initialisations(policy: sandbox_core::SecurityPolicy, reset: MemoryReset) -> usize {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let sandbox = modules::builder(SETTLER)
+        .security_policy(policy.with_instances(sandbox_core::InstanceMode::Fresh))
+        .memory_reset(reset)
+        .host_function("env", "initialised", move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        })
+        .build_blocking()
+        .unwrap();
+    for _ in 0..4 {
+        assert_eq!(call(&sandbox, "use_up").to_le_bytes(), *b"ello");
+    }
+    count.load(Ordering::Relaxed)
+}
+
+#[test]
+fn files_and_descriptors_of_initialisation_are_put_back() {
+    for reset in RESETS {
+        assert_eq!(initialisations(policy(), reset), 1);
+    }
+}
+
+#[test]
+fn what_initialisation_did_to_a_folder_of_the_host_is_done_for_each_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = policy().with_folder(folder.path(), "/", sandbox_core::Access::ReadWrite);
+    let initialised = initialisations(policy, MemoryReset::Quickest);
+    assert!(initialised >= 4, "{initialised}");
 }
 
 #[test]
