@@ -127,11 +127,6 @@ impl WasiContext {
         launch: Launch,
     ) -> Result<(Self, Imports)> {
         let module = surroundings.module;
-        if module.info().memories.is_empty() {
-            return Err(SandboxError::InvalidDeclaration {
-                message: "the module imports WASI but has no memory".to_owned(),
-            });
-        }
         let given = launch.granted(surroundings.policy)?;
         let state =
             State::new(&surroundings, given).map_err(|errno| SandboxError::Instantiation {
@@ -140,18 +135,26 @@ impl WasiContext {
         let has_network = state.gate.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();
+        let mut lacks_nothing = true;
         for import in module.imports() {
             let (namespace, name) = (import.module(), import.name());
             let function = match Version::of(namespace) {
                 Some(version) => calls::function(store, &state, version, name),
-                None if namespace == sockets::NAMESPACE && has_network => {
-                    calls::socket_function(store, &state, name)
-                }
-                None => None,
+                None if namespace == sockets::NAMESPACE => has_network
+                    .then(|| calls::socket_function(store, &state, name))
+                    .flatten(),
+                None => continue,
             };
-            if let Some(function) = function {
-                imports.define(namespace, name, function);
+            match function {
+                Some(function) => imports.define(namespace, name, function),
+                None => lacks_nothing = false,
             }
+        }
+        // Else there is more to say of what it lacks.
+        if lacks_nothing && module.info().memories.is_empty() {
+            return Err(SandboxError::InvalidDeclaration {
+                message: "the module imports WASI but has no memory".to_owned(),
+            });
         }
         Ok((Self { state }, imports))
     }

@@ -112,7 +112,7 @@ pub(crate) fn hand_over() {
     }
     // A panic is not expected, and must not leave a signal handler.
     let handed_over = catch_unwind(AssertUnwindSafe(|| {
-        Handle::try_current().is_ok_and(|runtime| hand_over_to(&runtime))
+        Handle::try_current().ok().is_none_or(|runtime| hand_over_to(&runtime))
     }));
     TAKEN.set(!handed_over.unwrap_or(true));
 }

@@ -274,5 +274,5 @@ pub(super) fn socket_function(
     })
 }
 
-#[cfg(all(test, feature = "wasix"))]
+#[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+#![cfg(feature = "wasix")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
