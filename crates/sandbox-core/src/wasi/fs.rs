@@ -36,7 +36,7 @@ pub(crate) use file::{Advice, Appended, Durability, File, SavedFile};
 pub(crate) use folder::{Folder, Follow, OpenHow, Opened, Presence, SavedFolder};
 pub(crate) use grants::Grants;
 pub(crate) use listing::{Entry, Listing};
-pub(crate) use namespace::{FileSystem, Snapshot, TimeSource};
+pub(crate) use namespace::{FileSystem, Snapshot};
 pub(crate) use path::GuestPath;
 pub(crate) use stat::{Kind, SetTime, SetTimes, Stat};
 

@@ -31,6 +31,7 @@ mod hostile_fresh {
     const MODE: sandbox_core::InstanceMode = sandbox_core::InstanceMode::Fresh;
     mod hostile;
 }
+mod hostile_files;
 mod hostile_wasi;
 mod interrupts;
 mod last_words;

@@ -79,11 +79,6 @@ impl File {
         Self { shared: Arc::clone(shared), storage }
     }
 
-    /// Whether the file is the host's.
-    pub(crate) const fn is_host(&self) -> bool {
-        matches!(self.storage, Storage::Host(_))
-    }
-
     /// Reads into the buffers in turn; less than their length at the end of the file, or where there are very many.
     ///
     /// # Errors

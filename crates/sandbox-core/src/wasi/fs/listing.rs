@@ -117,7 +117,8 @@ impl From<Names> for Listing {
 
 impl Listing {
     /// How many entries there are.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
         self.names.places.len()
     }
 

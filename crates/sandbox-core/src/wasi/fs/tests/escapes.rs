@@ -71,6 +71,9 @@ fn links_of_the_host_lead_within_their_grant_or_nowhere() {
             }
             assert_eq!(root.read_link(path(&at("whole"))).unwrap(), "/");
         }
+        // A link of the host does not even lead to where the guest sees its grant.
+        assert_eq!(read(memory, "granted/parent/granted/../granted/file"), Err(Errno::Perm));
+        assert_eq!(read(memory, "granted/sub/../../granted/file").unwrap(), "file");
         assert_eq!(std::fs::read_to_string(outside.join("secret")).unwrap(), "secret");
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
     });

@@ -132,6 +132,20 @@ fn what_was_changed_is_put_back_exactly() {
 }
 
 #[test]
+fn handles_of_before_do_not_count_for_files_of_after() {
+    let (file_system, root) = small(1 << 20);
+    write(&root, "a", "unnamed").unwrap();
+    let before = open(&root, "a", LOOK).unwrap();
+    root.remove_file(path("a")).unwrap();
+    let (template, saved) = (file_system.snapshot(), before.save().unwrap());
+    write(&root, "b", "changed").unwrap();
+    file_system.restore(&template);
+    let after = file_system.reopen_file(&saved).unwrap();
+    drop((before, root));
+    assert_eq!(contents(&after).unwrap(), "unnamed");
+}
+
+#[test]
 fn instances_that_begin_from_one_template_do_not_see_each_other() {
     let grants = Arc::new(Grants::open(&[]).unwrap());
     let first = FileSystem::new(&grants, 64 * KIB, Arc::new(|| 1));

@@ -104,7 +104,7 @@ fn act(folder: &Folder, outside: &Outside, random: &mut Pcg64Mcg) -> Option<Fold
         4 => drop(folder.stat_at(one, Follow::Links).map(|stat| outside.check(&stat))),
         5 => {
             let times = SetTimes { accessed: SetTime::To(77), modified: SetTime::To(77) };
-            drop(folder.set_times_at(one, Follow::Links, times));
+            let _ = folder.set_times_at(one, Follow::Links, times);
         }
         6 => {
             if let Ok(Opened::Folder(opened)) = folder.open(one, LOOK) {
