@@ -140,9 +140,9 @@ impl WasiContext {
             let (namespace, name) = (import.module(), import.name());
             let function = match Version::of(namespace) {
                 Some(version) => calls::function(store, &state, version, name),
-                None if namespace == sockets::NAMESPACE => has_network
-                    .then(|| calls::socket_function(store, &state, name))
-                    .flatten(),
+                None if namespace == sockets::NAMESPACE => {
+                    has_network.then(|| calls::socket_function(store, &state, name)).flatten()
+                }
                 None => continue,
             };
             match function {
