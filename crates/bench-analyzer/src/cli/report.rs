@@ -83,7 +83,7 @@ pub(super) async fn run(
             let these = if failing == 1 { "1 regression fails" } else { "regressions fail" };
             let count = if failing == 1 { String::new() } else { format!("{failing} ") };
             output.message(&format!("{count}{these} the build (--fail-on regression)"));
-            Ok(Outcome::Regressed)
+            Ok(Outcome::GateFailed)
         }
         _ => Ok(Outcome::Fine),
     }

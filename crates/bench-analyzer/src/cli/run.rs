@@ -46,7 +46,7 @@ pub(super) async fn run(
         one.report.as_ref().is_some_and(|report| report.failing().next().is_some())
     };
     Ok(if command.fail_on.is_some() && outcomes.iter().any(regressed) {
-        Outcome::Regressed
+        Outcome::GateFailed
     } else {
         Outcome::Fine
     })

@@ -211,10 +211,12 @@ fn resolution(alert: &OpenAlert, comparison: &Comparison, told: Told) -> Option<
         Verdict::Unchanged => Some("back at its baseline".to_owned()),
         Verdict::Improvement => Some("better than its baseline".to_owned()),
         // Too noisy for a verdict, but surely not what was told.
-        Verdict::Inconclusive if comparison.reservation.is_none() && told.high < alert.low => {
+        Verdict::Inconclusive | Verdict::NoChangeSeen
+            if comparison.reservation.is_none() && told.high < alert.low =>
+        {
             Some("no longer as slow as it was told".to_owned())
         }
-        Verdict::Inconclusive | Verdict::Regression => None,
+        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Regression => None,
     }
 }
 

@@ -33,10 +33,11 @@ impl ContinuousBenchmark {
         transitions.extend(after_looking_back(&known, histories, &transitions, &self.settings));
         let summary = match &report.baseline {
             Some(_) => format!(
-                "{} regressions, {} improvements, {} unchanged, {} inconclusive",
+                "{} regressions, {} improvements, {} unchanged, {} without a change seen, {} inconclusive",
                 report.count(Verdict::Regression),
                 report.count(Verdict::Improvement),
                 report.count(Verdict::Unchanged),
+                report.count(Verdict::NoChangeSeen),
                 report.count(Verdict::Inconclusive),
             ),
             None => {
