@@ -16,8 +16,8 @@ pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
-use crate::stats::spending::Plan;
 use crate::model::{BenchmarkResults, Blessing, Estimate, History, Run, Series, Throughput, Unit};
+use crate::stats::spending::Plan;
 
 /// Compares results with a baseline, in the light of earlier runs.
 ///
@@ -361,7 +361,8 @@ impl AnalysisReport {
 
     /// Says how sure what is listed is.
     fn note_certainty(&mut self) {
-        let of = |replication| self.comparisons.iter().filter(move |one| one.replication == replication);
+        let of =
+            |replication| self.comparisons.iter().filter(move |one| one.replication == replication);
         let single = of(Replication::Unreplicated).count();
         let tested = of(Replication::Replicated).chain(of(Replication::Borrowed)).count();
         let settings = &self.settings;

@@ -119,7 +119,8 @@ impl Reference {
         let count = crate::stats::summary::to_f64(moves.len());
         (!moves.is_empty()).then(|| Self {
             log_worse: moves.iter().map(|(worse, _)| worse).sum::<f64>() / count,
-            standard_error: moves.iter().map(|(_, error)| error.powi(2)).sum::<f64>().sqrt() / count,
+            standard_error: moves.iter().map(|(_, error)| error.powi(2)).sum::<f64>().sqrt()
+                / count,
         })
     }
 }

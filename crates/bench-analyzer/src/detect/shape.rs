@@ -101,7 +101,8 @@ pub fn run_modes(baseline: &BenchmarkResults, current: &BenchmarkResults) -> Vec
             // One mode on either side is a change, two on one are two modes.
             let modes = two_modes(&old_logs).or_else(|| two_modes(&new_logs))?;
             let Modes { low, high, between } = modes;
-            let upper = |logs: &[f64]| (logs.iter().filter(|log| **log > between).count(), logs.len());
+            let upper =
+                |logs: &[f64]| (logs.iter().filter(|log| **log > between).count(), logs.len());
             Some(RunModes {
                 series: series.clone(),
                 low: low.exp(),
@@ -143,7 +144,8 @@ impl Shapes {
                 return None;
             }
             let values: Vec<f64> = measurement.samples.per_iteration().collect();
-            let slow = values.iter().filter(|value| **value > summary.median * (1.0 + LEAST_GROWTH));
+            let slow =
+                values.iter().filter(|value| **value > summary.median * (1.0 + LEAST_GROWTH));
             shapes.slow.push(to_f64(slow.count()) / to_f64(values.len()));
             shapes.tails.push((summary.p90 / summary.median).ln());
             shapes.means.push((mean(&values) / summary.median).ln());

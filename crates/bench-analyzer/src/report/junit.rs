@@ -68,7 +68,7 @@ fn compared(one: &Comparison, report: &AnalysisReport) -> TestCase {
         }
         Verdict::Improvement | Verdict::NoChangeSeen | Verdict::Unchanged => {
             TestCaseStatus::success()
-        },
+        }
     };
     let mut case = case(&one.series, one.current.value, status);
     case.set_system_out(format!("{}: {said}", one.verdict));

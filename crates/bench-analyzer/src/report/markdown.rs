@@ -158,11 +158,7 @@ fn remarks(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()
         let (name, evidence) = (name.unwrap_or_default(), escape(&visible(&one.evidence)));
         writeln!(output, "- {name}{} ({evidence})", escape(&one.advice))?;
     }
-    let said = [
-        report.shape_changes.len(),
-        report.run_modes.len(),
-        report.recommendations.len(),
-    ];
+    let said = [report.shape_changes.len(), report.run_modes.len(), report.recommendations.len()];
     if said.iter().any(|count| *count > 0) {
         writeln!(output)?;
     }

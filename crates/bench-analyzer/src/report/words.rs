@@ -28,7 +28,7 @@ pub fn summary(report: &AnalysisReport) -> String {
         return "nothing to compare: the two sides have no benchmark in common".to_owned();
     }
     let mut summary = format!(
-        "{}, {}, {} unchanged, {} without a change seen, {} inconclusive, of {}",
+        "{}, {}, {} unchanged, {} no change seen, {} inconclusive, of {}",
         plural(report.count(Verdict::Regression), "regression", "regressions"),
         plural(report.count(Verdict::Improvement), "improvement", "improvements"),
         report.count(Verdict::Unchanged),

@@ -112,8 +112,8 @@ impl Part {
         const UNEXPLAINED: f64 = 0.01;
         /// The same beside the other side, which most spreads agree with.
         const UNLIKE: f64 = 0.05;
-        let alone = own.is_beyond(prior, UNEXPLAINED)
-            || own.is_beyond(prior.moderated_by(other), UNLIKE);
+        let alone =
+            own.is_beyond(prior, UNEXPLAINED) || own.is_beyond(prior.moderated_by(other), UNLIKE);
         let half = if alone { 0.0 } else { prior.degrees_of_freedom / 2.0 };
         let usual = if half > 0.0 { both.relative } else { own.relative };
         let (degrees, all) = (own.degrees_of_freedom, half + own.degrees_of_freedom);

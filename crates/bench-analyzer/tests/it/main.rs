@@ -10,6 +10,7 @@ mod dashboard;
 mod database;
 mod exchange;
 mod formats;
+mod gating;
 mod history;
 mod importing;
 mod limits;

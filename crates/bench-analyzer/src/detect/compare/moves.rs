@@ -145,15 +145,13 @@ mod tests {
     /// The 2.5%, 7.5%, ... quantiles of the standard normal distribution: what twenty benchmarks do
     /// that did not change.
     const BY_CHANCE: [f64; 20] = [
-        -1.96, -1.44, -1.15, -0.93, -0.76, -0.60, -0.45, -0.32, -0.19, -0.06, 0.06, 0.19, 0.32, 0.45,
-        0.60, 0.76, 0.93, 1.15, 1.44, 1.96,
+        -1.96, -1.44, -1.15, -0.93, -0.76, -0.60, -0.45, -0.32, -0.19, -0.06, 0.06, 0.19, 0.32,
+        0.45, 0.60, 0.76, 0.93, 1.15, 1.44, 1.96,
     ];
 
     fn excess(errors: impl IntoIterator<Item = f64>) -> f64 {
-        let moves: Vec<Move> = errors
-            .into_iter()
-            .map(|t| Move { t, degrees_of_freedom: 10.0, weight: 5.0 })
-            .collect();
+        let moves: Vec<Move> =
+            errors.into_iter().map(|t| Move { t, degrees_of_freedom: 10.0, weight: 5.0 }).collect();
         Offset::among(&moves).excess(5.0)
     }
 

@@ -1,8 +1,8 @@
 //! One series with both its sides: how much it differs, how sure that is, and what it comes to.
 
+use super::REPLICATED;
 use super::priors::{Priors, logs_of_history};
 use super::together::CommonMove;
-use super::REPLICATED;
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Side, Verdict};
 use crate::model::{BenchmarkResult, Direction, Exactness, History};
@@ -161,8 +161,7 @@ impl<'r> Pair<'r> {
         comparison.always_valid_p_value =
             self.rule.plan.always_valid(comparison.p_value, self.looked_at());
         comparison.adjusted_p_value = comparison.always_valid_p_value;
-        comparison.detectable_change =
-            self.rule.detectable(&difference, self.looked_at()).exp_m1();
+        comparison.detectable_change = self.rule.detectable(&difference, self.looked_at()).exp_m1();
         if self.replication == Replication::Exact {
             comparison.gate_p_value = Some(comparison.p_value);
         }

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 mod simulated;
 
 use super::*;
-use crate::detect::verdict::Severity;
 use crate::detect::settings::Pattern;
+use crate::detect::verdict::Severity;
 use crate::model::{
     Direction, Fingerprint, Measurement, Metric, Revision, Run, RunId, Samples, Series, Unit,
 };
@@ -199,8 +199,7 @@ fn what_exceeds_a_common_move_is_judged_all_the_same() {
 
 #[test]
 fn a_reference_tells_the_machine_from_the_code() {
-    let settings =
-        Settings { references: vec![Pattern::new("b00")], ..Settings::default() };
+    let settings = Settings { references: vec![Pattern::new("b00")], ..Settings::default() };
     // The reference stayed where it was: the machine is as fast as before.
     let mut factors = [1.4; 12];
     factors[0] = 1.0;
@@ -272,7 +271,8 @@ fn a_counter_that_was_seen_to_vary_is_no_exact_one() {
         measured_at: jiff::Timestamp::UNIX_EPOCH,
         median,
     };
-    let history = History::from([(series.clone(), (10..).zip(QUIET.repeat(4)).map(point).collect())]);
+    let history =
+        History::from([(series.clone(), (10..).zip(QUIET.repeat(4)).map(point).collect())]);
     let (mut old, mut new) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
     add(&mut old, &series, &[1000.0]);
     add(&mut new, &series, &[1011.0]);

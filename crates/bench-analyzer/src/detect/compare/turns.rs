@@ -23,9 +23,8 @@ const RUNS_AT_LEAST: usize = 2;
 impl Order {
     /// The order of the runs of two sides.
     pub fn of(baseline: &BenchmarkResults, current: &BenchmarkResults) -> Self {
-        let times = |runs: &[Run]| -> Vec<Timestamp> {
-            runs.iter().map(|run| run.measured_at).collect()
-        };
+        let times =
+            |runs: &[Run]| -> Vec<Timestamp> { runs.iter().map(|run| run.measured_at).collect() };
         Self::of_times(&times(&baseline.runs), &times(&current.runs))
     }
 

@@ -82,15 +82,15 @@ fn improvements_hide_no_regression_whatever_their_share() {
         let mut factors = [1.0; 20];
         factors[..slower].fill(by);
         let beside_nothing = Reports { runs, factors: &factors, offset: 0.0 };
-        let alone = share(
-            &beside_nothing.verdicts(60, &planned()),
-            0..slower,
-            &[Verdict::Regression],
-        );
+        let alone =
+            share(&beside_nothing.verdicts(60, &planned()), 0..slower, &[Verdict::Regression]);
         factors[slower..slower + faster].fill(to);
         let trade = Reports { runs, factors: &factors, offset: 0.0 };
         let found = share(&trade.verdicts(60, &planned()), 0..slower, &[Verdict::Regression]);
-        assert!(found > 0.8 && found > alone - 0.08, "{slower} x{by}, {faster} x{to}: {found}, alone {alone}");
+        assert!(
+            found > 0.8 && found > alone - 0.08,
+            "{slower} x{by}, {faster} x{to}: {found}, alone {alone}"
+        );
     }
 }
 
