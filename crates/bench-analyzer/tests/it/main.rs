@@ -31,5 +31,6 @@ mod simulated;
 mod step_alerts;
 #[cfg(unix)]
 mod team;
+mod until_decided;
 mod watching;
 mod workspace;
