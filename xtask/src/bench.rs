@@ -4,6 +4,7 @@
 //! their own. Between processes the same code differs by more than Criterion can see inside one, so
 //! the runs, not the samples, are what the analyzer compares.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ pub(crate) mod peers;
 mod plan;
 mod programs;
 mod state;
+mod until_decided;
 
 use against::Against;
 use analyzer::Analyzer;
@@ -31,6 +33,7 @@ use effort::Pace;
 use measure::{Measurement, Runs};
 use programs::Benches;
 use state::{FileState, State};
+use until_decided::{Names, UntilDecided};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -49,6 +52,10 @@ pub(crate) struct Arguments {
     /// machine
     #[arg(long, value_name = "REV", conflicts_with = "baseline")]
     against: Option<String>,
+    /// Measure only what is still undecided after each run, from the third on, and stop when nothing is, or after
+    /// --runs [default: 10]
+    #[arg(long, requires = "against")]
+    until_decided: bool,
     /// Say what makes this machine noisy and what to do about it, and measure nothing
     #[arg(long, exclusive = true)]
     list_machine: bool,
@@ -76,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         }
     }
 
-    let (runs, state) = measure(workspace, arguments, &here, against.as_ref())?;
+    let (runs, state) = measure(workspace, arguments, &here, against.as_ref(), &analyzer)?;
     let stored = analyzer.import(&runs.here, arguments.save_baseline.as_deref(), None)?;
     if !stored.success() {
         bail!("failed to store the results: bench-analyzer import ended with {stored}");
@@ -93,7 +100,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     state.close()?;
     figures::print(&runs.here);
     let current = arguments.save_baseline.as_deref();
-    let status = analyzer.report(current, baseline.as_deref())?;
+    // A baseline that was kept may have any number of runs.
+    let planned = (against.is_some() && !arguments.until_decided).then(|| arguments.pace.runs());
+    let status = analyzer.report(current, baseline.as_deref(), planned)?;
     exit_code(status.code()).context("bench-analyzer report was killed")
 }
 
@@ -103,36 +112,42 @@ fn measure(
     arguments: &Arguments,
     here: &Benches,
     against: Option<&Against>,
+    analyzer: &Analyzer<'_>,
 ) -> Result<(Runs, State)> {
     let started = Instant::now();
     let filter = arguments.group.as_deref();
-    let mut counts = measure::count(here, filter)?;
-    let ours: Vec<String> = counts.keys().cloned().collect();
+    let mut names: BTreeMap<String, Names> = measure::list(here, filter)?;
+    let ours: Vec<String> = names.keys().cloned().collect();
     let mut theirs = Vec::new();
     if let Some(against) = against {
-        let counts_there = measure::count(&against.benches, filter)?;
-        theirs.extend(counts_there.keys().cloned());
-        for (target, count) in counts_there {
-            counts.entry(target).or_insert(count);
+        let there = measure::list(&against.benches, filter)?;
+        theirs.extend(there.keys().cloned());
+        for (target, there) in there {
+            names.entry(target).or_default().extend(there);
         }
     }
-    if counts.is_empty() {
+    if names.is_empty() {
         let filter = filter.unwrap_or_default();
         bail!("no benchmark's name contains `{filter}`; `cargo bench -- --list` lists them");
     }
     let pace = &arguments.pace;
+    let most = if arguments.until_decided { pace.most_runs() } else { pace.runs() };
+    let folder = workspace.bench_runs();
     let measurement = Measurement {
         here,
         against: against.map(|against| &against.benches),
-        visits: &plan::visits(pace.seed, pace.runs(), &ours, &theirs),
+        visits: &plan::visits(pace.seed, most, &ours, &theirs),
         filter,
         arguments: &pace.criterion(),
-        folder: &workspace.bench_runs(),
+        folder: &folder,
         begins_anew: pace.restart,
+        until_decided: arguments
+            .until_decided
+            .then_some(UntilDecided { analyzer, folder: &folder }),
     };
     let files = measured_files(workspace, here, against)?;
-    let (runs, state) = measurement.conduct(&counts, files)?;
-    let benchmarks: u64 = counts.values().sum();
+    let (runs, state) = measurement.conduct(&names, files)?;
+    let benchmarks: usize = names.values().map(Names::len).sum();
     let (count, time) = (counted(runs.here.len(), "run"), seconds(started.elapsed()));
     println!("{benchmarks} benchmarks measured in {count} ({time})\n");
     Ok((runs, state))

@@ -5,16 +5,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::detect::changes::SeriesChanges;
-use crate::detect::compare::{Compared, MachineEvent, compare, detectable_change};
+use crate::detect::compare::{Cause, CommonMove, Compared, Priors, compare, detectable_change};
 use crate::detect::origin::{Origin, origins};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
-use crate::detect::shape::{ShapeChange, shape_changes};
+use crate::detect::shape::{RunModes, ShapeChange, run_modes, shape_changes};
 
 pub use crate::detect::recommend::PerformanceRecommendation;
-use crate::detect::verdict::{Comparison, RatioInterval, Replication, Severity, Verdict};
+use crate::detect::verdict::{
+    Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
+};
 use crate::model::{BenchmarkResults, Blessing, Estimate, History, Run, Series, Throughput, Unit};
+use crate::stats::spending::Plan;
 
 /// Compares results with a baseline, in the light of earlier runs.
 ///
@@ -77,13 +80,15 @@ impl BenchmarkAnalyzer {
 
     /// Says what `current` shows.
     pub fn analyze_results(&self, current: &BenchmarkResults) -> AnalysisReport {
+        let sides: Vec<&BenchmarkResults> = self.baseline.iter().chain([current]).collect();
+        let priors = Priors::of(&sides, &self.history, &self.settings);
         let mut report = AnalysisReport {
             settings: self.settings.clone(),
             current: SideInfo::of(current),
             measured: current
                 .results
                 .values()
-                .map(|one| MeasuredBenchmark::of(one, &self.history, &self.settings))
+                .map(|one| MeasuredBenchmark::of(one, &self.history, &priors, &self.settings))
                 .collect(),
             outliers: detect_outliers(current),
             ..AnalysisReport::default()
@@ -129,8 +134,10 @@ pub struct AnalysisReport {
     pub recommendations: Vec<PerformanceRecommendation>,
     /// Benchmarks of which some iterations became slow while the typical one did not have to.
     pub shape_changes: Vec<ShapeChange>,
+    /// Benchmarks whose runs fall into two modes.
+    pub run_modes: Vec<RunModes>,
     /// Set if most benchmarks moved together.
-    pub machine_event: Option<MachineEvent>,
+    pub common_move: Option<CommonMove>,
     /// Since when regressions and improvements are there, where [`AnalysisReport::trace`] was given
     /// their histories.
     pub origins: Vec<Origin>,
@@ -226,6 +233,13 @@ impl AnalysisReport {
         self.comparisons.iter().filter(move |comparison| comparison.fails_gate(rate))
     }
 
+    /// The comparisons that keep a gate from judging: it may be the machine, or the code.
+    pub fn not_judged(&self) -> impl Iterator<Item = &Comparison> {
+        self.comparisons
+            .iter()
+            .filter(|one| one.could_not_be_judged() && self.settings.gates(&one.series))
+    }
+
     /// Finds since when the changes are there, in the histories of their series.
     #[must_use]
     pub fn trace(
@@ -260,15 +274,17 @@ impl AnalysisReport {
         };
         self.only_in_baseline = missing(baseline, current);
         self.only_in_current = missing(current, baseline);
-        let Compared { mut comparisons, machine_event } =
+        let Compared { mut comparisons, common_move } =
             compare(baseline, current, &analyzer.history, &self.settings);
+        self.shape_changes = shape_changes(baseline, current, self.settings.alpha);
+        self.run_modes = run_modes(baseline, current);
+        leave_open_what_changed_its_shape(&mut comparisons, &self.shape_changes);
         acknowledge(&mut comparisons, baseline, current, &analyzer.blessings);
         let (resources, own) =
             comparisons.into_iter().partition(|one| one.series.metric.is_resource());
         self.comparisons = own;
         self.resource_analysis = ResourceAnalysis { comparisons: resources };
-        self.machine_event = machine_event;
-        self.shape_changes = shape_changes(baseline, current, self.settings.alpha);
+        self.common_move = common_move;
         self.baseline = Some(SideInfo::of(baseline));
         self.note_circumstances(baseline, current);
         self.collect_changes();
@@ -307,16 +323,7 @@ impl AnalysisReport {
                 ));
             }
         }
-        if let Some(event) = self.machine_event {
-            let way = if event.median_ratio > 1.0 { "worse" } else { "better" };
-            self.notes.push(format!(
-                "machine event: {} of {} benchmarks got {way} together, by {:.1}% in the median. \
-                 This is rarely their code: measure the baseline again on this machine to tell",
-                event.moved,
-                event.benchmarks,
-                (event.median_ratio - 1.0).abs() * 100.0
-            ));
-        }
+        self.notes.extend(self.common_move.map(|common| self.note_common_move(&common)));
         let widest = self.comparisons.iter().map(|one| one.excess).fold(1.0, f64::max);
         if widest > 1.5 {
             self.notes.push(format!(
@@ -325,19 +332,75 @@ impl AnalysisReport {
                  show. Intervals are widened for it; measure both sides alternately to be surer"
             ));
         }
-        let unreplicated = self
-            .comparisons
-            .iter()
-            .filter(|one| one.replication == Replication::Unreplicated)
-            .count();
-        if unreplicated > 0 {
+        self.note_certainty();
+    }
+
+    fn note_common_move(&self, common: &CommonMove) -> String {
+        let way = if common.median_ratio > 1.0 { "worse" } else { "better" };
+        let CommonMove { moved, benchmarks, median_ratio, cause } = common;
+        let why = match cause {
+            Cause::Code => "Both sides were measured in turns, so it is the code".to_owned(),
+            Cause::MachineOrCode => {
+                "The sides were not measured in turns, so nobody can tell whether it was the machine \
+                 or the code: run both commits in turns (old, new, new, old), or name a benchmark \
+                 that the change cannot touch with --reference"
+                    .to_owned()
+            }
+            Cause::Referenced => {
+                let named = |one: &&Comparison| self.settings.is_reference(&one.series);
+                let names: Vec<String> =
+                    self.comparisons.iter().filter(named).map(|one| one.series.to_string()).collect();
+                format!("What moved no further than the reference ({}) is not judged", names.join(", "))
+            }
+        };
+        format!(
+            "{moved} of {benchmarks} benchmarks got {way} together, by {:.1}% in the median. {why}",
+            (median_ratio - 1.0).abs() * 100.0
+        )
+    }
+
+    /// Says how sure what is listed is.
+    fn note_certainty(&mut self) {
+        let of =
+            |replication| self.comparisons.iter().filter(move |one| one.replication == replication);
+        let single = of(Replication::Unreplicated).count();
+        let tested = of(Replication::Replicated).chain(of(Replication::Borrowed)).count();
+        let settings = &self.settings;
+        if tested > 0 {
+            let share = settings.false_discovery_rate * 100.0;
+            let when = match settings.plan {
+                Plan::Open => "however often you add runs and look again".to_owned(),
+                Plan::Stated(runs) => format!("after the {runs} runs a side that were planned"),
+                Plan::Once => "if nobody adds runs and looks again".to_owned(),
+            };
             self.notes.push(format!(
-                "{unreplicated} of {} comparisons are unreplicated (fewer than 3 runs a side and \
-                 no history): intervals assume the spread between runs of benchmarks in general, \
-                 up to {:.0}% of what is listed may be chance, and no build fails on it",
-                self.comparisons.len(),
-                self.settings.alpha_unreplicated * 100.0
+                "at most {share:.0}% of the changes listed are false in the long run (--fdr), {when}"
             ));
+        }
+        if single > 0 {
+            self.notes.push(format!(
+                "{single} of {} comparisons are unreplicated (fewer than 3 runs a side and no \
+                 history): intervals assume the spread between runs of benchmarks in general, about \
+                 {:.0} in 100 benchmarks that did not change are listed nevertheless, and no build \
+                 fails on it",
+                self.comparisons.len(),
+                UNREPLICATED_FALSE_ALARMS * 100.0
+            ));
+        }
+    }
+}
+
+/// How many benchmarks of which nothing changed are listed after one run a side: measured on 134 public
+/// JMH benchmarks of ten processes each, 2.7%.
+const UNREPLICATED_FALSE_ALARMS: f64 = 0.027;
+
+/// Takes back that nothing changed where the median stayed and the slow samples did not.
+fn leave_open_what_changed_its_shape(comparisons: &mut [Comparison], shapes: &[ShapeChange]) {
+    for comparison in comparisons.iter_mut() {
+        let calm = matches!(comparison.verdict, Verdict::Unchanged | Verdict::NoChangeSeen);
+        if calm && shapes.iter().any(|shape| shape.series == comparison.series) {
+            comparison.verdict = Verdict::Inconclusive;
+            comparison.reservation = Some(Reservation::SlowSamples);
         }
     }
 }
@@ -349,7 +412,12 @@ impl SideInfo {
 }
 
 impl MeasuredBenchmark {
-    fn of(result: &crate::model::BenchmarkResult, history: &History, settings: &Settings) -> Self {
+    fn of(
+        result: &crate::model::BenchmarkResult,
+        history: &History,
+        priors: &Priors,
+        settings: &Settings,
+    ) -> Self {
         let summaries = || result.measurements.iter().map(|measurement| measurement.summary);
         Self {
             series: result.series.clone(),
@@ -359,7 +427,7 @@ impl MeasuredBenchmark {
             samples: summaries().map(|one| one.sample_count).sum(),
             throughput: result.throughput.clone(),
             estimates: result.estimates.clone(),
-            detectable_change: detectable_change(result, history, settings),
+            detectable_change: detectable_change(result, history, priors, settings),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Commands, one file each, and what they share: the store, the output, the exit codes.
+//! Commands, one file each, and what they share: the store and the output.
 
 mod aa;
 mod args;
@@ -11,6 +11,7 @@ mod export;
 mod history;
 mod import;
 mod merge;
+mod outcome;
 mod output;
 mod progress;
 mod report;
@@ -29,33 +30,22 @@ use camino::Utf8PathBuf;
 use clap::Parser;
 
 use self::args::{Arguments, Command};
+use self::outcome::Outcome;
 use self::output::Output;
-
-/// What the process says with its exit code. Usage errors exit with 2, by clap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Everything went well.
-    Fine,
-    /// A regression was found, and `--fail-on regression` asked to say so.
-    Regressed,
-}
-
-const REGRESSED: u8 = 1;
-const FAILED: u8 = 3;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.color);
-    match run(arguments, &output) {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::Regressed) => ExitCode::from(REGRESSED),
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+    let outcome = match run(arguments, &output) {
+        Ok(outcome) => outcome,
+        Err(error) if output::is_broken_pipe(&error) => Outcome::Fine,
         Err(error) => {
             output.error(&error);
-            ExitCode::from(FAILED)
+            Outcome::Failed
         }
-    }
+    };
+    outcome.into()
 }
 
 fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {

@@ -3,6 +3,9 @@
 //! ```toml
 //! threshold = 0.02                 # relative changes inside 2% are of no interest
 //! alpha = 0.01
+//! false_discovery_rate = 0.05      # of what is listed, at most one in twenty may be false
+//! planned_runs = 5                 # every comparison has five runs a side, decided on beforehand
+//! references = ["calibration/*"]   # no change of the code can touch these
 //!
 //! [advice]
 //! variant_cost = 0.1               # recommend a look at variants that cost more than 10%
@@ -21,6 +24,7 @@ use serde::Deserialize;
 
 use crate::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use crate::error::{Error, Remedy, Result};
+use crate::stats::spending::Plan;
 
 /// The name that is looked for in the working folder and above.
 pub const FILE_NAME: &str = "bench-analyzer.toml";
@@ -41,6 +45,11 @@ pub struct Config {
     pub false_discovery_rate: Option<f64>,
     /// [`Settings::gate_error_rate`].
     pub gate_error_rate: Option<f64>,
+    /// How many runs a side are decided on before measuring; looks whenever anybody likes without it.
+    pub planned_runs: Option<u32>,
+    /// Names of benchmarks that no change of the code can touch; `*` stands for anything.
+    #[serde(default)]
+    pub references: Vec<String>,
     /// The relative spread between runs on this machine, as `aa` measures it.
     pub spread: Option<f64>,
     /// Which ratios make a recommendation.
@@ -115,6 +124,8 @@ impl Config {
             alpha_unreplicated: self.alpha_unreplicated.unwrap_or(default.alpha_unreplicated),
             false_discovery_rate: self.false_discovery_rate.unwrap_or(default.false_discovery_rate),
             gate_error_rate: self.gate_error_rate.unwrap_or(default.gate_error_rate),
+            plan: self.planned_runs.map_or(default.plan, Plan::Stated),
+            references: self.references.iter().map(Pattern::new).collect(),
             ..default
         };
         let AdviceSettings { noisy, scaling_efficiency, cache_saving, variant_cost } =
@@ -164,6 +175,9 @@ impl Config {
             if value.is_some_and(|value| !(0.0..=10.0).contains(&value)) {
                 return Err(format!("{name} has to be a ratio from 0 to 10, such as 0.02"));
             }
+        }
+        if self.planned_runs.is_some_and(|runs| !(1..=1000).contains(&runs)) {
+            return Err("planned_runs has to be a number of runs a side, such as 5".into());
         }
         let probabilities = [
             ("alpha", self.alpha),

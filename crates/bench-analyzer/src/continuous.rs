@@ -27,7 +27,7 @@ pub mod scheduler;
 pub mod secret;
 pub mod suites;
 
-pub use benchmark::{ContinuousBenchmark, JobOutcome, Parts};
+pub use benchmark::{ContinuousBenchmark, Decision, JobOutcome, Parts, Question};
 pub use reporter::BenchmarkReporter;
 pub use scheduler::BenchmarkScheduler;
 pub use suites::{BenchmarkConfig, BenchmarkSuite};

@@ -19,4 +19,6 @@ pub use history::{Blessing, History, HistoryPoint, Timeline, TimelinePoint};
 pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
 pub use run::{Fingerprint, Revision, Run, RunId};
 pub use samples::{InvalidSamples, Sample, Samples};
-pub use series::{BenchmarkId, Direction, Metric, Series, Throughput, ThroughputKind, Unit};
+pub use series::{
+    BenchmarkId, Direction, Exactness, Metric, Series, Throughput, ThroughputKind, Unit,
+};

@@ -6,8 +6,11 @@
 pub mod bootstrap;
 pub mod cusum;
 pub mod difference;
+pub mod modes;
 pub mod multiplicity;
 pub mod outliers;
+pub mod prior;
 pub mod quantile;
+pub mod spending;
 pub mod spread;
 pub mod summary;

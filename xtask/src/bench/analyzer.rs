@@ -4,8 +4,10 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
 
-use crate::process::capture;
+use super::measure::Runs;
+use crate::process::{capture, read};
 use crate::workspace::Workspace;
 
 /// The compiled analyzer. Its history is the one of this checkout.
@@ -50,20 +52,47 @@ impl<'a> Analyzer<'a> {
         status(&mut import)
     }
 
-    /// Prints the report about what was just stored.
+    /// Prints the report about what was just stored. `planned` is the number of runs that was decided on
+    /// before any was made; none if they were added until something was decided.
     pub(super) fn report(
         &self,
         current: Option<&str>,
         baseline: Option<&str>,
+        planned: Option<u32>,
     ) -> Result<ExitStatus> {
         let mut report = self.command();
         report.args(["report", "--no-import"]);
+        if let Some(planned) = planned {
+            report.arg(format!("--planned-runs={planned}"));
+        }
         for (option, name) in [("--current", current), ("--baseline", baseline)] {
             if let Some(name) = name {
                 report.args([option, name]);
             }
         }
         status(&mut report)
+    }
+
+    /// Compares what was measured so far, in a history of its own below that folder, and returns the report
+    /// in JSON.
+    pub(super) fn look(&self, runs: &Runs, folder: &Utf8Path) -> Result<String> {
+        let folder = folder.join("look");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        let history = folder.join("history.db");
+        let command = |name: &str| {
+            let mut command = self.command();
+            command.arg("--db").arg(&history).arg(name);
+            command
+        };
+        let folders = |runs: &[Utf8PathBuf]| -> Vec<Utf8PathBuf> {
+            runs.iter().map(|run| run.join("criterion")).collect()
+        };
+        read(command("import").args(["--baseline", "against"]).args(folders(&runs.against)))?;
+        read(command("import").args(folders(&runs.here)))?;
+        read(command("report").args(["--no-import", "--baseline", "against", "--format", "json"]))
     }
 
     fn command(&self) -> Command {

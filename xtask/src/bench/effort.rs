@@ -28,6 +28,11 @@ impl Pace {
         self.effort().runs
     }
 
+    /// How often each benchmark is run at most while it is undecided.
+    pub(super) fn most_runs(&self) -> u32 {
+        self.runs.unwrap_or(MOST_RUNS)
+    }
+
     /// All arguments for Criterion.
     pub(super) fn criterion(&self) -> Vec<String> {
         self.effort().arguments(&self.criterion)
@@ -52,6 +57,10 @@ type CriterionOption = (&'static str, Option<&'static str>);
 /// probability and hardly ever raise a false alarm; three is the least that shows a spread.
 const RUNS: u32 = 5;
 const QUICK_RUNS: u32 = 3;
+
+/// Runs of a benchmark that nothing decides, unless told otherwise: what ten do not decide is rarely worth
+/// ten more.
+const MOST_RUNS: u32 = 10;
 
 /// Short runs, because each of them adds its samples, and because what differs between processes is
 /// seen only by more of them: with some 120 benchmarks, five runs end in less than half an hour. Plots of

@@ -13,6 +13,7 @@ use fs_err::File;
 use super::plan::{Side, Visit};
 use super::programs::Benches;
 use super::state::{FileState, Question, State};
+use super::until_decided::{Names, Tally, UntilDecided, exactly};
 use crate::process::read;
 use crate::progress::{Progress, counted, seconds};
 
@@ -28,6 +29,15 @@ pub(super) struct Measurement<'a> {
     pub(super) folder: &'a Utf8Path,
     /// Even if the same measurement was cut short, and could go on.
     pub(super) begins_anew: bool,
+    /// Only what is still open, if somebody is to be asked for that.
+    pub(super) until_decided: Option<UntilDecided<'a>>,
+}
+
+/// Where a program runs and what it writes.
+struct Place<'a> {
+    working: &'a Utf8Path,
+    criterion_home: &'a Utf8Path,
+    log: &'a Utf8Path,
 }
 
 /// The Criterion folders of the runs of each side.
@@ -37,18 +47,18 @@ pub(super) struct Runs {
     pub(super) against: Vec<Utf8PathBuf>,
 }
 
-/// How many benchmarks each program has that the filter leaves.
-pub(super) fn count(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<String, u64>> {
-    let mut counts = BTreeMap::new();
+/// The benchmarks of each program that the filter leaves, where it leaves any.
+pub(super) fn list(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<String, Names>> {
+    let mut lists = BTreeMap::new();
     for bench in &benches.programs {
         let mut list = Command::new(&bench.executable);
         list.args(["--bench", "--list"]).args(filter).current_dir(&benches.folder);
-        let count = count_listed(&read(&mut list)?);
-        if count > 0 {
-            counts.insert(bench.target.clone(), count);
+        let names = listed(&read(&mut list)?);
+        if !names.is_empty() {
+            lists.insert(bench.target.clone(), names);
         }
     }
-    Ok(counts)
+    Ok(lists)
 }
 
 impl Measurement<'_> {
@@ -57,11 +67,11 @@ impl Measurement<'_> {
     /// The state is to be closed when nobody needs to go on from it any more.
     pub(super) fn conduct(
         &self,
-        counts: &BTreeMap<String, u64>,
+        benchmarks: &BTreeMap<String, Names>,
         files: Vec<FileState>,
     ) -> Result<(Runs, State)> {
         let mut state = self.state(files)?;
-        self.make_all(counts, &mut state)?;
+        self.make_all(benchmarks, &mut state)?;
         Ok((self.runs(), state))
     }
 
@@ -80,31 +90,60 @@ impl Measurement<'_> {
         State::begin(self.folder, question)
     }
 
-    fn make_all(&self, counts: &BTreeMap<String, u64>, state: &mut State) -> Result<()> {
-        let of = |visit: &Visit| counts.get(&visit.target).copied().unwrap_or(1);
+    fn make_all(&self, benchmarks: &BTreeMap<String, Names>, state: &mut State) -> Result<()> {
+        let of =
+            |visit: &Visit| benchmarks.get(&visit.target).map_or(1, |names| names.len() as u64);
         let is_done = |visit: &&Visit| state.is_done(visit);
         let total = self.visits.iter().map(of).sum();
         let done = self.visits.iter().filter(is_done).map(of).sum();
         let runs = self.visits.iter().map(|visit| visit.run).max().unwrap_or(0);
-        let title = format!("Measuring {} benchmarks, {runs} times", counts.values().sum::<u64>());
+        let all: Names = benchmarks.values().flatten().cloned().collect();
+        let count: usize = benchmarks.values().map(Names::len).sum();
+        let title = match self.until_decided {
+            Some(_) => format!("Measuring {count} benchmarks, at most {runs} times"),
+            None => format!("Measuring {count} benchmarks, {runs} times"),
+        };
         let progress = Progress::parts_with_time_left(title, total);
         progress.begin_at(done);
         self.refresh_interrupted(state)?;
         let mut position = done;
-        let mut started = Instant::now();
-        for (number, visit) in self.visits.iter().enumerate() {
-            if !state.is_done(visit) {
-                self.make(visit, &progress)?;
-                state.finish(visit)?;
-                position += of(visit);
-                // Exact again, whatever the program printed.
-                progress.set(position);
+        let mut tally = Tally::default();
+        let mut open = all;
+        for run in 1..=runs {
+            let started = Instant::now();
+            if let Some(until_decided) = &self.until_decided {
+                open = until_decided.open(&self.runs_before(run), run - 1, &open)?;
+                if open.is_empty() {
+                    break;
+                }
+                tally.note(&open);
             }
-            if self.visits.get(number + 1).is_none_or(|next| next.run != visit.run) {
-                let took = seconds(started.elapsed());
-                progress.line(&format!("run {} of {runs}: {took}", visit.run));
-                started = Instant::now();
+            for visit in self.visits.iter().filter(|visit| visit.run == run) {
+                let own = benchmarks.get(&visit.target);
+                let open_here: Names = own
+                    .into_iter()
+                    .flatten()
+                    .filter(|name| open.contains(*name))
+                    .cloned()
+                    .collect();
+                let narrowed = own.is_some_and(|own| own.len() > open_here.len());
+                let filter = narrowed.then(|| exactly(&open_here));
+                if !state.is_done(visit) && !(narrowed && open_here.is_empty()) {
+                    self.make(visit, filter.as_deref().or(self.filter), &progress)?;
+                    state.finish(visit)?;
+                    position += of(visit);
+                    // Exact again, whatever the program printed.
+                    progress.set(position);
+                }
             }
+            let (took, count) = (seconds(started.elapsed()), open.len());
+            match self.until_decided {
+                Some(_) => progress.line(&format!("run {run}: {count} benchmarks, {took}")),
+                None => progress.line(&format!("run {run} of {runs}: {took}")),
+            }
+        }
+        if self.until_decided.is_some() {
+            progress.line(&tally.saved(runs));
         }
         Ok(())
     }
@@ -130,14 +169,19 @@ impl Measurement<'_> {
     }
 
     fn runs(&self) -> Runs {
+        self.runs_before(u32::MAX)
+    }
+
+    /// The runs with a smaller number, of which something was measured.
+    fn runs_before(&self, number: u32) -> Runs {
         let mut all = Runs::default();
-        for visit in self.visits {
+        for visit in self.visits.iter().filter(|visit| visit.run < number) {
             let runs = match visit.side {
                 Side::Here => &mut all.here,
                 Side::Against => &mut all.against,
             };
             let run = self.run_folder(visit.side, visit.run);
-            if !runs.contains(&run) {
+            if !runs.contains(&run) && run.join("criterion").exists() {
                 runs.push(run);
             }
         }
@@ -146,7 +190,7 @@ impl Measurement<'_> {
 
     /// Runs one program to its end. Only then do its results join those of its run: what a killed program left
     /// is never mistaken for them.
-    fn make(&self, visit: &Visit, progress: &Progress) -> Result<()> {
+    fn make(&self, visit: &Visit, filter: Option<&str>, progress: &Progress) -> Result<()> {
         let benches = match visit.side {
             Side::Here => Some(self.here),
             Side::Against => self.against,
@@ -161,23 +205,24 @@ impl Measurement<'_> {
         }
         fs::create_dir_all(&unfinished)?;
         let log = run.join(format!("{}.log", visit.target));
-        self.run(&bench.executable, &benches.folder, &unfinished, &log, progress)?;
+        let place = Place { working: &benches.folder, criterion_home: &unfinished, log: &log };
+        self.run(&bench.executable, filter, place, progress)?;
         merge(&unfinished, &run.join("criterion"))
     }
 
     fn run(
         &self,
         program: &Utf8Path,
-        working: &Utf8Path,
-        criterion_home: &Utf8Path,
-        log: &Utf8Path,
+        filter: Option<&str>,
+        place: Place<'_>,
         progress: &Progress,
     ) -> Result<()> {
+        let Place { working, criterion_home, log } = place;
         let mut command = Command::new(program);
         command
             .arg("--bench")
             .args(self.arguments)
-            .args(self.filter)
+            .args(filter)
             .env("CRITERION_HOME", criterion_home)
             .current_dir(working)
             .stdin(Stdio::null())
@@ -253,9 +298,9 @@ impl Event {
     }
 }
 
-/// Counts the lines such as `group/name: benchmark`.
-fn count_listed(listing: &str) -> u64 {
-    listing.lines().map(|line| u64::from(line.ends_with(": benchmark"))).sum()
+/// The names in lines such as `group/name: benchmark`.
+fn listed(listing: &str) -> Names {
+    listing.lines().filter_map(|line| line.strip_suffix(": benchmark")).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -276,9 +321,9 @@ mod tests {
     }
 
     #[test]
-    fn only_benchmarks_are_counted() {
+    fn only_benchmarks_are_listed() {
         let listing = "a/b: benchmark\na/c: benchmark\n\n2 benchmarks\n";
-        assert_eq!(count_listed(listing), 2);
+        assert_eq!(listed(listing).into_iter().collect::<Vec<_>>(), ["a/b", "a/c"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each engine is a program of its own, because signal handlers and lock files differ. They are visited in turns, as
 //! `cargo xtask bench` does with its targets, so that a ratio compares what was measured within the same minutes.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -71,11 +72,11 @@ fn compile(workspace: &Workspace) -> Result<Benches> {
 fn measure(workspace: &Workspace, arguments: &Arguments, benches: &Benches) -> Result<Results> {
     let started = Instant::now();
     let filter = arguments.row.as_deref();
-    let counts = measure::count(benches, filter)?;
-    if counts.is_empty() {
+    let names = measure::list(benches, filter)?;
+    if names.is_empty() {
         bail!("no row's id contains `{}`", filter.unwrap_or_default());
     }
-    let engines: Vec<String> = counts.keys().cloned().collect();
+    let engines: Vec<String> = names.keys().cloned().collect();
     let pace = &arguments.pace;
     let measurement = Measurement {
         here: benches,
@@ -85,11 +86,15 @@ fn measure(workspace: &Workspace, arguments: &Arguments, benches: &Benches) -> R
         arguments: &pace.criterion(),
         folder: &workspace.bench_peers(),
         begins_anew: pace.restart,
+        until_decided: None,
     };
-    let (runs, state) = measurement.conduct(&counts, measured_files(workspace, benches, None)?)?;
+    let (runs, state) = measurement.conduct(&names, measured_files(workspace, benches, None)?)?;
     let runs = runs.here;
     state.close()?;
     let (count, time) = (counted(runs.len(), "run"), seconds(started.elapsed()));
-    println!("{} rows measured in {count} ({time})\n", counts.values().sum::<u64>());
+    println!(
+        "{} rows measured in {count} ({time})\n",
+        names.values().map(BTreeSet::len).sum::<usize>()
+    );
     Results::read(&runs)
 }

@@ -3,13 +3,13 @@
 use bench_analyzer::detect::compare::compare;
 use bench_analyzer::detect::settings::Settings;
 use bench_analyzer::detect::verdict::Verdict;
-use bench_analyzer::model::{
-    BenchmarkResults, History, HistoryPoint, Measurement, RunId, Sample, Samples, Series,
-};
+use bench_analyzer::model::{History, HistoryPoint, RunId, Samples, Series};
 use bench_analyzer::stats::difference::Difference;
+use bench_analyzer::stats::spending::Plan;
 use bench_analyzer::stats::summary::Summary;
 
 use crate::noise::Noise;
+use crate::reports::{Kind, Pair, counts, results, share, verdicts};
 
 const BENCHMARKS: usize = 10_000;
 
@@ -24,7 +24,12 @@ pub(crate) fn print() {
     println!("| runs a side | rule | false, same code | found +5% | found +10% | found +30% |");
     println!("|---|---|--:|--:|--:|--:|");
     for runs in [1, 3, 5, 10] {
-        row(runs, "this program, each alone", |change| share_alone(runs, change));
+        row(runs, "this program, each alone", |change| share_alone(runs, change, &planned(runs)));
+        if runs > 1 {
+            row(runs, "the same, looking whenever one likes", |change| {
+                share_alone(runs, change, &settings(Plan::Open))
+            });
+        }
         if runs > 1 {
             row(runs, "Welch, p < .01", |change| share_welch(runs, change));
         }
@@ -32,20 +37,31 @@ pub(crate) fn print() {
     }
     row(1, "this program, with a history of 10 runs", share_borrowed);
     println!("\nReports of 200 benchmarks, of which a tenth got slower:\n");
-    println!("| runs a side | false, same code | found +5% | found +10% | false share of listed |");
-    println!("|---|--:|--:|--:|--:|");
+    println!(
+        "| runs a side | false discovery rate | false, same code | found +5% | found +10% | false share of \
+         listed |"
+    );
+    println!("|---|---|--:|--:|--:|--:|");
     for runs in [3, 5, 10] {
-        let (five, ten) = (mixed(runs, 0.05), mixed(runs, 0.10));
-        println!(
-            "| {runs} | {:.2}% | {:.0}% | {:.0}% | {:.1}% |",
-            five.false_alarms * 100.0,
-            five.found * 100.0,
-            ten.found * 100.0,
-            five.false_discoveries * 100.0
-        );
+        for rate in [0.05, 0.10, 0.20] {
+            let settings = Settings { false_discovery_rate: rate, ..planned(runs) };
+            mixed_row(runs, &format!("{:.0}%", rate * 100.0), &settings);
+        }
+        mixed_row(runs, "10%, looking whenever one likes", &settings(Plan::Open));
     }
     println!();
     print_shared();
+}
+
+fn mixed_row(runs: usize, rate: &str, settings: &Settings) {
+    let (five, ten) = (mixed(runs, 0.05, settings), mixed(runs, 0.10, settings));
+    println!(
+        "| {runs} | {rate} | {:.2}% | {:.0}% | {:.0}% | {:.1}% |",
+        five.false_alarms * 100.0,
+        five.found * 100.0,
+        ten.found * 100.0,
+        five.false_discoveries * 100.0
+    );
 }
 
 /// What the runs of a side share, their replicates do not show.
@@ -92,9 +108,8 @@ impl Report {
 
     fn pairs(self, noise: &mut Noise) -> Vec<Pair> {
         let change = |index| if index < self.changed { self.change } else { 0.0 };
-        (0..Self::SIZE)
-            .map(|index| pair_that_shares(self.runs, change(index), self.shared, noise))
-            .collect()
+        let kind = Kind { shared: self.shared, ..Kind::of(self.runs) };
+        (0..Self::SIZE).map(|index| kind.pair(change(index), noise)).collect()
     }
 
     fn false_alone(self) -> f64 {
@@ -102,7 +117,9 @@ impl Report {
         let pairs = (0..Self::REPORTS).flat_map(|_| self.pairs(&mut noise)).collect::<Vec<_>>();
         let alarms = pairs
             .iter()
-            .filter(|pair| counts(verdicts(std::slice::from_ref(*pair))[0], 0.0))
+            .filter(|pair| {
+                counts(verdicts(std::slice::from_ref(*pair), &planned(self.runs))[0], 0.0)
+            })
             .count();
         share(alarms, pairs.len())
     }
@@ -111,7 +128,7 @@ impl Report {
         let mut noise = Noise::new(4);
         let (mut false_alarms, mut found) = (0, 0);
         for _ in 0..Self::REPORTS {
-            let verdicts = verdicts(&self.pairs(&mut noise));
+            let verdicts = verdicts(&self.pairs(&mut noise), &planned(self.runs));
             let (changed, same) = verdicts.split_at(self.changed);
             found += changed.iter().filter(|one| **one == Verdict::Regression).count();
             false_alarms += same.iter().filter(|one| counts(**one, 0.0)).count();
@@ -132,76 +149,24 @@ fn row(runs: usize, rule: &str, share: impl Fn(f64) -> f64) {
     println!("| {runs} | {rule} | {} |", cells.join(" | "));
 }
 
-/// One benchmark's run medians on both sides, with the truth in `change`.
-struct Pair {
-    old: Vec<Samples>,
-    new: Vec<Samples>,
-}
-
 fn pair(runs: usize, change: f64, noise: &mut Noise) -> Pair {
-    pair_that_shares(runs, change, 0.0, noise)
+    Kind::of(runs).pair(change, noise)
 }
 
-/// A pair in which every side as a whole is off by `shared` times the spread between runs.
-fn pair_that_shares(runs: usize, change: f64, shared: f64, noise: &mut Noise) -> Pair {
-    let spread = noise.between_run_cv();
-    let error = spread / noise.between_over_within();
-    let mut side = |level: f64| -> Vec<Samples> {
-        let level =
-            if shared > 0.0 { level * (shared * spread * noise.normal()).exp() } else { level };
-        (0..runs)
-            .map(|_| {
-                // Twenty samples whose median has an error, which is part of the spread that run
-                // medians show.
-                let run = level * ((spread * spread - error * error).sqrt() * noise.normal()).exp();
-                let inside = error * 20_f64.sqrt() / 1.2533;
-                let samples = (0..20)
-                    .map(|_| Sample { iterations: 1, total: run * (inside * noise.normal()).exp() })
-                    .collect();
-                Samples::of_time(samples).expect("exponentials are positive")
-            })
-            .collect()
-    };
-    Pair { old: side(1e6), new: side(1e6 * (1.0 + change)) }
+/// A number of runs that was decided on before, which is what is told of if nothing else is said.
+fn planned(runs: usize) -> Settings {
+    settings(Plan::Stated(u32::try_from(runs).unwrap_or(u32::MAX)))
 }
 
-fn results(name: &str, benchmarks: &[(String, &[Samples])]) -> BenchmarkResults {
-    let mut results = BenchmarkResults::new(name);
-    for (benchmark, runs) in benchmarks {
-        let series = Series::time(benchmark.clone());
-        for (run, samples) in (1..).zip(runs.iter()) {
-            let summary = Summary::of(samples);
-            let measurement = Measurement { run: RunId(run), summary, samples: samples.clone() };
-            results.add(&series, measurement);
-        }
-    }
-    results
+fn settings(plan: Plan) -> Settings {
+    // Nobody looks at the bootstrap here, and it takes most of the time.
+    Settings { plan, resamples: 0, ..Settings::default() }
 }
 
-fn verdicts(pairs: &[Pair]) -> Vec<Verdict> {
-    let name = |index: usize| format!("b{index:04}");
-    let old: Vec<_> =
-        pairs.iter().enumerate().map(|(index, pair)| (name(index), &pair.old[..])).collect();
-    let new: Vec<_> =
-        pairs.iter().enumerate().map(|(index, pair)| (name(index), &pair.new[..])).collect();
-    let (old, new) = (results("old", &old), results("new", &new));
-    let compared = compare(&old, &new, &History::new(), &Settings::default());
-    compared.comparisons.into_iter().map(|comparison| comparison.verdict).collect()
-}
-
-fn counts(verdict: Verdict, change: f64) -> bool {
-    verdict == Verdict::Regression || (change == 0.0 && verdict == Verdict::Improvement)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "thousands")]
-fn share(count: usize, of: usize) -> f64 {
-    if of == 0 { 0.0 } else { count as f64 / of as f64 }
-}
-
-fn share_alone(runs: usize, change: f64) -> f64 {
+fn share_alone(runs: usize, change: f64, settings: &Settings) -> f64 {
     let mut noise = Noise::new(1);
     let found = (0..BENCHMARKS)
-        .filter(|_| counts(verdicts(&[pair(runs, change, &mut noise)])[0], change))
+        .filter(|_| counts(verdicts(&[pair(runs, change, &mut noise)], settings)[0], change))
         .count();
     share(found, BENCHMARKS)
 }
@@ -222,7 +187,7 @@ fn share_borrowed(change: f64) -> f64 {
             runs.new.truncate(1);
             let side = |name: &str, runs: &[Samples]| results(name, &[("b".to_owned(), runs)]);
             let (old, new) = (side("old", &runs.old), side("new", &runs.new));
-            let compared = compare(&old, &new, &history, &Settings::default());
+            let compared = compare(&old, &new, &history, &planned(1));
             counts(compared.comparisons[0].verdict, change)
         })
         .count();
@@ -266,7 +231,7 @@ struct Mixed {
     false_discoveries: f64,
 }
 
-fn mixed(runs: usize, change: f64) -> Mixed {
+fn mixed(runs: usize, change: f64, settings: &Settings) -> Mixed {
     const SIZE: usize = 200;
     const CHANGED: usize = 20;
     let mut noise = Noise::new(2);
@@ -275,7 +240,7 @@ fn mixed(runs: usize, change: f64) -> Mixed {
         let pairs: Vec<Pair> = (0..SIZE)
             .map(|index| pair(runs, if index < CHANGED { change } else { 0.0 }, &mut noise))
             .collect();
-        let verdicts = verdicts(&pairs);
+        let verdicts = verdicts(&pairs, settings);
         found += verdicts[..CHANGED].iter().filter(|v| **v == Verdict::Regression).count();
         false_alarms += verdicts[CHANGED..].iter().filter(|v| counts(**v, 0.0)).count();
     }

@@ -1,20 +1,26 @@
 //! Measures how often the analyzer is right, on simulated results whose truth is known.
 //!
 //! `cargo run --release -p bench-analyzer --example evaluation` prints the tables that
-//! `EVALUATION.md` shows; `comparison`, `steps` or `speed` prints one of them. Seeds are fixed; only
+//! `EVALUATION.md` shows; `comparison`, `trust`, `steps` or `speed` prints one of them. Seeds are fixed; only
 //! the times of the last tables differ from machine to machine.
 
 mod comparison;
 mod noise;
 mod pelt;
 mod real;
+mod reports;
 mod speed;
 mod steps;
+mod trust;
 
 fn main() {
     let wanted = std::env::args().nth(1);
-    let parts: [(&str, fn()); 3] =
-        [("comparison", comparison::print), ("steps", steps::print), ("speed", speed::print)];
+    let parts: [(&str, fn()); 4] = [
+        ("comparison", comparison::print),
+        ("trust", trust::print),
+        ("steps", steps::print),
+        ("speed", speed::print),
+    ];
     for (name, print) in parts {
         if wanted.as_deref().is_none_or(|wanted| wanted == name) {
             print();

@@ -48,7 +48,8 @@ pub(super) use suites::{Run, SuitesFile, Watch};
 ///   for i in 1 2 3 4 5; do CRITERION_HOME=runs/$i cargo bench; done
 ///   bench-analyzer import --baseline main runs/*
 ///
-/// Exit codes: 0 fine; 1 a regression, with --fail-on regression; 2 wrong usage; 3 failure.
+/// Exit codes: 0 fine; 1 the gate failed; 2 wrong usage; 3 failure; 4 the gate could not judge (machine or
+/// code).
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, propagate_version = true, max_term_width = 100)]
 pub(super) struct Arguments {

@@ -71,5 +71,5 @@ pub(super) async fn run(
     let mut gated = changes.iter().filter(|one| settings.gates(&one.timeline.series));
     let regressed = command.fail_on.is_some()
         && gated.any(|one| one.change_points.iter().any(|change| change.alarms()));
-    Ok(if regressed { Outcome::Regressed } else { Outcome::Fine })
+    Ok(if regressed { Outcome::GateFailed } else { Outcome::Fine })
 }

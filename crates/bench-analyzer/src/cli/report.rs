@@ -11,6 +11,7 @@ use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion;
 use bench_analyzer::model::{BenchmarkResults, RunId, Series};
 use bench_analyzer::report::dossier::Evidence;
+use bench_analyzer::stats::spending::Plan;
 use bench_analyzer::store::{Destination, Store};
 use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer, Error};
 
@@ -77,16 +78,35 @@ pub(super) async fn run(
         gather(store, report, baseline, current, &destinations, &mut progress).await?;
     progress.finish();
     destinations.write(&report, &evidence, output)?;
+    Ok(match command.options.fail_on {
+        Some(FailOn::Regression) => gate(&report, output),
+        None => Outcome::Fine,
+    })
+}
+
+/// What a gate makes of a report, said on stderr.
+pub(super) fn gate(report: &AnalysisReport, output: &Output) -> Outcome {
+    let count = |one: usize, what: &str, many: &str| match one {
+        1 => format!("1 {what}"),
+        more => format!("{more} {many}"),
+    };
     let failing = report.failing().count();
-    match command.options.fail_on {
-        Some(FailOn::Regression) if failing > 0 => {
-            let these = if failing == 1 { "1 regression fails" } else { "regressions fail" };
-            let count = if failing == 1 { String::new() } else { format!("{failing} ") };
-            output.message(&format!("{count}{these} the build (--fail-on regression)"));
-            Ok(Outcome::Regressed)
-        }
-        _ => Ok(Outcome::Fine),
+    if failing > 0 {
+        let these = count(failing, "regression fails", "regressions fail");
+        output.message(&format!("{these} the build (--fail-on regression)"));
+        return Outcome::GateFailed;
     }
+    let open = report.not_judged().count();
+    if open > 0 {
+        let these = count(open, "benchmark", "benchmarks");
+        output.message(&format!(
+            "{these} could not be judged, it may be the machine or the code: the build does not pass \
+             (--fail-on regression, exit code 4). Measure both sides in turns on one machine, or name a \
+             benchmark that the change cannot touch with --reference"
+        ));
+        return Outcome::NotJudged;
+    }
+    Outcome::Fine
 }
 
 /// Who names nothing to compare with may not know what there is.
@@ -200,6 +220,12 @@ fn settings(options: &ReportOptions, config: &Config) -> Settings {
         settings.overrides.iter_mut().for_each(|one| one.relative_threshold = None);
     }
     settings.alpha = options.alpha.unwrap_or(settings.alpha);
+    settings.false_discovery_rate = options.fdr.unwrap_or(settings.false_discovery_rate);
+    settings.plan = options.planned_runs.map_or(settings.plan, Plan::Stated);
+    if !options.references.is_empty() {
+        settings.references =
+            options.references.iter().map(|text| contains_or_matches(text)).collect();
+    }
     settings
 }
 

@@ -1,17 +1,19 @@
 //! `run`: runs suites now.
 
 use anyhow::{Context, bail, ensure};
+use bench_analyzer::AnalysisReport;
 use bench_analyzer::config::Config;
 use bench_analyzer::continuous::suites::{self, BenchmarkConfig};
-use bench_analyzer::continuous::{ContinuousBenchmark, JobOutcome};
+use bench_analyzer::continuous::{ContinuousBenchmark, Decision, Question};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::report::Reporter;
 use bench_analyzer::report::human::HumanReporter;
 use bench_analyzer::store::Store;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::args::{Run, SuitesFile};
+use super::args::{FailOn, Run, SuitesFile};
 use super::output::Output;
+use super::report::gate;
 use super::{Outcome, continuous};
 
 pub(super) async fn run(
@@ -26,6 +28,12 @@ pub(super) async fn run(
     let parts = continuous::parts(output)?;
     let stop = parts.stop.clone();
     let mut benchmark = ContinuousBenchmark::new(suites, config.settings(), store, parts);
+    if let Some(against) = command.against.filter(|_| command.until_decided) {
+        let most = command.runs.unwrap_or(MOST_RUNS);
+        let decisions = benchmark.run_until_decided(&chosen, &Question { against, most }).await?;
+        benchmark.close().await?;
+        return conclude(&decisions, command.fail_on, output);
+    }
     let outcomes = benchmark.run_now(&chosen, command.runs).await?;
     benchmark.close().await?;
     output.data(|stdout| {
@@ -42,14 +50,45 @@ pub(super) async fn run(
     if !failed.is_empty() {
         bail!("{} of {} suites failed: {}", failed.len(), outcomes.len(), failed.join(", "));
     }
-    let regressed = |one: &JobOutcome| {
-        one.report.as_ref().is_some_and(|report| report.failing().next().is_some())
-    };
-    Ok(if command.fail_on.is_some() && outcomes.iter().any(regressed) {
-        Outcome::Regressed
-    } else {
-        Outcome::Fine
-    })
+    let reports = outcomes.iter().filter_map(|one| one.report.as_ref());
+    Ok(judge(reports, command.fail_on, output))
+}
+
+/// How many runs a side are made of what nothing decides.
+const MOST_RUNS: u32 = 10;
+
+/// Shows what measuring until it was decided came to.
+fn conclude(
+    decisions: &[Decision],
+    fail_on: Option<FailOn>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    for decision in decisions {
+        match &decision.outcome {
+            Ok(report) => {
+                output.data(|stdout| HumanReporter.write(report, stdout))?;
+                output.message(&format!("{}: {}", decision.suite, decision.saved()));
+            }
+            Err(why) => output.message(&format!("{}: {why}", decision.suite)),
+        }
+    }
+    let failed = decisions.iter().filter(|one| one.outcome.is_err()).count();
+    ensure!(failed == 0, "{failed} of {} suites failed", decisions.len());
+    let reports = decisions.iter().filter_map(|one| one.outcome.as_ref().ok());
+    Ok(judge(reports, fail_on, output))
+}
+
+fn judge<'r>(
+    reports: impl Iterator<Item = &'r AnalysisReport>,
+    fail_on: Option<FailOn>,
+    output: &Output,
+) -> Outcome {
+    match fail_on {
+        Some(FailOn::Regression) => {
+            reports.map(|report| gate(report, output)).fold(Outcome::Fine, Outcome::and)
+        }
+        None => Outcome::Fine,
+    }
 }
 
 /// Reads the file that was named, or the nearest one.

@@ -1,6 +1,7 @@
 //! Who is told what: once for every change, not once for every job.
 //!
-//! A regression that fails a gate opens an alert. While it lasts, nothing more is said, unless it
+//! A regression that fails a gate opens an alert, and so does one that could not be judged, because
+//! most benchmarks got worse together and it may be the machine or the code. While it lasts, nothing more is said, unless it
 //! becomes worse than the whole interval that was told before. It is over when the benchmark is
 //! unchanged or better, when its interval lies wholly below the one that was told, when somebody
 //! accepted it, or when the benchmark is gone. A job that fails is an alert about its suite, and
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::JobId;
 use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
+use crate::detect::verdict::{Comparison, Reservation, Verdict};
 use crate::model::{Direction, RunId, Series};
 use crate::report::{format_change, format_quantity};
 
@@ -129,7 +130,7 @@ pub fn after_success(open: &[OpenAlert], report: &AnalysisReport) -> Vec<Transit
         let subject = Subject::of(&comparison.series);
         let known = open.iter().find(|alert| alert.subject == subject);
         let told = Told::of(comparison);
-        let fails = comparison.fails_gate(rate);
+        let fails = comparison.fails_gate(rate) || may_have_regressed(comparison, rate);
         let kind = match known {
             None if fails => TransitionKind::Opened,
             Some(alert) if fails && told.low > alert.high => TransitionKind::Worsened,
@@ -211,18 +212,29 @@ fn resolution(alert: &OpenAlert, comparison: &Comparison, told: Told) -> Option<
         Verdict::Unchanged => Some("back at its baseline".to_owned()),
         Verdict::Improvement => Some("better than its baseline".to_owned()),
         // Too noisy for a verdict, but surely not what was told.
-        Verdict::Inconclusive if comparison.reservation.is_none() && told.high < alert.low => {
+        Verdict::Inconclusive | Verdict::NoChangeSeen
+            if comparison.reservation.is_none() && told.high < alert.low =>
+        {
             Some("no longer as slow as it was told".to_owned())
         }
-        Verdict::Inconclusive | Verdict::Regression => None,
+        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Regression => None,
     }
+}
+
+/// Whether it got worse with most others, beyond chance, and nobody can tell whether the machine did that.
+fn may_have_regressed(comparison: &Comparison, rate: f64) -> bool {
+    comparison.reservation == Some(Reservation::MachineOrCode)
+        && comparison.acknowledged.is_none()
+        && comparison.factor_worse() > 1.0
+        && comparison.gate_p_value.is_some_and(|p_value| p_value <= rate)
 }
 
 /// What a verdict rests on, in a sentence.
 fn evidence(comparison: &Comparison) -> String {
     let unit = &comparison.series.unit;
+    let open = comparison.reservation.map(|why| format!("; {why}")).unwrap_or_default();
     format!(
-        "{} -> {} ({}, 95% interval {} to {}, p {:.1e}, {} and {} runs)",
+        "{} -> {} ({}, 95% interval {} to {}, p {:.1e}, {} and {} runs){open}",
         format_quantity(comparison.baseline.value, unit),
         format_quantity(comparison.current.value, unit),
         format_change(comparison.change()),

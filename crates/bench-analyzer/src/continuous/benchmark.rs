@@ -16,7 +16,7 @@ use super::reporter::BenchmarkReporter;
 use super::repository::Repository;
 use super::runner::Runner;
 use super::scheduler::BenchmarkScheduler;
-use super::suites::BenchmarkConfig;
+use super::suites::{BenchmarkConfig, BenchmarkSuite};
 use crate::analyzer::AnalysisReport;
 use crate::detect::settings::Settings;
 use crate::error::{Error, Result};
@@ -24,8 +24,10 @@ use crate::store::Store;
 
 mod conclusion;
 mod execution;
+mod until_decided;
 
 use execution::Executed;
+pub use until_decided::{Decision, Question};
 
 /// What a [`ContinuousBenchmark`] works with; a test gives it others.
 pub struct Parts {

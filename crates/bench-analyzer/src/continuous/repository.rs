@@ -16,6 +16,12 @@ pub trait Repository: Send + Sync {
     /// Says why it is not known.
     fn head(&self, folder: &Utf8Path, watch: &BranchWatch) -> Result<String, String>;
 
+    /// The full hash of what a revision such as `HEAD~1` or `main` names in a folder.
+    ///
+    /// # Errors
+    /// Says why it is not known.
+    fn commit(&self, folder: &Utf8Path, revision: &str) -> Result<String, String>;
+
     /// Checks a commit out beside what people work on, at `checkout`, and says where `folder` is
     /// in there. What Git ignores stays, so that a build does not begin anew.
     ///
@@ -50,6 +56,13 @@ impl Repository for Git {
         let commit = format!("{name}^{{commit}}");
         git(folder, &["rev-parse", "--verify", "--quiet", &commit], LOCAL_TIMEOUT)
             .map_err(|error| format!("branch {branch} is not known: {error}"))
+    }
+
+    fn commit(&self, folder: &Utf8Path, revision: &str) -> Result<String, String> {
+        let commit = format!("{revision}^{{commit}}");
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+        git(folder, &arguments, LOCAL_TIMEOUT)
+            .map_err(|error| format!("{revision} is no commit here: {error}"))
     }
 
     fn check_out(

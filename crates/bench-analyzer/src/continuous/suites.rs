@@ -1,6 +1,6 @@
 //! The file that says which suites there are, when they run and who is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -56,6 +56,9 @@ pub struct BenchmarkSuite {
     pub baseline: Option<BaselineName>,
     /// The files that it writes; without any, Criterion's folder.
     pub results: Vec<Utf8PathBuf>,
+    /// What to add to the command so that it measures some benchmarks only; `{}` stands for a regular
+    /// expression that matches their names. Without it, all are measured every time.
+    pub narrow: Vec<String>,
 }
 
 impl BenchmarkSuite {
@@ -68,6 +71,25 @@ impl BenchmarkSuite {
             Some(name) => Ok(name.clone()),
             None => self.name.parse(),
         }
+    }
+
+    /// The name of the other commit's results when both are measured in turns.
+    ///
+    /// # Errors
+    /// Never for suites that were read from a file.
+    pub(super) fn against_name(&self) -> Result<BaselineName, String> {
+        format!("{}-against", self.name).parse()
+    }
+
+    /// The suite with a command that measures only these benchmarks, if it knows how; all for none.
+    pub(super) fn narrowed_to(&self, names: Option<&BTreeSet<String>>) -> Self {
+        let mut narrowed = self.clone();
+        if let Some(names) = names {
+            let pattern = exactly(names);
+            let words = self.narrow.iter().map(|word| word.replace("{}", &pattern));
+            narrowed.command.extend(words);
+        }
+        narrowed
     }
 }
 
@@ -173,6 +195,8 @@ struct SuiteEntry {
     baseline: Option<String>,
     #[serde(default)]
     results: Vec<Utf8PathBuf>,
+    #[serde(default)]
+    narrow: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -218,6 +242,11 @@ impl SuiteEntry {
         if let Some(path) = self.results.iter().find(|path| path.is_absolute()) {
             return Err(format!("results are looked for in the suite's folder, and {path} is not"));
         }
+        if !self.narrow.is_empty() && !self.narrow.iter().any(|word| word.contains("{}")) {
+            return Err("narrow has to say with {} where the names of benchmarks go, as in \
+                        [\"--\", \"{}\"]"
+                .to_owned());
+        }
         Ok(BenchmarkSuite {
             folder: folder.join(self.folder.unwrap_or_default()),
             command: self.command,
@@ -228,6 +257,7 @@ impl SuiteEntry {
             schedules,
             baseline,
             results: self.results,
+            narrow: self.narrow,
             name,
         })
     }
@@ -259,6 +289,16 @@ impl ScheduleEntry {
         }
         duration("every", self.every.as_deref(), TIMEOUT).map(Schedule::Interval)
     }
+}
+
+/// A regular expression that matches these names and no others.
+fn exactly(names: &BTreeSet<String>) -> String {
+    let escaped = |name: &String| -> String {
+        let special = |character: char| r"\.+*?()|[]{}^$".contains(character);
+        name.chars().flat_map(|one| special(one).then_some('\\').into_iter().chain([one])).collect()
+    };
+    let names: Vec<String> = names.iter().map(escaped).collect();
+    format!("^({})$", names.join("|"))
 }
 
 /// Reads `90s`, `30m` or `1h 30m`.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::detect::steps::StepSettings;
 use crate::model::{Series, Unit};
 use crate::stats::difference::Rule;
+use crate::stats::spending::Plan;
 use crate::stats::spread::Spread;
 
 pub use super::pattern::Pattern;
@@ -24,7 +25,8 @@ pub struct Settings {
     /// The same where one run stands for a side. Such findings are hints and never fail a
     /// build, so a false one in fifty is acceptable.
     pub alpha_unreplicated: f64,
-    /// Of all changes that a report lists from replicated runs, at most this share may be false.
+    /// Of all changes that a report lists from replicated runs, at most this share may be false. One in
+    /// ten: at three runs a side, one in twenty would find half as many of the changes by 5%.
     pub false_discovery_rate: f64,
     /// The probability that a gate fails although nothing changed at all.
     pub gate_error_rate: f64,
@@ -32,6 +34,13 @@ pub struct Settings {
     pub level: f64,
     /// Draws of the hierarchical bootstrap; its 2.5% quantile then rests on 25 draws.
     pub resamples: usize,
+    /// When somebody looks: after a number of runs that was decided on before, or whenever.
+    pub plan: Plan,
+    /// A comparison that could have seen a change of this size has seen that there is none; one that
+    /// could not is too imprecise to be of use. A tenth is what most people would want to hear of.
+    pub of_use: f64,
+    /// Benchmarks that no change of the code can touch: what they did, the machine did.
+    pub references: Vec<Pattern>,
     /// The seed of those draws, so that a report can be repeated.
     pub seed: u64,
     /// What to assume about the spread between runs where nothing is known.
@@ -85,10 +94,13 @@ impl Default for Settings {
             absolute_threshold_ns: 0.2,
             alpha: 0.01,
             alpha_unreplicated: 0.02,
-            false_discovery_rate: 0.05,
+            false_discovery_rate: 0.10,
             gate_error_rate: 0.05,
             level: 0.95,
             resamples: 1000,
+            plan: Plan::Open,
+            of_use: 0.10,
+            references: Vec::new(),
             seed: 0,
             unreplicated: Spread::UNREPLICATED,
             moderating: Spread::MODERATING,
@@ -142,6 +154,16 @@ impl Settings {
             super::verdict::Replication::Unreplicated => self.alpha_unreplicated,
             _ => self.alpha,
         };
-        Rule { alpha, level: self.level, threshold: self.threshold(series, value) }
+        let plan = match replication {
+            // Hints are no verdicts, so no error is spent on them.
+            super::verdict::Replication::Unreplicated => Plan::Once,
+            _ => self.plan,
+        };
+        Rule { alpha, level: self.level, threshold: self.threshold(series, value), plan }
+    }
+
+    /// Whether no change of the code can touch `series`.
+    pub fn is_reference(&self, series: &Series) -> bool {
+        self.references.iter().any(|one| one.matches(series.benchmark.as_str()))
     }
 }

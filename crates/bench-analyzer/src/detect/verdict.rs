@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{Blessing, Direction, Series, Throughput};
 
-/// The four things that can be said about a benchmark.
+/// What can be said about a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -16,11 +16,24 @@ pub enum Verdict {
     Improvement,
     /// Too little is known to exclude either.
     Inconclusive,
+    /// Nothing was seen, though a change of a size that matters would have been.
+    NoChangeSeen,
     /// Whatever changed is smaller than the practical threshold.
     Unchanged,
 }
 
 impl Verdict {
+    /// The word used in files: [`fmt::Display`] without spaces.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Regression => "regression",
+            Self::Improvement => "improvement",
+            Self::Inconclusive => "inconclusive",
+            Self::NoChangeSeen => "no_change_seen",
+            Self::Unchanged => "unchanged",
+        }
+    }
+
     /// The verdict with both sides swapped.
     pub fn reversed(self) -> Self {
         match self {
@@ -37,6 +50,7 @@ impl fmt::Display for Verdict {
             Self::Regression => "regression",
             Self::Improvement => "improvement",
             Self::Inconclusive => "inconclusive",
+            Self::NoChangeSeen => "no change seen",
             Self::Unchanged => "unchanged",
         })
     }
@@ -54,6 +68,8 @@ pub enum Replication {
     /// At least one side has fewer and there is no history: the spread is that of benchmarks in
     /// general. Such a finding is a hint and never fails a build.
     Unreplicated,
+    /// The metric is counted, so there is no spread: one value a side says everything.
+    Exact,
 }
 
 impl fmt::Display for Replication {
@@ -62,6 +78,7 @@ impl fmt::Display for Replication {
             Self::Replicated => "replicated",
             Self::Borrowed => "spread borrowed from history",
             Self::Unreplicated => "unreplicated",
+            Self::Exact => "exact",
         })
     }
 }
@@ -70,23 +87,42 @@ impl fmt::Display for Replication {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reservation {
-    /// Most benchmarks moved the same way at once, and this one no more than they did.
-    MachineEvent,
+    /// Most benchmarks moved the same way at once, and this one no more than they did. The sides were
+    /// not measured in turns, so it was the machine or the code, and nobody can tell which.
+    MachineOrCode,
+    /// It moved with the benchmarks that no change of the code can touch.
+    WithReference,
     /// The sides were measured on different machines.
     OtherMachine,
     /// Neither direction of this metric is better.
     Neutral,
     /// A side is zero, so there is no ratio.
     NoRatio,
+    /// The typical sample stayed, but the slow ones became more or slower.
+    SlowSamples,
+}
+
+impl Reservation {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 6] = [
+        Self::MachineOrCode,
+        Self::WithReference,
+        Self::OtherMachine,
+        Self::Neutral,
+        Self::NoRatio,
+        Self::SlowSamples,
+    ];
 }
 
 impl fmt::Display for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::MachineEvent => "moved with most other benchmarks",
+            Self::MachineOrCode => "could not be judged: machine or code",
+            Self::WithReference => "moved with the reference",
             Self::OtherMachine => "measured on another machine",
             Self::Neutral => "neither direction is better",
             Self::NoRatio => "a side is zero",
+            Self::SlowSamples => "its slow samples became more or slower",
         })
     }
 }
@@ -174,7 +210,9 @@ pub struct Comparison {
     pub bootstrap: Option<RatioInterval>,
     /// The p-value of "there is no difference".
     pub p_value: f64,
-    /// The same, adjusted for the number of benchmarks in the report.
+    /// The same, valid whenever somebody stops adding runs.
+    pub always_valid_p_value: f64,
+    /// The latter, adjusted for the number of benchmarks in the report.
     pub adjusted_p_value: f64,
     /// The same, adjusted for a gate; none where the comparison may not fail a build.
     pub gate_p_value: Option<f64>,
@@ -198,6 +236,18 @@ impl Comparison {
             Direction::Higher => self.ratio.recip(),
             Direction::Lower | Direction::Neutral => self.ratio,
         }
+    }
+
+    /// Whether the circumstances keep anybody from telling if the code got worse, so that a gate which
+    /// let this pass would let everything pass.
+    pub fn could_not_be_judged(&self) -> bool {
+        let open = match self.reservation {
+            // Most benchmarks together say something even where each is a single hint.
+            Some(Reservation::MachineOrCode) => true,
+            Some(Reservation::OtherMachine) => self.gate_p_value.is_some(),
+            _ => false,
+        };
+        open && self.acknowledged.is_none()
     }
 
     /// Whether this fails a build that must not regress.

@@ -85,6 +85,46 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// Quantities that tools count or simulate: the same code on the same input gives the same
+    /// value, whatever else the machine does. Counters of the hardware are none of them.
+    pub const EXACT: [&'static str; 18] = [
+        "instructions",
+        "l1_hits",
+        "ll_hits",
+        "ram_hits",
+        "total_accesses",
+        "estimated_cycles",
+        "allocations",
+        "deallocations",
+        "reallocations",
+        "allocated_bytes",
+        "deallocated_bytes",
+        "reallocated_bytes",
+        "most_allocations",
+        "most_allocated_bytes",
+        "binary_size",
+        "fuel",
+        "bytes_in",
+        "bytes_out",
+    ];
+
+    /// How much one value of it says.
+    pub fn exactness(&self) -> Exactness {
+        if Self::EXACT.contains(&self.as_str()) { Exactness::Exact } else { Exactness::Sampled }
+    }
+}
+
+/// How much one value of a metric says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exactness {
+    /// It varies from run to run, as times do: only several runs tell a change from chance.
+    Sampled,
+    /// It is counted: values that differ mean that what was measured differs.
+    Exact,
+}
+
 impl Unit {
     /// Nanoseconds, the unit of all times here.
     pub fn nanoseconds() -> Self {
@@ -213,4 +253,17 @@ pub struct Throughput {
     pub kind: ThroughputKind,
     /// How many of it one iteration handles.
     pub amount: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_exact_and_times_are_sampled() {
+        assert_eq!(Metric::new("instructions").exactness(), Exactness::Exact);
+        assert_eq!(Metric::new("allocated_bytes").exactness(), Exactness::Exact);
+        assert_eq!(Metric::time().exactness(), Exactness::Sampled);
+        assert_eq!(Metric::new("peak_resident").exactness(), Exactness::Sampled);
+    }
 }

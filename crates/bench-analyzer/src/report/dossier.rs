@@ -7,7 +7,7 @@ use crate::analyzer::{AnalysisReport, MeasuredBenchmark, PerformanceRecommendati
 use crate::detect::changes::SeriesChanges;
 use crate::detect::origin::Origin;
 use crate::detect::outliers::OutlierDetection;
-use crate::detect::shape::ShapeChange;
+use crate::detect::shape::{RunModes, ShapeChange};
 use crate::detect::verdict::{Comparison, Verdict};
 use crate::model::{BenchmarkResult, BenchmarkResults, Series};
 
@@ -43,6 +43,8 @@ pub struct Dossier<'r> {
     pub outliers: Option<&'r OutlierDetection>,
     /// How its slow samples changed.
     pub shape: Option<&'r ShapeChange>,
+    /// The two modes that its runs fall into.
+    pub modes: Option<&'r RunModes>,
     /// What the benchmark used beside time, compared.
     pub resources: Vec<&'r Comparison>,
     /// The same without a comparison.
@@ -80,6 +82,7 @@ impl<'r> Dossier<'r> {
     pub fn is_eventful(&self) -> bool {
         matches!(self.verdict(), Some(Verdict::Regression | Verdict::Improvement))
             || self.shape.is_some()
+            || self.modes.is_some()
             || self.history.is_some_and(|one| !one.change_points.is_empty())
             || !self.advice.is_empty()
     }
@@ -91,6 +94,7 @@ struct Index<'r> {
     histories: HashMap<&'r Series, &'r SeriesChanges>,
     outliers: HashMap<&'r Series, &'r OutlierDetection>,
     shapes: HashMap<&'r Series, &'r ShapeChange>,
+    modes: HashMap<&'r Series, &'r RunModes>,
     resources: HashMap<&'r str, Vec<&'r Comparison>>,
     measured_resources: HashMap<&'r str, Vec<&'r MeasuredBenchmark>>,
     advice: HashMap<&'r str, Vec<&'r PerformanceRecommendation>>,
@@ -118,6 +122,7 @@ impl<'r> Index<'r> {
             histories: evidence.histories.iter().map(|one| (&one.timeline.series, one)).collect(),
             outliers: report.outliers.iter().map(|one| (&one.series, one)).collect(),
             shapes: report.shape_changes.iter().map(|one| (&one.series, one)).collect(),
+            modes: report.run_modes.iter().map(|one| (&one.series, one)).collect(),
             resources,
             measured_resources,
             advice,
@@ -143,6 +148,7 @@ impl<'r> Index<'r> {
             current: self.evidence.current.results.get(series),
             outliers: self.outliers.get(series).copied(),
             shape: self.shapes.get(series).copied(),
+            modes: self.modes.get(series).copied(),
             resources: self.resources.get(name).cloned().unwrap_or_default(),
             measured_resources: self.measured_resources.get(name).cloned().unwrap_or_default(),
             advice: self.advice.get(series.to_string().as_str()).cloned().unwrap_or_default(),

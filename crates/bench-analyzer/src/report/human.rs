@@ -54,6 +54,7 @@ impl Reporter for TerminalReporter {
             self.measured(report, output)?;
         }
         self.shapes(report, output)?;
+        self.modes(report, output)?;
         self.outliers(report, output)?;
         self.advice(report, output)?;
         self.notes(report, output)?;
@@ -67,7 +68,7 @@ fn style(verdict: Verdict) -> Style {
         Verdict::Regression => BAD,
         Verdict::Improvement => GOOD,
         Verdict::Inconclusive => OPEN,
-        Verdict::Unchanged => DIM,
+        Verdict::NoChangeSeen | Verdict::Unchanged => DIM,
     }
 }
 

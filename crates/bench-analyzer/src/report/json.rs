@@ -12,7 +12,7 @@ use crate::analyzer::AnalysisReport;
 pub struct JsonReporter;
 
 /// The version of the layout; it changes when a field changes its meaning or goes away.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 struct Document<'r> {

@@ -66,7 +66,9 @@ fn compared(one: &Comparison, report: &AnalysisReport) -> TestCase {
             status.set_message(format!("{}: {said}", one.verdict));
             status
         }
-        Verdict::Improvement | Verdict::Unchanged => TestCaseStatus::success(),
+        Verdict::Improvement | Verdict::NoChangeSeen | Verdict::Unchanged => {
+            TestCaseStatus::success()
+        }
     };
     let mut case = case(&one.series, one.current.value, status);
     case.set_system_out(format!("{}: {said}", one.verdict));

@@ -53,7 +53,7 @@ fn section(
         return Ok(());
     }
     let (sign, title, count) = (sign(verdict), title(verdict), members.len());
-    let folded = matches!(verdict, Verdict::Inconclusive | Verdict::Unchanged);
+    let folded = !matches!(verdict, Verdict::Regression | Verdict::Improvement);
     if folded {
         writeln!(output, "<details><summary>{sign} {title} ({count})</summary>\n")?;
     } else {
@@ -99,7 +99,7 @@ fn strong(one: &Comparison) -> String {
     let change = format_change(one.change());
     match one.verdict {
         Verdict::Regression | Verdict::Improvement => format!("**{change}**"),
-        Verdict::Inconclusive | Verdict::Unchanged => change,
+        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Unchanged => change,
     }
 }
 
@@ -148,21 +148,18 @@ fn absent(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()>
 
 fn remarks(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
     for one in report.shape_changes.iter().take(ROWS) {
-        writeln!(
-            output,
-            "- {}: the slowest tenth of the samples took {:.2} times the median before, {:.2} times \
-             now",
-            code(&one.series.to_string()),
-            one.tail_before,
-            one.tail_now
-        )?;
+        writeln!(output, "- {}: {}", code(&one.series.to_string()), words::shape(one))?;
+    }
+    for one in report.run_modes.iter().take(ROWS) {
+        writeln!(output, "- {}: {}", code(&one.series.to_string()), words::modes(one))?;
     }
     for one in report.recommendations.iter().take(ROWS) {
         let name = one.test_name.as_deref().map(|name| format!("{}: ", code(name)));
         let (name, evidence) = (name.unwrap_or_default(), escape(&visible(&one.evidence)));
         writeln!(output, "- {name}{} ({evidence})", escape(&one.advice))?;
     }
-    if !report.shape_changes.is_empty() || !report.recommendations.is_empty() {
+    let said = [report.shape_changes.len(), report.run_modes.len(), report.recommendations.len()];
+    if said.iter().any(|count| *count > 0) {
         writeln!(output)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use crate::analyzer::{AnalysisReport, SideInfo};
 use crate::detect::origin::{Origin, OriginEvidence};
 use crate::detect::outliers::OutlierDetection;
 use crate::detect::settings::Settings;
+use crate::detect::shape::{RunModes, ShapeChange};
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
@@ -27,10 +28,11 @@ pub fn summary(report: &AnalysisReport) -> String {
         return "nothing to compare: the two sides have no benchmark in common".to_owned();
     }
     let mut summary = format!(
-        "{}, {}, {} unchanged, {} inconclusive, of {}",
+        "{}, {}, {} unchanged, {} no change seen, {} inconclusive, of {}",
         plural(report.count(Verdict::Regression), "regression", "regressions"),
         plural(report.count(Verdict::Improvement), "improvement", "improvements"),
         report.count(Verdict::Unchanged),
+        report.count(Verdict::NoChangeSeen),
         report.count(Verdict::Inconclusive),
         plural(report.comparisons.len(), "benchmark", "benchmarks"),
     );
@@ -53,14 +55,19 @@ pub fn worst_first(report: &AnalysisReport, verdict: Verdict) -> Vec<&Comparison
         Verdict::Improvement => {
             members.sort_by(|a, b| a.factor_worse().total_cmp(&b.factor_worse()));
         }
-        Verdict::Unchanged => {}
+        Verdict::NoChangeSeen | Verdict::Unchanged => {}
     }
     members
 }
 
 /// The order in which verdicts are shown.
-pub(crate) const WORST_FIRST: [Verdict; 4] =
-    [Verdict::Regression, Verdict::Improvement, Verdict::Inconclusive, Verdict::Unchanged];
+pub(crate) const WORST_FIRST: [Verdict; 5] = [
+    Verdict::Regression,
+    Verdict::Improvement,
+    Verdict::Inconclusive,
+    Verdict::NoChangeSeen,
+    Verdict::Unchanged,
+];
 
 /// The verdict of many.
 pub(crate) fn title(verdict: Verdict) -> &'static str {
@@ -68,6 +75,7 @@ pub(crate) fn title(verdict: Verdict) -> &'static str {
         Verdict::Regression => "Regressions",
         Verdict::Improvement => "Improvements",
         Verdict::Inconclusive => "Inconclusive",
+        Verdict::NoChangeSeen => "No change seen",
         Verdict::Unchanged => "Unchanged",
     }
 }
@@ -78,6 +86,7 @@ pub(crate) fn sign(verdict: Verdict) -> &'static str {
         Verdict::Regression => "✗",
         Verdict::Improvement => "✓",
         Verdict::Inconclusive => "?",
+        Verdict::NoChangeSeen => "~",
         Verdict::Unchanged => "=",
     }
 }
@@ -100,6 +109,7 @@ pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &S
         Verdict::Regression => format!("Worse by {size}"),
         Verdict::Improvement => format!("Better by {size}"),
         Verdict::Unchanged => format!("Unchanged: {size} is too small to matter"),
+        Verdict::NoChangeSeen => format!("No change seen: {size}"),
         Verdict::Inconclusive => format!("Not decided: {size}"),
     };
     for part in [remark(one), origin.map(since).unwrap_or_default()] {
@@ -167,7 +177,11 @@ pub fn remark(comparison: &Comparison) -> String {
 
 /// The smallest change that would have been found, where that matters.
 fn could_have_seen(comparison: &Comparison) -> Option<String> {
-    let open = matches!(comparison.verdict, Verdict::Inconclusive | Verdict::Unchanged);
+    let open = matches!(
+        comparison.verdict,
+        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Unchanged
+    );
+    let open = open && comparison.replication != Replication::Exact;
     // Beyond tenfold the number says no more than that nothing could be seen.
     (open && comparison.detectable_change < 10.0)
         .then(|| format!("could have seen {}", format_change(comparison.detectable_change)))
@@ -226,13 +240,7 @@ pub fn undecided(report: &AnalysisReport) -> Option<String> {
     if close > 0 {
         parts.push(format!("{close} too close to the threshold to decide with a hundred runs"));
     }
-    let reservations = [
-        Reservation::MachineEvent,
-        Reservation::OtherMachine,
-        Reservation::Neutral,
-        Reservation::NoRatio,
-    ];
-    for reservation in reservations {
+    for reservation in Reservation::ALL {
         let count = open.iter().filter(|one| one.reservation == Some(reservation)).count();
         if count > 0 {
             parts.push(format!("{count} {reservation}"));
@@ -243,6 +251,34 @@ pub fn undecided(report: &AnalysisReport) -> Option<String> {
 
 fn needs(count: usize) -> String {
     format!("{count} {}", if count == 1 { "needs" } else { "need" })
+}
+
+/// How the slow samples of a benchmark changed.
+pub(crate) fn shape(one: &ShapeChange) -> String {
+    let percent = |share: f64| format!("{:.0}%", share * 100.0);
+    format!(
+        "the slowest tenth of the samples took {:.2} times the median before, {:.2} times now; {} of \
+         them were slow before, {} are now, and the mean is {:.2} times the median instead of {:.2}",
+        one.tail_before,
+        one.tail_now,
+        percent(one.slow_before),
+        percent(one.slow_now),
+        one.mean_now,
+        one.mean_before
+    )
+}
+
+/// The two modes that the runs of a benchmark fall into.
+pub(crate) fn modes(one: &RunModes) -> String {
+    let value = |value| format_quantity(value, &one.series.unit);
+    let upper = |(upper, all): (usize, usize)| format!("{upper} of {all}");
+    format!(
+        "its runs take about {} or about {}: {} the latter before, {} now",
+        value(one.low),
+        value(one.high),
+        upper(one.high_before),
+        upper(one.high_now)
+    )
 }
 
 /// What outliers a series has, where they are worth a word.

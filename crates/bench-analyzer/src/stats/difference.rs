@@ -3,6 +3,7 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::spending::Plan;
 use super::spread::Spread;
 use super::summary::{mean, to_f64, variance};
 
@@ -18,25 +19,33 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Student's test with one spread for both sides, moderated by `prior`.
+    /// Welch's test with the spread of each side moderated by `prior`.
     ///
-    /// Where both sides have three runs or more, the standard error is never taken smaller
-    /// than Welch's (*The Generalization of Student's Problem when Several Different Population
-    /// Variances are Involved*, 1947) under the same moderation: with unequal numbers of runs,
-    /// one spread for both would hide that the smaller side is the noisier one.
+    /// Each side takes half of the prior, so that sides of equal size are moderated exactly as one
+    /// pooled spread would be. The degrees of freedom are Satterthwaite's (*An Approximate
+    /// Distribution of Estimates of Variance Components*, 1946) over everything the error is made of:
+    /// what either side showed and what the prior assumed. So three noisy runs against ten quiet ones
+    /// count as three. A side that is quieter than both together is counted as if it were not: that
+    /// its error is mostly assumed must not make it look less known than it is.
+    ///
+    /// A side that is noisier than the other, or than the prior explains, speaks for itself alone:
+    /// drawn towards quieter ones, it would make every difference look significant.
     pub fn moderated(baseline: &[f64], current: &[f64], prior: Spread) -> Self {
-        let (n, m) = (to_f64(baseline.len()), to_f64(current.len()));
-        let pooled = prior.moderated_by(Spread::pooled(&[baseline, current]));
-        let mut standard_error = pooled.relative * (1.0 / n + 1.0 / m).sqrt();
-        if baseline.len() >= 3 && current.len() >= 3 {
-            let side = |values: &[f64]| prior.moderated_by(Spread::pooled(&[values])).relative;
-            let welch = (side(baseline).powi(2) / n + side(current).powi(2) / m).sqrt();
-            standard_error = standard_error.max(welch);
-        }
+        let shown = [baseline, current].map(|values| Spread::pooled(&[values]));
+        let both = prior.moderated_by(Spread::pooled(&[baseline, current]));
+        let sides = [
+            Part::of(to_f64(baseline.len()), shown[0], shown[1], prior, both),
+            Part::of(to_f64(current.len()), shown[1], shown[0], prior, both),
+        ];
+        let error: f64 = sides.iter().map(|side| side.squared_error).sum();
+        let counted: f64 = sides.iter().map(|side| side.assumed + side.shown).sum();
+        let terms: f64 = sides.iter().map(Part::satterthwaite).sum();
+        let degrees_of_freedom =
+            if terms > 0.0 { counted.powi(2) / terms } else { both.degrees_of_freedom };
         Self {
             log_ratio: mean(current) - mean(baseline),
-            standard_error,
-            degrees_of_freedom: pooled.degrees_of_freedom,
+            standard_error: error.sqrt(),
+            degrees_of_freedom,
         }
     }
 
@@ -72,9 +81,58 @@ impl Difference {
         Self { standard_error: self.standard_error * factor, ..self }
     }
 
+    /// The same difference from something that is itself known only to this standard error.
+    #[must_use]
+    pub fn with_error(self, standard_error: f64) -> Self {
+        Self { standard_error: self.standard_error.hypot(standard_error), ..self }
+    }
+
     /// The same difference seen with the common shift of all benchmarks taken away.
     pub fn without_shift(self, shift: f64) -> Self {
         Self { log_ratio: self.log_ratio - shift, ..self }
+    }
+}
+
+/// What one side adds to the squared standard error of a difference.
+struct Part {
+    squared_error: f64,
+    /// How much of that the degrees of freedom count as assumed.
+    assumed: f64,
+    /// How much they count as shown.
+    shown: f64,
+    /// The degrees of freedom of the assumption.
+    degrees_assumed: f64,
+    /// Those of what was shown.
+    degrees_shown: f64,
+}
+
+impl Part {
+    fn of(runs: f64, own: Spread, other: Spread, prior: Spread, both: Spread) -> Self {
+        /// A spread as large as this happens so rarely that something else is behind it.
+        const UNEXPLAINED: f64 = 0.01;
+        /// The same beside the other side, which most spreads agree with.
+        const UNLIKE: f64 = 0.05;
+        let alone =
+            own.is_beyond(prior, UNEXPLAINED) || own.is_beyond(prior.moderated_by(other), UNLIKE);
+        let half = if alone { 0.0 } else { prior.degrees_of_freedom / 2.0 };
+        let usual = if half > 0.0 { both.relative } else { own.relative };
+        let (degrees, all) = (own.degrees_of_freedom, half + own.degrees_of_freedom);
+        // Without anything to go by, the scale of the prior is all there is.
+        let (weight, all) = if all > 0.0 { (half, all) } else { (1.0, 1.0) };
+        let share = |degrees: f64, relative: f64| degrees * relative.powi(2) / all / runs;
+        Self {
+            squared_error: share(degrees, own.relative) + share(weight, prior.relative),
+            assumed: share(weight, usual),
+            shown: share(degrees, own.relative.max(usual)),
+            degrees_assumed: half,
+            degrees_shown: degrees,
+        }
+    }
+
+    fn satterthwaite(&self) -> f64 {
+        let term =
+            |part: f64, degrees: f64| if degrees > 0.0 { part.powi(2) / degrees } else { 0.0 };
+        term(self.assumed, self.degrees_assumed) + term(self.shown, self.degrees_shown)
     }
 }
 
@@ -90,22 +148,36 @@ fn student(degrees_of_freedom: f64) -> Option<StudentsT> {
 /// What it takes for a difference to be called one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
-    /// The largest p-value that counts as significant.
+    /// The largest p-value that counts as significant, over all looks of the plan.
     pub alpha: f64,
     /// The level of the interval that has to lie beyond the threshold.
     pub level: f64,
     /// The practical threshold, as a log ratio.
     pub threshold: f64,
+    /// When somebody looks.
+    pub plan: Plan,
 }
 
 impl Rule {
+    /// The largest p-value that counts as significant when the smaller side has so many runs.
+    pub fn alpha_at(&self, runs: usize) -> f64 {
+        self.alpha * self.plan.share(runs)
+    }
+
+    /// The level of the interval that has to lie inside the threshold for nothing to have changed,
+    /// whenever somebody stops.
+    pub fn inside_level_at(&self, runs: usize) -> f64 {
+        1.0 - (1.0 - self.level) * self.plan.share_inside(runs)
+    }
+
     /// The smallest log ratio that this rule would find four times out of five, given the
-    /// precision of `difference`.
-    pub fn detectable(&self, difference: &Difference) -> f64 {
+    /// precision of `difference` and the number of runs of the smaller side.
+    pub fn detectable(&self, difference: &Difference, runs: usize) -> f64 {
         const POWER: f64 = 0.8;
         let degrees = difference.degrees_of_freedom;
         let margin = t_quantile(POWER, degrees);
-        let significant = t_quantile(1.0 - self.alpha / 2.0, degrees) * difference.standard_error;
+        let significant =
+            t_quantile(1.0 - self.alpha_at(runs) / 2.0, degrees) * difference.standard_error;
         let beyond = self.threshold
             + t_quantile(f64::midpoint(1.0, self.level), degrees) * difference.standard_error;
         significant.max(beyond) + margin * difference.standard_error
@@ -113,19 +185,22 @@ impl Rule {
 
     /// How many runs a side it would take to decide a difference of this size and spread, one way
     /// or the other; `None` if a hundred would not do. `prior` is how many degrees of freedom the
-    /// spread is moderated with.
+    /// spread is moderated with. More runs are looks that nobody planned.
     pub fn runs_to_decide(&self, log_ratio: f64, spread: Spread, prior: f64) -> Option<u32> {
         const AT_MOST: u32 = 100;
         let size = log_ratio.abs();
+        let open = Self { plan: Plan::Open, ..*self };
         (2..=AT_MOST).find(|&runs| {
+            let looked_at = usize::try_from(runs).unwrap_or(usize::MAX);
             let degrees = 2.0 * f64::from(runs - 1) + prior;
             let error = spread.relative * (2.0 / f64::from(runs)).sqrt();
-            let half = t_quantile(f64::midpoint(1.0, self.level), degrees) * error;
-            let significant = t_quantile(1.0 - self.alpha / 2.0, degrees) * error < size;
+            let half = |level: f64| t_quantile(f64::midpoint(1.0, level), degrees) * error;
+            let significant =
+                t_quantile(1.0 - open.alpha_at(looked_at) / 2.0, degrees) * error < size;
             if size > self.threshold {
-                significant && size - half > self.threshold
+                significant && size - half(self.level) > self.threshold
             } else {
-                size + half < self.threshold
+                size + half(open.inside_level_at(looked_at)) < self.threshold
             }
         })
     }

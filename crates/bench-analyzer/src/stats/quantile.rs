@@ -57,19 +57,24 @@ pub fn median(values: &mut [f64]) -> f64 {
     f64::midpoint(lower, upper)
 }
 
-/// The median of the values without one that is `own`. The values are ascending, `own` is one of them,
-/// and there is at least one other.
+/// The `q`-quantile of the values without one that is `own`, between neighbours where it falls between
+/// them. The values are ascending, `own` is one of them, and there is at least one other.
 ///
 /// Asking for each of many values what the others are like takes sorting once.
-pub fn median_of_others(ascending: &[f64], own: f64) -> f64 {
+pub fn quantile_of_others(ascending: &[f64], own: f64, q: f64) -> f64 {
     let at = ascending.partition_point(|value| value.total_cmp(&own).is_lt());
+    let last = ascending.len() - 2;
     let other = |index: usize| ascending[index + usize::from(index >= at)];
-    let others = ascending.len() - 1;
-    if others.is_multiple_of(2) {
-        f64::midpoint(other(others / 2 - 1), other(others / 2))
-    } else {
-        other(others / 2)
-    }
+    let place = q.clamp(0.0, 1.0) * super::summary::to_f64(last);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to the last index by construction"
+    )]
+    let below = (place.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    let beyond = place - super::summary::to_f64(below);
+    other(below) + beyond * (other(above) - other(below))
 }
 
 /// The median of the absolute deviations from `center`.
@@ -140,7 +145,7 @@ mod tests {
             let pick = pick % values.len();
             let mut others = values.clone();
             others.remove(pick);
-            proptest::prop_assert_eq!(median_of_others(&values, values[pick]), median(&mut others));
+            proptest::prop_assert_eq!(quantile_of_others(&values, values[pick], 0.5), median(&mut others));
         }
 
         #[test]

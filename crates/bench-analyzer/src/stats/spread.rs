@@ -9,6 +9,7 @@
 //! of freedom. Without any replicate, only the prior is left.
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
 use super::quantile::median;
 use super::summary::{to_f64, variance};
@@ -78,6 +79,17 @@ impl Spread {
         Some(Self { relative, degrees_of_freedom: count / 3.0 })
     }
 
+    /// Whether this spread is so much wider than `usual` that chance gives the like of it no more often
+    /// than with probability `unlikely`, by Fisher's ratio of variances. Where either is not known at
+    /// all, it is not. (Phipson et al., *Robust Hyperparameter Estimation Protects against
+    /// Hypervariable Genes*, 2016, single out spreads that the prior does not explain in this way.)
+    pub fn is_beyond(self, usual: Self, unlikely: f64) -> bool {
+        let ratio = (self.relative / usual.relative).powi(2);
+        self.relative > usual.relative
+            && FisherSnedecor::new(self.degrees_of_freedom, usual.degrees_of_freedom)
+                .is_ok_and(|ratios| ratio.is_infinite() || ratios.sf(ratio) < unlikely)
+    }
+
     /// The same weight of belief in a spread at least as wide as `relative`.
     pub fn at_least(self, relative: f64) -> Self {
         Self { relative: self.relative.max(relative), ..self }
@@ -103,6 +115,18 @@ mod tests {
         let nothing = Spread::pooled(&[&[1.0], &[2.0]]);
         assert_eq!(nothing.degrees_of_freedom, 0.0);
         assert_eq!(Spread::MODERATING.moderated_by(nothing), Spread::MODERATING);
+    }
+
+    #[test]
+    fn a_spread_of_another_kind_is_beyond_the_usual_one() {
+        let usual = Spread { relative: 0.01, degrees_of_freedom: 20.0 };
+        let own = |relative| Spread { relative, degrees_of_freedom: 4.0 };
+        assert!(!own(0.001).is_beyond(usual, 0.01) && !own(0.015).is_beyond(usual, 0.01));
+        assert!(own(0.1).is_beyond(usual, 0.01));
+        // A prior that knows little excludes little, and one that knows nothing, nothing.
+        let vague = Spread { degrees_of_freedom: 1.0, ..usual };
+        assert!(!own(0.1).is_beyond(vague, 0.01));
+        assert!(!own(0.1).is_beyond(Spread { degrees_of_freedom: 0.0, ..usual }, 0.01));
     }
 
     #[test]

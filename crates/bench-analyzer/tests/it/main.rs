@@ -10,6 +10,7 @@ mod dashboard;
 mod database;
 mod exchange;
 mod formats;
+mod gating;
 mod history;
 mod importing;
 mod limits;
@@ -30,5 +31,6 @@ mod simulated;
 mod step_alerts;
 #[cfg(unix)]
 mod team;
+mod until_decided;
 mod watching;
 mod workspace;

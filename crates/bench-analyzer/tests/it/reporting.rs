@@ -30,7 +30,7 @@ fn a_replicated_regression_is_named_and_fails_the_gate() {
     assert_eq!(report["regressions"][0]["test_name"], "group/slower");
     assert_eq!(report["regressions"][0]["severity"], "high");
     assert_eq!(report["regressions"].as_array().unwrap().len(), 1);
-    assert_eq!(report["schema"], 1);
+    assert_eq!(report["schema"], 2);
 }
 
 #[test]

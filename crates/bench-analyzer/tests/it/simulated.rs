@@ -99,6 +99,10 @@ impl Repository for FakeRepository {
         Ok(format!("{:040x}", hours / 4 + 1))
     }
 
+    fn commit(&self, _folder: &Utf8Path, revision: &str) -> Result<String, String> {
+        Ok(revision.to_owned())
+    }
+
     fn check_out(
         &self,
         folder: &Utf8Path,

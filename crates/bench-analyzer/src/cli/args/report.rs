@@ -16,9 +16,11 @@ Examples:
 
 Exit codes:
   0  fine, or nothing was asked to fail
-  1  a regression, with --fail-on regression
+  1  the gate failed: a regression, with --fail-on regression
   2  wrong usage
-  3  failure: nothing could be said";
+  3  failure: nothing could be said
+  4  the gate could not judge: most benchmarks moved together, and it may be the machine or the
+     code. Measure both sides in turns, or name a --reference";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
@@ -26,16 +28,19 @@ Examples:
   bench-analyzer compare v1.0 v1.1       two baselines
   bench-analyzer compare run:12 run:15   two single runs
 
-Exit codes: 0 fine; 1 a regression, with --fail-on regression; 2 wrong usage; 3 failure.";
+Exit codes: 0 fine; 1 the gate failed (--fail-on regression); 2 wrong usage; 3 failure; 4 the gate
+could not judge (machine or code).";
 
 /// Say what changed
 ///
 /// Imports what is new in the Criterion folder first, so that it needs no other command before it.
 ///
 /// A regression or improvement is listed when it is statistically significant and its whole
-/// interval lies beyond the practical threshold. `inconclusive` means that more runs are needed,
-/// and says how many; `unchanged` that whatever changed is below the threshold. Comparisons with
-/// fewer than three runs a side and no history are `unreplicated`: hints that never fail a build.
+/// interval lies beyond the practical threshold. `unchanged` means that whatever changed is below
+/// the threshold, `no change seen` that a change of the size it names would have been seen, and
+/// `inconclusive` that more runs are needed, and how many. Comparisons with fewer than three runs a
+/// side and no history are `unreplicated`: hints that never fail a build. Metrics that are counted
+/// (instructions, allocations) are `exact`: one run a side is enough.
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT_EXAMPLES)]
 pub(crate) struct Report {
@@ -115,6 +120,23 @@ pub(crate) struct ReportOptions {
     /// what the configuration says]
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     pub(crate) threshold: Option<f64>,
+
+    /// Of all changes listed, at most this share may be false in the long run [default: 0.1, or what
+    /// the configuration says]
+    #[arg(long, value_name = "SHARE", value_parser = probability)]
+    pub(crate) fdr: Option<f64>,
+
+    /// How many runs a side were decided on before measuring: such a look finds more
+    ///
+    /// Without it a report stays valid however often you add runs and look again, and pays for that with
+    /// a smaller level at each look.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) planned_runs: Option<u32>,
+
+    /// A benchmark that the change cannot touch, as --filter names them: where most benchmarks moved
+    /// together, it tells the machine from the code; may be given several times
+    #[arg(long = "reference", value_name = "NAME")]
+    pub(crate) references: Vec<String>,
 
     /// The largest p-value of a change [default: 0.01, or what the configuration says]
     #[arg(long, value_name = "P", value_parser = probability)]

@@ -25,7 +25,8 @@ use super::FailOn;
 /// The first results of a suite become its baseline, unless it names another with `baseline`.
 /// One suite runs at a time on a machine. Logs and reports lie in .bench/continuous.
 ///
-/// Exit codes: 0 fine; 1 a regression, with --fail-on regression; 3 a suite failed.
+/// Exit codes: 0 fine; 1 the gate failed (--fail-on regression); 2 wrong usage; 3 a suite failed; 4 the
+/// gate could not judge (machine or code).
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
@@ -39,6 +40,18 @@ pub(crate) struct Run {
     /// How many runs a job takes [default: what the suite says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) runs: Option<u32>,
+
+    /// Measure another commit in turns with what is checked out, and stop when nothing is open any more
+    ///
+    /// Looks at the results after every run from the third on, and measures only what is open, where the
+    /// suite says with `narrow = ["--", "{}"]` how its command measures some benchmarks only. At most
+    /// --runs runs a side are made, or ten.
+    #[arg(long, requires = "against")]
+    pub(crate) until_decided: bool,
+
+    /// The commit to compare with, for --until-decided
+    #[arg(long, value_name = "REV", requires = "until_decided")]
+    pub(crate) against: Option<String>,
 
     /// Exit with 1 if something is found; only replicated findings count
     #[arg(long, value_name = "WHAT")]

@@ -104,3 +104,36 @@ fn a_suite_that_fails_is_told_once_until_it_works() {
     let works = after_success(&open, &report(100.0));
     assert_eq!(works[0].kind, TransitionKind::Resolved("the suite works again".to_owned()));
 }
+
+/// Eight benchmarks around a value.
+fn suite(name: &str, value: f64) -> BenchmarkResults {
+    let mut results = BenchmarkResults::new(name);
+    for benchmark in 0..8 {
+        for result in side(name, value).results.values() {
+            for measurement in &result.measurements {
+                results.add(&Series::time(format!("b{benchmark}")), measurement.clone());
+            }
+        }
+    }
+    results
+}
+
+#[test]
+fn everything_slower_is_told_although_it_could_not_be_judged() {
+    let all = BenchmarkAnalyzer::new(suite("main", 100.0)).analyze_results(&suite("now", 140.0));
+    assert_eq!(all.failing().count(), 0);
+    let told = after_success(&[], &all);
+    assert_eq!(told.len(), 8);
+    for one in &told {
+        assert_eq!(one.kind, TransitionKind::Opened);
+        assert!(
+            one.evidence.ends_with("; could not be judged: machine or code"),
+            "{}",
+            one.evidence
+        );
+    }
+    let open: Vec<OpenAlert> = told.iter().map(opened).collect();
+    assert_eq!(after_success(&open, &all), [], "once");
+    let better = BenchmarkAnalyzer::new(suite("main", 100.0)).analyze_results(&suite("now", 70.0));
+    assert_eq!(after_success(&[], &better), []);
+}

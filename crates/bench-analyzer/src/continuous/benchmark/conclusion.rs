@@ -7,11 +7,13 @@ use crate::continuous::job::{Job, JobState};
 use crate::continuous::notice::Notice;
 use crate::continuous::suites::BenchmarkSuite;
 use crate::detect::changes::{SeriesChanges, find_changes_by};
+use crate::detect::settings::Settings;
 use crate::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::{BenchmarkResults, RunId, Selector, Series};
 use crate::report::dossier::Evidence;
+use crate::stats::spending::Plan;
 use crate::store::JobEnd;
 
 impl ContinuousBenchmark {
@@ -33,10 +35,11 @@ impl ContinuousBenchmark {
         transitions.extend(after_looking_back(&known, histories, &transitions, &self.settings));
         let summary = match &report.baseline {
             Some(_) => format!(
-                "{} regressions, {} improvements, {} unchanged, {} inconclusive",
+                "{} regressions, {} improvements, {} unchanged, {} no change seen, {} inconclusive",
                 report.count(Verdict::Regression),
                 report.count(Verdict::Improvement),
                 report.count(Verdict::Unchanged),
+                report.count(Verdict::NoChangeSeen),
                 report.count(Verdict::Inconclusive),
             ),
             None => {
@@ -134,8 +137,14 @@ impl ContinuousBenchmark {
             Some(baseline) => BenchmarkAnalyzer::new(baseline),
             None => BenchmarkAnalyzer::without_baseline(),
         };
+        // The suite says how many runs there are before any is made.
+        let planned = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+        let plan = match self.settings.plan {
+            Plan::Open => Plan::Stated(planned),
+            said => said,
+        };
         let report = analyzer
-            .with_settings(self.settings.clone())
+            .with_settings(Settings { plan, ..self.settings.clone() })
             .with_history(history)
             .with_blessings(self.store.blessings().await?)
             .analyze_results(&current);

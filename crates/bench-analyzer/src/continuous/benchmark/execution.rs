@@ -100,7 +100,7 @@ impl ContinuousBenchmark {
         })
     }
 
-    fn run_once(
+    pub(super) fn run_once(
         &self,
         suite: &BenchmarkSuite,
         measured_in: &Utf8Path,
@@ -186,13 +186,14 @@ impl ContinuousBenchmark {
     }
 }
 
-enum Ran {
+/// How one run of a command ended.
+pub(super) enum Ran {
     Well(JobRun),
     Badly(String),
     Stopped,
 }
 
-fn results_folder(folder: &Utf8Path, number: u32) -> Utf8PathBuf {
+pub(super) fn results_folder(folder: &Utf8Path, number: u32) -> Utf8PathBuf {
     folder.join(format!("run-{number}"))
 }
 
@@ -221,7 +222,7 @@ fn keep_results(
     Ok(())
 }
 
-fn read_results(
+pub(super) fn read_results(
     suite: &BenchmarkSuite,
     results: &Utf8Path,
     environment: &Environment,

@@ -1,4 +1,7 @@
 //! Families of comparisons that are adjusted together for their number.
+//!
+//! What is adjusted is valid whenever somebody stops, so the list is too, although its benchmarks may
+//! rest on different numbers of runs.
 
 use crate::detect::verdict::{Comparison, Replication};
 use crate::stats::multiplicity::{benjamini_hochberg, holm};
@@ -10,7 +13,8 @@ pub(super) struct Family {
 
 impl Family {
     /// Puts times and resources in different families. Unreplicated comparisons are in none: one
-    /// run a side could never be significant after adjustment, so they are shown as single hints.
+    /// run a side could never be significant after adjustment, so they are shown as single hints. Nor
+    /// are exact ones, which have no error.
     pub(super) fn split(comparisons: &[Comparison]) -> [Self; 2] {
         [false, true].map(|resources| {
             let members = comparisons
@@ -18,7 +22,10 @@ impl Family {
                 .enumerate()
                 .filter(|(_, comparison)| {
                     comparison.series.metric.is_resource() == resources
-                        && comparison.replication != Replication::Unreplicated
+                        && matches!(
+                            comparison.replication,
+                            Replication::Replicated | Replication::Borrowed
+                        )
                 })
                 .map(|(index, _)| index)
                 .collect();
@@ -28,7 +35,7 @@ impl Family {
 
     pub(super) fn adjust(&self, comparisons: &mut [Comparison]) {
         let p_values: Vec<f64> =
-            self.members.iter().map(|&index| comparisons[index].p_value).collect();
+            self.members.iter().map(|&index| comparisons[index].always_valid_p_value).collect();
         let adjusted = benjamini_hochberg(&p_values).into_iter().zip(holm(&p_values));
         for (&index, (false_discovery, gate)) in self.members.iter().zip(adjusted) {
             comparisons[index].adjusted_p_value = false_discovery;

@@ -1,8 +1,14 @@
 use proptest::prelude::*;
 
+mod simulated;
+
 use super::*;
+use crate::detect::settings::Pattern;
 use crate::detect::verdict::Severity;
-use crate::model::{Measurement, RunId, Samples, Series, Unit};
+use crate::model::{
+    Direction, Fingerprint, Measurement, Metric, Revision, Run, RunId, Samples, Series, Unit,
+};
+use crate::stats::spending::Plan;
 use crate::stats::summary::Summary;
 
 /// Results with a list of run medians for each benchmark.
@@ -113,55 +119,188 @@ fn other_benchmarks_that_move_a_lot_widen_the_yardstick() {
     assert!(compared.comparisons.iter().all(|one| one.verdict == Verdict::Inconclusive));
 }
 
-/// Runs agree with each other to a few per mille, but benchmarks moved by ten percent in both
-/// directions: the sides differ by more than their code.
-#[test]
-fn moves_both_ways_widen_what_replicates_do_not_show() {
-    let names: Vec<String> = (0..14).map(|index| format!("b{index:02}")).collect();
-    let (up, down) = (times(&QUIET, 1.1), times(&QUIET, 0.9));
-    let old: Vec<(&str, &[f64])> = names.iter().map(|name| (name.as_str(), &QUIET[..])).collect();
-    let new: Vec<(&str, &[f64])> = (0..14)
-        .map(|index| (names[index].as_str(), if index % 2 == 0 { &up[..] } else { &down[..] }))
+/// Runs that were made at these moments, in seconds.
+fn at(results: &mut BenchmarkResults, seconds: &[i64]) {
+    results.runs = (1..)
+        .zip(seconds)
+        .map(|(run, &second)| Run {
+            id: RunId(run),
+            measured_at: jiff::Timestamp::from_second(second).unwrap(),
+            imported_at: jiff::Timestamp::UNIX_EPOCH,
+            source: String::new(),
+            origin: String::new(),
+            label: None,
+            revision: Revision::default(),
+            fingerprint: Fingerprint {
+                cpu: String::new(),
+                cores: 1,
+                os: String::new(),
+                rustc: String::new(),
+                profile: String::new(),
+            },
+        })
         .collect();
-    let judge = |old: &[(&str, &[f64])], new: &[(&str, &[f64])]| {
-        compare(&results("old", old), &results("new", new), &History::new(), &Settings::default())
-    };
-    let compared = judge(&old, &new);
-    assert!(compared.comparisons.iter().all(|one| one.verdict == Verdict::Inconclusive));
-    assert!(compared.comparisons.iter().all(|one| one.excess > 5.0));
-    // The same move for the worse alone is the code's: nothing that got better speaks against it.
-    let one_way: Vec<(&str, &[f64])> = (0..14)
-        .map(|index| (names[index].as_str(), if index < 6 { &up[..] } else { &QUIET[..] }))
-        .collect();
-    let compared = judge(&old, &one_way);
-    assert!(compared.comparisons[..6].iter().all(|one| one.verdict == Verdict::Regression));
+}
+
+const FIRST: [i64; 5] = [0, 1, 2, 3, 4];
+const AFTERWARDS: [i64; 5] = [10, 11, 12, 13, 14];
+const IN_TURNS: ([i64; 5], [i64; 5]) = ([0, 3, 4, 7, 8], [1, 2, 5, 6, 9]);
+
+/// Benchmarks that got slower by these factors, measured in that order.
+fn slower(factors: &[f64], order: ([i64; 5], [i64; 5]), settings: &Settings) -> Compared {
+    let (mut old, mut new) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
+    for (index, factor) in factors.iter().enumerate() {
+        let series = Series::time(format!("b{index:02}"));
+        add(&mut old, &series, &QUIET);
+        add(&mut new, &series, &times(&QUIET, *factor));
+    }
+    at(&mut old, &order.0);
+    at(&mut new, &order.1);
+    compare(&old, &new, &History::new(), settings)
+}
+
+fn count(compared: &Compared, verdict: Verdict) -> usize {
+    compared.comparisons.iter().filter(|one| one.verdict == verdict).count()
 }
 
 #[test]
-fn a_common_move_is_the_machines_and_what_exceeds_it_is_not() {
-    let names: Vec<String> = (0..10).map(|index| format!("b{index}")).collect();
-    let slower = times(&QUIET, 1.08);
-    let much_slower = times(&QUIET, 1.4);
-    let old: Vec<(&str, &[f64])> = names.iter().map(|name| (name.as_str(), &QUIET[..])).collect();
-    let mut new: Vec<(&str, &[f64])> =
-        names.iter().map(|name| (name.as_str(), &slower[..])).collect();
-    new[3].1 = &much_slower;
-    let compared = compare(
-        &results("old", &old),
-        &results("new", &new),
-        &History::new(),
-        &Settings::default(),
-    );
-    let event = compared.machine_event.unwrap();
-    assert_eq!((event.moved, event.benchmarks), (10, 10));
-    for (index, comparison) in compared.comparisons.iter().enumerate() {
-        if index == 3 {
-            assert_eq!(comparison.verdict, Verdict::Regression);
-        } else {
-            assert_eq!(comparison.verdict, Verdict::Inconclusive);
-            assert_eq!(comparison.reservation, Some(Reservation::MachineEvent));
-        }
+fn everything_slower_in_turns_is_the_code() {
+    for slow in [34, 40] {
+        let factors: Vec<f64> = (0..40).map(|at| if at < slow { 1.4 } else { 1.0 }).collect();
+        let compared = slower(&factors, IN_TURNS, &Settings::default());
+        assert_eq!(compared.common_move.unwrap().cause, Cause::Code);
+        assert_eq!(count(&compared, Verdict::Regression), slow);
+        assert!(compared.comparisons[..slow].iter().all(|one| one.fails_gate(0.05)));
     }
+}
+
+#[test]
+fn everything_slower_one_side_after_the_other_could_not_be_judged() {
+    let compared = slower(&[1.4; 40], (FIRST, AFTERWARDS), &Settings::default());
+    let common = compared.common_move.unwrap();
+    assert_eq!((common.cause, common.moved), (Cause::MachineOrCode, 40));
+    for comparison in &compared.comparisons {
+        assert_eq!(comparison.reservation, Some(Reservation::MachineOrCode));
+        assert!(comparison.could_not_be_judged());
+        assert_eq!(comparison.verdict, Verdict::Inconclusive);
+    }
+}
+
+#[test]
+fn what_exceeds_a_common_move_is_judged_all_the_same() {
+    let mut factors = [1.08; 10];
+    factors[3] = 1.4;
+    let compared = slower(&factors, (FIRST, AFTERWARDS), &Settings::default());
+    for (index, comparison) in compared.comparisons.iter().enumerate() {
+        let expected = if index == 3 { Verdict::Regression } else { Verdict::Inconclusive };
+        assert_eq!(comparison.verdict, expected, "{index}");
+    }
+}
+
+#[test]
+fn a_reference_tells_the_machine_from_the_code() {
+    let settings = Settings { references: vec![Pattern::new("b00")], ..Settings::default() };
+    // The reference stayed where it was: the machine is as fast as before.
+    let mut factors = [1.4; 12];
+    factors[0] = 1.0;
+    let compared = slower(&factors, (FIRST, AFTERWARDS), &settings);
+    assert_eq!(compared.common_move.unwrap().cause, Cause::Referenced);
+    assert_eq!(count(&compared, Verdict::Regression), 11);
+    // The reference moved as well: it is the machine, but for what moved further.
+    let mut factors = [1.4; 12];
+    factors[7] = 1.9;
+    let compared = slower(&factors, (FIRST, AFTERWARDS), &settings);
+    assert_eq!(compared.comparisons[7].verdict, Verdict::Regression);
+    let others = compared.comparisons.iter().filter(|one| one.verdict != Verdict::Regression);
+    assert!(others.clone().all(|one| one.reservation == Some(Reservation::WithReference)));
+    assert!(others.clone().all(|one| !one.could_not_be_judged()));
+    assert_eq!(others.count(), 11);
+}
+
+/// Half of them better by a fifth, half of them worse by a quarter.
+#[test]
+fn a_trade_of_all_benchmarks_hides_nothing() {
+    let factors: Vec<f64> = (0..20).map(|at| if at % 2 == 0 { 0.8 } else { 1.25 }).collect();
+    let compared = slower(&factors, (FIRST, AFTERWARDS), &Settings::default());
+    assert_eq!(count(&compared, Verdict::Regression), 10);
+    assert_eq!(count(&compared, Verdict::Improvement), 10);
+}
+
+fn counted(metric: &str) -> Series {
+    Series { metric: Metric::new(metric), unit: Unit::count(), ..Series::time("b") }
+}
+
+/// One series of any metric.
+fn of_metric(series: &Series, old: &[f64], new: &[f64]) -> Comparison {
+    let (mut left, mut right) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
+    add(&mut left, series, old);
+    add(&mut right, series, new);
+    compare(&left, &right, &History::new(), &Settings::default()).comparisons.remove(0)
+}
+
+#[test]
+fn what_is_counted_needs_no_second_run() {
+    for metric in ["instructions", "allocations", "allocated_bytes"] {
+        let series = counted(metric);
+        let more = of_metric(&series, &[1000.0], &[1100.0]);
+        assert_eq!((more.verdict, more.replication), (Verdict::Regression, Replication::Exact));
+        assert!(more.fails_gate(0.05));
+        assert!((more.interval.low - 1.1).abs() < 1e-9 && (more.interval.high - 1.1).abs() < 1e-9);
+        assert_eq!(of_metric(&series, &[1000.0], &[1000.0]).verdict, Verdict::Unchanged);
+        assert_eq!(of_metric(&series, &[1000.0], &[900.0]).verdict, Verdict::Improvement);
+    }
+}
+
+#[test]
+fn values_that_never_differ_are_counted_whatever_they_are_called() {
+    let series = counted("tokens");
+    let same = of_metric(&series, &[500.0; 3], &[500.0; 3]);
+    assert_eq!((same.verdict, same.replication), (Verdict::Unchanged, Replication::Exact));
+    assert_eq!(of_metric(&series, &[500.0; 3], &[550.0; 3]).verdict, Verdict::Regression);
+    let differing = of_metric(&series, &[500.0, 501.0, 502.0], &[550.0; 3]);
+    assert_eq!(differing.replication, Replication::Replicated);
+    // One run says nothing of how the next would be.
+    assert_eq!(of_metric(&series, &[500.0], &[550.0]).replication, Replication::Unreplicated);
+}
+
+#[test]
+fn a_counter_that_was_seen_to_vary_is_no_exact_one() {
+    let series = counted("instructions");
+    let point = |(run, median)| crate::model::HistoryPoint {
+        run: RunId(run),
+        measured_at: jiff::Timestamp::UNIX_EPOCH,
+        median,
+    };
+    let history =
+        History::from([(series.clone(), (10..).zip(QUIET.repeat(4)).map(point).collect())]);
+    let (mut old, mut new) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
+    add(&mut old, &series, &[1000.0]);
+    add(&mut new, &series, &[1011.0]);
+    let found = compare(&old, &new, &history, &Settings::default());
+    assert_eq!(found.comparisons[0].replication, Replication::Borrowed);
+}
+
+#[test]
+fn the_smallest_change_that_would_have_been_seen_tells_no_change_from_no_idea() {
+    let noisy = [1000.0, 1150.0, 900.0, 1080.0, 950.0];
+    let precise = verdict(&QUIET, &times(&QUIET, 1.002));
+    assert_eq!(precise.verdict, Verdict::NoChangeSeen, "{precise:?}");
+    assert!(precise.detectable_change < 0.1);
+    let vague = verdict(&noisy, &times(&noisy, 1.002));
+    assert_eq!(vague.verdict, Verdict::Inconclusive);
+    assert!(vague.detectable_change > 0.1);
+}
+
+#[test]
+fn a_stated_number_of_runs_finds_more_than_an_open_one() {
+    let found = |plan| {
+        let settings = Settings { plan, ..Settings::default() };
+        slower(&[1.035], (FIRST, AFTERWARDS), &settings).comparisons.remove(0)
+    };
+    let (open, stated) = (found(Plan::Open), found(Plan::Stated(5)));
+    assert_eq!(open.p_value, stated.p_value);
+    assert!(stated.always_valid_p_value < open.always_valid_p_value);
+    assert!(stated.detectable_change <= open.detectable_change);
 }
 
 #[test]
@@ -212,7 +351,7 @@ proptest! {
     #[test]
     fn a_tie_is_never_a_change(runs in medians()) {
         let comparison = verdict(&runs, &runs);
-        prop_assert!(matches!(comparison.verdict, Verdict::Unchanged | Verdict::Inconclusive));
+        prop_assert!(!matches!(comparison.verdict, Verdict::Regression | Verdict::Improvement));
         prop_assert!((comparison.ratio - 1.0).abs() < 1e-12);
     }
 

@@ -35,10 +35,11 @@ pub(super) fn render(
             (facts(dossier, report, plots))
             (changes(dossier))
             @if let Some(outliers) = dossier.outliers { (outlying(outliers)) }
+            @if let Some(modes) = dossier.modes {
+                p { "Two modes: " (words::modes(modes)) "." }
+            }
             @if let Some(shape) = dossier.shape {
-                p { "Slow iterations: the slowest tenth of the samples took "
-                    (format!("{:.2}", shape.tail_before)) " times the median before, "
-                    (format!("{:.2}", shape.tail_now)) " times now." }
+                p { "Slow iterations: " (words::shape(shape)) "." }
             }
             (resources(dossier))
         }
@@ -193,7 +194,7 @@ fn word(change: &ChangePoint) -> &'static str {
     match change.verdict {
         Verdict::Regression => "worse",
         Verdict::Improvement => "better",
-        Verdict::Inconclusive | Verdict::Unchanged => "changed",
+        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Unchanged => "changed",
     }
 }
 
@@ -258,7 +259,7 @@ fn resources(dossier: &Dossier<'_>) -> Markup {
                         td.r { (format_quantity(one.current.value, &one.series.unit)) }
                         td.r { (format_change(one.change())) }
                         td { (interval(one.interval)) }
-                        td class={ "v-" (one.verdict) } { (one.verdict) }
+                        td class={ "v-" (one.verdict.id()) } { (one.verdict) }
                     } }
                     @for one in alone { tr {
                         td { (visible(one.series.metric.as_str())) }

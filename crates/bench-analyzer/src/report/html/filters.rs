@@ -16,10 +16,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Compared(Verdict::Regression),
         Self::Compared(Verdict::Improvement),
         Self::Compared(Verdict::Inconclusive),
+        Self::Compared(Verdict::NoChangeSeen),
         Self::Compared(Verdict::Unchanged),
         Self::Measured,
     ];
@@ -31,7 +32,7 @@ impl Kind {
     /// The name in the page's style.
     pub(super) fn id(self) -> String {
         match self {
-            Self::Compared(verdict) => verdict.to_string(),
+            Self::Compared(verdict) => verdict.id().replace('_', "-"),
             Self::Measured => "measured".to_owned(),
         }
     }

@@ -194,10 +194,12 @@ fn rules(report: &AnalysisReport) -> Markup {
             " are expected to be false), and its whole interval lies beyond the practical threshold of "
             (percent(settings.relative_threshold)) " or " (settings.absolute_threshold_ns) " ns. "
             b { "Unchanged" } " means that the interval lies inside of it; "
+            b { "no change seen" } " that a change of the size it names would have been seen; "
             b { "inconclusive" } " that more runs are needed, and says how many. "
             b { "Replicated" } " rests on three or more runs a side; "
             b { "borrowed" } " takes the spread between runs from history; "
-            b { "unreplicated" } " assumes it, is a hint, and never fails a build. "
+            b { "unreplicated" } " assumes it, is a hint, and never fails a build; "
+            b { "exact" } " is counted, so that one value a side says everything. "
             "In histories a vertical line is a change of level, a thin grey one another machine or \
              compiler, and a circle an outlier."
         }

@@ -60,12 +60,24 @@ impl TerminalReporter {
         let about = "(apart from the typical one)";
         writeln!(output, "\n{BOLD}Slow iterations{BOLD:#} {DIM}{about}{DIM:#}")?;
         for one in &report.shape_changes {
-            let line = format!(
-                "  {}: the slowest tenth took {:.2} times the median before, {:.2} times now",
-                text::name(&one.series),
-                one.tail_before,
-                one.tail_now
-            );
+            let line = format!("  {}: {}", text::name(&one.series), words::shape(one));
+            self.wrapped(&line, "      ", Style::new(), output)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn modes(
+        &self,
+        report: &AnalysisReport,
+        output: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        if report.run_modes.is_empty() {
+            return Ok(());
+        }
+        let about = "(no typical value is typical of them)";
+        writeln!(output, "\n{BOLD}Runs in two modes{BOLD:#} {DIM}{about}{DIM:#}")?;
+        for one in &report.run_modes {
+            let line = format!("  {}: {}", text::name(&one.series), words::modes(one));
             self.wrapped(&line, "      ", Style::new(), output)?;
         }
         Ok(())

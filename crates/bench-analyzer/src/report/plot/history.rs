@@ -104,7 +104,7 @@ fn color(change: &ChangePoint) -> RGBColor {
     match change.verdict {
         Verdict::Regression => palette::BAD,
         Verdict::Improvement => palette::GOOD,
-        Verdict::Inconclusive | Verdict::Unchanged => palette::MUTED,
+        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Unchanged => palette::MUTED,
     }
 }
 

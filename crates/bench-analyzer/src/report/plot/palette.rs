@@ -31,7 +31,7 @@ pub(crate) fn of(verdict: Verdict) -> RGBColor {
         Verdict::Regression => BAD,
         Verdict::Improvement => GOOD,
         Verdict::Inconclusive => OPEN,
-        Verdict::Unchanged => MUTED,
+        Verdict::NoChangeSeen | Verdict::Unchanged => MUTED,
     }
 }
 

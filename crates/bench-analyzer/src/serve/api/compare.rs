@@ -36,7 +36,7 @@ impl Api {
         let matching: Vec<&Comparison> = compared
             .worst_first()
             .filter(|one| one.series.benchmark.as_str().to_lowercase().contains(&search))
-            .filter(|one| verdict.is_none_or(|word| one.verdict.to_string() == word))
+            .filter(|one| verdict.is_none_or(|word| one.verdict.id() == word))
             .collect();
         let rows: Vec<Row<'_>> = matching
             .iter()

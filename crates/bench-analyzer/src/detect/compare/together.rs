@@ -1,4 +1,10 @@
-//! When most benchmarks move together, the machine moved.
+//! When most benchmarks move together.
+//!
+//! A lost optimisation flag, a new allocator or a new compiler does that, and so does another
+//! processor frequency or a busy neighbour. It is a reason to say so, never one to acquit. What it
+//! was, the order of the runs tells: sides that took turns shared the machine, so it was the code. Where
+//! they did not, a benchmark that the change cannot have touched tells, if there is one. Otherwise
+//! nobody can.
 
 use serde::Serialize;
 
@@ -6,19 +12,32 @@ use crate::detect::settings::Settings;
 use crate::stats::quantile::median;
 use crate::stats::summary::to_f64;
 
-/// A common move of most benchmarks: another processor frequency, a busy neighbour, a new
-/// compiler. It says nothing about any single benchmark.
+/// A common move of most benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct MachineEvent {
+pub struct CommonMove {
     /// How many benchmarks moved that way, by more than the practical threshold.
     pub moved: usize,
     /// How many benchmarks there are.
     pub benchmarks: usize,
-    /// The ratio that the median benchmark moved by.
+    /// The ratio that the median benchmark got worse by.
     pub median_ratio: f64,
+    /// What it goes back to.
+    pub cause: Cause,
 }
 
-impl MachineEvent {
+/// What a common move goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Both sides were measured in turns: it is the code.
+    Code,
+    /// They were not: the machine, or the code.
+    MachineOrCode,
+    /// They were not, but a reference benchmark says how far the machine moved.
+    Referenced,
+}
+
+impl CommonMove {
     /// With fewer benchmarks, several real changes look like a common one.
     const AT_LEAST: usize = 6;
     /// Four of five moving the same way is no accident among six or more: half of them would.
@@ -26,7 +45,7 @@ impl MachineEvent {
 
     /// Looks for a common move of all times and other primary metrics, given the log ratios of how
     /// much worse each got.
-    pub(super) fn among(mut logs: Vec<f64>, settings: &Settings) -> Option<Self> {
+    pub(super) fn among(mut logs: Vec<f64>, cause: Cause, settings: &Settings) -> Option<Self> {
         let benchmarks = logs.len();
         if benchmarks < Self::AT_LEAST {
             return None;
@@ -37,7 +56,7 @@ impl MachineEvent {
         let moved = logs.iter().filter(|log| **log * shift.signum() > threshold).count();
         let together =
             2 * moved > benchmarks && to_f64(same_way) >= Self::SAME_WAY * to_f64(benchmarks);
-        together.then_some(Self { moved, benchmarks, median_ratio: shift.exp() })
+        together.then_some(Self { moved, benchmarks, median_ratio: shift.exp(), cause })
     }
 
     /// The common move as a log ratio of how much worse things got.

@@ -1,0 +1,264 @@
+//! Measuring two commits in turns for as long as something is undecided.
+//!
+//! Most benchmarks need few runs: what got much worse shows at once, and so does that nothing changed
+//! where runs agree. After every run, from the third on, both sides are compared, and only what is
+//! still open is measured again. Verdicts hold whenever one stops
+//! ([`spending`](crate::stats::spending)), so looking often is no way to be wrong more often.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::execution::{Ran, read_results, results_folder};
+use super::{BenchmarkSuite, ContinuousBenchmark};
+use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use crate::continuous::job::JobRun;
+use crate::continuous::observer::Event;
+use crate::detect::compare::REPLICATED;
+use crate::detect::settings::Settings;
+use crate::detect::verdict::Verdict;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::ingest::{ImportBatch, RunDraft};
+use crate::model::{BaselineName, Selector};
+use crate::stats::spending::Plan;
+use crate::store::{BaselineMode, Destination, Location, Store};
+
+/// What is measured until it is decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The commit that the present code is compared with.
+    pub against: String,
+    /// How many runs a side are made at most.
+    pub most: u32,
+}
+
+/// What became of a suite that was measured until it was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The suite.
+    pub suite: String,
+    /// What it found, or why it failed.
+    pub outcome: Result<AnalysisReport, String>,
+    /// How many runs a side each benchmark took.
+    pub runs: BTreeMap<String, u32>,
+    /// How many there would have been at most.
+    pub most: u32,
+}
+
+impl Decision {
+    /// What stopping early saved against as many runs of everything, in a sentence.
+    pub fn saved(&self) -> String {
+        let made: u64 = self.runs.values().copied().map(u64::from).sum();
+        let count = u64::try_from(self.runs.len()).unwrap_or(u64::MAX);
+        let fixed = u64::from(self.most).saturating_mul(count);
+        let early = self.runs.values().filter(|runs| **runs < self.most).count();
+        format!(
+            "{early} of {count} benchmarks were decided before {} runs were made: {made} measurements a \
+             side instead of {fixed}",
+            self.most
+        )
+    }
+}
+
+/// One of the two sides of a suite.
+struct Side {
+    measured_in: Utf8PathBuf,
+    folder: Utf8PathBuf,
+    environment: Environment,
+    done: Vec<JobRun>,
+}
+
+impl ContinuousBenchmark {
+    /// Measures suites and another commit of them in turns until everything is decided.
+    ///
+    /// # Errors
+    /// If the store refuses. Suites that fail are no errors, but decisions.
+    pub async fn run_until_decided(
+        &mut self,
+        suites: &[String],
+        question: &Question,
+    ) -> Result<Vec<Decision>> {
+        let Some(_lock) = self.take_lock()? else { return Ok(Vec::new()) };
+        let chosen = self.config.suites.iter().filter(|suite| suites.contains(&suite.name));
+        let chosen: Vec<BenchmarkSuite> = chosen.cloned().collect();
+        let mut decisions = Vec::new();
+        for suite in chosen {
+            let mut runs = BTreeMap::new();
+            let outcome = self.decide(&suite, question, &mut runs).await?;
+            let most = question.most;
+            decisions.push(Decision { suite: suite.name, outcome, runs, most });
+            if self.parts.stop.is_asked() {
+                break;
+            }
+        }
+        Ok(decisions)
+    }
+
+    async fn decide(
+        &mut self,
+        suite: &BenchmarkSuite,
+        question: &Question,
+        made: &mut BTreeMap<String, u32>,
+    ) -> Result<Result<AnalysisReport, String>> {
+        let mut sides = match self.sides(suite, question)? {
+            Ok(sides) => sides,
+            Err(why) => return Ok(Err(why)),
+        };
+        let mut open = None;
+        for number in 1..=question.most {
+            self.parts.observer.event(&Event::RunBegan { number });
+            let narrowed = suite.narrowed_to(open.as_ref());
+            // Who comes first changes from run to run, so that a drift of the machine favours nobody.
+            let order = if number % 2 == 0 { [1, 0] } else { [0, 1] };
+            for side in order {
+                let Side { measured_in, folder, .. } = &sides[side];
+                match self.run_once(&narrowed, measured_in, folder, number)? {
+                    Ran::Well(run) => sides[side].done.push(run),
+                    Ran::Badly(why) => return Ok(Err(format!("run {number} {why}"))),
+                    Ran::Stopped => return Ok(Err("stopped; nothing was stored".to_owned())),
+                }
+            }
+            self.parts.observer.event(&Event::RunEnded { number });
+            let looked_at = match self.look(suite, &sides).await? {
+                Ok(report) => report,
+                Err(why) => return Ok(Err(why)),
+            };
+            for one in &looked_at.comparisons {
+                let runs = u32::try_from(one.current.runs).unwrap_or(u32::MAX);
+                made.insert(one.series.benchmark.to_string(), runs);
+            }
+            if usize::try_from(number).is_ok_and(|number| number >= REPLICATED) {
+                let left = undecided(&looked_at);
+                let (count, all) = (left.len(), made.len());
+                let note = format!(
+                    "{}: {count} of {all} benchmarks are open after run {number}",
+                    suite.name
+                );
+                self.parts.observer.event(&Event::Note(&note));
+                if left.is_empty() {
+                    break;
+                }
+                open = Some(left);
+            }
+        }
+        let (old, new) = match batches(suite, &sides) {
+            Ok(batches) => batches,
+            Err(why) => return Ok(Err(why)),
+        };
+        let name = match suite.against_name() {
+            Ok(name) => name,
+            Err(why) => return Ok(Err(why)),
+        };
+        let settings = self.settings.clone();
+        let report = compared(&mut self.store, name, &old, &new, settings).await?;
+        self.parts.observer.event(&Event::Stored);
+        Ok(Ok(report))
+    }
+
+    fn sides(
+        &self,
+        suite: &BenchmarkSuite,
+        question: &Question,
+    ) -> Result<Result<[Side; 2], String>> {
+        let repository = &self.parts.repository;
+        let checkout = self.folder.join("checkouts").join(format!("{}-against", suite.name));
+        let found = repository
+            .commit(&suite.folder, &question.against)
+            .and_then(|commit| repository.check_out(&suite.folder, &commit, &checkout));
+        let there = match found {
+            Ok(there) => there,
+            Err(why) => {
+                return Ok(Err(format!("{} cannot be checked out: {why}", question.against)));
+            }
+        };
+        let folder = self.folder.join("until-decided").join(&suite.name);
+        // What an earlier call left belongs to other code.
+        let _ = std::fs::remove_dir_all(&folder);
+        let side = |measured_in: Utf8PathBuf, name: &str| {
+            let folder = folder.join(name);
+            std::fs::create_dir_all(&folder)
+                .map_err(|source| Error::Write { path: folder.clone(), source })?;
+            let environment = self.parts.runner.environment(&measured_in);
+            Ok(Side { measured_in, folder, environment, done: Vec::new() })
+        };
+        Ok(Ok([side(there, "against")?, side(suite.folder.clone(), "current")?]))
+    }
+
+    /// Compares what is there so far, in a store of its own.
+    async fn look(
+        &self,
+        suite: &BenchmarkSuite,
+        sides: &[Side; 2],
+    ) -> Result<Result<AnalysisReport, String>> {
+        let (old, new) = match batches(suite, sides) {
+            Ok(batches) => batches,
+            Err(why) => return Ok(Err(why)),
+        };
+        let temporary = tempfile::tempdir().map_err(|source| Error::Temporary { source })?;
+        let folder = Utf8Path::from_path(temporary.path()).unwrap_or(self.folder.as_path());
+        let location: Location = folder.join("look.db").into();
+        let mut store = Store::open(&location).await?;
+        let name = match suite.against_name() {
+            Ok(name) => name,
+            Err(why) => return Ok(Err(why)),
+        };
+        let report = compared(&mut store, name, &old, &new, self.settings.clone()).await;
+        store.close().await?;
+        report.map(Ok)
+    }
+}
+
+/// What was measured of both sides, the other commit first.
+fn batches(
+    suite: &BenchmarkSuite,
+    sides: &[Side; 2],
+) -> Result<(ImportBatch, ImportBatch), String> {
+    let batch = |side: &Side| {
+        let mut batch = ImportBatch::default();
+        for run in &side.done {
+            let results = results_folder(&side.folder, run.number);
+            let drafts = read_results(suite, &results, &side.environment)
+                .map_err(|error| format!("run {}: {error}", run.number))?;
+            batch.runs.extend(drafts.into_iter().map(|draft| RunDraft {
+                measured_at: run.started_at,
+                group: None,
+                revision: side.environment.revision.clone(),
+                ..draft
+            }));
+        }
+        Ok::<_, String>(batch)
+    };
+    let [old, new] = sides;
+    Ok((batch(old)?, batch(new)?))
+}
+
+/// Stores both sides and compares them. Nobody decided beforehand how many runs there would be.
+async fn compared(
+    store: &mut Store,
+    name: BaselineName,
+    old: &ImportBatch,
+    new: &ImportBatch,
+    settings: Settings,
+) -> Result<AnalysisReport> {
+    let newest = |batch: &ImportBatch| batch.runs.iter().map(|run| run.measured_at).max();
+    let now = newest(old).max(newest(new)).unwrap_or_default();
+    let destination = Destination::Baseline(name.clone(), BaselineMode::Replace);
+    store.import(old, &destination, now).await?;
+    let runs = store.import(new, &Destination::NewSet, now).await?.runs;
+    let old = store.results(&Selector::Baseline(name)).await?;
+    let new = store.results_of_runs("current", &runs).await?;
+    Ok(BenchmarkAnalyzer::new(old)
+        .with_settings(Settings { plan: Plan::Open, ..settings })
+        .analyze_results(&new))
+}
+
+/// The benchmarks that more runs would decide. What circumstances keep from being judged, no number of
+/// runs decides.
+fn undecided(report: &AnalysisReport) -> BTreeSet<String> {
+    let open = report
+        .comparisons
+        .iter()
+        .filter(|one| one.verdict == Verdict::Inconclusive && one.reservation.is_none());
+    open.map(|one| one.series.benchmark.to_string()).collect()
+}
