@@ -244,7 +244,7 @@ fn use_file(file: &File, deed: &Deed) -> Result<Outcome> {
 }
 
 fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|index| (index % 251) as u8 + 1).collect()
+    (1..=251).cycle().take(len).collect()
 }
 
 /// A path of few names, so that they meet.
