@@ -3,6 +3,7 @@
 #![allow(clippy::duplicate_mod, reason = "the hostile guest attacks in both instance modes")]
 
 mod alone;
+mod backtraces;
 mod beside;
 mod cache;
 mod calls;
@@ -13,6 +14,7 @@ mod escapes;
 mod examples;
 mod exchange_area;
 mod features;
+mod file_sizes;
 mod files;
 mod fresh;
 mod fuel;
@@ -48,6 +50,7 @@ mod probe;
 mod run;
 mod signals;
 mod sources;
+mod stack_ends;
 mod streaming;
 mod threads;
 mod tiering;
