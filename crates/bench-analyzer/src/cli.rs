@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod history;
 mod import;
+mod jobs;
 mod merge;
 mod outcome;
 mod output;
@@ -32,6 +33,16 @@ use clap::Parser;
 use self::args::{Arguments, Command};
 use self::outcome::Outcome;
 use self::output::Output;
+
+/// What commands that run suites are given.
+#[derive(Clone, Copy)]
+struct Surroundings<'s> {
+    config: &'s Config,
+    environment: &'s Environment,
+    output: &'s Output,
+    /// The store, as it was named.
+    db: Option<&'s str>,
+}
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
@@ -75,14 +86,16 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
     if location.file().is_none() {
         store = store.with_folder(folder);
     }
+    let surroundings = Surroundings {
+        config: &config,
+        environment: &environment,
+        output,
+        db: arguments.db.as_deref(),
+    };
     // These keep the store as long as they run.
     match arguments.command {
-        Command::Run(command) => {
-            return run::run(store, command, &config, &environment, output).await;
-        }
-        Command::Watch(command) => {
-            return watch::run(store, command, &config, &environment, output).await;
-        }
+        Command::Run(command) => return run::run(store, command, surroundings).await,
+        Command::Watch(command) => return watch::run(store, command, surroundings).await,
         Command::Serve(command) => {
             return serve::run(store, command, &config, &environment, output).await;
         }
@@ -104,6 +117,8 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, output).await,
+        Command::Jobs(command) => jobs::list(&mut store, command, output).await,
+        Command::Retry(command) => jobs::retry(&mut store, command, &environment, output).await,
         Command::Baseline(command) => {
             baseline::run(&mut store, command, &environment, output).await
         }

@@ -160,6 +160,15 @@ pub enum DatabaseProblem {
         /// The newest schema version in it.
         schema: i64,
     },
+    /// It was written by an earlier version of this program, and may not be brought up to date.
+    #[error(
+        "was written by an older bench-analyzer (schema {schema}) and may only be read here: have \
+         somebody who may write it run any command once, such as `bench-analyzer runs`"
+    )]
+    Older {
+        /// The newest schema version in it.
+        schema: i64,
+    },
     /// It is not an SQLite database at all.
     #[error("is not a database: check --db and BENCH_ANALYZER_DB, or move the file away")]
     NotADatabase,

@@ -7,12 +7,11 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
+use crate::continuous::clock::Stop;
 use crate::continuous::secret::Secret;
 use crate::detect::settings::Settings;
 use crate::report::figure;
@@ -25,12 +24,14 @@ mod guard;
 mod http;
 mod snapshot;
 mod stores;
+mod visitors;
 
 pub use guard::random_token;
 
 use api::Api;
 use guard::Guard;
-use http::{Request, Response};
+use http::{Part, Request, Response};
+use visitors::Visitors;
 
 /// How the dashboard is served.
 #[derive(Debug, Clone)]
@@ -89,9 +90,6 @@ pub struct Dashboard {
     api: Api,
 }
 
-/// As many visitors at once; a browser opens six connections.
-const CONNECTIONS: usize = 64;
-
 impl Dashboard {
     /// Listens.
     ///
@@ -114,38 +112,49 @@ impl Dashboard {
         self.address
     }
 
-    /// Answers for ever. Faults of single visitors end nothing.
+    /// Answers until somebody asks to stop, and then whoever asked before. Faults of single visitors
+    /// end nothing.
     ///
     /// # Cancel safety
     /// Dropping the future ends all connections; nothing is half changed.
-    pub async fn run(self) {
+    pub async fn run(self, stop: &Stop) {
         // All on the calling thread: what takes long is handed to others.
-        tokio::task::LocalSet::new().run_until(self.accept()).await;
+        tokio::task::LocalSet::new().run_until(self.accept(stop)).await;
     }
 
-    async fn accept(self) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    async fn accept(self, stop: &Stop) {
+        let visitors = Visitors::default();
         let shared = Rc::new((self.guard, self.api));
         let first = Rc::clone(&shared);
         tokio::task::spawn_local(async move { first.1.warm().await });
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let Ok((mut stream, _)) = self.listener.accept().await else {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.asked() => break,
+            };
+            let Ok((mut stream, _)) = accepted else {
                 // Out of descriptors, most likely; they come back.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 continue;
             };
             let shared = Rc::clone(&shared);
-            tokio::task::spawn_local(async move {
-                let _slot = slot;
-                let response = match http::receive(&mut stream).await {
-                    Ok(Some(request)) => answer(&shared.0, &shared.1, &request).await,
+            visitors.admit(async move |visit| {
+                let received = http::receive(&mut stream).await;
+                // Until the answer is sent.
+                let _turn = visit.asked().await;
+                let (response, part) = match received {
+                    Ok(Some(mut request)) => {
+                        let part = request.take_part();
+                        (answer(&shared.0, &shared.1, &request).await, part)
+                    }
                     Ok(None) => return,
-                    Err(refusal) => refusal,
+                    Err(refusal) => (refusal, Part::Whole),
                 };
-                http::send(&mut stream, &response).await;
+                http::send(&mut stream, &response, part).await;
             });
         }
+        drop(self.listener);
+        visitors.farewell().await;
     }
 }
 
@@ -173,6 +182,7 @@ async fn answer(guard: &Guard, api: &Api, request: &Request) -> Response {
             Err(refusal) => refusal,
         },
         ("GET" | "POST", _) => Response::refusal(404, "there is no such page"),
-        _ => Response::refusal(405, "only GET and POST are understood"),
+        _ => Response::refusal(405, "only GET, HEAD and POST are understood")
+            .with_header("Allow", "GET, HEAD, POST".to_owned()),
     }
 }

@@ -20,6 +20,7 @@ mod open;
 mod postgres;
 mod read;
 mod runs;
+mod soundness;
 mod timeline;
 mod version;
 
@@ -35,7 +36,7 @@ use self::postgres::Server;
 use crate::error::{Error, Result};
 
 pub(crate) use continuous::Followed;
-pub use continuous::JobEnd;
+pub use continuous::{AskedAgain, JobEnd};
 pub use import::{BaselineMode, Destination, ImportOutcome};
 pub use location::{Location, ServerAddress};
 pub use merge::{BaselineMerge, MergeOutcome};
@@ -53,8 +54,25 @@ pub struct Store {
 
 #[derive(Debug)]
 enum Backend {
-    Sqlite(SqliteConnection),
+    Sqlite(File),
     Postgres(Box<Server>),
+}
+
+/// A file that holds the history.
+#[derive(Debug)]
+struct File {
+    connection: SqliteConnection,
+    /// Whether it may only be read.
+    access: FileAccess,
+    /// Locked while notices are delivered.
+    outbox: Option<std::fs::File>,
+}
+
+/// What may be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileAccess {
+    Write,
+    Read,
 }
 
 /// How far something long is.
@@ -98,12 +116,27 @@ impl Store {
         Ok(WriteLock { _transaction: self.begin().await? })
     }
 
+    /// Whether this user may only read the history, which is known of files.
+    pub fn is_read_only(&self) -> bool {
+        matches!(&self.backend, Backend::Sqlite(File { access: FileAccess::Read, .. }))
+    }
+
     /// Takes the right to deliver notices; `false` if another process that shares this store is
-    /// at it. A file is not shared in that way.
+    /// at it.
     pub(crate) async fn try_take_outbox(&mut self) -> Result<bool> {
         let failed = self.failed();
         match &mut self.backend {
-            Backend::Sqlite(_) => Ok(true),
+            Backend::Sqlite(file) => {
+                let path = Utf8PathBuf::from(format!("{}-outbox", self.location));
+                match crate::continuous::lock::try_lock(&path) {
+                    Ok(lock) => {
+                        let taken = lock.is_some();
+                        file.outbox = lock;
+                        Ok(taken)
+                    }
+                    Err(source) => Err(Error::Write { path, source }),
+                }
+            }
             Backend::Postgres(server) => server.try_take_outbox().await.map_err(failed),
         }
     }
@@ -112,7 +145,10 @@ impl Store {
     pub(crate) async fn leave_outbox(&mut self) -> Result<()> {
         let failed = self.failed();
         match &mut self.backend {
-            Backend::Sqlite(_) => Ok(()),
+            Backend::Sqlite(file) => {
+                file.outbox = None;
+                Ok(())
+            }
             Backend::Postgres(server) => server.leave_outbox().await.map_err(failed),
         }
     }
@@ -121,7 +157,7 @@ impl Store {
     async fn link(&mut self) -> Result<Link<'_>> {
         let failed = self.failed();
         match &mut self.backend {
-            Backend::Sqlite(connection) => Ok(Link::Sqlite(connection)),
+            Backend::Sqlite(file) => Ok(Link::Sqlite(&mut file.connection)),
             Backend::Postgres(server) => server.ready().await.map(Link::Postgres).map_err(failed),
         }
     }
@@ -131,10 +167,23 @@ impl Store {
         let failed = self.failed();
         match &mut self.backend {
             // Immediate: taking the write lock later, after reading, cannot wait for its turn.
-            Backend::Sqlite(connection) => {
-                connection.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
+            Backend::Sqlite(file) => {
+                file.connection.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
             }
             Backend::Postgres(server) => server.begin().await,
+        }
+        .map_err(failed)
+    }
+
+    /// A transaction in which a job is taken. On a server it has no write lock, so that taking one
+    /// waits for nobody's import; the job's own row is locked instead.
+    async fn begin_claim(&mut self) -> Result<Transaction<'_>> {
+        let failed = self.failed();
+        match &mut self.backend {
+            Backend::Sqlite(file) => {
+                file.connection.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
+            }
+            Backend::Postgres(server) => server.begin_claim().await,
         }
         .map_err(failed)
     }

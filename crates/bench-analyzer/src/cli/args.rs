@@ -13,6 +13,7 @@ mod doctor;
 mod export;
 mod history;
 mod import;
+mod jobs;
 mod merge;
 mod report;
 mod runs;
@@ -27,6 +28,7 @@ pub(super) use doctor::Doctor;
 pub(super) use export::{Export, ExportFormat};
 pub(super) use history::History;
 pub(super) use import::{Circumstances, Import};
+pub(super) use jobs::{Jobs, Retry};
 pub(super) use merge::{BaselineChoice, Pull, Push};
 pub(super) use report::{Compare, Report, ReportFormat, ReportOptions};
 pub(super) use runs::Runs;
@@ -93,6 +95,8 @@ pub(super) enum Command {
     Aa(Aa),
     Run(Run),
     Watch(Watch),
+    Jobs(Jobs),
+    Retry(Retry),
     Serve(Serve),
     Doctor(Doctor),
     Completions(Completions),

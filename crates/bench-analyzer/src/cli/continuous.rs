@@ -5,37 +5,61 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bench_analyzer::continuous::Parts;
 use bench_analyzer::continuous::clock::{Stop, SystemClock};
 use bench_analyzer::continuous::lock::MachineLock;
+use bench_analyzer::continuous::machine::Machine;
 use bench_analyzer::continuous::observer::{Event, Observer};
 use bench_analyzer::continuous::outbox::LetterFate;
 use bench_analyzer::continuous::repository::Git;
 use bench_analyzer::continuous::runner::CommandRunner;
+use bench_analyzer::continuous::secret::Secret;
+use bench_analyzer::continuous::{BenchmarkConfig, Parts, family};
+use bench_analyzer::store::Store;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::output::Output;
 
-/// Everything real.
-pub(super) fn parts(output: &Output) -> anyhow::Result<Parts> {
+/// Everything real. What `db` and the environment hold of secrets is added to those of the suites.
+pub(super) fn parts(
+    suites: &mut BenchmarkConfig,
+    store: &Store,
+    labels: Vec<String>,
+    db: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<Parts> {
+    // All that this program starts is its own to end, wherever it went.
+    family::become_guardian();
+    let confidential = Arc::make_mut(&mut suites.confidential);
+    let password = std::env::var("PGPASSWORD").ok().map(Secret::new);
+    for secret in db.and_then(Secret::password_in).into_iter().chain(password) {
+        confidential.add(secret);
+    }
+    let stop = stop_on_signals()?;
+    let lock = std::env::var("BENCH_ANALYZER_LOCK").ok().filter(|path| !path.is_empty());
+    let folder = store.folder().join("continuous");
+    Ok(Parts {
+        clock: Arc::new(SystemClock),
+        runner: Arc::new(CommandRunner::default()),
+        repository: Arc::new(Git { confidential: Arc::clone(&suites.confidential) }),
+        observer: Box::new(Progress { output: *output, bar: None }),
+        stop,
+        lock: lock.map_or_else(MachineLock::default_path, Into::into),
+        machine: Machine::of(&folder, host(), labels)
+            .with_context(|| format!("failed to keep the number of this machine in {folder}"))?,
+    })
+}
+
+/// A wish to end that SIGINT and SIGTERM express. The second one ends this process at once; what it
+/// left is cleaned up by the next.
+pub(super) fn stop_on_signals() -> anyhow::Result<Stop> {
     let stop = Stop::new();
     for signal in [SIGINT, SIGTERM] {
-        // The second one ends this process at once; what it left is cleaned up by the next.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.flag())
             .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
             .context("failed to listen to signals")?;
     }
-    let lock = std::env::var("BENCH_ANALYZER_LOCK").ok().filter(|path| !path.is_empty());
-    Ok(Parts {
-        clock: Arc::new(SystemClock),
-        runner: Arc::new(CommandRunner::default()),
-        repository: Arc::new(Git),
-        observer: Box::new(Progress { output: *output, bar: None }),
-        stop,
-        lock: lock.map_or_else(MachineLock::default_path, Into::into),
-        host: host(),
-    })
+    Ok(stop)
 }
 
 fn host() -> String {
@@ -54,9 +78,17 @@ struct Progress {
 
 impl Progress {
     fn say(&self, text: &str) {
+        self.beside_bar(|| self.output.message(text));
+    }
+
+    fn note(&self, text: &str) {
+        self.beside_bar(|| self.output.note(text));
+    }
+
+    fn beside_bar(&self, speak: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.output.message(text)),
-            None => self.output.message(text),
+            Some(bar) => bar.suspend(speak),
+            None => speak(),
         }
     }
 }
@@ -110,16 +142,16 @@ impl Observer for Progress {
             }
             Event::Tried(attempt) => match &attempt.fate {
                 LetterFate::Delivered => {}
-                LetterFate::TryAgain { at, error } => self.output.note(&format!(
+                LetterFate::TryAgain { at, error } => self.note(&format!(
                     "alert `{}` did not arrive ({error}); trying again at {}",
                     attempt.channel,
                     at.strftime("%H:%M:%S UTC")
                 )),
                 LetterFate::GivenUp { error } => {
-                    self.output.note(&format!("alert `{}` is given up ({error})", attempt.channel))
+                    self.note(&format!("alert `{}` is given up ({error})", attempt.channel));
                 }
             },
-            Event::Note(text) => self.output.note(text),
+            Event::Note(text) => self.note(text),
         }
     }
 }

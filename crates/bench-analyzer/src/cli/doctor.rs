@@ -1,13 +1,18 @@
 //! `doctor`: looks at everything that the other commands rely on.
 
 use anyhow::bail;
+use bench_analyzer::continuous::job::JobState;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, Wanted};
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Outcome;
 use super::output::Output;
+
+/// Whoever runs a job says so much more often.
+const SILENCE: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) async fn run(
     database: &Location,
@@ -16,7 +21,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let mut findings = Findings::default();
-    findings.check_database(database).await;
+    findings.check_database(database, environment.now).await;
     findings.check_criterion(environment);
     match config {
         Some(path) => findings.fine(format!("configuration: {path}")),
@@ -59,7 +64,61 @@ impl Findings {
         self.problems += 1;
     }
 
-    async fn check_database(&mut self, location: &Location) {
+    /// What is planned, runs and waits, and whether somebody's clock was wrong.
+    async fn check_jobs(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+    ) -> bench_analyzer::Result<()> {
+        for job in store.unfinished_jobs().await? {
+            let since = job.beat_at.or(job.started_at).unwrap_or(job.due_at);
+            let host = job.host.as_deref().unwrap_or("an unknown machine");
+            let silent = now.duration_since(since);
+            if job.state == JobState::Running && silent > SILENCE {
+                self.warn(format!(
+                    "job: {} of {} was begun by {host}, which said nothing of it since {}: a \
+                     `watch` that this machine or another runs takes it over",
+                    job.id,
+                    job.suite,
+                    since.strftime("%Y-%m-%d %H:%M UTC")
+                ));
+            }
+            if let Some(until) = job.not_before {
+                let until = until.strftime("%Y-%m-%d %H:%M UTC");
+                let why = job.summary.unwrap_or_default();
+                self.warn(format!(
+                    "job: {} of {} is put off until {until}: {why}",
+                    job.id, job.suite
+                ));
+            }
+        }
+        let soon = now.checked_add(SILENCE).unwrap_or(now);
+        for (suite, to) in store.followed_beyond(soon).await? {
+            self.warn(format!(
+                "schedule: {suite} was followed up to {}, in the future: a clock was wrong, and \
+                 `watch` goes on from now",
+                to.strftime("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        let newest = store.runs(Some(1)).await?;
+        if let Some(run) = newest.iter().map(|one| &one.run).find(|run| run.measured_at > soon) {
+            self.warn(format!(
+                "clock: {} says that it measured on {}, in the future",
+                run.id,
+                run.measured_at.strftime("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        let (waiting, given_up) = store.letters().await?;
+        if waiting > 0 {
+            self.warn(format!("alerts: {waiting} notices wait to be delivered by `watch`"));
+        }
+        if given_up > 0 {
+            self.warn(format!("alerts: {given_up} notices were given up"));
+        }
+        Ok(())
+    }
+
+    async fn check_database(&mut self, location: &Location, now: Timestamp) {
         if location.file().is_some_and(|path| !path.exists()) {
             self.warn(format!("database: {location} is made by the first import"));
             return;
@@ -69,6 +128,12 @@ impl Findings {
             let complaints = store.integrity_complaints().await?;
             let runs = store.runs(None).await?.len();
             let baselines = store.baselines().await?.len();
+            if complaints.is_empty() {
+                self.check_jobs(&mut store, now).await?;
+            }
+            if store.is_read_only() {
+                self.warn(format!("database: {location} may only be read by this user"));
+            }
             Ok::<_, bench_analyzer::Error>((complaints, runs, baselines))
         };
         match checked.await {

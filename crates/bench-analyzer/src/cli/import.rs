@@ -75,7 +75,9 @@ pub(super) fn read(
 ) -> bench_analyzer::Result<ImportBatch> {
     let wanted = match destination {
         Destination::Baseline(..) => Wanted::Current,
-        Destination::NewSet | Destination::LatestSet => Wanted::CurrentAndBaselines,
+        Destination::NewSet | Destination::LatestSet | Destination::Job(_) => {
+            Wanted::CurrentAndBaselines
+        }
     };
     let mut batch = ImportBatch::default();
     let mut progress = Progress::new();

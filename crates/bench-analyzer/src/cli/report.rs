@@ -189,6 +189,10 @@ async fn import_what_is_new(
     if command.no_import {
         return Ok(());
     }
+    if store.is_read_only() {
+        output.note("this history may only be read, so nothing new is imported");
+        return Ok(());
+    }
     let paths = if command.paths.is_empty() {
         match criterion::default_root(environment) {
             Ok(root) => vec![root],

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use bench_analyzer::AnalysisReport;
-use bench_analyzer::config::Config;
+use bench_analyzer::continuous::machine::Machine;
 use bench_analyzer::continuous::suites::{self, BenchmarkConfig};
 use bench_analyzer::continuous::{ContinuousBenchmark, Decision, Question};
 use bench_analyzer::environment::Environment;
@@ -14,18 +14,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::args::{FailOn, Run, SuitesFile};
 use super::output::Output;
 use super::report::gate;
-use super::{Outcome, continuous};
+use super::{Outcome, Surroundings, continuous};
 
 pub(super) async fn run(
     store: Store,
     command: Run,
-    config: &Config,
-    environment: &Environment,
-    output: &Output,
+    Surroundings { config, environment, output, db }: Surroundings<'_>,
 ) -> anyhow::Result<Outcome> {
-    let suites = read(&command.file, environment)?;
-    let chosen = choose(&suites, &command.suites)?;
-    let parts = continuous::parts(output)?;
+    let mut suites = read(&command.file, environment)?;
+    let labels = command.file.labels.clone();
+    let parts = continuous::parts(&mut suites, &store, labels, db, output)?;
+    let chosen = choose(&suites, &command.suites, &parts.machine, output)?;
     let stop = parts.stop.clone();
     let mut benchmark = ContinuousBenchmark::new(suites, config.settings(), store, parts);
     if let Some(against) = command.against.filter(|_| command.until_decided) {
@@ -114,11 +113,22 @@ fn path(file: &SuitesFile, working_dir: &Utf8Path) -> anyhow::Result<Utf8PathBuf
     })
 }
 
-fn choose(config: &BenchmarkConfig, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+fn choose(
+    config: &BenchmarkConfig,
+    wanted: &[String],
+    machine: &Machine,
+    output: &Output,
+) -> anyhow::Result<Vec<String>> {
     let all = || config.suites.iter();
     if wanted.is_empty() {
         ensure!(!config.suites.is_empty(), "the file of suites has none");
-        return Ok(all().map(|suite| suite.name.clone()).collect());
+        let (chosen, left): (Vec<_>, Vec<_>) =
+            all().partition(|suite| machine.lacks(&suite.runs_on).is_empty());
+        for suite in left {
+            let lacking = machine.lacks(&suite.runs_on).join(", ");
+            output.note(&format!("{} is left out: this machine is not {lacking}", suite.name));
+        }
+        return Ok(chosen.into_iter().map(|suite| suite.name.clone()).collect());
     }
     let mut chosen = Vec::new();
     for word in wanted {
@@ -136,6 +146,15 @@ fn choose(config: &BenchmarkConfig, wanted: &[String]) -> anyhow::Result<Vec<Str
             "there is no suite `{word}`; there are: {}",
             names.join(", ")
         );
+        for suite in all().filter(|suite| matching.contains(&suite.name)) {
+            let lacking = machine.lacks(&suite.runs_on).join(",");
+            ensure!(
+                lacking.is_empty(),
+                "suite `{}` runs on machines that are {}: if this one is, add --labels {lacking}",
+                suite.name,
+                suite.runs_on.join(", ")
+            );
+        }
         chosen.extend(matching);
     }
     Ok(chosen)

@@ -6,9 +6,11 @@ use bench_analyzer::continuous::secret::Secret;
 use bench_analyzer::environment::{self, Environment};
 use bench_analyzer::serve::{Access, Dashboard, ServeOptions};
 use bench_analyzer::store::Store;
+use camino::Utf8Path;
 
 use super::Outcome;
 use super::args::Serve;
+use super::continuous::stop_on_signals;
 use super::output::Output;
 
 pub(super) async fn run(
@@ -20,8 +22,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<Outcome> {
     let token = match &command.token_file {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("failed to read the token in {path}"))?;
+            let text =
+                read_own(path).with_context(|| format!("failed to read the token in {path}"))?;
             let token = text.trim();
             ensure!(
                 token.len() >= 16 && token.chars().all(|c| c.is_ascii_alphanumeric()),
@@ -32,13 +34,16 @@ pub(super) async fn run(
         }
         None => None,
     };
+    let access =
+        if command.read_only || store.is_read_only() { Access::ReadOnly } else { Access::Bless };
+    let stop = stop_on_signals()?;
     let dashboard = Dashboard::bind(ServeOptions {
         database: store.location().clone(),
         folder: store.folder().to_owned(),
         address: command.listen,
         token: token.clone(),
         hosts: command.hosts,
-        access: if command.read_only { Access::ReadOnly } else { Access::Bless },
+        access,
         author: environment::user(&environment.working_dir),
         settings: config.settings(),
     })
@@ -48,6 +53,24 @@ pub(super) async fn run(
     let hint = if token.is_some() { "?token=..." } else { "" };
     output.data(|stdout| writeln!(stdout, "http://{}/{hint}", dashboard.address()))?;
     output.message("serving until Ctrl-C");
-    dashboard.run().await;
+    dashboard.run(&stop).await;
     Ok(Outcome::Fine)
+}
+
+/// Reads a file that nobody else may read or write.
+fn read_own(path: &Utf8Path) -> anyhow::Result<String> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    // What was opened is looked at, and a pipe is not waited for.
+    let no_wait = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut file = std::fs::OpenOptions::new().read(true).custom_flags(no_wait).open(path)?;
+    let found = file.metadata()?;
+    ensure!(found.is_file(), "it is no regular file");
+    let mode = found.permissions().mode() & 0o777;
+    ensure!(
+        mode.trailing_zeros() >= 6,
+        "others may read or change it (mode {mode:o}): `chmod 600 {path}`, and make a new token"
+    );
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut file, &mut text)?;
+    Ok(text)
 }

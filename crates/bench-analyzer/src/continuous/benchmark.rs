@@ -8,14 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::alert::Transition;
 use super::clock::{Clock, Stop};
-use super::job::{Cause, Job, JobDraft, JobId};
+use super::job::{Cause, Job, JobDraft, JobId, JobState};
 use super::lock::{JobLock, MachineLock};
+use super::machine::Machine;
 use super::observer::{Event, Observer};
-use super::outbox::deliver_due;
 use super::reporter::BenchmarkReporter;
 use super::repository::Repository;
 use super::runner::Runner;
-use super::scheduler::BenchmarkScheduler;
+use super::scheduler::{BenchmarkScheduler, Remotes};
+use super::steward::{Affairs, News, Patience, Steward};
 use super::suites::{BenchmarkConfig, BenchmarkSuite};
 use crate::analyzer::AnalysisReport;
 use crate::detect::settings::Settings;
@@ -26,7 +27,7 @@ mod conclusion;
 mod execution;
 mod until_decided;
 
-use execution::Executed;
+use execution::{Blame, Executed};
 pub use until_decided::{Decision, Question};
 
 /// What a [`ContinuousBenchmark`] works with; a test gives it others.
@@ -43,8 +44,8 @@ pub struct Parts {
     pub stop: Stop,
     /// The file that is locked while something is measured.
     pub lock: Utf8PathBuf,
-    /// What this machine is called in the store.
-    pub host: String,
+    /// Which machine this is.
+    pub machine: Machine,
 }
 
 /// Runs suites when they are due, and tells what they show.
@@ -60,8 +61,7 @@ pub struct ContinuousBenchmark {
     reporter: BenchmarkReporter,
     store: Store,
     folder: Utf8PathBuf,
-    /// Held from the beginning of a job to its end.
-    at_job: Option<JobLock>,
+    steward: Steward,
     parts: Parts,
 }
 
@@ -90,13 +90,32 @@ const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
 const LOCK_LOOK: SignedDuration = SignedDuration::from_secs(1);
 /// Folders of older jobs are removed; their results are in the store.
 const KEPT_JOBS: i64 = 200;
+/// How long deliveries are waited for by a program that ends then.
+const LAST_DELIVERIES: Duration = Duration::from_secs(15);
+/// How long the store may take to answer when somebody asks to stop.
+const FAREWELL: Duration = Duration::from_millis(700);
+/// How often a job of a commit is put off before it counts as failed.
+const MOST_PUT_OFF: u32 = 5;
+/// How long it is put off the first time; each further time is four times as long.
+const FIRST_PUT_OFF: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const LONGEST_PUT_OFF: SignedDuration = SignedDuration::from_hours(6);
 
 impl ContinuousBenchmark {
     /// Keeps its folders in that of the store.
     pub fn new(config: BenchmarkConfig, settings: Settings, store: Store, parts: Parts) -> Self {
         let folder = store.folder().join("continuous");
+        let steward = Steward::start(Affairs {
+            location: store.location().clone(),
+            channels: config.channels.clone(),
+            confidential: Arc::clone(&config.confidential),
+            clock: Arc::clone(&parts.clock),
+        });
         Self {
-            scheduler: BenchmarkScheduler::new(Arc::clone(&parts.repository)),
+            scheduler: BenchmarkScheduler::new(
+                Arc::clone(&parts.repository),
+                Arc::clone(&parts.clock),
+                parts.stop.clone(),
+            ),
             reporter: BenchmarkReporter::new(
                 &folder,
                 config.report_folder.clone(),
@@ -106,7 +125,7 @@ impl ContinuousBenchmark {
             settings,
             store,
             folder,
-            at_job: None,
+            steward,
             parts,
         }
     }
@@ -116,12 +135,18 @@ impl ContinuousBenchmark {
         &mut self.store
     }
 
-    /// Ends, and closes the store.
+    /// Ends, and closes the store. If somebody asked to stop, it does not wait for it.
     ///
     /// # Errors
     /// If the store's last writes fail.
     pub async fn close(self) -> Result<()> {
-        self.store.close().await
+        let Self { store, steward, parts, .. } = self;
+        drop(steward);
+        let closing = store.close();
+        if parts.stop.is_asked() {
+            return tokio::time::timeout(FAREWELL, closing).await.unwrap_or(Ok(()));
+        }
+        closing.await
     }
 
     /// Runs everything that is due now and sends what waits.
@@ -129,10 +154,16 @@ impl ContinuousBenchmark {
     /// # Errors
     /// If the store refuses. Suites that fail are no errors, but outcomes.
     pub async fn run_scheduled_benchmarks(&mut self) -> Result<Vec<JobOutcome>> {
-        self.deliver().await?;
-        let now = self.parts.clock.now();
+        let stop = self.parts.stop.clone();
+        let outcomes = or_stopped(&stop, self.run_due(Remotes::Wholly)).await;
+        self.deliver(Patience::Whole(LAST_DELIVERIES));
+        outcomes.unwrap_or(Ok(Vec::new()))
+    }
+
+    async fn run_due(&mut self, remotes: Remotes) -> Result<Vec<JobOutcome>> {
+        self.deliver(Patience::Brief);
         let Self { scheduler, config, store, parts, .. } = self;
-        let jobs = scheduler.pending_jobs(&config.suites, store, &parts.host, now).await?;
+        let jobs = scheduler.pending_jobs(&config.suites, store, &parts.machine, remotes).await?;
         for note in scheduler.take_notes() {
             parts.observer.event(&Event::Note(&note));
         }
@@ -144,15 +175,23 @@ impl ContinuousBenchmark {
     /// # Errors
     /// Never: what goes wrong is noted, and tried again.
     pub async fn watch(&mut self) -> Result<()> {
-        while !self.parts.stop.is_asked() {
-            if let Err(error) = self.run_scheduled_benchmarks().await {
+        let stop = self.parts.stop.clone();
+        while !stop.is_asked() {
+            let ran = or_stopped(&stop, self.run_due(Remotes::Briefly)).await;
+            let failed = matches!(ran, Some(Err(_)));
+            if let Some(Err(error)) = ran {
                 let note = format!("{error}; trying again in a minute");
                 self.parts.observer.event(&Event::Note(&note));
             }
             let now = self.parts.clock.now();
             let latest = now.checked_add(AT_LEAST).unwrap_or(Timestamp::MAX);
-            let until = self.next_moment(now).await.unwrap_or(None).unwrap_or(latest).min(latest);
-            self.parts.clock.wait(until, &self.parts.stop);
+            let next = match or_stopped(&stop, self.next_moment()).await {
+                Some(Ok(Some(next))) if !failed => next,
+                _ => latest,
+            };
+            // Never at once, whatever went wrong.
+            let soon = now.checked_add(LOCK_LOOK).unwrap_or(Timestamp::MAX);
+            self.parts.clock.wait(next.clamp(soon, latest), &stop);
         }
         Ok(())
     }
@@ -161,11 +200,9 @@ impl ContinuousBenchmark {
     ///
     /// # Errors
     /// If the store refuses.
-    pub async fn next_moment(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let moment = self.scheduler.next_moment(&self.config.suites, &mut self.store, now).await?;
-        // One that is due already is delivered by another process, or was just queued.
-        let soon = now.checked_add(LOCK_LOOK).unwrap_or(Timestamp::MAX);
-        let letter = self.store.next_letter_at().await?.map(|at| at.max(soon));
+    pub async fn next_moment(&mut self) -> Result<Option<Timestamp>> {
+        let moment = self.scheduler.next_moment(&self.config.suites, &mut self.store).await?;
+        let letter = self.store.next_letter_at().await?;
         Ok(moment.into_iter().chain(letter).min())
     }
 
@@ -179,7 +216,7 @@ impl ContinuousBenchmark {
         runs: Option<u32>,
     ) -> Result<Vec<JobOutcome>> {
         let mut jobs = Vec::new();
-        let unfinished = self.store.unfinished_jobs(&self.parts.host).await?;
+        let unfinished = self.store.unfinished_jobs().await?;
         for suite in self.config.suites.iter().filter(|suite| suites.contains(&suite.name)) {
             let draft = JobDraft {
                 suite: suite.name.clone(),
@@ -193,6 +230,8 @@ impl ContinuousBenchmark {
                 job.suite == draft.suite
                     && job.cause == Cause::Asked
                     && job.runs_wanted == draft.runs_wanted
+                    && (job.state == JobState::Pending
+                        || job.machine.as_deref() == Some(&self.parts.machine.id))
             });
             match stopped {
                 Some(job) => jobs.push(job.clone()),
@@ -202,7 +241,10 @@ impl ContinuousBenchmark {
                 }
             }
         }
-        self.run_jobs(jobs).await
+        let stop = self.parts.stop.clone();
+        let outcomes = or_stopped(&stop, self.run_jobs(jobs)).await;
+        self.deliver(Patience::Whole(LAST_DELIVERIES));
+        outcomes.unwrap_or(Ok(Vec::new()))
     }
 
     async fn run_jobs(&mut self, jobs: Vec<Job>) -> Result<Vec<JobOutcome>> {
@@ -212,37 +254,57 @@ impl ContinuousBenchmark {
                 break;
             }
             let outcome = self.run_job(&job).await;
-            self.at_job = None;
+            self.steward.release();
             outcomes.extend(outcome?);
-            self.deliver().await?;
+            self.deliver(Patience::Brief);
         }
         Ok(outcomes)
     }
 
     /// One job from its beginning, or from where it was left, to its end. Nothing comes back if
-    /// it was stopped, or belongs to another host.
+    /// it was stopped or put off, or belongs to another machine.
     async fn run_job(&mut self, job: &Job) -> Result<Option<JobOutcome>> {
-        let Some(_lock) = self.take_lock()? else { return Ok(None) };
+        let Some(_machine) = self.take_lock()? else { return Ok(None) };
         let folder = self.job_folder(job.id);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Error::Write { path: folder.clone(), source })?;
-        self.parts.runner.end_leftover(&folder.join("process.json"), &folder);
+        // Another process that has the same folder may be at it.
+        let taken = JobLock::try_take(&folder)
+            .map_err(|source| Error::Write { path: folder.clone(), source })?;
+        let Some(_at_job) = taken else { return Ok(None) };
+        let Parts { runner, observer, .. } = &mut self.parts;
+        runner.end_leftover(&folder.join("process.json"), &folder, &mut |text| {
+            observer.event(&Event::Note(text));
+        });
+        let now = self.parts.clock.now();
+        if !self.store.claim_job(job, &self.parts.machine, now).await? {
+            return Ok(None);
+        }
+        let lost = self.parts.stop.narrower();
+        self.steward.hold(job.id, &self.parts.machine.id, &lost);
         let suite = self.config.suites.iter().find(|suite| suite.name == job.suite).cloned();
         let executed = match suite {
-            Some(suite) => self.run_benchmark_suite(&suite, job, &folder).await?,
+            Some(suite) => self.run_benchmark_suite(&suite, job, &folder, &lost).await?,
             None => {
-                let began = self.begin(job, "").await?;
                 let why = format!("the file of suites has no suite `{}` now", job.suite);
-                if began.is_some() { Executed::Failed(why) } else { Executed::NotMine }
+                Executed::Failed(why, Blame::Suite)
             }
         };
         let outcome = match executed {
-            Executed::NotMine => return Ok(None),
-            Executed::Stopped => {
+            Executed::Stopped if self.parts.stop.is_asked() => {
                 self.parts.observer.event(&Event::Stopped);
                 return Ok(None);
             }
-            Executed::Failed(failure) => self.conclude_failure(job, failure).await?,
+            Executed::Stopped => {
+                let note = format!("{} was taken over by another machine", job.id);
+                self.parts.observer.event(&Event::Stopped);
+                self.parts.observer.event(&Event::Note(&note));
+                return Ok(None);
+            }
+            Executed::Failed(why, Blame::Surroundings) if may_be_put_off(job) => {
+                return self.put_off(job, &why).await.map(|()| None);
+            }
+            Executed::Failed(failure, _) => self.conclude_failure(job, failure).await?,
             Executed::Measured { suite, runs, environment } => {
                 self.conclude(job, &suite, &runs, &environment).await?
             }
@@ -252,12 +314,33 @@ impl ContinuousBenchmark {
         Ok(Some(outcome))
     }
 
-    async fn deliver(&mut self) -> Result<()> {
-        let Self { store, config, parts, .. } = self;
-        for attempt in deliver_due(store, &config.channels, &*parts.clock).await? {
-            parts.observer.event(&Event::Tried(&attempt));
-        }
+    /// Has the job of a commit wait for better times, because nobody else will ask for it.
+    async fn put_off(&mut self, job: &Job, why: &str) -> Result<()> {
+        let wait = FIRST_PUT_OFF
+            .checked_mul(4_i32.saturating_pow(job.put_off))
+            .unwrap_or(LONGEST_PUT_OFF)
+            .min(LONGEST_PUT_OFF);
+        let until = self.parts.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        self.store.put_off_job(job.id, &self.parts.machine.id, until, why).await?;
+        let note = format!(
+            "suite {}: {} is put off until {}: {why}",
+            job.suite,
+            job.id,
+            until.strftime("%Y-%m-%d %H:%M UTC")
+        );
+        self.parts.observer.event(&Event::Stopped);
+        self.parts.observer.event(&Event::Note(&note));
         Ok(())
+    }
+
+    /// Has the steward deliver what is due, and hands on what it says.
+    fn deliver(&mut self, patience: Patience) {
+        for news in self.steward.deliver(patience, &self.parts.stop) {
+            match &news {
+                News::Tried(attempt) => self.parts.observer.event(&Event::Tried(attempt)),
+                News::Note(text) => self.parts.observer.event(&Event::Note(text)),
+            }
+        }
     }
 
     fn take_lock(&mut self) -> Result<Option<MachineLock>> {
@@ -296,6 +379,26 @@ impl ContinuousBenchmark {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
+    }
+}
+
+/// Whether a job that failed through no fault of its code is tried again: that of a commit, for
+/// which no schedule asks again.
+fn may_be_put_off(job: &Job) -> bool {
+    job.cause == Cause::Commit && job.put_off < MOST_PUT_OFF
+}
+
+/// What comes of something that waits for the store, or nothing if somebody asked to stop and it
+/// takes longer than a moment then. What was begun there is undone.
+async fn or_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
+    let stopped = async {
+        stop.asked().await;
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = stopped => None,
     }
 }
 

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+use super::clock::Stop;
 use super::notice::Notice;
+use super::runner::{Terms, output_of};
+use super::secret::Confidential;
 
 #[cfg(feature = "smtp")]
 mod email;
+mod file;
 mod webhook;
 
 #[cfg(feature = "smtp")]
@@ -75,11 +79,40 @@ impl Channel {
         self.suites.is_empty() || self.suites.iter().any(|name| name == suite)
     }
 
-    /// Delivers a notice.
+    /// Says what of it is secret.
+    pub(super) fn confide(&self, confidential: &mut Confidential) {
+        match &self.kind {
+            ChannelKind::Webhook(webhook) => confidential.add(webhook.url.clone()),
+            #[cfg(feature = "smtp")]
+            ChannelKind::Email(email) => {
+                let login = email.login.as_ref();
+                login.into_iter().for_each(|login| confidential.add(login.password.clone()));
+            }
+            ChannelKind::Stdout | ChannelKind::File(_) | ChannelKind::Command { .. } => {}
+        }
+    }
+
+    /// Delivers a notice. Of what is confidential nothing gets out, neither into a command nor into
+    /// an error.
     ///
     /// # Errors
     /// If it is not certain that it arrived.
-    pub fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError> {
+    pub fn deliver(
+        &self,
+        notice: &Notice,
+        confidential: &Confidential,
+        stop: &Stop,
+    ) -> Result<(), DeliveryError> {
+        self.attempt(notice, confidential, stop)
+            .map_err(|error| DeliveryError { reason: confidential.redact(&error.reason), ..error })
+    }
+
+    fn attempt(
+        &self,
+        notice: &Notice,
+        confidential: &Confidential,
+        stop: &Stop,
+    ) -> Result<(), DeliveryError> {
         let said = |error: std::io::Error| DeliveryError::new(error.to_string());
         match &self.kind {
             ChannelKind::Stdout => {
@@ -90,16 +123,7 @@ impl Channel {
             ChannelKind::File(path) => {
                 let mut line = json(notice)?;
                 line.push(b'\n');
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder).map_err(said)?;
-                }
-                let mut file = std::fs::OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .open(path)
-                    .map_err(said)?;
-                // One write, so that lines of several processes do not mix.
-                file.write_all(&line).and_then(|()| file.sync_data()).map_err(said)
+                file::append(path, &line).map_err(said)
             }
             ChannelKind::Command { command, folder, timeout } => {
                 let (program, arguments) =
@@ -112,7 +136,8 @@ impl Channel {
                     .args(arguments)
                     .current_dir(folder)
                     .env("BENCH_ANALYZER_TITLE", plain(&notice.title()));
-                super::runner::output_with_input(&mut command, Stdio::from(file), *timeout)
+                let terms = Terms { limit: *timeout, stop, confidential };
+                output_of(&mut command, Stdio::from(file), terms)
                     .map(drop)
                     .map_err(DeliveryError::new)
             }

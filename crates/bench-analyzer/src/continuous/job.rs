@@ -134,6 +134,21 @@ pub struct Job {
     pub summary: Option<String>,
     /// Where its report lies.
     pub report: Option<String>,
+    /// The number of the machine that ran it last; none if nobody did, or a program that knew
+    /// machines by name only.
+    #[serde(skip)]
+    pub machine: Option<String>,
+    /// What people call that machine.
+    pub host: Option<String>,
+    /// Counts up while somebody runs it.
+    #[serde(skip)]
+    pub beat: i64,
+    /// When it last did, by that machine's calendar.
+    pub beat_at: Option<Timestamp>,
+    /// How often it was put off because of something that is not its code's fault.
+    pub put_off: u32,
+    /// Until when it is put off.
+    pub not_before: Option<Timestamp>,
 }
 
 /// A run of a job that succeeded.

@@ -1,18 +1,60 @@
-//! How a process is known again after this program crashed and came back.
+//! Processes as `/proc` shows them, and how one is known again after this program crashed and came
+//! back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use camino::Utf8Path;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+/// What `/proc/PID/stat` says of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) name: String,
+    state: char,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    /// In ticks since the system started.
+    pub(super) started: u64,
+}
+
+impl Stat {
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name, in parentheses, may hold anything.
+        let (start, fields) = text.rsplit_once(')')?;
+        let (_, name) = start.split_once('(')?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        Some(Self {
+            name: name.to_owned(),
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+        })
+    }
+
+    /// Whether it has ended and only waits to be reaped.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// All processes that can be seen, by number.
+pub(super) fn processes() -> BTreeMap<i32, Stat> {
+    let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    numbers
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, Stat::of(pid)?)))
+        .collect()
+}
+
 /// A process that leads a group. Numbers of processes are used again, so the moment of its start
 /// and of the system's belong to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProcessMark {
     pid: i32,
-    /// In ticks since the system started; field 22 of `/proc/PID/stat`.
     started: String,
     /// What the system calls its present life.
     boot: String,
@@ -49,32 +91,21 @@ pub(super) fn groups_writing_into(folder: &Utf8Path) -> HashSet<Pid> {
             file.is_ok_and(|file| file.starts_with(&folder))
         })
     };
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let own = rustix::process::getpgrp();
-    processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(writes)
-        .filter_map(|pid| Pid::from_raw(field(pid, GROUP)?.parse().ok()?))
+    processes()
+        .into_iter()
+        .filter(|(pid, _)| writes(pid))
+        .filter_map(|(_, stat)| Pid::from_raw(stat.group))
         .filter(|group| *group != own)
         .collect()
 }
 
 fn started(pid: i32) -> Option<String> {
-    field(pid, STARTED)
+    Some(Stat::of(pid)?.started.to_string())
 }
 
-/// Of the fields of `/proc/PID/stat` that follow the name, counted from 0.
-const GROUP: usize = 2;
-const STARTED: usize = 19;
-
-fn field(pid: i32, number: usize) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; the state is the first field after it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(number).map(str::to_owned)
-}
-
-fn boot() -> Option<String> {
+/// What the system calls its present life.
+pub(super) fn boot() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())
 }

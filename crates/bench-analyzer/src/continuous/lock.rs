@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -25,36 +26,52 @@ impl MachineLock {
     /// # Errors
     /// If the file cannot be opened or locked.
     pub fn try_take(path: &Utf8Path) -> io::Result<Option<Self>> {
-        let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        Ok(try_lock(path)?.map(|file| Self { _file: file }))
     }
 }
 
-/// Held by the process that is at a job, so that others can tell whether there still is one.
+/// Takes the lock of a file, which is made if there is none; nothing comes back if another process
+/// has it.
+pub(crate) fn try_lock(path: &Utf8Path) -> io::Result<Option<File>> {
+    let file = open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Held by the process that is at a job, so that no other is at it too, and others can tell whether
+/// there still is one.
 #[derive(Debug)]
 pub(crate) struct JobLock {
     _file: File,
 }
 
 const JOB_LOCK: &str = "lock";
+/// How long to try: somebody may just be looking.
+const LOOKS: u32 = 20;
 
 impl JobLock {
-    /// Takes the lock of the job that has this folder.
-    pub(crate) fn take(folder: &Utf8Path) -> io::Result<Self> {
+    /// Takes the lock of the job that has this folder; nothing comes back if another process has
+    /// it.
+    pub(crate) fn try_take(folder: &Utf8Path) -> io::Result<Option<Self>> {
         let file = open(&folder.join(JOB_LOCK))?;
-        // Shared, so that it waits for nobody but those who look, for the moment of their look.
-        file.lock_shared()?;
-        Ok(Self { _file: file })
+        for _ in 0..LOOKS {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self { _file: file })),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// Whether somebody took the lock and is gone. Where nobody ever did, as in the folder of a
     /// job that another machine runs, nothing is known, and the answer is no.
     pub(crate) fn was_left(folder: &Utf8Path) -> bool {
-        File::open(folder.join(JOB_LOCK)).is_ok_and(|file| file.try_lock().is_ok())
+        // Shared, so that those who look do not see each other.
+        File::open(folder.join(JOB_LOCK)).is_ok_and(|file| file.try_lock_shared().is_ok())
     }
 }
 
@@ -101,11 +118,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = Utf8Path::from_path(folder.path()).unwrap();
         assert!(!JobLock::was_left(folder), "nobody was ever here");
-        let held = JobLock::take(folder).unwrap();
+        let held = JobLock::try_take(folder).unwrap().unwrap();
         assert!(!JobLock::was_left(folder));
+        assert!(JobLock::try_take(folder).unwrap().is_none(), "another is at it");
         drop(held);
         assert!(JobLock::was_left(folder));
-        let again = JobLock::take(folder).unwrap();
+        let again = JobLock::try_take(folder).unwrap().unwrap();
         assert!(!JobLock::was_left(folder), "somebody goes on with it");
         drop(again);
     }

@@ -1,15 +1,14 @@
-//! Delivering notices at least once: they are queued with the change that they tell, and stay
-//! queued until a receiver has them.
+//! Letters: notices that are queued with the change that they tell, and stay queued until a receiver
+//! has them. The [steward](super::steward) delivers them.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::channel::{Channel, DeliveryError};
-use super::clock::Clock;
+use super::clock::Stop;
 use super::notice::Notice;
-use crate::error::Result;
-use crate::store::Store;
+use super::secret::Confidential;
 
 /// A notice on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,58 +55,39 @@ pub struct Attempt {
 
 /// The first wait; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// After so long, nobody waits for the news any more.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
-/// Tries every letter that is due. One that fails does not hold up the others. Of several
-/// processes that share a store, one delivers at a time, so that no letter goes out twice; the
-/// others leave it to that one.
-///
-/// # Errors
-/// If the store refuses; failed deliveries are no errors.
-pub async fn deliver_due(
-    store: &mut Store,
-    channels: &[Channel],
-    clock: &dyn Clock,
-) -> Result<Vec<Attempt>> {
-    if !store.try_take_outbox().await? {
-        return Ok(Vec::new());
+/// So often a letter was tried at least before it is given up, whatever the calendar says.
+const FEWEST: u32 = 10;
+
+/// What becomes of a letter that was just tried.
+pub(super) fn fate(
+    letter: &Letter,
+    outcome: Result<(), DeliveryError>,
+    now: Timestamp,
+) -> LetterFate {
+    let Err(DeliveryError { reason: error, retry_after: asked, refused }) = outcome else {
+        return LetterFate::Delivered;
+    };
+    let waited = Duration::try_from(now.duration_since(letter.queued_at));
+    let long = letter.attempts + 1 >= FEWEST && waited.is_ok_and(|waited| waited >= PATIENCE);
+    if refused || long {
+        return LetterFate::GivenUp { error };
     }
-    let attempts = deliver(store, channels, clock).await;
-    store.leave_outbox().await?;
-    attempts
+    let wait = wait_after(letter.attempts).max(asked.unwrap_or_default()).min(LONGEST_WAIT);
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    LetterFate::TryAgain { at: now.checked_add(wait).unwrap_or(Timestamp::MAX), error }
 }
 
-async fn deliver(
-    store: &mut Store,
+/// Tries a letter.
+pub(super) fn attempt(
+    letter: &Letter,
     channels: &[Channel],
-    clock: &dyn Clock,
-) -> Result<Vec<Attempt>> {
-    let mut attempts = Vec::new();
-    for letter in store.due_letters(clock.now()).await? {
-        let fate = match attempt(&letter, channels) {
-            Ok(()) => LetterFate::Delivered,
-            Err(DeliveryError { reason: error, retry_after: asked, refused }) => {
-                let now = clock.now();
-                let waited = Duration::try_from(now.duration_since(letter.queued_at));
-                if refused || waited.is_ok_and(|waited| waited >= PATIENCE) {
-                    LetterFate::GivenUp { error }
-                } else {
-                    let wait = wait_after(letter.attempts).max(asked.unwrap_or_default());
-                    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-                    let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                    LetterFate::TryAgain { at, error }
-                }
-            }
-        };
-        store.note_letter(letter.id, &fate, clock.now()).await?;
-        attempts.push(Attempt { channel: letter.channel, fate });
-    }
-    Ok(attempts)
-}
-
-fn attempt(letter: &Letter, channels: &[Channel]) -> Result<(), DeliveryError> {
+    confidential: &Confidential,
+    stop: &Stop,
+) -> Result<(), DeliveryError> {
     let Some(channel) = channels.iter().find(|channel| channel.name == letter.channel) else {
         let why = format!("the file of suites has no alert `{}` now", letter.channel);
         return Err(DeliveryError::new(why));
@@ -115,7 +95,7 @@ fn attempt(letter: &Letter, channels: &[Channel]) -> Result<(), DeliveryError> {
     let notice: Notice = serde_json::from_str(&letter.notice).map_err(|error| {
         DeliveryError::new(format!("the stored notice cannot be read: {error}"))
     })?;
-    channel.deliver(&notice)
+    channel.deliver(&notice, confidential, stop)
 }
 
 /// How long to wait after so many attempts that failed before the present one.

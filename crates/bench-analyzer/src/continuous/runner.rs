@@ -2,18 +2,19 @@
 //! place.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::clock::Stop;
+use super::family::{Family, Leader, Reach, Survivor, end_orphans};
 use super::leftover::{ProcessMark, groups_writing_into};
+use super::log::Log;
+use super::secret::Confidential;
 use crate::environment::Environment;
 
 /// One run of a suite, as the runner is told to do it.
@@ -25,6 +26,10 @@ pub struct Order {
     pub folder: Utf8PathBuf,
     /// Variables that are set for it.
     pub environment: BTreeMap<String, String>,
+    /// The only variables that it inherits, where they are named.
+    pub inherits: Option<Vec<String>>,
+    /// What it must not know, and its log must not say.
+    pub confidential: Arc<Confidential>,
     /// How long it may take.
     pub timeout: Duration,
     /// Where its output goes.
@@ -42,32 +47,37 @@ pub enum Ending {
     Succeeded,
     /// It did not, and this is what its system said.
     Failed(String),
-    /// It took too long, and its whole process group was ended.
+    /// It was killed by somebody else, such as a system that is out of memory.
+    Killed(String),
+    /// It took too long, and all that it started was ended.
     TimedOut,
-    /// Somebody asked to stop, and its whole process group was ended.
+    /// Somebody asked to stop, and all that it started was ended.
     Stopped,
 }
 
 /// Runs commands and looks at the folders they run in.
 pub trait Runner: Send + Sync {
-    /// Runs one command to its end.
+    /// Runs one command to its end, and ends what it leaves. `say` hears what takes long and what
+    /// could not be ended.
     ///
     /// # Errors
     /// If it cannot be started.
-    fn run(&self, order: &Order, stop: &Stop) -> std::io::Result<Ending>;
+    fn run(&self, order: &Order, stop: &Stop, say: &mut dyn FnMut(&str))
+    -> std::io::Result<Ending>;
 
     /// The machine, and the source code that is checked out in a folder.
     fn environment(&self, folder: &Utf8Path) -> Environment;
 
-    /// Ends what an earlier process of this program left running: the process that is marked, and
-    /// those that write into `logs`, a folder of this program's own.
-    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path);
+    /// Ends what an earlier process of this program left running: whatever bears the mark of one
+    /// that is gone, the process that is noted in `mark`, and those that write into `logs`, a
+    /// folder of this program's own.
+    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path, say: &mut dyn FnMut(&str));
 }
 
 /// Runs commands as processes of this machine.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandRunner {
-    /// How long a process group may take to end when it is asked to, before it is killed.
+    /// How long processes may take to end when they are asked to, before they are killed.
     pub grace: Duration,
 }
 
@@ -80,37 +90,55 @@ impl Default for CommandRunner {
 /// How often a running command is looked at. A benchmark is not disturbed by ten looks a second.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long what a short command printed is waited for once it has ended. Only a process that could
+/// not be ended holds it back for longer.
+const READING: Duration = Duration::from_millis(500);
+
+/// Of what a short command prints nobody needs more.
+const MOST_SAID: usize = 1 << 20;
+
 impl Runner for CommandRunner {
-    fn run(&self, order: &Order, stop: &Stop) -> std::io::Result<Ending> {
-        let log = File::create(&order.log)?;
+    fn run(
+        &self,
+        order: &Order,
+        stop: &Stop,
+        say: &mut dyn FnMut(&str),
+    ) -> std::io::Result<Ending> {
+        let mut log = Log::create(&order.log)?;
         let (program, arguments) = order.command.split_first().ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no command")
         })?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        order.confidential.clear(&mut command, order.inherits.as_deref());
+        command
             .args(arguments)
             .current_dir(&order.folder)
             .env("CRITERION_HOME", &order.criterion)
             .envs(&order.environment)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // A group of its own, so that everything it starts can be ended with it.
-            .process_group(0)
-            .spawn()?;
-        let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-            return Err(std::io::Error::other("the system gave a process an impossible number"));
-        };
-        // Without it, what a crash leaves is known by its log only.
-        let _ = ProcessMark::of(pid).write(&order.mark);
-        let ending = self.attend(pid, order.timeout, stop);
+            .stdout(log.for_command()?)
+            .stderr(log.for_command()?);
+        let family = Family::new();
+        let leader = family.start(&mut command)?;
+        drop(command);
+        // Without it, what a crash leaves is known by its marks and its log only.
+        let _ = ProcessMark::of(leader.pid).write(&order.mark);
+        let forced = attend(leader.pid, order.timeout, stop, &mut || log.look());
         // Before its number is free for others: what it left behind would disturb the next run.
-        let _ = kill_process_group(pid, Signal::KILL);
-        let status = child.wait()?;
+        let left = family.end(Reach::Adopted, self.grace, say);
+        // What could not be looked into, such as another user's process, may still obey.
+        let _ = kill_process_group(leader.pid, Signal::KILL);
+        let status = leader.reap()?;
         let _ = std::fs::remove_file(&order.mark);
-        Ok(match ending {
-            Some(forced) => forced,
-            None if status.success() => Ending::Succeeded,
-            None => Ending::Failed(status.to_string()),
+        report_survivors(&left, say);
+        log.close(|text| order.confidential.redact(text));
+        Ok(match (forced, status) {
+            (Some(Forced::Stopped), _) => Ending::Stopped,
+            (Some(Forced::TimedOut), _) => Ending::TimedOut,
+            (None, Some(status)) if status.success() => Ending::Succeeded,
+            (None, Some(status)) if was_killed(status) => Ending::Killed(status.to_string()),
+            (None, Some(status)) => Ending::Failed(status.to_string()),
+            (None, None) => Ending::Killed("no status".to_owned()),
         })
     }
 
@@ -118,48 +146,55 @@ impl Runner for CommandRunner {
         Environment::capture(folder)
     }
 
-    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path) {
+    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path, say: &mut dyn FnMut(&str)) {
         let marked = ProcessMark::read(mark).and_then(|mark| mark.still_running());
         // A crash may have come between the start of the command and the mark.
-        for group in marked.into_iter().chain(groups_writing_into(logs)) {
-            self.end(group, || group_is_gone(group));
-        }
+        let groups = marked.into_iter().chain(groups_writing_into(logs)).collect();
+        let left = end_orphans(&groups, self.grace, say);
+        report_survivors(&left, say);
         let _ = std::fs::remove_file(mark);
     }
 }
 
-impl CommandRunner {
-    /// Waits until the process has ended, without reaping it; ends it if it must not go on.
-    fn attend(&self, pid: Pid, timeout: Duration, stop: &Stop) -> Option<Ending> {
-        let started = Instant::now();
-        let mut look = Duration::from_millis(1);
-        while !has_ended(pid) {
-            let forced = if stop.is_asked() {
-                Some(Ending::Stopped)
-            } else if started.elapsed() >= timeout {
-                Some(Ending::TimedOut)
-            } else {
-                None
-            };
-            if forced.is_some() {
-                self.end(pid, || has_ended(pid));
-                return forced;
-            }
-            std::thread::sleep(look);
-            look = (look * 2).min(LOOK);
-        }
-        None
+fn report_survivors(left: &[Survivor], say: &mut dyn FnMut(&str)) {
+    for Survivor { pid, name } in left {
+        say(&format!(
+            "process {pid} (`{name}`) could not be ended and may disturb what is measured: end it \
+             by hand"
+        ));
     }
+}
 
-    /// Asks a group to end, and kills it if it does not.
-    fn end(&self, pid: Pid, ended: impl Fn() -> bool) {
-        let _ = kill_process_group(pid, Signal::TERM);
-        let asked = Instant::now();
-        while !ended() && asked.elapsed() < self.grace {
-            std::thread::sleep(Duration::from_millis(10));
+/// Whether somebody else killed it: a system that is out of memory does.
+fn was_killed(status: std::process::ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(Signal::KILL.as_raw())
+}
+
+/// Why a command was ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Forced {
+    Stopped,
+    TimedOut,
+}
+
+/// Waits until a process has ended, without reaping it, and looks at something meanwhile. Comes back
+/// at once if it must not go on.
+fn attend(pid: Pid, timeout: Duration, stop: &Stop, look: &mut dyn FnMut()) -> Option<Forced> {
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    while !has_ended(pid) {
+        if stop.is_asked() {
+            return Some(Forced::Stopped);
         }
-        let _ = kill_process_group(pid, Signal::KILL);
+        if started.elapsed() >= timeout {
+            return Some(Forced::TimedOut);
+        }
+        look();
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LOOK);
     }
+    None
 }
 
 /// Whether a child has ended; it stays a zombie, so that its number stays taken.
@@ -168,56 +203,89 @@ fn has_ended(pid: Pid) -> bool {
     !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
-fn group_is_gone(pid: Pid) -> bool {
-    test_kill_process_group(pid).is_err()
+/// How a short command is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'t> {
+    /// How long it may take.
+    pub(super) limit: Duration,
+    /// When it is to end at once.
+    pub(super) stop: &'t Stop,
+    /// What it must not know, and what nobody is to read in what it says.
+    pub(super) confidential: &'t Confidential,
 }
 
-/// A short command whose output is wanted, such as `git`; ended if it takes too long.
-pub(super) fn output_of(command: &mut Command, timeout: Duration) -> Result<String, String> {
-    output_with_input(command, Stdio::null(), timeout)
-}
+/// How long a short command may take to end when it is asked to.
+const SHORT_GRACE: Duration = Duration::from_millis(500);
 
-/// [`output_of`], with something to read.
-pub(super) fn output_with_input(
+/// Runs a short command whose output is wanted, such as `git`. It is ended, with all that it
+/// started, when its time is over or somebody asks to stop.
+pub(super) fn output_of(
     command: &mut Command,
     input: Stdio,
-    timeout: Duration,
+    terms: Terms<'_>,
 ) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let mut child: Child = command
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("`{name}` cannot be started: {error}"))?;
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return Err(format!("`{name}` has an impossible number"));
-    };
-    let read = |stream: Option<Box<dyn std::io::Read + Send>>| {
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            if let Some(stream) = stream {
-                use std::io::Read;
-                let _ = stream.take(1 << 20).read_to_end(&mut text);
-            }
-            String::from_utf8_lossy(&text).into_owned()
-        })
-    };
-    let out = read(child.stdout.take().map(|stream| Box::new(stream) as _));
-    let err = read(child.stderr.take().map(|stream| Box::new(stream) as _));
-    let forced = CommandRunner { grace: Duration::from_secs(1) }.attend(pid, timeout, &Stop::new());
-    let _ = kill_process_group(pid, Signal::KILL);
-    let status = child.wait().map_err(|error| format!("`{name}` is lost: {error}"))?;
-    let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
-    if forced.is_some() {
-        return Err(format!("`{name}` took longer than {} s", timeout.as_secs()));
+    terms.confidential.clear(command, None);
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let family = Family::new();
+    let mut leader: Leader =
+        family.start(command).map_err(|error| format!("`{name}` cannot be started: {error}"))?;
+    let out = Said::read(leader.child.stdout.take());
+    let err = Said::read(leader.child.stderr.take());
+    let forced = attend(leader.pid, terms.limit, terms.stop, &mut || {});
+    family.end(Reach::Marked, SHORT_GRACE, &mut |_| {});
+    let _ = kill_process_group(leader.pid, Signal::KILL);
+    let status = leader.reap().map_err(|error| format!("`{name}` is lost: {error}"))?;
+    let (out, err) = (out.text(), err.text());
+    match forced {
+        Some(Forced::TimedOut) => {
+            return Err(format!("`{name}` took longer than {} s", terms.limit.as_secs()));
+        }
+        Some(Forced::Stopped) => return Err(format!("`{name}` was stopped")),
+        None => {}
     }
+    let Some(status) = status else { return Err(format!("`{name}` cannot be ended")) };
     if !status.success() {
         let line = err.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        return Err(format!("`{name}` ended with {status}: {line}"));
+        let line: String = line.chars().take(500).collect();
+        return Err(terms.confidential.redact(&format!("`{name}` ended with {status}: {line}")));
     }
     Ok(out)
+}
+
+/// What a command says, as far as it was read.
+struct Said {
+    text: Arc<Mutex<Vec<u8>>>,
+    over: mpsc::Receiver<()>,
+}
+
+impl Said {
+    /// Reads on a thread of its own: the other end may stay open in a process that nobody knows.
+    fn read(stream: Option<impl Read + Send + 'static>) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let (done, over) = mpsc::channel();
+        let kept = Arc::clone(&text);
+        std::thread::spawn(move || {
+            let Some(mut stream) = stream else { return };
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                // More is read and forgotten, so that nobody waits for a full pipe.
+                let room = MOST_SAID.saturating_sub(kept.len()).min(count);
+                kept.extend_from_slice(&buffer[..room]);
+            }
+            drop(done);
+        });
+        Self { text, over }
+    }
+
+    /// All of it, or what came in time.
+    fn text(self) -> String {
+        // The other end goes away when everything is read.
+        let _ = self.over.recv_timeout(READING);
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into_owned()
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,13 @@ impl CronSchedule {
     /// # Errors
     /// If the expression or the zone means nothing, or the moment never comes.
     pub fn new(expression: &str, zone: Option<&str>) -> Result<Self, String> {
+        let fields = expression.split_whitespace().count();
+        if fields != 5 && !expression.trim_start().starts_with('@') {
+            return Err(format!(
+                "`{expression}` is not a cron expression: it has {fields} fields, and needs five, \
+                 minute hour day month weekday"
+            ));
+        }
         let cron: Cron = expression
             .parse()
             .map_err(|error| format!("`{expression}` is not a cron expression: {error}"))?;
@@ -243,6 +250,10 @@ mod tests {
 
     #[test]
     fn what_never_comes_is_refused() {
+        for seconds_or_years in ["0 0 3 * * *", "0 3 * * * 2027", "0 3 * *", ""] {
+            let refused = CronSchedule::new(seconds_or_years, None).unwrap_err();
+            assert!(refused.contains("needs five"), "{refused}");
+        }
         assert!(CronSchedule::new("0 0 30 2 *", None).is_err());
         assert!(CronSchedule::new("61 * * * *", None).is_err());
         assert!(CronSchedule::new("0 0 * * *", Some("Mars/Olympus")).is_err());

@@ -1,6 +1,8 @@
 //! The file that says which suites there are, when they run and who is told.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,6 +11,7 @@ use serde::Deserialize;
 
 use super::channel::Channel;
 use super::schedule::{BranchWatch, CronSchedule, Schedule};
+use super::secret::{Confidential, Secret};
 use crate::error::{Error, Remedy, Result};
 use crate::model::BaselineName;
 
@@ -30,6 +33,8 @@ pub struct BenchmarkConfig {
     pub report_folder: Option<Utf8PathBuf>,
     /// Where reports can be seen; paths are said if there is no such place.
     pub report_url: Option<String>,
+    /// What must not get out: the secrets of the channels, and the variables that hold them.
+    pub confidential: Arc<Confidential>,
 }
 
 /// A command that measures, and when.
@@ -43,6 +48,10 @@ pub struct BenchmarkSuite {
     pub folder: Utf8PathBuf,
     /// Variables that are set for it.
     pub environment: BTreeMap<String, String>,
+    /// The only variables that it inherits, where they are named; a name may end in `*`.
+    pub inherits: Option<Vec<String>>,
+    /// The labels that a machine has to have to run it.
+    pub runs_on: Vec<String>,
     /// How long one run may take.
     pub timeout: Duration,
     /// How many runs make a job.
@@ -133,6 +142,14 @@ impl BenchmarkConfig {
                 suite.checked(folder).map_err(|reason| format!("suite `{name}`: {reason}"))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let confidential = RefCell::new(Confidential::default());
+        let secret = |name: &str| {
+            let value = variable(name)?;
+            let mut confidential = confidential.borrow_mut();
+            confidential.withhold(name);
+            confidential.add(Secret::new(value.clone()));
+            Some(value)
+        };
         let channels = file
             .alerts
             .into_iter()
@@ -141,7 +158,7 @@ impl BenchmarkConfig {
                 let name =
                     alert.name.clone().unwrap_or_else(|| format!("{}-{}", alert.to, index + 1));
                 alert
-                    .checked(&name, folder, &variable)
+                    .checked(&name, folder, secret)
                     .map_err(|reason| format!("alert `{name}`: {reason}"))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -162,8 +179,17 @@ impl BenchmarkConfig {
                 return Err(format!("alert `{}`: there is no suite `{name}`", channel.name));
             }
         }
-        let report_folder = file.report_folder.map(|path| folder.join(path));
-        Ok(Self { suites, channels, report_folder, report_url: file.report_url })
+        let mut confidential = confidential.into_inner();
+        for channel in &channels {
+            channel.confide(&mut confidential);
+        }
+        Ok(Self {
+            suites,
+            channels,
+            report_folder: file.report_folder.map(|path| folder.join(path)),
+            report_url: file.report_url,
+            confidential: Arc::new(confidential),
+        })
     }
 }
 
@@ -186,6 +212,9 @@ struct SuiteEntry {
     folder: Option<Utf8PathBuf>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    inherit_environment: Option<Vec<String>>,
+    #[serde(default)]
+    runs_on: Vec<String>,
     timeout: Option<String>,
     runs: Option<u32>,
     #[serde(default)]
@@ -251,6 +280,8 @@ impl SuiteEntry {
             folder: folder.join(self.folder.unwrap_or_default()),
             command: self.command,
             environment: self.environment,
+            inherits: self.inherit_environment,
+            runs_on: self.runs_on,
             timeout: duration("timeout", self.timeout.as_deref(), TIMEOUT)?,
             runs,
             tags: self.tags,

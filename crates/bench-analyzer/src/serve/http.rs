@@ -32,6 +32,16 @@ impl Request {
         self.query.get(name).map(String::as_str)
     }
 
+    /// Takes it for one that asks for the whole answer, and says how much is to be sent of it.
+    pub(super) fn take_part(&mut self) -> Part {
+        if self.method == "HEAD" {
+            "GET".clone_into(&mut self.method);
+            Part::Head
+        } else {
+            Part::Whole
+        }
+    }
+
     /// A parameter that counts something.
     pub(super) fn number(&self, name: &str) -> Result<Option<usize>, Refusal> {
         let read = |text: &str| text.parse().map_err(|_| format!("`{name}` has to be a number"));
@@ -85,7 +95,8 @@ impl Response {
         self
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// All of it, or what comes before the body.
+    fn bytes(&self, part: Part) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
             202 => "Accepted",
@@ -99,6 +110,7 @@ impl Response {
             408 => "Request Timeout",
             413 => "Content Too Large",
             421 => "Misdirected Request",
+            503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", self.status);
@@ -114,8 +126,18 @@ impl Response {
             self.content_type,
             self.body.len()
         );
-        [head.as_bytes(), &self.body].concat()
+        match part {
+            Part::Whole => [head.as_bytes(), &self.body].concat(),
+            Part::Head => head.into_bytes(),
+        }
     }
+}
+
+/// How much of an answer somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Head,
 }
 
 /// Nothing from elsewhere is loaded, nobody frames the page, and nothing of it is kept.
@@ -147,8 +169,8 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Result<Option<Request>, R
 }
 
 /// Answers, and closes the connection.
-pub(super) async fn send(stream: &mut TcpStream, response: &Response) {
-    let bytes = response.bytes();
+pub(super) async fn send(stream: &mut TcpStream, response: &Response, part: Part) {
+    let bytes = response.bytes(part);
     let written = async {
         stream.write_all(&bytes).await?;
         stream.shutdown().await

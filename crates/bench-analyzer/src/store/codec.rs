@@ -4,11 +4,22 @@
 //! numbers are stored as differences to their predecessor in variable-length form (LEB128 of the
 //! zigzagged difference): about five bytes a sample instead of sixteen. Anything else is stored as
 //! it is, so that nothing is ever rounded.
+//!
+//! A checksum comes first, because a disk may return other bytes than were written, and another number
+//! is worse than none. What earlier versions stored has none; it has to fit its stored summary.
+
+use sha2::{Digest as _, Sha256};
 
 use crate::model::{InvalidSamples, Sample, Samples};
+use crate::stats::summary::Summary;
 
 const WHOLE: u8 = 1;
 const EXACT: u8 = 2;
+/// Far from the others, so that no flipped bit makes one of them of it.
+const SUMMED: u8 = b'S';
+
+/// How many bytes of a hash tell whether anything changed.
+const SUM: usize = 8;
 
 /// Below this, 2^53, a float holds every whole number exactly.
 const MAX_WHOLE: u64 = 1 << 53;
@@ -22,6 +33,16 @@ pub(super) enum CodecError {
     Truncated,
     #[error("samples that are impossible ({0})")]
     Invalid(#[from] InvalidSamples),
+    #[error("samples that are not those that were stored")]
+    Changed,
+}
+
+/// What was stored of samples beside them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Summarised {
+    pub(super) count: i64,
+    pub(super) median: f64,
+    pub(super) minimum: f64,
 }
 
 pub(super) fn encode(samples: &Samples) -> Vec<u8> {
@@ -31,11 +52,44 @@ pub(super) fn encode(samples: &Samples) -> Vec<u8> {
             && sample.total < MAX_WHOLE as f64
             && sample.iterations < MAX_WHOLE
     });
-    if whole { encode_whole(samples) } else { encode_exact(samples) }
+    let encoded = if whole { encode_whole(samples) } else { encode_exact(samples) };
+    [&[SUMMED][..], &sum(&encoded), &encoded].concat()
+}
+
+fn sum(encoded: &[u8]) -> [u8; SUM] {
+    let mut sum = [0; SUM];
+    sum.copy_from_slice(&Sha256::digest(encoded)[..SUM]);
+    sum
+}
+
+/// Reads samples of which it is known what they are like.
+pub(super) fn decode_known(bytes: &[u8], known: Summarised) -> Result<Samples, CodecError> {
+    let samples = decode(bytes)?;
+    if bytes.first() != Some(&SUMMED) {
+        let summary = Summary::of(&samples);
+        let same = |one: f64, other: f64| (one - other).abs() <= 1e-9 * one.abs().max(other.abs());
+        let count = i64::try_from(summary.sample_count).unwrap_or(i64::MAX);
+        let fits = count == known.count
+            && same(summary.median, known.median)
+            && same(summary.minimum, known.minimum);
+        if !fits {
+            return Err(CodecError::Changed);
+        }
+    }
+    Ok(samples)
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Samples, CodecError> {
-    let (&tag, rest) = bytes.split_first().ok_or(CodecError::Truncated)?;
+    let (&tag, mut rest) = bytes.split_first().ok_or(CodecError::Truncated)?;
+    let mut tag = tag;
+    if tag == SUMMED {
+        let (found, encoded) = rest.split_at_checked(SUM).ok_or(CodecError::Truncated)?;
+        if sum(encoded) != found {
+            return Err(CodecError::Changed);
+        }
+        let (&inner, of_inner) = encoded.split_first().ok_or(CodecError::Truncated)?;
+        (tag, rest) = (inner, of_inner);
+    }
     let samples = match tag {
         WHOLE => decode_whole(rest)?,
         EXACT => decode_exact(rest)?,
@@ -145,6 +199,29 @@ mod tests {
         assert_eq!(decode(&[WHOLE, 0x80]), Err(CodecError::Truncated));
         assert_eq!(decode(&[EXACT, 1, 2, 3]), Err(CodecError::Truncated));
         assert_eq!(decode(&[WHOLE]), Err(CodecError::Invalid(InvalidSamples::Empty)));
+    }
+
+    #[test]
+    fn changed_bytes_are_refused() {
+        let samples: Vec<Sample> =
+            (1..=9).map(|n| Sample { iterations: n, total: (n * 83) as f64 }).collect();
+        let samples = Samples::new(samples).unwrap();
+        let encoded = encode(&samples);
+        for at in 0..encoded.len() {
+            for bit in 0..8 {
+                let mut changed = encoded.clone();
+                changed[at] ^= 1 << bit;
+                assert!(decode(&changed).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+        // As earlier versions stored it.
+        let summary = Summary::of(&samples);
+        let (count, median, minimum) = (9, summary.median, summary.minimum);
+        let known = Summarised { count, median, minimum };
+        let mut old = encode_whole(samples.as_slice());
+        assert_eq!(decode_known(&old, known).as_ref(), Ok(&samples));
+        old[2] ^= 2;
+        assert!(decode_known(&old, known).is_err());
     }
 
     proptest! {

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::codec::{self, Summarised};
 use super::link::{one, rows, value, values};
-use super::{Store, codec, read};
+use super::{Store, read};
 use crate::error::Result;
 use crate::exchange::{
     Export, ExportedBaseline, ExportedBlessing, ExportedMeasurement, ExportedRole, ExportedRun,
@@ -88,10 +89,10 @@ impl Store {
             self.link().await?,
             {
                 id: i64, digest: Vec<u8>, benchmark: String, metric: String, unit: String,
-                direction: String, data: Vec<u8>,
+                direction: String, sample_count: i64, median: f64, minimum: f64, data: Vec<u8>,
             },
             r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
-                      samples.data
+                      m.sample_count, m.median, m.minimum, samples.data
                FROM json_each($1) AS chosen
                JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
                JOIN series AS s ON s.id = m.series_id
@@ -105,12 +106,19 @@ impl Store {
             .map(|row| {
                 let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
                     .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
+                let known = Summarised {
+                    count: row.sample_count,
+                    median: row.median,
+                    minimum: row.minimum,
+                };
+                let samples = codec::decode_known(&row.data, known)
+                    .map_err(|error| self.corrupt(format!("{error}, of {series}")))?;
                 Ok(MeasurementDraft {
                     digest: self.digest(&row.digest)?,
                     series,
                     throughput: throughput.remove(&row.id).unwrap_or_default(),
                     estimates: estimates.remove(&row.id).unwrap_or_default(),
-                    samples: codec::decode(&row.data).map_err(|e| self.corrupt(e.to_string()))?,
+                    samples,
                 })
             })
             .collect()

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::link::{Link, change, one, rows, value};
 use super::merge::list_of;
 use super::{Store, StoreProgress, bulk, codec};
+use crate::continuous::job::JobId;
 use crate::error::{Error, Result};
 use crate::ingest::{Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
@@ -27,6 +28,8 @@ pub enum Destination {
     NewSet,
     /// The newest set: they are more runs of the same code.
     LatestSet,
+    /// A new set that is the result of a job.
+    Job(JobId),
     /// A new set that becomes the named baseline.
     Baseline(BaselineName, BaselineMode),
 }
@@ -136,7 +139,7 @@ impl<'t> Writer<'t> {
     ) -> Result<(), WriteError> {
         let mut set = match destination {
             Destination::LatestSet => self.latest_set().await?,
-            Destination::NewSet | Destination::Baseline(..) => None,
+            Destination::NewSet | Destination::Baseline(..) | Destination::Job(_) => None,
         };
         let mut current = Vec::new();
         let mut groups: HashMap<usize, Option<i64>> = HashMap::new();
@@ -166,6 +169,16 @@ impl<'t> Writer<'t> {
         }
         if let Destination::Baseline(name, mode) = destination {
             self.become_baseline(name, *mode, &current).await?;
+        }
+        if let Destination::Job(job) = destination {
+            for RunId(run) in self.outcome.runs.clone() {
+                change!(
+                    self.link.again(),
+                    "INSERT INTO job_results (job_id, run_id) VALUES ($1, $2)",
+                    job.0,
+                    run,
+                )?;
+            }
         }
         for (name, members) in &batch.baselines {
             self.extend_baseline(name, members).await?;

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::postgres::{self, Server};
-use super::{Backend, Location, Store};
+use super::{Backend, File, FileAccess, Location, Store};
 use crate::error::{DatabaseProblem, Error, Result};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -52,8 +52,8 @@ impl Store {
         match &location {
             Location::File(path) => {
                 let folder = path.parent().unwrap_or(path).to_owned();
-                let backend = Backend::Sqlite(open_file(path, of_files).await?);
-                Ok(Self { folder, location, backend })
+                let file = open_file(path, of_files).await?;
+                Ok(Self { folder, location, backend: Backend::Sqlite(file) })
             }
             Location::Server(address) => {
                 let backend = Backend::Postgres(Box::new(Server::open(address, of_servers).await?));
@@ -68,16 +68,20 @@ impl Store {
     /// If the database refuses to look.
     pub async fn integrity_complaints(&mut self) -> Result<Vec<String>> {
         let failed = self.failed();
-        match &mut self.backend {
-            Backend::Sqlite(connection) => {
+        let mut complaints = match &mut self.backend {
+            Backend::Sqlite(file) => {
                 let lines: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
-                    .fetch_all(connection)
+                    .fetch_all(&mut file.connection)
                     .await
                     .map_err(failed)?;
-                Ok(lines.into_iter().filter(|line| line != "ok").collect())
+                lines.into_iter().filter(|line| line != "ok").collect()
             }
-            Backend::Postgres(server) => server.complaints().await.map_err(failed),
+            Backend::Postgres(server) => server.complaints().await.map_err(failed)?,
+        };
+        if complaints.is_empty() {
+            complaints = self.changed_samples().await?;
         }
+        Ok(complaints)
     }
 
     /// Closes the history; a file takes in its write-ahead log.
@@ -87,32 +91,100 @@ impl Store {
     pub async fn close(self) -> Result<()> {
         let failed = self.failed();
         match self.backend {
-            Backend::Sqlite(connection) => connection.close().await,
+            Backend::Sqlite(file) => file.connection.close().await,
             Backend::Postgres(server) => server.close().await,
         }
         .map_err(failed)
     }
 }
 
-async fn open_file(path: &Utf8Path, busy_timeout: Duration) -> Result<SqliteConnection> {
+async fn open_file(path: &Utf8Path, busy_timeout: Duration) -> Result<File> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|source| unusable_folder(path, source))?;
     }
+    match open_for_writing(path, busy_timeout).await {
+        Ok(connection) => Ok(File { connection, access: FileAccess::Write, outbox: None }),
+        Err(error) if is_refusal(&error) && path.is_file() => {
+            // What may only be read is read, or else the first complaint holds.
+            let read = open_for_reading(path, busy_timeout).await;
+            match read {
+                Ok(connection) => Ok(File { connection, access: FileAccess::Read, outbox: None }),
+                Err(told @ Error::Database { problem: DatabaseProblem::Older { .. }, .. }) => {
+                    Err(told)
+                }
+                Err(_) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether somebody may not write.
+fn is_refusal(error: &Error) -> bool {
+    let Error::Database { problem, .. } = error else { return false };
+    matches!(problem, DatabaseProblem::ReadOnly | DatabaseProblem::CannotOpen)
+}
+
+fn options_of(path: &Utf8Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path.as_std_path())
+        .foreign_keys(true)
+        .busy_timeout(busy_timeout)
+        .disable_statement_logging()
+}
+
+async fn open_for_writing(path: &Utf8Path, busy_timeout: Duration) -> Result<SqliteConnection> {
     let location = Location::from(path);
     let failed = |source| failure(&location, source);
-    let options = SqliteConnectOptions::new()
-        .filename(path.as_std_path())
-        .create_if_missing(true)
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(busy_timeout)
-        .disable_statement_logging();
+    let options =
+        options_of(path, busy_timeout).create_if_missing(true).synchronous(SqliteSynchronous::Full);
     let mut connection = options.connect().await.map_err(failed)?;
     // Only a file that is ours may be changed, and the journal mode is a change.
     recognise(&mut connection, &location).await?;
+    if !may_write(path) {
+        // SQLite opens what may not be written all the same, and fails later.
+        let problem = DatabaseProblem::ReadOnly;
+        return Err(Error::Database { location, problem, source: None });
+    }
     use_write_ahead_log(&mut connection, busy_timeout).await.map_err(failed)?;
     migrate(&mut connection, &location).await?;
     Ok(connection)
+}
+
+fn may_write(path: &Utf8Path) -> bool {
+    std::fs::OpenOptions::new().append(true).open(path).is_ok()
+}
+
+/// Opens a file that others write. Where not even the index of its write-ahead log may be made, it is
+/// read as it lies there, which only shows all if nobody has it open.
+async fn open_for_reading(path: &Utf8Path, busy_timeout: Duration) -> Result<SqliteConnection> {
+    let location = Location::from(path);
+    let failed = |source| failure(&location, source);
+    let shared = options_of(path, busy_timeout).read_only(true);
+    let log = format!("{path}-wal");
+    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let mut refusal = None;
+    for options in [Some(shared.clone()), (!has_log).then(|| shared.immutable(true))] {
+        let Some(options) = options else { continue };
+        let opened = async {
+            let mut connection = options.connect().await.map_err(failed)?;
+            recognise(&mut connection, &location).await?;
+            let schema = applied(&mut connection).await.map_err(failed)?.unwrap_or_default();
+            Ok((connection, schema))
+        };
+        let (ours, location) = (newest(&MIGRATIONS), location.clone());
+        match opened.await {
+            Ok((connection, schema)) if schema == ours => return Ok(connection),
+            Ok((_, schema)) if schema > ours => return Err(newer(&location, schema)),
+            Ok((_, schema)) => {
+                let problem = DatabaseProblem::Older { schema };
+                return Err(Error::Database { location, problem, source: None });
+            }
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let problem = DatabaseProblem::ReadOnly;
+    Err(refusal.unwrap_or(Error::Database { location, problem, source: None }))
 }
 
 /// Changing the journal mode asks for a lock without waiting for it, and others that open the same

@@ -101,6 +101,12 @@ impl Server {
         Ok(Transaction::Postgres(transaction))
     }
 
+    /// Begins to take a job: nobody else has to wait meanwhile, because its row is locked.
+    pub(super) async fn begin_claim(&mut self) -> sqlx::Result<Transaction<'_>> {
+        let connection = self.ready().await?;
+        Ok(Transaction::Postgres(patient(connection.begin()).await?))
+    }
+
     /// Takes the right to deliver notices for as long as this connection lives, if nobody has it.
     pub(super) async fn try_take_outbox(&mut self) -> sqlx::Result<bool> {
         let sql = "SELECT pg_try_advisory_lock($1, 'outbox'::regclass::oid::int)";
@@ -126,6 +132,12 @@ impl Server {
     pub(super) async fn close(self) -> sqlx::Result<()> {
         patient(self.connection.close()).await
     }
+}
+
+/// Locks the row of a job, unless somebody else has it locked.
+pub(super) async fn lock_job(connection: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let sql = "SELECT id FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED";
+    Ok(value::<i64>(connection, sqlx::query(sql).bind(id)).await?.is_some())
 }
 
 async fn connect(address: &ServerAddress, lock_timeout: Duration) -> sqlx::Result<PgConnection> {

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::Store;
+use super::codec::{self, Summarised};
 use super::link::{rows, values};
-use super::{Store, codec};
 use crate::error::{Error, Result};
 use crate::model::{
     BenchmarkId, BenchmarkResults, Direction, Estimate, Fingerprint, History, HistoryPoint,
@@ -82,7 +83,10 @@ impl Store {
         for row in rows {
             let series = series(row.benchmark, row.metric, row.unit, &row.direction)
                 .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
-            let samples = codec::decode(&row.data).map_err(|e| self.corrupt(e.to_string()))?;
+            let known =
+                Summarised { count: row.sample_count, median: row.median, minimum: row.minimum };
+            let samples = codec::decode_known(&row.data, known)
+                .map_err(|error| self.corrupt(format!("{error}, of {series}")))?;
             let summary = Summary {
                 sample_count: usize::try_from(row.sample_count).unwrap_or_default(),
                 median: row.median,

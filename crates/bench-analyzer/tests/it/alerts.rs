@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use bench_analyzer::continuous::BenchmarkConfig;
 use bench_analyzer::continuous::channel::Channel;
+use bench_analyzer::continuous::clock::Stop;
 use bench_analyzer::continuous::clock::{Clock, SimulatedClock};
 use bench_analyzer::continuous::job::{Cause, JobDraft, JobState};
 use bench_analyzer::continuous::notice::Notice;
-use bench_analyzer::continuous::outbox::{LetterFate, deliver_due};
-use bench_analyzer::store::{JobEnd, Store};
+use bench_analyzer::continuous::outbox::{Attempt, LetterFate};
+use bench_analyzer::continuous::secret::Confidential;
+use bench_analyzer::continuous::steward::{Affairs, News, Patience, Steward};
+use bench_analyzer::store::{JobEnd, Location, Store};
 use jiff::Timestamp;
 
+use crate::simulated::machine;
 use crate::workspace::Workspace;
 
 /// What a receiver does with one request.
@@ -99,6 +103,29 @@ pub(crate) fn channels(port: u16, shape: &str) -> Vec<Channel> {
     BenchmarkConfig::parse(&text, "/".into(), url).unwrap().channels
 }
 
+pub(crate) fn steward(
+    location: &Location,
+    channels: Vec<Channel>,
+    clock: &SimulatedClock,
+) -> Steward {
+    Steward::start(Affairs {
+        location: location.clone(),
+        channels,
+        confidential: Arc::default(),
+        clock: Arc::new(clock.clone()),
+    })
+}
+
+/// Has everything delivered that is due, and says what was tried.
+pub(crate) fn deliver(steward: &Steward) -> Vec<Attempt> {
+    let news = steward.deliver(Patience::Whole(std::time::Duration::from_secs(60)), &Stop::new());
+    let tried = |news| match news {
+        News::Tried(attempt) => attempt,
+        News::Note(text) => panic!("{text}"),
+    };
+    news.into_iter().map(tried).collect()
+}
+
 pub(crate) const START: &str = "2026-01-05T00:00:00Z";
 
 /// A notice about a benchmark that has a bad name.
@@ -126,10 +153,12 @@ pub(crate) async fn queue(store: &mut Store, channel: &str, now: Timestamp) {
         runs_wanted: 1,
     };
     let job = store.plan_job(&draft).await.unwrap();
-    store.begin_job(job, "here", "", now).await.unwrap();
+    let job_as_seen = store.job(job).await.unwrap().unwrap();
+    assert!(store.claim_job(&job_as_seen, &machine("here"), now).await.unwrap());
     let json = serde_json::to_string(&notice()).unwrap();
     let end = JobEnd {
         job,
+        machine: machine("here").id,
         state: JobState::Done,
         at: now,
         failure: None,
@@ -167,13 +196,13 @@ async fn a_notice_arrives_in_spite_of_receivers_that_fail_hang_and_lie() {
     let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
+    let steward = steward(&workspace.location(), channels, &clock);
 
     let mut waits = Vec::new();
     for _ in 0..attempts {
-        let tried = deliver_due(&mut store, &channels, &clock).await.unwrap();
+        let tried = deliver(&steward);
         assert_eq!(tried.len(), 1);
-        let again = deliver_due(&mut store, &channels, &clock).await.unwrap();
-        assert_eq!(again, [], "tried again before its time");
+        assert_eq!(deliver(&steward), [], "tried again before its time");
         match &tried[0].fate {
             LetterFate::TryAgain { at, error } => {
                 assert!(!error.contains("s3cr3t"), "{error}");
@@ -214,11 +243,11 @@ async fn a_receiver_that_never_answers_is_given_up_after_a_week() {
     let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
+    let steward = steward(&workspace.location(), channels, &clock);
     let mut attempts = 0;
     while let Some(next) = store.next_letter_at().await.unwrap() {
         clock.wait(next, &Default::default());
-        let tried = deliver_due(&mut store, &channels, &clock).await.unwrap();
-        attempts += tried.len();
+        attempts += deliver(&steward).len();
         assert!(attempts < 1000);
     }
     let waited = clock.now().duration_since(START.parse().unwrap());
@@ -236,9 +265,10 @@ async fn one_receiver_that_fails_holds_up_no_other() {
     queue(&mut store, "team", clock.now()).await;
     queue(&mut store, "file", clock.now()).await;
     queue(&mut store, "gone", clock.now()).await;
-    let tried = deliver_due(&mut store, &channels, &clock).await.unwrap();
-    let arrived: Vec<_> =
+    let tried = deliver(&steward(&workspace.location(), channels, &clock));
+    let mut arrived: Vec<_> =
         tried.iter().map(|one| (one.channel.as_str(), one.fate == LetterFate::Delivered)).collect();
+    arrived.sort_by_key(|(name, _)| ["team", "file", "gone"].iter().position(|one| one == name));
     assert_eq!(arrived, [("team", false), ("file", true), ("gone", false)]);
     let line = std::fs::read_to_string(workspace.path().join("a.jsonl")).unwrap();
     assert_eq!(serde_json::from_str::<Notice>(&line).unwrap(), notice());
@@ -249,7 +279,9 @@ fn every_receiver_gets_the_shape_that_it_understands() {
     let ok = "HTTP/1.1 204 No Content\r\n\r\n";
     let receiver = Receiver::new(vec![Behaviour::Answer(ok); 3]);
     for shape in ["slack", "discord", "teams"] {
-        channels(receiver.port, shape)[0].deliver(&notice()).unwrap();
+        channels(receiver.port, shape)[0]
+            .deliver(&notice(), &Confidential::default(), &Stop::new())
+            .unwrap();
     }
     let [slack, discord, teams] = receiver.requests().try_into().unwrap();
     let title = "Benchmarks of core: 1 new regression, 1 regression resolved";
@@ -275,7 +307,9 @@ fn no_shape_grows_beyond_what_its_receiver_takes() {
     let mut large = notice();
     large.changes = std::iter::repeat_n(large.changes[0].clone(), 5000).collect();
     for shape in ["slack", "discord"] {
-        channels(receiver.port, shape)[0].deliver(&large).unwrap();
+        channels(receiver.port, shape)[0]
+            .deliver(&large, &Confidential::default(), &Stop::new())
+            .unwrap();
     }
     let [slack, discord] = receiver.requests().try_into().unwrap();
     let text = slack.body["blocks"][1]["text"]["text"].as_str().unwrap();
@@ -292,11 +326,23 @@ fn a_command_reads_the_notice() {
                 [[alert]]\nto = \"command\"\ncommand = [\"sh\", \"-c\", \"echo no >&2; exit 1\"]\n\
                 [[alert]]\nto = \"command\"\ncommand = [\"sleep\", \"1000\"]\ntimeout = \"1s\"\n";
     let channels = BenchmarkConfig::parse(text, workspace.path(), |_| None).unwrap().channels;
-    channels[0].deliver(&notice()).unwrap();
+    channels[0].deliver(&notice(), &Confidential::default(), &Stop::new()).unwrap();
     let got = std::fs::read_to_string(workspace.path().join("got.json")).unwrap();
     assert_eq!(serde_json::from_str::<Notice>(&got).unwrap(), notice());
     let title = std::fs::read_to_string(workspace.path().join("title")).unwrap();
     assert!(title.contains("1 new regression"), "{title}");
-    assert!(channels[1].deliver(&notice()).unwrap_err().reason.ends_with("no"));
-    assert!(channels[2].deliver(&notice()).unwrap_err().reason.contains("took longer than"));
+    assert!(
+        channels[1]
+            .deliver(&notice(), &Confidential::default(), &Stop::new())
+            .unwrap_err()
+            .reason
+            .ends_with("no")
+    );
+    assert!(
+        channels[2]
+            .deliver(&notice(), &Confidential::default(), &Stop::new())
+            .unwrap_err()
+            .reason
+            .contains("took longer than")
+    );
 }

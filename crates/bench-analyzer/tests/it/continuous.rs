@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bench_analyzer::continuous::job::{Cause, JobState};
 use bench_analyzer::continuous::runner::Ending;
+use bench_analyzer::store::Store;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::simulated::{Project, TO_FILE, hours, kind, runtime, suite};
@@ -150,26 +151,101 @@ fn an_accepted_change_ends_its_alert() {
 }
 
 #[test]
-fn a_job_of_another_host_is_left_alone() {
-    let project = Project::new(&told());
+fn a_clock_that_was_ahead_for_a_while_stops_no_schedule() {
+    let project = Project::new(&day());
+    project.watch_until(hours(2));
+    let before = project.jobs().len();
+    let (there, ahead) = (hours(2), hours(30 * 24));
+    // Another process, because the first one knows better how much time has passed.
+    project.clock.set(ahead);
+    project.watch_until(ahead.checked_add(SignedDuration::from_mins(10)).unwrap());
+    project.clock.set(there);
+    let meanwhile = project.jobs().len();
+    assert!(meanwhile > before, "the wrong clock had nothing planned");
+    project.watch_until(hours(8));
+    let jobs = project.jobs();
+    let planned = |suite: &str| jobs[meanwhile..].iter().filter(|job| job.suite == suite).count();
+    assert!(planned("hourly") >= 5, "{}", planned("hourly"));
+    assert!(planned("quarters") >= 22, "{}", planned("quarters"));
+    assert!(planned("commits") >= 1, "commits are not bound to the calendar");
+    assert!(jobs.iter().all(|job| job.state == JobState::Done));
+    let notes = project.observer.notes.lock().unwrap().clone();
+    assert_eq!(notes.iter().filter(|note| note.contains("the clock was set back")).count(), 3);
+}
+
+#[test]
+fn an_interval_goes_by_the_time_that_passes() {
+    let project = Project::new(&suite("hourly", 1, "every = \"1h\""));
     runtime().block_on(async {
-        let mut benchmark = project.start(hours(1)).await;
-        benchmark.run_scheduled_benchmarks().await.unwrap();
-        project.clock.advance(Duration::from_secs(3600));
-        let store = benchmark.store();
-        let draft = bench_analyzer::continuous::job::JobDraft {
-            suite: "told".to_owned(),
-            cause: Cause::Asked,
-            due_at: hours(1),
-            commit: None,
-            runs_wanted: 4,
-        };
-        let id = store.plan_job(&draft).await.unwrap();
-        assert_eq!(store.plan_job(&draft).await.unwrap(), id, "it waits already");
-        let begun = store.begin_job(id, "there", "x", hours(1)).await.unwrap();
-        assert_eq!(begun, Some(Vec::new()));
-        assert_eq!(store.begin_job(id, "here", "x", hours(1)).await.unwrap(), None);
-        let left = store.unfinished_jobs("here").await.unwrap();
-        assert!(left.iter().all(|job| job.id != id), "{left:?}");
+        let mut benchmark = project.start(hours(10_000)).await;
+        let mut ran = Vec::new();
+        // Somebody sets the clock forward and back every quarter of an hour.
+        for quarter in 0..16 {
+            let real = hours(0).checked_add(SignedDuration::from_mins(15 * quarter)).unwrap();
+            let jump = [0, 40, -3, 0][usize::try_from(quarter % 4).unwrap()];
+            project.clock.set(real.checked_add(SignedDuration::from_hours(24 * jump)).unwrap());
+            ran.push(benchmark.run_scheduled_benchmarks().await.unwrap().len());
+            project.clock.advance(Duration::from_secs(15 * 60 - 20));
+        }
+        assert_eq!(ran.iter().sum::<usize>(), 4, "{ran:?}");
     });
+}
+
+#[test]
+fn letters_that_a_wrong_clock_put_off_do_not_wait_for_it() {
+    use crate::alerts::{channels, deliver, queue, steward};
+
+    let project = Project::new("");
+    runtime().block_on(async {
+        let mut store = Store::open(&project.workspace.location()).await.unwrap();
+        project.clock.set(hours(30 * 24));
+        queue(&mut store, "team", hours(30 * 24)).await;
+        // Nobody listens on the discard port of this machine.
+        let steward = steward(&project.workspace.location(), channels(9, "json"), &project.clock);
+        assert_eq!(deliver(&steward).len(), 1);
+        assert_eq!(deliver(&steward).len(), 0);
+        project.clock.set(hours(0));
+        assert_eq!(deliver(&steward).len(), 1);
+        // It waits half a minute again, not a month.
+        project.clock.advance(Duration::from_secs(61));
+        assert_eq!(deliver(&steward).len(), 1);
+    });
+}
+
+#[test]
+fn a_commit_is_measured_once_its_repository_can_be_read_again() {
+    let project =
+        Project::new(&(suite("commits", 1, "branch = \"main\", poll = \"5m\"") + TO_FILE));
+    *project.broken.lock().unwrap() = Some("the disk is away".to_owned());
+    project.watch_until(hours(1));
+    let jobs = project.jobs();
+    assert_eq!((jobs.len(), jobs[0].state), (1, JobState::Pending), "{jobs:?}");
+    assert!(jobs[0].put_off >= 2, "{jobs:?}");
+    assert_eq!(project.notices(), Vec::<serde_json::Value>::new());
+    *project.broken.lock().unwrap() = None;
+    project.watch_until(hours(3));
+    let jobs = project.jobs();
+    assert_eq!((jobs.len(), jobs[0].state), (1, JobState::Done), "{jobs:?}");
+}
+
+#[test]
+fn a_commit_that_never_can_be_measured_fails_is_told_and_can_be_asked_for_again() {
+    let project =
+        Project::new(&(suite("commits", 1, "branch = \"main\", poll = \"5m\"") + TO_FILE));
+    *project.broken.lock().unwrap() = Some("the disk is away".to_owned());
+    // Each wait is four times the last, and a commit comes every four hours.
+    project.watch_until(hours(40));
+    let first = project.jobs().remove(0);
+    assert_eq!(first.state, JobState::Failed, "{first:?}");
+    assert!(first.failure.unwrap().contains("the disk is away"));
+    assert_eq!(project.told().len(), 1);
+    *project.broken.lock().unwrap() = None;
+    let said = project.workspace.run(&["retry", "job:1"], 0).stderr;
+    assert!(said.contains("job:1 waits"), "{said}");
+    project.watch_until(hours(41));
+    assert_eq!(project.jobs()[0].state, JobState::Done);
+    let said = project.workspace.run(&["retry", "1", "999"], 3).stderr;
+    assert!(said.contains("job:1 did not fail") && said.contains("job:999 is not there"), "{said}");
+    let listed = project.workspace.run(&["jobs", "--limit", "100"], 0).stdout;
+    assert!(listed.contains("commits") && listed.contains("done"), "{listed}");
 }

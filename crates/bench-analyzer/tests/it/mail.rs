@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use bench_analyzer::continuous::BenchmarkConfig;
 use bench_analyzer::continuous::channel::Channel;
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock};
-use bench_analyzer::continuous::outbox::{LetterFate, deliver_due};
+use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
+use bench_analyzer::continuous::outbox::LetterFate;
+use bench_analyzer::continuous::secret::Confidential;
 use bench_analyzer::store::Store;
 
-use crate::alerts::{START, notice, queue};
+use crate::alerts::{START, deliver, notice, queue, steward};
 use crate::workspace::Workspace;
 
 /// What a mail server does.
@@ -121,8 +122,8 @@ const LOGIN: &str = "security = \"none\"\nuser = \"bench\"\npassword_env = \"SMT
 fn a_mail_says_what_happened_and_keeps_its_number() {
     let mailbox = Mailbox::new(vec![Server::Take; 2]);
     let channel = mailbox.channel(OPEN);
-    channel.deliver(&notice()).unwrap();
-    channel.deliver(&notice()).unwrap();
+    channel.deliver(&notice(), &Confidential::default(), &Stop::new()).unwrap();
+    channel.deliver(&notice(), &Confidential::default(), &Stop::new()).unwrap();
     let said = mailbox.said();
     for line in [
         "MAIL FROM:<bench@example.com>",
@@ -150,15 +151,16 @@ async fn mail_is_tried_again_unless_the_server_will_never_take_it() {
         Server::Take,
         Server::Say("RCPT", "550 no such user"),
     ]);
-    let channels = [mailbox.channel(LOGIN)];
+    let channels = vec![mailbox.channel(LOGIN)];
     let workspace = Workspace::new();
     let mut store = Store::open(&workspace.location()).await.unwrap();
     let clock = SimulatedClock::new(START.parse().unwrap());
     queue(&mut store, "team", clock.now()).await;
+    let steward = steward(&workspace.location(), channels, &clock);
     let mut errors = Vec::new();
     loop {
         let start = Instant::now();
-        let tried = deliver_due(&mut store, &channels, &clock).await.unwrap();
+        let tried = deliver(&steward);
         assert!(start.elapsed() < Duration::from_secs(20), "it waited for ever");
         match &tried[0].fate {
             LetterFate::TryAgain { at, error } => {
@@ -177,7 +179,7 @@ async fn mail_is_tried_again_unless_the_server_will_never_take_it() {
         assert!(errors[error].contains(part), "{errors:?}");
     }
     queue(&mut store, "team", clock.now()).await;
-    let tried = deliver_due(&mut store, &channels, &clock).await.unwrap();
+    let tried = deliver(&steward);
     let LetterFate::GivenUp { error } = &tried[0].fate else { panic!("{tried:?}") };
     assert!(error.contains("no such user"), "{error}");
     assert_eq!(store.next_letter_at().await.unwrap(), None);
@@ -192,7 +194,10 @@ async fn mail_is_tried_again_unless_the_server_will_never_take_it() {
 fn no_password_is_said_before_the_connection_is_secret() {
     let mailbox = Mailbox::new(vec![Server::Take]);
     let protected = LOGIN.replace("none", "starttls");
-    let error = mailbox.channel(&protected).deliver(&notice()).unwrap_err();
+    let error = mailbox
+        .channel(&protected)
+        .deliver(&notice(), &Confidential::default(), &Stop::new())
+        .unwrap_err();
     assert!(!error.refused, "{error:?}");
     assert!(!mailbox.said().contains("AUTH"), "{}", mailbox.said());
 }

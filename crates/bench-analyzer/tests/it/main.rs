@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alerts;
+mod bad_days;
 mod baselines;
 mod browser;
 mod continuous;
@@ -9,6 +10,7 @@ mod criterion_folder;
 mod dashboard;
 mod database;
 mod exchange;
+mod fleet;
 mod formats;
 mod gating;
 mod history;
@@ -19,6 +21,7 @@ mod mail;
 mod merging;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
+mod protected;
 mod redaction;
 mod report_formats;
 mod reporting;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
 use bench_analyzer::continuous::job::Job;
+use bench_analyzer::continuous::machine::Machine;
 use bench_analyzer::continuous::observer::{Event, Observer};
 use bench_analyzer::continuous::repository::Repository;
 use bench_analyzer::continuous::runner::{Ending, Order, Runner};
@@ -36,6 +37,10 @@ impl Clock for DayClock {
         self.clock.now()
     }
 
+    fn passed(&self) -> Duration {
+        self.clock.passed()
+    }
+
     fn wait(&self, until: Timestamp, stop: &Stop) {
         if until >= self.end {
             self.stop.ask();
@@ -51,10 +56,16 @@ struct FakeRunner {
     runs: Arc<AtomicU64>,
     nanoseconds: Arc<Mutex<f64>>,
     ending: Arc<Mutex<Ending>>,
+    cpu: Arc<Mutex<String>>,
 }
 
 impl Runner for FakeRunner {
-    fn run(&self, order: &Order, _stop: &Stop) -> std::io::Result<Ending> {
+    fn run(
+        &self,
+        order: &Order,
+        _stop: &Stop,
+        _say: &mut dyn FnMut(&str),
+    ) -> std::io::Result<Ending> {
         self.clock.advance(Duration::from_secs(20));
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let value = *self.nanoseconds.lock().unwrap();
@@ -74,7 +85,7 @@ impl Runner for FakeRunner {
             criterion_home: None,
             cargo_target_dir: None,
             fingerprint: Fingerprint {
-                cpu: "test".to_owned(),
+                cpu: self.cpu.lock().unwrap().clone(),
                 cores: 2,
                 os: "linux".to_owned(),
                 rustc: "1.95".to_owned(),
@@ -85,21 +96,28 @@ impl Runner for FakeRunner {
         }
     }
 
-    fn end_leftover(&self, _mark: &Utf8Path, _logs: &Utf8Path) {}
+    fn end_leftover(&self, _mark: &Utf8Path, _logs: &Utf8Path, _say: &mut dyn FnMut(&str)) {}
 }
 
 /// A branch that gets a commit every four hours.
 struct FakeRepository {
     clock: SimulatedClock,
+    /// Why nothing can be checked out.
+    broken: Arc<Mutex<Option<String>>>,
 }
 
 impl Repository for FakeRepository {
-    fn head(&self, _folder: &Utf8Path, _watch: &BranchWatch) -> Result<String, String> {
+    fn head(
+        &self,
+        _folder: &Utf8Path,
+        _watch: &BranchWatch,
+        _stop: &Stop,
+    ) -> Result<String, String> {
         let hours = self.clock.now().duration_since(START.parse().unwrap()).as_hours();
         Ok(format!("{:040x}", hours / 4 + 1))
     }
 
-    fn commit(&self, _folder: &Utf8Path, revision: &str) -> Result<String, String> {
+    fn commit(&self, _folder: &Utf8Path, revision: &str, _stop: &Stop) -> Result<String, String> {
         Ok(revision.to_owned())
     }
 
@@ -108,8 +126,12 @@ impl Repository for FakeRepository {
         folder: &Utf8Path,
         _commit: &str,
         _checkout: &Utf8Path,
+        _stop: &Stop,
     ) -> Result<Utf8PathBuf, String> {
-        Ok(folder.to_owned())
+        match self.broken.lock().unwrap().clone() {
+            Some(why) => Err(why),
+            None => Ok(folder.to_owned()),
+        }
     }
 }
 
@@ -120,12 +142,15 @@ pub(crate) struct Crashing {
     pub(crate) crashes: Arc<AtomicU64>,
     pub(crate) every: Option<u64>,
     outcomes: Arc<Mutex<Vec<JobOutcome>>>,
+    pub(crate) notes: Arc<Mutex<Vec<String>>>,
 }
 
 impl Observer for Crashing {
     fn event(&mut self, event: &Event<'_>) {
-        if let Event::JobEnded(outcome) = event {
-            self.outcomes.lock().unwrap().push((*outcome).clone());
+        match event {
+            Event::JobEnded(outcome) => self.outcomes.lock().unwrap().push((*outcome).clone()),
+            Event::Note(text) => self.notes.lock().unwrap().push((*text).to_owned()),
+            _ => {}
         }
         let number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
         if self.every.is_some_and(|every| number.is_multiple_of(every)) {
@@ -143,6 +168,9 @@ pub(crate) struct Project {
     nanoseconds: Arc<Mutex<f64>>,
     ending: Arc<Mutex<Ending>>,
     pub(crate) observer: Crashing,
+    pub(crate) machine: Machine,
+    pub(crate) broken: Arc<Mutex<Option<String>>>,
+    pub(crate) cpu: Arc<Mutex<String>>,
     suites: String,
 }
 
@@ -155,6 +183,9 @@ impl Project {
             nanoseconds: Arc::new(Mutex::new(100.0)),
             ending: Arc::new(Mutex::new(Ending::Succeeded)),
             observer: Crashing::default(),
+            machine: machine("here"),
+            broken: Arc::default(),
+            cpu: Arc::new(Mutex::new("test".to_owned())),
             suites: suites.to_owned(),
         }
     }
@@ -173,12 +204,13 @@ impl Project {
                 runs: Arc::clone(&self.runs),
                 nanoseconds: Arc::clone(&self.nanoseconds),
                 ending: Arc::clone(&self.ending),
+                cpu: Arc::clone(&self.cpu),
             }),
-            repository: Arc::new(FakeRepository { clock }),
+            repository: Arc::new(FakeRepository { clock, broken: Arc::clone(&self.broken) }),
             observer: Box::new(self.observer.clone()),
             stop,
             lock: folder.join("lock"),
-            host: "here".to_owned(),
+            machine: self.machine.clone(),
         };
         ContinuousBenchmark::new(config, Settings::default(), store, parts)
     }
@@ -232,6 +264,11 @@ impl Project {
         let text = std::fs::read_to_string(self.workspace.path().join("alerts.jsonl"));
         text.unwrap_or_default().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+}
+
+/// A machine that has no labels.
+pub(crate) fn machine(name: &str) -> Machine {
+    Machine { id: format!("number-of-{name}"), name: name.to_owned(), labels: Vec::new() }
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

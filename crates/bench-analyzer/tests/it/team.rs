@@ -271,39 +271,13 @@ fn push_that_is_killed_goes_on_where_it_was() {
 }
 
 #[test]
-fn watchers_that_share_a_store_send_each_letter_once() {
-    use bench_analyzer::continuous::clock::{Clock, SimulatedClock};
-    use bench_analyzer::continuous::outbox::deliver_due;
-    use bench_analyzer::store::{Location, Store};
-
-    use crate::alerts::{Behaviour, Receiver, START, channels, queue};
-
-    const LETTERS: usize = 12;
+fn watchers_that_share_a_server_send_each_letter_once() {
     let Some(server) = Server::start() else { return };
-    let location: Location = server.new_store().parse().unwrap();
-    let answer = Behaviour::Answer("HTTP/1.1 204 No Content\r\n\r\n");
-    // It would also take each of them twice.
-    let receiver = Receiver::new(vec![answer; 2 * LETTERS]);
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let clock = SimulatedClock::new(START.parse().unwrap());
-    runtime().block_on(async {
-        let mut store = Store::open(&location).await.unwrap();
-        for _ in 0..LETTERS {
-            queue(&mut store, "team", clock.now()).await;
-        }
-    });
-    let watch = || {
-        runtime().block_on(async {
-            let mut store = Store::open(&location).await.unwrap();
-            let channels = channels(receiver.port, "json");
-            while store.next_letter_at().await.unwrap().is_some() {
-                deliver_due(&mut store, &channels, &clock).await.unwrap();
-            }
-        });
-    };
-    std::thread::scope(|scope| {
-        let watchers = [scope.spawn(watch), scope.spawn(watch), scope.spawn(watch)];
-        watchers.into_iter().for_each(|watcher| watcher.join().unwrap());
-    });
-    assert_eq!(receiver.requests().len(), LETTERS);
+    crate::fleet::each_letter_goes_out_once(&server.new_store().parse().unwrap());
+}
+
+#[test]
+fn machines_that_share_a_server_take_each_job_once() {
+    let Some(server) = Server::start() else { return };
+    crate::fleet::each_job_is_taken_once(&server.new_store().parse().unwrap());
 }

@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 
 /// A suite whose command writes a Criterion folder by copying one, and counts its runs. The run
 /// whose number stands in a file `hang` hangs.
-fn project(suite: &str) -> Workspace {
+pub(crate) fn project(suite: &str) -> Workspace {
     let workspace = Workspace::new();
     for (number, nanoseconds) in [(1, 100.0), (2, 100.3), (3, 99.8), (4, 100.1), (5, 100.2)] {
         workspace.criterion_at(&format!("made/{number}")).save(
@@ -30,7 +30,7 @@ fn project(suite: &str) -> Workspace {
     workspace
 }
 
-const SUITE: &str = r#"
+pub(crate) const SUITE: &str = r#"
 [[suite]]
 name = "core"
 command = ["sh", "measure.sh"]
@@ -40,18 +40,18 @@ tags = ["fast"]
 schedule = [{ every = "1h" }]
 "#;
 
-fn count(workspace: &Workspace, file: &str) -> usize {
+pub(crate) fn count(workspace: &Workspace, file: &str) -> usize {
     let text = std::fs::read_to_string(workspace.path().join(file)).unwrap_or_default();
     text.lines().count()
 }
 
-fn command(workspace: &Workspace, arguments: &[&str]) -> assert_cmd::Command {
+pub(crate) fn command(workspace: &Workspace, arguments: &[&str]) -> assert_cmd::Command {
     let mut command = workspace.command(arguments);
     command.env("BENCH_ANALYZER_LOCK", workspace.path().join("lock"));
     command
 }
 
-fn spawn(workspace: &Workspace, arguments: &[&str]) -> Child {
+pub(crate) fn spawn(workspace: &Workspace, arguments: &[&str]) -> Child {
     StdCommand::new(env!("CARGO_BIN_EXE_bench-analyzer"))
         .args(arguments)
         .current_dir(workspace.path())
@@ -65,7 +65,7 @@ fn spawn(workspace: &Workspace, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(120), "{what} never came");
@@ -73,7 +73,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn process(workspace: &Workspace, file: &str) -> rustix::process::Pid {
+pub(crate) fn process(workspace: &Workspace, file: &str) -> rustix::process::Pid {
     let read = || {
         let text = std::fs::read_to_string(workspace.path().join(file)).unwrap_or_default();
         text.lines().next_back()?.trim().parse::<i32>().ok()
@@ -82,7 +82,7 @@ fn process(workspace: &Workspace, file: &str) -> rustix::process::Pid {
     rustix::process::Pid::from_raw(read().unwrap()).unwrap()
 }
 
-fn is_gone(pid: rustix::process::Pid) -> bool {
+pub(crate) fn is_gone(pid: rustix::process::Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     stat.map_or(true, |stat| stat.rsplit(')').next().unwrap().trim().starts_with('Z'))
 }

@@ -79,4 +79,8 @@ pub(crate) struct SuitesFile {
     /// The file of suites [default: suites.toml here or above]
     #[arg(long = "suites", value_name = "FILE")]
     pub(crate) suites_file: Option<Utf8PathBuf>,
+
+    /// What this machine is, for suites that say what they run on: --labels x86,quiet
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', env = "BENCH_ANALYZER_LABELS")]
+    pub(crate) labels: Vec<String>,
 }

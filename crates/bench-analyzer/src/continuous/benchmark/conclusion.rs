@@ -1,5 +1,7 @@
 //! What follows from a job: it is analysed, reported, stored and told.
 
+use sha2::{Digest as _, Sha256};
+
 use super::{ContinuousBenchmark, JobOutcome};
 use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
 use crate::continuous::alert::{after_failure, after_looking_back, after_success};
@@ -11,7 +13,7 @@ use crate::detect::settings::Settings;
 use crate::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{BenchmarkResults, RunId, Selector, Series};
+use crate::model::{BaselineName, BenchmarkResults, RunId, Selector, Series};
 use crate::report::dossier::Evidence;
 use crate::stats::spending::Plan;
 use crate::store::JobEnd;
@@ -87,7 +89,7 @@ impl ContinuousBenchmark {
         let at = self.parts.clock.now();
         let notice = Notice {
             schema: Notice::SCHEMA,
-            id: format!("{}-{}-{}", self.parts.host, outcome.job.0, at.as_millisecond()),
+            id: format!("{}-{}-{}", self.parts.machine.name, outcome.job.0, at.as_millisecond()),
             suite: outcome.suite.clone(),
             job: outcome.job,
             at,
@@ -107,6 +109,7 @@ impl ContinuousBenchmark {
         self.store
             .end_job(&JobEnd {
                 job: outcome.job,
+                machine: self.parts.machine.id.clone(),
                 state,
                 at,
                 failure: outcome.failure.clone(),
@@ -170,12 +173,15 @@ impl ContinuousBenchmark {
         current: &BenchmarkResults,
         runs: &[RunId],
     ) -> Result<Option<BenchmarkResults>> {
-        let Ok(name) = suite.baseline_name() else { return Ok(None) };
-        let baseline = match self.store.results(&Selector::Baseline(name.clone())).await {
-            Ok(baseline) => Some(baseline),
-            Err(Error::NoBaseline { .. }) => None,
-            Err(error) => return Err(error),
-        };
+        let Ok(mut name) = suite.baseline_name() else { return Ok(None) };
+        let mut baseline = self.results_of_baseline(&name).await?;
+        let elsewhere = baseline.as_ref().is_some_and(|baseline| !same_hardware(baseline, current));
+        if suite.baseline.is_none() && elsewhere {
+            // Both sides of a comparison are of one kind of machine: each has a baseline.
+            let Some(own) = own_baseline(&name, current) else { return Ok(None) };
+            name = own;
+            baseline = self.results_of_baseline(&name).await?;
+        }
         if suite.baseline.is_none() {
             let now = self.parts.clock.now();
             match &baseline {
@@ -185,4 +191,31 @@ impl ContinuousBenchmark {
         }
         Ok(baseline.filter(|baseline| baseline.results != current.results))
     }
+
+    async fn results_of_baseline(
+        &mut self,
+        name: &BaselineName,
+    ) -> Result<Option<BenchmarkResults>> {
+        match self.store.results(&Selector::Baseline(name.clone())).await {
+            Ok(baseline) => Ok(Some(baseline)),
+            Err(Error::NoBaseline { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether two sides were measured on processors of one kind.
+fn same_hardware(one: &BenchmarkResults, other: &BenchmarkResults) -> bool {
+    let kind = |side: &BenchmarkResults| {
+        side.runs.last().map(|run| (run.fingerprint.cpu.clone(), run.fingerprint.cores))
+    };
+    kind(one) == kind(other)
+}
+
+/// The name of a baseline for the kind of machine that measured `current`.
+fn own_baseline(name: &BaselineName, current: &BenchmarkResults) -> Option<BaselineName> {
+    let machine = &current.runs.last()?.fingerprint;
+    let kind = Sha256::digest(format!("{} {}", machine.cpu, machine.cores));
+    let short: String = kind.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{name}@{short}").parse().ok()
 }

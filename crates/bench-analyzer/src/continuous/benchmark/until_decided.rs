@@ -105,6 +105,7 @@ impl ContinuousBenchmark {
             Ok(sides) => sides,
             Err(why) => return Ok(Err(why)),
         };
+        let stop = self.parts.stop.clone();
         let mut open = None;
         for number in 1..=question.most {
             self.parts.observer.event(&Event::RunBegan { number });
@@ -113,9 +114,9 @@ impl ContinuousBenchmark {
             let order = if number % 2 == 0 { [1, 0] } else { [0, 1] };
             for side in order {
                 let Side { measured_in, folder, .. } = &sides[side];
-                match self.run_once(&narrowed, measured_in, folder, number)? {
+                match self.run_once(&narrowed, measured_in, folder, number, &stop) {
                     Ran::Well(run) => sides[side].done.push(run),
-                    Ran::Badly(why) => return Ok(Err(format!("run {number} {why}"))),
+                    Ran::Badly(why, _) => return Ok(Err(format!("run {number} {why}"))),
                     Ran::Stopped => return Ok(Err("stopped; nothing was stored".to_owned())),
                 }
             }
@@ -163,9 +164,10 @@ impl ContinuousBenchmark {
     ) -> Result<Result<[Side; 2], String>> {
         let repository = &self.parts.repository;
         let checkout = self.folder.join("checkouts").join(format!("{}-against", suite.name));
+        let stop = &self.parts.stop;
         let found = repository
-            .commit(&suite.folder, &question.against)
-            .and_then(|commit| repository.check_out(&suite.folder, &commit, &checkout));
+            .commit(&suite.folder, &question.against, stop)
+            .and_then(|commit| repository.check_out(&suite.folder, &commit, &checkout, stop));
         let there = match found {
             Ok(there) => there,
             Err(why) => {
@@ -179,10 +181,14 @@ impl ContinuousBenchmark {
             let folder = folder.join(name);
             std::fs::create_dir_all(&folder)
                 .map_err(|source| Error::Write { path: folder.clone(), source })?;
-            let environment = self.parts.runner.environment(&measured_in);
-            Ok(Side { measured_in, folder, environment, done: Vec::new() })
+            let Some(environment) = self.look_around(&measured_in, stop) else { return Ok(None) };
+            Ok(Some(Side { measured_in, folder, environment, done: Vec::new() }))
         };
-        Ok(Ok([side(there, "against")?, side(suite.folder.clone(), "current")?]))
+        let sides = (side(there, "against")?, side(suite.folder.clone(), "current")?);
+        Ok(match sides {
+            (Some(there), Some(here)) => Ok([there, here]),
+            _ => Err("stopped; nothing was stored".to_owned()),
+        })
     }
 
     /// Compares what is there so far, in a store of its own.
@@ -218,12 +224,15 @@ fn batches(
         let mut batch = ImportBatch::default();
         for run in &side.done {
             let results = results_folder(&side.folder, run.number);
+            // What a run measured is its own, also where the other side's is equal to the byte.
+            let owner = format!("{results} {}", run.started_at.as_millisecond());
             let drafts = read_results(suite, &results, &side.environment)
                 .map_err(|error| format!("run {}: {error}", run.number))?;
             batch.runs.extend(drafts.into_iter().map(|draft| RunDraft {
                 measured_at: run.started_at,
                 group: None,
                 revision: side.environment.revision.clone(),
+                measurements: draft.measurements.of_owner(&owner),
                 ..draft
             }));
         }

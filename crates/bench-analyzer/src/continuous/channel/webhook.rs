@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::{Value, json};
 
 use super::DeliveryError;
@@ -74,11 +76,10 @@ impl Webhook {
         }
         let said = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
         let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
-        let retry_after = answer
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header("retry-after")
+            .and_then(|text| wait_asked_for(text, header("date"), Timestamp::now()))
+            .map(|wait| wait.min(MAX_RETRY_AFTER));
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         Err(DeliveryError { retry_after, ..hidden(format!("it answered {status}{said}")) })
     }
@@ -136,6 +137,18 @@ impl Webhook {
     }
 }
 
+/// How long a receiver asks to be left alone: so many seconds, or until a date, which is meant by
+/// its own clock if it says what that shows.
+fn wait_asked_for(text: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = |text: &str| DateTimeParser::new().parse_timestamp(text.trim()).ok();
+    let now = date.and_then(at).unwrap_or(now);
+    Some(Duration::try_from(at(text)?.duration_since(now)).unwrap_or_default())
+}
+
 /// As many lines as fit, and how many do not.
 fn shortened(lines: &[String], limit: usize) -> Vec<String> {
     let mut kept = Vec::new();
@@ -170,4 +183,23 @@ fn markdown(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_ask_for_a_wait_in_seconds_or_until_a_date() {
+        let now = "2026-01-05T00:00:00Z".parse().unwrap();
+        let wait = |text, date| wait_asked_for(text, date, now).map(|wait| wait.as_secs());
+        assert_eq!(wait("120", None), Some(120));
+        assert_eq!(wait("Mon, 05 Jan 2026 00:02:00 GMT", None), Some(120));
+        assert_eq!(
+            wait("Mon, 05 Jan 2026 00:02:00 GMT", Some("Mon, 05 Jan 2026 00:01:00 GMT")),
+            Some(60)
+        );
+        assert_eq!(wait("Sun, 04 Jan 2026 00:02:00 GMT", None), Some(0));
+        assert_eq!(wait("soon", None), None);
+    }
 }

@@ -1,4 +1,6 @@
-use std::sync::Arc;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::process::Child;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
@@ -20,6 +22,8 @@ impl Place {
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
             folder: self.path.clone(),
             environment: BTreeMap::from([("WORD".to_owned(), "said".to_owned())]),
+            inherits: None,
+            confidential: Arc::default(),
             timeout,
             log: self.path.join("log"),
             criterion: self.path.join("criterion"),
@@ -62,7 +66,7 @@ const LONG: Duration = Duration::from_secs(120);
 fn output_and_environment_are_kept() {
     let place = Place::new();
     let script = "echo $WORD $CRITERION_HOME; echo oops >&2; exit 3";
-    let ending = QUICK.run(&place.order(script, LONG), &Stop::new()).unwrap();
+    let ending = QUICK.run(&place.order(script, LONG), &Stop::new(), &mut |_| {}).unwrap();
     assert_eq!(ending, Ending::Failed("exit status: 3".to_owned()));
     let log = std::fs::read_to_string(place.path.join("log")).unwrap();
     assert_eq!(log, format!("said {}\noops\n", place.path.join("criterion")));
@@ -73,7 +77,7 @@ fn output_and_environment_are_kept() {
 fn a_command_that_does_not_exist_is_an_error() {
     let place = Place::new();
     let order = Order { command: vec!["no-such-program".to_owned()], ..place.order("", LONG) };
-    assert!(QUICK.run(&order, &Stop::new()).is_err());
+    assert!(QUICK.run(&order, &Stop::new(), &mut |_| {}).is_err());
 }
 
 #[test]
@@ -81,7 +85,8 @@ fn a_timeout_ends_children_that_ignore_being_asked() {
     let place = Place::new();
     let script =
         "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > child; while :; do sleep 1; done' & wait";
-    let ending = QUICK.run(&place.order(script, Duration::from_secs(2)), &Stop::new()).unwrap();
+    let ending =
+        QUICK.run(&place.order(script, Duration::from_secs(2)), &Stop::new(), &mut |_| {}).unwrap();
     assert_eq!(ending, Ending::TimedOut);
     assert!(is_gone_soon(place.pid("child")));
 }
@@ -100,7 +105,7 @@ fn a_command_that_is_asked_may_clean_up() {
             asked.store(true, std::sync::atomic::Ordering::Release);
             stop.ask();
         });
-        let ending = runner.run(&place.order(script, LONG), &stop).unwrap();
+        let ending = runner.run(&place.order(script, LONG), &stop, &mut |_| {}).unwrap();
         assert_eq!(ending, Ending::Stopped);
     });
     assert!(place.path.join("cleaned").exists());
@@ -110,7 +115,7 @@ fn a_command_that_is_asked_may_clean_up() {
 fn what_a_successful_command_leaves_behind_is_ended() {
     let place = Place::new();
     let script = "sleep 1000 & echo $! > child; exit 0";
-    let ending = QUICK.run(&place.order(script, LONG), &Stop::new()).unwrap();
+    let ending = QUICK.run(&place.order(script, LONG), &Stop::new(), &mut |_| {}).unwrap();
     assert_eq!(ending, Ending::Succeeded);
     assert!(is_gone_soon(place.pid("child")));
 }
@@ -127,17 +132,17 @@ fn only_the_marked_process_is_ended_after_a_crash() {
         let mut other = text.clone();
         other[field] = value.into();
         std::fs::write(&mark, other.to_string()).unwrap();
-        QUICK.end_leftover(&mark, &place.path);
+        QUICK.end_leftover(&mark, &place.path, &mut |_| {});
         assert!(!is_gone(pid), "a process with the same number but another {field} was ended");
         assert!(!mark.exists());
     }
 
     std::fs::write(&mark, "not json").unwrap();
-    QUICK.end_leftover(&mark, &place.path);
+    QUICK.end_leftover(&mark, &place.path, &mut |_| {});
     assert!(!is_gone(pid));
 
     ProcessMark::of(pid).write(&mark).unwrap();
-    QUICK.end_leftover(&mark, &place.path);
+    QUICK.end_leftover(&mark, &place.path, &mut |_| {});
     assert!(is_gone_soon(pid));
     child.wait().unwrap();
 }
@@ -157,7 +162,7 @@ fn what_writes_into_the_logs_is_ended_after_a_crash_that_left_no_mark() {
     let pid = |child: &Child| Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let mut left = start(&logs.join("run-1.log"));
     let mut other = start(&place.path.join("log"));
-    QUICK.end_leftover(&place.path.join("mark"), &logs);
+    QUICK.end_leftover(&place.path.join("mark"), &logs, &mut |_| {});
     assert!(is_gone_soon(pid(&left)));
     assert!(!is_gone(pid(&other)), "it writes elsewhere");
     kill_process_group(pid(&other), Signal::KILL).unwrap();
@@ -165,12 +170,74 @@ fn what_writes_into_the_logs_is_ended_after_a_crash_that_left_no_mark() {
     other.wait().unwrap();
 }
 
+fn say(script: &str, limit: Duration) -> Result<String, String> {
+    let (stop, confidential) = (Stop::new(), Confidential::default());
+    let terms = Terms { limit, stop: &stop, confidential: &confidential };
+    output_of(Command::new("sh").args(["-c", script]), Stdio::null(), terms)
+}
+
 #[test]
 fn short_commands_are_ended_when_they_take_too_long() {
-    let said = output_of(Command::new("echo").arg("hello"), LONG).unwrap();
-    assert_eq!(said, "hello\n");
-    let late = output_of(Command::new("sleep").arg("1000"), Duration::from_millis(50));
-    assert!(late.unwrap_err().contains("took longer"));
-    let failed = output_of(Command::new("sh").args(["-c", "echo why >&2; exit 2"]), LONG);
-    assert!(failed.unwrap_err().ends_with("why"));
+    assert_eq!(say("echo hello", LONG).unwrap(), "hello\n");
+    assert!(say("sleep 1000", Duration::from_millis(50)).unwrap_err().contains("took longer"));
+    assert!(say("echo why >&2; exit 2", LONG).unwrap_err().ends_with("why"));
+}
+
+#[test]
+fn a_background_child_that_holds_the_pipe_holds_up_nobody() {
+    let place = Place::new();
+    let pid = place.path.join("child");
+    let script = format!("setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & sleep 0.2; echo done");
+    assert_eq!(say(&script, LONG).unwrap(), "done\n");
+    assert!(is_gone_soon(place.pid("child")));
+}
+
+#[test]
+fn short_commands_end_when_somebody_asks_to_stop() {
+    let (stop, confidential) = (Stop::new(), Confidential::default());
+    stop.ask();
+    let terms = Terms { limit: LONG, stop: &stop, confidential: &confidential };
+    let said = output_of(Command::new("sleep").arg("1000"), Stdio::null(), terms);
+    assert!(said.unwrap_err().contains("was stopped"));
+}
+
+#[test]
+fn children_that_changed_their_session_are_ended_with_a_successful_command() {
+    let place = Place::new();
+    let script =
+        "setsid sh -c 'echo $$ > child; exec sleep 1000' & while ! [ -s child ]; do :; done";
+    let ending = QUICK.run(&place.order(script, LONG), &Stop::new(), &mut |_| {}).unwrap();
+    assert_eq!(ending, Ending::Succeeded);
+    assert!(is_gone(place.pid("child")));
+}
+
+#[test]
+fn what_ignores_being_asked_is_said_and_killed() {
+    let place = Place::new();
+    let script = "setsid sh -c 'trap \"\" TERM; echo $$ > child; while :; do sleep 1; done' & \
+                  while ! [ -s child ]; do :; done";
+    let mut said = Vec::new();
+    let order = place.order(script, LONG);
+    let ending = QUICK.run(&order, &Stop::new(), &mut |text| said.push(text.to_owned())).unwrap();
+    assert_eq!(ending, Ending::Succeeded);
+    assert!(is_gone(place.pid("child")));
+    assert!(said[0].contains("asked to end"), "{said:?}");
+}
+
+#[test]
+fn commands_neither_inherit_nor_log_what_is_secret() {
+    let place = Place::new();
+    let mut confidential = Confidential::default();
+    confidential.withhold("HOME");
+    confidential.add(super::super::secret::Secret::new("https://h.example/x/t0ken"));
+    let order = Order {
+        confidential: Arc::new(confidential),
+        inherits: Some(vec!["PATH".to_owned(), "HOME".to_owned()]),
+        ..place.order("env; echo leaked t0ken", LONG)
+    };
+    QUICK.run(&order, &Stop::new(), &mut |_| {}).unwrap();
+    let log = std::fs::read_to_string(place.path.join("log")).unwrap();
+    assert!(log.contains("PATH=") && log.contains("WORD=said"), "{log}");
+    assert!(!log.contains("\nHOME=") && !log.contains("CARGO_PKG_NAME="), "{log}");
+    assert!(log.contains("leaked ...") && !log.contains("t0ken"), "{log}");
 }

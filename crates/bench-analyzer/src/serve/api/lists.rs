@@ -4,6 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Api, Refusal};
@@ -27,6 +28,15 @@ struct Progress {
     /// How many seconds the rest will likely take.
     seconds_left: Option<f64>,
 }
+
+/// Whether nobody has said for long that a job is still run.
+fn is_silent(job: &Job) -> bool {
+    let since = job.beat_at.or(job.started_at);
+    since.is_some_and(|at| Timestamp::now().duration_since(at) > SILENCE)
+}
+
+/// Whoever runs a job says so much more often.
+const SILENCE: SignedDuration = SignedDuration::from_mins(10);
 
 impl Api {
     /// All runs, newest first. To count what each measured takes long where there are many.
@@ -61,8 +71,8 @@ impl Api {
         let mut progress = Vec::new();
         for job in store.jobs(MAX_JOBS).await? {
             let left = job.runs_wanted.saturating_sub(job.runs_done);
-            let interrupted =
-                job.state == JobState::Running && JobLock::was_left(&self.job_folder(job.id));
+            let interrupted = job.state == JobState::Running
+                && (JobLock::was_left(&self.job_folder(job.id)) || is_silent(&job));
             let usual = match job.finished_at {
                 None if !interrupted => store.usual_run_time(&job.suite).await?,
                 _ => None,

@@ -14,6 +14,8 @@ use crate::store::link::{change, rows};
 pub struct JobEnd {
     /// The job.
     pub job: JobId,
+    /// The machine that ran it.
+    pub machine: String,
     /// [`JobState::Done`] or [`JobState::Failed`].
     pub state: JobState,
     /// When.
@@ -77,17 +79,18 @@ impl Store {
         let ended = change!(
             transaction.link(),
             "UPDATE jobs SET state = $1, finished_at = $2, failure = $3, summary = $4, report = $5
-             WHERE id = $6 AND state = 'running'",
+             WHERE id = $6 AND state = 'running' AND machine = $7",
             state,
             at,
             end.failure,
             end.summary,
             end.report,
             end.job.0,
+            end.machine,
         )
         .map_err(&failed)?;
         if ended == 0 {
-            // Somebody ended it already, with the same results.
+            // Somebody ended it already, or another machine has taken it over.
             return Ok(());
         }
         for transition in &end.transitions {

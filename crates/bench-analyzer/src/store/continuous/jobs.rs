@@ -4,9 +4,8 @@ use jiff::Timestamp;
 
 use crate::continuous::job::{Cause, Job, JobDraft, JobId, JobRun, JobState};
 use crate::error::Result;
-use crate::model::RunId;
 use crate::store::Store;
-use crate::store::link::{Link, change, one, record, row, rows, value, values};
+use crate::store::link::{Link, change, one, record, row, rows, value};
 
 /// How far a schedule has been followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,28 +40,98 @@ impl Store {
         &mut self,
         suite: &str,
         schedule: &str,
-        followed: &Followed,
+        to: Timestamp,
         job: Option<&JobDraft>,
     ) -> Result<()> {
         let failed = self.failed();
-        let to = followed.to.as_millisecond();
+        let to = to.as_millisecond();
         let mut transaction = self.begin().await?;
         let moved = change!(
             transaction.link(),
-            "INSERT INTO schedules (suite, schedule, followed_to, commit_sha) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (suite, schedule) DO UPDATE SET
-                 followed_to = excluded.followed_to, commit_sha = excluded.commit_sha
+            "INSERT INTO schedules (suite, schedule, followed_to) VALUES ($1, $2, $3)
+             ON CONFLICT (suite, schedule) DO UPDATE SET followed_to = excluded.followed_to
              WHERE excluded.followed_to > schedules.followed_to",
             suite,
             schedule,
             to,
-            followed.commit,
         )
         .map_err(&failed)?;
         if let Some(job) = job.filter(|_| moved > 0) {
             insert_job(transaction.link(), job).await.map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
+    }
+
+    /// Follows a schedule from `to` on that was followed up to `from`, which is later: nothing
+    /// happens if it is no longer so.
+    pub(crate) async fn follow_anew(
+        &mut self,
+        suite: &str,
+        schedule: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<()> {
+        let failed = self.failed();
+        let (from, to) = (from.as_millisecond(), to.as_millisecond());
+        change!(
+            self.link().await?,
+            "UPDATE schedules SET followed_to = $1
+             WHERE suite = $2 AND schedule = $3 AND followed_to = $4",
+            to,
+            suite,
+            schedule,
+            from,
+        )
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Follows a branch from the commit that is known to that of a job, and plans the job, both or
+    /// neither. Whoever followed it elsewhere meanwhile wins: then nothing happens.
+    pub(crate) async fn follow_branch(
+        &mut self,
+        schedule: &str,
+        known: Option<&str>,
+        job: &JobDraft,
+    ) -> Result<()> {
+        let failed = self.failed();
+        let at = job.due_at.as_millisecond();
+        let mut transaction = self.begin().await?;
+        let moved = change!(
+            transaction.link(),
+            "INSERT INTO schedules (suite, schedule, followed_to, commit_sha)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (suite, schedule) DO UPDATE SET
+                 followed_to = excluded.followed_to, commit_sha = excluded.commit_sha
+             WHERE schedules.commit_sha IS NOT DISTINCT FROM $5",
+            job.suite,
+            schedule,
+            at,
+            job.commit,
+            known,
+        )
+        .map_err(&failed)?;
+        if moved > 0 {
+            insert_job(transaction.link(), job).await.map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// The schedules that were followed beyond a moment: their suites, and how far.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn followed_beyond(&mut self, moment: Timestamp) -> Result<Vec<(String, Timestamp)>> {
+        let failed = self.failed();
+        let moment = moment.as_millisecond();
+        let rows = rows!(
+            self.link().await?,
+            { suite: String, followed_to: i64 },
+            "SELECT suite, followed_to FROM schedules WHERE followed_to > $1 ORDER BY suite",
+            moment,
+        )
+        .map_err(failed)?;
+        rows.into_iter().map(|row| Ok((row.suite, self.timestamp(row.followed_to)?))).collect()
     }
 
     /// Plans a job. A suite that waits already is not planned twice: then that job is meant.
@@ -102,7 +171,8 @@ impl Store {
             JobRow,
             r#"SELECT id AS "id!", suite, cause, due_at, commit_sha, state, runs_wanted,
                       (SELECT count(*) FROM job_runs WHERE job_id = jobs.id) AS "runs_done!: i64",
-                      started_at, finished_at, failure, summary, report
+                      started_at, finished_at, failure, summary, report, machine, host, beat,
+                      beat_at, put_off, not_before
                FROM jobs ORDER BY id DESC LIMIT $1"#,
             limit,
         )
@@ -121,7 +191,8 @@ impl Store {
             JobRow,
             r#"SELECT id AS "id!", suite, cause, due_at, commit_sha, state, runs_wanted,
                       (SELECT count(*) FROM job_runs WHERE job_id = jobs.id) AS "runs_done!: i64",
-                      started_at, finished_at, failure, summary, report
+                      started_at, finished_at, failure, summary, report, machine, host, beat,
+                      beat_at, put_off, not_before
                FROM jobs WHERE id = $1"#,
             id.0,
         )
@@ -129,83 +200,25 @@ impl Store {
         row.map(|row| self.job_of(row)).transpose()
     }
 
-    /// What is to be done by `host`, in order: jobs that it began and did not end, then those
-    /// that wait.
+    /// What is to be done, in order: jobs that somebody began and did not end, then those that
+    /// wait.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn unfinished_jobs(&mut self, host: &str) -> Result<Vec<Job>> {
+    pub async fn unfinished_jobs(&mut self) -> Result<Vec<Job>> {
         let failed = self.failed();
         let rows = rows!(
             self.link().await?,
             JobRow,
             r#"SELECT id AS "id!", suite, cause, due_at, commit_sha, state, runs_wanted,
                       (SELECT count(*) FROM job_runs WHERE job_id = jobs.id) AS "runs_done!: i64",
-                      started_at, finished_at, failure, summary, report
-               FROM jobs WHERE state = 'pending' OR (state = 'running' AND host = $1)
+                      started_at, finished_at, failure, summary, report, machine, host, beat,
+                      beat_at, put_off, not_before
+               FROM jobs WHERE state IN ('pending', 'running')
                ORDER BY state = 'running' DESC, due_at, id"#,
-            host,
         )
         .map_err(failed)?;
         rows.into_iter().map(|row| self.job_of(row)).collect()
-    }
-
-    /// Begins a job or goes on with it. Says which runs it has already; runs of another state
-    /// of the source code are forgotten. Nothing comes back if another host has the job.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub async fn begin_job(
-        &mut self,
-        id: JobId,
-        host: &str,
-        revision: &str,
-        now: Timestamp,
-    ) -> Result<Option<Vec<JobRun>>> {
-        let failed = self.failed();
-        let now = now.as_millisecond();
-        let mut transaction = self.begin().await?;
-        change!(
-            transaction.link(),
-            "DELETE FROM job_runs WHERE job_id = $1 AND EXISTS
-             (SELECT 1 FROM jobs WHERE id = $1 AND revision IS DISTINCT FROM $2)",
-            id.0,
-            revision,
-        )
-        .map_err(&failed)?;
-        let mine = change!(
-            transaction.link(),
-            "UPDATE jobs SET state = 'running', host = $1, revision = $2,
-                    started_at = coalesce(started_at, $3)
-             WHERE id = $4 AND (state = 'pending' OR (state = 'running' AND host = $1))",
-            host,
-            revision,
-            now,
-            id.0,
-        )
-        .map_err(&failed)?;
-        if mine == 0 {
-            // Dropping the transaction undoes the deletion.
-            return Ok(None);
-        }
-        let rows = rows!(
-            transaction.link(),
-            { number: i64, started_at: i64, finished_at: i64 },
-            "SELECT number, started_at, finished_at FROM job_runs WHERE job_id = $1 ORDER BY number",
-            id.0,
-        )
-        .map_err(&failed)?;
-        transaction.commit().await.map_err(failed)?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(JobRun {
-                    number: u32::try_from(row.number).unwrap_or_default(),
-                    started_at: self.timestamp(row.started_at)?,
-                    finished_at: self.timestamp(row.finished_at)?,
-                })
-            })
-            .collect::<Result<Vec<_>>>()
-            .map(Some)
     }
 
     /// Notes that a run of a job succeeded.
@@ -251,25 +264,6 @@ impl Store {
         Ok(mean.and_then(|mean| std::time::Duration::try_from_secs_f64(mean / 1000.0).ok()))
     }
 
-    /// The stored runs that came from a folder, oldest first.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub async fn runs_from(&mut self, folder: &str) -> Result<Vec<RunId>> {
-        let failed = self.failed();
-        let (from, to) = (format!("{folder}/"), format!("{folder}0"));
-        let ids = values!(
-            self.link().await?,
-            i64,
-            r#"SELECT id AS "id!" FROM runs WHERE origin >= $1 AND origin < $2
-               ORDER BY measured_at, id"#,
-            from,
-            to,
-        )
-        .map_err(failed)?;
-        Ok(ids.into_iter().map(RunId).collect())
-    }
-
     fn job_of(&self, row: JobRow) -> Result<Job> {
         let time = |at: Option<i64>| at.map(|at| self.timestamp(at)).transpose();
         Ok(Job {
@@ -288,6 +282,12 @@ impl Store {
             failure: row.failure,
             summary: row.summary,
             report: row.report,
+            machine: row.machine,
+            host: row.host,
+            beat: row.beat,
+            beat_at: time(row.beat_at)?,
+            put_off: u32::try_from(row.put_off).unwrap_or_default(),
+            not_before: time(row.not_before)?,
         })
     }
 }
@@ -307,6 +307,12 @@ record!(
         failure: Option<String>,
         summary: Option<String>,
         report: Option<String>,
+        machine: Option<String>,
+        host: Option<String>,
+        beat: i64,
+        beat_at: Option<i64>,
+        put_off: i64,
+        not_before: Option<i64>,
     }
 );
 

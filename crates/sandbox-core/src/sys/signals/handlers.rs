@@ -66,6 +66,11 @@ pub(crate) fn look_after_handlers() {
         let _turn = CHANGE.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have done it.
         let Some(theirs) = current(signal).filter(|action| !is_ours(action)) else { continue };
+        if is_known(signal, &theirs) {
+            // Somebody who looks after his handler too. It is called already, and once is enough.
+            put_back(signal);
+            continue;
+        }
         let is_handler =
             theirs.sa_sigaction != libc::SIG_IGN && theirs.sa_sigaction != libc::SIG_DFL;
         tracing::warn!(
@@ -76,6 +81,14 @@ pub(crate) fn look_after_handlers() {
         );
         put_ours(signal, theirs);
     }
+}
+
+/// Whether ours took the place of that handler last.
+fn is_known(signal: libc::c_int, action: &libc::sigaction) -> bool {
+    let replaced = place_of(signal).map(|place| REPLACED[place].load(Ordering::Acquire));
+    // SAFETY: what is in the list is never freed.
+    let last = replaced.and_then(|replaced| unsafe { replaced.as_ref() });
+    last.is_some_and(|last| last.action.sa_sigaction == action.sa_sigaction)
 }
 
 /// What happens on that signal now.

@@ -161,6 +161,16 @@ scenes! {
         }
     }
 
+    a_handler_that_is_put_back_again_and_again_is_called_once_for_each_signal = contested {
+        let sandbox = builder().build_blocking().unwrap();
+        for _ in 0..10 {
+            set(libc::SIGURG, count as *const () as usize, 0);
+            super::look_after_handlers();
+            assert_eq!(counted(raise_one), 1);
+        }
+        alone::assert_stops(&sandbox);
+    }
+
     every_signal_that_others_send_reaches_who_waited_for_it_before = sent_by_others {
         set(libc::SIGURG, count as *const () as usize, libc::SA_RESTART);
         let sandbox = builder().build_blocking().unwrap();
