@@ -110,6 +110,7 @@ mod pool;
 mod sandbox;
 mod streaming;
 mod sys;
+mod text;
 mod usage;
 mod wasi;
 mod watchdog;
@@ -125,8 +126,9 @@ pub use host::{
 };
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
 pub use policy::{
-    Access, Clock, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode,
-    NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
+    Access, Clock, CompileLimits, CompileMeasure, Compilers, EnvironmentVariable, FolderGrant,
+    FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy,
+    WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{

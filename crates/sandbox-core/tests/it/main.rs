@@ -9,10 +9,13 @@ mod cache;
 mod calls;
 mod cancellation;
 mod cancelling;
+mod compile_limits;
+mod decoding;
 mod density;
 mod escapes;
 mod examples;
 mod exchange_area;
+mod exotic;
 mod features;
 mod file_sizes;
 mod files;
@@ -20,6 +23,7 @@ mod fresh;
 mod fuel;
 mod guests;
 mod host_functions;
+mod host_memory;
 /// Attacks on an instance that all calls share.
 #[path = "."]
 mod hostile_persistent {
@@ -42,6 +46,7 @@ mod modules;
 mod network;
 #[cfg(target_os = "linux")]
 mod no_descriptors;
+mod outsized;
 mod persistent;
 mod playground;
 mod polls;
