@@ -6,7 +6,7 @@ use wasm_encoder::{
 };
 
 /// A shape of code, of which there can be more or less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// What it is called in the benchmark's name.
     pub name: &'static str,

@@ -71,7 +71,7 @@ impl Refusals {
 }
 
 /// How much room an instance has: its policy's limits, less what the instance makes the host hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Room {
     /// The most pages that its linear memory can have.
     pub(crate) most_pages: u32,
