@@ -1,4 +1,4 @@
-//! What a policy costs, and what it costs that every file is looked up under one.
+//! What a policy costs, what it costs that every file is looked up under one, and how compiling grows with what it lets pass.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -8,8 +8,9 @@ use criterion::{Criterion, Throughput};
 use sandbox_bench::figures::Figure;
 use sandbox_bench::group::Group;
 use sandbox_bench::guests::{Guest, check};
+use sandbox_bench::shapes::SHAPES;
 use sandbox_bench::suite::{self, expect};
-use sandbox_core::{Access, Module, SecurityPolicy, WasmSandbox};
+use sandbox_core::{Access, Compiler, Module, SecurityPolicy, WasmSandbox};
 
 const COMPUTATION: Guest = Guest("computation");
 const CAPABILITY_HEAVY: Guest = Guest("capability_heavy");
@@ -37,7 +38,12 @@ fn main() {
         "security/capability_checks_in_memory",
         "security/capability_checks_floor",
     ));
-    suite::run("security", &[policies, capability_checks], &figures);
+    // Twice as much of a shape should take little more than twice as long.
+    for shape in SHAPES {
+        let of = |count: u32| format!("compile_bounds/{}/{count}", shape.name);
+        figures.push(Figure::ratio(of(shape.most), of(shape.most / 2)));
+    }
+    suite::run("security", &[policies, capability_checks, compile_bounds], &figures);
 }
 
 /// The same computation under four policies, in the parts that a policy can make dearer.
@@ -122,4 +128,24 @@ fn capability_checks(criterion: &mut Criterion) {
             assert_eq!(read, Ok(bytes));
         });
     });
+}
+
+/// Compiling modules of one shape, of which there is ever more, up to what the narrowest policy lets pass.
+fn compile_bounds(criterion: &mut Criterion) {
+    let policy = SecurityPolicy::paranoid();
+    let mut group = Group::open(criterion, "compile_bounds");
+    group.slow();
+    for shape in SHAPES {
+        for count in [shape.most / 4, shape.most / 2, shape.most] {
+            let wasm = LazyCell::new(|| shape.module(count));
+            group.bench((shape.name, count), Throughput::Elements(count.into()), |bench| {
+                bench.moves(wasm.len(), 0);
+                bench.building(|| {
+                    let module = expect(Module::compile(black_box(&wasm), &policy));
+                    assert_eq!(module.compiler(), Compiler::Cranelift);
+                    module
+                });
+            });
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod bench;
 mod build_guests;
 mod process;
 mod progress;
+mod soak;
 mod test;
 mod workspace;
 
@@ -32,6 +33,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Measure other WebAssembly engines beside this project, and print the ratios
     BenchPeers(bench::peers::Arguments),
+    /// Play an operator's bad days against the real program, and count what they cost
+    Soak(soak::Arguments),
     /// Run everything that must pass before a change lands
     Test(test::Arguments),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::BenchPeers(arguments) => bench::peers::run(&workspace, &arguments),
+        Command::Soak(arguments) => soak::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     });
     outcome.unwrap_or_else(|error| {

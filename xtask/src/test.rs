@@ -13,6 +13,7 @@ use fs_err as fs;
 
 use crate::build_guests;
 use crate::progress::{counted, seconds};
+use crate::soak;
 use crate::workspace::Workspace;
 
 mod closing;
@@ -70,6 +71,7 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         }
         Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
         Check::Invariants => Outcome::from(invariants::check(workspace)),
+        Check::Soak => Outcome::from(soak::briefly(workspace)),
         Check::Guests => Outcome::from(build_guests::ensure_built(workspace)),
     };
     match outcome {

@@ -79,6 +79,11 @@ impl Workspace {
         self.root.join("target/xtask-bench-peers")
     }
 
+    /// The project that `cargo xtask soak` plays in.
+    pub(crate) fn soak(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-soak")
+    }
+
     /// What the stages of `cargo xtask test` printed.
     pub(crate) fn test_logs(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-test")

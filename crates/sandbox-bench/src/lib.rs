@@ -5,7 +5,8 @@
 //! cheap check stays inside the loop. What a benchmark uses is made when it first runs, so one that is
 //! filtered out costs nothing.
 //!
-//! - [`guests`] finds the compiled guests; [`texts`] holds modules that are written by hand.
+//! - [`guests`] finds the compiled guests; [`texts`] holds modules that are written by hand, and [`shapes`] makes those
+//!   that nobody would write.
 //! - [`inputs`] makes seeded pseudo-random inputs.
 //! - [`group`] is a Criterion group whose benchmarks are timed by [`timing`], which also counts what they use of the
 //!   machine.
@@ -23,6 +24,7 @@ pub mod plain_wasmer;
 pub mod resources;
 mod results;
 pub mod runtime;
+pub mod shapes;
 pub mod suite;
 pub mod texts;
 pub mod timing;

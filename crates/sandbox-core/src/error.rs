@@ -11,6 +11,8 @@ use crate::output::Output;
 
 pub use need::SystemNeed;
 
+use crate::text::{cut, shown};
+
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
 
@@ -52,7 +54,7 @@ pub enum SandboxError {
     },
 
     /// The bytes are not a valid WebAssembly module.
-    #[error("not a valid WebAssembly module: {message} (at byte {offset})")]
+    #[error("not a valid WebAssembly module: {message} (at byte {offset})", message = shown(message))]
     InvalidModule {
         /// What the validator found.
         message: String,
@@ -61,9 +63,7 @@ pub enum SandboxError {
     },
 
     /// The module is valid but uses a proposal that the policy does not allow.
-    #[error(
-        "the module needs a WebAssembly feature that the policy forbids, {feature}: {message} (at byte {offset})"
-    )]
+    #[error("the module needs a WebAssembly feature that the policy forbids, {feature}: {message} (at byte {offset})", message = shown(message))]
     ForbiddenFeature {
         /// The feature, by its name.
         feature: String,
@@ -74,9 +74,7 @@ pub enum SandboxError {
     },
 
     /// The module is valid but uses a proposal that the compiler does not know.
-    #[error(
-        "the module needs a WebAssembly feature that {compiler} does not offer, {feature}: {message} (at byte {offset})"
-    )]
+    #[error("the module needs a WebAssembly feature that {compiler} does not offer, {feature}: {message} (at byte {offset})", message = shown(message))]
     UnsupportedFeature {
         /// The feature, by its name.
         feature: String,
@@ -99,10 +97,50 @@ pub enum SandboxError {
     },
 
     /// The module is valid but the compiler gave up on it.
-    #[error("failed to compile the module: {message}")]
+    #[error("failed to compile the module: {message}", message = shown(message))]
     Compilation {
         /// What the compiler said.
         message: String,
+    },
+
+    /// The module has more of something that takes compilers time and memory than the policy has compiled. Nothing was
+    /// compiled.
+    #[error(
+        "{place} has {found} {measure}, and the policy compiles at most {limit}; raise it in `CompileLimits` if the \
+         module is to be trusted so far",
+        place = place(*function)
+    )]
+    CompileLimit {
+        /// The function that has most of it, by its index (imported functions come first), if it is counted for each
+        /// function.
+        function: Option<u32>,
+        /// What there is too much of.
+        measure: crate::policy::CompileMeasure,
+        /// How much there is.
+        found: u64,
+        /// How much the policy has compiled.
+        limit: u32,
+    },
+
+    /// The module took its compiler longer than the policy allows.
+    #[error(
+        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass"
+    )]
+    CompilationTimeout {
+        /// The policy's limit.
+        limit: Duration,
+    },
+
+    /// Two types of functions have one hash, by which Wasmer tells types apart.
+    #[error(
+        "the module has {one}, whose type cannot be told from that of {other}: their hashes are the same; change one \
+         parameter of it"
+    )]
+    CollidingTypes {
+        /// The type in the module.
+        one: String,
+        /// The other one: of the module too, or one that every sandbox has.
+        other: String,
     },
 
     /// A compiled module was not accepted by [`Module::load`](crate::Module::load), or was compiled under a
@@ -111,14 +149,14 @@ pub enum SandboxError {
     ArtifactRejected(crate::module::ArtifactRejection),
 
     /// A compiled module could not be taken out of the process.
-    #[error("failed to serialise the compiled module: {message}")]
+    #[error("failed to serialise the compiled module: {message}", message = shown(message))]
     Unserializable {
         /// What Wasmer said.
         message: String,
     },
 
     /// The module imports something that this sandbox does not offer.
-    #[error("the module imports `{module}.{name}`, which this sandbox does not offer: {remedy}")]
+    #[error("the module imports `{module}.{name}`, which this sandbox does not offer: {remedy}", name = shown(name), module = shown(module), remedy = shown(remedy))]
     UnknownImport {
         /// The import's namespace.
         module: String,
@@ -129,7 +167,7 @@ pub enum SandboxError {
     },
 
     /// The module imports something that is offered with another type.
-    #[error("the module imports `{module}.{name}` as {expected}, and it is {given}")]
+    #[error("the module imports `{module}.{name}` as {expected}, and it is {given}", name = shown(name), module = shown(module), expected = shown(expected), given = shown(given))]
     IncompatibleImport {
         /// The import's namespace.
         module: String,
@@ -142,23 +180,25 @@ pub enum SandboxError {
     },
 
     /// What the module says about its own exports contradicts what they are.
-    #[error("the module's declaration is wrong: {message}")]
+    #[error("the module's declaration is wrong: {message}", message = shown(message))]
     InvalidDeclaration {
         /// What contradicts what.
         message: String,
     },
 
     /// There is no exported function of that name.
-    #[error("the module exports no function `{name}`; it exports {available}", available = listed(available))]
+    #[error("the module exports no function `{name}`; it exports {available}", available = listed(available, *more), name = shown(name))]
     NoSuchFunction {
         /// The name that was asked for.
         name: String,
-        /// The names that can be called, sorted.
+        /// The names that can be called, sorted: the first 64 of them.
         available: Vec<String>,
+        /// How many names more there are.
+        more: usize,
     },
 
     /// The arguments or the expected result do not fit the function's signature.
-    #[error("`{function}` is {expected}, and was called with {given}")]
+    #[error("`{function}` is {expected}, and was called with {given}", function = shown(function), expected = shown(expected), given = shown(given))]
     SignatureMismatch {
         /// The function's name.
         function: String,
@@ -169,7 +209,7 @@ pub enum SandboxError {
     },
 
     /// A value could not be encoded, or what came back could not be decoded.
-    #[error("failed to {direction} a value of `{function}`: {message}")]
+    #[error("failed to {direction} a value of `{function}`: {message}", function = shown(function), message = shown(message))]
     Undecodable {
         /// The function's name.
         function: String,
@@ -180,7 +220,7 @@ pub enum SandboxError {
     },
 
     /// The function itself returned an error.
-    #[error("`{function}` returned an error: {message}")]
+    #[error("`{function}` returned an error: {message}", function = shown(function), message = shown(message))]
     GuestError {
         /// The function's name.
         function: String,
@@ -189,7 +229,7 @@ pub enum SandboxError {
     },
 
     /// The guest panicked.
-    #[error("the guest panicked in `{function}`: {message}")]
+    #[error("the guest panicked in `{function}`: {message}", function = shown(function), message = shown(message))]
     GuestPanic {
         /// The function that was called.
         function: String,
@@ -200,7 +240,7 @@ pub enum SandboxError {
     },
 
     /// The guest broke the rules of the ABI: a pointer, a length or a status that cannot be.
-    #[error("`{function}` broke the guest ABI: {message}")]
+    #[error("`{function}` broke the guest ABI: {message}", function = shown(function), message = shown(message))]
     AbiViolation {
         /// The function that was called.
         function: String,
@@ -211,7 +251,7 @@ pub enum SandboxError {
     },
 
     /// The guest trapped.
-    #[error("the guest trapped in `{function}`: {code}{trace}", trace = trace_lines(backtrace))]
+    #[error("the guest trapped in `{function}`: {code}{trace}", trace = trace_lines(backtrace), function = shown(function))]
     Trap {
         /// The function that was called.
         function: String,
@@ -224,7 +264,7 @@ pub enum SandboxError {
     },
 
     /// The guest ended itself with `proc_exit`.
-    #[error("the guest exited with code {code} in `{function}`")]
+    #[error("the guest exited with code {code} in `{function}`", function = shown(function))]
     Exited {
         /// The function that was called.
         function: String,
@@ -235,7 +275,7 @@ pub enum SandboxError {
     },
 
     /// The call ran longer than the policy allows.
-    #[error("`{function}` ran longer than {limit:?} and was stopped")]
+    #[error("`{function}` ran longer than {limit:?} and was stopped", function = shown(function))]
     Timeout {
         /// The function that was called.
         function: String,
@@ -246,7 +286,7 @@ pub enum SandboxError {
     },
 
     /// The call computed more than the policy allows.
-    #[error("`{function}` used more than {limit} and was stopped")]
+    #[error("`{function}` used more than {limit} and was stopped", function = shown(function))]
     OutOfFuel {
         /// The function that was called.
         function: String,
@@ -257,7 +297,7 @@ pub enum SandboxError {
     },
 
     /// The call was cancelled by the host.
-    #[error("the call of `{function}` was cancelled")]
+    #[error("the call of `{function}` was cancelled", function = shown(function))]
     Cancelled {
         /// The function that was called.
         function: String,
@@ -278,19 +318,45 @@ pub enum SandboxError {
         output: Box<Output>,
     },
 
-    /// The guest asked for a larger table than it may have.
-    #[error("the guest asked for a table of {requested} elements, and the limit is {limit}")]
+    /// The guest asked for larger tables than it may have.
+    #[error("the guest asked for tables of {requested} elements, and the limit is {limit}")]
     TableLimit {
-        /// The elements asked for.
+        /// The elements asked for, in all its tables.
         requested: u32,
-        /// The limit, in elements.
+        /// The limit, in elements of all tables.
         limit: u32,
         /// What the guest wrote before, as far as nobody took it.
         output: Box<Output>,
     },
 
+    /// An instance of the module would take more of the host's memory than the policy allows: its linear memory together
+    /// with what the host holds for it (tables, globals, exports, entries of functions and imports, segments).
+    #[error(
+        "an instance of the module takes {memory_bytes} bytes of linear memory and {held_bytes} bytes of what the host \
+         holds for it, and the limit of both is {limit_bytes} (`memory_limit_bytes`)"
+    )]
+    InstanceTooLarge {
+        /// The linear memory that it begins with, in bytes.
+        memory_bytes: u64,
+        /// What the host holds for it, in bytes.
+        held_bytes: u64,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+
+    /// A value that the guest passed to the host is larger than is decoded.
+    #[error("`{function}` returned a value of {size_bytes} bytes, and the policy decodes {limit_bytes}", function = shown(function))]
+    ValueTooLarge {
+        /// The function that was called.
+        function: String,
+        /// The value's size as it was encoded, in bytes.
+        size_bytes: u64,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+
     /// The guest wrote more to its standard streams than is captured.
-    #[error("`{function}` wrote more than {limit_bytes} bytes of output and was stopped")]
+    #[error("`{function}` wrote more than {limit_bytes} bytes of output and was stopped", function = shown(function))]
     OutputLimit {
         /// The function that was called.
         function: String,
@@ -304,7 +370,7 @@ pub enum SandboxError {
     ///
     /// The denial itself is an error number that the guest may deal with; only what it could not deal with
     /// gets here.
-    #[error("`{function}` trapped after it was denied {capability}: {remedy}")]
+    #[error("`{function}` trapped after it was denied {capability}: {remedy}", function = shown(function), capability = shown(capability), remedy = shown(remedy))]
     CapabilityDenied {
         /// The function that was called.
         function: String,
@@ -317,7 +383,7 @@ pub enum SandboxError {
     },
 
     /// The policy grants something that cannot be granted.
-    #[error("failed to grant {grant}: {message}")]
+    #[error("failed to grant {grant}: {message}", message = shown(message), grant = shown(grant))]
     InvalidGrant {
         /// The folder, environment variable, argument or host.
         grant: String,
@@ -326,7 +392,7 @@ pub enum SandboxError {
     },
 
     /// The pool has no module of that name.
-    #[error("the pool has no module `{name}`; it has {available}", available = listed(available))]
+    #[error("the pool has no module `{name}`; it has {available}", available = listed(available, 0), name = shown(name))]
     NoSuchModule {
         /// The name that was asked for.
         name: String,
@@ -358,7 +424,7 @@ pub enum SandboxError {
     PoolClosed,
 
     /// The host could not provide what an instance needs.
-    #[error("failed to create an instance: {message}")]
+    #[error("failed to create an instance: {message}", message = shown(message))]
     Instantiation {
         /// What was missing.
         message: String,
@@ -380,7 +446,7 @@ pub enum SandboxError {
     Forked,
 
     /// A host function that the guest called returned an error. The guest was unwound; its instance was discarded.
-    #[error("the host function `{host_function}` failed in a call of `{function}`")]
+    #[error("the host function `{host_function}` failed in a call of `{function}`", function = shown(function))]
     HostFunctionFailed {
         /// The function that was called.
         function: String,
@@ -394,7 +460,7 @@ pub enum SandboxError {
     },
 
     /// A host function that the guest called panicked. The guest was unwound; its instance was discarded.
-    #[error("the host function `{host_function}` panicked in a call of `{function}`: {message}")]
+    #[error("the host function `{host_function}` panicked in a call of `{function}`: {message}", function = shown(function), message = shown(message))]
     HostFunctionPanicked {
         /// The function that was called.
         function: String,
@@ -407,7 +473,7 @@ pub enum SandboxError {
     },
 
     /// A host function made a call that could only wait for itself, or nested calls too deep.
-    #[error("`{function}` cannot be called out of a host function here: {message}")]
+    #[error("`{function}` cannot be called out of a host function here: {message}", function = shown(function), message = shown(message))]
     NestedCall {
         /// The function that was called.
         function: String,
@@ -416,7 +482,7 @@ pub enum SandboxError {
     },
 
     /// Code of the host panicked while it served the guest. The instance was discarded.
-    #[error("the host panicked while serving `{function}`: {message}")]
+    #[error("the host panicked while serving `{function}`: {message}", function = shown(function), message = shown(message))]
     HostPanic {
         /// The function that was called.
         function: String,
@@ -501,12 +567,24 @@ impl std::fmt::Display for TrapCode {
     }
 }
 
-fn listed(names: &[String]) -> String {
+fn place(function: Option<u32>) -> String {
+    function.map_or("the module".to_owned(), |index| format!("function {index}"))
+}
+
+fn listed(names: &[String], more: usize) -> String {
     const SHOWN: usize = 20;
-    match names.len() {
-        0 => "none".to_owned(),
-        n if n <= SHOWN => names.join(", "),
-        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    const SHOWN_BYTES: usize = 64;
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| shown(&cut(name.clone(), SHOWN_BYTES)).to_string())
+        .collect();
+    match names.len() - shown.len() + more {
+        0 => shown.join(", "),
+        left => format!("{} and {left} more", shown.join(", ")),
     }
 }
 

@@ -1,12 +1,19 @@
 //! The formats in which values travel between host and guest.
 
+mod bounded;
+
 use std::str::FromStr;
 
+use bincode::serde::BorrowedSerdeDecoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The most that decoding may allocate on behalf of a length that a guest wrote, in bytes.
-const BINCODE_LIMIT_BYTES: usize = 1 << 30;
+use bounded::Bounds;
+
+use crate::text::cut;
+
+/// How much of what a serialiser says is kept, in bytes: it may quote the guest.
+const MESSAGE_LIMIT_BYTES: usize = 512;
 
 /// A format for values. Numbers, bytes and text never need one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -52,21 +59,41 @@ impl SerializationFormat {
         }
     }
 
+    /// Decodes a value that a guest encoded.
+    ///
+    /// Takes time and memory in proportion to the bytes, and a bounded part of the stack: nested deeper than 128 levels,
+    /// or with more elements than the bytes can hold, it is refused.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes, in words.
     pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, String> {
-        match self {
-            Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
-            Self::MessagePack => rmp_serde::from_slice(bytes).map_err(|error| error.to_string()),
-            Self::Bincode => {
-                let config = bincode::config::standard().with_limit::<BINCODE_LIMIT_BYTES>();
-                let (value, used) = bincode::serde::decode_from_slice(bytes, config)
-                    .map_err(|error| error.to_string())?;
-                if used == bytes.len() {
-                    Ok(value)
-                } else {
-                    Err(format!("{} bytes are left over", bytes.len() - used))
-                }
+        let bounds = Bounds::for_bytes(bytes.len());
+        let decoded = match self {
+            Self::Json => {
+                let mut json = serde_json::Deserializer::from_slice(bytes);
+                bounds
+                    .decode(&mut json)
+                    .and_then(|value| json.end().map(|()| value))
+                    .map_err(|error| error.to_string())
             }
-        }
+            Self::MessagePack => {
+                let mut messagepack = rmp_serde::Deserializer::from_read_ref(bytes);
+                bounds.decode(&mut messagepack).map_err(|error| error.to_string())
+            }
+            Self::Bincode => decode_bincode(bytes, &bounds),
+        };
+        decoded.map_err(|message| cut(message, MESSAGE_LIMIT_BYTES))
+    }
+}
+
+fn decode_bincode<T: DeserializeOwned>(bytes: &[u8], bounds: &Bounds) -> Result<T, String> {
+    // Text and bytes are borrowed first, so no length is believed before so many bytes are there.
+    let mut bincode = BorrowedSerdeDecoder::from_slice(bytes, bincode::config::standard(), ());
+    let value = bounds.decode(bincode.as_deserializer()).map_err(|error| error.to_string())?;
+    // It does not say how much it has read, but one more byte is there or not.
+    match serde::Deserialize::deserialize(bincode.as_deserializer()) {
+        Ok(0u8..) => Err("bytes are left over".to_owned()),
+        Err(_) => Ok(value),
     }
 }
 
@@ -122,6 +149,87 @@ mod tests {
             assert_eq!(format.name().parse(), Ok(format));
         }
         assert!("yaml".parse::<SerializationFormat>().is_err());
+    }
+
+    /// A list that takes a level for each element.
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    enum Chain {
+        End,
+        Link(Box<Chain>),
+    }
+
+    fn chain(links: usize) -> Chain {
+        (0..links).fold(Chain::End, |chain, _| Chain::Link(Box::new(chain)))
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused_in_every_format() {
+        for format in SerializationFormat::ALL {
+            let fits = format.encode(&chain(100)).unwrap();
+            assert_eq!(format.decode::<Chain>(&fits), Ok(chain(100)), "{format}");
+            let deep = format.encode(&chain(1_000)).unwrap();
+            assert!(format.decode::<Chain>(&deep).is_err(), "{format}");
+        }
+        // Each of these bytes is a level.
+        let bomb = vec![1u8; 10_000_000];
+        let error = SerializationFormat::Bincode.decode::<Chain>(&bomb).unwrap_err();
+        assert!(error.contains("nested"), "{error}");
+        let bomb = vec![0x91u8; 10_000_000];
+        let error =
+            SerializationFormat::MessagePack.decode::<serde_json::Value>(&bomb).unwrap_err();
+        assert!(error.contains("nested"), "{error}");
+        let bomb = vec![b'['; 10_000_000];
+        assert!(SerializationFormat::Json.decode::<serde_json::Value>(&bomb).is_err());
+    }
+
+    #[test]
+    fn elements_that_take_no_bytes_are_counted() {
+        type Nothings = Vec<Vec<()>>;
+        for format in SerializationFormat::ALL {
+            let some: Nothings = vec![vec![(); 10]; 10];
+            assert_eq!(format.decode(&format.encode(&some).unwrap()), Ok(some), "{format}");
+        }
+        for length in [u64::from(u32::MAX), u64::MAX] {
+            let bomb = SerializationFormat::Bincode.encode(&length).unwrap();
+            let error = SerializationFormat::Bincode.decode::<Vec<()>>(&bomb).unwrap_err();
+            assert!(error.contains("elements"), "{error}");
+            let error = SerializationFormat::Bincode.decode::<Vec<[u64; 0]>>(&bomb).unwrap_err();
+            assert!(error.contains("elements"), "{error}");
+            let map = SerializationFormat::Bincode
+                .decode::<std::collections::BTreeMap<(), ()>>(&bomb)
+                .unwrap_err();
+            assert!(map.contains("elements"), "{map}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_not_believed_before_its_bytes_are_there() {
+        // Four billion bytes and elements, of which none follow.
+        let bincode = SerializationFormat::Bincode.encode(&u64::from(u32::MAX)).unwrap();
+        for format in [SerializationFormat::Bincode, SerializationFormat::MessagePack] {
+            let array: &[u8] = match format {
+                SerializationFormat::Bincode => &bincode,
+                _ => &[0xdd, 0xff, 0xff, 0xff, 0xff],
+            };
+            assert!(format.decode::<Vec<u64>>(array).is_err(), "{format}");
+            assert!(format.decode::<Vec<u8>>(array).is_err(), "{format}");
+            let text: &[u8] = match format {
+                SerializationFormat::Bincode => &bincode,
+                _ => &[0xdb, 0xff, 0xff, 0xff, 0xff],
+            };
+            assert!(format.decode::<String>(text).is_err(), "{format}");
+        }
+    }
+
+    #[test]
+    fn what_a_serialiser_quotes_is_cut() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+
+        let json = format!(r#"{{"{}": 1}}"#, "x".repeat(1_000_000));
+        let error = SerializationFormat::Json.decode::<Nothing>(json.as_bytes()).unwrap_err();
+        assert!(error.len() < 1024, "{} bytes", error.len());
     }
 
     #[test]

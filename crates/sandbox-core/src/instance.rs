@@ -5,6 +5,7 @@ mod exchange;
 mod failure;
 mod fuel;
 mod imports;
+mod room;
 mod template;
 
 use std::ops::Range;
@@ -20,7 +21,7 @@ use crate::output::Output;
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::code::Code;
 use crate::sys::guest::Guest;
-use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
+use crate::sys::limits::{LimitingTunables, Refusals};
 use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::number::ZERO;
 use crate::sys::signals;
@@ -135,13 +136,13 @@ impl Instance {
         cancellation: &Cancellation,
     ) -> Result<Self> {
         let module = module.newest();
-        check_memory(module, policy)?;
+        let room = room::of(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
         let recorder = origin.recorder();
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());
-        let tunables = LimitingTunables::new(policy, Arc::clone(&refusals), recorder.clone());
+        let tunables = LimitingTunables::new(policy, room, Arc::clone(&refusals), recorder.clone());
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(module.engine().clone(), tunables, policy.stack_bytes);
         let (wasi, offered) = if module.imports_wasi() {
@@ -162,7 +163,7 @@ impl Instance {
             module: module.clone(),
             policy: Arc::clone(policy),
             code: Some(Arc::clone(module.code())),
-            host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
+            host: HostLink::new(Arc::clone(host), Arc::clone(&control), policy.value_limit_bytes),
             control,
             output,
             refusals,
@@ -304,24 +305,6 @@ impl Instance {
     /// The bytes that a call left in linear memory.
     pub(crate) fn output_bytes(&self, range: Range<usize>) -> &[u8] {
         self.guest.memory().get(range).unwrap_or_default()
-    }
-}
-
-/// Refuses a module that could not even start within its limit, with the numbers.
-fn check_memory(module: &Module, policy: &SecurityPolicy) -> Result<()> {
-    let limit_bytes = u64::from(most_pages(policy)) * crate::policy::PAGE_BYTES;
-    let requested_bytes = module.memory_minimum_bytes();
-    if requested_bytes > limit_bytes {
-        let output = Box::default();
-        return Err(SandboxError::MemoryLimit { requested_bytes, limit_bytes, output });
-    }
-    let limit = policy.table_limit_elements;
-    let tables = &module.compiled().info().tables;
-    match tables.values().map(|table| table.minimum).find(|minimum| *minimum > limit) {
-        Some(requested) => {
-            Err(SandboxError::TableLimit { requested, limit, output: Box::default() })
-        }
-        None => Ok(()),
     }
 }
 

@@ -111,6 +111,7 @@ mod pool;
 mod sandbox;
 mod streaming;
 mod sys;
+mod text;
 mod usage;
 mod wasi;
 mod watchdog;
@@ -127,8 +128,9 @@ pub use host::{
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
 pub use output::Output;
 pub use policy::{
-    Access, Clock, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode,
-    NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
+    Access, Clock, CompileLimits, CompileMeasure, Compilers, EnvironmentVariable, FolderGrant,
+    FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy,
+    WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{

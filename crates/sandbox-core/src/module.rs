@@ -6,35 +6,38 @@ mod beside;
 mod cache;
 mod compiler;
 mod exports;
+mod extent;
 mod metering;
 mod names;
 mod nans;
 mod shipping;
+mod signatures;
 mod signing;
 mod start;
 mod tiering;
 mod validation;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use wasmer::Engine;
 
 use crate::error::{Result, SandboxError};
-use crate::policy::SecurityPolicy;
+use crate::host::Payloads;
+use crate::policy::{CompileMeasure, SecurityPolicy};
 use crate::sys::code::Code;
 use crate::sys::system;
+use crate::text::cut;
 
 pub use artifact::ArtifactRejection;
 pub(crate) use artifact::NativeCode;
 pub(crate) use behaviour::Behaviour;
 pub(crate) use cache::{CacheOptions, obtain_tiered};
 pub use compiler::Compiler;
+pub(crate) use compiler::Wanted;
 pub(crate) use exports::{
-    DeclaredImport, EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT,
-    signature_in_words,
+    EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT, signature_in_words,
 };
+pub(crate) use extent::Extent;
 pub(crate) use metering::FUEL_EXPORT;
 pub use signing::SigningKey;
 pub(crate) use start::START_EXPORT;
@@ -44,9 +47,14 @@ pub(crate) use validation::Validated;
 use artifact::Identity;
 use beside::beside;
 use compiler::{CodeSettings, Hurry};
+use exports::{DeclaredImports, Index};
 use names::Names;
 pub(crate) use names::without_names;
 use tiering::Successor;
+
+/// How many names of functions an error lists, and how much of each, in bytes.
+const MOST_NAMES: usize = 64;
+const MOST_NAME_BYTES: usize = 1024;
 
 /// From how many bytes on a module's behaviour is found out on a thread of its own.
 const BESIDE_BYTES: usize = 64 * 1024;
@@ -98,9 +106,9 @@ struct ModuleInner {
     names: Names,
     code: Arc<Code>,
     exports: Vec<Export>,
-    index: HashMap<String, usize, RandomState>,
+    index: Index,
     formats: Formats,
-    declared_imports: Vec<DeclaredImport>,
+    declared_imports: DeclaredImports,
     memory_minimum_bytes: u64,
     imports_wasi: bool,
 }
@@ -108,13 +116,16 @@ struct ModuleInner {
 impl Module {
     /// Validates and compiles a module with Cranelift, on the calling thread.
     ///
-    /// The policy says how large the module may be, which WebAssembly features it may use, and whether it is
-    /// metered.
+    /// The policy says how large the module may be and how much is compiled of it, which WebAssembly features it may
+    /// use, and whether it is metered. A module that would take an optimising compiler disproportionately long is
+    /// compiled with Singlepass instead ([`CompileLimits::phis`](crate::CompileLimits::phis));
+    /// [`Module::compiler`] tells.
     ///
     /// # Errors
     /// [`SandboxError::ModuleTooLarge`], [`SandboxError::InvalidModule`],
-    /// [`SandboxError::ForbiddenFeature`], [`SandboxError::UnsupportedFeature`],
-    /// [`SandboxError::InvalidDeclaration`], [`SandboxError::Compilation`] or [`SandboxError::SystemRefused`].
+    /// [`SandboxError::ForbiddenFeature`], [`SandboxError::UnsupportedFeature`], [`SandboxError::CompileLimit`],
+    /// [`SandboxError::CollidingTypes`], [`SandboxError::CompilationTimeout`], [`SandboxError::InvalidDeclaration`],
+    /// [`SandboxError::Compilation`] or [`SandboxError::SystemRefused`].
     pub fn compile(wasm: &[u8], policy: &SecurityPolicy) -> Result<Self> {
         Self::compile_with(wasm, policy, Compiler::default())
     }
@@ -126,7 +137,7 @@ impl Module {
     pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
         validation::check_size(wasm, policy)?;
         let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
-        Self::compile_as(wasm, policy, identity, Hurry::CallerWaits)
+        Self::compile_as(wasm, policy, identity, Hurry::CallerWaits, &Wanted::always())
     }
 
     /// Compiles a module whose identity is already known.
@@ -135,6 +146,7 @@ impl Module {
         policy: &SecurityPolicy,
         identity: Identity,
         hurry: Hurry,
+        wanted: &Wanted,
     ) -> Result<Self> {
         let span = tracing::debug_span!(
             "compile",
@@ -143,27 +155,43 @@ impl Module {
             compiler = %identity.settings().compiler(),
         );
         let _entered = span.enter();
-        let settings = identity.settings();
-        if !policy.compilers.allow(settings.compiler()) {
-            return Err(SandboxError::ForbiddenCompiler { compiler: settings.compiler() });
+        let chosen = identity.settings().compiler();
+        if !policy.compilers.allow(chosen) {
+            return Err(SandboxError::ForbiddenCompiler { compiler: chosen });
         }
         system::try_executable_memory()?;
-        if settings.compiler().needs_a_thread() {
+        if chosen.needs_a_thread() {
             system::try_thread()?;
         }
         let survey = || Behaviour::of(wasm);
-        let compile = || {
-            let validated = validation::check(wasm, policy, settings.compiler())?;
-            compiler::compile(validated, settings, hurry)
+        let validate = || validation::check(wasm, policy, identity.settings().compiler());
+        let (behaviour, validated) = if hurry == Hurry::CallerWaits && wasm.len() >= BESIDE_BYTES {
+            let (behaviour, validated) = beside(survey, validate);
+            (behaviour, validated?)
+        } else {
+            let validated = validate()?;
+            (survey(), validated)
         };
-        let (behaviour, (compiled, engine)) =
-            if hurry == Hurry::CallerWaits && wasm.len() >= BESIDE_BYTES {
-                let (behaviour, compiled) = beside(survey, compile);
-                (behaviour, compiled?)
-            } else {
-                let compiled = compile()?;
-                (survey(), compiled)
-            };
+        let extent = behaviour.extent();
+        extent.require_within(&policy.compile_limits)?;
+        let compiler = identity.settings().compiler();
+        let (identity, validated) = if compiler != Compiler::Singlepass
+            && extent.has_too_many_phis(&policy.compile_limits)
+        {
+            let refusal = extent.refusal(CompileMeasure::Phis, &policy.compile_limits);
+            tracing::debug!(%refusal, "a module is compiled with Singlepass instead");
+            if !policy.compilers.allow(Compiler::Singlepass) {
+                return Err(refusal);
+            }
+            // What Singlepass lacks says nothing about why it was asked.
+            let validated =
+                validation::check(wasm, policy, Compiler::Singlepass).map_err(|_| refusal)?;
+            (Identity::new(wasm, &CodeSettings::without_phis(policy, compiler)), validated)
+        } else {
+            (identity, validated)
+        };
+        let (compiled, engine) =
+            compiler::compile(validated, identity.settings(), policy, hurry, wanted)?;
         let names = Names::of(wasm);
         Self::assemble(compiled, engine, identity, (behaviour, names), ModuleOrigin::Compiled)
     }
@@ -188,7 +216,7 @@ impl Module {
         (behaviour, names): (Behaviour, Names),
         origin: ModuleOrigin,
     ) -> Result<Self> {
-        let exports::Declarations { mut exports, formats, imports: declared_imports } =
+        let exports::Declarations { mut exports, index, formats, imports: declared_imports } =
             exports::inspect(&compiled)?;
         for export in &mut exports {
             export.pure =
@@ -196,8 +224,6 @@ impl Module {
             export.reach = behaviour.reach(&export.name);
         }
         let code = Arc::new(Code::of(&compiled));
-        let index =
-            exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();
         let memory_minimum_bytes = compiled
             .info()
             .memories
@@ -241,7 +267,8 @@ impl Module {
         Self { successor: Some(successor), ..self }
     }
 
-    /// What made the native code. With [`Tiering::Auto`], that of the first tier can be another than was chosen.
+    /// What made the native code. It can be another than was chosen: that of the first tier with [`Tiering::Auto`], and
+    /// Singlepass for a module with more [`phis`](crate::CompileLimits::phis) than the policy allows.
     pub fn compiler(&self) -> Compiler {
         self.inner.identity.settings().compiler()
     }
@@ -279,6 +306,12 @@ impl Module {
                     && own.pure == other.pure
                     && own.signature() == other.signature()
             })
+    }
+
+    /// How much there is in the module of that, to choose [`CompileLimits`](crate::CompileLimits) by. Of what is counted
+    /// for each function: the most of one.
+    pub fn count(&self, measure: CompileMeasure) -> u64 {
+        self.extent().count(measure)
     }
 
     /// The BLAKE3 hash of the module's Wasm bytes, in hexadecimal.
@@ -325,9 +358,11 @@ impl Module {
     }
 
     /// What the guest says about an import, if it says anything.
-    pub(crate) fn declared_import(&self, module: &str, name: &str) -> Option<&DeclaredImport> {
-        let mut declared = self.inner.declared_imports.iter();
-        declared.find(|import| import.module == module && import.name == name)
+    pub(crate) fn declared_import(&self, module: &str, name: &str) -> Option<&Payloads> {
+        if self.inner.declared_imports.is_empty() {
+            return None;
+        }
+        self.inner.declared_imports.get(&(module.to_owned(), name.to_owned()))
     }
 
     /// The linear memory that an instance starts with, in bytes.
@@ -343,8 +378,24 @@ impl Module {
     /// Refuses to run under a policy that wants other code.
     pub(crate) fn require_allowed(&self, policy: &SecurityPolicy) -> Result<()> {
         validation::check_bytes(self.inner.identity.wasm_bytes(), policy)?;
+        self.require_within_limits(policy)?;
         let settings = self.inner.identity.settings();
         settings.require_allowed(policy).map_err(SandboxError::ArtifactRejected)
+    }
+
+    /// Refuses what would not be compiled under the policy, although it was: so it does not matter where it came from.
+    fn require_within_limits(&self, policy: &SecurityPolicy) -> Result<()> {
+        self.extent().require_within(&policy.compile_limits)
+    }
+
+    /// How much there is in it of what takes time and memory.
+    pub(crate) fn extent(&self) -> &Extent {
+        self.inner.behaviour.extent()
+    }
+
+    /// Whether the compiler would have to merge more values than the policy has it do.
+    fn has_too_many_phis(&self, policy: &SecurityPolicy) -> bool {
+        self.extent().has_too_many_phis(&policy.compile_limits)
     }
 
     pub(crate) fn imports_wasi(&self) -> bool {
@@ -371,11 +422,22 @@ impl Module {
     pub(crate) fn function(&self, name: &str) -> Result<(usize, &Export)> {
         match self.inner.index.get(name) {
             Some(&at) => Ok((at, &self.inner.exports[at])),
-            None => Err(SandboxError::NoSuchFunction {
-                name: name.to_owned(),
-                available: self.function_names().into_iter().map(str::to_owned).collect(),
-            }),
+            None => Err(self.no_such_function(name)),
         }
+    }
+
+    /// Names some of the functions that there are: a module may have a million, with names of a hundred kilobytes.
+    #[cold]
+    fn no_such_function(&self, name: &str) -> SandboxError {
+        let mut names: Vec<&str> = self.inner.index.keys().map(String::as_str).collect();
+        let more = names.len().saturating_sub(MOST_NAMES);
+        if more > 0 {
+            names.select_nth_unstable(MOST_NAMES);
+            names.truncate(MOST_NAMES);
+        }
+        names.sort_unstable();
+        let available = names.into_iter().map(|name| cut(name.to_owned(), MOST_NAME_BYTES));
+        SandboxError::NoSuchFunction { name: name.to_owned(), available: available.collect(), more }
     }
 }
 

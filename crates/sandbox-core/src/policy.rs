@@ -1,6 +1,7 @@
 //! What a guest may use, and how much of it.
 
 mod changes;
+mod compile;
 mod compilers;
 mod features;
 mod fuel;
@@ -13,6 +14,7 @@ mod table;
 
 use std::time::Duration;
 
+pub use compile::{CompileLimits, CompileMeasure};
 pub use compilers::Compilers;
 pub use features::{NanBits, WasmFeature, WasmFeatures};
 pub use fuel::FuelUnits;
@@ -42,8 +44,12 @@ pub(crate) const PAGE_BYTES: u64 = 64 * 1024;
 pub struct SecurityPolicy {
     /// The largest linear memory, in bytes, rounded down to whole pages of 64 KiB.
     /// `None` leaves the module's own maximum.
+    ///
+    /// What an instance makes the host hold beside it (tables, globals, exports, entries of functions and imports,
+    /// segments) counts too, but for the first MiB: a guest that has more of that has less memory. With `None`
+    /// both together are at most 4 GiB.
     pub memory_limit_bytes: Option<u64>,
-    /// The largest table, in elements.
+    /// The elements of all tables together.
     pub table_limit_elements: u32,
     /// How long one call may take. Instantiation, with the module's start function and
     /// `_initialize`, counts as one call. `None` sets no limit.
@@ -55,6 +61,11 @@ pub struct SecurityPolicy {
     pub stack_bytes: usize,
     /// The largest module that is accepted, in bytes.
     pub module_limit_bytes: u64,
+    /// How much is compiled, and of what shape.
+    pub compile_limits: CompileLimits,
+    /// How large a serde value may be that the guest passes to the host, in bytes as it is encoded. Decoded it can
+    /// take some tens of times as much. Bytes and text are limited by linear memory alone.
+    pub value_limit_bytes: u64,
     /// How much standard output and standard error are captured together, in bytes a call.
     pub output_limit_bytes: u64,
     /// How much a guest may write to files in its private in-memory folder, in bytes.
@@ -67,7 +78,8 @@ pub struct SecurityPolicy {
     pub nan_bits: NanBits,
     /// Whether calls share an instance.
     pub instances: InstanceMode,
-    /// How many fresh instances may run at once; further calls wait for their turn.
+    /// How many fresh instances may run at once, those of [`run`](crate::WasmSandbox::run) included; further calls and
+    /// runs wait for their turn.
     pub max_instances: usize,
     /// How many files and folders the guest may have open at once, with its standard streams and the
     /// granted folders. An open file of a granted folder takes a file descriptor of this process.

@@ -114,8 +114,12 @@ impl WasmSandbox {
     ///
     /// The function's own signature says how the arguments travel: a number or a tuple of numbers in Wasm
     /// registers; bytes (`Vec<u8>`, `&[u8]`, [`Bytes`](bytes::Bytes)) and text with one copy in and one out;
-    /// any other serde value in the sandbox's [`SerializationFormat`]. An integer fits a parameter or a
-    /// result if its value does.
+    /// any other serde value in the sandbox's [`SerializationFormat`].
+    ///
+    /// An integer fits a parameter if its value does: a signed type's has to be one of `i32` or `i64`, an
+    /// unsigned type's one of `u32` or `u64`, whichever the function takes. The same goes for results. WebAssembly's
+    /// integers have no sign, so a `u32` that was given can be read back as the `i32` with the same bits, and a `u64` as
+    /// an `i64`; nothing else becomes another number on the way.
     ///
     /// A function that has proven quick runs on the caller's thread where that can hold up no other task, any
     /// other on a worker thread; see [`CallPlacement`]. If the module imports a host function that may wait

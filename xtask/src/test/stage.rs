@@ -16,6 +16,7 @@ pub(super) enum Stage {
     Clippy,
     Tests,
     Mail,
+    Soak,
     Doctests,
     Benches,
     Docs,
@@ -30,6 +31,7 @@ pub(super) enum Check {
     Commands(Vec<Command>),
     Invariants,
     Guests,
+    Soak,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
@@ -58,6 +60,7 @@ impl Stage {
             Self::Clippy => "no warnings",
             Self::Tests => "unit and integration tests",
             Self::Mail => "the analyzer's notices by mail, a feature that is off by default",
+            Self::Soak => "bad days in short, against the analyzer as it is",
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
@@ -80,6 +83,7 @@ impl Stage {
             }),
             Self::Invariants => Check::Invariants,
             Self::Guests => Check::Guests,
+            Self::Soak => Check::Soak,
             Self::Clippy => with_component("clippy", "clippy", || {
                 let warnings = ["--", "-Dwarnings"];
                 let mut of_guests = native_guests(workspace, "clippy");

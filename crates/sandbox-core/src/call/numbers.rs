@@ -1,9 +1,13 @@
 //! Rust numbers to Wasm numbers and back, by the types of the function's signature.
 //!
 //! Arguments are serialised straight into Wasm values and results deserialised straight from them, so a
-//! tuple of numbers never takes a detour through memory. An integer fits a parameter if its value does:
-//! an `i32` parameter takes -2^31 to 2^32-1 (WebAssembly's integers have no sign), an `i64` parameter
-//! -2^63 to 2^64-1. A float never loses precision: `f32` fits `f64`, and not the other way round.
+//! tuple of numbers never takes a detour through memory.
+//!
+//! WebAssembly's integers have no sign; Rust's types do. A number of a signed type fits an `i32` if an `i32` of Rust can
+//! hold it, one of an unsigned type if a `u32` can; the same goes for `i64` and `u64`. Results are read the same way: into
+//! a signed type as a signed number, into an unsigned type as an unsigned one. So a value that goes in and comes out by
+//! types of one signedness is the same value, and only `u32` to `i32` and `u64` to `i64` (and back) keep the bits instead.
+//! A float never loses precision: `f32` fits `f64`, and not the other way round.
 
 mod checked;
 mod deserializer;
@@ -306,8 +310,13 @@ mod tests {
         assert_eq!(to_numbers(&5u64, &[Type::I32]), Ok(vec![I32(5)]));
         assert_eq!(to_numbers(&u64::MAX, &[Type::I64]), Ok(vec![I64(-1)]));
         assert_eq!(to_numbers(&-5i8, &[Type::I64]), Ok(vec![I64(-5)]));
+        assert_eq!(to_numbers(&u64::from(u32::MAX), &[Type::I32]), Ok(vec![I32(-1)]));
+        assert_eq!(to_numbers(&i64::from(i32::MAX), &[Type::I32]), Ok(vec![I32(i32::MAX)]));
         assert!(to_numbers(&(u64::from(u32::MAX) + 1), &[Type::I32]).is_err());
         assert!(to_numbers(&(i64::from(i32::MIN) - 1), &[Type::I32]).is_err());
+        // Read as the signed number that it was given as, it would come back as another one.
+        assert!(to_numbers(&4_000_000_000i64, &[Type::I32]).is_err());
+        assert!(to_numbers(&(i64::from(i32::MAX) + 1), &[Type::I32]).is_err());
         assert!(to_numbers(&1.5f64, &[Type::F32]).is_err());
         assert!(to_numbers(&1i32, &[Type::F64]).is_err());
     }
@@ -331,6 +340,42 @@ mod tests {
         assert_eq!(from_numbers::<f64>(&[F32(0.5)]), Ok(0.5));
         assert_eq!(from_numbers::<(i32, f64)>(&[I32(1), F64(2.0)]), Ok((1, 2.0)));
         assert_eq!(from_numbers::<()>(&[]), Ok(()));
+    }
+
+    #[test]
+    fn types_that_take_whatever_comes_get_each_result_once() {
+        use serde::Deserialize;
+        use serde::de::IgnoredAny;
+        use serde_json::{Value, json};
+
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Pair(i64, f64),
+            One(i64),
+        }
+
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        struct Wrapped(Value);
+
+        assert_eq!(from_numbers::<Value>(&[]), Ok(Value::Null));
+        assert_eq!(from_numbers::<Value>(&[I32(7)]), Ok(json!(7)));
+        assert_eq!(from_numbers::<Value>(&[I32(1), I64(-2), F64(0.5)]), Ok(json!([1, -2, 0.5])));
+        assert_eq!(from_numbers::<Wrapped>(&[I32(1), I32(2)]), Ok(Wrapped(json!([1, 2]))));
+        assert_eq!(from_numbers::<(Value, Value)>(&[I32(1), I32(2)]), Ok((json!(1), json!(2))));
+        assert_eq!(from_numbers::<Either>(&[I32(1), F64(2.0)]), Ok(Either::Pair(1, 2.0)));
+        assert_eq!(from_numbers::<Either>(&[I64(9)]), Ok(Either::One(9)));
+        assert!(from_numbers::<Either>(&[I64(9), I64(9), I64(9)]).is_err());
+        for results in [&[][..], &[I32(1)], &[I32(1), I32(2), F32(3.0)]] {
+            let signature = Signature::new(FunctionType::new(
+                [],
+                results.iter().map(|number| number.ty()).collect::<Vec<_>>(),
+            ));
+            let values = vec![ZERO; results.len()];
+            assert!(signature.read_result::<IgnoredAny>(&values).is_ok());
+            assert!(signature.read_result::<Vec<IgnoredAny>>(&values).is_err());
+        }
+        assert!(from_numbers::<Value>(&[I32(1), Number::Other(Type::V128)]).is_err());
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
     payload: Payload,
     output: &[u8],
     format: SerializationFormat,
+    value_limit_bytes: u64,
 ) -> CallResult<R> {
     let undecodable = |message: String| {
         Box::new(SandboxError::Undecodable {
@@ -44,6 +45,13 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
         })
     };
     match payload {
+        Payload::Value if output.len() as u64 > value_limit_bytes => {
+            Err(Box::new(SandboxError::ValueTooLarge {
+                function: export.name.clone(),
+                size_bytes: output.len() as u64,
+                limit_bytes: value_limit_bytes,
+            }))
+        }
         Payload::Value => format.decode(output).map_err(undecodable),
         Payload::Unit => from_nothing(export),
         Payload::Bytes | Payload::Stream => same_type::<R, _>(|| output.to_vec())

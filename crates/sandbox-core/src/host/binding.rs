@@ -1,6 +1,7 @@
 //! The host functions that one module imports, for one sandbox.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use super::define::{Definition, Waits};
@@ -57,6 +58,7 @@ impl HostBinding {
     /// [`SandboxError::IncompatibleImport`] if a function has another type than the module expects.
     pub(crate) fn new(module: &Module, set: HostFunctions, context: Context) -> Result<Arc<Self>> {
         let mut functions: Vec<Arc<Definition>> = Vec::new();
+        let mut bound = HashSet::new();
         for import in module.compiled().imports() {
             let (namespace, name) = (import.module(), import.name());
             let own = || values::own_function(namespace, name).map(Arc::new);
@@ -73,16 +75,16 @@ impl HostBinding {
                 return Err(incompatible(signature_in_words(import.ty()), given));
             }
             if let Some(expected) = module.declared_import(namespace, name)
-                && definition.payloads != Some(expected.payloads)
+                && definition.payloads != Some(*expected)
             {
                 let given = match definition.payloads {
                     Some(given) => given.to_string(),
                     None => definition.signature_in_words(),
                 };
-                return Err(incompatible(expected.payloads.to_string(), given));
+                return Err(incompatible(expected.to_string(), given));
             }
-            // A module may import the same function several times.
-            if !functions.iter().any(|known| known.name == definition.name) {
+            // A module may import the same function several times, and may import as many as it likes.
+            if bound.insert((namespace.to_owned(), name.to_owned())) {
                 functions.push(definition);
             }
         }

@@ -19,6 +19,8 @@ use crate::watchdog::CallControl;
 pub(crate) struct HostLink {
     pub(super) binding: Arc<HostBinding>,
     pub(super) control: Arc<CallControl>,
+    /// How large a value that the guest passes may be, in bytes.
+    pub(super) value_limit_bytes: u64,
     /// Only the thread that runs the guest writes to it.
     calls: AtomicU64,
     /// Memory was given out as a slice, so that other threads than the guest's may have written to it.
@@ -28,10 +30,15 @@ pub(crate) struct HostLink {
 }
 
 impl HostLink {
-    pub(crate) fn new(binding: Arc<HostBinding>, control: Arc<CallControl>) -> Arc<Self> {
+    pub(crate) fn new(
+        binding: Arc<HostBinding>,
+        control: Arc<CallControl>,
+        value_limit_bytes: u64,
+    ) -> Arc<Self> {
         Arc::new(Self {
             binding,
             control,
+            value_limit_bytes,
             calls: AtomicU64::new(0),
             lent: AtomicBool::new(false),
             held: Mutex::default(),

@@ -5,6 +5,7 @@ use wasmer::ExternType;
 use super::binding::HostBinding;
 use crate::error::SandboxError;
 use crate::module::signature_in_words;
+use crate::text::cut;
 use crate::wasi;
 
 /// Namespaces and names of tools that make modules for other hosts, and what to do about each.
@@ -37,6 +38,9 @@ const FOREIGN: [(&str, &str, &str); 6] = [
     ),
 ];
 
+/// How much of an import's names is kept, in bytes.
+const MOST_NAME_BYTES: usize = 1024;
+
 /// The error for an import that neither WASI nor the set of host functions offers.
 pub(crate) fn unknown_import(
     binding: &HostBinding,
@@ -44,10 +48,12 @@ pub(crate) fn unknown_import(
     name: &str,
     ty: &ExternType,
 ) -> SandboxError {
+    let remedy = remedy(binding, module, name, ty);
+    let kept = |name: &str| cut(name.to_owned(), MOST_NAME_BYTES);
     SandboxError::UnknownImport {
-        module: module.to_owned(),
-        name: name.to_owned(),
-        remedy: remedy(binding, module, name, ty),
+        module: kept(module),
+        name: kept(name),
+        remedy: cut(remedy, 4 * MOST_NAME_BYTES),
     }
 }
 
@@ -80,7 +86,7 @@ fn remedy(binding: &HostBinding, module: &str, name: &str, ty: &ExternType) -> S
         Some(declared) => format!(
             "it is a host function, {}: register it with `value_function({module:?}, {name:?}, ..)` in a set of \
              `HostFunctions`",
-            declared.payloads
+            declared
         ),
         None => format!(
             "it is a host function, {}: register it with `host_function({module:?}, {name:?}, ..)` on the builder",

@@ -70,6 +70,14 @@ pub enum ExchangeError {
     /// The guest passed what is no such argument.
     #[error("failed to decode what the guest passed: {0}")]
     Argument(String),
+    /// The value that the guest passed is larger than the policy has decoded (`value_limit_bytes`).
+    #[error("the guest passed a value of {size_bytes} bytes, and the policy decodes {limit_bytes}")]
+    TooLarge {
+        /// Its size as it was encoded, in bytes.
+        size_bytes: u32,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
     /// The function's result could not be encoded.
     #[error("failed to encode the result: {0}")]
     Result(String),
@@ -101,7 +109,17 @@ impl Exchange {
                     std::str::from_utf8(bytes).map_err(|error| undecodable(error.to_string()))?;
                 same_type(|| text.to_owned()).ok_or_else(of_another_type)?
             }
-            Payload::Value => self.format()?.decode(bytes).map_err(undecodable)?,
+            Payload::Value => {
+                let limit_bytes = caller.link().value_limit_bytes;
+                if u64::from(self.input_len) > limit_bytes {
+                    return Err(ExchangeError::TooLarge {
+                        size_bytes: self.input_len,
+                        limit_bytes,
+                    }
+                    .into());
+                }
+                self.format()?.decode(bytes).map_err(undecodable)?
+            }
         })
     }
 

@@ -3,7 +3,8 @@
 //! Two questions decide what a call on a fresh instance costs. Does anything in the module change state that a
 //! reset cannot put back? And which functions change no state at all? A third one decides how functions are
 //! entered: which can reach no function of the host? All are answered from the instructions alone, so a wrong guess about the guest's intentions is impossible: an instruction that is not
-//! known here counts as the worst that it could be.
+//! known here counts as the worst that it could be. The same pass counts what compilers and instances take time and
+//! memory for (its [`Extent`]).
 
 mod instructions;
 
@@ -14,6 +15,7 @@ use wasmer::sys::wasmparser::{
     BinaryReaderError, ExternalKind, FunctionBody, Parser, Payload, TypeRef, ValType,
 };
 
+use super::extent::{Extent, Tally};
 use crate::sys::entry::Reach;
 use instructions::Effect;
 
@@ -27,6 +29,7 @@ pub(crate) struct Behaviour {
     pure: BTreeSet<String>,
     /// The exported functions that can reach no import, whatever they are called with.
     inward: BTreeSet<String>,
+    extent: Extent,
 }
 
 impl Behaviour {
@@ -41,6 +44,7 @@ impl Behaviour {
                 irreversible: Some(format!("its code cannot be read: {error}")),
                 pure: BTreeSet::new(),
                 inward: BTreeSet::new(),
+                extent: Extent::default(),
             },
         }
     }
@@ -56,6 +60,11 @@ impl Behaviour {
     /// Why a used instance cannot be reset, if it cannot.
     pub(crate) fn irreversible(&self) -> Option<&str> {
         self.irreversible.as_deref()
+    }
+
+    /// How much there is in the module of what takes time and memory.
+    pub(crate) fn extent(&self) -> &Extent {
+        &self.extent
     }
 
     /// Whether the exported function of that name changes no state.
@@ -78,6 +87,7 @@ struct Survey {
     /// One for each function with code.
     functions: Vec<Function>,
     exports: Vec<(String, u32)>,
+    tally: Tally,
 }
 
 /// One function with code.
@@ -92,7 +102,9 @@ struct Function {
 impl Survey {
     fn read(&mut self, wasm: &[u8]) -> Result<(), BinaryReaderError> {
         for payload in Parser::new(0).parse_all(wasm) {
-            match payload? {
+            let payload = payload?;
+            self.tally.section(&payload)?;
+            match payload {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         self.imports_anything = true;
@@ -140,8 +152,11 @@ impl Survey {
     fn function(&mut self, body: &FunctionBody<'_>) -> Result<Function, BinaryReaderError> {
         let mut function = Function::default();
         let mut operators = body.get_operators_reader()?;
+        self.tally.begin_function(body)?;
         while !operators.eof() {
-            match instructions::effect_of(&operators.read()?) {
+            let operator = operators.read()?;
+            self.tally.operator(&operator);
+            match instructions::effect_of(&operator) {
                 Effect::None => {}
                 Effect::Calls(callee) => {
                     function.calls.insert(callee);
@@ -159,6 +174,7 @@ impl Survey {
                 }
             }
         }
+        self.tally.end_function();
         Ok(function)
     }
 
@@ -183,7 +199,8 @@ impl Survey {
             exports.map(|(name, _)| name.clone()).collect()
         };
         let (pure, inward) = (without(&changing), without(&reaching));
-        Behaviour { pure, inward, irreversible: self.irreversible }
+        let extent = self.tally.extent();
+        Behaviour { pure, inward, irreversible: self.irreversible, extent }
     }
 
     fn calls_import(&self, function: &Function) -> bool {

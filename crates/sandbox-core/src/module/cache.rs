@@ -17,7 +17,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::artifact::Identity;
-use super::compiler::{CodeSettings, Compiler, Hurry};
+use super::compiler::{CodeSettings, Compiler, Hurry, Wanted};
 use super::tiering::{Order, Successor, Tiering};
 use super::{Module, ModuleOrigin, validation};
 use crate::error::Result;
@@ -110,8 +110,9 @@ fn obtain(
     policy: &SecurityPolicy,
     compiler: Compiler,
     options: &CacheOptions,
+    wanted: &Wanted,
 ) -> Result<Module> {
-    Request::new(wasm, policy, compiler, Hurry::CallerWaits)?.obtain_with(options)
+    Request::new(wasm, policy, compiler, Hurry::CallerWaits, wanted)?.obtain_with(options)
 }
 
 /// The same on one thread, because nobody waits for it.
@@ -123,8 +124,9 @@ pub(super) fn obtain_in_background(
     policy: &SecurityPolicy,
     compiler: Compiler,
     options: &CacheOptions,
+    wanted: &Wanted,
 ) -> Result<Module> {
-    Request::new(wasm, policy, compiler, Hurry::Background)?.obtain_with(options)
+    Request::new(wasm, policy, compiler, Hurry::Background, wanted)?.obtain_with(options)
 }
 
 /// The module: from a cache, or else of the first tier if that is wanted and can be had.
@@ -138,18 +140,22 @@ pub(crate) fn obtain_tiered(
     compiler: Compiler,
     tiering: Tiering,
     options: &CacheOptions,
+    wanted: &Wanted,
 ) -> Result<Module> {
     if tiering == Tiering::Off || compiler == Compiler::Singlepass {
-        return obtain(wasm, policy, compiler, options);
+        return obtain(wasm, policy, compiler, options, wanted);
     }
-    let request = Request::new(wasm, policy, compiler, Hurry::CallerWaits)?;
+    let request = Request::new(wasm, policy, compiler, Hurry::CallerWaits, wanted)?;
     let key = options.uses_memory().then(|| request.key());
     if options.uses_memory()
         && let Some(found) = request.find(MemoryCache::of_process(), options.open_disk().as_ref())
     {
+        found.require_within_limits(policy)?;
         return Ok(found);
     }
-    match obtain(wasm, policy, Compiler::Singlepass, &options.without_disk()) {
+    match obtain(wasm, policy, Compiler::Singlepass, &options.without_disk(), wanted) {
+        // The chosen compiler would not be asked, so there is no better code to come.
+        Ok(only) if only.has_too_many_phis(policy) => Ok(only),
         Ok(first) => {
             let (wasm, policy, options) = (wasm.clone(), policy.clone(), options.clone());
             let order = Order { wasm, policy, compiler, options };
@@ -158,7 +164,7 @@ pub(crate) fn obtain_tiered(
         }
         Err(error) => {
             tracing::debug!(%error, "a module has no first tier");
-            obtain(wasm, policy, compiler, options)
+            obtain(wasm, policy, compiler, options, wanted)
         }
     }
 }
@@ -169,6 +175,7 @@ struct Request<'a> {
     policy: &'a SecurityPolicy,
     identity: Identity,
     hurry: Hurry,
+    wanted: &'a Wanted,
 }
 
 impl<'a> Request<'a> {
@@ -178,10 +185,11 @@ impl<'a> Request<'a> {
         policy: &'a SecurityPolicy,
         compiler: Compiler,
         hurry: Hurry,
+        wanted: &'a Wanted,
     ) -> Result<Self> {
         validation::check_size(wasm, policy)?;
         let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
-        Ok(Self { wasm, policy, identity, hurry })
+        Ok(Self { wasm, policy, identity, hurry, wanted })
     }
 
     fn key(&self) -> [u8; 32] {
@@ -197,8 +205,9 @@ impl<'a> Request<'a> {
     }
 
     fn obtain(self, memory: &MemoryCache, disk: Option<&DiskCache>) -> Result<Module> {
-        let (key, wasm_bytes) = (self.key(), self.wasm.len());
+        let (key, wasm_bytes, policy) = (self.key(), self.wasm.len(), self.policy);
         let module = memory.get_or_make(key, wasm_bytes, || self.read_or_compile(disk))?;
+        module.require_within_limits(policy)?;
         note_use(&module, disk);
         Ok(module)
     }
@@ -250,7 +259,8 @@ impl<'a> Request<'a> {
 
     fn compile(self) -> Result<Module> {
         let started = Instant::now();
-        let module = Module::compile_as(self.wasm, self.policy, self.identity, self.hurry)?;
+        let Self { wasm, policy, identity, hurry, wanted } = self;
+        let module = Module::compile_as(wasm, policy, identity, hurry, wanted)?;
         tracing::debug!(elapsed = ?started.elapsed(), "compiled a module");
         Ok(module)
     }

@@ -1,5 +1,7 @@
 //! From bytes to native code.
 
+mod stopping;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZero;
@@ -16,6 +18,13 @@ use super::start::StartByHost;
 use super::validation::Validated;
 use crate::error::{Result, SandboxError};
 use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
+use crate::text::cut;
+
+pub(crate) use stopping::Wanted;
+use stopping::{Stop, Stoppable};
+
+/// How much of what a compiler says is kept, in bytes: it may quote the module.
+const MOST_MESSAGE_BYTES: usize = 2048;
 
 /// From so many bytes of Wasm for each thread on, starting one costs little of what it saves: some 50 us, where even
 /// Singlepass compiles for milliseconds.
@@ -111,6 +120,8 @@ pub(crate) struct CodeSettings {
     metered: bool,
     /// Whether all NaNs that are computed have the same bits.
     canonical_nans: bool,
+    /// The compiler that was chosen, and would have had to merge more values than the policy's limit of phis.
+    in_place_of: Option<Compiler>,
 }
 
 impl CodeSettings {
@@ -121,7 +132,14 @@ impl CodeSettings {
             features: policy.features.intersection(compiler.features()),
             metered: policy.fuel.is_some(),
             canonical_nans: policy.nan_bits == NanBits::Canonical,
+            in_place_of: None,
         }
+    }
+
+    /// How a module is compiled under that policy of which the chosen compiler would have to merge too many values: by
+    /// the one that merges none.
+    pub(super) fn without_phis(policy: &SecurityPolicy, chosen: Compiler) -> Self {
+        Self { in_place_of: Some(chosen), ..Self::new(policy, Compiler::Singlepass) }
     }
 
     pub(crate) fn compiler(&self) -> Compiler {
@@ -136,25 +154,25 @@ impl CodeSettings {
     ///
     /// Each module has an engine of its own because an engine keeps the code of everything it ever compiled
     /// until it is dropped itself. Metering is for one module too.
-    fn engine(&self, threads: NonZero<usize>, changes: Changes) -> Engine {
+    fn engine(&self, threads: NonZero<usize>, changes: Changes, stop: &Stop) -> Engine {
         match self.compiler {
             Compiler::Cranelift => {
                 let mut cranelift = Cranelift::new();
                 cranelift.num_threads(threads).canonicalize_nans(self.canonical_nans);
-                self.engine_of(cranelift, changes)
+                self.engine_of(cranelift, changes, stop)
             }
             Compiler::Singlepass => {
                 let mut singlepass = Singlepass::new();
                 singlepass.num_threads = threads;
                 singlepass.canonicalize_nans(self.canonical_nans);
-                self.engine_of(singlepass, changes)
+                self.engine_of(singlepass, changes, stop)
             }
             #[cfg(feature = "llvm")]
             Compiler::Llvm => {
                 let mut llvm = wasmer::sys::LLVM::new();
                 llvm.num_threads(threads);
                 CompilerConfig::canonicalize_nans(&mut llvm, self.canonical_nans);
-                self.engine_of(llvm, changes)
+                self.engine_of(llvm, changes, stop)
             }
         }
     }
@@ -167,14 +185,20 @@ impl CodeSettings {
         type Options = HashMap<CodeSettings, String>;
         static KNOWN: LazyLock<Mutex<Options>> = LazyLock::new(Mutex::default);
         // Of all policies there are few that differ in this: the features do not matter.
-        let asked = Self { features: WasmFeatures::NONE, ..self.clone() };
+        let asked = Self { features: WasmFeatures::NONE, in_place_of: None, ..self.clone() };
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let ask =
-            |asked: &Self| asked.engine(NonZero::<usize>::MIN, Changes::All).deterministic_id();
+        let ask = |asked: &Self| {
+            asked.engine(NonZero::<usize>::MIN, Changes::All, &Stop::never()).deterministic_id()
+        };
         known.entry(asked).or_insert_with_key(ask).clone()
     }
 
-    fn engine_of(&self, mut compiler: impl CompilerConfig + 'static, changes: Changes) -> Engine {
+    fn engine_of(
+        &self,
+        mut compiler: impl CompilerConfig + 'static,
+        changes: Changes,
+        stop: &Stop,
+    ) -> Engine {
         if changes == Changes::All {
             compiler.push_middleware(Arc::new(StartByHost));
         }
@@ -185,7 +209,7 @@ impl CodeSettings {
         if self.canonical_nans && self.compiler == Compiler::Singlepass {
             compiler.push_middleware(Arc::new(CanonicalConversions));
         }
-        let config: Box<dyn CompilerConfig> = Box::new(compiler);
+        let config: Box<dyn CompilerConfig> = Box::new(Stoppable::new(compiler, stop.clone()));
         EngineBuilder::new(config).set_features(Some(wasmers(self.features))).engine().into()
     }
 
@@ -247,24 +271,39 @@ enum Changes {
 }
 
 /// Compiles a module, and returns the engine that has its code too.
+///
+/// # Errors
+/// Those of the module; [`SandboxError::CompilationTimeout`], or [`SandboxError::Cancelled`] if nobody wants it any longer.
 pub(super) fn compile(
     module: Validated<'_>,
     settings: &CodeSettings,
+    policy: &SecurityPolicy,
     hurry: Hurry,
+    wanted: &Wanted,
 ) -> Result<(wasmer::Module, Engine)> {
     let threads = match hurry {
         Hurry::CallerWaits => threads_for(module.wasm().len()),
         Hurry::Background => NonZero::<usize>::MIN,
     };
     let changes = if module.concerns_start() { Changes::All } else { Changes::AllButStart };
-    let engine = settings.engine(threads, changes);
-    let compiled = crate::sys::artifact::compile(&engine, module).map_err(|error| match error {
+    let stop = Stop::new(policy, wanted);
+    let engine = settings.engine(threads, changes, &stop);
+    let said = |message: String| cut(message, MOST_MESSAGE_BYTES);
+    let compiled = crate::sys::artifact::compile(&engine, module);
+    let reason = stop.reason();
+    stop.forget();
+    let compiled = compiled.map_err(|error| match error {
         CompileError::Wasm(wasmer::WasmError::InvalidWebAssembly { message, offset }) => {
-            SandboxError::InvalidModule { message, offset }
+            SandboxError::InvalidModule { message: said(message), offset }
         }
         // Ours refuse nothing but exports with their own names.
-        CompileError::MiddlewareError(message) => SandboxError::InvalidDeclaration { message },
-        other => SandboxError::Compilation { message: other.to_string() },
+        CompileError::MiddlewareError(message) => {
+            SandboxError::InvalidDeclaration { message: said(message) }
+        }
+        CompileError::Aborted(aborted) => {
+            reason.unwrap_or_else(|| SandboxError::Compilation { message: aborted.to_string() })
+        }
+        other => SandboxError::Compilation { message: said(other.to_string()) },
     })?;
     Ok((compiled, engine))
 }

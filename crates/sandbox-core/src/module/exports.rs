@@ -1,5 +1,8 @@
 //! What a module exports, and what it declares about it.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 use wasmer::{ExternType, FunctionType, Type};
 
@@ -8,11 +11,15 @@ use crate::error::{Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::host::Payloads;
 use crate::sys::entry::Reach;
+use crate::text::cut;
 
 use super::start::START_EXPORT;
 
 /// The custom section in which guests declare the functions that use the exchange area.
 const DECLARATIONS: &str = "sandbox-guest";
+
+/// How much is said about a declaration that is wrong, in bytes: it may quote the guest.
+const MOST_MESSAGE_BYTES: usize = 1024;
 
 /// The names by which the ABI itself is exported; they cannot be called by the host's user.
 pub(crate) const EXCHANGE_EXPORT: &str = "sandbox_exchange";
@@ -96,7 +103,13 @@ pub(crate) fn signature_in_words(ty: &ExternType) -> String {
 }
 
 fn joined(types: &[Type]) -> String {
-    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ").to_lowercase()
+    const SHOWN: usize = 32;
+    let shown = &types[..types.len().min(SHOWN)];
+    let shown = shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ").to_lowercase();
+    match types.len().saturating_sub(SHOWN) {
+        0 => shown,
+        left => format!("{shown} and {left} more"),
+    }
 }
 
 /// The serialisation formats that a guest was built with.
@@ -125,20 +138,19 @@ impl Formats {
     }
 }
 
-/// What a guest says about one of its imports.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DeclaredImport {
-    pub(crate) module: String,
-    pub(crate) name: String,
-    pub(crate) payloads: Payloads,
-}
+/// Where each export stands, by its name.
+pub(super) type Index = HashMap<String, usize, RandomState>;
+
+/// What a guest says about its imports, by module and name. Of two declarations of one import the first one counts.
+pub(super) type DeclaredImports = HashMap<(String, String), Payloads, RandomState>;
 
 /// What a guest exports, and what it says about itself.
 #[derive(Default)]
 pub(super) struct Declarations {
     pub(super) exports: Vec<Export>,
+    pub(super) index: Index,
     pub(super) formats: Formats,
-    pub(super) imports: Vec<DeclaredImport>,
+    pub(super) imports: DeclaredImports,
 }
 
 /// One line of the declarations; see the guest crate's `ABI.md`.
@@ -172,7 +184,8 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
             _ => None,
         })
         .collect();
-    let mut declarations = Declarations { exports, ..Declarations::default() };
+    let index = index_of(&exports);
+    let mut declarations = Declarations { exports, index, ..Declarations::default() };
     for section in module.custom_sections(DECLARATIONS) {
         for line in section.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             apply(line, &mut declarations)?;
@@ -181,9 +194,16 @@ pub(super) fn inspect(module: &wasmer::Module) -> Result<Declarations> {
     Ok(declarations)
 }
 
+/// Where each export stands, by its name.
+fn index_of(exports: &[Export]) -> Index {
+    exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect()
+}
+
 fn apply(line: &[u8], declarations: &mut Declarations) -> Result<()> {
-    let Declarations { exports, formats, imports } = declarations;
-    let wrong = |message: String| SandboxError::InvalidDeclaration { message };
+    let Declarations { exports, index, formats, imports } = declarations;
+    let wrong = |message: String| SandboxError::InvalidDeclaration {
+        message: cut(message, MOST_MESSAGE_BYTES),
+    };
     let record: Record = serde_json::from_slice(line)
         .map_err(|error| wrong(format!("a record of `{DECLARATIONS}` is unreadable: {error}")))?;
     if record.abi != 1 {
@@ -203,16 +223,16 @@ fn apply(line: &[u8], declarations: &mut Declarations) -> Result<()> {
                 "the import `{name}` is declared without module, input or output"
             )));
         };
-        imports.push(DeclaredImport { module, name, payloads: Payloads { input, output } });
+        imports.entry((module, name)).or_insert(Payloads { input, output });
         return Ok(());
     }
     let Some(name) = record.export else { return Ok(()) };
     let (Some(input), Some(output)) = (record.input, record.output) else {
         return Err(wrong(format!("`{name}` is declared without input or output")));
     };
-    let export = exports
-        .iter_mut()
-        .find(|export| export.name == name)
+    let export = index
+        .get(&name)
+        .and_then(|at| exports.get_mut(*at))
         .ok_or_else(|| wrong(format!("`{name}` is declared but not exported")))?;
     if let ExportKind::Numbers(signature) = &export.kind
         && *signature.ty() != FunctionType::new([Type::I32], [Type::I32])
@@ -240,7 +260,8 @@ mod tests {
     }
 
     fn exporting(export: Export) -> Declarations {
-        Declarations { exports: vec![export], ..Declarations::default() }
+        let exports = vec![export];
+        Declarations { index: index_of(&exports), exports, ..Declarations::default() }
     }
 
     #[test]
@@ -275,8 +296,8 @@ mod tests {
         let line = br#"{"abi":1,"import":"log","module":"env","input":"text","output":"unit"}"#;
         apply(line, &mut declarations).unwrap();
         let payloads = Payloads { input: Payload::Text, output: Payload::Unit };
-        let (module, name) = ("env".to_owned(), "log".to_owned());
-        assert_eq!(declarations.imports, [DeclaredImport { module, name, payloads }]);
+        let name = ("env".to_owned(), "log".to_owned());
+        assert_eq!(declarations.imports.get(&name), Some(&payloads));
     }
 
     #[test]

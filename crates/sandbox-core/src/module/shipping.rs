@@ -56,8 +56,8 @@ impl Module {
     /// against the WebAssembly that the artifact was compiled from.
     ///
     /// # Errors
-    /// [`SandboxError::ArtifactRejected`] with the reason and what to do about it, or
-    /// [`SandboxError::ModuleTooLarge`].
+    /// [`SandboxError::ArtifactRejected`] with the reason and what to do about it,
+    /// [`SandboxError::ModuleTooLarge`] or [`SandboxError::CompileLimit`].
     pub fn load(sealed: &[u8], policy: &SecurityPolicy, key: &SigningKey) -> Result<Self> {
         // A copy: native code stays in use for as long as the module.
         Self::load_owned(Bytes::copy_from_slice(sealed), policy, key)
@@ -85,7 +85,9 @@ impl Module {
         let (code, identity) = artifact::unseal_shipped(sealed, policy, key)
             .map_err(SandboxError::ArtifactRejected)?;
         validation::check_bytes(identity.wasm_bytes(), policy)?;
-        Self::load_native(&code, identity, ModuleOrigin::Precompiled)
+        let module = Self::load_native(&code, identity, ModuleOrigin::Precompiled)?;
+        module.require_within_limits(policy)?;
+        Ok(module)
     }
 
     /// The native code in a file that only holders of the key can make or change.

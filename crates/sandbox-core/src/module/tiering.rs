@@ -9,7 +9,8 @@
 //! template is state in terms of WebAssembly, and the same for all code of one module. So an instance of the successor
 //! begins from the template that one of the first tier left, and nothing is initialised twice.
 //!
-//! A queued compilation belongs to the modules that wait for it: when the last of them is dropped, it is not made.
+//! A queued compilation belongs to the modules that wait for it: when the last of them is dropped, it is not made, and one
+//! that has begun stops at the next function.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,8 +21,9 @@ use async_lock::OnceCell;
 use bytes::Bytes;
 
 use super::cache::{CacheOptions, obtain_in_background};
-use super::{Compiler, Module};
+use super::{Compiler, Module, Wanted};
 use crate::call::background;
+use crate::error::SandboxError;
 use crate::policy::SecurityPolicy;
 
 /// Whether a module that was never seen starts on code that is quickly made.
@@ -138,13 +140,22 @@ impl Successor {
         }
     }
 
-    /// Compiles it.
-    fn make(&self) {
+    /// Compiles it, as long as somebody has it beside the thread that does.
+    fn make(self: &Arc<Self>) {
         let started = Instant::now();
         let Order { wasm, policy, compiler, options } = &self.order;
-        let made = catch_unwind(AssertUnwindSafe(|| {
-            obtain_in_background(wasm, policy, *compiler, options)
-        }));
+        let weak = Arc::downgrade(self);
+        let wanted = Wanted::while_true(move || weak.strong_count() > 1);
+        let made = loop {
+            let made = catch_unwind(AssertUnwindSafe(|| {
+                obtain_in_background(wasm, policy, *compiler, options, &wanted)
+            }));
+            // Somebody may have joined those who wait just after the last of them had gone.
+            let is_wanted = Arc::strong_count(self) > 1;
+            if !(is_wanted && matches!(made, Ok(Err(SandboxError::Cancelled { .. })))) {
+                break made;
+            }
+        };
         let module = self.first.wasm_hash();
         let found = match made {
             Ok(Ok(made)) if !self.first.has_the_exports_of(&made) => {
@@ -156,6 +167,10 @@ impl Successor {
                 tracing::debug!(module, %compiler, elapsed = ?started.elapsed(),
                     "a module has left the first tier");
                 Some(made)
+            }
+            Ok(Err(SandboxError::Cancelled { .. })) => {
+                tracing::debug!(module, %compiler, "nobody waits for a module's better code any longer");
+                None
             }
             Ok(Err(error)) => {
                 tracing::warn!(module, %compiler, %error,

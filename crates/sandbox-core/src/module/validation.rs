@@ -5,9 +5,11 @@ use wasmer::sys::wasmparser::{
 };
 
 use super::Compiler;
+use super::signatures::Types;
 use super::start::START_EXPORT;
 use crate::error::{Result, SandboxError};
 use crate::policy::{SecurityPolicy, WasmFeature, WasmFeatures};
+use crate::text::cut;
 
 /// A module that is valid, and has no feature but those that its policy and its compiler have.
 ///
@@ -28,6 +30,9 @@ impl<'a> Validated<'a> {
         self.concerns_start
     }
 }
+
+/// How much of what the validator says is kept, in bytes: it may quote the module.
+const MOST_MESSAGE_BYTES: usize = 1024;
 
 /// A feature in the terms of the parser.
 const fn proposal(feature: WasmFeature) -> Proposals {
@@ -82,7 +87,7 @@ fn explain(
     allowed: Proposals,
     error: &BinaryReaderError,
 ) -> SandboxError {
-    let message = error.message().to_owned();
+    let message = cut(error.message().to_owned(), MOST_MESSAGE_BYTES);
     let offset = position(error.offset());
     // A module that is valid with all proposals is not broken, only not wanted.
     if !is_valid(wasm, Proposals::all()) {
@@ -111,12 +116,13 @@ fn position(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-/// Reads what comes before the code of a module that is valid. Refuses memories that are shared between threads,
-/// which the feature of atomic instructions brings along.
+/// Reads what comes before the code of a module that is valid. Refuses types of functions that Wasmer could not tell
+/// apart, and memories that are shared between threads, which the feature of atomic instructions brings along.
 ///
 /// The host reads and writes a guest's memory through references that nobody else may write through.
 fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
     let mut concerns_start = false;
+    let mut types = Types::default();
     let refused = |offset: usize| SandboxError::ForbiddenFeature {
         feature: "shared memory".to_owned(),
         message: "a sandbox runs its guest on one thread".to_owned(),
@@ -124,6 +130,11 @@ fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
     };
     for payload in Parser::new(0).parse_all(wasm) {
         match payload {
+            Ok(Payload::TypeSection(section)) => {
+                for ty in section.into_iter_err_on_gc_types().flatten() {
+                    types.add(&ty)?;
+                }
+            }
             Ok(Payload::MemorySection(memories)) => {
                 for memory in memories.into_iter_with_offsets() {
                     if let Ok((offset, memory)) = memory

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Access, Clock, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode,
-    NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeatures,
+    Access, Clock, CompileLimits, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse,
+    InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeatures,
 };
 
 impl SecurityPolicy {
@@ -16,7 +16,7 @@ impl SecurityPolicy {
         self
     }
 
-    /// Sets the largest table, in elements.
+    /// Sets how many elements all tables have together.
     #[must_use]
     pub const fn with_table_limit(mut self, elements: u32) -> Self {
         self.table_limit_elements = elements;
@@ -58,6 +58,20 @@ impl SecurityPolicy {
     #[must_use]
     pub const fn with_module_limit(mut self, bytes: u64) -> Self {
         self.module_limit_bytes = bytes;
+        self
+    }
+
+    /// Sets how much is compiled, and of what shape.
+    #[must_use]
+    pub const fn with_compile_limits(mut self, limits: CompileLimits) -> Self {
+        self.compile_limits = limits;
+        self
+    }
+
+    /// Sets how large a serde value may be that the guest passes to the host, in bytes.
+    #[must_use]
+    pub const fn with_value_limit(mut self, bytes: u64) -> Self {
+        self.value_limit_bytes = bytes;
         self
     }
 

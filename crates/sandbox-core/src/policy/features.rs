@@ -16,8 +16,8 @@ pub enum WasmFeature {
     Exceptions,
     /// Arithmetic in constant expressions.
     ExtendedConst,
-    /// More than one linear memory. A policy's limit holds for each of them, so a guest with so many may
-    /// use so many times the limit.
+    /// More than one linear memory. What they begin with is limited together; when they grow, a policy's limit holds for
+    /// each of them, so a guest with so many may come to use so many times the limit.
     MultiMemory,
     /// Functions and blocks with several results.
     MultiValue,

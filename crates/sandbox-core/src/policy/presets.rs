@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Clock, Compilers, FuelUnits, GrantUse, InstanceMode, NanBits, Randomness, SecurityPolicy,
-    WasmFeatures,
+    Clock, CompileLimits, Compilers, FuelUnits, GrantUse, InstanceMode, NanBits, Randomness,
+    SecurityPolicy, WasmFeatures,
 };
 
 const KIB: u64 = 1024;
@@ -41,6 +41,8 @@ impl SecurityPolicy {
             fuel: None,
             stack_bytes: 1024 * STACK_KIB,
             module_limit_bytes: 512 * MIB,
+            compile_limits: CompileLimits::permissive(),
+            value_limit_bytes: 1024 * MIB,
             output_limit_bytes: 16 * MIB,
             scratch_limit_bytes: 256 * MIB,
             features: WasmFeatures::ALL,
@@ -69,6 +71,8 @@ impl SecurityPolicy {
             fuel: None,
             stack_bytes: 1024 * STACK_KIB,
             module_limit_bytes: 50 * MIB,
+            compile_limits: CompileLimits::basic(),
+            value_limit_bytes: 32 * MIB,
             output_limit_bytes: MIB,
             scratch_limit_bytes: 64 * MIB,
             features: WasmFeatures::UNTRUSTED,
@@ -97,6 +101,8 @@ impl SecurityPolicy {
             fuel: None,
             stack_bytes: 512 * STACK_KIB,
             module_limit_bytes: 10 * MIB,
+            compile_limits: CompileLimits::strict(),
+            value_limit_bytes: 8 * MIB,
             output_limit_bytes: 64 * KIB,
             scratch_limit_bytes: 16 * MIB,
             features: WasmFeatures::UNTRUSTED,
@@ -125,6 +131,8 @@ impl SecurityPolicy {
             fuel: Some(PARANOID_FUEL),
             stack_bytes: 256 * STACK_KIB,
             module_limit_bytes: 5 * MIB,
+            compile_limits: CompileLimits::paranoid(),
+            value_limit_bytes: MIB,
             output_limit_bytes: 4 * KIB,
             scratch_limit_bytes: MIB,
             features: WasmFeatures::DETERMINISTIC,

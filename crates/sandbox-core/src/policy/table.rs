@@ -17,6 +17,8 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         fuel,
         stack_bytes,
         module_limit_bytes,
+        compile_limits,
+        value_limit_bytes,
         output_limit_bytes,
         scratch_limit_bytes,
         features,
@@ -40,9 +42,10 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         GrantUse::Accepted => what.to_owned(),
         GrantUse::Refused => "none".to_owned(),
     };
-    vec![
+    let mut rows = vec![
         ("linear memory", memory_limit_bytes.map_or("the module's own maximum".to_owned(), bytes)),
-        ("table", format!("{} elements", grouped(table_limit_elements.into()))),
+        ("tables, all together", format!("{} elements", grouped(table_limit_elements.into()))),
+        ("what the host holds for an instance", "counted with linear memory".to_owned()),
         ("wall clock per call", wall_clock.map_or("none".to_owned(), seconds)),
         ("fuel per call", fuel.map_or("none".to_owned(), |FuelUnits(units)| grouped(units))),
         ("Wasm stack", bytes(stack_bytes as u64)),
@@ -95,8 +98,45 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
             }
             .to_owned(),
         ),
-        ("fresh instances at once", grouped(max_instances as u64)),
-    ]
+        ("fresh instances and runs at once", grouped(max_instances as u64)),
+        ("value that is decoded", bytes(value_limit_bytes)),
+        ("compiled: time", compile_limits.time.map_or("unlimited".to_owned(), seconds)),
+    ];
+    rows.extend(
+        CompileMeasure::ALL.map(|measure| (row_of(measure), limit_of(&compile_limits, measure))),
+    );
+    rows
+}
+
+/// What a limit of compiling is called in the table.
+fn row_of(measure: CompileMeasure) -> &'static str {
+    match measure {
+        CompileMeasure::FunctionBytes => "compiled: size of a function",
+        CompileMeasure::FunctionLocals => "compiled: local variables of a function",
+        CompileMeasure::FunctionBlocks => "compiled: blocks of a function",
+        CompileMeasure::BranchTargets => "compiled: branch targets of a function",
+        CompileMeasure::Nesting => "compiled: nesting of blocks",
+        CompileMeasure::Phis => "compiled by an optimising compiler: phis",
+        CompileMeasure::Locals => "compiled: local variables of all functions",
+        CompileMeasure::MovedValues => "compiled: values moved by calls and branches",
+        CompileMeasure::Types => "compiled: types",
+        CompileMeasure::Imports => "compiled: imports",
+        CompileMeasure::Functions => "compiled: functions",
+        CompileMeasure::Tables => "compiled: tables",
+        CompileMeasure::Globals => "compiled: globals",
+        CompileMeasure::Exports => "compiled: exports",
+        CompileMeasure::Elements => "compiled: elements of tables",
+        CompileMeasure::DataSegments => "compiled: data segments",
+        CompileMeasure::CustomSections => "compiled: custom sections",
+    }
+}
+
+fn limit_of(limits: &CompileLimits, measure: CompileMeasure) -> String {
+    match (measure, limits.of(measure)) {
+        (_, u32::MAX) => "unlimited".to_owned(),
+        (CompileMeasure::FunctionBytes, limit) => bytes(limit.into()),
+        (_, limit) => grouped(limit.into()),
+    }
 }
 
 fn bytes(bytes: u64) -> String {
@@ -181,6 +221,15 @@ fn no_preset_allows_what_a_laxer_one_forbids() {
         );
         assert!(stricter.stack_bytes <= laxer.stack_bytes);
         assert!(stricter.module_limit_bytes <= laxer.module_limit_bytes);
+        for measure in CompileMeasure::ALL {
+            assert!(stricter.compile_limits.of(measure) <= laxer.compile_limits.of(measure));
+        }
+        assert!(
+            stricter.compile_limits.time.unwrap_or(Duration::MAX)
+                <= laxer.compile_limits.time.unwrap_or(Duration::MAX)
+        );
+        assert!(stricter.value_limit_bytes <= laxer.value_limit_bytes);
+        assert!(stricter.max_instances <= laxer.max_instances);
         assert!(stricter.output_limit_bytes <= laxer.output_limit_bytes);
         assert!(stricter.scratch_limit_bytes <= laxer.scratch_limit_bytes);
         assert!(stricter.open_file_limit <= laxer.open_file_limit);

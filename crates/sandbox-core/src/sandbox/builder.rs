@@ -18,7 +18,7 @@ use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
-use crate::module::{self, CacheOptions, Compiler, Module, Tiering};
+use crate::module::{self, CacheOptions, Compiler, Module, Tiering, Wanted};
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 
@@ -324,7 +324,7 @@ impl WasmSandboxBuilder {
     /// in its start function.
     ///
     /// # Cancel safety
-    /// Dropping the future stops a guest that is being started. A compilation goes on to its end.
+    /// Dropping the future stops a guest that is being started, and a compilation at its next function.
     pub async fn build(self) -> Result<WasmSandbox> {
         let cancellation = Cancellation::default();
         let guard = cancellation.on_drop();
@@ -357,7 +357,12 @@ impl WasmSandboxBuilder {
             origin = Empty,
         );
         let _entered = span.enter();
-        let module = self.source.load(&policy, self.compiler, self.tiering, &self.cache)?;
+        let wanted = Wanted::while_true({
+            let cancellation = cancellation.clone();
+            move || !cancellation.is_cancelled()
+        });
+        let module =
+            self.source.load(&policy, self.compiler, self.tiering, &self.cache, &wanted)?;
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
@@ -376,6 +381,7 @@ impl Source {
         compiler: Compiler,
         tiering: Tiering,
         cache: &CacheOptions,
+        wanted: &Wanted,
     ) -> Result<Module> {
         let wasm = match self {
             Self::Missing => return Err(SandboxError::NoSource),
@@ -386,7 +392,7 @@ impl Source {
             Self::Bytes(wasm) => wasm,
             Self::File(path) => read(path, policy)?,
         };
-        module::obtain_tiered(&wasm, policy, compiler, tiering, cache)
+        module::obtain_tiered(&wasm, policy, compiler, tiering, cache, wanted)
     }
 }
 

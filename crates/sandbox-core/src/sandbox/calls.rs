@@ -357,7 +357,8 @@ impl Inner {
             (Returned::Output { range }, ExportKind::Declared(declared)) => {
                 let output = instance.map(|instance| instance.output_bytes(range.clone()));
                 let output = output.unwrap_or_default();
-                results::from_output(export, declared.output, output, self.format)
+                let limit = self.policy.value_limit_bytes;
+                results::from_output(export, declared.output, output, self.format, limit)
             }
             // A function takes and returns either numbers or bytes.
             _ => results::from_nothing(export),

@@ -1,7 +1,7 @@
 //! Who gets which instance, and when.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::beginning::Beginning;
@@ -25,10 +25,17 @@ const SETTLING_TICK: Duration = Duration::from_millis(2);
 
 /// The instances of one sandbox.
 pub(super) enum Instances {
-    /// One for all calls.
-    Persistent(Arc<TurnLock<One>>),
-    /// One for each call, and at most so many at once.
+    /// One for all calls, and one for each run of the module as a program.
+    Persistent { one: Arc<TurnLock<One>>, runs: OnceLock<Runs> },
+    /// One for each call and each run, and at most so many at once.
     Fresh(Arc<Fresh>),
+}
+
+/// What bounds the runs of a sandbox whose calls share an instance. Made with the first run: most sandboxes have none.
+pub(super) struct Runs {
+    permits: Permits,
+    /// Of the guests that run, which do not take turns with those that are called.
+    host: Arc<HostBinding>,
 }
 
 /// The one instance for all calls, and where another would begin.
@@ -157,7 +164,7 @@ impl Instances {
             InstanceMode::Persistent => {
                 let (first, beginning) = Beginning::of(module, policy, host, method, cancellation)?;
                 let one = One { instance: Some(first), beginning };
-                Self::Persistent(Arc::new(TurnLock::new(one)))
+                Self::Persistent { one: Arc::new(TurnLock::new(one)), runs: OnceLock::new() }
             }
             InstanceMode::Fresh => Self::Fresh(Arc::new(Fresh {
                 stock: Stock::of(module, policy, host, method, cancellation)?,
@@ -170,7 +177,7 @@ impl Instances {
     /// once.
     pub(super) fn policy(&self) -> Option<Arc<SecurityPolicy>> {
         match self {
-            Self::Persistent(one) => one.try_lock()?.beginning.policy().cloned(),
+            Self::Persistent { one, .. } => one.try_lock()?.beginning.policy().cloned(),
             Self::Fresh(fresh) => Some(Arc::clone(fresh.stock.policy())),
         }
     }
@@ -178,7 +185,7 @@ impl Instances {
     /// Whether somebody uses the instances now, and if not, what the next caller would find.
     pub(super) fn condition(&self) -> Condition {
         match self {
-            Self::Persistent(instance) => match instance.try_lock() {
+            Self::Persistent { one, .. } => match one.try_lock() {
                 None => Condition::Busy,
                 Some(one) if one.instance.is_some() => Condition::Ready,
                 Some(_) => Condition::Spent,
@@ -191,7 +198,7 @@ impl Instances {
     /// Waits until nobody uses the instances; for fresh ones at most [`SETTLES_WITHIN`].
     pub(super) async fn settled(&self) {
         match self {
-            Self::Persistent(instance) => drop(instance.lock_arc().await),
+            Self::Persistent { one, .. } => drop(one.lock_arc().await),
             Self::Fresh(_) => {
                 let until = Instant::now() + SETTLES_WITHIN;
                 while self.condition() == Condition::Busy && Instant::now() < until {
@@ -203,15 +210,15 @@ impl Instances {
 
     /// The linear memory of the one instance, in bytes, if there is one and nobody uses it now.
     pub(super) fn idle_memory_bytes(&self) -> Option<u64> {
-        let Self::Persistent(instance) = self else { return None };
-        instance.try_lock()?.instance.as_ref().map(Instance::memory_bytes)
+        let Self::Persistent { one, .. } = self else { return None };
+        one.try_lock()?.instance.as_ref().map(Instance::memory_bytes)
     }
 
     /// A turn that can be had at once, if there is one.
     #[inline]
     pub(super) fn turn_now(&self) -> Option<Turn<'_>> {
         match self {
-            Self::Persistent(instance) => instance.try_lock().map(Turn::Persistent),
+            Self::Persistent { one, .. } => one.try_lock().map(Turn::Persistent),
             Self::Fresh(fresh) => fresh.loan_now().map(Turn::Fresh),
         }
     }
@@ -219,7 +226,7 @@ impl Instances {
     /// Waits for a turn, about in the order of asking.
     pub(super) async fn turn(&self) -> Turn<'_> {
         match self {
-            Self::Persistent(instance) => Turn::Persistent(instance.lock().await),
+            Self::Persistent { one, .. } => Turn::Persistent(one.lock().await),
             Self::Fresh(fresh) => Turn::Fresh(fresh.loan().await),
         }
     }
@@ -227,7 +234,7 @@ impl Instances {
     /// The same, blocking the thread.
     pub(super) fn turn_blocking(&self) -> Turn<'_> {
         match self {
-            Self::Persistent(instance) => Turn::Persistent(instance.lock_blocking()),
+            Self::Persistent { one, .. } => Turn::Persistent(one.lock_blocking()),
             Self::Fresh(fresh) => Turn::Fresh(pollster::block_on(fresh.loan())),
         }
     }
@@ -235,7 +242,7 @@ impl Instances {
     /// As [`Self::turn_now`], for another thread.
     pub(super) fn turn_to_keep_now(&self) -> Option<Turn<'static>> {
         match self {
-            Self::Persistent(instance) => instance.try_lock_arc().map(Turn::Kept),
+            Self::Persistent { one, .. } => one.try_lock_arc().map(Turn::Kept),
             Self::Fresh(fresh) => fresh.loan_now().map(|loan| Turn::Fresh(loan.keep(fresh))),
         }
     }
@@ -243,9 +250,45 @@ impl Instances {
     /// As [`Self::turn`], for another thread.
     pub(super) async fn turn_to_keep(&self) -> Turn<'static> {
         match self {
-            Self::Persistent(instance) => Turn::Kept(instance.lock_arc().await),
+            Self::Persistent { one, .. } => Turn::Kept(one.lock_arc().await),
             Self::Fresh(fresh) => Turn::Fresh(fresh.loan().await.keep(fresh)),
         }
+    }
+
+    /// What the guests of runs call of the host. They are told from those of calls where the two do not wait for each
+    /// other.
+    pub(super) fn host_of_runs<'a>(
+        &'a self,
+        host: &'a Arc<HostBinding>,
+        policy: &SecurityPolicy,
+    ) -> &'a Arc<HostBinding> {
+        match self {
+            Self::Persistent { runs, .. } => &Self::runs(runs, host, policy).host,
+            Self::Fresh(_) => host,
+        }
+    }
+
+    /// The permits of runs. Fresh calls have theirs from the same.
+    pub(super) fn permits_of_runs(
+        &self,
+        host: &Arc<HostBinding>,
+        policy: &SecurityPolicy,
+    ) -> &Permits {
+        match self {
+            Self::Persistent { runs, .. } => &Self::runs(runs, host, policy).permits,
+            Self::Fresh(fresh) => &fresh.permits,
+        }
+    }
+
+    fn runs<'a>(
+        runs: &'a OnceLock<Runs>,
+        host: &Arc<HostBinding>,
+        policy: &SecurityPolicy,
+    ) -> &'a Runs {
+        runs.get_or_init(|| Runs {
+            permits: Permits::new(policy.max_instances),
+            host: host.detached(),
+        })
     }
 }
 

@@ -6,10 +6,12 @@ use super::{Inner, WasmSandbox, spans};
 use crate::call::arguments::Arguments;
 use crate::call::cancellation::Cancellation;
 use crate::call::dispatch::on_worker;
+use crate::call::permits::Permit;
 use crate::error::{Result, SandboxError};
 use crate::instance::Instance;
 use crate::output::Output;
 use crate::policy::EnvironmentVariable;
+use crate::sys::fork;
 use crate::wasi::Launch;
 
 /// The function that a WASI program begins with.
@@ -84,18 +86,21 @@ pub struct RunOutput {
 impl WasmSandbox {
     /// Runs the module as a program, in an instance of its own, under the sandbox's policy.
     ///
-    /// Any WASI preview 1 command will do; it need not know of this crate. Runs do not take turns, neither
-    /// with each other nor with calls, and see nothing of each other but the granted folders.
+    /// Any WASI preview 1 command will do; it need not know of this crate. Runs go side by side, and see nothing of each
+    /// other but the granted folders. At most [`max_instances`](crate::SecurityPolicy::max_instances) of them have an
+    /// instance at once, together with fresh calls of the same sandbox; further ones wait for their turn.
     ///
     /// An exit code other than 0 is not an error. If the program fails, what it wrote until then is
     /// [in the error](SandboxError::output).
     ///
     /// # Errors
     /// [`SandboxError::NoSuchFunction`] if the module has no `_start`; [`SandboxError::InvalidGrant`] if the
-    /// policy refuses the arguments or the environment; a trap or a limit as with [`WasmSandbox::call`].
+    /// policy refuses the arguments or the environment; [`SandboxError::NestedCall`] if a host function that a run
+    /// waits for asks for one more than there may be; a trap or a limit as with [`WasmSandbox::call`].
     ///
     /// # Cancel safety
-    /// Dropping the future stops the program within milliseconds.
+    /// Dropping the future before the run has its turn has no effect. Dropping it later stops the program within
+    /// milliseconds.
     ///
     /// # Examples
     /// ```no_run
@@ -113,7 +118,10 @@ impl WasmSandbox {
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
         let span = spans::call(&inner, START, 1);
+        let permit = self.run_permit().await?;
         let program = on_worker(START, move || {
+            // Also if the future is dropped: the guest is there until it has stopped.
+            let _permit = permit;
             spans::traced_blocking(&span, || inner.run_program(request, &cancellation))
         });
         let output = program.await;
@@ -126,9 +134,48 @@ impl WasmSandbox {
     /// # Errors
     /// As [`WasmSandbox::run`].
     pub fn run_blocking(&self, request: RunRequest) -> Result<RunOutput> {
+        let _permit = pollster::block_on(self.run_permit())?;
         spans::traced_blocking(&spans::call(&self.inner, START, 1), || {
             self.inner.run_program(request, &self.scope.undroppable())
         })
+    }
+
+    /// Waits until one more run may have an instance, unless it is cancelled first. A host function does not wait for the
+    /// run that waits for it.
+    async fn run_permit(&self) -> Result<RunPermit> {
+        let Inner { instances, host, policy, .. } = &*self.inner;
+        fork::check()?;
+        let permits = instances.permits_of_runs(host, policy);
+        let permit = match permits.try_take() {
+            Some(permit) => Some(permit),
+            None if instances.host_of_runs(host, policy).is_running_here() => {
+                return Err(SandboxError::NestedCall {
+                    function: START.to_owned(),
+                    message: "as many instances as may be are in use, and one of them waits for the host function"
+                        .to_owned(),
+                });
+            }
+            None => self.scope.wait_for(permits.wait()).await,
+        };
+        let cancelled =
+            || SandboxError::Cancelled { function: START.to_owned(), output: Box::default() };
+        let permit = permit.ok_or_else(cancelled)?;
+        Ok(RunPermit { inner: Arc::clone(&self.inner), permit: Some(permit) })
+    }
+}
+
+/// The right to have one instance for a run, until it is dropped.
+struct RunPermit {
+    inner: Arc<Inner>,
+    permit: Option<Permit>,
+}
+
+impl Drop for RunPermit {
+    fn drop(&mut self) {
+        let Inner { instances, host, policy, .. } = &*self.inner;
+        if let Some(permit) = self.permit.take() {
+            instances.permits_of_runs(host, policy).give_up(permit);
+        }
     }
 }
 
@@ -139,11 +186,10 @@ impl Inner {
         if cancellation.is_cancelled() {
             return Err(self.cancelled(at));
         }
-        // A run takes no turn, so calls out of it may wait for one.
-        let host = self.host.detached();
+        let host = self.instances.host_of_runs(&self.host, &self.policy);
         let meter = self.totals.begin_exact();
         let launched =
-            Instance::create_with(&self.module, &self.policy, &host, request.launch, cancellation);
+            Instance::create_with(&self.module, &self.policy, host, request.launch, cancellation);
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);

@@ -1,20 +1,29 @@
 //! Compiling modules that were validated, and loading native code that was compiled before.
 #![expect(unsafe_code, reason = "what comes of it is executed, and Wasmer does not verify it")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use wasmer::{CompileError, DeserializeError, Engine, Module};
 
+use crate::host::panic_message;
 use crate::module::{NativeCode, Validated, without_names};
 
 /// The alignment that Wasmer's archive needs. It reads structures in place and does not check.
 const ALIGNMENT: usize = 16;
 
-/// Compiles a module, which is not validated again.
+/// Compiles a module, which is not validated again. A panic of the compiler is an error of the module: it is the only thing
+/// that the engine is for.
 pub(crate) fn compile(engine: &Engine, module: Validated<'_>) -> Result<Module, CompileError> {
+    let wasm = without_names(module.wasm());
     // SAFETY: Wasmer wants a module that is valid, and does not look whether it is. A `Validated` is only made by
-    // `validation::check`, of the same bytes, with the validator that Wasmer would have used.
-    // Without its custom section of names it is as valid.
-    unsafe { Module::from_binary_unchecked(engine, &without_names(module.wasm())) }
+    // `validation::check`, of the same bytes, with the validator that Wasmer would have used. Without its custom section of
+    // names it is as valid.
+    let compile = || unsafe { Module::from_binary_unchecked(engine, &wasm) };
+    catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(|panic| {
+        let message = panic_message(panic.as_ref());
+        Err(CompileError::Codegen(format!("the compiler panicked: {message}")))
+    })
 }
 
 /// Loads native code into an engine.
@@ -58,6 +67,19 @@ mod tests {
             let part = aligned(&all.slice(start..));
             assert_eq!(part.as_ptr().align_offset(ALIGNMENT), 0, "{start}");
             assert_eq!(part, all[start..], "{start}");
+        }
+    }
+
+    #[test]
+    fn a_module_on_which_the_compiler_panics_is_an_error() {
+        // Wasmer knows types of functions by a number of 32 bits, which is the same for these two.
+        let text = r#"(module
+            (func (export "f") (param f64 i32 f32 i64 i32 i32 i32 i64 i64 i32 i64 i64 f32 i32 f64 i64 i32 f64))
+            (func (export "g") (param i64)))"#;
+        let wasm = wat::parse_str(text).unwrap();
+        for compiler in [crate::Compiler::Cranelift, crate::Compiler::Singlepass] {
+            let policy = crate::SecurityPolicy::strict();
+            crate::Module::compile_with(&wasm, &policy, compiler).unwrap_err();
         }
     }
 }

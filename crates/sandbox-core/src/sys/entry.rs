@@ -233,7 +233,8 @@ mod tests {
     fn store() -> Store {
         let mut engine = wasmer::Engine::default();
         let policy = SecurityPolicy::basic().with_stack(STACK_BYTES);
-        engine.set_tunables(LimitingTunables::new(&policy, Default::default(), None));
+        let room = crate::sys::limits::Room::default();
+        engine.set_tunables(LimitingTunables::new(&policy, room, Default::default(), None));
         Store::new(engine)
     }
 

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "Wasmer's trait for this has unsafe methods")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmer::sys::vm::{
@@ -70,11 +70,25 @@ impl Refusals {
     }
 }
 
-/// Creates memories and tables within the policy's limits.
+/// How much room an instance has: its policy's limits, less what the instance makes the host hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// The most pages that its linear memory can have.
+    pub(crate) most_pages: u32,
+    /// The most elements that one of its tables can begin with.
+    pub(crate) most_elements: u32,
+    /// By how many elements each table can grow that the module's code enlarges.
+    pub(crate) growth_elements: u32,
+    /// Those tables, by their index, in order.
+    pub(crate) growing_tables: Vec<u32>,
+}
+
+/// Creates memories and tables within the room that an instance has.
 pub(crate) struct LimitingTunables {
     base: BaseTunables,
-    most_pages: u32,
-    most_elements: u32,
+    room: Room,
+    /// How many tables were created.
+    tables: AtomicU32,
     refusals: Arc<Refusals>,
     /// For an instance that will be reset.
     recorder: Option<Recorder>,
@@ -83,6 +97,7 @@ pub(crate) struct LimitingTunables {
 impl LimitingTunables {
     pub(crate) fn new(
         policy: &SecurityPolicy,
+        room: Room,
         refusals: Arc<Refusals>,
         recorder: Option<Recorder>,
     ) -> Self {
@@ -90,18 +105,12 @@ impl LimitingTunables {
             // Each thread has to find out whether it gets one.
             signals::forget_admissions();
         }
-        Self {
-            base: BaseTunables::new(),
-            most_pages: most_pages(policy),
-            most_elements: policy.table_limit_elements,
-            refusals,
-            recorder,
-        }
+        Self { base: BaseTunables::new(), room, tables: AtomicU32::new(0), refusals, recorder }
     }
 
     /// The type with its maximum at the limit at most, so that Wasmer itself refuses to pass it.
     fn clamped_memory(&self, ty: &MemoryType) -> Result<MemoryType, MemoryError> {
-        let most = Pages(self.most_pages);
+        let most = Pages(self.room.most_pages);
         if ty.minimum > most {
             self.refuse(ty.minimum);
             return Err(MemoryError::MinimumMemoryTooLarge {
@@ -113,11 +122,21 @@ impl LimitingTunables {
         Ok(MemoryType { maximum: Some(maximum), ..*ty })
     }
 
+    /// The type with its maximum where the table has to end. Only those that the code enlarges can get larger, and all of
+    /// them together have the room that is left.
     fn clamped_table(&self, ty: &TableType) -> Result<TableType, String> {
-        if ty.minimum > self.most_elements {
+        let Room { most_elements, growth_elements, growing_tables, .. } = &self.room;
+        if ty.minimum > *most_elements {
             return Err(format!("a table of {} elements is over the limit", ty.minimum));
         }
-        let maximum = ty.maximum.map_or(self.most_elements, |most| most.min(self.most_elements));
+        let index = self.tables.fetch_add(1, Ordering::Relaxed);
+        let grows = growing_tables.binary_search(&index).is_ok();
+        let most = if grows {
+            ty.minimum.saturating_add(*growth_elements).min(*most_elements)
+        } else {
+            *most_elements
+        };
+        let maximum = ty.maximum.map_or(most, |maximum| maximum.min(most));
         Ok(TableType { maximum: Some(maximum), ..*ty })
     }
 

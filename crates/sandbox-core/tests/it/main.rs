@@ -9,11 +9,14 @@ mod cache;
 mod calls;
 mod cancellation;
 mod cancelling;
+mod compile_limits;
+mod decoding;
 mod density;
 mod descriptors;
 mod escapes;
 mod examples;
 mod exchange_area;
+mod exotic;
 mod features;
 mod file_sizes;
 mod files;
@@ -21,6 +24,7 @@ mod fresh;
 mod fuel;
 mod guests;
 mod host_functions;
+mod host_memory;
 /// Attacks on an instance that all calls share.
 #[path = "."]
 mod hostile_persistent {
@@ -45,6 +49,7 @@ mod modules;
 mod network;
 #[cfg(target_os = "linux")]
 mod no_descriptors;
+mod outsized;
 mod persistent;
 mod playground;
 mod polls;

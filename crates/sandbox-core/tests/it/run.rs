@@ -1,8 +1,12 @@
 //! Modules that are run as programs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sandbox_core::{RunRequest, SandboxError, SecurityPolicy, WasmSandbox};
+use sandbox_core::{
+    CancelHandle, InstanceMode, RunRequest, SandboxError, SecurityPolicy, WasmSandbox,
+};
 
 use crate::modules;
 
@@ -86,7 +90,7 @@ fn a_program_that_returns_exits_with_zero() {
 fn a_module_that_is_no_program_says_what_it_is() {
     let sandbox = program(modules::NUMBERS, SecurityPolicy::strict());
     let error = sandbox.run_blocking(RunRequest::new()).unwrap_err();
-    let SandboxError::NoSuchFunction { name, available } = &error else { panic!("{error}") };
+    let SandboxError::NoSuchFunction { name, available, .. } = &error else { panic!("{error}") };
     assert_eq!(name, "_start");
     assert!(available.contains(&"add".to_owned()));
 }
@@ -123,5 +127,114 @@ async fn dropping_a_run_stops_the_program() {
     for _ in 0..5 {
         let run = sandbox.run(RunRequest::new());
         assert!(tokio::time::timeout(Duration::from_millis(20), run).await.is_err());
+    }
+}
+
+/// Counts the programs that run at once, and keeps each of them for a moment.
+fn counted(limit: usize, mode: InstanceMode) -> (WasmSandbox, Arc<AtomicUsize>) {
+    let text = r#"(module (import "env" "stay" (func $stay))
+        (func (export "_start") (call $stay)) (func (export "call") (call $stay)))"#;
+    let (most, now) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let stay = {
+        let most = Arc::clone(&most);
+        move || {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(2));
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+    };
+    let policy = SecurityPolicy::strict().with_max_instances(limit).with_instances(mode);
+    let builder = modules::builder(text).security_policy(policy);
+    (builder.host_function("env", "stay", stay).build_blocking().unwrap(), most)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_programs_run_at_once_than_may() {
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let (sandbox, most) = counted(2, mode);
+        let runs: Vec<_> = (0..100)
+            .map(|_| {
+                let sandbox = sandbox.clone();
+                tokio::spawn(async move { sandbox.run(RunRequest::new()).await })
+            })
+            .collect();
+        for run in runs {
+            assert_eq!(run.await.unwrap().unwrap().exit_code, 0);
+        }
+        let most = most.load(Ordering::SeqCst);
+        assert!((1..=2).contains(&most), "{mode:?}: {most} at once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_and_fresh_calls_wait_for_each_other() {
+    let (sandbox, most) = counted(2, InstanceMode::Fresh);
+    let both: Vec<_> = (0..60)
+        .map(|at| {
+            let sandbox = sandbox.clone();
+            tokio::spawn(async move {
+                if at % 2 == 0 {
+                    sandbox.run(RunRequest::new()).await.map(drop)
+                } else {
+                    sandbox.call::<_, ()>("call", ()).await
+                }
+            })
+        })
+        .collect();
+    for one in both {
+        one.await.unwrap().unwrap();
+    }
+    assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
+}
+
+#[test]
+fn programs_that_are_run_on_threads_of_the_caller_are_limited_too() {
+    let (sandbox, most) = counted(1, InstanceMode::Persistent);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| sandbox.run_blocking(RunRequest::new()).unwrap());
+        }
+    });
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_can_be_dropped_and_cancelled() {
+    let spin = r#"(module (func (export "_start") (loop $again br $again)))"#;
+    let policy = SecurityPolicy::permissive().with_max_instances(1);
+    let sandbox = program(spin, policy);
+    let (running, handle) = (sandbox.clone(), CancelHandle::new());
+    let first = sandbox.with_cancel_handle(&handle);
+    let first = tokio::spawn(async move { first.run(RunRequest::new()).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let waits = running.run(RunRequest::new());
+    assert!(tokio::time::timeout(Duration::from_millis(20), waits).await.is_err());
+    let stopped = CancelHandle::new();
+    let waits = running.with_cancel_handle(&stopped);
+    let waits = tokio::spawn(async move { waits.run(RunRequest::new()).await });
+    stopped.cancel();
+    assert!(matches!(waits.await.unwrap(), Err(SandboxError::Cancelled { .. })));
+    handle.cancel();
+    assert!(matches!(first.await.unwrap(), Err(SandboxError::Cancelled { .. })));
+}
+
+#[test]
+fn a_program_that_is_run_by_the_host_function_of_another_does_not_wait_for_it() {
+    let text = r#"(module (import "env" "again" (func $again (result i32)))
+        (func (export "_start") (if (call $again) (then unreachable))))"#;
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let inner: Arc<OnceLock<WasmSandbox>> = Arc::default();
+        let again = {
+            let inner = Arc::clone(&inner);
+            move || match inner.get().unwrap().run_blocking(RunRequest::new()) {
+                Err(SandboxError::NestedCall { .. }) => 0,
+                other => panic!("{other:?}"),
+            }
+        };
+        let policy = SecurityPolicy::strict().with_max_instances(1).with_instances(mode);
+        let builder = modules::builder(text).security_policy(policy);
+        let sandbox = builder.host_function("env", "again", again).build_blocking().unwrap();
+        inner.set(sandbox.clone()).unwrap();
+        assert_eq!(sandbox.run_blocking(RunRequest::new()).unwrap().exit_code, 0);
     }
 }

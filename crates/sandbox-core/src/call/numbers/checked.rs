@@ -57,17 +57,16 @@ impl Sink for Checked<'_> {
     }
 }
 
+/// A number of a signed type, which fits what a signed integer of the parameter's size can hold.
 fn signed(number: i64, ty: Type) -> Result<RawValue, Mismatch> {
     match ty {
         Type::I64 => Ok(number.into()),
-        Type::I32 => i32::try_from(number)
-            .or_else(|_| u32::try_from(number).map(u32::cast_signed))
-            .map(RawValue::from)
-            .map_err(|_| too_large(&number)),
+        Type::I32 => i32::try_from(number).map(RawValue::from).map_err(|_| too_large(&number)),
         other => Err(for_parameter("an integer", other)),
     }
 }
 
+/// A number of an unsigned type, which fits what an unsigned integer of the parameter's size can hold.
 fn unsigned(number: u64, ty: Type) -> Result<RawValue, Mismatch> {
     match ty {
         Type::I64 => Ok(number.cast_signed().into()),

@@ -69,6 +69,19 @@ impl<S: Source> NumberDeserializer<S> {
         self.0.next().ok_or_else(|| Mismatch::because(format_args!("a type with more results")))
     }
 
+    /// Gives the next number to a visitor that takes whatever comes.
+    fn any_number<'de, V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self.next()? {
+            Number::I32(value) => visitor.visit_i32(value),
+            Number::I64(value) => visitor.visit_i64(value),
+            Number::F32(value) => visitor.visit_f32(value),
+            Number::F64(value) => visitor.visit_f64(value),
+            other => {
+                Err(Mismatch::because(format_args!("a number where {} comes back", other.ty())))
+            }
+        }
+    }
+
     #[inline]
     fn signed(&mut self) -> Result<i64, Mismatch> {
         match self.next()? {
@@ -126,23 +139,21 @@ impl<'de, S: Source> de::Deserializer<'de> for &mut NumberDeserializer<S> {
     refused! {
         deserialize_i128, deserialize_u128, deserialize_char, deserialize_str, deserialize_string,
         deserialize_bytes, deserialize_byte_buf, deserialize_option, deserialize_seq,
-        deserialize_map, deserialize_identifier, deserialize_ignored_any,
+        deserialize_map, deserialize_identifier,
     }
 
+    /// Gives all results that are left: nothing, a number, or a sequence.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.0.left() {
             0 => visitor.visit_unit(),
-            1 => match self.next()? {
-                Number::I32(value) => visitor.visit_i32(value),
-                Number::I64(value) => visitor.visit_i64(value),
-                Number::F32(value) => visitor.visit_f32(value),
-                Number::F64(value) => visitor.visit_f64(value),
-                other => {
-                    Err(Mismatch::because(format_args!("a number where {} comes back", other.ty())))
-                }
-            },
+            1 => self.any_number(visitor),
             _ => visitor.visit_seq(self),
         }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        while self.0.next().is_some() {}
+        visitor.visit_unit()
     }
 
     #[inline]
@@ -240,6 +251,99 @@ impl<'de, S: Source> SeqAccess<'de> for &mut NumberDeserializer<S> {
         if self.0.left() == 0 {
             return Ok(None);
         }
-        seed.deserialize(&mut **self).map(Some)
+        seed.deserialize(Element(self)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.left())
+    }
+}
+
+/// Reads one element of several results.
+///
+/// It is a type of its own because of what takes whatever comes: that is one number here. All that are left would be the
+/// sequence again whose first element is being read.
+struct Element<'a, S>(&'a mut NumberDeserializer<S>);
+
+/// Passes methods without further arguments on to the deserialiser of all results.
+macro_rules! passed_on {
+    ($($method:ident),+ $(,)?) => {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            self.0.$method(visitor)
+        })+
+    };
+}
+
+impl<'de, S: Source> de::Deserializer<'de> for Element<'_, S> {
+    type Error = Mismatch;
+
+    passed_on! {
+        deserialize_bool, deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_i128,
+        deserialize_u8, deserialize_u16, deserialize_u32, deserialize_u64, deserialize_u128, deserialize_f32,
+        deserialize_f64, deserialize_char, deserialize_str, deserialize_string, deserialize_bytes,
+        deserialize_byte_buf, deserialize_option, deserialize_unit, deserialize_seq, deserialize_map,
+        deserialize_identifier,
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        self.0.any_number(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        self.0.next()?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.0.deserialize_unit_struct(name, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    #[inline]
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.0.deserialize_tuple(len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.0.deserialize_tuple_struct(name, len, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.0.deserialize_struct(name, fields, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.0.deserialize_enum(name, variants, visitor)
     }
 }

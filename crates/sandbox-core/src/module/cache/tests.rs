@@ -7,7 +7,7 @@ fn wasm(name: &str) -> Vec<u8> {
 }
 
 fn obtained(wasm: &[u8], policy: &SecurityPolicy, options: &CacheOptions) -> Result<Module> {
-    obtain(wasm, policy, Compiler::Cranelift, options)
+    obtain(wasm, policy, Compiler::Cranelift, options, &Wanted::always())
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn modules_of_different_compilers_are_not_mixed_up() {
     let wasm = wasm("two_compilers");
     let (policy, options) = (SecurityPolicy::basic(), CacheOptions::default());
     for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
-        let module = obtain(&wasm, &policy, compiler, &options).unwrap();
+        let module = obtain(&wasm, &policy, compiler, &options, &Wanted::always()).unwrap();
         assert_eq!(module.origin(), ModuleOrigin::Compiled, "{compiler}");
-        let again = obtain(&wasm, &policy, compiler, &options).unwrap();
+        let again = obtain(&wasm, &policy, compiler, &options, &Wanted::always()).unwrap();
         assert_eq!(again.origin(), ModuleOrigin::MemoryCache, "{compiler}");
     }
 }

@@ -16,6 +16,12 @@ fn first() -> (Vec<u8>, Module) {
     (wasm, module)
 }
 
+/// One that is not in the queue, and the handle of somebody who waits for it.
+fn awaited(order: Order, first: &Module) -> (Arc<Successor>, Arc<Successor>) {
+    let successor = successor(order, first);
+    (Arc::clone(&successor), successor)
+}
+
 /// One that is not in the queue.
 fn successor(order: Order, first: &Module) -> Arc<Successor> {
     Arc::new(Successor {
@@ -43,7 +49,7 @@ fn what_nobody_waits_for_any_more_is_not_compiled() {
 #[test]
 fn what_cannot_be_compiled_leaves_the_first_tier_and_runs_no_hook() {
     let (_, first) = first();
-    let failing = successor(order(b"no module"), &first);
+    let (failing, _waiting) = awaited(order(b"no module"), &first);
     failing.when_found(Box::new(|| panic!("there is nothing to be done")));
     failing.make();
     pollster::block_on(failing.settled());
@@ -52,10 +58,24 @@ fn what_cannot_be_compiled_leaves_the_first_tier_and_runs_no_hook() {
 }
 
 #[test]
+fn what_nobody_waits_for_any_more_stops_being_compiled() {
+    let (_, first) = first();
+    let functions = "(func)".repeat(100);
+    let wasm = wat::parse_str(format!(r#"(module {functions} (func (export "f")))"#)).unwrap();
+    let options = CacheOptions::default();
+    let unwanted = successor(Order { options, ..order(&wasm) }, &first);
+    unwanted.make();
+    assert!(unwanted.found().is_none(), "nobody but this test had it");
+    let (wanted, _waiting) = awaited(order(&wasm), &first);
+    wanted.make();
+    assert!(wanted.found().is_some());
+}
+
+#[test]
 fn code_with_other_exports_is_not_taken() {
     let (_, first) = first();
     let other = wat::parse_str(r#"(module (func (export "g")))"#).unwrap();
-    let successor = successor(order(&other), &first);
+    let (successor, _waiting) = awaited(order(&other), &first);
     successor.make();
     assert!(successor.found().is_none());
 }
@@ -63,7 +83,7 @@ fn code_with_other_exports_is_not_taken() {
 #[test]
 fn hooks_run_once_whenever_they_are_set() {
     let (wasm, first) = first();
-    let successor = successor(order(&wasm), &first);
+    let (successor, _waiting) = awaited(order(&wasm), &first);
     let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let hook = || {
         let runs = Arc::clone(&runs);

@@ -275,7 +275,7 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
 
 #[test]
 fn an_instance_that_waits_to_be_put_back_gives_way_to_better_code() {
-    use crate::module::{CacheOptions, Compiler, Tiering, obtain_tiered};
+    use crate::module::{CacheOptions, Compiler, Tiering, Wanted, obtain_tiered};
 
     let policy = Arc::new(SecurityPolicy::strict().with_instances(InstanceMode::Fresh));
     // Large enough for its first instance to be there before the better code is.
@@ -285,7 +285,8 @@ fn an_instance_that_waits_to_be_put_back_gives_way_to_better_code() {
     let wasm = bytes::Bytes::from(wat::parse_str(text).unwrap());
     let mut cache = CacheOptions::default();
     cache.switch_off();
-    let module = obtain_tiered(&wasm, &policy, Compiler::Cranelift, Tiering::Auto, &cache).unwrap();
+    let (chosen, wanted) = (Compiler::Cranelift, Wanted::always());
+    let module = obtain_tiered(&wasm, &policy, chosen, Tiering::Auto, &cache, &wanted).unwrap();
     assert_eq!(module.compiler(), Compiler::Singlepass);
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
     let stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();

@@ -112,23 +112,26 @@ pub(crate) fn escalate(thread: ThreadNumber, code: &Range<usize>) -> (Deafness, 
     look_after_handlers();
     let deafness = if !send(thread) {
         Deafness::Denied
-    } else if blocks_signals(thread) {
-        Deafness::Blocked
     } else {
-        return (Deafness::Unknown, true);
+        match blocks_signals(thread) {
+            Some(true) => Deafness::Blocked,
+            Some(false) => return (Deafness::Unknown, true),
+            // It may.
+            None => Deafness::Unknown,
+        }
     };
     // Before the guest is stopped, since what is begun for its thread is forgotten as that is admitted.
     forget_admissions();
     (deafness, restart::restart(thread, code))
 }
 
-/// Whether that thread blocks a signal that a guest needs, as far as the system tells.
-fn blocks_signals(thread: ThreadNumber) -> bool {
+/// Whether that thread blocks a signal that a guest needs. `None` where the system does not tell.
+pub(super) fn blocks_signals(thread: ThreadNumber) -> Option<bool> {
     let path = format!("/proc/self/task/{}/status", thread.to_bits());
-    let Ok(status) = std::fs::read_to_string(path) else { return false };
-    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
-    let blocked = blocked.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    blocked.is_some_and(|mask| SIGNALS.iter().any(|signal| mask & (1 << (signal - 1)) != 0))
+    let status = std::fs::read_to_string(path).ok()?;
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+    let mask = u64::from_str_radix(blocked.trim(), 16).ok()?;
+    Some(SIGNALS.iter().any(|signal| mask & (1 << (signal - 1)) != 0))
 }
 
 /// The number by which the kernel knows the calling thread.

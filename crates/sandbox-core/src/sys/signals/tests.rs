@@ -268,6 +268,18 @@ scenes! {
 }
 
 #[test]
+fn the_system_tells_which_threads_block_signals() {
+    thread::spawn(|| {
+        let this = crate::sys::interrupt::ThreadNumber::of_this_thread();
+        assert_eq!(super::sending::blocks_signals(this), Some(false));
+        block_all();
+        assert_eq!(super::sending::blocks_signals(this), Some(true));
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
 fn a_crash_of_the_host_is_for_the_crash_handler() {
     let (status, said) = alone::run_to_end("sys::signals::tests::host_crashes");
     assert_eq!(status.code(), Some(7), "{said}");

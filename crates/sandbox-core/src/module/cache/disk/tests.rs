@@ -8,7 +8,7 @@ use super::super::Request;
 use super::super::memory::MemoryCache;
 use super::*;
 use crate::module::compiler::Hurry;
-use crate::module::{Compiler, ModuleOrigin};
+use crate::module::{Compiler, ModuleOrigin, Wanted};
 use crate::policy::SecurityPolicy;
 
 const NO_LIMIT: u64 = u64::MAX;
@@ -33,7 +33,8 @@ impl Fixture {
     /// Gets a module as a process does that has just started.
     fn build_with(&self, number: i32, compiler: Compiler, limit_bytes: u64) -> Module {
         let (wasm, policy) = (wasm(number), SecurityPolicy::basic());
-        let request = Request::new(&wasm, &policy, compiler, Hurry::CallerWaits).unwrap();
+        let wanted = Wanted::always();
+        let request = Request::new(&wasm, &policy, compiler, Hurry::CallerWaits, &wanted).unwrap();
         request.obtain(&MemoryCache::default(), Some(&self.open(limit_bytes))).unwrap()
     }
 
@@ -270,10 +271,12 @@ fn ten_builders_at_once_compile_or_read_once() {
     for expected in [ModuleOrigin::Compiled, ModuleOrigin::DiskCache] {
         let memory = MemoryCache::default();
         let (wasm, policy, barrier) = (wasm(1), SecurityPolicy::basic(), Barrier::new(10));
+        let wanted = Wanted::always();
         let build = || {
             let disk = fixture.open(NO_LIMIT);
             let request =
-                Request::new(&wasm, &policy, Compiler::Cranelift, Hurry::CallerWaits).unwrap();
+                Request::new(&wasm, &policy, Compiler::Cranelift, Hurry::CallerWaits, &wanted)
+                    .unwrap();
             barrier.wait();
             request.obtain(&memory, Some(&disk)).unwrap().origin()
         };
@@ -291,7 +294,9 @@ fn a_module_that_was_only_in_memory_is_left_in_the_folder_too() {
     let fixture = Fixture::new();
     let memory = MemoryCache::default();
     let (wasm, policy) = (wasm(1), SecurityPolicy::basic());
-    let request = || Request::new(&wasm, &policy, Compiler::Cranelift, Hurry::CallerWaits).unwrap();
+    let wanted = Wanted::always();
+    let request =
+        || Request::new(&wasm, &policy, Compiler::Cranelift, Hurry::CallerWaits, &wanted).unwrap();
     assert_eq!(request().obtain(&memory, None).unwrap().origin(), ModuleOrigin::Compiled);
     let disk = fixture.open(NO_LIMIT);
     let again = request().obtain(&memory, Some(&disk)).unwrap();

@@ -1,0 +1,59 @@
+//! How much room an instance has, before there is one.
+//!
+//! A guest can make the host hold much without using any linear memory: with tables, globals, exports, functions. So what
+//! the module's [`Extent`](crate::module::Extent) says of that counts together with linear memory, against one limit.
+//! Ordinary guests have little of it, so the first MiB is free, and their limit is one of linear memory alone.
+
+use crate::error::{Result, SandboxError};
+use crate::module::Module;
+use crate::policy::{PAGE_BYTES, SecurityPolicy};
+use crate::sys::limits::{Room, most_pages};
+
+/// What of the host's memory is not counted.
+const FREE_BYTES: u64 = 1 << 20;
+
+/// What a table grows by takes its elements, and when it is copied to where there is room, as many again.
+const GROWN_ELEMENT_BYTES: u64 = 16;
+
+/// The room for an instance of the module.
+///
+/// # Errors
+/// Refuses a module that could not even start within its limits, with the numbers.
+pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
+    let extent = module.extent();
+    let limit = policy.table_limit_elements;
+    let left = u64::from(limit).checked_sub(extent.table_elements());
+    let Some(left) = left else {
+        let requested = u32::try_from(extent.table_elements()).unwrap_or(u32::MAX);
+        return Err(SandboxError::TableLimit { requested, limit, output: Box::default() });
+    };
+    let growing_tables = extent.growing_tables().to_vec();
+    let limit_bytes = u64::from(most_pages(policy)) * PAGE_BYTES;
+    let memory_bytes = module.memory_minimum_bytes();
+    let taken_bytes = extent.held_bytes().saturating_add(memory_bytes);
+    // Half of what is left at the start: a table never takes all of it from the memory, nor keeps the guest from starting.
+    let growth_bytes = limit_bytes.saturating_add(FREE_BYTES).saturating_sub(taken_bytes) / 2;
+    let growing = growing_tables.len() as u64;
+    let growth_elements =
+        left.min(growth_bytes / GROWN_ELEMENT_BYTES).checked_div(growing).unwrap_or(0);
+    let grown_bytes = growth_elements.saturating_mul(growing).saturating_mul(GROWN_ELEMENT_BYTES);
+    let held_bytes = extent.held_bytes().saturating_add(grown_bytes);
+    let counted_bytes = held_bytes.saturating_sub(FREE_BYTES);
+    if counted_bytes.saturating_add(memory_bytes) > limit_bytes {
+        return Err(match counted_bytes {
+            0 => SandboxError::MemoryLimit {
+                requested_bytes: memory_bytes,
+                limit_bytes,
+                output: Box::default(),
+            },
+            _ => SandboxError::InstanceTooLarge { memory_bytes, held_bytes, limit_bytes },
+        });
+    }
+    let most_pages = (limit_bytes - counted_bytes) / PAGE_BYTES;
+    Ok(Room {
+        most_pages: u32::try_from(most_pages).unwrap_or(u32::MAX),
+        most_elements: limit,
+        growth_elements: u32::try_from(growth_elements).unwrap_or(u32::MAX),
+        growing_tables,
+    })
+}

@@ -1,0 +1,202 @@
+//! The program that is played against, and what its process is given: a clock, a disk, a name.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use fs_err as fs;
+
+use super::account::Account;
+use super::project::Project;
+use crate::process::read;
+
+/// What the next process is given.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Circumstances {
+    /// By how many seconds its clock is wrong.
+    pub(super) clock: i64,
+    /// Whether files cannot grow any more.
+    pub(super) disk_is_full: bool,
+    /// What its machine is called; nothing means as it is.
+    pub(super) name: String,
+}
+
+pub(super) struct Program {
+    analyzer: Utf8PathBuf,
+    folder: Utf8PathBuf,
+    running: Option<Child>,
+    /// A library that moves the clock of a process, if it could be compiled.
+    clock: Option<Utf8PathBuf>,
+    can_be_renamed: bool,
+}
+
+/// Moves the calendar by as many seconds as a file says, which is read again and again; the time that
+/// only passes is left alone.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+static long offset(void) {
+    const char *path = getenv("SOAK_CLOCK");
+    FILE *file = path ? fopen(path, "re") : NULL;
+    long seconds = 0;
+    if (file) { if (fscanf(file, "%ld", &seconds) != 1) seconds = 0; fclose(file); }
+    return seconds;
+}
+int clock_gettime(clockid_t id, struct timespec *at) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(id, at);
+    if (result == 0 && id == CLOCK_REALTIME) at->tv_sec += offset();
+    return result;
+}
+int gettimeofday(struct timeval *at, void *zone) {
+    struct timespec now;
+    int result = clock_gettime(CLOCK_REALTIME, &now);
+    if (at) { at->tv_sec = now.tv_sec; at->tv_usec = now.tv_nsec / 1000; }
+    return (void)zone, result;
+}
+time_t time(time_t *at) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (at) *at = now.tv_sec;
+    return now.tv_sec;
+}
+"#;
+
+/// How long a program may take to end before it counts as one that hangs.
+const HANGS: Duration = Duration::from_secs(30);
+
+impl Program {
+    pub(super) fn new(analyzer: Utf8PathBuf, project: &Project) -> Result<Self> {
+        let folder = project.folder().to_owned();
+        let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
+        fs::write(&source, SHIM)?;
+        let compiled = read(
+            Command::new("gcc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source),
+        );
+        let renamed =
+            read(Command::new("unshare").args(["--uts", "sh", "-c", "hostname soak && hostname"]));
+        Ok(Self {
+            analyzer,
+            folder,
+            running: None,
+            clock: compiled.is_ok().then_some(library),
+            can_be_renamed: renamed.is_ok_and(|name| name.trim() == "soak"),
+        })
+    }
+
+    /// What cannot be played here.
+    pub(super) fn unplayed(&self) -> Vec<&'static str> {
+        let mut unplayed = Vec::new();
+        if self.clock.is_none() {
+            unplayed.push("clocks that jump (gcc is not installed)");
+        }
+        if !self.can_be_renamed {
+            unplayed.push("a host that is renamed (`unshare --uts` is not allowed)");
+        }
+        unplayed
+    }
+
+    /// Starts `watch`.
+    pub(super) fn start(&mut self, circumstances: &Circumstances) -> Result<()> {
+        self.set_clock(circumstances.clock)?;
+        let mut script = String::new();
+        if circumstances.disk_is_full {
+            // In blocks of 512 bytes. What has grown as far as the history grows no more.
+            let history = self.folder.join(".bench/history.db");
+            let length = history.metadata().map(|data| data.len()).unwrap_or_default();
+            let blocks = (length / 512).max(64) + 8;
+            script.push_str(&format!("trap '' XFSZ; ulimit -f {blocks}; "));
+        }
+        let mut command = if self.can_be_renamed && !circumstances.name.is_empty() {
+            script.insert_str(0, &format!("hostname {}; ", circumstances.name));
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--uts", "sh"]);
+            unshare
+        } else {
+            Command::new("sh")
+        };
+        script.push_str("exec \"$@\"");
+        command.args(["-c", &script, "sh"]).arg(&self.analyzer).arg("watch");
+        if let Some(library) = &self.clock {
+            command.env("LD_PRELOAD", library).env("SOAK_CLOCK", self.folder.join("clock"));
+        }
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(self.folder.join("watch.log"))?;
+        command
+            .current_dir(&self.folder)
+            .env_remove("BENCH_ANALYZER_DB")
+            .env("BENCH_ANALYZER_LOCK", self.folder.join("lock"))
+            .stdin(Stdio::null())
+            .stdout(log.file().try_clone()?)
+            .stderr(log.into_parts().0);
+        self.running = Some(command.spawn().context("failed to start the analyzer")?);
+        Ok(())
+    }
+
+    pub(super) fn set_clock(&self, seconds: i64) -> Result<()> {
+        // Whole or not at all: it is read at any moment.
+        let (new, path) = (self.folder.join("clock.new"), self.folder.join("clock"));
+        fs::write(&new, seconds.to_string())?;
+        Ok(fs::rename(new, path)?)
+    }
+
+    pub(super) fn is_running(&mut self) -> Result<bool> {
+        match &mut self.running {
+            Some(child) => Ok(child.try_wait()?.is_none()),
+            None => Ok(false),
+        }
+    }
+
+    /// Ends it as a power failure does.
+    pub(super) fn kill(&mut self, account: &mut Account) -> Result<()> {
+        if let Some(mut child) = self.running.take() {
+            child.kill()?;
+            child.wait()?;
+            account.killed();
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, and takes the time.
+    pub(super) fn stop(&mut self, account: &mut Account) -> Result<()> {
+        let Some(mut child) = self.running.take() else { return Ok(()) };
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        read(Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
+        while child.try_wait()?.is_none() {
+            if asked.elapsed() >= HANGS {
+                child.kill()?;
+                child.wait()?;
+                account.hung();
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        account.stopped(asked.elapsed());
+        Ok(())
+    }
+
+    /// What a command of the analyzer prints as JSON.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<Vec<serde_json::Value>> {
+        let mut command = Command::new(&self.analyzer);
+        command.current_dir(&self.folder).env_remove("BENCH_ANALYZER_DB").args(arguments);
+        Ok(serde_json::from_str(&read(&mut command)?)?)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
