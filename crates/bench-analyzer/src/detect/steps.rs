@@ -10,18 +10,26 @@
 //!
 //! - neighbouring values that depend on each other: the excursion is measured in the standard
 //!   errors of an autocorrelated series, and must be rare among block permutations;
-//! - drift: a straight line must not explain the values better, and the level has to change near
-//!   the split, not over the whole neighbourhood;
+//! - drift: a smooth curve must not explain the values better, and the level has to change near
+//!   the split, not over the whole neighbourhood. A sharp jump at the very place overrules that;
 //! - moves that nobody cares about: smaller than half of the noise or the practical threshold.
 //!
-//! Candidates are removed one by one, weakest first, and the rest is judged again each time.
+//! Candidates are removed one by one, the least evidence first, and the rest is judged again each
+//! time. Where one turns out to be drift, the level bends: what lies beyond is not held against a
+//! sharp jump beside it.
 
+mod dependence;
+mod drift;
 mod search;
+mod separation;
 mod tail;
 mod verify;
 
+use std::ops::Range;
+
 use serde::Serialize;
 
+use self::verify::Verified;
 use crate::stats::cusum::midranks;
 use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
 
@@ -52,9 +60,9 @@ impl Default for StepSettings {
 pub struct Step {
     /// The first value of the new level.
     pub index: usize,
-    /// The median before, back to the previous step.
+    /// The median before, back to where the level last moved.
     pub before: f64,
-    /// The median after, up to the next step.
+    /// The median after, up to where it next moves.
     pub after: f64,
     /// The probability of such a step somewhere around here without any change.
     pub p_value: f64,
@@ -86,18 +94,20 @@ pub struct Segmentation {
 /// the order of time. The same values always give the same answer.
 pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
     let ranks = midranks(values);
-    let mut candidates = search::candidates(&ranks, settings);
-    search::refine(values, &mut candidates, settings);
-    let mut verified = verify::verified(values, &ranks, candidates, settings);
-    search::refine(values, &mut verified.splits, settings);
-    let mut steps: Vec<Step> = Vec::with_capacity(verified.splits.len());
-    let bounds = bounds(&verified.splits, values.len());
-    for (split, levels) in verified.splits.iter().zip(bounds.windows(2)) {
-        let level = |range: &std::ops::Range<usize>| median(&mut values[range.clone()].to_vec());
+    let mut candidates = search::candidates(values, &ranks, settings);
+    search::refine(values, &mut candidates, &[], settings);
+    let Verified { mut splits, bends, autocorrelation } =
+        verify::verified(values, &ranks, candidates, settings);
+    search::refine(values, &mut splits, &bends, settings);
+    let mut steps: Vec<Step> = Vec::with_capacity(splits.len());
+    let bounds = stretches(&splits, &bends, values.len());
+    let level = |range: &Range<usize>| median(&mut values[range.clone()].to_vec());
+    for split in splits {
+        let at = bounds.partition_point(|range| range.start < split.index);
         steps.push(Step {
             index: split.index,
-            before: level(&levels[0]),
-            after: level(&levels[1]),
+            before: level(&bounds[at - 1]),
+            after: level(&bounds[at]),
             p_value: split.p_value,
             provisional: false,
         });
@@ -109,7 +119,7 @@ pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
         spikes.retain(|spike| spike.index < step.index);
         steps.push(step);
     }
-    Segmentation { steps, spikes, autocorrelation: verified.autocorrelation }
+    Segmentation { steps, spikes, autocorrelation }
 }
 
 /// A place where the level may change, and how surely it does.
@@ -120,13 +130,22 @@ struct Split {
 }
 
 /// The ranges between splits.
-fn bounds(splits: &[Split], length: usize) -> Vec<std::ops::Range<usize>> {
-    let starts = std::iter::once(0).chain(splits.iter().map(|split| split.index));
-    let ends = splits.iter().map(|split| split.index).chain(std::iter::once(length));
+fn bounds(splits: &[Split], length: usize) -> Vec<Range<usize>> {
+    stretches(splits, &[], length)
+}
+
+/// The ranges between splits and bends: what is one level, as far as anybody can see.
+fn stretches(splits: &[Split], bends: &[usize], length: usize) -> Vec<Range<usize>> {
+    let mut cuts: Vec<usize> =
+        splits.iter().map(|split| split.index).chain(bends.iter().copied()).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let starts = std::iter::once(0).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain(std::iter::once(length));
     starts.zip(ends).map(|(start, end)| start..end).collect()
 }
 
-fn spikes(values: &[f64], bounds: &[std::ops::Range<usize>]) -> Vec<Spike> {
+fn spikes(values: &[f64], bounds: &[Range<usize>]) -> Vec<Spike> {
     /// Below this, most values being close together makes any other look far.
     const AT_LEAST: usize = 8;
     let mut spikes = Vec::new();
@@ -144,7 +163,7 @@ fn spikes(values: &[f64], bounds: &[std::ops::Range<usize>]) -> Vec<Spike> {
 }
 
 /// The deviations of values from the medians of their levels.
-fn residuals(values: &[f64], bounds: &[std::ops::Range<usize>]) -> Vec<f64> {
+fn residuals(values: &[f64], bounds: &[Range<usize>]) -> Vec<f64> {
     let mut residuals = Vec::with_capacity(values.len());
     for range in bounds {
         let level = median(&mut values[range.clone()].to_vec());
