@@ -100,21 +100,22 @@ pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
         verify::verified(values, &ranks, candidates, settings);
     search::refine(values, &mut splits, &bends, settings);
     let mut steps: Vec<Step> = Vec::with_capacity(splits.len());
-    let bounds = stretches(&splits, &bends, values.len());
+    let levels = bounds(&splits, values.len());
+    let near = stretches(&splits, &bends, values.len());
     let level = |range: &Range<usize>| median(&mut values[range.clone()].to_vec());
     for split in splits {
-        let at = bounds.partition_point(|range| range.start < split.index);
+        let at = near.partition_point(|range| range.start < split.index);
         steps.push(Step {
             index: split.index,
-            before: level(&bounds[at - 1]),
-            after: level(&bounds[at]),
+            before: level(&near[at - 1]),
+            after: level(&near[at]),
             p_value: split.p_value,
             provisional: false,
         });
     }
-    let last = bounds.last().cloned().unwrap_or(0..0);
+    let last = levels.last().cloned().unwrap_or(0..0);
     let provisional = tail::provisional(values, last, settings);
-    let mut spikes = spikes(values, &bounds);
+    let mut spikes = spikes(values, &levels);
     if let Some(step) = provisional {
         spikes.retain(|spike| spike.index < step.index);
         steps.push(step);

@@ -32,13 +32,14 @@ pub(super) fn separated(values: &[f64], settings: &StepSettings) -> Option<Split
     tails.reverse();
     let gap = |at: usize| (tails[at].0 - heads[at - 1].1).max(heads[at - 1].0 - tails[at].1);
     let at = (margin..=n - margin).max_by(|a, b| gap(*a).total_cmp(&gap(*b)))?;
-    let p_value = separation_p_value(&values[..at], &values[at..])?;
+    let p_value = separation_p_value(&values[..at], &values[at..], 1.0)?;
     Some(Split { index: at, p_value })
 }
 
 /// The probability that the shorter of two sides lies as far out by chance, wherever the split is;
-/// `None` unless the two are far apart as a whole.
-pub(super) fn separation_p_value(before: &[f64], after: &[f64]) -> Option<f64> {
+/// `None` unless the two are far apart as a whole. Where neighbours depend on each other, so many of
+/// them as `inflation` says count as one.
+pub(super) fn separation_p_value(before: &[f64], after: &[f64], inflation: f64) -> Option<f64> {
     let (shorter, longer) =
         if before.len() < after.len() { (before, after) } else { (after, before) };
     if longer.len() < AT_LEAST {
@@ -53,6 +54,6 @@ pub(super) fn separation_p_value(before: &[f64], after: &[f64]) -> Option<f64> {
     if gap <= 0.0 || gap < OUTLYING_Z * scale {
         return None;
     }
-    let count = i32::try_from(shorter.len()).unwrap_or(i32::MAX);
-    Some((to_f64(before.len() + after.len()) * OUTLYING.powi(count)).min(1.0))
+    let chance = OUTLYING.powf(to_f64(shorter.len()) / inflation);
+    Some((to_f64(before.len() + after.len()) * chance).min(1.0))
 }

@@ -103,11 +103,11 @@ impl Judge<'_> {
         let surroundings = self.surroundings(near);
         let sharp = surroundings.jump_is_sharp(self.swing);
         let sides = if sharp { near } else { wide };
-        let effect = self.effect(sides).abs();
-        if effect < self.settings.threshold || effect < self.settings.min_effect * self.noise {
+        if self.is_small(near) {
             return (sides, Judgement::Small);
         }
-        if !sharp && self.surroundings(wide).are_drift() {
+        // What moves here and is made up for elsewhere is drift too.
+        if !sharp && (self.is_small(wide) || self.surroundings(wide).are_drift()) {
             return (sides, Judgement::Drift);
         }
         // Only around the candidate: a wave far away says nothing about neighbours here.
@@ -129,14 +129,21 @@ impl Judge<'_> {
         let Some(excursion) = largest_excursion(scores, margin) else { return 1.0 };
         let size = excursion.size / dependence.inflation().sqrt();
         let p_value = excursion_p_value(size, scores.len(), margin);
-        if !dependence.real {
-            let (before, after) = self.values_of(sides);
-            return separation_p_value(before, after).map_or(p_value, |apart| apart.min(p_value));
+        let (before, after) = self.values_of(sides);
+        if let Some(apart) = separation_p_value(before, after, dependence.inflation())
+            && apart <= self.settings.alpha
+        {
+            return p_value.min(apart);
         }
-        if p_value > self.settings.alpha {
+        if !dependence.real || p_value > self.settings.alpha {
             return p_value;
         }
         p_value.max(permuted_p_value(scores, excursion.size, dependence, self.settings))
+    }
+
+    fn is_small(&self, sides: &Sides) -> bool {
+        let effect = self.effect(sides).abs();
+        effect < self.settings.threshold || effect < self.settings.min_effect * self.noise
     }
 
     fn values_of(&self, sides: &Sides) -> (&[f64], &[f64]) {
