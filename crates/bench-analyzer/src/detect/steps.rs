@@ -68,6 +68,11 @@ pub struct Step {
     pub p_value: f64,
     /// Whether too few values follow to exclude that it reverts.
     pub provisional: bool,
+    /// Whether the level jumps at the very place by more than noise and the slopes around it
+    /// explain. Of these, hardly any turns out to be drift when more values are known.
+    pub sharp: bool,
+    /// Whether the values show it now. One that was [`Held`] may be shown no more.
+    pub shown: bool,
 }
 
 /// A value far from its level that did not stay.
@@ -90,12 +95,28 @@ pub struct Segmentation {
     pub autocorrelation: f64,
 }
 
+/// A step that was found when fewer values were known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// The first value of the new level, as it was seen then.
+    pub index: usize,
+    /// How likely such a step was by chance.
+    pub p_value: f64,
+}
+
 /// Finds the steps and spikes of `values`, which should be logarithms of what was measured, in
 /// the order of time. The same values always give the same answer.
 pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
+    segment_beside(values, &[], settings)
+}
+
+/// [`segment`], beside steps that were found before, in their order. They stay, wherever the rest
+/// would have them, and are levels that the rest is judged by.
+pub fn segment_beside(values: &[f64], held: &[Held], settings: &StepSettings) -> Segmentation {
     let ranks = midranks(values);
     let mut candidates = search::candidates(values, &ranks, settings);
     search::refine(values, &mut candidates, &[], settings);
+    hold(&mut candidates, held, values.len(), settings);
     let Verified { mut splits, bends, autocorrelation } =
         verify::verified(values, &ranks, candidates, settings);
     search::refine(values, &mut splits, &bends, settings);
@@ -111,6 +132,8 @@ pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
             after: level(&near[at]),
             p_value: split.p_value,
             provisional: false,
+            sharp: split.sharp,
+            shown: split.shown,
         });
     }
     let last = levels.last().cloned().unwrap_or(0..0);
@@ -128,6 +151,41 @@ pub fn segment(values: &[f64], settings: &StepSettings) -> Segmentation {
 struct Split {
     index: usize,
     p_value: f64,
+    sharp: bool,
+    /// Whether it was found before, so that it stays whatever the values say now.
+    held: bool,
+    /// Whether the values show it now.
+    shown: bool,
+}
+
+impl Split {
+    fn candidate(index: usize, p_value: f64) -> Self {
+        Self { index, p_value, sharp: false, held: false, shown: true }
+    }
+}
+
+/// How far a step may be located from where it was first seen and still be the same: as many values
+/// as do not yet make a level of their own.
+pub(crate) fn tolerance(settings: &StepSettings) -> usize {
+    settings.min_segment - 1
+}
+
+/// Adds to the candidates those that were found before, each in place of the nearest one that may be
+/// the same.
+fn hold(candidates: &mut Vec<Split>, held: &[Held], length: usize, settings: &StepSettings) {
+    for one in held.iter().filter(|one| (1..length).contains(&one.index)) {
+        let same = (0..candidates.len())
+            .filter(|&at| !candidates[at].held)
+            .filter(|&at| candidates[at].index.abs_diff(one.index) <= tolerance(settings))
+            .min_by_key(|&at| candidates[at].index.abs_diff(one.index));
+        let place = candidates.partition_point(|split| split.index < one.index);
+        if let Some(same) = same {
+            candidates[same].held = true;
+        } else if candidates.get(place).is_none_or(|split| split.index != one.index) {
+            let split = Split { held: true, ..Split::candidate(one.index, one.p_value) };
+            candidates.insert(place, split);
+        }
+    }
 }
 
 /// The ranges between splits.

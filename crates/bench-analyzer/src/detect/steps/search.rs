@@ -64,12 +64,17 @@ pub(super) fn refine(
     settings: &StepSettings,
 ) {
     for position in 0..splits.len() {
+        // What the values do not show has no place but the one where it was found.
+        if !splits[position].shown {
+            continue;
+        }
         let ranges = stretches(splits, bends, values.len());
         let at = ranges.partition_point(|range| range.start < splits[position].index);
         let (before, after) = (&ranges[at - 1], &ranges[at]);
         let level = |range: &Range<usize>| median(&mut values[range.clone()].to_vec());
         let (old, new) = (level(before), level(after));
-        let movable = before.start + settings.min_segment..after.end + 1 - settings.min_segment;
+        let movable = before.start + settings.min_segment
+            ..(after.end + 1).saturating_sub(settings.min_segment);
         let mut gain = 0.0;
         let mut best = (f64::NEG_INFINITY, splits[position].index);
         for (index, value) in (before.start..).zip(&values[before.start..after.end]) {
@@ -85,7 +90,7 @@ pub(super) fn refine(
 fn split_of(ranks: &[f64], range: Range<usize>, min_segment: usize) -> Option<Split> {
     let excursion = largest_excursion(&ranks[range.clone()], min_segment)?;
     let p_value = excursion_p_value(excursion.size, range.len(), min_segment);
-    Some(Split { index: range.start + excursion.split, p_value })
+    Some(Split::candidate(range.start + excursion.split, p_value))
 }
 
 /// Windows of half, a quarter, ... of a range, each layer overlapping by half.

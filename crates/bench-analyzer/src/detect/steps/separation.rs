@@ -33,7 +33,7 @@ pub(super) fn separated(values: &[f64], settings: &StepSettings) -> Option<Split
     let gap = |at: usize| (tails[at].0 - heads[at - 1].1).max(heads[at - 1].0 - tails[at].1);
     let at = (margin..=n - margin).max_by(|a, b| gap(*a).total_cmp(&gap(*b)))?;
     let p_value = separation_p_value(&values[..at], &values[at..], 1.0)?;
-    Some(Split { index: at, p_value })
+    Some(Split::candidate(at, p_value))
 }
 
 /// The probability that the shorter of two sides lies as far out by chance, wherever the split is;

@@ -42,18 +42,18 @@ pub(super) fn verified(
         let mut weakest: Option<(usize, f64, Judgement)> = None;
         for (position, wide) in levels.windows(2).enumerate() {
             let at = near.partition_point(|stretch| stretch.start < wide[1].start);
-            let wide = Sides { before: wide[0].clone(), after: wide[1].clone() };
-            let near = Sides { before: near[at - 1].clone(), after: near[at].clone() };
-            let (sides, judgement) = judge.judge(&near, &wide);
-            match judgement {
-                Judgement::Significance(p_value) if p_value <= settings.alpha => {
-                    splits[position].p_value = p_value;
-                }
-                failure => {
-                    let evidence = judge.evidence(sides);
-                    if weakest.is_none_or(|(_, least, _)| evidence < least) {
-                        weakest = Some((position, evidence, failure));
-                    }
+            let candidate = judge.candidate(&near[at - 1..=at], wide);
+            let split = &mut splits[position];
+            split.sharp = candidate.sharp;
+            let judgement = judge.judge(&candidate);
+            split.shown =
+                matches!(judgement, Judgement::Significance(p_value) if p_value <= settings.alpha);
+            if let (true, Judgement::Significance(p_value)) = (split.shown, judgement) {
+                split.p_value = p_value;
+            } else if !split.held {
+                let evidence = judge.evidence(candidate.sides());
+                if weakest.is_none_or(|(_, least, _)| evidence < least) {
+                    weakest = Some((position, evidence, judgement));
                 }
             }
         }
@@ -87,6 +87,25 @@ struct Sides {
     after: Range<usize>,
 }
 
+/// A place where the level may change.
+#[derive(Debug)]
+struct Candidate {
+    /// The values up to the next places where the level moves at all.
+    near: Sides,
+    /// The values up to the next steps.
+    wide: Sides,
+    /// Whether the level jumps at the very place.
+    sharp: bool,
+}
+
+impl Candidate {
+    /// What it is judged by. A sharp jump is judged by what is near; anything else has to hold up to
+    /// the next steps.
+    fn sides(&self) -> &Sides {
+        if self.sharp { &self.near } else { &self.wide }
+    }
+}
+
 /// What all candidates are judged by.
 struct Judge<'v> {
     values: &'v [f64],
@@ -97,30 +116,34 @@ struct Judge<'v> {
 }
 
 impl Judge<'_> {
-    /// Judges a candidate. A sharp jump is judged by what is `near`, up to the next place where the
-    /// level moves at all; anything else has to hold in the `wide`, up to the next step.
-    fn judge<'s>(&self, near: &'s Sides, wide: &'s Sides) -> (&'s Sides, Judgement) {
-        let surroundings = self.surroundings(near);
-        let sharp = surroundings.jump_is_sharp(self.swing);
-        let sides = if sharp { near } else { wide };
-        if self.is_small(near) {
-            return (sides, Judgement::Small);
+    fn candidate(&self, near: &[Range<usize>], wide: &[Range<usize>]) -> Candidate {
+        let sides =
+            |ranges: &[Range<usize>]| Sides { before: ranges[0].clone(), after: ranges[1].clone() };
+        let (near, wide) = (sides(near), sides(wide));
+        let sharp = self.surroundings(&near).jump_is_sharp(self.swing);
+        Candidate { near, wide, sharp }
+    }
+
+    fn judge(&self, candidate: &Candidate) -> Judgement {
+        let (sides, wide) = (candidate.sides(), &candidate.wide);
+        if self.is_small(&candidate.near) {
+            return Judgement::Small;
         }
         // What moves here and is made up for elsewhere is drift too.
-        if !sharp && (self.is_small(wide) || self.surroundings(wide).are_drift()) {
-            return (sides, Judgement::Drift);
+        if !candidate.sharp && (self.is_small(wide) || self.surroundings(wide).are_drift()) {
+            return Judgement::Drift;
         }
         // Only around the candidate: a wave far away says nothing about neighbours here.
         let around = [sides.before.clone(), sides.after.clone()];
         let mut dependence = Dependence::of(&residuals(self.values, &around));
-        if sharp {
+        if candidate.sharp {
             // Nor does the slope of what follows a jump.
             let straightened = Dependence::of(&self.surroundings(wide).straightened());
             if straightened.correlation < dependence.correlation {
                 dependence = straightened;
             }
         }
-        (sides, Judgement::Significance(self.p_value(sides, dependence)))
+        Judgement::Significance(self.p_value(sides, dependence))
     }
 
     fn p_value(&self, sides: &Sides, dependence: Dependence) -> f64 {
