@@ -29,6 +29,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use self::dependence::Dependence;
 use self::verify::Verified;
 use crate::stats::cusum::midranks;
 use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
@@ -162,6 +163,12 @@ impl Split {
     fn candidate(index: usize, p_value: f64) -> Self {
         Self { index, p_value, sharp: false, held: false, shown: true }
     }
+}
+
+/// By how much sums of these deviations from a level or line vary more than sums of independent values,
+/// because neighbours depend on each other.
+pub(crate) fn inflation(deviations: &[f64]) -> f64 {
+    Dependence::of(deviations).inflation()
 }
 
 /// How far a step may be located from where it was first seen and still be the same: as many values

@@ -6,6 +6,7 @@
 
 use crate::stats::quantile::{MAD_TO_SIGMA, median};
 use crate::stats::summary::{mean, to_f64};
+use crate::stats::trend::deviations_from_line;
 
 /// The values on both sides of a candidate.
 #[derive(Debug)]
@@ -63,22 +64,10 @@ impl Surroundings<'_> {
         jump > SURE * error && jump > 0.5 * self.effect().abs()
     }
 
-    /// The deviations of all values from a line through each side.
+    /// The deviations of all values from a line through each side. What is far out is pulled in.
     pub(super) fn straightened(&self) -> Vec<f64> {
-        let mut deviations = Vec::with_capacity(self.before.len() + self.after.len());
-        for side in [self.before, self.after] {
-            let pulled = self.pulled_in(side);
-            let middle = to_f64(side.len().saturating_sub(1)) / 2.0;
-            let center = mean(&pulled);
-            let places = || (0..side.len()).map(|index| to_f64(index) - middle);
-            let products: f64 =
-                places().zip(&pulled).map(|(place, value)| place * (value - center)).sum();
-            let squares: f64 = places().map(|place| place * place).sum();
-            let slope = if squares > 0.0 { products / squares } else { 0.0 };
-            deviations
-                .extend(places().zip(side).map(|(place, value)| value - center - slope * place));
-        }
-        deviations
+        let sides = [self.before, self.after];
+        sides.iter().flat_map(|side| deviations_from_line(&self.pulled_in(side))).collect()
     }
 
     fn effect(&self) -> f64 {

@@ -151,17 +151,19 @@ impl Judge<'_> {
         let margin = self.settings.min_segment;
         let Some(excursion) = largest_excursion(scores, margin) else { return 1.0 };
         let size = excursion.size / dependence.inflation().sqrt();
-        let p_value = excursion_p_value(size, scores.len(), margin);
-        let (before, after) = self.values_of(sides);
-        if let Some(apart) = separation_p_value(before, after, dependence.inflation())
-            && apart <= self.settings.alpha
-        {
-            return p_value.min(apart);
+        let alpha = self.settings.alpha;
+        let mut p_value = excursion_p_value(size, scores.len(), margin);
+        if dependence.real && p_value <= alpha {
+            p_value =
+                p_value.max(permuted_p_value(scores, excursion.size, dependence, self.settings));
         }
-        if !dependence.real || p_value > self.settings.alpha {
+        if p_value <= alpha {
             return p_value;
         }
-        p_value.max(permuted_p_value(scores, excursion.size, dependence, self.settings))
+        // Too few ranks or blocks to be sure, but maybe far enough apart.
+        let (before, after) = self.values_of(sides);
+        let apart = separation_p_value(before, after, dependence.inflation());
+        apart.filter(|apart| *apart <= alpha).unwrap_or(p_value)
     }
 
     fn is_small(&self, sides: &Sides) -> bool {
