@@ -146,10 +146,13 @@ fn a_step_is_known_again_and_keeps_the_time_it_was_found() {
 }
 
 #[test]
-fn a_sharp_step_stays_though_later_values_hide_it() {
-    assert!(changes(vec![ramp()], &[])[0].change_points.is_empty(), "the test is about nothing");
-    let change = remembering(ramp(), found(Series::time("b"), true));
-    assert_eq!(change.found_as, RunId(40));
+fn a_sharp_step_stays_though_the_values_do_not_show_it() {
+    let unsure = StepSettings { alpha: 1e-40, ..StepSettings::default() };
+    let look = |memory: &Memory| find_changes(vec![stepped()], memory, &unsure).remove(0);
+    assert!(look(&Memory::default()).change_points.is_empty(), "the test is about nothing");
+    let steps = vec![found(Series::time("b"), true)];
+    let change = look(&Memory { steps, ..Memory::default() }).change_points.remove(0);
+    assert_eq!((change.index, change.found_as, change.shown), (40, RunId(40), false));
     assert!(change.withdrawn.is_none() && change.alarms(), "{change:?}");
 }
 
