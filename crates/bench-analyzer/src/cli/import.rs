@@ -73,10 +73,7 @@ pub(super) fn read(
 ) -> bench_analyzer::Result<ImportBatch> {
     let wanted = match destination {
         Destination::Baseline(..) => Wanted::Current,
-        Destination::NewSet
-        | Destination::Found
-        | Destination::LatestSet
-        | Destination::Job(_) => {
+        Destination::NewSet | Destination::Found | Destination::LatestSet | Destination::Job(_) => {
             Wanted::CurrentAndBaselines
         }
     };
