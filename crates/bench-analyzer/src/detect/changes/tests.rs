@@ -146,17 +146,6 @@ fn a_step_is_known_again_and_keeps_the_time_it_was_found() {
 }
 
 #[test]
-fn a_sharp_step_stays_though_the_values_do_not_show_it() {
-    let unsure = StepSettings { alpha: 1e-40, ..StepSettings::default() };
-    let look = |memory: &Memory| find_changes(vec![stepped()], memory, &unsure).remove(0);
-    assert!(look(&Memory::default()).change_points.is_empty(), "the test is about nothing");
-    let steps = vec![found(Series::time("b"), true)];
-    let change = look(&Memory { steps, ..Memory::default() }).change_points.remove(0);
-    assert_eq!((change.index, change.found_as, change.shown), (40, RunId(40), false));
-    assert!(change.withdrawn.is_none() && change.alarms(), "{change:?}");
-}
-
-#[test]
 fn a_step_without_a_jump_is_taken_back_with_the_reason_and_stays_listed() {
     let change = remembering(ramp(), found(Series::time("b"), false));
     let withdrawn = change.withdrawn.as_ref().unwrap();
