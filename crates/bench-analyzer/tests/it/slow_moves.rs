@@ -52,7 +52,7 @@ fn a_named_place_fails_the_gate_and_a_default_one_does_not() {
     workspace.run(&["baseline", "set", "v1", "run:6", "run:7", "run:8", "run:9", "run:10"], 0);
     let finished = workspace.run(&["history", "--since", "v1", "--fail-on", "regression"], 1);
     assert!(finished.stderr.contains("in small parts since v1"), "{}", finished.stderr);
-    std::fs::write(workspace.path().join("bench-analyzer.toml"), "reference = \"v1\"\n").unwrap();
+    std::fs::write(workspace.path().join("bench-analyzer.toml"), "since = \"v1\"\n").unwrap();
     workspace.run(&["history", "--fail-on", "regression"], 1);
     let finished = workspace.run(&["history", "--since", "v2"], 3);
     assert!(finished.stderr.contains("there is no baseline `v2`"), "{}", finished.stderr);
