@@ -11,6 +11,7 @@ use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange, run_modes, shape_changes};
+use crate::detect::trend::SlowMove;
 
 pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{
@@ -141,6 +142,8 @@ pub struct AnalysisReport {
     /// Since when regressions and improvements are there, where [`AnalysisReport::trace`] was given
     /// their histories.
     pub origins: Vec<Origin>,
+    /// What moves slowly, where [`AnalysisReport::with_slow_moves`] was given the histories.
+    pub slow_moves: Vec<SlowMove>,
     /// What else a reader has to know to judge the rest.
     pub notes: Vec<String>,
     /// The rules that were applied.
@@ -240,6 +243,16 @@ impl AnalysisReport {
             .filter(|one| one.could_not_be_judged() && self.settings.gates(&one.series))
     }
 
+    /// The improvements that are as certain as [`AnalysisReport::failing`] regressions are.
+    pub fn improving(&self) -> impl Iterator<Item = &Comparison> {
+        let rate = self.settings.gate_error_rate;
+        self.comparisons.iter().filter(move |comparison| {
+            comparison.verdict == Verdict::Improvement
+                && comparison.acknowledged.is_none()
+                && comparison.gate_p_value.is_some_and(|p_value| p_value <= rate)
+        })
+    }
+
     /// Finds since when the changes are there, in the histories of their series.
     #[must_use]
     pub fn trace(
@@ -250,6 +263,12 @@ impl AnalysisReport {
     ) -> Self {
         self.origins = origins(&self.comparisons, baseline, current, histories);
         self
+    }
+
+    /// Finds what moves slowly in the histories of its series.
+    #[must_use]
+    pub fn with_slow_moves(self, histories: &[SeriesChanges]) -> Self {
+        Self { slow_moves: SlowMove::among(histories), ..self }
     }
 
     /// Since when the change of a series is there, if it is known.

@@ -8,6 +8,7 @@ mod completions;
 mod continuous;
 mod doctor;
 mod export;
+mod gate;
 mod history;
 mod import;
 mod jobs;
@@ -20,6 +21,7 @@ mod run;
 mod runs;
 mod serve;
 mod watch;
+mod withdraw;
 
 use std::process::ExitCode;
 
@@ -109,9 +111,14 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Compare(command) => {
             report::compare(&mut store, command, &config, &environment, output).await
         }
-        Command::History(command) => history::run(&mut store, command, &config, output).await,
+        Command::History(command) => {
+            history::run(&mut store, command, &config, &environment, output).await
+        }
         Command::Bless(command) => {
             bless::run(&mut store, command, &config, &environment, output).await
+        }
+        Command::Withdraw(command) => {
+            withdraw::run(&mut store, command, &environment, output).await
         }
         Command::Push(command) => merge::push(&mut store, command, &environment, output).await,
         Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,

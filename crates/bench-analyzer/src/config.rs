@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 use crate::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use crate::error::{Error, Remedy, Result};
+use crate::past::ReferenceName;
 use crate::stats::spending::Plan;
 
 /// The name that is looked for in the working folder and above.
@@ -52,6 +53,9 @@ pub struct Config {
     pub references: Vec<String>,
     /// The relative spread between runs on this machine, as `aa` measures it.
     pub spread: Option<f64>,
+    /// The place that histories are held against: `start`, `release`, or the name of a baseline.
+    #[serde(default, deserialize_with = "reference_name")]
+    pub since: Option<ReferenceName>,
     /// Which ratios make a recommendation.
     #[serde(default)]
     pub advice: AdviceConfig,
@@ -192,4 +196,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn reference_name<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<ReferenceName>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }

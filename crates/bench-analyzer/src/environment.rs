@@ -64,6 +64,14 @@ pub fn user(dir: &Utf8Path) -> Option<String> {
         .find(|name| !name.is_empty())
 }
 
+/// The newest tag that the commit checked out in `dir` descends from, with the commit it names.
+pub fn newest_tag(dir: &Utf8Path) -> Option<(String, String)> {
+    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
+    let name = git(&["describe", "--tags", "--abbrev=0"])?;
+    let sha = git(&["rev-list", "-n", "1", &name, "--"])?;
+    Some((name, sha))
+}
+
 fn checked_out(dir: &Utf8Path) -> (Revision, Option<Timestamp>) {
     let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
     let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {

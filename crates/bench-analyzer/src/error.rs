@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use crate::model::{BaselineName, InvalidSamples, RunId};
+use crate::model::{BaselineName, InvalidSamples, RunId, Series};
 use crate::store::Location;
 
 /// The result of everything here that can fail.
@@ -98,6 +98,38 @@ pub enum Error {
     NoRun {
         /// The number that was asked for.
         id: RunId,
+    },
+    /// No step was found there.
+    #[error(
+        "no step of {series} was found at {run}: `bench-analyzer history` lists those that were, with \
+         the first run of the new level"
+    )]
+    NoStep {
+        /// Whose history.
+        series: Box<Series>,
+        /// The run that was named.
+        run: RunId,
+    },
+    /// The repository has no tag to take for the last release.
+    #[error(
+        "the repository of {dir} has no tag that the present commit descends from, so there is no \
+         last release: name a baseline instead, or `start`"
+    )]
+    NoRelease {
+        /// A folder of the repository.
+        dir: Utf8PathBuf,
+    },
+    /// Both sides of a comparison hold the same runs.
+    #[error(
+        "`{baseline}` and `{current}` are the same runs, so there is nothing to compare: change the \
+         code, measure and import again, or name the other side with --current (a baseline, or \
+         run:12 as `bench-analyzer runs` lists them)"
+    )]
+    SameRuns {
+        /// The old side.
+        baseline: String,
+        /// The new side.
+        current: String,
     },
     /// Nothing has ever been imported.
     #[error("{location} holds no run yet: run `cargo bench`, then `bench-analyzer import`")]

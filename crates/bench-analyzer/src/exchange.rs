@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ingest::{BlessingDraft, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+use crate::ingest::{
+    BlessingDraft, Digest, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+};
 use crate::model::{BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput};
 
 /// Marks a document of this kind.
@@ -25,6 +27,9 @@ pub struct Export {
     pub baselines: Vec<ExportedBaseline>,
     /// All accepted changes.
     pub blessings: Vec<ExportedBlessing>,
+    /// All steps that were found in histories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found_steps: Vec<FoundStepDraft>,
 }
 
 /// One run with its raw samples.
@@ -131,7 +136,8 @@ impl Export {
                 blessed_at,
             })
             .collect();
-        Ok(ImportBatch { runs, baselines, blessings, notes: Vec::new() })
+        let found_steps = self.found_steps;
+        Ok(ImportBatch { runs, baselines, blessings, found_steps, notes: Vec::new() })
     }
 }
 

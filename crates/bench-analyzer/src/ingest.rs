@@ -11,5 +11,5 @@ mod resources;
 mod spool;
 
 pub use digest::Digest;
-pub use draft::{BlessingDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+pub use draft::{BlessingDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 pub use measurements::Measurements;

@@ -32,6 +32,7 @@ pub mod error;
 pub mod exchange;
 pub mod ingest;
 pub mod model;
+pub mod past;
 pub mod report;
 pub mod serve;
 pub mod stats;

@@ -7,6 +7,7 @@
 
 pub(crate) mod baseline;
 pub(crate) mod estimate;
+pub(crate) mod found;
 pub(crate) mod history;
 pub(crate) mod measurement;
 pub(crate) mod run;
@@ -15,6 +16,7 @@ pub(crate) mod series;
 
 pub use baseline::{BaselineInfo, BaselineName, Selector};
 pub use estimate::{Estimate, Statistic};
+pub use found::{FoundStep, Memory, Withdrawal};
 pub use history::{Blessing, History, HistoryPoint, Timeline, TimelinePoint};
 pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
 pub use run::{Fingerprint, Revision, Run, RunId};

@@ -14,3 +14,4 @@ pub mod quantile;
 pub mod spending;
 pub mod spread;
 pub mod summary;
+pub mod trend;

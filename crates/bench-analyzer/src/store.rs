@@ -12,6 +12,7 @@ mod bulk;
 mod codec;
 mod continuous;
 mod export;
+mod found_steps;
 mod import;
 mod link;
 mod location;

@@ -5,6 +5,7 @@ use bench_analyzer::detect::steps::{StepSettings, segment};
 use crate::noise::Noise;
 use crate::pelt;
 use crate::real;
+use crate::sets;
 
 const SERIES: usize = 2000;
 pub(crate) const LENGTH: usize = 100;
@@ -49,6 +50,7 @@ pub(crate) fn print() {
         }
     }
     print_real();
+    print_sets();
     println!("\nNo step at all; false points a series:\n");
     println!("| series | this program | PELT, sd of differences | PELT, global sd |");
     println!("|---|--:|--:|--:|");
@@ -84,6 +86,37 @@ pub(crate) fn print() {
         println!("| {name} | {ours:.3} | {pelt:.3} | {global:.3} |");
     }
     println!();
+}
+
+/// The series that other detectors are given too.
+fn print_sets() {
+    println!(
+        "\nThe series that `evaluation series` prints, which other detectors are given too:\n"
+    );
+    println!("| series | detector | found | other points a series |");
+    println!("|---|---|--:|--:|");
+    for set in sets::all() {
+        for (name, detector) in DETECTORS {
+            let (mut hits, mut steps, mut others) = (0, 0, Vec::new());
+            for sample in &set.samples {
+                let found = detector(&sample.values);
+                let near = |place: &&usize| found.iter().any(|one| one.abs_diff(**place) <= CLOSE);
+                let own = sample.steps.iter().filter(near).count();
+                hits += own;
+                steps += sample.steps.len();
+                others.push(found.len().saturating_sub(own));
+            }
+            let all = set.samples.len();
+            let found = if steps > 0 {
+                let each = std::iter::repeat_n(1, hits).chain(std::iter::repeat_n(0, steps - hits));
+                format!("{:.2}", real::per_series(each))
+            } else {
+                String::new()
+            };
+            let others = real::per_series(others);
+            println!("| {} ({all}) | {name} | {found} | {others:.3} |", set.name);
+        }
+    }
 }
 
 /// Steps put into series that were measured, and what is found in them as they are.

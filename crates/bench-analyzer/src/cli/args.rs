@@ -19,6 +19,7 @@ mod report;
 mod runs;
 mod serve;
 mod suites;
+mod withdraw;
 
 pub(super) use aa::Aa;
 pub(super) use baseline::Baseline;
@@ -34,6 +35,7 @@ pub(super) use report::{Compare, Report, ReportFormat, ReportOptions};
 pub(super) use runs::Runs;
 pub(super) use serve::Serve;
 pub(super) use suites::{Run, SuitesFile, Watch};
+pub(super) use withdraw::Withdraw;
 
 /// Stores benchmark results and says what changed, by how much, and how sure that is
 ///
@@ -86,6 +88,7 @@ pub(super) enum Command {
     Compare(Compare),
     History(History),
     Bless(Bless),
+    Withdraw(Withdraw),
     Export(Export),
     Push(Push),
     Pull(Pull),
@@ -102,10 +105,24 @@ pub(super) enum Command {
     Completions(Completions),
 }
 
+/// What fails a gate. Nothing to compare always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
     /// A replicated regression that stays significant among all benchmarks (Holm, 5%)
     Regression,
+    /// A benchmark of the baseline that the current side lacks
+    Missing,
+    /// Any replicated change, for the better too
+    Change,
+}
+
+/// What fails a gate on histories. Nothing to look at always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOnStep {
+    /// A lasting change for the worse, or what small parts add up to where a reference is named
+    Regression,
+    /// Any lasting change
+    Change,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

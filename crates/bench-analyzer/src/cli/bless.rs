@@ -74,14 +74,14 @@ async fn blessed_point(
             format!("{} was never measured in that run or commit", timeline.series)
         });
     }
-    let blessings = store.blessings().await?;
+    let memory = store.memory().await?;
     // As `history` finds them, so that what it shows is what can be accepted.
     let rules = config.settings().steps(&timeline.series);
-    let changes = find_changes(vec![timeline.clone()], &blessings, &rules);
+    let changes = find_changes(vec![timeline.clone()], &memory, &rules);
     let open = changes
         .iter()
         .flat_map(|one| &one.change_points)
-        .rfind(|change| change.acknowledged.is_none());
+        .rfind(|change| change.acknowledged.is_none() && change.withdrawn.is_none());
     match open {
         Some(change) => Ok(timeline.points[change.index].clone()),
         None => bail!(

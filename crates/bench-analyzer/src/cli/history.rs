@@ -1,15 +1,19 @@
 //! `history`: shows series through time.
 
 use bench_analyzer::config::Config;
-use bench_analyzer::detect::changes::find_changes_by;
+use bench_analyzer::detect::changes::SeriesChanges;
+use bench_analyzer::detect::reference::Reference;
 use bench_analyzer::detect::settings::Pattern;
 use bench_analyzer::detect::steps::StepSettings;
+use bench_analyzer::detect::verdict::Verdict;
+use bench_analyzer::environment::Environment;
 use bench_analyzer::model::Series;
-use bench_analyzer::report::history;
+use bench_analyzer::past;
+use bench_analyzer::report::{format_change, history};
 use bench_analyzer::store::Store;
 
 use super::Outcome;
-use super::args::{History, ListFormat};
+use super::args::{FailOnStep, History, ListFormat};
 use super::output::Output;
 use super::progress::Progress;
 use super::report::contains_or_matches;
@@ -18,27 +22,43 @@ pub(super) async fn run(
     store: &mut Store,
     command: History,
     config: &Config,
+    environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     // All series, because what most of them do at once is the machine's doing.
     let of_metric =
         |series: &Series| command.metric == "all" || series.metric.as_str() == command.metric;
+    let settings = config.settings();
+    let pinned = match command.since.as_ref().or(config.since.as_ref()) {
+        Some(_) => Pinned::ByName,
+        None => Pinned::ByDefault,
+    };
     let mut progress = Progress::new();
     let mut follow = progress.follow("reading the history");
-    let timelines = store.timelines_watched(of_metric, &mut follow).await?;
-    drop(follow);
-    progress.phase("looking for changes in the history");
-    let settings = config.settings();
+    let named = command.since.as_ref().or(config.since.as_ref());
+    let reference = match named {
+        Some(name) => name.resolve(store, &environment.working_dir).await?,
+        None => Reference::Start,
+    };
     let rules = |series: &Series| {
-        let StepSettings { threshold, .. } = settings.steps(series);
+        let StepSettings { threshold, alpha, .. } = settings.steps(series);
         StepSettings {
-            alpha: command.alpha,
+            alpha: command.alpha.unwrap_or(alpha),
             // Said on the spot, it counts for all.
             threshold: command.threshold.map_or(threshold, f64::ln_1p),
             ..StepSettings::default()
         }
     };
-    let mut changes = find_changes_by(timelines, &store.blessings().await?, rules);
+    let usual = command.alpha.is_none() && command.threshold.is_none();
+    let mut changes = if usual {
+        past::noted_histories(store, of_metric, rules, environment.now, &mut follow).await?
+    } else {
+        past::histories(store, of_metric, rules, &mut follow).await?
+    };
+    drop(follow);
+    for one in &mut changes {
+        one.since = one.since(&reference, &rules(&one.timeline.series));
+    }
     progress.finish();
     if !command.filters.is_empty() {
         let patterns: Vec<Pattern> =
@@ -61,15 +81,58 @@ pub(super) async fn run(
             "no benchmark with `{wanted}` in its name is stored: `report` lists those that are"
         );
     }
+    let found_nothing = changes.iter().all(|one| one.timeline.points.is_empty());
+    let failing = |one: &&SeriesChanges| settings.gates(&one.timeline.series);
+    let gate: Vec<String> = changes
+        .iter()
+        .filter(failing)
+        .filter_map(|one| failure(one, &command.fail_on, pinned))
+        .collect();
     if command.changed {
-        changes.retain(|one| !one.change_points.is_empty());
+        changes
+            .retain(|one| !one.change_points.is_empty() || one.trend.is_some() || one.has_moved());
     }
     output.data(|stdout| match command.format {
         ListFormat::Human => history::write_human(&changes, stdout),
         ListFormat::Json => history::write_json(&changes, stdout),
     })?;
-    let mut gated = changes.iter().filter(|one| settings.gates(&one.timeline.series));
-    let regressed = command.fail_on.is_some()
-        && gated.any(|one| one.change_points.iter().any(|change| change.alarms()));
-    Ok(if regressed { Outcome::GateFailed } else { Outcome::Fine })
+    if command.fail_on.is_empty() {
+        return Ok(Outcome::Fine);
+    }
+    if found_nothing {
+        output.message("the gate fails: there is no history to look at (--fail-on)");
+        return Ok(Outcome::GateFailed);
+    }
+    gate.iter().for_each(|why| output.message(&format!("the gate fails: {why}")));
+    Ok(if gate.is_empty() { Outcome::Fine } else { Outcome::GateFailed })
+}
+
+/// Who chose the place that histories are held against. One that nobody named is shown, but fails
+/// nothing: a machine that grows slower over a year is no fault of the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pinned {
+    ByName,
+    ByDefault,
+}
+
+/// Why a series fails the gate.
+fn failure(one: &SeriesChanges, fail_on: &[FailOnStep], pinned: Pinned) -> Option<String> {
+    let fails = |verdict: Verdict| match verdict {
+        Verdict::Regression => !fail_on.is_empty(),
+        Verdict::Improvement => fail_on.contains(&FailOnStep::Change),
+        _ => false,
+    };
+    let name = &one.timeline.series;
+    let step = one.change_points.iter().find(|change| change.counts() && fails(change.verdict));
+    if let Some(step) = step {
+        return Some(format!("{name} changed by {} at {}", format_change(step.change), step.run));
+    }
+    let since = one.since.as_ref().filter(|_| pinned == Pinned::ByName)?;
+    fails(since.beside_steps_verdict).then(|| {
+        format!(
+            "{name} moved by {} in small parts since {}",
+            format_change(since.beside_steps),
+            since.reference
+        )
+    })
 }

@@ -4,6 +4,7 @@ use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, Wanted};
 use bench_analyzer::ingest::format::{self, FileFormat};
 use bench_analyzer::ingest::{ImportBatch, RunDraft, RunRole};
+use bench_analyzer::model::Selector;
 use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
 use camino::Utf8PathBuf;
 
@@ -41,26 +42,23 @@ pub(super) async fn run(
     Ok(Outcome::Fine)
 }
 
-/// Says so where what was just stored is not the latest result: it was measured before another one,
-/// or the clock was set back in between.
+/// Says so where what was just stored is not the latest result: nobody asked for it, and something else
+/// was asked for after it was measured, or it came from another store.
 pub(super) async fn note_if_older(
     store: &mut Store,
     outcome: &ImportOutcome,
     output: &Output,
 ) -> bench_analyzer::Result<()> {
+    let Some(stored) = outcome.runs.last() else { return Ok(()) };
+    let latest = store.runs_of_side(&Selector::Latest).await?;
     // Where others store too, theirs may well be the latest.
-    if store.location().file().is_none() {
+    if store.location().file().is_none() || outcome.runs.iter().any(|run| latest.contains(run)) {
         return Ok(());
     }
-    let newest = store.runs(Some(1)).await?.into_iter().next();
-    if let Some(newest) = newest.filter(|newest| !outcome.runs.contains(&newest.run.id))
-        && !outcome.runs.is_empty()
-    {
+    if let Some(latest) = latest.first() {
         output.note(&format!(
-            "what was stored was measured before {} ({}), which stays the latest result; if it is \
-             newer, the clock ran backwards: import it again into a new database with --at TIME",
-            newest.run.id,
-            newest.run.measured_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            "{latest} stays the latest result, because it was asked for after {stored} was measured; \
+             `--current {stored}` compares what was just stored, and so does importing it by name"
         ));
     }
     Ok(())
@@ -75,7 +73,7 @@ pub(super) fn read(
 ) -> bench_analyzer::Result<ImportBatch> {
     let wanted = match destination {
         Destination::Baseline(..) => Wanted::Current,
-        Destination::NewSet | Destination::LatestSet | Destination::Job(_) => {
+        Destination::NewSet | Destination::Found | Destination::LatestSet | Destination::Job(_) => {
             Wanted::CurrentAndBaselines
         }
     };
@@ -98,6 +96,7 @@ pub(super) fn read(
                 );
                 batch.baselines.extend(export.baselines);
                 batch.blessings.extend(export.blessings);
+                batch.found_steps.extend(export.found_steps);
                 continue;
             }
             let found = format::read(path, format, environment)?;

@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 
 use bench_analyzer::config::Config;
-use bench_analyzer::detect::changes::find_changes;
+use bench_analyzer::detect::reference::Reference;
 use bench_analyzer::detect::settings::{Pattern, Settings};
-use bench_analyzer::detect::steps::StepSettings;
-use bench_analyzer::detect::verdict::{Comparison, Verdict};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion;
 use bench_analyzer::model::{BenchmarkResults, RunId, Series};
+use bench_analyzer::past;
 use bench_analyzer::report::dossier::Evidence;
 use bench_analyzer::stats::spending::Plan;
 use bench_analyzer::store::{Destination, Store};
 use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer, Error};
+use jiff::Timestamp;
 
-use super::args::{Compare, FailOn, Report, ReportOptions};
+use super::args::{Compare, Report, ReportOptions};
 use super::output::Output;
 use super::progress::Progress;
-use super::{Outcome, import};
+use super::{Outcome, gate, import};
 use destination::Destinations;
 
 mod destination;
@@ -47,18 +47,21 @@ pub(super) async fn run(
     if let Some(baseline) = &mut baseline {
         keep_wanted(baseline, &command.options.filters);
     }
-    let baseline = baseline.filter(|baseline| {
-        let same = same_measurements(baseline, &current);
-        if same {
-            progress.finish();
-            output.note(&format!(
-                "{} and {} are the same runs, so there is nothing to compare yet: change the \
-                 code, measure again, and repeat this",
-                baseline.name, current.name
-            ));
-        }
-        !same
-    });
+    if let Some(baseline) = &baseline
+        && !current.results.is_empty()
+        && same_measurements(baseline, &current)
+    {
+        let (baseline, current) = (baseline.name.clone(), current.name);
+        return Err(Error::SameRuns { baseline, current }.into());
+    }
+    let nothing = |side: &BenchmarkResults| side.results.is_empty();
+    anyhow::ensure!(
+        !(nothing(&current)
+            && baseline.as_ref().is_none_or(nothing)
+            && command.options.fail_on.is_empty()),
+        "no benchmark is named like {}: `history` lists those that are stored",
+        command.options.filters.join(" or ")
+    );
 
     let analyzer = match &baseline {
         Some(baseline) => BenchmarkAnalyzer::new(baseline.clone()),
@@ -74,39 +77,16 @@ pub(super) async fn run(
         .with_history(history)
         .with_blessings(store.blessings().await?)
         .analyze_results(&current);
-    let (report, evidence) =
-        gather(store, report, baseline, current, &destinations, &mut progress).await?;
+    let reference = match &config.since {
+        Some(name) => name.resolve(store, &environment.working_dir).await?,
+        None => Reference::Start,
+    };
+    let usual = command.options.threshold.is_none();
+    let past = Past { reference: &reference, noted_at: usual.then_some(environment.now) };
+    let (report, evidence) = gather(store, report, baseline, current, past, &mut progress).await?;
     progress.finish();
     destinations.write(&report, &evidence, output)?;
-    Ok(match command.options.fail_on {
-        Some(FailOn::Regression) => gate(&report, output),
-        None => Outcome::Fine,
-    })
-}
-
-/// What a gate makes of a report, said on stderr.
-pub(super) fn gate(report: &AnalysisReport, output: &Output) -> Outcome {
-    let count = |one: usize, what: &str, many: &str| match one {
-        1 => format!("1 {what}"),
-        more => format!("{more} {many}"),
-    };
-    let failing = report.failing().count();
-    if failing > 0 {
-        let these = count(failing, "regression fails", "regressions fail");
-        output.message(&format!("{these} the build (--fail-on regression)"));
-        return Outcome::GateFailed;
-    }
-    let open = report.not_judged().count();
-    if open > 0 {
-        let these = count(open, "benchmark", "benchmarks");
-        output.message(&format!(
-            "{these} could not be judged, it may be the machine or the code: the build does not pass \
-             (--fail-on regression, exit code 4). Measure both sides in turns on one machine, or name a \
-             benchmark that the change cannot touch with --reference"
-        ));
-        return Outcome::NotJudged;
-    }
-    Outcome::Fine
+    Ok(gate::judge(&report, &command.options.fail_on, output))
 }
 
 /// Who names nothing to compare with may not know what there is.
@@ -123,43 +103,46 @@ async fn note_baselines(store: &mut Store, output: &Output) -> anyhow::Result<()
     Ok(())
 }
 
-/// Reads the past of what the report is about: of all benchmarks where a format shows it, else of
-/// those that changed, to say since when.
+/// Reads the past of what was measured, to say since when it changed and what moves slowly.
 async fn gather(
     store: &mut Store,
     report: AnalysisReport,
     baseline: Option<BenchmarkResults>,
     current: BenchmarkResults,
-    destinations: &Destinations,
+    past: Past<'_>,
     progress: &mut Progress,
 ) -> anyhow::Result<(AnalysisReport, Evidence)> {
-    let own = |series: &&Series| !series.metric.is_resource();
-    let wanted: BTreeSet<&Series> = if destinations.show_evidence() {
-        report.measured.iter().map(|one| &one.series).filter(own).collect()
-    } else {
-        let changed =
-            |one: &&Comparison| matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
-        report.comparisons.iter().filter(changed).map(|one| &one.series).collect()
+    let wanted: BTreeSet<&Series> = report
+        .measured
+        .iter()
+        .map(|one| &one.series)
+        .filter(|series| !series.metric.is_resource())
+        .collect();
+    let mut follow = progress.follow("reading the history");
+    let is_wanted = |series: &Series| wanted.contains(series);
+    let rules = |series: &Series| report.settings.steps(series);
+    let mut histories = match past.noted_at {
+        Some(now) => past::noted_histories(store, is_wanted, rules, now, &mut follow).await?,
+        None => past::histories(store, is_wanted, rules, &mut follow).await?,
     };
-    let mut histories = Vec::new();
-    if !wanted.is_empty() {
-        let mut follow = progress.follow("reading the history");
-        let is_wanted = |series: &Series| wanted.contains(series);
-        let timelines = store.timelines_watched(is_wanted, &mut follow).await?;
-        drop(follow);
-        progress.phase("looking for changes in the history");
-        let settings = StepSettings {
-            threshold: report.settings.relative_threshold.ln_1p(),
-            ..StepSettings::default()
-        };
-        histories = find_changes(timelines, &store.blessings().await?, &settings);
+    drop(follow);
+    for one in &mut histories {
+        one.since = one.since(past.reference, &rules(&one.timeline.series));
     }
     progress.phase("writing the report");
     let report = match &baseline {
         Some(baseline) => report.trace(baseline, &current, &histories),
         None => report,
     };
-    Ok((report, Evidence { baseline, current, histories }))
+    Ok((report.with_slow_moves(&histories), Evidence { baseline, current, histories }))
+}
+
+/// How a report looks back.
+struct Past<'r> {
+    /// The place that histories are held against.
+    reference: &'r Reference,
+    /// When what is found is noted; not at all where it was looked for by other rules than usual.
+    noted_at: Option<Timestamp>,
 }
 
 /// `compare`: a report of two sides that are stored already.
@@ -202,12 +185,15 @@ async fn import_what_is_new(
     } else {
         command.paths.clone()
     };
-    let batch = match import::read(&paths, None, &Destination::NewSet, environment) {
+    // What lies in the usual place may have been there for long; what is named is meant.
+    let destination =
+        if command.paths.is_empty() { Destination::Found } else { Destination::NewSet };
+    let batch = match import::read(&paths, None, &destination, environment) {
         // An empty default folder is no reason to withhold what is stored.
         Err(Error::NoResults { .. }) if command.paths.is_empty() => return Ok(()),
         other => other?,
     };
-    let outcome = store.import(&batch, &Destination::NewSet, environment.now).await?;
+    let outcome = store.import(&batch, &destination, environment.now).await?;
     if outcome.added > 0 {
         batch.notes.iter().for_each(|note| output.note(note));
         output.message(&import::describe(&outcome));

@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use bench_analyzer::AnalysisReport;
 use bench_analyzer::continuous::machine::Machine;
 use bench_analyzer::continuous::suites::{self, BenchmarkConfig};
-use bench_analyzer::continuous::{ContinuousBenchmark, Decision, Question};
+use bench_analyzer::continuous::{ContinuousBenchmark, Decision, JobOutcome, Question};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::report::Reporter;
 use bench_analyzer::report::human::HumanReporter;
@@ -13,8 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::{FailOn, Run, SuitesFile};
 use super::output::Output;
-use super::report::gate;
-use super::{Outcome, Surroundings, continuous};
+use super::{Outcome, Surroundings, continuous, gate};
 
 pub(super) async fn run(
     store: Store,
@@ -22,6 +21,12 @@ pub(super) async fn run(
     Surroundings { config, environment, output, db }: Surroundings<'_>,
 ) -> anyhow::Result<Outcome> {
     let mut suites = read(&command.file, environment)?;
+    let named: Vec<String> = suites
+        .suites
+        .iter()
+        .filter(|suite| suite.baseline.is_some())
+        .map(|suite| suite.name.clone())
+        .collect();
     let labels = command.file.labels.clone();
     let parts = continuous::parts(&mut suites, &store, labels, db, output)?;
     let chosen = choose(&suites, &command.suites, &parts.machine, output)?;
@@ -31,7 +36,7 @@ pub(super) async fn run(
         let most = command.runs.unwrap_or(MOST_RUNS);
         let decisions = benchmark.run_until_decided(&chosen, &Question { against, most }).await?;
         benchmark.close().await?;
-        return conclude(&decisions, command.fail_on, output);
+        return conclude(&decisions, &command.fail_on, output);
     }
     let outcomes = benchmark.run_now(&chosen, command.runs).await?;
     benchmark.close().await?;
@@ -49,8 +54,14 @@ pub(super) async fn run(
     if !failed.is_empty() {
         bail!("{} of {} suites failed: {}", failed.len(), outcomes.len(), failed.join(", "));
     }
-    let reports = outcomes.iter().filter_map(|one| one.report.as_ref());
-    Ok(judge(reports, command.fail_on, output))
+    // The first results of a suite that names no baseline become its own: there is nothing to compare them
+    // with, and nothing wrong.
+    let compared = |one: &&JobOutcome| {
+        let first = one.report.as_ref().is_some_and(|report| report.baseline.is_none());
+        !first || named.contains(&one.suite)
+    };
+    let reports = outcomes.iter().filter(compared).filter_map(|one| one.report.as_ref());
+    Ok(judge(reports, &command.fail_on, output))
 }
 
 /// How many runs a side are made of what nothing decides.
@@ -59,7 +70,7 @@ const MOST_RUNS: u32 = 10;
 /// Shows what measuring until it was decided came to.
 fn conclude(
     decisions: &[Decision],
-    fail_on: Option<FailOn>,
+    fail_on: &[FailOn],
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     for decision in decisions {
@@ -79,15 +90,11 @@ fn conclude(
 
 fn judge<'r>(
     reports: impl Iterator<Item = &'r AnalysisReport>,
-    fail_on: Option<FailOn>,
+    fail_on: &[FailOn],
     output: &Output,
 ) -> Outcome {
-    match fail_on {
-        Some(FailOn::Regression) => {
-            reports.map(|report| gate(report, output)).fold(Outcome::Fine, Outcome::and)
-        }
-        None => Outcome::Fine,
-    }
+    let judged = reports.map(|report| gate::judge(report, fail_on, output));
+    judged.fold(Outcome::Fine, Outcome::and)
 }
 
 /// Reads the file that was named, or the nearest one.

@@ -17,6 +17,7 @@ use super::job::JobId;
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Reservation, Verdict};
 use crate::model::{Direction, RunId, Series};
+use crate::report::words::interval;
 use crate::report::{format_change, format_quantity};
 
 mod step;
@@ -195,7 +196,10 @@ impl Told {
             Direction::Higher => (interval.high.recip(), interval.low.recip()),
             Direction::Lower | Direction::Neutral => (interval.low, interval.high),
         };
-        Self { factor: comparison.factor_worse(), low, high: high.min(f64::MAX) }
+        // Finite, because they are stored: a change from zero has no factor.
+        let [factor, low, high] =
+            [comparison.factor_worse(), low, high].map(|one| one.min(f64::MAX));
+        Self { factor, low, high }
     }
 
     fn transition(self, kind: TransitionKind, subject: Subject, evidence: String) -> Transition {
@@ -234,12 +238,11 @@ fn evidence(comparison: &Comparison) -> String {
     let unit = &comparison.series.unit;
     let open = comparison.reservation.map(|why| format!("; {why}")).unwrap_or_default();
     format!(
-        "{} -> {} ({}, 95% interval {} to {}, p {:.1e}, {} and {} runs){open}",
+        "{} -> {} ({}, 95% interval {}, p {:.1e}, {} and {} runs){open}",
         format_quantity(comparison.baseline.value, unit),
         format_quantity(comparison.current.value, unit),
         format_change(comparison.change()),
-        format_change(comparison.interval.low - 1.0),
-        format_change(comparison.interval.high - 1.0),
+        interval(comparison.interval),
         comparison.p_value,
         comparison.baseline.runs,
         comparison.current.runs,

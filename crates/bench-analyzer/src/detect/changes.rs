@@ -6,9 +6,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::steps::{Segmentation, StepSettings, segment};
+use self::remembered::Remembered;
+use super::reference::SinceReference;
+use super::steps::{Segmentation, Step, StepSettings, segment_beside, tolerance};
+use super::trend::Trend;
 use super::verdict::Verdict;
-use crate::model::{Blessing, Direction, RunId, Series, Timeline, TimelinePoint};
+use crate::model::{
+    Blessing, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint, Withdrawal,
+};
+
+mod remembered;
 
 /// A series through time and what happened to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +31,10 @@ pub struct SeriesChanges {
     pub spikes: Vec<SpikePoint>,
     /// The correlation of neighbouring values in the longest epoch.
     pub autocorrelation: f64,
+    /// How the level moves since the last step, if it does.
+    pub trend: Option<Trend>,
+    /// How the latest level differs from that of a reference, where one was named.
+    pub since: Option<SinceReference>,
 }
 
 /// A lasting change.
@@ -54,16 +65,46 @@ pub struct ChangePoint {
     pub provisional: bool,
     /// Whether most series changed the same way here: then the machine did.
     pub machine_event: bool,
+    /// Whether the level jumps at the very place.
+    pub sharp: bool,
+    /// Whether the values show it now. One that was found before stays when they do not.
+    pub shown: bool,
+    /// When it was first found, if that was noted.
+    pub found_at: Option<Timestamp>,
+    /// Why it counts no more, if it does not.
+    pub withdrawn: Option<Withdrawal>,
     /// Who accepted it, and why.
     pub acknowledged: Option<Blessing>,
+    /// The first run of the new level, as it was seen when the step was found.
+    #[serde(skip)]
+    pub(crate) found_as: RunId,
+    /// What of it was not noted yet.
+    #[serde(skip)]
+    pub(crate) news: News,
+}
+
+/// What a store does not know of a change yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Nothing, or nothing that is worth a note.
+    None,
+    /// That it was found.
+    Found,
+    /// What became of it.
+    Revised,
 }
 
 impl ChangePoint {
     /// Whether somebody should look at this: it got worse for good, by itself, and nobody has.
     pub fn alarms(&self) -> bool {
-        self.verdict == Verdict::Regression
-            && !self.provisional
+        self.verdict == Verdict::Regression && self.counts()
+    }
+
+    /// Whether this is a change for good that stands for itself and that nobody has accepted.
+    pub fn counts(&self) -> bool {
+        !self.provisional
             && !self.machine_event
+            && self.withdrawn.is_none()
             && self.acknowledged.is_none()
     }
 }
@@ -81,45 +122,35 @@ pub struct SpikePoint {
     pub score: f64,
 }
 
-/// A change may be located a little differently once more values are known: an acknowledgement
-/// counts for as many points around it as do not yet make a level of their own.
-pub(crate) fn tolerance(settings: &StepSettings) -> usize {
-    settings.min_segment - 1
-}
-
 /// Finds the changes of many series by the same rules, on all processors, in the order of
 /// `timelines`.
 pub fn find_changes(
     timelines: Vec<Timeline>,
-    blessings: &[Blessing],
+    memory: &Memory,
     settings: &StepSettings,
 ) -> Vec<SeriesChanges> {
-    find_changes_by(timelines, blessings, |_| *settings)
+    find_changes_by(timelines, memory, |_| *settings)
 }
 
 /// [`find_changes`] with rules for every series of its own, as a configuration gives them.
 pub fn find_changes_by(
     timelines: Vec<Timeline>,
-    blessings: &[Blessing],
+    memory: &Memory,
     rules: impl Fn(&Series) -> StepSettings + Sync,
 ) -> Vec<SeriesChanges> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = timelines.len().div_ceil(workers).max(1);
-    let mut by_series: BTreeMap<&Series, Vec<&Blessing>> = BTreeMap::new();
-    for blessing in blessings {
-        by_series.entry(&blessing.series).or_default().push(blessing);
-    }
+    let known = Known::of(memory);
     let mut changes: Vec<SeriesChanges> = std::thread::scope(|scope| {
         let mut timelines = timelines.into_iter();
         let handles: Vec<_> = (0..workers)
             .map(|_| {
                 let chunk: Vec<Timeline> = timelines.by_ref().take(share).collect();
-                let (by_series, rules) = (&by_series, &rules);
+                let (known, rules) = (&known, &rules);
                 scope.spawn(move || -> Vec<SeriesChanges> {
                     let of = |timeline: Timeline| {
-                        let blessings = by_series.get(&timeline.series).cloned();
                         let settings = rules(&timeline.series);
-                        SeriesChanges::of(timeline, &blessings.unwrap_or_default(), &settings)
+                        SeriesChanges::of(timeline, known, &settings)
                     };
                     chunk.into_iter().map(of).collect()
                 })
@@ -131,67 +162,129 @@ pub fn find_changes_by(
     changes
 }
 
+/// What is known beside the values, by series.
+#[derive(Debug, Default)]
+struct Known<'m> {
+    blessings: BTreeMap<&'m Series, Vec<&'m Blessing>>,
+    steps: BTreeMap<&'m Series, Vec<&'m FoundStep>>,
+}
+
+impl<'m> Known<'m> {
+    fn of(memory: &'m Memory) -> Self {
+        let mut known = Self::default();
+        for blessing in &memory.blessings {
+            known.blessings.entry(&blessing.series).or_default().push(blessing);
+        }
+        for step in &memory.steps {
+            known.steps.entry(&step.series).or_default().push(step);
+        }
+        known
+    }
+}
+
 impl SeriesChanges {
-    fn of(timeline: Timeline, blessings: &[&Blessing], settings: &StepSettings) -> Self {
+    /// Whether the latest level differs from that of the reference, beside found steps.
+    pub fn has_moved(&self) -> bool {
+        self.since.as_ref().is_some_and(|since| since.beside_steps_verdict != Verdict::Unchanged)
+    }
+
+    fn of(timeline: Timeline, known: &Known<'_>, settings: &StepSettings) -> Self {
         let points = &timeline.points;
         let mut changes = Self {
             epochs: Vec::new(),
             change_points: Vec::new(),
             spikes: Vec::new(),
             autocorrelation: 0.0,
+            trend: None,
+            since: None,
             timeline: timeline.clone(),
         };
+        let series = &timeline.series;
+        let remembered = known.steps.get(series).map(Vec::as_slice).unwrap_or_default();
+        let mut remembered = Remembered::among(points, remembered, settings.threshold);
         let (mut start, mut longest) = (0, 0);
         for epoch in points.chunk_by(|a, b| a.fingerprint == b.fingerprint) {
             changes.epochs.push(start);
-            // A zero has no logarithm; such series are counts, whose differences speak as well.
-            let positive = epoch.iter().all(|point| point.value > 0.0);
-            let scale = |value: f64| if positive { value.ln() } else { value };
-            let values: Vec<f64> = epoch.iter().map(|point| scale(point.value)).collect();
-            let segmentation = segment(&values, settings);
+            let (values, scale) = scale_of(epoch);
+            let held = remembered.held(start..start + epoch.len());
+            let segmentation = segment_beside(&values, &held, settings);
             if epoch.len() > longest {
                 longest = epoch.len();
                 changes.autocorrelation = segmentation.autocorrelation;
             }
-            let back = |value: f64| if positive { value.exp() } else { value };
-            changes.add(&segmentation, start, back);
+            changes.add(&segmentation, start, scale, &mut remembered, tolerance(settings));
             start += epoch.len();
         }
+        changes.add_withdrawn(remembered);
+        let blessings = known.blessings.get(series).map(Vec::as_slice).unwrap_or_default();
         changes.acknowledge(blessings, tolerance(settings));
+        changes.trend = changes.trend_since_last_step(settings);
         changes
     }
 
-    fn add(&mut self, segmentation: &Segmentation, start: usize, back: impl Fn(f64) -> f64) {
-        let points = &self.timeline.points;
+    fn trend_since_last_step(&self, settings: &StepSettings) -> Option<Trend> {
+        let lasting = |change: &&ChangePoint| !change.provisional && change.withdrawn.is_none();
+        let step = self.change_points.iter().rev().find(lasting).map_or(0, |change| change.index);
+        let from = step.max(*self.epochs.last()?);
+        let (logs, scale) = scale_of(&self.timeline.points[from..]);
+        let direction = self.timeline.series.direction;
+        (scale == Scale::Logarithms).then(|| Trend::of(&logs, from, direction, settings))?
+    }
+
+    fn add(
+        &mut self,
+        segmentation: &Segmentation,
+        start: usize,
+        scale: Scale,
+        remembered: &mut Remembered<'_>,
+        tolerance: usize,
+    ) {
         for step in &segmentation.steps {
-            let index = start + step.index;
-            let (before, after) = (back(step.before), back(step.after));
-            let point = &points[index];
-            let verdict = match (self.timeline.series.direction, after > before) {
-                (Direction::Neutral, _) => Verdict::Inconclusive,
-                (Direction::Lower, true) | (Direction::Higher, false) => Verdict::Regression,
-                (Direction::Lower, false) | (Direction::Higher, true) => Verdict::Improvement,
+            let step = Step {
+                index: start + step.index,
+                before: scale.back(step.before),
+                after: scale.back(step.after),
+                ..*step
             };
-            self.change_points.push(ChangePoint {
-                index,
-                run: point.runs[0],
-                measured_at: point.measured_at,
-                after_commit: commit_before(points, index),
-                up_to_commit: point.commit.clone(),
-                before,
-                after,
-                change: if before == 0.0 { f64::MAX } else { after / before - 1.0 },
-                verdict,
-                p_value: step.p_value,
-                provisional: step.provisional,
-                machine_event: false,
-                acknowledged: None,
-            });
+            let change = self.change_point(&step);
+            let change = match remembered.take(step.index, tolerance) {
+                Some(found) => change.found_before(found),
+                None => change,
+            };
+            self.change_points.push(change);
         }
+        let points = &self.timeline.points;
         for spike in &segmentation.spikes {
             let (index, score) = (start + spike.index, spike.score);
             let point = &points[index];
             self.spikes.push(SpikePoint { index, run: point.runs[0], value: point.value, score });
+        }
+    }
+
+    fn change_point(&self, step: &Step) -> ChangePoint {
+        let points = &self.timeline.points;
+        let (index, before, after) = (step.index, step.before, step.after);
+        let point = &points[index];
+        ChangePoint {
+            index,
+            run: point.runs[0],
+            measured_at: point.measured_at,
+            after_commit: commit_before(points, index),
+            up_to_commit: point.commit.clone(),
+            before,
+            after,
+            change: relative_change(before, after),
+            verdict: Verdict::of_change(self.timeline.series.direction, after - before),
+            p_value: step.p_value,
+            provisional: step.provisional,
+            machine_event: false,
+            sharp: step.sharp,
+            shown: step.shown,
+            found_at: None,
+            withdrawn: None,
+            acknowledged: None,
+            found_as: point.runs[0],
+            news: if step.provisional { News::None } else { News::Found },
         }
     }
 
@@ -211,6 +304,45 @@ impl SeriesChanges {
                 change.acknowledged = Some((*blessing).clone());
             }
         }
+    }
+}
+
+/// How the values of points are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    /// By their logarithms.
+    Logarithms,
+    /// As they are, because one is zero, which has no logarithm. Such series are counts, whose
+    /// differences speak as well.
+    Values,
+}
+
+impl Scale {
+    fn back(self, value: f64) -> f64 {
+        match self {
+            Self::Logarithms => value.exp(),
+            Self::Values => value,
+        }
+    }
+}
+
+fn scale_of(points: &[TimelinePoint]) -> (Vec<f64>, Scale) {
+    let values = points.iter().map(|point| point.value);
+    if points.iter().all(|point| point.value > 0.0) {
+        (values.map(f64::ln).collect(), Scale::Logarithms)
+    } else {
+        (values.collect(), Scale::Values)
+    }
+}
+
+/// The relative change from one level to another; infinite from zero.
+fn relative_change(before: f64, after: f64) -> f64 {
+    if before == after {
+        0.0
+    } else if before == 0.0 {
+        f64::INFINITY
+    } else {
+        after / before - 1.0
     }
 }
 

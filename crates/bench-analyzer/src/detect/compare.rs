@@ -16,6 +16,7 @@ mod pair;
 mod priors;
 mod together;
 mod turns;
+mod zero;
 
 use family::Family;
 use moves::{Move, Offset};

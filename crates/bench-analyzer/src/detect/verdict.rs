@@ -34,6 +34,15 @@ impl Verdict {
         }
     }
 
+    /// What a change that is sure comes to: `change` is positive if it is more than before.
+    pub fn of_change(direction: Direction, change: f64) -> Self {
+        match (direction, change > 0.0) {
+            (Direction::Neutral, _) => Self::Inconclusive,
+            (Direction::Lower, true) | (Direction::Higher, false) => Self::Regression,
+            (Direction::Lower, false) | (Direction::Higher, true) => Self::Improvement,
+        }
+    }
+
     /// The verdict with both sides swapped.
     pub fn reversed(self) -> Self {
         match self {

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::measurements::Measurements;
-use crate::model::{BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput};
+use crate::model::{
+    BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput, Withdrawal,
+};
 
 /// One series of one run, read but not stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +80,26 @@ pub struct BlessingDraft {
     pub blessed_at: Timestamp,
 }
 
+/// A step that was found elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoundStepDraft {
+    /// The first measurement of the new level.
+    pub measurement: Digest,
+    /// The old level.
+    pub before: f64,
+    /// The new level.
+    pub after: f64,
+    /// The probability of such a step without any change.
+    pub p_value: f64,
+    /// Whether the level jumped at the very place.
+    pub sharp: bool,
+    /// When it was found.
+    pub found_at: Timestamp,
+    /// Why it counts no more, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawal>,
+}
+
 /// Everything that one import stores, or nothing of it.
 #[derive(Debug, Clone, Default)]
 pub struct ImportBatch {
@@ -86,6 +109,8 @@ pub struct ImportBatch {
     pub baselines: Vec<(BaselineName, Vec<Digest>)>,
     /// Changes that were accepted elsewhere.
     pub blessings: Vec<BlessingDraft>,
+    /// Steps that were found.
+    pub found_steps: Vec<FoundStepDraft>,
     /// Things the user should know about what was read.
     pub notes: Vec<String>,
 }

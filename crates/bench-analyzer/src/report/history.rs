@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::json::SCHEMA;
 use super::text::{self, plural, sparkline, visible};
-use super::{format_change, format_quantity};
+use super::{format_change, format_quantity, words};
 use crate::detect::changes::{ChangePoint, SeriesChanges};
 use crate::detect::verdict::Verdict;
 
@@ -39,6 +39,14 @@ pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io:
         for change in &one.change_points {
             write_change(one, change, output)?;
         }
+        if let Some(trend) = &one.trend {
+            let style = style(trend.verdict);
+            writeln!(output, "  {style}{}{style:#}", words::trend(trend))?;
+        }
+        if let Some(since) = one.since.as_ref().filter(|_| one.has_moved()) {
+            let style = style(since.beside_steps_verdict);
+            writeln!(output, "  {style}{}{style:#}", words::since_reference(since))?;
+        }
         for spike in &one.spikes {
             writeln!(
                 output,
@@ -64,32 +72,27 @@ pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io:
     )
 }
 
+fn style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Regression => BAD,
+        Verdict::Improvement => GOOD,
+        _ => BOLD,
+    }
+}
+
 fn write_change(
     one: &SeriesChanges,
     change: &ChangePoint,
     output: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let (style, word) = match change.verdict {
-        Verdict::Regression => (BAD, "worse"),
-        Verdict::Improvement => (GOOD, "better"),
-        _ => (BOLD, "changed"),
+    let style = if change.withdrawn.is_some() { DIM } else { style(change.verdict) };
+    let word = match change.verdict {
+        Verdict::Regression => "worse",
+        Verdict::Improvement => "better",
+        _ => "changed",
     };
     let unit = &one.timeline.series.unit;
-    let mut remarks = Vec::new();
-    if change.provisional {
-        remarks.push("provisional: too few later points".to_owned());
-    }
-    if change.machine_event {
-        remarks.push("with most other benchmarks".to_owned());
-    }
-    if let Some(blessing) = &change.acknowledged {
-        remarks.push(format!(
-            "accepted by {}: {}",
-            visible(&blessing.author),
-            visible(&blessing.reason)
-        ));
-    }
-    let remarks = remarks.join("; ");
+    let remarks = words::change_remarks(change);
     writeln!(
         output,
         "  {style}{word} {}{style:#} at point {} ({}, {}): {} -> {}, p {:.1e}, {} {DIM}{remarks}{DIM:#}",

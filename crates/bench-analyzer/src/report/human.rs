@@ -53,6 +53,7 @@ impl Reporter for TerminalReporter {
         } else {
             self.measured(report, output)?;
         }
+        self.slow_moves(report, output)?;
         self.shapes(report, output)?;
         self.modes(report, output)?;
         self.outliers(report, output)?;
@@ -139,6 +140,18 @@ impl TerminalReporter {
         self.absent(report, output)
     }
 
+    fn slow_moves(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        if report.slow_moves.is_empty() {
+            return Ok(());
+        }
+        writeln!(output, "\n{BOLD}Slow moves in the history{BOLD:#}")?;
+        for one in &report.slow_moves {
+            let line = format!("{}: {}", text::name(&one.series), words::slow_move(one));
+            self.wrapped(&line, "  ", DIM, output)?;
+        }
+        Ok(())
+    }
+
     fn measured(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         writeln!(output)?;
         let mut table = Table::fitting(self.columns);
@@ -171,11 +184,12 @@ fn comparison_row(
         Cell::left("->"),
         Cell::right(format_quantity(comparison.current.value, unit)),
         Cell::right(format_change(comparison.change())).styled(style),
-        Cell::left(format!(
-            "[{}, {}]",
-            format_change(interval.low - 1.0),
-            format_change(interval.high - 1.0)
-        ))
+        Cell::left(if interval.low == interval.high {
+            "[exact]".to_owned()
+        } else {
+            let (low, high) = (interval.low - 1.0, interval.high - 1.0);
+            format!("[{}, {}]", format_change(low), format_change(high))
+        })
         .styled(DIM),
         Cell::left(scale.bar(comparison, threshold)).styled(style).dispensable(),
         Cell::left(remark(comparison)),

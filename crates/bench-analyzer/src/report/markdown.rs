@@ -35,6 +35,7 @@ impl Reporter for MarkdownReporter {
             }
         }
         absent(report, output)?;
+        slow_moves(report, output)?;
         remarks(report, output)?;
         for note in report.notes.iter().chain(&undecided(report)) {
             writeln!(output, "> {}\n", escape(&visible(note)))?;
@@ -84,13 +85,12 @@ fn row(one: &Comparison, report: &AnalysisReport, output: &mut dyn io::Write) ->
     }
     writeln!(
         output,
-        "| {} | {} | {} | {} | {} to {} | {} |",
+        "| {} | {} | {} | {} | {} | {} |",
         code(&one.series.to_string()),
         escape(&format_quantity(one.baseline.value, &one.series.unit)),
         escape(&format_quantity(one.current.value, &one.series.unit)),
         strong(one),
-        format_change(one.interval.low - 1.0),
-        format_change(one.interval.high - 1.0),
+        words::interval(one.interval),
         escape(&said),
     )
 }
@@ -121,6 +121,21 @@ fn measured(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<(
     let count = own().count();
     if count > 4 * ROWS {
         writeln!(output, "\nand {} more: see the full report", count - 4 * ROWS)?;
+    }
+    writeln!(output)
+}
+
+fn slow_moves(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    if report.slow_moves.is_empty() {
+        return Ok(());
+    }
+    writeln!(output, "#### Slow moves in the history\n")?;
+    for one in report.slow_moves.iter().take(ROWS) {
+        let said = escape(&words::slow_move(one));
+        writeln!(output, "- {}: {said}", code(&one.series.to_string()))?;
+    }
+    if report.slow_moves.len() > ROWS {
+        writeln!(output, "- and {} more: see the full report", report.slow_moves.len() - ROWS)?;
     }
     writeln!(output)
 }

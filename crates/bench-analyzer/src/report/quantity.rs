@@ -57,8 +57,11 @@ impl AxisScale {
 }
 
 /// A relative change in percent, always with its sign: `+4.2%`. Beyond tenfold it is said as a
-/// factor: `x12`.
+/// factor: `x12`. From zero no factor leads anywhere: `from 0`.
 pub fn format_change(change: f64) -> String {
+    if change == f64::INFINITY {
+        return "from 0".to_owned();
+    }
     let percent = change * 100.0;
     if percent >= 1e6 {
         return "beyond x10000".to_owned();
@@ -140,6 +143,7 @@ mod tests {
         assert_eq!(format_change(-0.000_001), "+0.0%");
         assert_eq!(format_change(11.0), "x12");
         assert_eq!(format_change(f64::MAX), "beyond x10000");
+        assert_eq!(format_change(f64::INFINITY), "from 0");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) fn wrapped(text: &str, columns: Option<usize>, indent: usize) -> Vec<
 }
 
 /// One thing, or several.
-pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
+pub fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

@@ -3,10 +3,13 @@
 use super::text::{plural, visible};
 use super::{format_change, format_quantity, text};
 use crate::analyzer::{AnalysisReport, SideInfo};
+use crate::detect::changes::ChangePoint;
 use crate::detect::origin::{Origin, OriginEvidence};
 use crate::detect::outliers::OutlierDetection;
+use crate::detect::reference::SinceReference;
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange};
+use crate::detect::trend::{SlowMove, Trend};
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
@@ -142,11 +145,17 @@ pub(crate) fn values(one: &Comparison) -> String {
 /// How much, and how sure that is.
 pub(crate) fn size(one: &Comparison, settings: &Settings) -> String {
     let (change, level) = (format_change(one.change()), settings.level * 100.0);
+    if one.interval.low == one.interval.high {
+        return format!("{change} (exactly)");
+    }
     format!("{change} ({level:.0}% interval {})", interval(one.interval))
 }
 
 /// An interval of changes, from one end to the other.
 pub(crate) fn interval(interval: RatioInterval) -> String {
+    if interval.low == interval.high {
+        return "exact".to_owned();
+    }
     format!("{} to {}", format_change(interval.low - 1.0), format_change(interval.high - 1.0))
 }
 
@@ -189,6 +198,69 @@ fn could_have_seen(comparison: &Comparison) -> Option<String> {
 
 fn more_runs(runs: u32) -> String {
     format!("{runs} more {}", if runs == 1 { "run" } else { "runs" })
+}
+
+/// What has to be said about a change of a history beside its numbers.
+pub(crate) fn change_remarks(change: &ChangePoint) -> String {
+    let mut remarks = Vec::new();
+    if change.provisional {
+        remarks.push("provisional: too few later points".to_owned());
+    }
+    if change.machine_event {
+        remarks.push("with most other benchmarks".to_owned());
+    }
+    if let Some(withdrawn) = &change.withdrawn {
+        let who = withdrawn.author.as_deref();
+        let by = who.map(|author| format!(" by {}", visible(author))).unwrap_or_default();
+        let day = withdrawn.withdrawn_at.map(|at| at.strftime(" on %Y-%m-%d").to_string());
+        let reason = visible(&withdrawn.reason);
+        remarks.push(format!("withdrawn{by}{}: {reason}", day.unwrap_or_default()));
+    } else if !change.shown {
+        let day = change.found_at.map(|at| at.strftime(" on %Y-%m-%d").to_string());
+        remarks.push(format!(
+            "found{}, and kept although later values hide it (`withdraw` takes it back)",
+            day.unwrap_or_default()
+        ));
+    }
+    if let Some(blessing) = &change.acknowledged {
+        let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
+        remarks.push(format!("accepted by {author}: {reason}"));
+    }
+    remarks.join("; ")
+}
+
+/// A slow move in a line, without the name of its series.
+pub(crate) fn slow_move(one: &SlowMove) -> String {
+    let mut parts: Vec<String> = one.trend.iter().map(trend).collect();
+    parts.extend(one.since.iter().map(since_reference));
+    parts.join("; ")
+}
+
+/// A trend: `trend +14.8% over the last 100 points (99% interval +12.9% to +16.8%)`.
+pub(crate) fn trend(trend: &Trend) -> String {
+    let (low, high) = trend.interval;
+    format!(
+        "trend {} over the last {} points ({:.0}% interval {} to {})",
+        format_change(trend.change),
+        trend.points,
+        trend.level * 100.0,
+        format_change(low),
+        format_change(high)
+    )
+}
+
+/// What became of the level since the reference.
+pub(crate) fn since_reference(since: &SinceReference) -> String {
+    let (low, high) = since.beside_steps_interval;
+    format!(
+        "{} since {}, of which no step explains {} ({:.0}% interval {} to {})",
+        format_change(since.change),
+        visible(&since.reference),
+        format_change(since.beside_steps),
+        since.level * 100.0,
+        format_change(low),
+        format_change(high)
+    )
 }
 
 /// Since when a change is there: `since c039..c040 (2023-11-16)`.

@@ -41,11 +41,11 @@ impl Snapshots {
     pub(super) async fn of(&self, version: MeasuredVersion) -> Result<Got<Snapshot>, Refusal> {
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let make = move || {
-            let (timelines, blessings) = off_thread(async {
+            let (timelines, memory) = off_thread(async {
                 let mut store = Store::open(&database).await?;
-                Ok((store.timelines(|_| true).await?, store.blessings().await?))
+                Ok((store.timelines(|_| true).await?, store.memory().await?))
             })?;
-            let series = find_changes_by(timelines, &blessings, |one| settings.steps(one));
+            let series = find_changes_by(timelines, &memory, |one| settings.steps(one));
             Ok(Snapshot { series, version })
         };
         self.kept.get(version, make).await

@@ -47,7 +47,9 @@ impl Store {
         }
         let baselines = self.exported_baselines().await?;
         let blessings = self.exported_blessings().await?;
-        Ok(Export { format: FORMAT.to_owned(), schema: SCHEMA, runs, baselines, blessings })
+        let found_steps = self.exported_found_steps().await?;
+        let format = FORMAT.to_owned();
+        Ok(Export { format, schema: SCHEMA, runs, baselines, blessings, found_steps })
     }
 
     pub(super) async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {

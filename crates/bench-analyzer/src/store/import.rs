@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::link::{Link, change, one, rows, value};
+use super::link::{Link, change, one, rows, value, values};
 use super::merge::list_of;
 use super::{Store, StoreProgress, bulk, codec};
 use crate::continuous::job::JobId;
@@ -24,8 +24,11 @@ const CHUNK_SAMPLES: usize = 200_000;
 /// Where imported runs go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A new set: the runs are the latest result.
+    /// A new set: the runs are the latest result, because somebody asked for them.
     NewSet,
+    /// A new set that nobody asked for, as it was found along the way: it is the latest result if it was
+    /// measured after the latest one was asked for.
+    Found,
     /// The newest set: they are more runs of the same code.
     LatestSet,
     /// A new set that is the result of a job.
@@ -120,15 +123,30 @@ impl From<sqlx::Error> for WriteError {
 pub(super) struct Writer<'t> {
     link: Link<'t>,
     now: i64,
+    asked: Asked,
     pub(super) series: HashMap<Series, i64>,
     pub(super) outcome: ImportOutcome,
+}
+
+/// Who wants what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Somebody, now.
+    For,
+    /// Nobody in particular.
+    Nobody,
 }
 
 impl<'t> Writer<'t> {
     /// `series` are those that are known already, as from [`known_series`].
     pub(super) fn new(link: Link<'t>, now: Timestamp, series: HashMap<Series, i64>) -> Self {
         let now = now.as_millisecond();
-        Self { link, now, series, outcome: ImportOutcome::default() }
+        Self { link, now, asked: Asked::For, series, outcome: ImportOutcome::default() }
+    }
+
+    /// The connection, for one statement.
+    pub(super) fn link(&mut self) -> Link<'_> {
+        self.link.again()
     }
 
     async fn write(
@@ -139,8 +157,14 @@ impl<'t> Writer<'t> {
     ) -> Result<(), WriteError> {
         let mut set = match destination {
             Destination::LatestSet => self.latest_set().await?,
-            Destination::NewSet | Destination::Baseline(..) | Destination::Job(_) => None,
+            Destination::NewSet
+            | Destination::Found
+            | Destination::Baseline(..)
+            | Destination::Job(_) => None,
         };
+        if *destination == Destination::Found {
+            self.asked = Asked::Nobody;
+        }
         let mut current = Vec::new();
         let mut groups: HashMap<usize, Option<i64>> = HashMap::new();
         let total = batch.runs.len();
@@ -152,8 +176,7 @@ impl<'t> Writer<'t> {
                         Some(group) => groups.entry(group).or_default(),
                         None => &mut set,
                     };
-                    let named = matches!(destination, Destination::Baseline(..));
-                    if named && run.role == RunRole::Current {
+                    if run.role == RunRole::Current {
                         self.run(run, set, Some(&mut current)).await?;
                     } else {
                         self.run(run, set, None).await?;
@@ -167,8 +190,14 @@ impl<'t> Writer<'t> {
                 }
             }
         }
-        if let Destination::Baseline(name, mode) = destination {
-            self.become_baseline(name, *mode, &current).await?;
+        match destination {
+            Destination::Baseline(name, mode) => {
+                self.become_baseline(name, *mode, &current).await?;
+            }
+            Destination::LatestSet => self.choose(&current).await?,
+            // What is there already was asked for again.
+            Destination::NewSet if self.outcome.added == 0 => self.choose(&current).await?,
+            Destination::NewSet | Destination::Found | Destination::Job(_) => {}
         }
         if let Destination::Job(job) = destination {
             for RunId(run) in self.outcome.runs.clone() {
@@ -185,6 +214,9 @@ impl<'t> Writer<'t> {
         }
         for blessing in &batch.blessings {
             self.bless(blessing).await?;
+        }
+        for step in &batch.found_steps {
+            self.hold(step).await?;
         }
         Ok(())
     }
@@ -271,7 +303,7 @@ impl<'t> Writer<'t> {
     async fn insert_run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<i64> {
         let set = match *set {
             Some(set) => set,
-            None => *set.insert(self.insert_set().await?),
+            None => *set.insert(self.insert_set(draft).await?),
         };
         let fingerprint = self.fingerprint_id(&draft.fingerprint).await?;
         let measured_at = draft.measured_at.as_millisecond();
@@ -382,20 +414,54 @@ impl<'t> Writer<'t> {
         Ok(id)
     }
 
-    async fn insert_set(&mut self) -> sqlx::Result<i64> {
+    /// Makes a set for runs like this one.
+    async fn insert_set(&mut self, draft: &RunDraft) -> sqlx::Result<i64> {
+        let chosen_at = match (self.asked, draft.imported_at) {
+            // Asked for elsewhere, and carried over since.
+            (_, Some(imported_at)) => imported_at.as_millisecond(),
+            (Asked::For, None) => self.now,
+            (Asked::Nobody, None) => draft.measured_at.as_millisecond(),
+        };
         one(value!(
             self.link.again(),
             i64,
-            "INSERT INTO run_sets (imported_at) VALUES ($1) RETURNING id AS \"id!\"",
+            "INSERT INTO run_sets (imported_at, chosen_at) VALUES ($1, $2) RETURNING id AS \"id!\"",
             self.now,
+            chosen_at,
         ))
+    }
+
+    /// Makes the set that holds all of these measurements the latest one; nothing if they are of several
+    /// sets.
+    async fn choose(&mut self, stored: &[Stored]) -> sqlx::Result<()> {
+        let list: Vec<String> = stored.iter().map(|one| one.measurement.to_string()).collect();
+        let list = format!("[{}]", list.join(","));
+        let sets = values!(
+            self.link.again(),
+            i64,
+            r#"SELECT DISTINCT runs.set_id AS "set_id!" FROM json_each($1) AS chosen
+               JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
+               JOIN runs ON runs.id = m.run_id"#,
+            list,
+        )?;
+        if let [set] = sets.as_slice() {
+            change!(
+                self.link.again(),
+                "UPDATE run_sets SET chosen_at = $1 WHERE id = $2",
+                self.now,
+                set,
+            )?;
+        }
+        Ok(())
     }
 
     async fn latest_set(&mut self) -> sqlx::Result<Option<i64>> {
         value!(
             self.link.again(),
             i64,
-            "SELECT set_id FROM runs ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1",
+            "SELECT runs.set_id FROM runs JOIN run_sets ON run_sets.id = runs.set_id
+             ORDER BY runs.role = 'current' DESC, run_sets.chosen_at DESC, runs.measured_at DESC,
+                      runs.id DESC LIMIT 1",
         )
     }
 

@@ -75,6 +75,7 @@ impl Store {
             merging.baselines(self, source, baselines).await?;
         }
         merging.blessings(self, source).await?;
+        merging.found_steps(self, source).await?;
         Ok(merging.outcome)
     }
 
@@ -322,6 +323,19 @@ impl Merging {
                 blessed_at: blessing.blessed_at,
             };
             self.outcome.blessings += writer.bless(&draft).await.map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+}
+
+impl Merging {
+    async fn found_steps(&mut self, target: &mut Store, source: &mut Store) -> Result<()> {
+        let steps = source.exported_found_steps().await?;
+        let failed = target.failed();
+        let mut transaction = target.begin().await?;
+        let mut writer = Writer::new(transaction.link(), self.now, HashMap::new());
+        for step in steps {
+            writer.hold(&step).await.map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
     }

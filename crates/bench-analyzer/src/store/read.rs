@@ -27,6 +27,24 @@ impl Store {
         self.results_of_members(&selector.to_string(), members).await
     }
 
+    /// The runs that one side of a comparison takes measurements from.
+    ///
+    /// # Errors
+    /// As [`Store::results`].
+    pub async fn runs_of_side(&mut self, selector: &Selector) -> Result<Vec<RunId>> {
+        let members = self.members(selector).await?;
+        let failed = self.failed();
+        let runs = values!(
+            self.link().await?,
+            i64,
+            r#"SELECT DISTINCT m.run_id AS "run_id!" FROM json_each($1) AS chosen
+               JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)"#,
+            members,
+        )
+        .map_err(failed)?;
+        Ok(runs.into_iter().map(RunId).collect())
+    }
+
     /// Everything that some runs measured, as one side of a comparison.
     ///
     /// # Errors
@@ -169,8 +187,10 @@ impl Store {
                     i64,
                     r#"SELECT m.id AS "id!" FROM measurements AS m
                        JOIN runs ON runs.id = m.run_id WHERE runs.set_id =
-                       (SELECT set_id FROM runs
-                        ORDER BY role = 'current' DESC, measured_at DESC, id DESC LIMIT 1)"#,
+                       (SELECT latest.set_id FROM runs AS latest
+                        JOIN run_sets ON run_sets.id = latest.set_id
+                        ORDER BY latest.role = 'current' DESC, run_sets.chosen_at DESC,
+                                 latest.measured_at DESC, latest.id DESC LIMIT 1)"#,
                 )
             }
             Selector::Run(RunId(id)) => {

@@ -15,14 +15,16 @@ pub struct StoreVersion {
     baselines: i64,
     baselined_at: i64,
     members: i64,
+    chosen_at: i64,
 }
 
-/// What of a [`StoreVersion`] changes when something is measured; neither measurements nor runs are
+/// What of a [`StoreVersion`] changes when something is measured, or found in what was; none of it is
 /// ever removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MeasuredVersion {
     measurement: i64,
     run: i64,
+    found_at: i64,
 }
 
 impl Store {
@@ -36,7 +38,7 @@ impl Store {
             self.link().await?,
             {
                 measurement: i64, run: i64, blessings: i64, blessed_at: i64, baselines: i64,
-                baselined_at: i64, members: i64,
+                baselined_at: i64, members: i64, found_at: i64, chosen_at: i64,
             },
             r#"SELECT (SELECT coalesce(max(id), 0) FROM measurements) AS "measurement!: i64",
                       (SELECT coalesce(max(id), 0) FROM runs) AS "run!: i64",
@@ -44,16 +46,24 @@ impl Store {
                       (SELECT coalesce(max(blessed_at), 0) FROM blessings) AS "blessed_at!: i64",
                       (SELECT count(*) FROM baselines) AS "baselines!: i64",
                       (SELECT coalesce(max(updated_at), 0) FROM baselines) AS "baselined_at!: i64",
-                      (SELECT count(*) FROM baseline_members) AS "members!: i64""#,
+                      (SELECT count(*) FROM baseline_members) AS "members!: i64",
+                      (SELECT coalesce(max(coalesce(withdrawn_at, found_at)), 0) FROM found_steps)
+                          AS "found_at!: i64",
+                      (SELECT coalesce(max(chosen_at), 0) FROM run_sets) AS "chosen_at!: i64""#,
         ))
         .map_err(failed)?;
         Ok(StoreVersion {
-            measured: MeasuredVersion { measurement: row.measurement, run: row.run },
+            measured: MeasuredVersion {
+                measurement: row.measurement,
+                run: row.run,
+                found_at: row.found_at,
+            },
             blessings: row.blessings,
             blessed_at: row.blessed_at,
             baselines: row.baselines,
             baselined_at: row.baselined_at,
             members: row.members,
+            chosen_at: row.chosen_at,
         })
     }
 }

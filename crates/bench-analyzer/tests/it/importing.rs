@@ -84,25 +84,6 @@ fn results_from_the_future_are_stored_as_of_now() {
     assert_eq!(runs[0]["measured_at"], runs[0]["imported_at"]);
 }
 
-/// The clock was set back between two measurements: the second looks older than the first.
-#[test]
-fn a_clock_that_ran_backwards_is_said_to_have() {
-    let workspace = Workspace::new();
-    let criterion = workspace.criterion();
-    criterion.save("a", "new", 100.0, 1);
-    let import = workspace.run(&["--db", "first.db", "import"], 0);
-    assert!(!import.stderr.contains("clock"), "{}", import.stderr);
-    criterion.save("a", "new", 150.0, 2);
-    criterion.age("a", "new", Duration::from_secs(7200));
-    for command in ["report", "import"] {
-        let database = format!("{command}.db");
-        std::fs::copy(workspace.path().join("first.db"), workspace.path().join(&database)).unwrap();
-        let finished = workspace.run(&["--db", &database, command], 0);
-        assert!(finished.stderr.contains("measured before run:1"), "{}", finished.stderr);
-        assert!(finished.stderr.contains("the clock ran backwards"), "{}", finished.stderr);
-    }
-}
-
 #[test]
 fn one_unreadable_folder_of_several_stores_none() {
     let workspace = Workspace::new();

@@ -12,9 +12,12 @@ mod database;
 mod exchange;
 mod fleet;
 mod formats;
+mod gates;
 mod gating;
 mod history;
+mod holding;
 mod importing;
+mod latest;
 mod limits;
 #[cfg(feature = "smtp")]
 mod mail;
@@ -31,6 +34,7 @@ mod server;
 mod serving;
 mod settings;
 mod simulated;
+mod slow_moves;
 mod step_alerts;
 #[cfg(unix)]
 mod team;

@@ -52,7 +52,7 @@ fn an_unreplicated_regression_is_named_and_fails_nothing() {
 fn report_needs_no_other_command_before_it() {
     let workspace = Workspace::new();
     workspace.criterion().save_baseline("a", "main", 100.0, 1);
-    let finished = workspace.run(&["report", "--baseline", "main"], 0);
+    let finished = workspace.run(&["report", "--baseline", "main"], 3);
     assert!(finished.stderr.contains("are the same runs"), "{}", finished.stderr);
     workspace.criterion().save("a", "new", 150.0, 2);
     let finished = workspace.run(&["report", "--baseline", "main"], 0);

@@ -16,7 +16,7 @@ Examples:
 
 Exit codes:
   0  fine, or nothing was asked to fail
-  1  the gate failed: a regression, with --fail-on regression
+  1  the gate failed: what --fail-on names was found, or nothing was compared
   2  wrong usage
   3  failure: nothing could be said
   4  the gate could not judge: most benchmarks moved together, and it may be the machine or the
@@ -28,8 +28,8 @@ Examples:
   bench-analyzer compare v1.0 v1.1       two baselines
   bench-analyzer compare run:12 run:15   two single runs
 
-Exit codes: 0 fine; 1 the gate failed (--fail-on regression); 2 wrong usage; 3 failure; 4 the gate
-could not judge (machine or code).";
+Exit codes: 0 fine; 1 the gate failed (--fail-on, or nothing was compared); 2 wrong usage; 3 failure;
+4 the gate could not judge (machine or code).";
 
 /// Say what changed
 ///
@@ -108,9 +108,9 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "N", default_value_t = HtmlReporter::PLOTS)]
     pub(crate) plots: usize,
 
-    /// Exit with 1 if something is found; only replicated findings count
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) fail_on: Option<FailOn>,
+    /// Exit with 1 if this is found, or if nothing was compared; several with commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
 
     /// Only benchmarks whose name contains this, or matches it as a whole if it has a `*`
     #[arg(long = "filter", value_name = "NAME")]

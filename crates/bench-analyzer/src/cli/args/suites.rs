@@ -25,8 +25,8 @@ use super::FailOn;
 /// The first results of a suite become its baseline, unless it names another with `baseline`.
 /// One suite runs at a time on a machine. Logs and reports lie in .bench/continuous.
 ///
-/// Exit codes: 0 fine; 1 the gate failed (--fail-on regression); 2 wrong usage; 3 a suite failed; 4 the
-/// gate could not judge (machine or code).
+/// Exit codes: 0 fine; 1 the gate failed (--fail-on, or nothing was compared); 2 wrong usage; 3 a suite
+/// failed; 4 the gate could not judge (machine or code).
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
@@ -53,9 +53,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "REV", requires = "until_decided")]
     pub(crate) against: Option<String>,
 
-    /// Exit with 1 if something is found; only replicated findings count
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) fail_on: Option<FailOn>,
+    /// Exit with 1 if this is found, or if nothing was compared; several with commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
 }
 
 /// Run suites whenever their schedules say, until it is stopped

@@ -63,14 +63,6 @@ impl Destinations {
         })
     }
 
-    /// Whether one of the formats shows samples and histories.
-    pub(super) fn show_evidence(&self) -> bool {
-        let shows = |format: &ReportFormat| {
-            matches!(format, ReportFormat::Html | ReportFormat::Svg | ReportFormat::Png)
-        };
-        self.files.iter().map(|(_, format)| format).chain(&self.stdout).any(shows)
-    }
-
     /// Writes everything.
     pub(super) fn write(
         &self,

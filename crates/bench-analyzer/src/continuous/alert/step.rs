@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Subject, Transition, TransitionKind};
 use crate::continuous::job::JobId;
-use crate::detect::changes::{ChangePoint, SeriesChanges, tolerance};
+use crate::detect::changes::{ChangePoint, SeriesChanges};
 use crate::detect::settings::Settings;
+use crate::detect::steps::tolerance;
 use crate::model::{Direction, RunId, Series};
 use crate::report::words::commits;
 use crate::report::{format_change, format_quantity};
@@ -177,6 +178,13 @@ fn end_of(told: &ToldStep, history: &SeriesChanges, settings: &Settings) -> Opti
     if let Some(blessing) = own.and_then(|change| change.acknowledged.as_ref()) {
         return Some(format!("accepted by {}: {}", blessing.author, blessing.reason));
     }
+    if let Some(withdrawn) = own.and_then(|change| change.withdrawn.as_ref())
+        && let Some(author) = &withdrawn.author
+    {
+        return Some(format!("withdrawn by {author}: {}", withdrawn.reason));
+    }
+    // What later values took back may come back, so the values decide.
+    let own = own.filter(|change| change.withdrawn.is_none());
     if own.is_some_and(|change| change.machine_event) {
         return Some("most other benchmarks turned out to have changed with it".to_owned());
     }

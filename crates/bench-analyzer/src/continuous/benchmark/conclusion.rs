@@ -8,12 +8,14 @@ use crate::continuous::alert::{after_failure, after_looking_back, after_success}
 use crate::continuous::job::{Job, JobState};
 use crate::continuous::notice::Notice;
 use crate::continuous::suites::BenchmarkSuite;
-use crate::detect::changes::{SeriesChanges, find_changes_by};
+use crate::detect::changes::SeriesChanges;
+use crate::detect::reference::Reference;
 use crate::detect::settings::Settings;
 use crate::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::{BaselineName, BenchmarkResults, RunId, Selector, Series};
+use crate::past;
 use crate::report::dossier::Evidence;
 use crate::stats::spending::Plan;
 use crate::store::JobEnd;
@@ -155,14 +157,20 @@ impl ContinuousBenchmark {
             Some(baseline) => report.trace(baseline, &current, &histories),
             None => report,
         };
+        let report = report.with_slow_moves(&histories);
         Ok((report, Evidence { baseline, current, histories }))
     }
 
     async fn histories(&mut self, current: &BenchmarkResults) -> Result<Vec<SeriesChanges>> {
         let measured = |series: &Series| current.results.contains_key(series);
-        let timelines = self.store.timelines(measured).await?;
         let rules = |series: &Series| self.settings.steps(series);
-        Ok(find_changes_by(timelines, &self.store.blessings().await?, rules))
+        let now = self.parts.clock.now();
+        let mut histories =
+            past::noted_histories(&mut self.store, measured, rules, now, &mut |_| {}).await?;
+        for one in &mut histories {
+            one.since = one.since(&Reference::Start, &rules(&one.timeline.series));
+        }
+        Ok(histories)
     }
 
     /// What to compare with. The first results of a suite that names no baseline become its own,

@@ -3,6 +3,7 @@
 use super::REPLICATED;
 use super::priors::{Priors, logs_of_history};
 use super::together::CommonMove;
+use super::zero::Zeros;
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Side, Verdict};
 use crate::model::{BenchmarkResult, Direction, Exactness, History};
@@ -51,7 +52,8 @@ impl<'r> Pair<'r> {
         };
         let (old, new) = (logs(baseline), logs(current));
         let prior = priors.moderating(&current.series.metric);
-        let (replication, spread) = if is_exact(baseline, current, history) {
+        let certain = Zeros::of(baseline, current).is_some();
+        let (replication, spread) = if certain || is_exact(baseline, current, history) {
             (Replication::Exact, Spread { relative: 0.0, degrees_of_freedom: 1.0 })
         } else if old.len() >= REPLICATED && new.len() >= REPLICATED {
             (Replication::Replicated, prior)
@@ -151,6 +153,14 @@ impl<'r> Pair<'r> {
             runs_to_decide: None,
             acknowledged: None,
         };
+        if let Some(zeros) = Zeros::of(self.baseline, self.current) {
+            comparison.ratio = zeros.ratio();
+            comparison.interval = zeros.interval();
+            comparison.p_value = zeros.p_value();
+            comparison.always_valid_p_value = zeros.p_value();
+            comparison.adjusted_p_value = zeros.p_value();
+            comparison.gate_p_value = Some(zeros.p_value());
+        }
         if !self.has_ratio() {
             return comparison;
         }
@@ -193,9 +203,9 @@ impl<'r> Pair<'r> {
         seen: Seen,
     ) -> Verdict {
         if !self.has_ratio() {
-            let zero = |result: &BenchmarkResult| result.medians().iter().all(|&m| m == 0.0);
-            let both = zero(self.baseline) && zero(self.current);
-            return if both { Verdict::Unchanged } else { Verdict::Inconclusive };
+            let zeros = Zeros::of(self.baseline, self.current);
+            let direction = self.current.series.direction;
+            return zeros.map_or(Verdict::Inconclusive, |zeros| zeros.verdict(direction));
         }
         let difference = match seen {
             Seen::AsItIs => self.difference(),

@@ -329,23 +329,48 @@ fn higher_is_better_turns_the_verdict() {
     assert!(compared.comparisons[0].factor_worse() < 1.0);
 }
 
-#[test]
-fn a_zero_side_has_no_ratio_and_two_zeros_are_equal() {
-    let faults = Series {
-        metric: crate::model::Metric::new("major_faults"),
+fn compare_counts(direction: Direction, left: &[f64], right: &[f64]) -> Comparison {
+    let counts = Series {
+        metric: crate::model::Metric::new("errors"),
         unit: Unit::count(),
+        direction,
         ..Series::time("b")
     };
-    let compare_faults = |left: &[f64], right: &[f64]| {
-        let (mut old, mut new) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
-        add(&mut old, &faults, left);
-        add(&mut new, &faults, right);
-        compare(&old, &new, &History::new(), &Settings::default()).comparisons.remove(0)
-    };
-    assert_eq!(compare_faults(&[0.0; 3], &[0.0; 3]).verdict, Verdict::Unchanged);
-    let appeared = compare_faults(&[0.0; 3], &[5.0; 3]);
-    assert_eq!(appeared.verdict, Verdict::Inconclusive);
-    assert_eq!(appeared.reservation, Some(Reservation::NoRatio));
+    let (mut old, mut new) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
+    add(&mut old, &counts, left);
+    add(&mut new, &counts, right);
+    compare(&old, &new, &History::new(), &Settings::default()).comparisons.remove(0)
+}
+
+#[test]
+fn every_increase_from_zero_is_a_regression_that_fails_a_gate() {
+    for (old, new) in
+        [(&[0.0; 3][..], &[5.0; 3][..]), (&[0.0], &[1.0]), (&[0.0; 5], &[0.0, 0.0, 1.0, 0.0, 0.0])]
+    {
+        let appeared = compare_counts(Direction::Lower, old, new);
+        assert_eq!(appeared.verdict, Verdict::Regression, "{new:?}");
+        assert_eq!((appeared.reservation, appeared.change()), (None, f64::INFINITY));
+        assert!(appeared.fails_gate(0.05), "{new:?}");
+        let vanished = compare_counts(Direction::Lower, new, old);
+        assert_eq!((vanished.verdict, vanished.change()), (Verdict::Improvement, -1.0));
+        assert!(!vanished.fails_gate(0.05));
+    }
+}
+
+#[test]
+fn direction_decides_what_zero_means() {
+    let found = compare_counts(Direction::Higher, &[0.0; 3], &[5.0; 3]);
+    assert_eq!(found.verdict, Verdict::Improvement);
+    assert!(found.factor_worse() < 1.0);
+    assert_eq!(
+        compare_counts(Direction::Higher, &[5.0; 3], &[0.0; 3]).verdict,
+        Verdict::Regression
+    );
+    let neutral = compare_counts(Direction::Neutral, &[0.0; 3], &[5.0; 3]);
+    assert_eq!(neutral.verdict, Verdict::Inconclusive);
+    assert_eq!(compare_counts(Direction::Lower, &[0.0; 3], &[0.0; 3]).verdict, Verdict::Unchanged);
+    let mixed = compare_counts(Direction::Lower, &[0.0, 1.0, 0.0], &[5.0; 3]);
+    assert_eq!(mixed.reservation, Some(Reservation::NoRatio));
 }
 
 fn medians() -> impl Strategy<Value = Vec<f64>> {

@@ -2,18 +2,19 @@
 
 use std::ops::Range;
 
-use super::{Split, StepSettings, bounds};
+use super::separation::separated;
+use super::{Split, StepSettings, stretches};
 use crate::stats::cusum::{excursion_p_value, largest_excursion};
 use crate::stats::quantile::median;
 use crate::stats::summary::to_f64;
 
 /// All splits that the search finds, in order.
-pub(super) fn candidates(ranks: &[f64], settings: &StepSettings) -> Vec<Split> {
+pub(super) fn candidates(values: &[f64], ranks: &[f64], settings: &StepSettings) -> Vec<Split> {
     let mut found = Vec::new();
     let mut open: Vec<Range<usize>> = Vec::new();
     open.push(0..ranks.len());
     while let Some(range) = open.pop() {
-        if let Some(split) = best_split(ranks, &range, settings) {
+        if let Some(split) = best_split(values, ranks, &range, settings) {
             open.push(range.start..split.index);
             open.push(split.index..range.end);
             found.push(split);
@@ -25,11 +26,21 @@ pub(super) fn candidates(ranks: &[f64], settings: &StepSettings) -> Vec<Split> {
 
 /// The most significant split of a range, if it is significant: half of the error rate is spent
 /// on the range as a whole, and half on windows inside it.
-fn best_split(ranks: &[f64], range: &Range<usize>, settings: &StepSettings) -> Option<Split> {
+fn best_split(
+    values: &[f64],
+    ranks: &[f64],
+    range: &Range<usize>,
+    settings: &StepSettings,
+) -> Option<Split> {
     let whole = split_of(ranks, range.clone(), settings.min_segment)?;
     let half = settings.alpha / 2.0;
     if whole.p_value <= half {
         return Some(whole);
+    }
+    if let Some(apart) = separated(&values[range.clone()], settings)
+        && apart.p_value <= half
+    {
+        return Some(Split { index: range.start + apart.index, ..apart });
     }
     let layers = Layers::of(range, settings.min_segment);
     let looks = to_f64(layers.lengths.len());
@@ -46,13 +57,24 @@ fn best_split(ranks: &[f64], range: &Range<usize>, settings: &StepSettings) -> O
 /// Moves every split to where the values on both sides are nearest to their own level (least
 /// absolute deviations). Ranks find that there is a step, but once two levels do not overlap they
 /// cannot tell its place exactly: the excursion favours the middle.
-pub(super) fn refine(values: &[f64], splits: &mut [Split], settings: &StepSettings) {
+pub(super) fn refine(
+    values: &[f64],
+    splits: &mut [Split],
+    bends: &[usize],
+    settings: &StepSettings,
+) {
     for position in 0..splits.len() {
-        let ranges = bounds(splits, values.len());
-        let (before, after) = (&ranges[position], &ranges[position + 1]);
+        // What the values do not show has no place but the one where it was found.
+        if !splits[position].shown {
+            continue;
+        }
+        let ranges = stretches(splits, bends, values.len());
+        let at = ranges.partition_point(|range| range.start < splits[position].index);
+        let (before, after) = (&ranges[at - 1], &ranges[at]);
         let level = |range: &Range<usize>| median(&mut values[range.clone()].to_vec());
         let (old, new) = (level(before), level(after));
-        let movable = before.start + settings.min_segment..after.end - settings.min_segment + 1;
+        let movable = before.start + settings.min_segment
+            ..(after.end + 1).saturating_sub(settings.min_segment);
         let mut gain = 0.0;
         let mut best = (f64::NEG_INFINITY, splits[position].index);
         for (index, value) in (before.start..).zip(&values[before.start..after.end]) {
@@ -68,7 +90,7 @@ pub(super) fn refine(values: &[f64], splits: &mut [Split], settings: &StepSettin
 fn split_of(ranks: &[f64], range: Range<usize>, min_segment: usize) -> Option<Split> {
     let excursion = largest_excursion(&ranks[range.clone()], min_segment)?;
     let p_value = excursion_p_value(excursion.size, range.len(), min_segment);
-    Some(Split { index: range.start + excursion.split, p_value })
+    Some(Split::candidate(range.start + excursion.split, p_value))
 }
 
 /// Windows of half, a quarter, ... of a range, each layer overlapping by half.

@@ -30,6 +30,14 @@ pub(super) fn provisional(
             distance > OUTLYING_Z * scale && distance > settings.threshold
         });
         let p_value = settings.alpha;
-        far.then_some(Step { index, before, after, p_value, provisional: true })
+        far.then_some(Step {
+            index,
+            before,
+            after,
+            p_value,
+            provisional: true,
+            sharp: false,
+            shown: true,
+        })
     })
 }

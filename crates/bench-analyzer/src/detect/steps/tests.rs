@@ -78,6 +78,106 @@ fn steady_drift_is_no_step() {
     assert_eq!(indices(&values), Vec::<usize>::new());
 }
 
+/// Every series has its step somewhere with a level on both sides.
+fn found_doublings(length: usize) -> usize {
+    let doubles = |seed: u64| {
+        let place = 4 + usize::try_from(seed).unwrap() % (length - 7);
+        let values = stepped(length, seed, &[(place, 2.0_f64.ln())]);
+        indices(&values) == [place]
+    };
+    (0..150).filter(|seed| doubles(*seed)).count()
+}
+
+#[test]
+fn a_doubling_in_a_short_series_is_found() {
+    for length in [12, 16, 24] {
+        let found = found_doublings(length);
+        assert!(found >= 145, "{found} of 150 series of {length} values");
+    }
+}
+
+#[test]
+fn the_old_level_of_a_doubling_is_no_row_of_spikes() {
+    for seed in 0..50 {
+        let values = stepped(16, seed, &[(7, 2.0_f64.ln())]);
+        let mut spikes = segment(&values, &StepSettings::default()).spikes;
+        spikes.retain(|spike| spike.index < 7);
+        assert!(spikes.len() <= 2, "seed {seed}: {spikes:?}");
+    }
+}
+
+/// Two large steps and a small one, then a slow rise that bends and levels off, over correlated noise:
+/// the shape of a database's public history.
+fn eventful(length: usize, seed: u64) -> Vec<f64> {
+    let mut dependent = 0.0;
+    noise_series(length, seed)
+        .into_iter()
+        .enumerate()
+        .map(|(index, noise)| {
+            dependent = 0.2 * dependent + 0.6 * noise;
+            let steps = [(15, -0.12), (71, 0.16), (95, -0.045)];
+            let level: f64 =
+                steps.iter().filter(|(at, _)| index >= *at).map(|(_, size)| size).sum();
+            let rise = 0.05 * (index.saturating_sub(110).min(110) as f64 / 110.0);
+            level + rise + dependent
+        })
+        .collect()
+}
+
+#[test]
+fn large_steps_stay_found_while_the_series_grows_and_drifts() {
+    let (mut asked, mut missed) = (0, Vec::new());
+    for seed in 0..10 {
+        let values = eventful(365, seed);
+        for length in (40..=365).step_by(25) {
+            let found = indices(&values[..length]);
+            for place in [15, 71].into_iter().filter(|place| place + 8 <= length) {
+                asked += 1;
+                if !found.iter().any(|index| index.abs_diff(place) <= 2) {
+                    missed.push((seed, length, place));
+                }
+            }
+        }
+    }
+    assert!(missed.len() * 50 <= asked, "missed {missed:?} of {asked}");
+}
+
+#[test]
+fn a_sharp_jump_is_a_step_though_the_level_drifts_on_both_sides() {
+    let mut values = stepped(120, 11, &[(60, 0.15)]);
+    values.iter_mut().enumerate().for_each(|(index, value)| *value += 0.002 * index as f64);
+    assert_eq!(indices(&values), [60]);
+}
+
+#[test]
+fn a_regression_that_is_won_back_slowly_is_told_by_its_jump() {
+    let mut values = stepped(160, 12, &[(60, 0.15)]);
+    values[60..].iter_mut().enumerate().for_each(|(index, value)| *value -= 0.003 * index as f64);
+    let steps = segment(&values, &StepSettings::default()).steps;
+    let jump = steps.iter().find(|step| step.index == 60).unwrap_or_else(|| panic!("{steps:?}"));
+    assert!(jump.after > jump.before + 0.04, "{jump:?}");
+}
+
+#[test]
+fn strongly_dependent_neighbours_are_no_steps() {
+    for correlation in [0.6, 0.8] {
+        let mut found = 0;
+        for seed in 0..100 {
+            let mut previous = 0.0;
+            let values: Vec<f64> = noise_series(130, seed)
+                .into_iter()
+                .map(|value| {
+                    previous = correlation * previous + value;
+                    previous
+                })
+                .skip(30)
+                .collect();
+            found += indices(&values).len();
+        }
+        assert!(found <= 8, "{found} steps in 100 series at {correlation}");
+    }
+}
+
 #[test]
 fn dependent_neighbours_are_no_steps() {
     let mut found = 0;

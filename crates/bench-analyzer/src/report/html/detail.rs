@@ -34,6 +34,9 @@ pub(super) fn render(
             (drawn)
             (facts(dossier, report, plots))
             (changes(dossier))
+            @for moving in report.slow_moves.iter().filter(|one| one.series == *dossier.series) {
+                p { "Slow move: " (words::slow_move(moving)) "." }
+            }
             @if let Some(outliers) = dossier.outliers { (outlying(outliers)) }
             @if let Some(modes) = dossier.modes {
                 p { "Two modes: " (words::modes(modes)) "." }
@@ -184,7 +187,7 @@ fn changes(dossier: &Dossier<'_>) -> Markup {
                 td.r { (format_quantity(change.before, unit)) }
                 td.r { (format_quantity(change.after, unit)) }
                 td class={ "r v-" (change.verdict) } { (word(change)) " " (format_change(change.change)) }
-                td { (remarks(change)) }
+                td { (words::change_remarks(change)) }
             } } }
         } }
     }
@@ -196,21 +199,6 @@ fn word(change: &ChangePoint) -> &'static str {
         Verdict::Improvement => "better",
         Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Unchanged => "changed",
     }
-}
-
-fn remarks(change: &ChangePoint) -> String {
-    let mut remarks = Vec::new();
-    if change.provisional {
-        remarks.push("provisional: too few later points".to_owned());
-    }
-    if change.machine_event {
-        remarks.push("with most other benchmarks".to_owned());
-    }
-    if let Some(blessing) = &change.acknowledged {
-        let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
-        remarks.push(format!("accepted by {author}: {reason}"));
-    }
-    remarks.join("; ")
 }
 
 fn outlying(one: &OutlierDetection) -> Markup {

@@ -55,6 +55,7 @@ function quantity(value, unit) {
   return (Number(value.toPrecision(4)) + " " + steps[1][index]).trim();
 }
 function percent(change) {
+  if (change === null) return "from 0";
   if (change >= 9) return "x" + (change + 1).toFixed(0);
   const text = (change * 100).toFixed(1);
   return (change >= 0 ? "+" : "") + (text === "-0.0" ? "0.0" : text) + "%";
@@ -302,8 +303,8 @@ async function comparePage(query) {
   function fill(report) {
     const link = (one) => el("a", { href: "#/series?" + new URLSearchParams({ benchmark: one.benchmark, metric: one.metric, ...sides }) }, seriesName(one));
     const rows = report.comparisons.map((one) => el("tr", {}, cell(one.verdict, (words[one.verdict] || ["dim"])[0]), el("td", {}, link(one)),
-      number(quantity(one.baseline.value, one.unit)), number(quantity(one.current.value, one.unit)), number(percent(one.ratio - 1)),
-      number(`${percent(one.interval.low - 1)} to ${percent(one.interval.high - 1)}`), cell([one.since, one.remark].filter(Boolean).join("; ")),
+      number(quantity(one.baseline.value, one.unit)), number(quantity(one.current.value, one.unit)), number(percent(one.ratio === null ? null : one.ratio - 1)),
+      number(one.interval.low === one.interval.high ? "exact" : `${percent(one.interval.low - 1)} to ${percent(one.interval.high - 1)}`), cell([one.since, one.remark].filter(Boolean).join("; ")),
       cell(`${one.baseline.runs} and ${one.current.runs} runs`, "dim")));
     list.replaceChildren(el("p", { class: "dim", id: "count" }, `${plural(report.total, "benchmark", "benchmarks")}, worst first`),
       table([["verdict"], ["benchmark"], ["baseline", "number"], ["current", "number"], ["change", "number"], ["95% interval", "number"], ["since, and remarks"], ["rests on"]], rows),

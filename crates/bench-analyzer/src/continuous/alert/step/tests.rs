@@ -1,7 +1,7 @@
 use super::*;
 use crate::detect::changes::find_changes_by;
 use crate::detect::settings::{Override, Pattern};
-use crate::model::{Blessing, Timeline, TimelinePoint};
+use crate::model::{Blessing, Memory, Timeline, TimelinePoint};
 
 fn at(index: usize) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + 3600 * i64::try_from(index).unwrap()).unwrap()
@@ -26,7 +26,8 @@ fn history(levels: &[(f64, usize)], blessings: &[Blessing]) -> Vec<SeriesChanges
         })
         .collect();
     let timeline = Timeline { series: Series::time("parse"), points };
-    find_changes_by(vec![timeline], blessings, |series| Settings::default().steps(series))
+    let memory = Memory { blessings: blessings.to_vec(), ..Memory::default() };
+    find_changes_by(vec![timeline], &memory, |series| Settings::default().steps(series))
 }
 
 fn look(known: &KnownSteps, histories: &[SeriesChanges]) -> Vec<Transition> {
