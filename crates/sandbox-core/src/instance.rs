@@ -197,6 +197,11 @@ impl Instance {
             .guest
             .instantiate(&compiled, &imports)
             .map_err(|error| self.instantiation_failure(*error))?;
+        if self.wasi.is_some() && compiled.info().memories.is_empty() {
+            return Err(SandboxError::InvalidDeclaration {
+                message: "the module imports WASI but has no memory".to_owned(),
+            });
+        }
         if let Some(recorder) = recorder {
             self.guest.own_state(recorder);
         }

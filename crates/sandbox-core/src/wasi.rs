@@ -119,8 +119,7 @@ impl WasiContext {
     /// Makes the functions that the module imports, in the instance's store.
     ///
     /// # Errors
-    /// [`SandboxError::InvalidGrant`] if the policy grants what it cannot, and
-    /// [`SandboxError::InvalidDeclaration`] if the module has no memory for WASI to use.
+    /// [`SandboxError::InvalidGrant`] if the policy grants what it cannot.
     pub(crate) fn new(
         store: &mut Store,
         surroundings: Surroundings<'_>,
@@ -135,7 +134,6 @@ impl WasiContext {
         let has_network = state.gate.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();
-        let mut lacks_nothing = true;
         for import in module.imports() {
             let (namespace, name) = (import.module(), import.name());
             let function = match Version::of(namespace) {
@@ -143,18 +141,11 @@ impl WasiContext {
                 None if namespace == sockets::NAMESPACE => {
                     has_network.then(|| calls::socket_function(store, &state, name)).flatten()
                 }
-                None => continue,
+                None => None,
             };
-            match function {
-                Some(function) => imports.define(namespace, name, function),
-                None => lacks_nothing = false,
+            if let Some(function) = function {
+                imports.define(namespace, name, function);
             }
-        }
-        // Else there is more to say of what it lacks.
-        if lacks_nothing && module.info().memories.is_empty() {
-            return Err(SandboxError::InvalidDeclaration {
-                message: "the module imports WASI but has no memory".to_owned(),
-            });
         }
         Ok((Self { state }, imports))
     }
