@@ -228,11 +228,13 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     );
     let module = Module::compile(&wat::parse_str(PRINTS).unwrap(), &policy).unwrap();
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
-    let stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
+    let mut stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
+    // Whoever makes the next instance is the first to open the folder.
+    Arc::get_mut(&mut stock).unwrap().host = host(&module);
     used(&stock, "print");
     wait_for_workers(&stock);
     assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
-    // Without its folder, no environment can be made anew, and the host wants to say so.
+    // Without the folder no other instance can be made in place of this one, and the host wants to say so.
     let (path, moved) = (folder.path().to_owned(), folder.path().with_extension("moved"));
     std::fs::rename(&path, &moved).unwrap();
     let mut dirty = stock.take(&none).unwrap();
@@ -241,6 +243,7 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     let (format, formats) = (SerializationFormat::default(), stock.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
     dirty.enter(at, export, arguments.passage()).unwrap();
+    dirty.condemn();
     stock.used().push(dirty);
     stock.being_restored.store(true, Ordering::Release);
     let worker = std::panic::AssertUnwindSafe(|| {
