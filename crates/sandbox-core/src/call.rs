@@ -1,6 +1,7 @@
 //! One call: its arguments into the guest, the guest run, its result out again.
 
 pub(crate) mod arguments;
+pub(crate) mod background;
 pub(crate) mod cancellation;
 pub(crate) mod dispatch;
 pub(crate) mod handle;

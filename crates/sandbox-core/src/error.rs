@@ -1,12 +1,15 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
 mod kind;
+mod need;
 mod output;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::output::Output;
+
+pub use need::SystemNeed;
 
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
@@ -83,6 +86,16 @@ pub enum SandboxError {
         message: String,
         /// Where it found it, in bytes from the start of the module.
         offset: usize,
+    },
+
+    /// The policy does not let that compiler make code for its guests.
+    #[error(
+        "the policy is for guests that nobody trusts, and code of {compiler} cannot hold those: choose another compiler, \
+         or allow it with `with_compilers`"
+    )]
+    ForbiddenCompiler {
+        /// The compiler.
+        compiler: crate::module::Compiler,
     },
 
     /// The module is valid but the compiler gave up on it.
@@ -349,6 +362,16 @@ pub enum SandboxError {
     Instantiation {
         /// What was missing.
         message: String,
+    },
+
+    /// The operating system refused something without which no guest can run as its policy says.
+    #[error("the system gives no {need} ({error}): {remedy}", remedy = need.remedy())]
+    SystemRefused {
+        /// What is needed.
+        need: SystemNeed,
+        /// What the operating system said.
+        #[source]
+        error: std::io::Error,
     },
 
     /// This process was forked from the one that sandboxes were first used in. The threads that run and stop guests

@@ -10,8 +10,7 @@ mod template;
 use std::ops::Range;
 use std::sync::Arc;
 
-use wasmer::sys::NativeEngineExt;
-use wasmer::{Imports, Store};
+use wasmer::{Function, Imports};
 
 use crate::call::cancellation::Cancellation;
 use crate::error::{Result, SandboxError};
@@ -19,10 +18,12 @@ use crate::host::{HostBinding, HostLink};
 use crate::module::{Compiler, Module, START_EXPORT};
 use crate::output::Output;
 use crate::policy::{FuelUnits, SecurityPolicy};
+use crate::sys::code::Code;
 use crate::sys::guest::Guest;
-use crate::sys::interrupt;
 use crate::sys::limits::{LimitingTunables, Refusals, most_pages};
 use crate::sys::memory::{Contents, ResetMethod, Writes};
+use crate::sys::number::ZERO;
+use crate::sys::signals;
 use crate::sys::state::Recorder;
 use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::{CallControl, Turn};
@@ -44,12 +45,12 @@ pub(crate) struct Instance {
     module: Module,
     policy: Arc<SecurityPolicy>,
     control: Arc<CallControl>,
+    /// Where its native code lies; lent to the call that runs.
+    code: Option<Arc<Code>>,
     /// All that the instance's host functions know of it.
     host: Arc<HostLink>,
     output: Arc<OutputCapture>,
     refusals: Arc<Refusals>,
-    /// Where the native code lies; only there is a guest interrupted.
-    code: Range<usize>,
     /// It is put back to what a template is, and so it matters what it wrote.
     is_reset: bool,
     poisoned: bool,
@@ -138,19 +139,11 @@ impl Instance {
         crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();
         let recorder = origin.recorder();
-        let mut engine = module.engine().clone();
+        let control = CallControl::new(policy.wall_clock)?;
+        control.note_code(module.code().extent());
         let tunables = LimitingTunables::new(policy, Arc::clone(&refusals), recorder.clone());
-        engine.set_tunables(tunables);
-        let store = Store::new(engine);
-        let control =
-            CallControl::new(policy.wall_clock).ok_or_else(|| SandboxError::Instantiation {
-                message:
-                    "this system gives no means to stop a guest: neither a thread for the watchdog \
-                              nor a signal handler"
-                        .to_owned(),
-            })?;
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
-        let mut guest = Guest::new(store);
+        let mut guest = Guest::new(module.engine().clone(), tunables, policy.stack_bytes);
         let (wasi, offered) = if module.imports_wasi() {
             let grants = host.grants(policy)?;
             let (module, control, output) = (module.compiled(), &control, &output);
@@ -168,11 +161,11 @@ impl Instance {
             fuel: None,
             module: module.clone(),
             policy: Arc::clone(policy),
+            code: Some(Arc::clone(module.code())),
             host: HostLink::new(Arc::clone(host), Arc::clone(&control)),
             control,
             output,
             refusals,
-            code: interrupt::code_of(module.compiled()),
             is_reset: recorder.is_some(),
             poisoned: false,
             unsound: false,
@@ -183,6 +176,7 @@ impl Instance {
         instance.watched(INSTANTIATION, |instance| {
             instance.start(origin, recorder.as_ref(), offered.as_ref())
         })?;
+        signals::look_at_mask_again();
         if let Origin::Template(template) = origin {
             instance.adopt(template)?;
         }
@@ -209,16 +203,14 @@ impl Instance {
         if !matches!(origin, Origin::Template(_))
             && let Ok(initialize) = exported.exports.get_function(INSTANTIATION)
         {
-            initialize
-                .call(self.guest.store(), &[])
-                .map_err(|error| self.runtime_failure(INSTANTIATION, error))?;
+            self.run_to_its_end(initialize.clone())?;
         }
         let known = match origin {
             Origin::Template(template) => template.place,
             Origin::Initialised | Origin::First(_) => None,
         };
         // It asks the guest, which may be at its limit.
-        self.exchange = Exchange::of(self.guest.store(), &exported, known)
+        self.exchange = Exchange::of(&mut self.guest, &exported, known)
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
         // In the order of `Module::exports`.
         for export in self.module.exports() {
@@ -242,12 +234,19 @@ impl Instance {
             return Ok(());
         }
         match exported.exports.get_function(START_EXPORT) {
-            Ok(start) => start
-                .call(self.guest.store(), &[])
-                .map(drop)
-                .map_err(|error| self.runtime_failure(INSTANTIATION, error)),
+            Ok(start) => self.run_to_its_end(start.clone()),
             Err(_) => Ok(()),
         }
+    }
+
+    /// Calls a function that is part of initialisation.
+    fn run_to_its_end(&mut self, function: Function) -> Result<()> {
+        let results = function.ty(self.guest.store()).results().len();
+        let target = self.guest.target(function);
+        let mut values = vec![ZERO; results];
+        self.guest
+            .enter(&target, &mut values)
+            .map_err(|error| self.runtime_failure(INSTANTIATION, error))
     }
 
     /// What the last call computed, if the guest is metered.

@@ -54,6 +54,20 @@
 //! A guest can fail in every way it likes: the host gets a [`SandboxError`] and does not panic, and the next call
 //! finds a new instance.
 //!
+//! # What the process leaves to the sandbox
+//!
+//! Guests trap and are stopped by signals, so the process leaves some to the sandbox:
+//!
+//! - Crash handlers (for `SIGSEGV`, `SIGILL`, `SIGFPE`, `SIGBUS`) are installed before the first sandbox is made, or call the handler
+//!   that they replace. One that does neither is found out when the next instance is made, or within an eighth of a
+//!   second while guests run; a guest that traps before that ends the process.
+//! - `SIGURG` may be used by others too: their handlers are called for all signals that the sandbox did not send.
+//! - Handlers of other signals are installed with `SA_ONSTACK`, because a guest's stack may be nearly used up.
+//! - Threads may block all signals, but not begin to in the middle of a row of calls.
+//!
+//! Where the system refuses what guests need (signals, threads, memory that can be executed), no guest runs and the error is
+//! [`SandboxError::SystemRefused`], which says what helps. `SECURITY.md` in the repository has the details.
+//!
 //! # State
 //!
 //! A persistent sandbox has one instance. What a call leaves in its memory the next one finds, and calls take turns.
@@ -103,7 +117,7 @@ mod watchdog;
 
 pub use call::handle::CancelHandle;
 pub use call::seat::CallPlacement;
-pub use error::{Result, SandboxError, TrapCode, ValueDirection};
+pub use error::{Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
     Caller, ExchangeError, GuestMemoryError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
@@ -113,8 +127,8 @@ pub use host::{
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
 pub use output::Output;
 pub use policy::{
-    Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
-    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
+    Access, Clock, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode,
+    NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{

@@ -23,6 +23,8 @@ use wasmer::Engine;
 
 use crate::error::{Result, SandboxError};
 use crate::policy::SecurityPolicy;
+use crate::sys::code::Code;
+use crate::sys::system;
 
 pub use artifact::ArtifactRejection;
 pub(crate) use artifact::NativeCode;
@@ -43,6 +45,7 @@ use artifact::Identity;
 use beside::beside;
 use compiler::{CodeSettings, Hurry};
 use names::Names;
+pub(crate) use names::without_names;
 use tiering::Successor;
 
 /// From how many bytes on a module's behaviour is found out on a thread of its own.
@@ -93,6 +96,7 @@ struct ModuleInner {
     identity: Identity,
     behaviour: Behaviour,
     names: Names,
+    code: Arc<Code>,
     exports: Vec<Export>,
     index: HashMap<String, usize, RandomState>,
     formats: Formats,
@@ -110,7 +114,7 @@ impl Module {
     /// # Errors
     /// [`SandboxError::ModuleTooLarge`], [`SandboxError::InvalidModule`],
     /// [`SandboxError::ForbiddenFeature`], [`SandboxError::UnsupportedFeature`],
-    /// [`SandboxError::InvalidDeclaration`] or [`SandboxError::Compilation`].
+    /// [`SandboxError::InvalidDeclaration`], [`SandboxError::Compilation`] or [`SandboxError::SystemRefused`].
     pub fn compile(wasm: &[u8], policy: &SecurityPolicy) -> Result<Self> {
         Self::compile_with(wasm, policy, Compiler::default())
     }
@@ -118,7 +122,7 @@ impl Module {
     /// The same as [`Module::compile`], with a compiler of your choice.
     ///
     /// # Errors
-    /// As [`Module::compile`].
+    /// As [`Module::compile`], and [`SandboxError::ForbiddenCompiler`].
     pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
         validation::check_size(wasm, policy)?;
         let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
@@ -140,6 +144,13 @@ impl Module {
         );
         let _entered = span.enter();
         let settings = identity.settings();
+        if !policy.compilers.allow(settings.compiler()) {
+            return Err(SandboxError::ForbiddenCompiler { compiler: settings.compiler() });
+        }
+        system::try_executable_memory()?;
+        if settings.compiler().needs_a_thread() {
+            system::try_thread()?;
+        }
         let survey = || Behaviour::of(wasm);
         let compile = || {
             let validated = validation::check(wasm, policy, settings.compiler())?;
@@ -153,13 +164,13 @@ impl Module {
                 let compiled = compile()?;
                 (survey(), compiled)
             };
-        // Wasmer knows the names of what it has just compiled.
-        let names = Names::default();
+        let names = Names::of(wasm);
         Self::assemble(compiled, engine, identity, (behaviour, names), ModuleOrigin::Compiled)
     }
 
     /// Loads native code that was verified.
     fn load_native(code: &NativeCode, identity: Identity, origin: ModuleOrigin) -> Result<Self> {
+        system::try_executable_memory()?;
         let engine = compiler::engine_to_load();
         let compiled = crate::sys::artifact::load(&engine, code).map_err(|error| {
             SandboxError::ArtifactRejected(ArtifactRejection::Unloadable {
@@ -184,6 +195,7 @@ impl Module {
                 matches!(export.kind, ExportKind::Numbers(_)) && behaviour.is_pure(&export.name);
             export.reach = behaviour.reach(&export.name);
         }
+        let code = Arc::new(Code::of(&compiled));
         let index =
             exports.iter().enumerate().map(|(at, export)| (export.name.clone(), at)).collect();
         let memory_minimum_bytes = compiled
@@ -201,6 +213,7 @@ impl Module {
                 identity,
                 behaviour,
                 names,
+                code,
                 exports,
                 index,
                 formats,
@@ -284,6 +297,11 @@ impl Module {
         &self.inner.compiled
     }
 
+    /// Where its native code lies.
+    pub(crate) fn code(&self) -> &Arc<Code> {
+        &self.inner.code
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }
@@ -301,7 +319,7 @@ impl Module {
         &self.inner.behaviour
     }
 
-    /// The names of its functions, as far as Wasmer does not know them.
+    /// The names of its functions.
     pub(crate) fn names(&self) -> &Names {
         &self.inner.names
     }

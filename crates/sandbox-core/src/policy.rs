@@ -1,6 +1,7 @@
 //! What a guest may use, and how much of it.
 
 mod changes;
+mod compilers;
 mod features;
 mod fuel;
 mod grants;
@@ -12,6 +13,7 @@ mod table;
 
 use std::time::Duration;
 
+pub use compilers::Compilers;
 pub use features::{NanBits, WasmFeature, WasmFeatures};
 pub use fuel::FuelUnits;
 pub use grants::{Access, EnvironmentVariable, FolderGrant, GrantUse};
@@ -59,6 +61,8 @@ pub struct SecurityPolicy {
     pub scratch_limit_bytes: u64,
     /// Which parts of WebAssembly a module may use, as far as the compiler offers them.
     pub features: WasmFeatures,
+    /// Which compilers may make the native code.
+    pub compilers: Compilers,
     /// Which bits a guest sees in the NaNs that it computes.
     pub nan_bits: NanBits,
     /// Whether calls share an instance.

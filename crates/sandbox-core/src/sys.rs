@@ -3,13 +3,17 @@
 //! Each submodule wraps one thing that Rust cannot check in a type or function that can be used safely,
 //! and argues for it.
 
+#[cfg(test)]
+mod alone;
 pub(crate) mod artifact;
 pub(crate) mod barrier;
-mod bulk;
+mod builtins;
+pub(crate) mod code;
 pub(crate) mod cpu_time;
 pub(crate) mod entry;
 pub(crate) mod faults;
 pub(crate) mod fork;
+pub(crate) mod frames;
 pub(crate) mod guest;
 pub(crate) mod guest_memory;
 pub(crate) mod identity;
@@ -17,6 +21,13 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod number;
+#[cfg_attr(
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    path = "sys/signals/none.rs"
+)]
+pub(crate) mod signals;
+pub(crate) mod stack;
 pub(crate) mod state;
+pub(crate) mod system;
 pub(crate) mod turn_lock;
 pub(crate) mod user;

@@ -11,12 +11,13 @@
 
 mod control;
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::sys::barrier;
+use crate::sys::{barrier, signals, stack};
 
 pub(crate) use control::{CallControl, CallNumber, StopReason, Turn};
 use control::{IDLE, nanos};
@@ -31,6 +32,14 @@ const LONG: Duration = Duration::from_millis(20);
 /// After how many ticks without a call an instance is no longer watched.
 const IDLE_TICKS: u32 = 50;
 
+/// After how many interrupts without effect it is looked what keeps them from having one, and after how many more again.
+/// Functions of the host are not interrupted, so a few without effect mean nothing.
+const UNHEEDED: u32 = 8;
+const UNHEEDED_AGAIN: u32 = 64;
+
+/// After how many ticks it is looked whether the signal handlers are still there, and what threads block.
+const TICKS_OF_HANDLERS: u32 = 64;
+
 /// What the watchdog remembers of an instance from tick to tick.
 struct Entry {
     control: Arc<CallControl>,
@@ -40,6 +49,8 @@ struct Entry {
     /// The processor time of the turn's thread at that moment.
     cpu_time: Option<Duration>,
     idle_ticks: u32,
+    /// How often the call was interrupted.
+    interrupts: u32,
 }
 
 /// Something small to be done by the watchdog's thread.
@@ -51,8 +62,8 @@ pub(crate) type Chore = Box<dyn FnOnce() + Send>;
 /// The chore, if the watchdog sleeps.
 pub(crate) fn at_next_tick(chore: Chore) -> std::result::Result<(), Chore> {
     match Watchdog::global() {
-        Some(watchdog) => watchdog.take_on(chore),
-        None => Err(chore),
+        Ok(watchdog) => watchdog.take_on(chore),
+        Err(_) => Err(chore),
     }
 }
 
@@ -66,22 +77,32 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    /// The one watchdog, or nothing where the operating system gives us no thread for it.
-    fn global() -> Option<&'static Self> {
-        static WATCHDOG: OnceLock<Option<&'static Watchdog>> = OnceLock::new();
-        *WATCHDOG.get_or_init(|| {
-            barrier::prepare();
-            let watchdog: &'static Self = Box::leak(Box::new(Self {
-                entries: Mutex::default(),
-                wake: Condvar::new(),
-                chores: Mutex::default(),
-            }));
-            std::thread::Builder::new()
-                .name("sandbox-watchdog".to_owned())
-                .spawn(move || watchdog.run())
-                .is_ok()
-                .then_some(watchdog)
-        })
+    /// The one watchdog. Where the operating system gave no thread for it, it is asked again.
+    ///
+    /// # Errors
+    /// What the operating system says when it gives no thread.
+    fn global() -> io::Result<&'static Self> {
+        static WATCHDOG: OnceLock<Arc<Watchdog>> = OnceLock::new();
+        static BEGINNING: Mutex<()> = Mutex::new(());
+        if let Some(watchdog) = WATCHDOG.get() {
+            return Ok(watchdog);
+        }
+        let _turn = BEGINNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watchdog) = WATCHDOG.get() {
+            return Ok(watchdog);
+        }
+        // Rust ends the process where a new thread gets no memory for its signals.
+        stack::try_to_make()?;
+        barrier::prepare();
+        let watchdog = Arc::new(Self {
+            entries: Mutex::default(),
+            wake: Condvar::new(),
+            chores: Mutex::default(),
+        });
+        let ours = Arc::clone(&watchdog);
+        let thread = std::thread::Builder::new().name("sandbox-watchdog".to_owned());
+        thread.spawn(move || ours.run())?;
+        Ok(WATCHDOG.get_or_init(|| watchdog))
     }
 
     fn enlist(&self, control: &Arc<CallControl>) {
@@ -92,7 +113,7 @@ impl Watchdog {
             let (control, since) = (Arc::clone(control), Instant::now());
             control.saw(seen, since);
             let cpu_time = control.cpu_time();
-            entries.push(Entry { control, seen, since, cpu_time, idle_ticks: 0 });
+            entries.push(Entry { control, seen, since, cpu_time, idle_ticks: 0, interrupts: 0 });
         }
         drop(entries);
         // With others on the list it looks again within a tick, and to wake it takes longer than all the rest here.
@@ -115,17 +136,30 @@ impl Watchdog {
     }
 
     fn run(&self) -> ! {
+        let mut ticks = 0u32;
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = Instant::now();
-            entries.retain_mut(|entry| entry.tick(now));
+            let mut unheeded = Vec::new();
+            entries.retain_mut(|entry| entry.tick(now, &mut unheeded));
+            ticks = ticks.wrapping_add(1);
+            let looks = ticks.is_multiple_of(TICKS_OF_HANDLERS) || entries.is_empty();
             let chores =
                 std::mem::take(&mut *self.chores.lock().unwrap_or_else(PoisonError::into_inner));
-            if !chores.is_empty() {
+            if looks || !unheeded.is_empty() || !chores.is_empty() {
+                // Not while others wait for the list: what is told of it may be heard by anybody.
                 drop(entries);
+                // Whatever becomes of it, guests have to be watched.
+                let undisturbed = |run: &mut dyn FnMut()| drop(catch_unwind(AssertUnwindSafe(run)));
+                if looks {
+                    undisturbed(&mut signals::look_after_handlers);
+                    signals::look_at_masks_again();
+                }
+                for control in unheeded {
+                    undisturbed(&mut || control.escalate());
+                }
                 for chore in chores {
-                    // Whatever becomes of it, guests have to be watched.
-                    let _ = catch_unwind(AssertUnwindSafe(chore));
+                    drop(catch_unwind(AssertUnwindSafe(chore)));
                 }
                 entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             }
@@ -139,8 +173,9 @@ impl Watchdog {
 }
 
 impl Entry {
-    /// Looks at the instance once; false when it need not be watched any longer.
-    fn tick(&mut self, now: Instant) -> bool {
+    /// Looks at the instance once; false when it need not be watched any longer. Adds it to those on which interrupts have
+    /// no effect, if it is one.
+    fn tick(&mut self, now: Instant, unheeded: &mut Vec<Arc<CallControl>>) -> bool {
         let control = &self.control;
         let turn = control.running.load(Ordering::Acquire);
         if turn == IDLE {
@@ -155,6 +190,7 @@ impl Entry {
             }
         } else {
             self.seen = turn;
+            self.interrupts = 0;
             self.since = now;
             self.cpu_time = control.cpu_time();
             control.saw(turn, now);
@@ -163,7 +199,13 @@ impl Entry {
             control.request(Turn(turn), StopReason::Timeout);
         }
         if control.stop_reason().is_some() {
-            control.send_signal();
+            self.interrupts = self.interrupts.saturating_add(1);
+            let beyond = self.interrupts.checked_sub(UNHEEDED);
+            if beyond.is_some_and(|beyond| beyond.is_multiple_of(UNHEEDED_AGAIN)) {
+                unheeded.push(Arc::clone(control));
+            } else {
+                control.send_signal();
+            }
         }
         true
     }

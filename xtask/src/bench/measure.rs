@@ -128,13 +128,15 @@ impl Measurement<'_> {
                     .collect();
                 let narrowed = own.is_some_and(|own| own.len() > open_here.len());
                 let filter = narrowed.then(|| exactly(&open_here));
-                if !state.is_done(visit) && !(narrowed && open_here.is_empty()) {
-                    self.make(visit, filter.as_deref().or(self.filter), &progress)?;
-                    state.finish(visit)?;
-                    position += of(visit);
-                    // Exact again, whatever the program printed.
-                    progress.set(position);
+                let is_decided = narrowed && open_here.is_empty();
+                if state.is_done(visit) || is_decided {
+                    continue;
                 }
+                self.make(visit, filter.as_deref().or(self.filter), &progress)?;
+                state.finish(visit)?;
+                position += of(visit);
+                // Exact again, whatever the program printed.
+                progress.set(position);
             }
             let (took, count) = (seconds(started.elapsed()), open.len());
             match self.until_decided {

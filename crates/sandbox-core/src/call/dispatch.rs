@@ -9,7 +9,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::call::runtime::host_runtime;
 use crate::error::Result;
 
 /// A call shorter than this is quick: as long as an async task may go on without a point at which others get
@@ -96,7 +95,7 @@ pub(crate) async fn on_worker<T: Send + 'static>(
         let _caller = super::waiting::for_caller(callers);
         slot.fill(|| span.in_scope(work))
     };
-    match host_runtime()?.spawn_blocking(work).await {
+    match super::background::spawn_blocking(work)?.await {
         Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

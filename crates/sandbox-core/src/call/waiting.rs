@@ -10,7 +10,7 @@ use std::thread::{self, Thread};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::call::runtime::host_runtime;
+use super::background;
 use crate::error::Result;
 use crate::watchdog::CallControl;
 
@@ -49,7 +49,7 @@ pub(crate) fn for_this_thread() -> Restore {
 pub(crate) fn runtime() -> Result<Handle> {
     match CALLERS.with_borrow(Clone::clone) {
         Some(callers) => Ok(callers),
-        None => host_runtime().cloned(),
+        None => background::runtime().cloned(),
     }
 }
 

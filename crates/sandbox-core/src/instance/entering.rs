@@ -1,6 +1,5 @@
 //! How a call enters the guest, and whether the instance survives it.
 
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -13,8 +12,9 @@ use crate::call::waiting::Restore;
 use crate::error::{CallResult, Result, SandboxError};
 use crate::host::Level;
 use crate::module::Export;
+use crate::sys::code::Code;
 use crate::sys::memory::Writes;
-use crate::sys::{faults, fork, interrupt};
+use crate::sys::{faults, fork, interrupt, signals};
 use crate::watchdog::CallControl;
 
 impl Instance {
@@ -76,13 +76,13 @@ impl Instance {
         values: &mut [RawValue],
         calls: usize,
     ) -> (usize, CallResult<()>) {
-        let mut surroundings = HostSurroundings::default();
+        let mut surroundings = Surroundings::default();
         if let Err(error) = self.prepare(name, &mut surroundings) {
             return (0, Err(error));
         }
         let guest = &mut self.guest;
         let run = || guest.call(at, values, calls);
-        let outcome = supervised(&self.control, &self.code, run);
+        let outcome = supervised(&self.control, self.module.code(), run);
         match outcome {
             Ok((returned, Ok(()))) if self.control.stop_reason().is_none() => (returned, Ok(())),
             Ok((returned, result)) => {
@@ -99,16 +99,19 @@ impl Instance {
         function: &str,
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let mut surroundings = HostSurroundings::default();
+        let mut surroundings = Surroundings::default();
         self.prepare(function, &mut surroundings).map_err(|error| *error)?;
-        let (control, code) = (Arc::clone(&self.control), self.code.clone());
+        let control = Arc::clone(&self.control);
+        // Another handle, of what all instances of the module share, would have all cores write to one counter.
+        let code = self.code.take().unwrap_or_default();
         let outcome = supervised(&control, &code, || run(self));
+        self.code = Some(code);
         self.concluded(function, outcome)
     }
 
     /// Puts in place what has to be there before guest code runs, and until it has run.
     #[inline]
-    fn prepare(&mut self, function: &str, surroundings: &mut HostSurroundings) -> CallResult<()> {
+    fn prepare(&mut self, function: &str, surroundings: &mut Surroundings) -> CallResult<()> {
         // First of all: what does not even enter the guest uses none.
         if let Some(fuel) = &self.fuel {
             fuel.fill(self.guest.store());
@@ -118,23 +121,26 @@ impl Instance {
             return Err(self.stopped(function).into());
         }
         if !self.host.binding().is_empty() {
-            *surroundings = self.begin_host_calls(function)?;
+            self.begin_host_calls(function, surroundings)?;
         }
+        // Where the thread is known, which is after its first call, this compares two numbers.
+        surroundings.reopened = signals::admit()?.map(Box::new);
         self.refusals.forget();
         Ok(())
     }
 
     /// The same for what host functions need.
-    fn begin_host_calls(&self, function: &str) -> CallResult<HostSurroundings> {
+    fn begin_host_calls(&self, function: &str, surroundings: &mut Surroundings) -> CallResult<()> {
         let binding = self.host.binding();
         let level = binding.enter().map_err(|message| SandboxError::NestedCall {
             function: function.to_owned(),
             message,
         })?;
         // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
-        let caller = binding.waits().then(crate::call::waiting::for_this_thread);
+        surroundings.caller = binding.waits().then(crate::call::waiting::for_this_thread);
+        surroundings.level = Some(level);
         self.host.begin_call();
-        Ok(HostSurroundings { _caller: caller, _level: Some(level) })
+        Ok(())
     }
 
     /// Decides whether the instance survives what guest code did.
@@ -164,18 +170,21 @@ impl Instance {
     }
 }
 
-/// What guest code that calls host functions needs around it. Dropped in this order.
+/// What guest code needs around it. Dropped in this order.
 #[derive(Default)]
-struct HostSurroundings {
-    _caller: Option<Restore>,
-    _level: Option<Level>,
+struct Surroundings {
+    /// Of guests that call host functions.
+    caller: Option<Restore>,
+    level: Option<Level>,
+    /// On threads that block signals which guests need. In a box, since nearly all threads do not.
+    reopened: Option<Box<signals::Reopened>>,
 }
 
 /// Runs guest code so that it can be stopped, and a panic of the host does not get further.
 #[inline]
 fn supervised<T>(
     control: &Arc<CallControl>,
-    code: &Range<usize>,
+    code: &Code,
     run: impl FnOnce() -> T,
 ) -> thread::Result<T> {
     control.watch(|| {

@@ -5,14 +5,16 @@
 
 use std::ops::Range;
 
-use wasmer::{Store, Type, TypedFunction, Value};
+use wasmer::{Function, Type};
 use wasmer_types::RawValue;
 
 use super::{Instance, Returned};
 use crate::error::{Result, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
 use crate::module::{EXCHANGE_EXPORT, RESERVE_EXPORT};
-use crate::sys::number::Number;
+use crate::sys::entry::Target;
+use crate::sys::guest::Guest;
+use crate::sys::number::{Number, ZERO};
 
 /// The exchange area's size in bytes, and its fields' offsets.
 const AREA_BYTES: usize = 24;
@@ -50,7 +52,7 @@ impl CallFormat {
 /// Where an instance's exchange area is.
 pub(super) struct Exchange {
     place: Place,
-    reserve: TypedFunction<i32, i32>,
+    reserve: Target,
 }
 
 /// The address of an exchange area in linear memory.
@@ -60,7 +62,7 @@ pub(super) struct Place(usize);
 impl Exchange {
     /// The guest's exchange area, if it has one. Runs guest code, unless its place is known.
     pub(super) fn of(
-        store: &mut Store,
+        guest: &mut Guest,
         instance: &wasmer::Instance,
         known: Option<Place>,
     ) -> Result<Option<Self>> {
@@ -70,17 +72,25 @@ impl Exchange {
         let wrong = |message: String| SandboxError::InvalidDeclaration { message };
         let reserve = instance
             .exports
-            .get_typed_function::<i32, i32>(store, RESERVE_EXPORT)
+            .get_function(RESERVE_EXPORT)
             .map_err(|error| wrong(format!("`{RESERVE_EXPORT}`: {error}")))?;
+        if !has_type(guest, reserve, &[Type::I32], &[Type::I32]) {
+            return Err(wrong(format!("`{RESERVE_EXPORT}` does not take a length for an address")));
+        }
+        let reserve = guest.target(reserve.clone());
         if let Some(place) = known {
             return Ok(Some(Self { place, reserve }));
         }
-        let area = match address.call(store, &[]).as_deref() {
-            Ok([Value::I32(area)]) => *area,
-            Ok(_) => return Err(wrong(format!("`{EXCHANGE_EXPORT}` returns no address"))),
-            Err(error) => return Err(wrong(format!("`{EXCHANGE_EXPORT}` failed: {error}"))),
-        };
-        Ok(Some(Self { place: Place(area.cast_unsigned() as usize), reserve }))
+        if !has_type(guest, address, &[], &[Type::I32]) {
+            return Err(wrong(format!("`{EXCHANGE_EXPORT}` returns no address")));
+        }
+        let address = guest.target(address.clone());
+        let mut values = [ZERO];
+        guest
+            .enter(&address, &mut values)
+            .map_err(|error| wrong(format!("`{EXCHANGE_EXPORT}` failed: {error}")))?;
+        let area = u32_of(&values[0]);
+        Ok(Some(Self { place: Place(area as usize), reserve }))
     }
 
     /// Where the area is.
@@ -129,11 +139,13 @@ impl Instance {
     /// Copies the input to where the guest wants it, after making room if there is too little.
     fn write_input(&mut self, name: &str, input: &[u8], input_len: i32) -> Result<()> {
         if (self.read_field(name, INPUT_CAPACITY)? as usize) < input.len() {
-            let reserve = self.area(name)?.reserve.clone();
-            let address = reserve
-                .call(self.guest.store(), input_len)
+            let mut values = [RawValue::from(input_len)];
+            // By fields, since the guest is another one than where its functions are kept.
+            let Some(exchange) = &self.exchange else { return Err(no_area(name)) };
+            self.guest
+                .enter(&exchange.reserve, &mut values)
                 .map_err(|error| self.runtime_failure(name, error))?;
-            if address == 0 {
+            if u32_of(&values[0]) == 0 {
                 return Err(self.out_of_memory(name, input.len()));
             }
         }
@@ -180,9 +192,7 @@ impl Instance {
     }
 
     fn area(&self, name: &str) -> Result<&Exchange> {
-        self.exchange.as_ref().ok_or_else(|| {
-            violation(name, format!("it is declared, but there is no `{EXCHANGE_EXPORT}`"))
-        })
+        self.exchange.as_ref().ok_or_else(|| no_area(name))
     }
 
     fn field(&self, name: &str, offset: usize) -> Result<Range<usize>> {
@@ -209,6 +219,23 @@ impl Instance {
         self.guest.memory_mut()[range].copy_from_slice(&value.to_le_bytes());
         Ok(())
     }
+}
+
+fn has_type(guest: &mut Guest, function: &Function, takes: &[Type], gives: &[Type]) -> bool {
+    let ty = function.ty(guest.store());
+    ty.params() == takes && ty.results() == gives
+}
+
+/// The one result of a function that returns an `i32`.
+fn u32_of(value: &RawValue) -> u32 {
+    match Number::read(Type::I32, value) {
+        Number::I32(number) => number.cast_unsigned(),
+        _ => 0,
+    }
+}
+
+fn no_area(function: &str) -> SandboxError {
+    violation(function, format!("it is declared, but there is no `{EXCHANGE_EXPORT}`"))
 }
 
 /// A guest's message as text, cut to a length that a log can bear.

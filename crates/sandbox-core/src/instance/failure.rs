@@ -6,10 +6,12 @@ use wasmer::{InstantiationError, LinkError, RuntimeError};
 use wasmer_types::ImportError;
 
 use super::{INSTANTIATION, Instance};
-use crate::error::{SandboxError, TrapCode};
+use crate::error::{SandboxError, SystemNeed, TrapCode};
 use crate::host::{Unwound, panic_message};
 use crate::module::signature_in_words;
 use crate::policy::PAGE_BYTES;
+use crate::sys::entry::Unguarded;
+use crate::sys::frames::{self, MOST_FRAMES, Noted};
 use crate::sys::limits::most_pages;
 use crate::watchdog::StopReason;
 
@@ -18,6 +20,8 @@ type WasmerTrap = wasmer::sys::vm::TrapCode;
 impl Instance {
     /// What a guest that was unwound did.
     pub(super) fn runtime_failure(&mut self, function: &str, error: RuntimeError) -> SandboxError {
+        // Whatever becomes of it: nobody else shall find it.
+        let noted = frames::take();
         if let Some(error) = self.limit_reached(function) {
             return error;
         }
@@ -31,6 +35,10 @@ impl Instance {
             }
             Err(error) => error,
         };
+        if error.is::<Unguarded>() {
+            let error = std::io::ErrorKind::OutOfMemory.into();
+            return SandboxError::SystemRefused { need: SystemNeed::Stack, error };
+        }
         if let Some(requested_bytes) = self.refusals.take_memory() {
             return self.memory_limit(requested_bytes);
         }
@@ -46,8 +54,8 @@ impl Instance {
         }
         SandboxError::Trap {
             function: function.to_owned(),
-            backtrace: self.backtrace(&error),
-            code: error.to_trap().map_or(TrapCode::Other, trap_code),
+            code: reason(noted.as_ref(), &error),
+            backtrace: self.backtrace(noted, &error),
             output: Box::default(),
         }
     }
@@ -116,19 +124,35 @@ impl Instance {
         SandboxError::MemoryLimit { requested_bytes, limit_bytes, output: Box::default() }
     }
 
-    fn backtrace(&self, error: &RuntimeError) -> Vec<String> {
+    /// The innermost calls of the guest.
+    fn backtrace(&self, noted: Option<Noted>, error: &RuntimeError) -> Vec<String> {
+        let functions: Vec<u32> = match noted {
+            Some(noted) => {
+                let code = self.module.code();
+                noted.frames.iter().filter_map(|address| code.function_at(*address)).collect()
+            }
+            // A function of Wasmer raised the trap.
+            None => {
+                error.trace().iter().take(MOST_FRAMES).map(|frame| frame.func_index()).collect()
+            }
+        };
         let names = self.module.names();
-        let frames = error.trace().iter();
-        frames
-            .map(|frame| {
-                let index = frame.func_index();
-                match frame.function_name().or_else(|| names.of_function(index)) {
-                    Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-                    None => format!("function {index}"),
-                }
-            })
-            .collect()
+        let name = |function| {
+            names.of_function(function).unwrap_or_else(|| format!("function {function}"))
+        };
+        functions.into_iter().map(name).collect()
     }
+}
+
+/// Why a guest trapped. Wasmer knows it of instructions that can trap for one reason only; of the others the fault tells.
+fn reason(noted: Option<&Noted>, error: &RuntimeError) -> TrapCode {
+    let of_fault = noted.and_then(|noted| noted.code);
+    match error.clone().to_trap() {
+        // What it makes of every fault that it knows nothing of.
+        unknown @ (None | Some(WasmerTrap::StackOverflow)) => of_fault.or(unknown),
+        known => known,
+    }
+    .map_or(TrapCode::Other, trap_code)
 }
 
 /// The error for a panic of the host's own code.

@@ -22,7 +22,7 @@ use super::names::Names;
 use super::signing::{Purpose, SigningKey};
 use crate::policy::SecurityPolicy;
 
-pub(super) use ballast::{Unloaded, unload};
+pub(super) use ballast::unload;
 pub(super) use identity::Identity;
 
 /// Native code that may be executed: authenticated, and made for this machine and this build of the library.
@@ -107,7 +107,7 @@ pub(super) fn seal(
     envelope::seal(&describe(identity, behaviour, names), native, key, purpose)
 }
 
-/// A description is one line of JSON for each part. Within a line, JSON has no line feeds.
+/// A description is one line of JSON for each part, and the names after them. Within a line, JSON has no line feeds.
 fn describe(identity: &Identity, behaviour: &Behaviour, names: &Names) -> Vec<u8> {
     let lines = [&identity.to_bytes()[..], &behaviour.to_bytes(), names.as_bytes()];
     lines.join(&b'\n')

@@ -71,6 +71,25 @@ impl Compiler {
     }
 }
 
+impl Compiler {
+    /// Whether it panics where the system gives no thread. The others say so.
+    pub(super) const fn needs_a_thread(self) -> bool {
+        matches!(self, Self::Cranelift)
+    }
+
+    /// Whether the code that it makes can be given to guests that nobody trusts.
+    ///
+    /// LLVM's cannot: it calls functions of the host past those that see to it that there is room for them on the
+    /// guest's stack. A guest that traps in one just where its stack ends can have the process wait for ever.
+    pub const fn holds_untrusted_guests(self) -> bool {
+        match self {
+            Self::Cranelift | Self::Singlepass => true,
+            #[cfg(feature = "llvm")]
+            Self::Llvm => false,
+        }
+    }
+}
+
 /// Whether somebody waits for a compilation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hurry {
@@ -176,6 +195,9 @@ impl CodeSettings {
             let here = here.to_owned();
             Err(ArtifactRejection::Incompatible { aspect: "a policy", made_for, here })
         };
+        if !policy.compilers.allow(self.compiler) {
+            return refused(format!("that allows {}", self.compiler), "one that does not");
+        }
         let forbidden = self.features.difference(policy.features);
         if !forbidden.is_empty() {
             return refused(format!("that allows {forbidden}"), "one that does not");

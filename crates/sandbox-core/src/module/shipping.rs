@@ -4,8 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::artifact::{self, Identity, Unloaded};
-use super::names::Names;
+use super::artifact::{self, Identity};
 use super::signing::{Purpose, SigningKey};
 use super::{Compiler, Module, ModuleOrigin, validation};
 use crate::error::{Result, SandboxError};
@@ -92,11 +91,9 @@ impl Module {
     /// The native code in a file that only holders of the key can make or change.
     pub(super) fn seal(&self, key: &SigningKey, purpose: Purpose) -> Result<Vec<u8>> {
         let serialized = self.inner.compiled.serialize().and_then(artifact::unload);
-        let Unloaded { native, names } = serialized
+        let native = serialized
             .map_err(|error| SandboxError::Unserializable { message: error.to_string() })?;
-        // A module that was loaded has them elsewhere already.
-        let names = if names.is_empty() { self.names().clone() } else { Names::new(&names) };
-        Ok(artifact::seal(&native, self.identity(), self.behaviour(), &names, key, purpose))
+        Ok(artifact::seal(&native, self.identity(), self.behaviour(), self.names(), key, purpose))
     }
 
     pub(super) fn identity(&self) -> &Identity {

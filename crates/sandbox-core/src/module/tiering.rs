@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use super::cache::{CacheOptions, obtain_in_background};
 use super::{Compiler, Module};
-use crate::call::runtime::host_runtime;
+use crate::call::background;
 use crate::policy::SecurityPolicy;
 
 /// Whether a module that was never seen starts on code that is quickly made.
@@ -227,17 +227,15 @@ impl Queue {
                 return;
             }
         }
-        match host_runtime() {
-            Ok(runtime) => drop(runtime.spawn_blocking(|| {
-                while let Some(next) = self.next() {
-                    next.make();
-                }
-            })),
-            Err(error) => {
-                tracing::warn!(%error, "nothing is compiled in the background");
-                while let Some(next) = self.next() {
-                    next.settle(None);
-                }
+        let make_all = || {
+            while let Some(next) = self.next() {
+                next.make();
+            }
+        };
+        if let Err(error) = background::spawn_blocking(make_all) {
+            tracing::warn!(%error, "nothing is compiled in the background");
+            while let Some(next) = self.next() {
+                next.settle(None);
             }
         }
     }

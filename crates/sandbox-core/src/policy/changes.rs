@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Access, Clock, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits,
-    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeatures,
+    Access, Clock, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode,
+    NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeatures,
 };
 
 impl SecurityPolicy {
@@ -39,11 +39,18 @@ impl SecurityPolicy {
 
     /// Sets the stack that guest code may use, in bytes.
     ///
-    /// Wasmer keeps stacks to use them again, for any guest that may use as much or less. So in a process with sandboxes
-    /// of several limits, a guest may come to use as much as the largest of them.
+    /// Beyond that, 64 KiB are kept for functions of the host that guest code calls. Code that calls none may use them
+    /// too.
     #[must_use]
     pub const fn with_stack(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
+        self
+    }
+
+    /// Sets which compilers may make the native code.
+    #[must_use]
+    pub const fn with_compilers(mut self, compilers: Compilers) -> Self {
+        self.compilers = compilers;
         self
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Clock, FuelUnits, GrantUse, InstanceMode, NanBits, Randomness, SecurityPolicy, WasmFeatures,
+    Clock, Compilers, FuelUnits, GrantUse, InstanceMode, NanBits, Randomness, SecurityPolicy,
+    WasmFeatures,
 };
 
 const KIB: u64 = 1024;
@@ -43,6 +44,7 @@ impl SecurityPolicy {
             output_limit_bytes: 16 * MIB,
             scratch_limit_bytes: 256 * MIB,
             features: WasmFeatures::ALL,
+            compilers: Compilers::Any,
             nan_bits: NanBits::Native,
             instances: InstanceMode::Persistent,
             max_instances: MAX_INSTANCES,
@@ -70,6 +72,7 @@ impl SecurityPolicy {
             output_limit_bytes: MIB,
             scratch_limit_bytes: 64 * MIB,
             features: WasmFeatures::UNTRUSTED,
+            compilers: Compilers::ForUntrusted,
             nan_bits: NanBits::Native,
             instances: InstanceMode::Persistent,
             max_instances: MAX_INSTANCES,
@@ -97,6 +100,7 @@ impl SecurityPolicy {
             output_limit_bytes: 64 * KIB,
             scratch_limit_bytes: 16 * MIB,
             features: WasmFeatures::UNTRUSTED,
+            compilers: Compilers::ForUntrusted,
             nan_bits: NanBits::Native,
             instances: InstanceMode::Persistent,
             max_instances: MAX_INSTANCES,
@@ -124,6 +128,7 @@ impl SecurityPolicy {
             output_limit_bytes: 4 * KIB,
             scratch_limit_bytes: MIB,
             features: WasmFeatures::DETERMINISTIC,
+            compilers: Compilers::ForUntrusted,
             nan_bits: NanBits::Canonical,
             instances: InstanceMode::Fresh,
             max_instances: MAX_INSTANCES,

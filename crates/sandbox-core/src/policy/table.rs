@@ -20,6 +20,7 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         output_limit_bytes,
         scratch_limit_bytes,
         features,
+        compilers,
         nan_bits,
         instances,
         max_instances,
@@ -70,6 +71,14 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         ("captured stdout + stderr", bytes(output_limit_bytes)),
         ("module size accepted", bytes(module_limit_bytes)),
         ("Wasm features", without(features)),
+        (
+            "compilers",
+            match compilers {
+                Compilers::Any => "any",
+                Compilers::ForUntrusted => "all but LLVM",
+            }
+            .to_owned(),
+        ),
         (
             "bits of computed NaNs",
             match nan_bits {

@@ -12,8 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crate::call::background::spawn_blocking;
 use crate::call::cancellation::Cancellation;
-use crate::call::runtime::host_runtime;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::{Effort, Instance, NotRestored, Template, Users};
@@ -199,10 +199,14 @@ impl Stock {
                 stock.restore_used();
             }
         };
-        let in_background = move || match host_runtime() {
-            _ if stock.strong_count() == 0 => {}
-            Ok(runtime) => drop(runtime.spawn_blocking(move || restore(stock))),
-            Err(_) => restore(stock),
+        let in_background = move || {
+            if stock.strong_count() == 0 {
+                return;
+            }
+            let elsewhere = Weak::clone(&stock);
+            if spawn_blocking(move || restore(elsewhere)).is_err() {
+                restore(stock);
+            }
         };
         if watchdog::at_next_tick(Box::new(in_background)).is_err() {
             self.restore_in_background();
@@ -211,9 +215,8 @@ impl Stock {
 
     fn restore_in_background(self: &Arc<Self>) {
         let stock = Arc::clone(self);
-        match host_runtime() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || stock.restore_used())),
-            Err(_) => stock.restore_used(),
+        if spawn_blocking(move || stock.restore_used()).is_err() {
+            self.restore_used();
         }
     }
 

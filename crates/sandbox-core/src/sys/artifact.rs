@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use wasmer::{CompileError, DeserializeError, Engine, Module};
 
-use crate::module::{NativeCode, Validated};
+use crate::module::{NativeCode, Validated, without_names};
 
 /// The alignment that Wasmer's archive needs. It reads structures in place and does not check.
 const ALIGNMENT: usize = 16;
@@ -13,7 +13,8 @@ const ALIGNMENT: usize = 16;
 pub(crate) fn compile(engine: &Engine, module: Validated<'_>) -> Result<Module, CompileError> {
     // SAFETY: Wasmer wants a module that is valid, and does not look whether it is. A `Validated` is only made by
     // `validation::check`, of the same bytes, with the validator that Wasmer would have used.
-    unsafe { Module::from_binary_unchecked(engine, module.wasm()) }
+    // Without its custom section of names it is as valid.
+    unsafe { Module::from_binary_unchecked(engine, &without_names(module.wasm())) }
 }
 
 /// Loads native code into an engine.

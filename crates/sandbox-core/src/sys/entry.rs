@@ -10,20 +10,34 @@
 //! - Where it cannot, nobody ever asks for the store, and the function is entered without.
 #![expect(unsafe_code, reason = "calls guest functions through their trampolines")]
 
+use std::fmt;
 use std::ptr::{self, NonNull};
 
-use wasmer::sys::NativeEngineExt;
-use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMConfig, VMContext, VMFunctionBody, catch_traps};
+use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMContext, VMFunctionBody, catch_traps};
 use wasmer::{AsStoreMut, Function, RuntimeError, Store, Type, TypedFunction, Value};
 use wasmer_types::RawValue;
 
+use super::{interrupt, stack};
 use crate::call::numbers::places;
 
 /// The gate of an instance.
 pub(crate) struct Gate {
     enter: TypedFunction<i64, ()>,
-    config: VMConfig,
+    /// How much of a stack the guest may use.
+    stack_bytes: usize,
 }
+
+/// Why a guest was not entered: the system did not let the end of its stack be guarded.
+#[derive(Debug)]
+pub(crate) struct Unguarded;
+
+impl fmt::Display for Unguarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the end of a stack could not be guarded")
+    }
+}
+
+impl std::error::Error for Unguarded {}
 
 /// What a function may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +57,10 @@ pub(crate) struct Target {
     reach: Reach,
 }
 
+// SAFETY: the address points into the store that the function belongs to, and is only used by the gate of that store, whose
+// caller owns it.
+unsafe impl Send for Target {}
+
 /// What is to be called.
 struct Request {
     target: NonNull<VMCallerCheckedAnyfunc>,
@@ -53,10 +71,16 @@ struct Request {
     calls: usize,
     /// How many calls have returned.
     returned: usize,
+    /// How large the stack is at least.
+    stack_size: usize,
+    /// How much of it the guest may use.
+    stack_bytes: usize,
+    is_guarded: bool,
 }
 
 impl Gate {
-    pub(crate) fn new(store: &mut Store) -> Self {
+    /// The gate of a store whose tunables say [`stack::config`], for a guest that may use so much of a stack.
+    pub(super) fn new(store: &mut Store, stack_bytes: usize) -> Self {
         let function = Function::new_typed(store, |_request: i64| ());
         let raw = raw_of(&function, store);
         // SAFETY: the function is one of the host and was made just now, so its entry is a box of the store
@@ -65,9 +89,7 @@ impl Gate {
             (*raw.as_ptr()).call_trampoline = pass_through;
         }
         let enter = function.typed(store).expect("the function was made with this type");
-        let wasm_stack_size = store.engine().tunables().vmconfig().wasm_stack_size;
-        let config = VMConfig { wasm_stack_size };
-        Self { enter, config }
+        Self { enter, stack_bytes }
     }
 
     /// Calls the function `calls` times, until a call traps.
@@ -88,8 +110,21 @@ impl Gate {
         if target.places.checked_mul(calls) != Some(values.len()) {
             return (0, Err(RuntimeError::new("the values do not fit the function")));
         }
-        let (places, values) = (target.places, values.as_mut_ptr());
-        let mut request = Request { target: raw, values, places, calls, returned: 0 };
+        let all_values = values;
+        let (places, values) = (target.places, all_values.as_mut_ptr());
+        // Read before Wasmer looks for a stack. It never shrinks, so the one that is found is as large.
+        let (stack_size, stack_bytes) = (stack::size(), self.stack_bytes);
+        let (returned, is_guarded) = (0, true);
+        let mut request = Request {
+            target: raw,
+            values,
+            places,
+            calls,
+            returned,
+            stack_size,
+            stack_bytes,
+            is_guarded,
+        };
         let request = &raw mut request;
         let outcome = match target.reach {
             // No address has the highest bit set, so it is a positive number.
@@ -99,11 +134,25 @@ impl Gate {
             // SAFETY: no code on the Wasm stack holds anything that has to be dropped (`serve`). The store, which
             // nobody asks for, is borrowed, so everything in it lives; the request lives here.
             Reach::OwnFunctions => unsafe {
-                catch_traps(None, &self.config, move || serve(request)).map_err(RuntimeError::from)
+                catch_traps(None, stack::config(), move || serve(request))
+                    .map_err(RuntimeError::from)
             },
         };
         // SAFETY: `request` lives here; the code that wrote to it through its address has ended.
-        let returned = unsafe { ptr::read_volatile(&raw const (*request).returned) };
+        let (returned, is_guarded) = unsafe {
+            let request = &raw const *request;
+            (
+                ptr::read_volatile(&raw const (*request).returned),
+                ptr::read_volatile(&raw const (*request).is_guarded),
+            )
+        };
+        if !is_guarded {
+            // Nothing of the guest has run.
+            if stack_size != stack::size() {
+                return self.call(store, target, all_values, calls);
+            }
+            return (0, Err(RuntimeError::user(Box::new(Unguarded))));
+        }
         (returned, outcome)
     }
 }
@@ -130,13 +179,19 @@ unsafe extern "C" fn pass_through(
 /// # Safety
 /// The request is valid, and its values are as many as the calls have places, of the types that the target takes.
 unsafe fn serve(request: *mut Request) {
-    // SAFETY: our caller's contract; and the target is an instance's entry for the function.
+    // SAFETY: our caller's contract; and the target is an instance's entry for the function. Wasmer enters this at the
+    // top of a stack as large as it was told after that size was put into the request.
     unsafe {
+        let Some(bounds) = stack::bounds((*request).stack_size) else {
+            ptr::write_volatile(&raw mut (*request).is_guarded, false);
+            return;
+        };
+        interrupt::note_stack(bounds);
+        let gap = bounds.gap((*request).stack_bytes);
         let target = *(*request).target.as_ptr();
         let (values, places, calls) = ((*request).values, (*request).places, (*request).calls);
         for call in 0..calls {
-            let values = values.add(call * places);
-            (target.call_trampoline)(target.vmctx.vmctx, target.func_ptr, values);
+            stack::call_below(gap, &target, values.add(call * places));
             ptr::write_volatile(&raw mut (*request).returned, call + 1);
         }
     }
@@ -166,8 +221,21 @@ fn raw_of(function: &Function, store: &mut impl AsStoreMut) -> NonNull<VMCallerC
 
 #[cfg(test)]
 mod tests {
+    use wasmer::sys::NativeEngineExt;
+
     use super::*;
+    use crate::policy::SecurityPolicy;
+    use crate::sys::limits::LimitingTunables;
     use crate::sys::number::{Number, ZERO};
+
+    const STACK_BYTES: usize = 256 * 1024;
+
+    fn store() -> Store {
+        let mut engine = wasmer::Engine::default();
+        let policy = SecurityPolicy::basic().with_stack(STACK_BYTES);
+        engine.set_tunables(LimitingTunables::new(&policy, Default::default(), None));
+        Store::new(engine)
+    }
 
     fn instance(store: &mut Store, text: &str) -> wasmer::Instance {
         let wasm = wat::parse_str(text).unwrap();
@@ -182,13 +250,13 @@ mod tests {
 
     #[test]
     fn values_of_every_number_type_go_both_ways() {
-        let mut store = Store::default();
+        let mut store = store();
         let instance = instance(
             &mut store,
             r#"(module (func (export "turn") (param i32 i64 f32 f64) (result f64 f32 i64 i32)
                 local.get 3 local.get 2 local.get 1 local.get 0))"#,
         );
-        let gate = Gate::new(&mut store);
+        let gate = Gate::new(&mut store, STACK_BYTES);
         for reach in [Reach::Imports, Reach::OwnFunctions] {
             let target = target(&mut store, &instance, "turn", reach);
             let mut values =
@@ -208,13 +276,13 @@ mod tests {
 
     #[test]
     fn a_trap_in_a_row_of_calls_ends_it_and_keeps_the_results_before() {
-        let mut store = Store::default();
+        let mut store = store();
         let instance = instance(
             &mut store,
             r#"(module (func (export "divide") (param i32 i32) (result i32)
                 local.get 0 local.get 1 i32.div_s))"#,
         );
-        let gate = Gate::new(&mut store);
+        let gate = Gate::new(&mut store, STACK_BYTES);
         for reach in [Reach::Imports, Reach::OwnFunctions] {
             let target = target(&mut store, &instance, "divide", reach);
             let mut values: Vec<RawValue> =
@@ -232,14 +300,14 @@ mod tests {
 
     #[test]
     fn a_function_without_values_is_called_as_often_as_asked() {
-        let mut store = Store::default();
+        let mut store = store();
         let instance = instance(
             &mut store,
             r#"(module (global $count (mut i32) (i32.const 0))
                 (func (export "count") (global.set $count (i32.add (global.get $count) (i32.const 1))))
                 (func (export "counted") (result i32) global.get $count))"#,
         );
-        let gate = Gate::new(&mut store);
+        let gate = Gate::new(&mut store, STACK_BYTES);
         let count = target(&mut store, &instance, "count", Reach::OwnFunctions);
         assert_eq!(gate.call(&mut store, &count, &mut [], 3).0, 3);
         let counted = target(&mut store, &instance, "counted", Reach::OwnFunctions);
@@ -250,18 +318,49 @@ mod tests {
 
     #[test]
     fn references_cannot_be_given() {
-        let mut store = Store::default();
+        let mut store = store();
         let instance = instance(
             &mut store,
             r#"(module (func (export "take") (param externref)) (func (export "none") (result externref)
                 ref.null extern))"#,
         );
-        let gate = Gate::new(&mut store);
+        let gate = Gate::new(&mut store, STACK_BYTES);
         let take = target(&mut store, &instance, "take", Reach::OwnFunctions);
         assert!(gate.call(&mut store, &take, &mut [ZERO], 1).1.is_err());
         let none = target(&mut store, &instance, "none", Reach::OwnFunctions);
         let mut values = [ZERO];
         gate.call(&mut store, &none, &mut values, 1).1.unwrap();
         assert_eq!(Number::read(Type::ExternRef, &values[0]), Number::Other(Type::ExternRef));
+    }
+
+    #[test]
+    fn a_guest_has_as_much_of_a_larger_stack_as_its_policy_says() {
+        let mut store = store();
+        let instance = instance(
+            &mut store,
+            r#"(module (func $down (export "down") (param i32) (result i32)
+                (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 1))
+                    (else (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1))))))))"#,
+        );
+        let small = Gate::new(&mut store, STACK_BYTES);
+        let large = Gate::new(&mut store, 4 * STACK_BYTES);
+        stack::make_room_for(4 * STACK_BYTES);
+        for reach in [Reach::Imports, Reach::OwnFunctions] {
+            let down = target(&mut store, &instance, "down", reach);
+            let mut deepest = |gate: &Gate| {
+                let fits = |store: &mut Store, depth: i32| {
+                    gate.call(store, &down, &mut [depth.into()], 1).1.is_ok()
+                };
+                let (mut fitting, mut failing) = (0, 1 << 20);
+                while fitting + 1 < failing {
+                    let middle = i32::midpoint(fitting, failing);
+                    if fits(&mut store, middle) { fitting = middle } else { failing = middle }
+                }
+                f64::from(fitting)
+            };
+            let ratio = deepest(&large) / deepest(&small);
+            // The reserve of the host is beyond both.
+            assert!((2.5..4.0).contains(&ratio), "{ratio}");
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! A guest's store and instance, movable between threads, and its memory as slices.
 #![expect(unsafe_code, reason = "Wasmer's store is not Send, and its memory views are unchecked")]
 
+use wasmer::sys::NativeEngineExt;
 use wasmer::sys::vm::{
     StoreObject, VMFunction, VMFunctionEnvironment, VMGlobal, VMInstance, VMMemory, VMTable,
 };
 use wasmer::{
-    AsStoreMut, ExportError, Imports, Instance, InstantiationError, Memory, Module, RuntimeError,
-    Store,
+    AsStoreMut, Engine, ExportError, Function, Imports, Instance, InstantiationError, Memory,
+    Module, RuntimeError, Store,
 };
 use wasmer_types::RawValue;
 
-use super::bulk;
+use super::builtins;
 use super::entry::{Gate, Reach, Target};
+use super::limits::LimitingTunables;
 use super::memory::{Effort, NotRestored, Writes};
 use super::state::{Recorder, Snapshot, State};
 
@@ -37,8 +39,11 @@ pub(crate) struct Guest {
 unsafe impl Send for Guest {}
 
 impl Guest {
-    pub(crate) fn new(mut store: Store) -> Self {
-        let gate = Gate::new(&mut store);
+    /// A guest without an instance yet, that may use so much of a stack.
+    pub(crate) fn new(mut engine: Engine, tunables: LimitingTunables, stack_bytes: usize) -> Self {
+        engine.set_tunables(tunables);
+        let mut store = Store::new(engine);
+        let gate = Gate::new(&mut store, stack_bytes);
         let (targets, state) = (Vec::new(), State::default());
         Self { memory: None, gate, targets, store, state }
     }
@@ -56,7 +61,7 @@ impl Guest {
         imports: &Imports,
     ) -> Result<Instance, Box<InstantiationError>> {
         let instance = Instance::new(&mut self.store, module, imports).map_err(Box::new)?;
-        bulk::guard(&mut self.store);
+        builtins::guard(&mut self.store);
         self.memory = instance
             .exports
             .get_memory("memory")
@@ -110,6 +115,20 @@ impl Guest {
         let function = instance.exports.get_function(name)?.clone();
         self.targets.push(Target::new(&mut self.store, function, reach));
         Ok(())
+    }
+
+    /// A function of the guest that is called by nobody's name, or that may come to call the host.
+    pub(crate) fn target(&mut self, function: Function) -> Target {
+        Target::new(&mut self.store, function, Reach::Imports)
+    }
+
+    /// Calls such a function, as [`Self::call`] does. Runs guest code.
+    pub(crate) fn enter(
+        &mut self,
+        target: &Target,
+        values: &mut [RawValue],
+    ) -> Result<(), RuntimeError> {
+        self.gate.call(&mut self.store, target, values, 1).1
     }
 
     /// Gives back the room that Wasmer's lists have for objects that will hardly come: it is in every instance.

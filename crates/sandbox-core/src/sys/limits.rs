@@ -14,6 +14,7 @@ use wasmer::{GlobalType, MemoryType, Pages, TableType};
 
 use super::memory::{ResetMethod, RestorableMemory};
 use super::state::Recorder;
+use super::{signals, stack};
 
 use crate::policy::{PAGE_BYTES, SecurityPolicy};
 
@@ -72,7 +73,6 @@ impl Refusals {
 /// Creates memories and tables within the policy's limits.
 pub(crate) struct LimitingTunables {
     base: BaseTunables,
-    config: VMConfig,
     most_pages: u32,
     most_elements: u32,
     refusals: Arc<Refusals>,
@@ -86,9 +86,12 @@ impl LimitingTunables {
         refusals: Arc<Refusals>,
         recorder: Option<Recorder>,
     ) -> Self {
+        if stack::make_room_for(policy.stack_bytes) {
+            // Each thread has to find out whether it gets one.
+            signals::forget_admissions();
+        }
         Self {
             base: BaseTunables::new(),
-            config: VMConfig { wasm_stack_size: Some(policy.stack_bytes) },
             most_pages: most_pages(policy),
             most_elements: policy.table_limit_elements,
             refusals,
@@ -225,7 +228,7 @@ impl Tunables for LimitingTunables {
     }
 
     fn vmconfig(&self) -> &VMConfig {
-        &self.config
+        stack::config()
     }
 }
 

@@ -1,12 +1,16 @@
 //! The switch by which the calls of one instance are watched and stopped.
 
+use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Watchdog;
 use crate::call::seat;
-use crate::sys::interrupt::{self, REASON, ThreadNumber};
+use crate::error::{Result, SandboxError, SystemNeed};
+use crate::sys::interrupt::{REASON, ThreadNumber};
+use crate::sys::signals::{self, Deafness};
 use crate::sys::{barrier, cpu_time, fork};
 
 /// In nanoseconds more than five centuries.
@@ -61,6 +65,8 @@ pub(crate) struct CallControl {
     pub(super) outlasted_nanos: AtomicU64,
     /// Whether that thread is one of the caller's that can hand its other tasks over.
     seated: AtomicBool,
+    /// Where the code of the instance lies.
+    code: OnceLock<Range<usize>>,
     wall_clock: Option<Duration>,
     /// The limit of the current turn, in nanoseconds; [`UNLIMITED`] is none.
     limit_nanos: AtomicU64,
@@ -70,25 +76,35 @@ pub(crate) struct CallControl {
 }
 
 impl CallControl {
-    /// The control of a new instance; nothing if there is no watchdog or no way to interrupt a guest, and so
-    /// nobody to stop it.
-    pub(crate) fn new(wall_clock: Option<Duration>) -> Option<Arc<Self>> {
-        if !fork::settle() || !interrupt::install() {
-            return None;
+    /// The control of a new instance.
+    ///
+    /// # Errors
+    /// [`SandboxError::SystemRefused`] if there is no watchdog or no way to interrupt a guest, and so nobody to stop it.
+    pub(crate) fn new(wall_clock: Option<Duration>) -> Result<Arc<Self>> {
+        let refused = |need, error| SandboxError::SystemRefused { need, error };
+        if !fork::settle() || !signals::install() {
+            return Err(refused(SystemNeed::Interrupts, io::ErrorKind::Unsupported.into()));
         }
-        Watchdog::global()?;
-        Some(Arc::new(Self {
+        signals::look_after_handlers();
+        Watchdog::global().map_err(|error| refused(SystemNeed::Thread, error))?;
+        Ok(Arc::new(Self {
             thread: AtomicI32::new(0),
             running: AtomicU64::new(IDLE),
             stop: AtomicU64::new(0),
             listed: AtomicBool::new(false),
             outlasted_nanos: AtomicU64::new(0),
             seated: AtomicBool::new(false),
+            code: OnceLock::new(),
             wall_clock,
             limit_nanos: AtomicU64::new(nanos(wall_clock)),
             seen: Mutex::new(None),
             stopped: tokio::sync::Notify::new(),
         }))
+    }
+
+    /// Says where the code of the instance lies.
+    pub(crate) fn note_code(&self, code: Range<usize>) {
+        let _ = self.code.set(code);
     }
 
     /// The call that is in progress.
@@ -139,7 +155,7 @@ impl CallControl {
     /// Asks that the given turn stop, unless it is over or already has a reason to.
     pub(crate) fn request_stop(&self, turn: Turn, reason: StopReason) {
         if self.request(turn, reason)
-            && let Some(watchdog) = Watchdog::global()
+            && let Ok(watchdog) = Watchdog::global()
         {
             watchdog.poke();
         }
@@ -162,7 +178,7 @@ impl CallControl {
         self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
     }
 
-    /// What [`interrupt::within`] looks at to see whether the turn is to stop.
+    /// What [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.
     pub(crate) fn stop_word(&self) -> &AtomicU64 {
         &self.stop
     }
@@ -209,7 +225,7 @@ impl CallControl {
         // Either the watchdog sees the call after this, or we see that we are not listed.
         barrier::light();
         if !self.listed.load(Ordering::Relaxed)
-            && let Some(watchdog) = Watchdog::global()
+            && let Ok(watchdog) = Watchdog::global()
         {
             watchdog.enlist(self);
         }
@@ -239,7 +255,29 @@ impl CallControl {
     ///
     /// If the call has ended meanwhile, the signal hits nothing, or another call, whose own stop word then decides.
     pub(super) fn send_signal(&self) {
-        interrupt::interrupt(self.thread());
+        signals::interrupt(self.thread());
+    }
+
+    /// Does more than that, where several had no effect.
+    pub(super) fn escalate(&self) {
+        let code = self.code.get().cloned().unwrap_or_default();
+        let (deafness, is_stopped) = signals::escalate(self.thread(), &code);
+        let thread = self.thread().to_bits();
+        match (deafness, is_stopped) {
+            (Deafness::Unknown, _) => {}
+            (_, true) => tracing::warn!(
+                ?deafness,
+                thread,
+                "no signal reaches a guest that is to stop, because its thread blocks SIGURG or the system does not let \
+                 it be sent; it is stopped without one, which takes longer"
+            ),
+            (_, false) => tracing::error!(
+                ?deafness,
+                thread,
+                "a guest that is to stop cannot be reached: its thread blocks SIGURG since it first entered a guest, or \
+                 the system no longer lets it be sent"
+            ),
+        }
     }
 
     fn thread(&self) -> ThreadNumber {

@@ -1,6 +1,8 @@
 //! Calls that go well, and those that the host itself gets wrong.
 
-use sandbox_core::{Module, SandboxError, SecurityPolicy, SigningKey, TrapCode, WasmSandbox};
+use sandbox_core::{
+    Compilers, Module, SandboxError, SecurityPolicy, SigningKey, TrapCode, WasmSandbox,
+};
 
 use crate::modules::{self, NUMBERS};
 
@@ -144,11 +146,13 @@ async fn functions_find_each_other_after_their_module_was_written_and_loaded() {
         let added = if own.is_multiple_of(2) { own } else { own ^ 5 };
         expected(own * own % FUNCTIONS, depth - 1).wrapping_mul(31).wrapping_add(added)
     }
-    let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
+    let policy = SecurityPolicy::strict().with_compilers(Compilers::Any);
+    let key = SigningKey::generate().unwrap();
     for &compiler in modules::COMPILERS {
         let sealed = Module::precompile_with(&wasm, &policy, compiler, &key).unwrap();
         let module = Module::load(&sealed, &policy, &key).unwrap();
-        let sandbox = WasmSandbox::builder().module(&module).build().await.unwrap();
+        let builder = WasmSandbox::builder().module(&module).security_policy(policy.clone());
+        let sandbox = builder.build().await.unwrap();
         for own in 0..FUNCTIONS {
             let result: u32 = sandbox.call(&format!("f{own}"), 9u32).await.unwrap();
             assert_eq!(result, expected(own, 9), "f{own} of {compiler}");
@@ -171,12 +175,14 @@ async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
         (func $fourth (export "fourth") (result i32) (call $beyond))
         (func $fifth (export "fifth") (result i32) (call $store))
         (func (export "overflow") (result i32) (call $deep)))"#;
-    let (policy, key) = (SecurityPolicy::strict(), SigningKey::generate().unwrap());
+    let policy = SecurityPolicy::strict().with_compilers(Compilers::Any);
+    let key = SigningKey::generate().unwrap();
     for &compiler in modules::COMPILERS {
         let sealed =
             Module::precompile_with(&modules::wasm(text), &policy, compiler, &key).unwrap();
         let module = Module::load(&sealed, &policy, &key).unwrap();
-        let sandbox = WasmSandbox::builder().module(&module).build().await.unwrap();
+        let builder = WasmSandbox::builder().module(&module).security_policy(policy.clone());
+        let sandbox = builder.build().await.unwrap();
         for (function, expected, inner) in [
             ("first", TrapCode::MemoryOutOfBounds, "out_of_bounds"),
             ("second", TrapCode::IntegerDivisionByZero, "zero"),

@@ -1,8 +1,8 @@
 //! Modules that use what their policy forbids, or what their compiler does not know.
 
 use sandbox_core::{
-    Compiler, NanBits, SandboxError, SecurityPolicy, TrapCode, WasmFeature, WasmFeatures,
-    WasmSandboxBuilder,
+    Compiler, Compilers, NanBits, SandboxError, SecurityPolicy, TrapCode, WasmFeature,
+    WasmFeatures, WasmSandboxBuilder,
 };
 
 use crate::modules::{self, COMPILERS};
@@ -234,7 +234,8 @@ const OPERATIONS: [&str; 11] =
 fn paranoid_guests_see_the_same_bits_in_every_nan() {
     let text = format!("(module {})", arithmetic());
     for &compiler in COMPILERS {
-        let builder = modules::builder(&text).security_policy(SecurityPolicy::paranoid());
+        let builder = modules::builder(&text)
+            .security_policy(SecurityPolicy::paranoid().with_compilers(Compilers::Any));
         let sandbox = builder.compiler(compiler).build_blocking().unwrap();
         for op in OPERATIONS {
             let double: i64 =
@@ -269,7 +270,8 @@ fn paranoid_guests_see_the_same_bits_in_every_nan() {
 fn without_that_the_bits_tell_of_the_processor() {
     let text = format!("(module {})", arithmetic());
     for &compiler in COMPILERS {
-        let policy = SecurityPolicy::strict().with_nan_bits(NanBits::Native);
+        let policy =
+            SecurityPolicy::strict().with_nan_bits(NanBits::Native).with_compilers(Compilers::Any);
         let builder = modules::builder(&text).security_policy(policy);
         let sandbox = builder.compiler(compiler).build_blocking().unwrap();
         let double: i64 = sandbox.call_blocking("f64.add", MARKED_F64.cast_signed()).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox_core::{
-    Compiler, FuelUnits, Module, SandboxError, SecurityPolicy, SigningKey, WasmSandbox,
+    Compiler, Compilers, FuelUnits, Module, SandboxError, SecurityPolicy, SigningKey, WasmSandbox,
     WasmSandboxBuilder,
 };
 
@@ -11,7 +11,10 @@ use crate::modules::{self, COMPILERS};
 
 /// Time must not be what ends a guest in these tests.
 fn policy(units: u64) -> SecurityPolicy {
-    SecurityPolicy::strict().with_wall_clock(Duration::from_secs(120)).with_fuel(units)
+    SecurityPolicy::strict()
+        .with_wall_clock(Duration::from_secs(120))
+        .with_fuel(units)
+        .with_compilers(Compilers::Any)
 }
 
 fn builder(text: &str, units: u64, compiler: Compiler) -> WasmSandboxBuilder {

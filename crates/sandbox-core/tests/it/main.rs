@@ -3,6 +3,7 @@
 #![allow(clippy::duplicate_mod, reason = "the hostile guest attacks in both instance modes")]
 
 mod alone;
+mod backtraces;
 mod beside;
 mod cache;
 mod calls;
@@ -14,6 +15,7 @@ mod escapes;
 mod examples;
 mod exchange_area;
 mod features;
+mod file_sizes;
 mod files;
 mod fresh;
 mod fuel;
@@ -51,6 +53,7 @@ mod probe;
 mod run;
 mod signals;
 mod sources;
+mod stack_ends;
 mod streaming;
 mod threads;
 mod tiering;

@@ -217,6 +217,20 @@ fn a_reference_tells_the_machine_from_the_code() {
     assert_eq!(others.count(), 11);
 }
 
+#[test]
+fn another_machine_is_no_reason_to_pass_a_gate() {
+    let (mut old, mut new) = (BenchmarkResults::new("old"), BenchmarkResults::new("new"));
+    add(&mut old, &Series::time("b"), &QUIET);
+    add(&mut new, &Series::time("b"), &times(&QUIET, 1.4));
+    at(&mut old, &FIRST);
+    at(&mut new, &AFTERWARDS);
+    new.runs.iter_mut().for_each(|run| run.fingerprint.cores = 2);
+    let found = compare(&old, &new, &History::new(), &Settings::default());
+    assert_eq!(found.comparisons[0].reservation, Some(Reservation::OtherMachine));
+    assert!(found.comparisons[0].could_not_be_judged());
+    assert!(!found.comparisons[0].fails_gate(1.0));
+}
+
 /// Half of them better by a fifth, half of them worse by a quarter.
 #[test]
 fn a_trade_of_all_benchmarks_hides_nothing() {

@@ -3,7 +3,6 @@
 //! All of a file is read, authenticated, and in part decoded before the first call, so each byte of it is paid for on
 //! each start. Of a typical guest, half of what Wasmer writes is of use to debuggers only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,27 +14,19 @@ use wasmer_types::{DeserializeError, ModuleInfo, SerializeError, TrapCode};
 
 use super::linking;
 
-/// Native code without what is not needed to run it.
-pub(in crate::module) struct Unloaded {
-    pub(in crate::module) native: Bytes,
-    /// The names of functions, by their index.
-    pub(in crate::module) names: BTreeMap<u32, String>,
-}
-
 /// Takes off what is not needed to run native code that Wasmer has written just now:
 ///
 /// - for each instruction, where in the WebAssembly it comes from: backtraces name functions, not places in them;
 /// - the instructions that access linear memory, as far as the fault itself says what went wrong;
 /// - calls from one function to another that are still to be directed ([`linking`]);
-/// - the names of functions, which come back on their own;
-/// - the custom sections from which those were read, and what compilers leave for debuggers.
+/// - what compilers leave for debuggers in custom sections.
 ///
 /// # Errors
 /// When Wasmer cannot read what it wrote.
-pub(in crate::module) fn unload(written: Bytes) -> Result<Unloaded, SerializeError> {
+pub(in crate::module) fn unload(written: Bytes) -> Result<Bytes, SerializeError> {
     if !ArtifactBuild::is_deserializable(&written) {
         // An image of the system's own format, which LLVM can be told to write.
-        return Ok(Unloaded { native: written, names: BTreeMap::new() });
+        return Ok(written);
     }
     let mut module = read(&crate::sys::artifact::aligned(&written))
         .map_err(|error| SerializeError::Generic(error.to_string()))?;
@@ -46,12 +37,8 @@ pub(in crate::module) fn unload(written: Bytes) -> Result<Unloaded, SerializeErr
         forget_plain_accesses(compilation);
         linking::link(compilation);
     }
-    let info = Arc::make_mut(&mut module.compile_info.module);
-    empty_sections(info);
-    let names = std::mem::take(&mut info.function_names);
-    let names = names.into_iter().map(|(index, name)| (index.as_u32(), name)).collect();
-    let native = ArtifactBuild::from_serializable(module).serialize()?.into();
-    Ok(Unloaded { native, names })
+    empty_sections(Arc::make_mut(&mut module.compile_info.module));
+    Ok(ArtifactBuild::from_serializable(module).serialize()?.into())
 }
 
 fn read(written: &[u8]) -> Result<SerializableModule, DeserializeError> {
@@ -90,12 +77,12 @@ fn faults_by_its_address(code: &[u8], at: usize) -> bool {
     }
 }
 
-/// Empties the sections with names and with debug information. They stay where they were, since others are known by
+/// Empties the sections with debug information. They stay where they were, since others are known by
 /// their place.
 fn empty_sections(info: &mut ModuleInfo) {
     let ModuleInfo { custom_sections, custom_sections_data, .. } = info;
     for (name, index) in custom_sections {
-        if name == "name" || name == "external_debug_info" || name.starts_with(".debug_") {
+        if name == "external_debug_info" || name.starts_with(".debug_") {
             custom_sections_data[*index] = Box::default();
         }
     }
@@ -108,8 +95,7 @@ mod tests {
     #[test]
     fn an_image_of_another_format_is_left_alone() {
         let unloaded = unload(Bytes::from_static(b"\x7fELF and so on")).unwrap();
-        assert_eq!(unloaded.native[..], b"\x7fELF and so on"[..]);
-        assert!(unloaded.names.is_empty());
+        assert_eq!(unloaded[..], b"\x7fELF and so on"[..]);
     }
 
     #[test]
@@ -130,7 +116,7 @@ mod tests {
         let wasm = wat::parse_str("(module (func $f))").unwrap();
         let module = wasmer::Module::new(&wasmer::Engine::default(), wasm).unwrap();
         let whole = module.serialize().unwrap();
-        assert_eq!(unload(whole.clone()).unwrap().names[&0], "f");
+        assert!(!unload(whole.clone()).unwrap().is_empty());
         for length in [16, 24, 32, whole.len() - 1] {
             assert!(unload(whole.slice(..length)).is_err(), "{length}");
         }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::ArtifactRejection;
 use crate::module::signing::{KeyId, Purpose, SigningKey};
 
-const MAGIC: [u8; 8] = *b"sandbox\x01";
+const MAGIC: [u8; 8] = *b"sandbox\x02";
 const HEADER_BYTES: usize = 64;
 /// Where the authenticated part of the header ends and the authentication code begins.
 const CODE_AT: usize = 32;

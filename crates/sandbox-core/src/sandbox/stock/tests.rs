@@ -228,9 +228,22 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     );
     let module = Module::compile(&wat::parse_str(PRINTS).unwrap(), &policy).unwrap();
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
-    let mut stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
-    // Whoever makes the next instance is the first to open the folder.
-    Arc::get_mut(&mut stock).unwrap().host = host(&module);
+    let (first, template) =
+        Template::of_module(&module, &policy, &host(&module), method, Users::Calls, &none).unwrap();
+    let stock = Arc::new(Stock {
+        module: module.clone(),
+        policy: Arc::clone(&policy),
+        // Whoever makes the next instance is the first to open the folder.
+        host: host(&module),
+        method,
+        template,
+        instances: AtomicUsize::new(1),
+        ready: Shelves::new(),
+        used: Mutex::default(),
+        being_restored: AtomicBool::new(false),
+        usage: Use::default(),
+    });
+    stock.ready.put(Box::new(first));
     used(&stock, "print");
     wait_for_workers(&stock);
     assert_eq!(stock.instances.load(Ordering::Relaxed), 1);

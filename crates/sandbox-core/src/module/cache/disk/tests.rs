@@ -314,7 +314,7 @@ fn a_module_that_was_read_can_be_sealed_again() {
     let sealed = read.seal(&key, Purpose::Shipping).unwrap();
     let loaded = Module::load(&sealed, &SecurityPolicy::basic(), &key).unwrap();
     assert_eq!(loaded.function_names(), ["number"]);
-    assert_eq!(loaded.names().of_function(0), Some("numbers_name"));
+    assert_eq!(loaded.names().of_function(0).as_deref(), Some("numbers_name"));
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! Threads of the library's own, where the system may have none to give.
+//!
+//! tokio panics where it gets no thread. What it is asked for from here is an error instead.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::runtime::host_runtime;
+use crate::error::{Result, SandboxError, SystemNeed};
+use crate::sys::system;
+
+/// The library's own runtime, which is started when it is first asked for. Where the system gives it no threads, it is tried
+/// again the next time.
+///
+/// # Errors
+/// [`SandboxError::SystemRefused`] if there are no threads, and [`SandboxError::Forked`].
+pub(crate) fn runtime() -> Result<&'static Handle> {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if !STARTED.load(Ordering::Acquire) {
+        system::try_thread()?;
+    }
+    let runtime = catch_unwind(host_runtime).unwrap_or_else(|_| Err(no_thread()))?;
+    STARTED.store(true, Ordering::Release);
+    Ok(runtime)
+}
+
+/// Does work on a thread that may block.
+///
+/// # Errors
+/// As [`runtime`]. The work is not done then.
+pub(crate) fn spawn_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    let runtime = runtime()?;
+    catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(work))).map_err(|_| no_thread())
+}
+
+fn no_thread() -> SandboxError {
+    SandboxError::SystemRefused {
+        need: SystemNeed::Thread,
+        error: io::ErrorKind::WouldBlock.into(),
+    }
+}

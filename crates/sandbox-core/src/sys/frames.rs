@@ -1,0 +1,203 @@
+//! Where a guest was when it trapped.
+//!
+//! Noted on the thread that ran the guest, at most [`MOST_FRAMES`] calls of it, innermost first, and nothing of
+//! whoever called it. What notes them allocates nothing and takes no lock, because some of it runs in a signal handler, and
+//! what they cost does not depend on how deep the guest was.
+#![expect(unsafe_code, reason = "reads the stack of a guest")]
+
+use std::cell::Cell;
+use std::ptr;
+
+use wasmer::sys::vm::TrapCode;
+
+use super::code::Code;
+use super::interrupt::Registers;
+use super::stack::Bounds;
+
+/// How many calls of a guest a backtrace has at most.
+pub(crate) const MOST_FRAMES: usize = 64;
+
+/// Addresses in the code of a guest, noted as it trapped.
+struct Notes {
+    is_there: Cell<bool>,
+    code: Cell<Option<TrapCode>>,
+    len: Cell<usize>,
+    frames: [Cell<usize>; MOST_FRAMES],
+}
+
+thread_local! {
+    /// Has no destructor and is initialised at compile time, so a signal handler may use it.
+    static NOTES: Notes = const {
+        Notes {
+            is_there: Cell::new(false),
+            code: Cell::new(None),
+            len: Cell::new(0),
+            frames: [const { Cell::new(0) }; MOST_FRAMES],
+        }
+    };
+}
+
+/// Where and why a guest trapped.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    /// What the fault itself says about the reason.
+    pub(crate) code: Option<TrapCode>,
+    /// Addresses within the instructions that were executed, innermost first.
+    pub(crate) frames: Vec<usize>,
+}
+
+/// Takes what was noted on this thread since this was last asked.
+pub(crate) fn take() -> Option<Noted> {
+    NOTES.with(|notes| {
+        if !notes.is_there.replace(false) {
+            return None;
+        }
+        let frames = notes.frames[..notes.len.get()].iter().map(Cell::get).collect();
+        Some(Noted { code: notes.code.get(), frames })
+    })
+}
+
+/// Forgets what was noted: it was no trap.
+pub(super) fn forget() {
+    NOTES.with(|notes| notes.is_there.set(false));
+}
+
+/// Notes the beginning of a trap.
+fn begin(code: Option<TrapCode>) {
+    NOTES.with(|notes| {
+        notes.code.set(code);
+        notes.len.set(0);
+        notes.is_there.set(true);
+    });
+}
+
+/// Notes one more call; says whether there is room for another.
+fn add(address: usize) -> bool {
+    NOTES.with(|notes| {
+        let len = notes.len.get();
+        if let Some(frame) = notes.frames.get(len) {
+            frame.set(address);
+            notes.len.set(len + 1);
+        }
+        notes.len.get() < MOST_FRAMES
+    })
+}
+
+/// Notes the calls of a guest that faulted, by the chain of frames that its code keeps.
+///
+/// To be called in the signal handler. Reads the guest's stack, and nothing that is not between its stack pointer and the
+/// place where it was entered.
+///
+/// # Safety
+/// The registers are those of a guest with that code on that stack, and it does not run meanwhile.
+pub(super) unsafe fn note_fault(
+    registers: Registers,
+    code: &Code,
+    stack: Bounds,
+    reason: Option<TrapCode>,
+) {
+    begin(reason);
+    let mut room = add(registers.counter);
+    // SAFETY: our caller's contract; `word` reads nothing outside the stack.
+    let word = |address: usize| unsafe { word(address, registers.stack, stack) };
+    let mut note = |address: Option<usize>| {
+        let caller = address.and_then(|address| address.checked_sub(1));
+        let Some(caller) = caller.filter(|caller| code.contains(*caller)) else { return false };
+        room = room && add(caller);
+        room
+    };
+    // SAFETY: our caller's contract.
+    if unsafe { has_no_frame_yet(registers.counter, code) }
+        && !note(registers.return_address.or_else(|| word(registers.stack)))
+    {
+        return;
+    }
+    let mut frame = registers.frame;
+    while note(frame.checked_add(size_of::<usize>()).and_then(word)) {
+        match word(frame) {
+            Some(outer) if outer > frame => frame = outer,
+            _ => return,
+        }
+    }
+}
+
+/// A word of the part of the stack that is in use.
+///
+/// # Safety
+/// That part is readable.
+unsafe fn word(address: usize, stack_pointer: usize, stack: Bounds) -> Option<usize> {
+    let word = size_of::<usize>();
+    let in_use = stack_pointer.max(stack.floor)..stack.top.saturating_sub(word);
+    if !in_use.contains(&address) || !address.is_multiple_of(word) {
+        return None;
+    }
+    // SAFETY: the address is aligned, and lies between the floor and the top of a stack.
+    Some(unsafe { ptr::with_exposed_provenance::<usize>(address).read_volatile() })
+}
+
+/// Whether the function that is at that address has none of its own in the chain of frames: it has just been entered, or
+/// it is one that calls nothing and makes no frame.
+///
+/// # Safety
+/// The code of the function can be read.
+unsafe fn has_no_frame_yet(counter: usize, code: &Code) -> bool {
+    let Some(start) = code.start_of_function_at(counter) else { return false };
+    // SAFETY: the code is longer than that, since it has a return.
+    let first = unsafe { ptr::with_exposed_provenance::<[u8; 4]>(start).read_unaligned() };
+    // What a function begins with if it makes a frame.
+    let makes_frame = if cfg!(target_arch = "x86_64") {
+        // PUSH RBP, with or without a prefix that changes nothing.
+        matches!(first, [0x55, ..] | [0x40, 0x55, ..])
+    } else {
+        // STP X29, X30, [SP, #-16]!
+        first == [0xFD, 0x7B, 0xBF, 0xA9]
+    };
+    counter == start || !makes_frame
+}
+
+/// Notes the calls of a guest that calls a function of the host now, which ends it.
+///
+/// Walks the stack by its unwind data, on the host's own stack: what is left of the guest's would do as well, but nothing
+/// of the host need rely on it.
+pub(super) fn note_call(code: &Code, reason: TrapCode) {
+    begin(Some(reason));
+    wasmer::sys::vm::on_host_stack(|| {
+        let mut in_guest = false;
+        backtrace::trace(|frame| {
+            let caller = frame.ip().addr().wrapping_sub(1);
+            let is_guests = code.contains(caller);
+            // Outside of it are the host's functions that it called, and then who called it.
+            let goes_on = if is_guests { add(caller) } else { !in_guest };
+            in_guest |= is_guests;
+            goes_on
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_can_be_taken_once() {
+        begin(Some(TrapCode::StackOverflow));
+        for address in 0..2 * MOST_FRAMES {
+            add(address);
+        }
+        let noted = take().unwrap();
+        assert_eq!(noted.code, Some(TrapCode::StackOverflow));
+        assert_eq!(noted.frames, (0..MOST_FRAMES).collect::<Vec<_>>());
+        assert!(take().is_none());
+    }
+
+    #[test]
+    fn only_the_part_of_a_stack_that_is_in_use_is_read() {
+        let stack = [11usize, 22, 33, 44];
+        let at = |index: usize| (&raw const stack[index]).expose_provenance();
+        let bounds = Bounds { floor: at(0), top: at(3) + 1 };
+        // SAFETY: all of it is in the array.
+        let read = |address| unsafe { word(address, at(1), bounds) };
+        assert_eq!([read(at(0)), read(at(1)), read(at(2))], [None, Some(22), Some(33)]);
+        assert_eq!([read(at(1) + 1), read(at(3) + 64), read(0)], [None, None, None]);
+    }
+}

@@ -1,0 +1,129 @@
+use crate::sys::alone::{self, assert_traps, assert_well, builder, deny};
+use crate::{InstanceMode, Module, SandboxError, SecurityPolicy, SystemNeed, WasmSandbox};
+
+/// Defines a test that runs in a process of its own.
+macro_rules! scenes {
+    ($($name:ident = $scene:ident $body:block)*) => {$(
+        #[test]
+        fn $name() {
+            alone::run(concat!("sys::system::tests::", stringify!($scene)));
+        }
+
+        /// Not a test: what runs in a process of its own.
+        #[test]
+        #[ignore = "runs only as a process of another test"]
+        fn $scene() $body
+    )*};
+}
+
+fn wasm() -> Vec<u8> {
+    wat::parse_str(alone::GUEST).expect("the text is valid")
+}
+
+#[track_caller]
+fn is_refused(need: SystemNeed, error: &SandboxError) {
+    let SandboxError::SystemRefused { need: found, .. } = error else { panic!("{error}") };
+    assert_eq!(*found, need);
+    assert!(error.to_string().contains(need.remedy()), "{error}");
+}
+
+/// Limits a resource of this process, beyond what it uses now.
+fn limit(resource: libc::__rlimit_resource_t, most: u64) {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: the pointer is to a live structure of the type that the call takes.
+    assert_eq!(unsafe { libc::setrlimit(resource, &raw const limit) }, 0);
+}
+
+scenes! {
+    where_no_memory_may_become_executable_nothing_is_compiled_or_loaded = no_executable_memory {
+        const PR_SET_MDWE: libc::c_int = 65;
+        let key = crate::SigningKey::generate().unwrap();
+        let sealed = Module::precompile(&wasm(), &SecurityPolicy::strict(), &key).unwrap();
+        // SAFETY: the call takes numbers only.
+        if unsafe { libc::prctl(PR_SET_MDWE, 1, 0, 0, 0) } != 0 {
+            // Linux before 6.3. The filter of the next scene does the same.
+            return;
+        }
+        is_refused(SystemNeed::ExecutableMemory, &builder().build_blocking().unwrap_err());
+        let loaded = Module::load(&sealed, &SecurityPolicy::strict(), &key);
+        is_refused(SystemNeed::ExecutableMemory, &loaded.unwrap_err());
+    }
+
+    where_mprotect_is_denied_everything_is_refused_and_nothing_panics = no_mprotect {
+        let module = Module::compile(&wasm(), &SecurityPolicy::strict()).unwrap();
+        deny(&[libc::SYS_mprotect], libc::EACCES);
+        is_refused(SystemNeed::ExecutableMemory, &builder().build_blocking().unwrap_err());
+        let error = WasmSandbox::builder().module(&module).build_blocking().unwrap_err();
+        assert!(
+            matches!(error, SandboxError::SystemRefused { .. } | SandboxError::Instantiation { .. }),
+            "{error}"
+        );
+    }
+
+    where_there_is_no_thread_to_watch_guests_none_is_run = no_thread {
+        deny(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+        is_refused(SystemNeed::Thread, &builder().build_blocking().unwrap_err());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        is_refused(SystemNeed::Thread, &runtime.block_on(builder().build()).unwrap_err());
+        let compiled = Module::compile(&wasm(), &SecurityPolicy::strict());
+        is_refused(SystemNeed::Thread, &compiled.unwrap_err());
+    }
+
+    where_there_is_no_further_thread_those_that_are_there_go_on = no_further_thread {
+        let module = Module::compile(&wasm(), &SecurityPolicy::strict()).unwrap();
+        let sandbox = builder().build_blocking().unwrap();
+        assert_well(&sandbox);
+        deny(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+        assert_well(&sandbox);
+        assert_traps(&WasmSandbox::builder().module(&module).build_blocking().unwrap());
+        let compiled = Module::compile(&wasm(), &SecurityPolicy::strict());
+        is_refused(SystemNeed::Thread, &compiled.unwrap_err());
+        // A call on a worker thread, of which there is none yet.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        match runtime.block_on(sandbox.call::<_, i32>("add", (1, 2))) {
+            Ok(sum) => assert_eq!(sum, 3),
+            Err(error) => is_refused(SystemNeed::Thread, &error),
+        }
+    }
+
+    where_address_space_is_limited_there_are_errors_and_no_panics = little_address_space {
+        let module = Module::compile(&wasm(), &SecurityPolicy::strict()).unwrap();
+        let sandbox = builder().build_blocking().unwrap();
+        assert_well(&sandbox);
+        // There is an instance again after the traps.
+        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+        limit(libc::RLIMIT_AS, pages * 4096 + (4 << 20));
+        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
+        let error = WasmSandbox::builder().module(&module).build_blocking().unwrap_err();
+        assert!(
+            matches!(error, SandboxError::SystemRefused { .. } | SandboxError::Instantiation { .. }),
+            "{error:?}"
+        );
+        // Only a stack is missing.
+        let large = SecurityPolicy::strict().with_stack(64 << 20);
+        let stackless = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
+        let stackless = WasmSandbox::builder().source_bytes(stackless).security_policy(large);
+        is_refused(SystemNeed::Stack, &stackless.build_blocking().unwrap_err());
+    }
+
+    what_the_kernel_need_not_offer_is_done_without = fewer_system_calls {
+        let calls = [
+            libc::SYS_memfd_create,
+            libc::SYS_membarrier,
+            libc::SYS_getrusage,
+            libc::SYS_ioctl,
+        ];
+        deny(&calls, libc::ENOSYS);
+        for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+            let policy = SecurityPolicy::strict()
+                .with_wall_clock(std::time::Duration::from_secs(60))
+                .with_instances(mode);
+            let sandbox = builder().security_policy(policy).build_blocking().unwrap();
+            for _ in 0..3 {
+                assert_well(&sandbox);
+            }
+        }
+    }
+}
