@@ -109,6 +109,11 @@ impl SecurityPolicy {
     /// made it and when. The guest can make no links in it. What does lead out is a folder of the host
     /// that is mounted in it, and a hard link that was there before.
     ///
+    /// A folder can be granted at a place within another. It is seen there instead of what the other has of that name, and
+    /// the guest cannot rename or remove it. Pipes, sockets and devices are seen, and cannot be opened. Names of the host
+    /// that are not UTF-8 are shown with each byte that is no part of a character as one of the characters from U+EF80 to
+    /// U+EFFF, and found by these names.
+    ///
     /// ```
     /// use sandbox_core::{Access, SecurityPolicy};
     ///

@@ -126,4 +126,63 @@ scenes! {
             }
         }
     }
+    where_openat2_is_missing_paths_lead_nowhere_else = openat2_missing {
+        paths_lead_nowhere_else_without_openat2(libc::ENOSYS).unwrap();
+    }
+
+    where_openat2_is_denied_paths_lead_nowhere_else = openat2_denied {
+        paths_lead_nowhere_else_without_openat2(libc::EPERM).unwrap();
+    }
+}
+
+/// Opens what is in a granted folder before and after the system call that resolves paths fails so.
+fn paths_lead_nowhere_else_without_openat2(
+    error: libc::c_int,
+) -> Result<(), Box<dyn std::error::Error>> {
+    const PERM: i32 = 63;
+    let home = tempfile::tempdir()?;
+    let granted = home.path().join("granted");
+    std::fs::create_dir_all(granted.join("folder"))?;
+    std::fs::write(granted.join("folder/file"), "file")?;
+    std::fs::write(home.path().join("secret"), "secret")?;
+    for (target, at) in [("folder/file", "in"), ("../secret", "out"), ("../..", "folder/up")] {
+        std::os::unix::fs::symlink(target, granted.join(at))?;
+    }
+    // The guest opens the path that is so many words of 32 bytes on in its memory.
+    let guest = r#"(module
+        (import "wasi_snapshot_preview1" "path_open"
+            (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 32) "folder/file")
+        (data (i32.const 64) "in")
+        (data (i32.const 96) "out")
+        (data (i32.const 128) "folder/up/secret")
+        (data (i32.const 160) "folder/../../secret")
+        (func (export "open") (param i32 i32) (result i32)
+            (call $open (i32.const 3) (i32.const 1)
+                (i32.mul (local.get 0) (i32.const 32)) (local.get 1)
+                (i32.const 0) (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 0))))"#;
+    let bytes = wat::parse_str(guest)?;
+    let sandbox = || {
+        let policy = SecurityPolicy::strict()
+            .with_wall_clock(std::time::Duration::from_secs(60))
+            .with_folder(&granted, "/", crate::Access::ReadOnly);
+        let builder = WasmSandbox::builder().source_bytes(bytes.clone());
+        builder.security_policy(policy).build_blocking()
+    };
+    let assert_held = |sandbox: &WasmSandbox| -> Result<(), SandboxError> {
+        for (place, len, expected) in
+            [(1, 11, 0), (2, 2, 0), (3, 3, PERM), (4, 16, PERM), (5, 19, PERM)]
+        {
+            let errno: i32 = sandbox.call_blocking("open", (place, len))?;
+            assert_eq!(errno, expected, "path {place}");
+        }
+        Ok(())
+    };
+    let before = sandbox()?;
+    assert_held(&before)?;
+    deny(&[libc::SYS_openat2], error);
+    // One that knew the call, and one that never did.
+    assert_held(&before)?;
+    Ok(assert_held(&sandbox()?)?)
 }

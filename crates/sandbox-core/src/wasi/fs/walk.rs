@@ -90,7 +90,8 @@ pub(super) fn walk<'a>(
     let mut walk = Walk {
         shared,
         way: vec![Stop { position: from, is_mount: false }],
-        todo: Cow::Borrowed(path),
+        text: path.into(),
+        at: 0,
         own_bytes: path.len(),
         links: 0,
         tail,
@@ -102,12 +103,14 @@ pub(super) fn walk<'a>(
     }
 }
 
-struct Walk<'a, 's> {
+struct Walk<'s> {
     shared: &'s Shared,
     /// The folders that the walk came through.
     way: Vec<Stop>,
-    todo: Cow<'a, str>,
-    /// How much of the end of `todo` is not the text of a link in a granted folder. Such a link does not lead out of it.
+    /// The path, with the targets of links in the place of their names, and how far it was walked. It can become long.
+    text: Arc<str>,
+    at: usize,
+    /// How much of the end of the text is not the text of a link in a granted folder. Such a link does not lead out of it.
     own_bytes: usize,
     links: usize,
     tail: Tail,
@@ -118,9 +121,10 @@ struct Stop {
     is_mount: bool,
 }
 
-impl<'a> Walk<'a, '_> {
-    fn step(&mut self) -> Result<Option<Spot<'a>>> {
-        let todo = self.todo.clone();
+impl Walk<'_> {
+    fn step<'a>(&mut self) -> Result<Option<Spot<'a>>> {
+        let text = Arc::clone(&self.text);
+        let todo = &text[self.at..];
         let step = Step::of(todo.as_bytes());
         let position = self.position()?;
         match step.name {
@@ -157,11 +161,7 @@ impl<'a> Walk<'a, '_> {
                 }
             }
         }
-        let rest = todo.len() - step.rest.len();
-        self.todo = match todo {
-            Cow::Borrowed(todo) => Cow::Borrowed(&todo[rest..]),
-            Cow::Owned(todo) => Cow::Owned(todo[rest..].to_owned()),
-        };
+        self.at = text.len() - step.rest.len();
         Ok(None)
     }
 
@@ -170,7 +170,7 @@ impl<'a> Walk<'a, '_> {
         self.way.last().map(|stop| stop.position.clone()).ok_or(Errno::Perm)
     }
 
-    fn in_memory(&mut self, folder: NodeId, name: &str, step: Step<'_>) -> Result<Next<'a>> {
+    fn in_memory<'a>(&mut self, folder: NodeId, name: &str, step: Step<'_>) -> Result<Next<'a>> {
         let memory = self.shared.memory();
         let has_slash = step.has_slash;
         let here = || Next::Done(Spot::Memory { folder, name: name.to_owned(), has_slash });
@@ -195,7 +195,7 @@ impl<'a> Walk<'a, '_> {
             let target = target.to_owned();
             drop(memory);
             self.follow(&target, step)?;
-            self.own_bytes = self.todo.len();
+            self.own_bytes = self.text.len();
             return Ok(Next::Link);
         }
         if step.is_last() {
@@ -209,7 +209,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn mounted(&self, mount: &Mount, step: Step<'_>) -> Next<'a> {
+    fn mounted<'a>(&self, mount: &Mount, step: Step<'_>) -> Next<'a> {
         let position = Position::from(mount);
         if step.is_last() {
             Next::Done(Spot::Here(position, Way::Mount))
@@ -218,9 +218,10 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn in_host(&mut self, folder: &HostFolder, name: &str, step: Step<'_>) -> Result<Next<'a>> {
-        if !goes_up(self.todo.as_bytes()) {
-            let path = self.todo.trim_start_matches('/').to_owned();
+    fn in_host<'a>(&mut self, folder: &HostFolder, name: &str, step: Step<'_>) -> Result<Next<'a>> {
+        let todo = &self.text[self.at..];
+        if !goes_up(todo.as_bytes()) {
+            let path = todo.trim_start_matches('/').to_owned();
             return Ok(Next::Done(Spot::Host { folder: folder.clone(), path: Cow::Owned(path) }));
         }
         let here = || {
@@ -261,7 +262,8 @@ impl<'a> Walk<'a, '_> {
         }
         let rest = std::str::from_utf8(step.rest).map_err(|_| Errno::IlSeq)?;
         let slash = if step.has_slash { "/" } else { "" };
-        self.todo = Cow::Owned(format!("{target}{slash}{rest}"));
+        self.text = format!("{target}{slash}{rest}").into();
+        self.at = 0;
         Ok(())
     }
 }

@@ -4,6 +4,8 @@
 //! lead out either. The folders on the way are kept open: `..` goes back to the one before, wherever it has been moved to,
 //! and beyond the first is nothing.
 
+use std::borrow::Cow;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno as Host;
@@ -65,10 +67,10 @@ impl<'a> Walk<'a> {
     /// Walks to the folder that the last name of the path is in. If links of that name are followed, it is none of a link,
     /// unless it becomes one.
     pub(super) fn find_last(&mut self, path: &[u8], tail: Tail) -> Result<Last> {
-        let mut todo = path.to_owned();
-        let mut links = 0;
+        let mut text = Cow::Borrowed(path);
+        let (mut at, mut links) = (0, 0);
         loop {
-            let step = Step::of(&todo);
+            let step = Step::of(&text[at..]);
             match step.name {
                 b"" => return Ok(Last::Dot),
                 b"." if step.is_last() => return Ok(Last::Dot),
@@ -86,7 +88,7 @@ impl<'a> Walk<'a> {
                         if links > LINKS {
                             return Err(Errno::Loop);
                         }
-                        todo = expand(target, step)?;
+                        (text, at) = (Cow::Owned(expand(target, step)?), 0);
                         continue;
                     }
                     _ if step.is_last() => return Ok(last(step)),
@@ -98,7 +100,7 @@ impl<'a> Walk<'a> {
                     Found::Nothing => return Err(Errno::NoEnt),
                 },
             }
-            todo = step.rest.to_owned();
+            at = text.len() - step.rest.len();
         }
     }
 }

@@ -188,7 +188,7 @@ fn times_are_what_the_clock_says_that_was_given() {
 
 #[test]
 fn links_in_memory_go_where_they_say() {
-    let (_, root) = small(64 * KIB);
+    let (_, root) = small(1024 * KIB);
     root.create_folder(path("a")).unwrap();
     root.create_folder(path("b")).unwrap();
     write(&root, "b/file", "text").unwrap();
@@ -209,6 +209,16 @@ fn links_in_memory_go_where_they_say() {
     write(&root, "l50", "end").unwrap();
     assert_eq!(read(&root, "l10").unwrap(), "end");
     assert_eq!(read(&root, "l9"), Err(Errno::Loop));
+    // Targets as long as can be: what is left to walk grows with each, and is walked once.
+    let filler = "./".repeat(2_000);
+    root.create_folder(path("end")).unwrap();
+    for number in 0..40 {
+        let next = if number == 39 { "end".to_owned() } else { format!("y{}", number + 1) };
+        let target = format!("{next}/{filler}");
+        root.symlink(path(&target), path(&format!("y{number}"))).unwrap();
+    }
+    assert_eq!(root.stat_at(path("y0"), Follow::Links).unwrap().kind, Kind::Folder);
+    assert_eq!(root.stat_at(path("y0/../y0/"), Follow::Links), Err(Errno::Loop));
     let nofollow = OpenHow { follow: Follow::Never, ..LOOK };
     assert_eq!(open(&root, "l40", nofollow).map(drop), Err(Errno::Loop));
 }
