@@ -13,7 +13,7 @@ use super::channel::{Channel, DeliveryError};
 use super::clock::{Clock, SLICE, Stop};
 use super::job::JobId;
 use super::lease::BEAT;
-use super::outbox::{Attempt, Letter, attempt, fate};
+use super::outbox::{Attempt, Letter, LetterFate, attempt, fate};
 use super::secret::Confidential;
 use crate::error::Result;
 use crate::store::{Location, Store};
@@ -94,6 +94,7 @@ impl Steward {
             due: false,
             has_outbox: false,
             waiting: Vec::new(),
+            unnoted: HashMap::new(),
             tell,
             complaint: None,
         };
@@ -170,6 +171,9 @@ struct Work {
     has_outbox: bool,
     waiting: Vec<(Patience, mpsc::Sender<()>)>,
     tell: mpsc::Sender<News>,
+    /// Letters whose fate could not be noted, such as on a full disk: they are not tried again before
+    /// it is.
+    unnoted: HashMap<i64, LetterFate>,
     /// What was last said about the store, so that it is said once.
     complaint: Option<String>,
 }
@@ -221,6 +225,10 @@ impl Work {
             }
             self.has_outbox = true;
         }
+        for (id, fate) in self.unnoted.clone() {
+            self.store().await?.note_letter(id, &fate, now).await?;
+            self.unnoted.remove(&id);
+        }
         for letter in self.store().await?.due_letters(now).await? {
             self.due = true;
             if self.on_their_way.contains_key(&letter.channel) {
@@ -244,9 +252,12 @@ impl Work {
     async fn note(&mut self, Tried { letter, outcome }: Tried) -> Result<()> {
         let now = self.affairs.clock.now();
         let fate = fate(&letter, outcome, now);
-        let noted = self.store().await?.note_letter(letter.id, &fate, now).await;
-        let _ = self.tell.send(News::Tried(Attempt { channel: letter.channel, fate }));
-        noted
+        self.unnoted.insert(letter.id, fate.clone());
+        let _ =
+            self.tell.send(News::Tried(Attempt { channel: letter.channel, fate: fate.clone() }));
+        self.store().await?.note_letter(letter.id, &fate, now).await?;
+        self.unnoted.remove(&letter.id);
+        Ok(())
     }
 
     /// Says that the job is still run.
