@@ -40,6 +40,7 @@ mod hostile_fresh {
 mod hostile_files;
 mod hostile_wasi;
 mod interrupts;
+mod languages;
 mod last_words;
 mod limits;
 mod loading;
