@@ -190,6 +190,7 @@ impl Store {
                        WHERE runs.excluded IS NULL AND runs.set_id =
                        (SELECT latest.set_id FROM runs AS latest
                         JOIN run_sets ON run_sets.id = latest.set_id
+                        WHERE latest.excluded IS NULL
                         ORDER BY latest.role = 'current' DESC, run_sets.chosen_at DESC,
                                  latest.measured_at DESC, latest.id DESC LIMIT 1)"#,
                 )

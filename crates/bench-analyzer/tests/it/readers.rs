@@ -84,12 +84,13 @@ fn wrong(read: &Held, truth: &Held) -> Vec<String> {
     names
 }
 
-/// Whether this is the median or mean that a file states beside its values.
+/// Whether this is the median or mean that a file states beside its values. Fixtures were shortened after
+/// their tools had computed it.
 fn is_stated(part: &[f64], whole: &[f64]) -> bool {
     let bounds = whole
         .iter()
         .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
-    matches!(part, [value] if (bounds.0..=bounds.1).contains(value))
+    matches!(part, [value] if (bounds.0 * 0.9..=bounds.1 * 1.1).contains(value))
 }
 
 fn count(held: &Held) -> usize {
