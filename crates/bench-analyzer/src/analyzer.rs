@@ -12,6 +12,7 @@ use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange, run_modes, shape_changes};
 use crate::detect::trend::SlowMove;
+use crate::detect::work::level;
 
 pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{
@@ -293,10 +294,12 @@ impl AnalysisReport {
         };
         self.only_in_baseline = missing(baseline, current);
         self.only_in_current = missing(current, baseline);
+        let (levelled, work_changes) = level(baseline, current);
+        self.notes.extend(work_changes.iter().map(ToString::to_string));
         let Compared { mut comparisons, common_move } =
-            compare(baseline, current, &analyzer.history, &self.settings);
-        self.shape_changes = shape_changes(baseline, current, self.settings.alpha);
-        self.run_modes = run_modes(baseline, current);
+            compare(&levelled, current, &analyzer.history, &self.settings);
+        self.shape_changes = shape_changes(&levelled, current, self.settings.alpha);
+        self.run_modes = run_modes(&levelled, current);
         leave_open_what_changed_its_shape(&mut comparisons, &self.shape_changes);
         acknowledge(&mut comparisons, baseline, current, &analyzer.blessings);
         let (resources, own) =

@@ -16,6 +16,7 @@ mod merge;
 mod outcome;
 mod output;
 mod progress;
+mod rename;
 mod report;
 mod run;
 mod runs;
@@ -123,7 +124,8 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Push(command) => merge::push(&mut store, command, &environment, output).await,
         Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,
-        Command::Runs(command) => runs::run(&mut store, command, output).await,
+        Command::Runs(command) => runs::run(&mut store, command, &environment, output).await,
+        Command::Rename(command) => rename::run(&mut store, command, &environment, output).await,
         Command::Jobs(command) => jobs::list(&mut store, command, output).await,
         Command::Retry(command) => jobs::retry(&mut store, command, &environment, output).await,
         Command::Baseline(command) => {

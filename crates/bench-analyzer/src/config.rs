@@ -15,6 +15,10 @@
 //! threshold = 0.05
 //!
 //! [[benchmark]]
+//! metric = "binary_size"
+//! absolute_threshold = 4096        # in its own unit, here bytes
+//!
+//! [[benchmark]]
 //! name = "experimental/*"
 //! gate = false                     # reported, but never fails a build
 //! ```
@@ -83,11 +87,16 @@ pub struct AdviceConfig {
 #[serde(deny_unknown_fields)]
 pub struct BenchmarkConfig {
     /// A name in which `*` stands for anything.
+    #[serde(default = "any")]
     pub name: String,
+    /// The metric that is meant, if not all, in which `*` stands for anything too.
+    pub metric: Option<String>,
     /// Their practical threshold.
     pub threshold: Option<f64>,
-    /// Their absolute threshold.
+    /// Their absolute threshold, if they are times.
     pub absolute_threshold_ns: Option<f64>,
+    /// Their absolute threshold in whatever unit they have.
+    pub absolute_threshold: Option<f64>,
     /// Whether they may fail a build.
     pub gate: Option<bool>,
 }
@@ -149,6 +158,8 @@ impl Config {
             .iter()
             .map(|one| Override {
                 pattern: Pattern::new(&one.name),
+                metric: one.metric.as_ref().map(Pattern::new),
+                absolute_threshold: one.absolute_threshold,
                 relative_threshold: one.threshold,
                 absolute_threshold_ns: one.absolute_threshold_ns,
                 gate: one.gate.unwrap_or(true),
@@ -168,6 +179,12 @@ impl Config {
         ];
         let nested = self.benchmarks.iter().map(|one| ("threshold", one.threshold));
         let absolute = self.benchmarks.iter().map(|one| one.absolute_threshold_ns);
+        let of_units = self.benchmarks.iter().map(|one| one.absolute_threshold);
+        for value in of_units.flatten() {
+            if !(0.0..f64::MAX).contains(&value) {
+                return Err("absolute_threshold has to be a number from 0 on".into());
+            }
+        }
         for value in absolute.chain([self.absolute_threshold_ns]).flatten() {
             if !(0.0..1e18).contains(&value) {
                 return Err(
@@ -203,4 +220,8 @@ fn reference_name<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Option<ReferenceName>, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn any() -> String {
+    "*".to_owned()
 }

@@ -15,3 +15,4 @@ pub mod shape;
 pub mod steps;
 pub mod trend;
 pub mod verdict;
+pub mod work;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
-use crate::model::{Fingerprint, Revision};
+use crate::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
 
 /// Where, when and on what an import takes place.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,28 +22,67 @@ pub struct Environment {
     pub criterion_home: Option<Utf8PathBuf>,
     /// What `CARGO_TARGET_DIR` says.
     pub cargo_target_dir: Option<Utf8PathBuf>,
+    /// Where cargo says that it builds what is in the working folder; none if nobody asked it.
+    pub target_dir: Option<Utf8PathBuf>,
     /// This machine and its compiler.
     pub fingerprint: Fingerprint,
+    /// What else is known of this machine.
+    pub attributes: Attributes,
     /// The source code checked out in the working folder.
     pub revision: Revision,
     /// When that commit was made.
     pub committed_at: Option<Timestamp>,
+    /// What could not be found out although it is there.
+    pub remarks: Vec<String>,
 }
 
 impl Environment {
     /// Looks around: asks `git` and `rustc`, both of which may be missing.
     pub fn capture(working_dir: &Utf8Path) -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let (revision, committed_at) = checked_out(working_dir);
+        let mut remarks = Vec::new();
+        let (revision, committed_at) = checked_out(working_dir, &mut remarks);
         Self {
             now: Timestamp::now(),
             working_dir: working_dir.to_owned(),
             criterion_home: variable("CRITERION_HOME").map(Utf8PathBuf::from),
             cargo_target_dir: variable("CARGO_TARGET_DIR").map(Utf8PathBuf::from),
+            target_dir: None,
             fingerprint: this_machine(working_dir),
+            attributes: this_machines_attributes(),
             revision,
             committed_at,
+            remarks,
         }
+    }
+
+    /// Asks cargo where it builds: only its own word counts configurations, variables and workspaces.
+    #[must_use]
+    pub fn ask_cargo(mut self) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Metadata {
+            target_directory: Utf8PathBuf,
+        }
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
+        let answer = output(Command::new(cargo).args(arguments).current_dir(&self.working_dir));
+        let metadata = answer.and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
+        self.target_dir = metadata.map(|metadata| metadata.target_directory);
+        self
+    }
+
+    /// Where a commit stands in the history that is checked out; none if git does not know it.
+    pub fn place_of(&self, commit: &str) -> Option<CommitPlace> {
+        // Whatever starts with a dash would be an option.
+        if !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) || commit.is_empty() {
+            return None;
+        }
+        let git = |arguments: &[&str]| {
+            output(Command::new("git").arg("-C").arg(&self.working_dir).args(arguments))
+        };
+        let seconds = git(&["log", "-1", "--format=%ct", commit, "--"])?.parse().ok()?;
+        let ancestors = git(&["rev-list", "--count", commit, "--"])?.parse().ok()?;
+        Some(CommitPlace { committed_at: Timestamp::from_second(seconds).ok()?, ancestors })
     }
 
     /// The revision of results that were measured at `time`: the one checked out now, unless it
@@ -72,9 +111,10 @@ pub fn newest_tag(dir: &Utf8Path) -> Option<(String, String)> {
     Some((name, sha))
 }
 
-fn checked_out(dir: &Utf8Path) -> (Revision, Option<Timestamp>) {
+fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<Timestamp>) {
     let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
     let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {
+        remarks.extend(distrust(dir));
         return (Revision::default(), None);
     };
     let (commit, seconds) = head.split_once(' ').unwrap_or((&head, ""));
@@ -88,6 +128,71 @@ fn checked_out(dir: &Utf8Path) -> (Revision, Option<Timestamp>) {
     };
     let committed_at = seconds.parse().ok().and_then(|at| Timestamp::from_second(at).ok());
     (revision, committed_at)
+}
+
+/// What git says where there is a repository that it does not read.
+fn distrust(dir: &Utf8Path) -> Option<String> {
+    let git = Command::new("git").arg("-C").arg(dir).arg("log").arg("-1").output().ok()?;
+    let said = String::from_utf8_lossy(&git.stderr);
+    said.contains("dubious ownership").then(|| {
+        format!(
+            "git does not trust the repository around {dir} (it belongs to another user), so the \
+             commit is not known: `git config --global --add safe.directory '{dir}'`, or name it \
+             with --commit"
+        )
+    })
+}
+
+/// What is known of this machine beside its fingerprint.
+fn this_machines_attributes() -> Attributes {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let image = || {
+        let (image, version) = (variable("ImageOS")?, variable("ImageVersion")?);
+        Some(format!("{image} {version}"))
+    };
+    // Encoded flags win, as in Cargo; they are separated by a control character.
+    let flags = || {
+        let encoded = variable("CARGO_ENCODED_RUSTFLAGS").map(|all| all.replace('\u{1f}', " "));
+        encoded.or_else(|| variable("RUSTFLAGS"))
+    };
+    let known = [
+        (Attribute::Kernel, kernel()),
+        (Attribute::Microcode, of_processor("microcode")),
+        (Attribute::Hypervisor, hypervisor()),
+        (Attribute::CompilerFlags, flags()),
+        (Attribute::RunnerImage, image()),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn kernel() -> Option<String> {
+    line_of("/proc/sys/kernel/osrelease")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kernel() -> Option<String> {
+    output(Command::new("uname").arg("-r"))
+}
+
+/// The product that a virtual machine says it is; none on bare metal.
+fn hypervisor() -> Option<String> {
+    let flags = of_processor("flags")?;
+    flags.split_whitespace().find(|flag| *flag == "hypervisor")?;
+    let product = line_of("/sys/class/dmi/id/product_name");
+    Some(product.or_else(|| line_of("/sys/hypervisor/type")).unwrap_or_else(|| "unknown".into()))
+}
+
+fn line_of(path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.lines().next()?.trim().to_owned()).filter(|line| !line.is_empty())
+}
+
+/// A field of the first processor in Linux's list.
+fn of_processor(key: &str) -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.split([':', '\t']).next() == Some(key))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 fn this_machine(dir: &Utf8Path) -> Fingerprint {

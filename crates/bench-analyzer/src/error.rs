@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 
+use crate::ingest::format::FileFormat;
 use crate::model::{BaselineName, InvalidSamples, RunId, Series};
 use crate::store::Location;
 
@@ -21,10 +22,31 @@ pub enum Error {
         /// The folder that was looked at.
         path: Utf8PathBuf,
     },
+    /// What there is cannot be used.
+    #[error(
+        "found nothing in {path} that can be used{reasons}",
+        reasons = list_reasons(.reasons)
+    )]
+    NothingUsable {
+        /// The folder or file.
+        path: Utf8PathBuf,
+        /// What was left out, and why.
+        reasons: Vec<String>,
+    },
+    /// Something would have been left out, which `--strict` forbids.
+    #[error(
+        "nothing was stored, because something would have been left out{reasons}. Without --strict \
+         the rest is stored",
+        reasons = list_reasons(.losses)
+    )]
+    Strict {
+        /// What, and why.
+        losses: Vec<String>,
+    },
     /// No folder was named and none of the usual places exists.
     #[error(
-        "found no Criterion folder, neither by CRITERION_HOME or CARGO_TARGET_DIR nor as \
-         target/criterion here or above: run `cargo bench` first, or name the folder"
+        "found no Criterion folder, neither by CRITERION_HOME or CARGO_TARGET_DIR nor where cargo \
+         builds nor as target/criterion here or above: run `cargo bench` first, or name the folder"
     )]
     NoCriterionFolder,
     /// A file or folder could not be read.
@@ -57,7 +79,7 @@ pub enum Error {
     },
     /// A result file is cut off or not what its format demands.
     #[error(
-        "{path} cannot be understood: {reason}; nothing was stored. {remedy}",
+        "{path} cannot be understood: {reason}. {remedy}",
         remedy = .remedy.text()
     )]
     Malformed {
@@ -68,10 +90,22 @@ pub enum Error {
         /// What to do about it.
         remedy: Remedy,
     },
+    /// A file is of no format that is known.
+    #[error(
+        "{path} is of no format that is known{guess}. Name it with --format, or write its values as \
+         CSV: a header `benchmark,value` (and any of \
+         metric,unit,direction,run,time,commit,machine), one row a sample",
+        guess = describe_guess(.guess.as_ref())
+    )]
+    UnknownFormat {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What it resembles most, and why.
+        guess: Option<(FileFormat, String)>,
+    },
     /// A result file holds values that no measurement can have.
     #[error(
-        "{path} holds a value that was never measured, of `{benchmark}`: {source}; nothing was \
-         imported. {remedy}",
+        "{path} holds a value that was never measured, of `{benchmark}`: {source}. {remedy}",
         remedy = .remedy.text()
     )]
     Samples {
@@ -298,6 +332,19 @@ impl Remedy {
             Self::FixFile => "Correct the file, or make it again with the tool it came from",
         }
     }
+}
+
+fn describe_guess(guess: Option<&(FileFormat, String)>) -> String {
+    match guess {
+        Some((format, why)) => {
+            format!("; it resembles {} most ({}): {why}", format.as_str(), format.origin())
+        }
+        None => String::new(),
+    }
+}
+
+fn list_reasons(reasons: &[String]) -> String {
+    if reasons.is_empty() { String::new() } else { format!(":\n  {}", reasons.join("\n  ")) }
 }
 
 fn list_known(names: &[String]) -> String {

@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ingest::{
-    BlessingDraft, Digest, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+    BlessingDraft, Claims, Digest, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
 };
-use crate::model::{BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput};
+use crate::model::{
+    Attributes, BaselineName, CommitPlace, Estimate, Fingerprint, Revision, Samples, Series,
+    Throughput,
+};
 
 /// Marks a document of this kind.
 pub const FORMAT: &str = "bench-analyzer-export";
@@ -51,8 +54,17 @@ pub struct ExportedRun {
     pub label: Option<String>,
     /// The source code it measured.
     pub revision: Revision,
+    /// Where that commit stands, if that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<CommitPlace>,
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
+    /// What else is known of the machine.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+    /// Why it takes no part in reports and histories, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
     /// What it measured.
     pub measurements: Vec<ExportedMeasurement>,
 }
@@ -74,6 +86,9 @@ pub enum ExportedRole {
 pub struct ExportedMeasurement {
     /// Its identity across stores.
     pub digest: Digest,
+    /// The same without what was only claimed of its run, if that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Digest>,
     /// What was measured.
     #[serde(flatten)]
     pub series: Series,
@@ -137,20 +152,28 @@ impl Export {
             })
             .collect();
         let found_steps = self.found_steps;
-        Ok(ImportBatch { runs, baselines, blessings, found_steps, notes: Vec::new() })
+        Ok(ImportBatch { runs, baselines, blessings, found_steps, remarks: Vec::new() })
     }
 }
 
 impl ExportedRun {
     fn into_draft(self) -> RunDraft {
-        let measurements: Vec<MeasurementDraft> = self
-            .measurements
-            .into_iter()
-            .map(|one| {
-                let ExportedMeasurement { digest, series, throughput, estimates, samples } = one;
-                MeasurementDraft { series, samples, throughput, estimates, digest }
-            })
-            .collect();
+        let measurements: Vec<MeasurementDraft> =
+            self.measurements
+                .into_iter()
+                .map(|one| {
+                    let ExportedMeasurement {
+                        digest,
+                        content,
+                        series,
+                        throughput,
+                        estimates,
+                        samples,
+                    } = one;
+                    let content = content.unwrap_or(digest);
+                    MeasurementDraft { series, samples, throughput, estimates, digest, content }
+                })
+                .collect();
         RunDraft {
             role: match self.role {
                 ExportedRole::Current => RunRole::Current,
@@ -164,7 +187,11 @@ impl ExportedRun {
             measured_at: self.measured_at,
             imported_at: Some(self.imported_at),
             revision: self.revision,
+            place: self.place,
             fingerprint: self.fingerprint,
+            attributes: self.attributes,
+            claims: Claims::settled(),
+            excluded: self.excluded,
             measurements: measurements.into(),
         }
     }

@@ -3,13 +3,21 @@
 
 mod collector;
 pub mod criterion;
+mod decode;
 mod digest;
 mod draft;
 pub mod format;
+mod identity;
+mod machine;
 mod measurements;
+mod reading;
+mod remark;
 mod resources;
 mod spool;
 
 pub use digest::Digest;
 pub use draft::{BlessingDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+pub use identity::{Claims, Matching};
 pub use measurements::Measurements;
+pub use reading::{Circumstances, Reading, Strictness, read};
+pub use remark::Remark;

@@ -5,6 +5,7 @@
 //! memory layout, its place on the machine and its moment, so they cannot stand for other
 //! processes. A [`Measurement`] is one series in one run.
 
+pub(crate) mod attribute;
 pub(crate) mod baseline;
 pub(crate) mod estimate;
 pub(crate) mod found;
@@ -14,12 +15,13 @@ pub(crate) mod run;
 pub(crate) mod samples;
 pub(crate) mod series;
 
+pub use attribute::{Attribute, AttributeChange, Attributes};
 pub use baseline::{BaselineInfo, BaselineName, Selector};
 pub use estimate::{Estimate, Statistic};
 pub use found::{FoundStep, Memory, Withdrawal};
 pub use history::{Blessing, History, HistoryPoint, Timeline, TimelinePoint};
 pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
-pub use run::{Fingerprint, Revision, Run, RunId};
+pub use run::{CommitPlace, Fingerprint, Revision, Run, RunId};
 pub use samples::{InvalidSamples, Sample, Samples};
 pub use series::{
     BenchmarkId, Direction, Exactness, Metric, Series, Throughput, ThroughputKind, Unit,

@@ -9,6 +9,7 @@
 
 mod baselines;
 mod bulk;
+mod care;
 mod codec;
 mod continuous;
 mod export;
@@ -36,6 +37,7 @@ use self::open::failure;
 use self::postgres::Server;
 use crate::error::{Error, Result};
 
+pub use care::{Alias, Deed};
 pub(crate) use continuous::Followed;
 pub use continuous::{AskedAgain, JobEnd};
 pub use import::{BaselineMode, Destination, ImportOutcome};

@@ -120,6 +120,8 @@ fn run_at(second: usize) -> Run {
             rustc: String::new(),
             profile: String::new(),
         },
+        attributes: Default::default(),
+        excluded: None,
     }
 }
 

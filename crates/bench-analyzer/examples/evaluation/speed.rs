@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::ImportBatch;
-use bench_analyzer::ingest::criterion::{self, Wanted};
+use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::model::{BenchmarkResults, Selector};
 use bench_analyzer::store::{BaselineMode, Destination, Store};
 use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer};
@@ -78,7 +78,7 @@ async fn whole(dir: &Utf8Path) -> bench_analyzer::Result<Vec<(Duration, Option<D
         let root = dir.join(run.to_string());
         (0..1000).for_each(|benchmark| write_result(&root, benchmark, &mut noise));
         let start = processor_time();
-        let found = criterion::read(&root, Wanted::Current, &environment)?;
+        let found = criterion::read(&root, Wanted::Current, &CustomUnit::default(), &environment)?;
         let batch = ImportBatch { runs: found.runs, ..ImportBatch::default() };
         let name = if run < 5 { "old" } else { "new" }.parse().expect("a plain name");
         let destination = Destination::Baseline(name, BaselineMode::Append);

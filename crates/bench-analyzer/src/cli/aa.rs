@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use bench_analyzer::config::{Config, FILE_NAME};
 use bench_analyzer::detect::aa::{SelfComparison, Tally, compare_with_itself};
 use bench_analyzer::environment::Environment;
+use bench_analyzer::ingest::Reading;
 use bench_analyzer::model::Selector;
 use bench_analyzer::store::{Destination, Store};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -70,10 +71,9 @@ async fn measure(
         ensure!(status.success(), "`{program}` ended with {status}");
         roots.push(root);
     }
-    let destination = Destination::NewSet;
-    let batch = import::read(&roots, None, &destination, environment)?;
+    let batch = import::read(&roots, &Reading::everything(), environment)?;
     let now = Environment::capture(&environment.working_dir).now;
-    store.import(&batch, &destination, now).await?;
+    store.import(&batch, &Destination::NewSet, now).await?;
     Ok(())
 }
 

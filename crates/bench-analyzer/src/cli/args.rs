@@ -15,6 +15,7 @@ mod history;
 mod import;
 mod jobs;
 mod merge;
+mod rename;
 mod report;
 mod runs;
 mod serve;
@@ -28,11 +29,12 @@ pub(super) use completions::Completions;
 pub(super) use doctor::Doctor;
 pub(super) use export::{Export, ExportFormat};
 pub(super) use history::History;
-pub(super) use import::{Circumstances, Import};
+pub(super) use import::Import;
 pub(super) use jobs::{Jobs, Retry};
 pub(super) use merge::{BaselineChoice, Pull, Push};
+pub(super) use rename::Rename;
 pub(super) use report::{Compare, Report, ReportFormat, ReportOptions};
-pub(super) use runs::Runs;
+pub(super) use runs::{Care, Chosen, Runs, Told};
 pub(super) use serve::Serve;
 pub(super) use suites::{Run, SuitesFile, Watch};
 pub(super) use withdraw::Withdraw;
@@ -93,6 +95,7 @@ pub(super) enum Command {
     Push(Push),
     Pull(Pull),
     Runs(Runs),
+    Rename(Rename),
     #[command(subcommand)]
     Baseline(Baseline),
     Aa(Aa),

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use bench_analyzer::continuous::job::JobState;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::ingest::criterion::{self, Wanted};
+use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
 use jiff::{SignedDuration, Timestamp};
@@ -152,15 +152,17 @@ impl Findings {
     }
 
     fn check_criterion(&mut self, environment: &Environment) {
-        let read = criterion::default_root(environment).and_then(|root| {
-            let found = criterion::read(&root, Wanted::CurrentAndBaselines, environment)?;
+        let read = super::import::default_root(environment).and_then(|root| {
+            let (wanted, unit) = (Wanted::CurrentAndBaselines, CustomUnit::default());
+            let found = criterion::read(&root, wanted, &unit, environment)?;
             Ok((root, found))
         });
         match read {
             Ok((root, found)) => {
                 let results: usize = found.runs.iter().map(|run| run.measurements.len()).sum();
                 self.fine(format!("Criterion: {root}, {results} results"));
-                found.notes.into_iter().for_each(|note| self.warn(note));
+                found.remarks.iter().for_each(|remark| self.warn(remark.to_string()));
+                environment.remarks.iter().for_each(|remark| self.warn(remark.clone()));
             }
             Err(bench_analyzer::Error::NoCriterionFolder) => {
                 self.warn("Criterion: no results yet".to_owned());

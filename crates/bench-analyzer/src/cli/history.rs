@@ -7,7 +7,7 @@ use bench_analyzer::detect::settings::Pattern;
 use bench_analyzer::detect::steps::StepSettings;
 use bench_analyzer::detect::verdict::Verdict;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::model::Series;
+use bench_analyzer::model::{Metric, Series};
 use bench_analyzer::past;
 use bench_analyzer::report::{format_change, history};
 use bench_analyzer::store::Store;
@@ -25,9 +25,9 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    let Meant { benchmark, metric } = Meant::by(&command, store).await?;
     // All series, because what most of them do at once is the machine's doing.
-    let of_metric =
-        |series: &Series| command.metric == "all" || series.metric.as_str() == command.metric;
+    let of_metric = |series: &Series| metric == "all" || series.metric.as_str() == metric;
     let settings = config.settings();
     let pinned = match command.since.as_ref().or(config.since.as_ref()) {
         Some(_) => Pinned::ByName,
@@ -68,7 +68,7 @@ pub(super) async fn run(
             patterns.iter().any(|pattern| pattern.matches(name))
         });
     }
-    if let Some(wanted) = &command.benchmark {
+    if let Some(wanted) = &benchmark {
         // A name that exists is meant exactly; `parse` is not `parse/large`.
         let named = |one: &Series| one.benchmark.as_str() == wanted;
         if changes.iter().any(|one| named(&one.timeline.series)) {
@@ -135,4 +135,39 @@ fn failure(one: &SeriesChanges, fail_on: &[FailOnStep], pinned: Pinned) -> Optio
             since.reference
         )
     })
+}
+
+/// What the arguments mean, given what is stored.
+struct Meant {
+    benchmark: Option<String>,
+    metric: String,
+}
+
+impl Meant {
+    async fn by(command: &History, store: &mut Store) -> bench_analyzer::Result<Self> {
+        let benchmark = command.benchmark.clone();
+        if let Some(metric) = &command.metric {
+            return Ok(Self { benchmark, metric: metric.clone() });
+        }
+        let mut stored: Vec<Series> = Vec::new();
+        store
+            .timelines(|series| {
+                stored.push(series.clone());
+                false
+            })
+            .await?;
+        // As reports write it.
+        let named = stored.iter().find(|one| benchmark.as_ref() == Some(&one.to_string()));
+        if let Some(one) = named.filter(|one| !one.metric.is_time()) {
+            let metric = one.metric.to_string();
+            return Ok(Self { benchmark: Some(one.benchmark.to_string()), metric });
+        }
+        let is_meant = |one: &&Series| {
+            benchmark.as_ref().is_none_or(|wanted| one.benchmark.as_str().contains(wanted))
+        };
+        let mut meant = stored.iter().filter(is_meant).peekable();
+        let is_time = meant.peek().is_none() || meant.any(|one| one.metric.is_time());
+        let metric = if is_time { Metric::TIME } else { "all" };
+        Ok(Self { benchmark, metric: metric.to_owned() })
+    }
 }

@@ -1,15 +1,15 @@
 //! `import`: reads results and stores them.
 
+use bench_analyzer::Error;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::ingest::criterion::{self, Wanted};
-use bench_analyzer::ingest::format::{self, FileFormat};
-use bench_analyzer::ingest::{ImportBatch, RunDraft, RunRole};
+use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
+use bench_analyzer::ingest::{self, ImportBatch, Reading, Strictness};
 use bench_analyzer::model::Selector;
 use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
 use camino::Utf8PathBuf;
 
 use super::Outcome;
-use super::args::{Circumstances, Import};
+use super::args::Import;
 use super::output::Output;
 use super::progress::Progress;
 
@@ -20,7 +20,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let paths = match command.paths {
-        paths if paths.is_empty() => vec![criterion::default_root(environment)?],
+        paths if paths.is_empty() => vec![default_root(environment)?],
         paths => paths,
     };
     let destination = match command.baseline {
@@ -29,14 +29,30 @@ pub(super) async fn run(
         None if command.replicate => Destination::LatestSet,
         None => Destination::NewSet,
     };
-    let mut batch = read(&paths, command.format.0, &destination, environment)?;
-    command.circumstances.apply(&mut batch);
+    let reading = Reading {
+        format: command.format.0,
+        wanted: match destination {
+            Destination::Baseline(..) => Wanted::Current,
+            Destination::NewSet
+            | Destination::Found
+            | Destination::LatestSet
+            | Destination::Job(_) => Wanted::CurrentAndBaselines,
+        },
+        unit: CustomUnit::new(command.unit),
+        strictness: if command.strict {
+            Strictness::RefuseAnyLoss
+        } else {
+            Strictness::KeepWhatIsGood
+        },
+        circumstances: command.circumstances.into(),
+    };
+    let batch = read(&paths, &reading, environment)?;
     let mut progress = Progress::new();
     let mut follow = progress.follow("storing the results");
     let outcome = store.import_watched(&batch, &destination, environment.now, &mut follow).await?;
     drop(follow);
     progress.finish();
-    batch.notes.iter().for_each(|note| output.note(note));
+    say(&batch, environment, output);
     output.message(&describe(&outcome));
     note_if_older(store, &outcome, output).await?;
     Ok(Outcome::Fine)
@@ -64,74 +80,29 @@ pub(super) async fn note_if_older(
     Ok(())
 }
 
-/// Reads every folder; the first that cannot be read fails them all.
+/// Reads every folder and file.
 pub(super) fn read(
     paths: &[Utf8PathBuf],
-    format: Option<FileFormat>,
-    destination: &Destination,
+    reading: &Reading,
     environment: &Environment,
 ) -> bench_analyzer::Result<ImportBatch> {
-    let wanted = match destination {
-        Destination::Baseline(..) => Wanted::Current,
-        Destination::NewSet | Destination::Found | Destination::LatestSet | Destination::Job(_) => {
-            Wanted::CurrentAndBaselines
-        }
-    };
-    let mut batch = ImportBatch::default();
     let mut progress = Progress::new();
     let mut counter = progress.count("reading results", paths.len());
-    for path in paths {
-        counter.advance();
-        if path.is_file() {
-            if format.is_none()
-                && let Some(export) = format::read_export(path)?
-            {
-                // Sets of several exports are different sets.
-                let offset = batch.runs.len() << 32;
-                batch.runs.extend(
-                    export.runs.into_iter().map(|run| RunDraft {
-                        group: run.group.map(|group| group + offset),
-                        ..run
-                    }),
-                );
-                batch.baselines.extend(export.baselines);
-                batch.blessings.extend(export.blessings);
-                batch.found_steps.extend(export.found_steps);
-                continue;
-            }
-            let found = format::read(path, format, environment)?;
-            // Groups are numbered by file.
-            let offset = batch.runs.len();
-            batch.runs.extend(
-                found
-                    .runs
-                    .into_iter()
-                    .map(|run| RunDraft { group: run.group.map(|group| group + offset), ..run }),
-            );
-            batch.notes.extend(found.notes.into_iter().map(|note| format!("{path}: {note}")));
-        } else {
-            let found = criterion::read(path, wanted, environment)?;
-            batch.runs.extend(found.runs);
-            batch.notes.extend(found.notes);
-        }
-    }
-    Ok(batch)
+    ingest::read(paths, reading, environment, &mut || counter.advance())
 }
 
-impl Circumstances {
-    fn apply(&self, batch: &mut ImportBatch) {
-        for run in batch.runs.iter_mut().filter(|run| run.role == RunRole::Current) {
-            if let Some(at) = self.at {
-                run.measured_at = at;
-            }
-            if self.commit.is_some() {
-                run.revision.commit.clone_from(&self.commit);
-                run.revision.dirty = None;
-            }
-            if self.branch.is_some() {
-                run.revision.branch.clone_from(&self.branch);
-            }
-        }
+/// Says what was remarked: losses are not to be overlooked.
+pub(super) fn say(batch: &ImportBatch, environment: &Environment, output: &Output) {
+    environment.remarks.iter().for_each(|remark| output.note(remark));
+    batch.remarks.iter().for_each(|remark| output.note(&remark.to_string()));
+}
+
+/// The usual place of Criterion's results.
+pub(super) fn default_root(environment: &Environment) -> bench_analyzer::Result<Utf8PathBuf> {
+    match criterion::default_root(environment) {
+        // Asking cargo takes a while, and is rarely needed.
+        Err(Error::NoCriterionFolder) => criterion::default_root(&environment.clone().ask_cargo()),
+        other => other,
     }
 }
 

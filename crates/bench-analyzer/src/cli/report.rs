@@ -6,7 +6,7 @@ use bench_analyzer::config::Config;
 use bench_analyzer::detect::reference::Reference;
 use bench_analyzer::detect::settings::{Pattern, Settings};
 use bench_analyzer::environment::Environment;
-use bench_analyzer::ingest::criterion;
+use bench_analyzer::ingest::Reading;
 use bench_analyzer::model::{BenchmarkResults, RunId, Series};
 use bench_analyzer::past;
 use bench_analyzer::report::dossier::Evidence;
@@ -177,7 +177,7 @@ async fn import_what_is_new(
         return Ok(());
     }
     let paths = if command.paths.is_empty() {
-        match criterion::default_root(environment) {
+        match import::default_root(environment) {
             Ok(root) => vec![root],
             Err(Error::NoCriterionFolder) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -188,14 +188,14 @@ async fn import_what_is_new(
     // What lies in the usual place may have been there for long; what is named is meant.
     let destination =
         if command.paths.is_empty() { Destination::Found } else { Destination::NewSet };
-    let batch = match import::read(&paths, None, &destination, environment) {
+    let batch = match import::read(&paths, &Reading::everything(), environment) {
         // An empty default folder is no reason to withhold what is stored.
         Err(Error::NoResults { .. }) if command.paths.is_empty() => return Ok(()),
         other => other?,
     };
     let outcome = store.import(&batch, &destination, environment.now).await?;
     if outcome.added > 0 {
-        batch.notes.iter().for_each(|note| output.note(note));
+        import::say(&batch, environment, output);
         output.message(&import::describe(&outcome));
         import::note_if_older(store, &outcome, output).await?;
     }

@@ -187,6 +187,8 @@ mod tests {
                     rustc: String::new(),
                     profile: String::new(),
                 },
+                attributes: Default::default(),
+                excluded: None,
             });
             for benchmark in 0..8 {
                 let samples = Samples::of_values([median(benchmark, run)]).unwrap();

@@ -12,7 +12,8 @@ use super::steps::{Segmentation, Step, StepSettings, segment_beside, tolerance};
 use super::trend::Trend;
 use super::verdict::Verdict;
 use crate::model::{
-    Blessing, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint, Withdrawal,
+    AttributeChange, Blessing, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint,
+    Withdrawal,
 };
 
 mod remembered;
@@ -75,6 +76,9 @@ pub struct ChangePoint {
     pub withdrawn: Option<Withdrawal>,
     /// Who accepted it, and why.
     pub acknowledged: Option<Blessing>,
+    /// What else became different with it: a kernel, a compiler's flags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub circumstances: Vec<AttributeChange>,
     /// The first run of the new level, as it was seen when the step was found.
     #[serde(skip)]
     pub(crate) found_as: RunId,
@@ -283,6 +287,7 @@ impl SeriesChanges {
             found_at: None,
             withdrawn: None,
             acknowledged: None,
+            circumstances: circumstances(points, index),
             found_as: point.runs[0],
             news: if step.provisional { News::None } else { News::Found },
         }
@@ -344,6 +349,13 @@ fn relative_change(before: f64, after: f64) -> f64 {
     } else {
         after / before - 1.0
     }
+}
+
+fn circumstances(points: &[TimelinePoint], index: usize) -> Vec<AttributeChange> {
+    let before = points[..index].last();
+    before.map_or_else(Vec::new, |before| {
+        AttributeChange::between(&before.attributes, &points[index].attributes)
+    })
 }
 
 fn commit_before(points: &[TimelinePoint], index: usize) -> Option<String> {

@@ -79,10 +79,14 @@ impl Default for AdviceSettings {
 pub struct Override {
     /// Their names.
     pub pattern: Pattern,
+    /// The metric that is meant, if not all.
+    pub metric: Option<Pattern>,
     /// Their relative threshold.
     pub relative_threshold: Option<f64>,
-    /// Their absolute threshold.
+    /// Their absolute threshold, if they are times.
     pub absolute_threshold_ns: Option<f64>,
+    /// Their absolute threshold in whatever unit they have.
+    pub absolute_threshold: Option<f64>,
     /// Whether they may fail a build.
     pub gate: bool,
 }
@@ -118,11 +122,13 @@ impl Settings {
             rules().find_map(|one| one.relative_threshold).unwrap_or(self.relative_threshold);
         let nanoseconds =
             rules().find_map(|one| one.absolute_threshold_ns).unwrap_or(self.absolute_threshold_ns);
-        let absolute = if series.unit == Unit::nanoseconds() && value > 0.0 {
-            nanoseconds / value
-        } else {
-            0.0
+        let of_unit = rules().find_map(|one| one.absolute_threshold);
+        let absolute = match of_unit {
+            Some(absolute) => absolute,
+            None if series.unit == Unit::nanoseconds() => nanoseconds,
+            None => 0.0,
         };
+        let absolute = if value > 0.0 { absolute / value } else { 0.0 };
         relative.max(absolute).ln_1p()
     }
 
@@ -140,7 +146,11 @@ impl Settings {
     }
 
     fn matching(&self, series: &Series) -> impl DoubleEndedIterator<Item = &Override> {
-        self.overrides.iter().filter(|one| one.pattern.matches(series.benchmark.as_str()))
+        self.overrides.iter().filter(|one| {
+            let is_metric =
+                one.metric.as_ref().is_none_or(|metric| metric.matches(series.metric.as_str()));
+            is_metric && one.pattern.matches(series.benchmark.as_str())
+        })
     }
 
     /// What it takes for a change of `series` to be one, around `value`.

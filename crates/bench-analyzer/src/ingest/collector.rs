@@ -1,7 +1,7 @@
 //! Gathers the values of a file, in whatever order they come, into runs.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -9,12 +9,15 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::format::FileRuns;
+use super::identity::{Claims, Originality};
+use super::machine::NamedMachine;
 use super::measurements::{FiledRun, FiledRuns, Measurements};
+use super::remark::Remarks;
 use super::spool::{Sorted, Spool, Value};
 use super::{RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{InvalidSamples, Revision, Sample, Series, Throughput};
+use crate::model::{Attributes, InvalidSamples, Revision, Sample, Series, Throughput};
 
 /// What a file says about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -25,9 +28,31 @@ pub(super) struct RunKey {
     pub(super) time: Option<Timestamp>,
     /// The commit it measured.
     pub(super) commit: Option<String>,
+    /// The machine it ran on.
+    pub(super) machine: NamedMachine,
+}
+
+impl RunKey {
+    /// What of it belongs to the identity of the run's measurements. The words never change, so that
+    /// what was stored by earlier versions is known again.
+    fn identity(&self) -> String {
+        let Self { label, time, commit, machine } = self;
+        let named = format!("RunKey {{ label: {label:?}, time: {time:?}, commit: {commit:?} }}");
+        match machine.identity() {
+            Some(machine) => format!("{named} {machine}"),
+            None => named,
+        }
+    }
+
+    /// Whether it places the run in history, so that its values need not.
+    fn is_placed(&self) -> bool {
+        self.time.is_some() || self.commit.is_some()
+    }
 }
 
 /// Values by run and series. Names are kept once; values go to a file where they are many.
+///
+/// What cannot have been measured is left out with a remark, wherever it comes from.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     runs: Vec<RunKey>,
@@ -37,10 +62,27 @@ pub(super) struct Collector {
     values: Spool,
     failure: Option<std::io::Error>,
     throughput: HashMap<(u32, u32), Vec<Throughput>>,
+    counts: HashMap<(u32, u32), Count>,
     replicates: bool,
     pub(super) branch: Option<String>,
     pub(super) dirty: Option<bool>,
-    pub(super) notes: Vec<String>,
+    pub(super) attributes: Attributes,
+    pub(super) remarks: Remarks,
+}
+
+/// How many values of a series came.
+#[derive(Debug, Default)]
+struct Count {
+    usable: usize,
+    refused: usize,
+}
+
+impl Count {
+    /// Whether the values that are left say nothing about the series: those that were refused are
+    /// not missing by chance, and most of it is missing.
+    fn is_hopeless(&self) -> bool {
+        self.refused > self.usable && self.usable > 0
+    }
 }
 
 /// Where a run's values stand among all.
@@ -50,6 +92,7 @@ struct Stretch {
     count: u64,
     measurements: usize,
     content: String,
+    originality: Originality,
 }
 
 impl Collector {
@@ -88,11 +131,20 @@ impl Collector {
         number
     }
 
+    /// Adds a sample, unless it cannot have been measured: then that is remarked.
     pub(super) fn push(&mut self, run: u32, series: Series, sample: Sample) {
-        let series = self.series(series);
+        let number = self.series(series);
+        let count = self.counts.entry((run, number)).or_default();
+        let series = &self.series[number as usize];
+        if let Err(problem) = check(series, sample, count.usable + count.refused) {
+            count.refused += 1;
+            self.remarks.leave_out(format!("a value of `{series}`: {problem}"));
+            return;
+        }
+        count.usable += 1;
         // Said at the end, so that no format has to care.
         if self.failure.is_none() {
-            self.failure = self.values.push(Value { run, series, sample }).err();
+            self.failure = self.values.push(Value { run, series: number, sample }).err();
         }
     }
 
@@ -109,6 +161,12 @@ impl Collector {
         }
     }
 
+    /// Says of every series what is known only at the end of a file. No two may become one.
+    pub(super) fn restate(&mut self, change: impl FnMut(&mut Series)) {
+        self.series.iter_mut().for_each(change);
+        self.series_numbers.clear();
+    }
+
     /// Says that all runs measure the same code, whatever their names.
     pub(super) fn runs_are_replicates(&mut self) {
         self.replicates = true;
@@ -118,7 +176,7 @@ impl Collector {
     /// in history; runs of the same commit are replicates of each other. A file without any of
     /// these is one run.
     pub(super) fn finish(
-        self,
+        mut self,
         path: &Utf8Path,
         source: &'static str,
         written_at: Timestamp,
@@ -127,9 +185,21 @@ impl Collector {
         if let Some(source) = self.failure {
             return Err(Error::Temporary { source });
         }
+        let hopeless = self.counts.iter().filter(|(_, count)| count.is_hopeless());
+        let hopeless: HashSet<(u32, u32)> = hopeless.map(|(&place, _)| place).collect();
+        for &(_, series) in &hopeless {
+            let series = &self.series[series as usize];
+            self.remarks.leave_out(format!("all of `{series}`, as most of its values are bad"));
+        }
+        self.values.forget(hopeless);
         let values = self.values.sorted().map_err(|source| Error::Temporary { source })?;
-        if values.len() == 0 {
+        let remarks = self.remarks.finish();
+        if values.len() == 0 && remarks.is_empty() {
             return Err(Error::NoResults { path: path.to_owned() });
+        }
+        if values.len() == 0 {
+            let reasons = remarks.iter().map(ToString::to_string).collect();
+            return Err(Error::NothingUsable { path: path.to_owned(), reasons });
         }
         let filed = Arc::new(FiledRuns {
             path: path.to_owned(),
@@ -137,7 +207,7 @@ impl Collector {
             series: self.series,
             throughput: self.throughput,
         });
-        let stretches = stretches(&filed, &self.runs)?;
+        let stretches = stretches(&filed, &self.runs, written_at)?;
         let mut runs = Vec::with_capacity(stretches.len());
         let mut commits: HashMap<&str, usize> = HashMap::new();
         let several = self.runs.len() > 1 && !self.replicates;
@@ -159,6 +229,12 @@ impl Collector {
                 None if several => Revision::default(),
                 None => known,
             };
+            let mut attributes = self.attributes.clone();
+            if !key.machine.is_named() {
+                for (&name, value) in &environment.attributes {
+                    attributes.entry(name).or_insert_with(|| value.clone());
+                }
+            }
             runs.push(RunDraft {
                 role: RunRole::Current,
                 group: several.then_some(group),
@@ -168,7 +244,11 @@ impl Collector {
                 measured_at,
                 imported_at: None,
                 revision,
-                fingerprint: environment.fingerprint.clone(),
+                place: None,
+                fingerprint: key.machine.fingerprint(&environment.fingerprint),
+                attributes,
+                claims: Claims::default(),
+                excluded: None,
                 measurements: Measurements::in_file(FiledRun {
                     runs: Arc::clone(&filed),
                     start: stretch.start,
@@ -178,17 +258,15 @@ impl Collector {
                 }),
             });
         }
-        Ok(FileRuns { runs, notes: self.notes })
+        Ok(FileRuns { runs, remarks })
     }
 }
 
-/// Goes through all values once: finds the runs, checks every sample, and hashes what each run
-/// consists of.
-fn stretches(filed: &FiledRuns, keys: &[RunKey]) -> Result<Vec<Stretch>> {
+/// Goes through all values once: finds the runs, and hashes what each run consists of.
+fn stretches(filed: &FiledRuns, keys: &[RunKey], written_at: Timestamp) -> Result<Vec<Stretch>> {
     let mut found: Vec<Stretch> = Vec::new();
     let mut hasher = Sha256::new();
     let mut previous: Option<Value> = None;
-    let mut index = 0;
     let values: &Sorted = &filed.values;
     for (place, value) in (0_u64..).zip(values.values(0, values.len())) {
         let value = value.map_err(|source| Error::Temporary { source })?;
@@ -196,19 +274,23 @@ fn stretches(filed: &FiledRuns, keys: &[RunKey]) -> Result<Vec<Stretch>> {
         let same_series = same_run && previous.is_some_and(|one| one.series == value.series);
         if !same_run {
             if let Some(last) = found.last_mut() {
-                last.content = hexadecimal(&hasher.finalize_reset());
+                last.content = content(&mut hasher, keys, last, written_at);
             }
-            hasher.update(format!("{:?}", keys[value.run as usize]));
-            let run = value.run;
-            let content = String::new();
-            found.push(Stretch { run, start: place, count: 0, measurements: 0, content });
+            hasher.update(keys[value.run as usize].identity());
+            found.push(Stretch {
+                run: value.run,
+                start: place,
+                count: 0,
+                measurements: 0,
+                content: String::new(),
+                originality: Originality::default(),
+            });
         }
         let series = &filed.series[value.series as usize];
-        index = if same_series { index + 1 } else { 0 };
-        check(series, value.sample, index).map_err(|source| filed.refused(series, source))?;
         if let Some(last) = found.last_mut() {
             last.count += 1;
             last.measurements += usize::from(!same_series);
+            last.originality.see(series, value.sample);
         }
         hasher.update(series.benchmark.as_str());
         hasher.update([0]);
@@ -219,9 +301,23 @@ fn stretches(filed: &FiledRuns, keys: &[RunKey]) -> Result<Vec<Stretch>> {
         previous = Some(value);
     }
     if let Some(last) = found.last_mut() {
-        last.content = hexadecimal(&hasher.finalize());
+        last.content = content(&mut hasher, keys, last, written_at);
     }
     Ok(found)
+}
+
+/// The hash of a run's content. Values that may well repeat by chance, such as counts, do not tell
+/// runs apart: then the time of the file does, unless the file says itself where the run belongs.
+fn content(
+    hasher: &mut Sha256,
+    keys: &[RunKey],
+    stretch: &Stretch,
+    written_at: Timestamp,
+) -> String {
+    if !stretch.originality.is_enough() && !keys[stretch.run as usize].is_placed() {
+        hasher.update(written_at.as_nanosecond().to_le_bytes());
+    }
+    hexadecimal(&hasher.finalize_reset())
 }
 
 fn check(series: &Series, sample: Sample, index: usize) -> Result<(), InvalidSamples> {

@@ -11,6 +11,7 @@
 mod files;
 mod session;
 mod tree;
+mod unit;
 
 use std::collections::BTreeMap;
 
@@ -19,10 +20,14 @@ use jiff::Timestamp;
 
 use self::files::SavedResult;
 use self::tree::SavedFolder;
-use super::{Digest, MeasurementDraft, RunDraft, RunRole};
+use super::identity::Claims;
+use super::remark::Remarks;
+use super::{Digest, MeasurementDraft, Remark, RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::BaselineName;
+
+pub use self::unit::CustomUnit;
 
 /// Which of the saved results are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,66 +43,86 @@ pub enum Wanted {
 pub struct CriterionRuns {
     /// The runs: the current one first, then earlier ones and baselines.
     pub runs: Vec<RunDraft>,
-    /// What the user should know.
-    pub notes: Vec<String>,
+    /// What was left out, and what else is worth knowing.
+    pub remarks: Vec<Remark>,
 }
 
 const SOURCE: &str = "criterion";
 const NEW: &str = "new";
 const BASE: &str = "base";
 
-/// Reads a Criterion folder.
+/// Reads a Criterion folder. A result that cannot be used is left out with a remark.
 ///
 /// # Errors
-/// If it holds no result, or one that is cut off, malformed or impossible.
-pub fn read(root: &Utf8Path, wanted: Wanted, environment: &Environment) -> Result<CriterionRuns> {
+/// If the folder cannot be read, or holds no result that can be used.
+pub fn read(
+    root: &Utf8Path,
+    wanted: Wanted,
+    unit: &CustomUnit,
+    environment: &Environment,
+) -> Result<CriterionRuns> {
     let folders = tree::saved_folders(root)?;
     if folders.is_empty() {
         return Err(Error::NoResults { path: root.to_owned() });
     }
     let mut by_name: BTreeMap<String, Vec<SavedResult>> = BTreeMap::new();
     let mut runs = CriterionRuns::default();
+    let mut remarks = Remarks::default();
+    let mut failed = None;
     for SavedFolder { name, path } in folders {
-        if name == NEW || wanted == Wanted::CurrentAndBaselines {
-            by_name.entry(name).or_default().push(files::read(&path, &mut runs.notes)?);
+        if name != NEW && wanted == Wanted::Current {
+            continue;
         }
+        match files::read(&path, unit, &mut remarks) {
+            Ok(result) => by_name.entry(name).or_default().push(result),
+            Err(error) => {
+                remarks.leave_out(error.to_string());
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(error) = failed.filter(|_| by_name.is_empty()) {
+        return Err(error);
     }
     let current = by_name.remove(NEW).unwrap_or_default();
     drop_unchanged_base(&current, &mut by_name);
 
-    let sessions = session::split(one_a_benchmark(current, &mut runs.notes));
+    let sessions = session::split(one_a_benchmark(current, &mut remarks));
     for (age, session) in sessions.into_iter().rev().enumerate() {
         let role = if age == 0 { RunRole::Current } else { RunRole::Earlier };
         if age > 0 {
-            runs.notes.push(describe_stale(root, &session));
+            remarks.note(describe_stale(root, &session));
         }
         runs.runs.push(draft(role, root.to_owned(), session, environment));
     }
     for (name, results) in by_name {
         let Ok(baseline) = name.parse::<BaselineName>() else {
-            runs.notes.push(format!("{root}: a baseline cannot be called `{name}`; left out"));
+            remarks.leave_out(format!("{root}: a baseline cannot be called `{name}`"));
             continue;
         };
-        for session in session::split(one_a_benchmark(results, &mut runs.notes)) {
+        for session in session::split(one_a_benchmark(results, &mut remarks)) {
             let role = RunRole::Mirror(baseline.clone());
             runs.runs.push(draft(role, root.to_owned(), session, environment));
         }
     }
+    runs.remarks = remarks.finish();
     Ok(runs)
 }
 
-/// Where Criterion writes: what its environment variables say, else `target/criterion` in the
-/// working folder or the nearest one above that has it.
+/// Where Criterion writes: what its environment variables say, else where cargo builds, else
+/// `target/criterion` in the working folder or the nearest one above that has it.
 ///
 /// # Errors
 /// If none of these places exists.
 pub fn default_root(environment: &Environment) -> Result<Utf8PathBuf> {
     let named = environment.criterion_home.clone();
     let target = environment.cargo_target_dir.as_ref().map(|dir| dir.join("criterion"));
+    let cargo = environment.target_dir.as_ref().map(|dir| dir.join("criterion"));
     let above = environment.working_dir.ancestors().map(|dir| dir.join("target/criterion"));
     named
         .into_iter()
         .chain(target)
+        .chain(cargo)
         .chain(above)
         .find(|dir| dir.is_dir())
         .ok_or(Error::NoCriterionFolder)
@@ -115,7 +140,7 @@ fn drop_unchanged_base(current: &[SavedResult], by_name: &mut BTreeMap<String, V
 }
 
 /// Where a renamed folder left the same benchmark twice, the newer result counts.
-fn one_a_benchmark(results: Vec<SavedResult>, notes: &mut Vec<String>) -> Vec<SavedResult> {
+fn one_a_benchmark(results: Vec<SavedResult>, remarks: &mut Remarks) -> Vec<SavedResult> {
     let mut unique: BTreeMap<_, SavedResult> = BTreeMap::new();
     for result in results {
         let Some(other) = unique.get(&result.series) else {
@@ -127,7 +152,7 @@ fn one_a_benchmark(results: Vec<SavedResult>, notes: &mut Vec<String>) -> Vec<Sa
         } else {
             (result.path.clone(), other.path.clone())
         };
-        notes.push(format!(
+        remarks.note(format!(
             "{left} and {kept} both hold `{}`: the newer one, {kept}, counts",
             result.series.benchmark
         ));
@@ -159,26 +184,28 @@ fn draft(
     let measured_at = written_at.unwrap_or(Timestamp::UNIX_EPOCH).min(environment.now);
     let mut measurements = Vec::with_capacity(session.len());
     for result in session {
+        let context = result.context();
+        let context: Vec<&str> = context.iter().map(String::as_str).collect();
+        let digest = Digest::of(&context, &result.series, &result.samples);
         for (series, samples) in result.resources {
             // Bare counts are often equal by chance: the times they came with identify them.
-            let time = Digest::of(&[], &result.series, &result.samples);
-            let context = time.to_string();
-            let digest = Digest::of(&[&context], &series, &samples);
+            let digest = Digest::of(&[&digest.to_string()], &series, &samples);
             measurements.push(MeasurementDraft {
                 series,
                 samples,
                 throughput: Vec::new(),
                 estimates: Vec::new(),
                 digest,
+                content: digest,
             });
         }
-        let digest = Digest::of(&[], &result.series, &result.samples);
         measurements.push(MeasurementDraft {
             series: result.series,
             samples: result.samples,
             throughput: result.throughput,
             estimates: result.estimates,
             digest,
+            content: digest,
         });
     }
     RunDraft {
@@ -190,7 +217,11 @@ fn draft(
         measured_at,
         imported_at: None,
         revision: environment.revision_at(measured_at),
+        place: None,
         fingerprint: environment.fingerprint.clone(),
+        attributes: environment.attributes.clone(),
+        claims: Claims::default(),
+        excluded: None,
         measurements: measurements.into(),
     }
 }

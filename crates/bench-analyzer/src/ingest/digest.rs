@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{Samples, Series};
 
-/// A hash of a series, its samples and where they came from. The same measurement read twice
-/// has the same digest, which makes importing idempotent; two processes never give the same
-/// hundred times to the nanosecond.
+/// A hash of a series, its samples and what else tells them from others. The same measurement read
+/// twice has the same digest, which makes importing idempotent. Two processes never give the same
+/// hundred times to the nanosecond; where values may repeat, `identity` says what is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 16]);
 
@@ -33,6 +33,21 @@ impl Digest {
             hasher.update(sample.iterations.to_le_bytes());
             hasher.update(sample.total.to_le_bytes());
         }
+        Self::finish(hasher)
+    }
+
+    /// Hashes a text.
+    pub(super) fn of_text(text: &str) -> Self {
+        Self::finish(Sha256::new().chain_update(text))
+    }
+
+    /// The digest of the same content under other circumstances.
+    #[must_use]
+    pub(super) fn with(self, circumstances: &str) -> Self {
+        Self::finish(Sha256::new().chain_update(self.0).chain_update(circumstances))
+    }
+
+    fn finish(hasher: Sha256) -> Self {
         let hash = hasher.finalize();
         let mut digest = [0; 16];
         digest.copy_from_slice(&hash[..16]);

@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::identity::Claims;
 use super::measurements::Measurements;
+use super::remark::Remark;
 use crate::model::{
-    BaselineName, Estimate, Fingerprint, Revision, Samples, Series, Throughput, Withdrawal,
+    Attributes, BaselineName, CommitPlace, Estimate, Fingerprint, Revision, Samples, Series,
+    Throughput, Withdrawal,
 };
 
 /// One series of one run, read but not stored.
@@ -25,6 +28,8 @@ pub struct MeasurementDraft {
     pub estimates: Vec<Estimate>,
     /// Tells whether this very measurement is stored already.
     pub digest: Digest,
+    /// The same without what was only claimed of the run.
+    pub content: Digest,
 }
 
 /// What a run is to become in the store.
@@ -61,8 +66,16 @@ pub struct RunDraft {
     pub imported_at: Option<Timestamp>,
     /// The source code it measured, as far as that is known.
     pub revision: Revision,
+    /// Where that commit stands in the history of the source code, if git knows it.
+    pub place: Option<CommitPlace>,
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
+    /// What else is known of the machine.
+    pub attributes: Attributes,
+    /// What was said of it beyond what its files say.
+    pub claims: Claims,
+    /// Why it takes no part in reports and histories, if it does not.
+    pub excluded: Option<String>,
     /// What it measured.
     pub measurements: Measurements,
 }
@@ -112,5 +125,5 @@ pub struct ImportBatch {
     /// Steps that were found.
     pub found_steps: Vec<FoundStepDraft>,
     /// Things the user should know about what was read.
-    pub notes: Vec<String>,
+    pub remarks: Vec<Remark>,
 }

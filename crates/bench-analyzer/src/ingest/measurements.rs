@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+use super::identity::Claims;
 use super::spool::{Sorted, Value};
 use super::{Digest, MeasurementDraft};
 use crate::error::{Error, Remedy, Result};
@@ -14,7 +15,11 @@ use crate::model::{InvalidSamples, Sample, Samples, Series, Throughput};
 /// What a run measured. Long runs stay in a file until they are stored, one series after the
 /// other, so that the size of an import is not limited by memory.
 #[derive(Debug, Clone)]
-pub struct Measurements(Place);
+pub struct Measurements {
+    place: Place,
+    /// What belongs to the identity of each of them beside its content.
+    claimed: String,
+}
 
 #[derive(Debug, Clone)]
 enum Place {
@@ -25,7 +30,7 @@ enum Place {
 impl Measurements {
     /// How many there are.
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match &self.place {
             Place::Memory(all) => all.len(),
             Place::File(run) => run.measurements,
         }
@@ -41,40 +46,57 @@ impl Measurements {
     /// # Errors
     /// If the temporary file cannot be read.
     pub fn iter(&self) -> impl Iterator<Item = Result<Cow<'_, MeasurementDraft>>> {
-        let (memory, file) = match &self.0 {
+        let (memory, file) = match &self.place {
             Place::Memory(all) => (all.as_slice(), None),
             Place::File(run) => (&[][..], Some(run.drafts())),
         };
         let memory = memory.iter().map(|draft| Ok(Cow::Borrowed(draft)));
-        memory.chain(file.into_iter().flatten())
+        memory.chain(file.into_iter().flatten()).map(|draft| {
+            let mut draft = draft?;
+            if !self.claimed.is_empty() {
+                draft.to_mut().digest = draft.content.with(&self.claimed);
+            }
+            Ok(draft)
+        })
+    }
+
+    /// Makes claims part of the identity of every measurement.
+    pub(super) fn claim(&mut self, claims: &Claims) {
+        self.claimed = claims.identity();
+    }
+
+    /// What tells this run from others, whatever is claimed of it.
+    pub(super) fn content(&self) -> Option<Digest> {
+        match &self.place {
+            Place::Memory(all) => all.first().map(|draft| draft.content),
+            Place::File(run) => Some(Digest::of_text(&run.content)),
+        }
     }
 
     /// The same values as somebody's own: they are told apart from equal ones of others.
     #[must_use]
-    pub fn of_owner(self, owner: &str) -> Self {
-        match self.0 {
-            Place::Memory(mut all) => {
-                for draft in &mut all {
+    pub fn of_owner(mut self, owner: &str) -> Self {
+        match &mut self.place {
+            Place::Memory(all) => {
+                for draft in all {
                     let content = draft.digest.to_string();
                     draft.digest = Digest::of(&[owner, &content], &draft.series, &draft.samples);
+                    draft.content = draft.digest;
                 }
-                Self(Place::Memory(all))
             }
-            Place::File(mut run) => {
-                run.content = format!("{owner} {}", run.content);
-                Self(Place::File(run))
-            }
+            Place::File(run) => run.content = format!("{owner} {}", run.content),
         }
+        self
     }
 
     pub(super) fn in_file(run: FiledRun) -> Self {
-        Self(Place::File(run))
+        Self { place: Place::File(run), claimed: String::new() }
     }
 }
 
 impl From<Vec<MeasurementDraft>> for Measurements {
     fn from(all: Vec<MeasurementDraft>) -> Self {
-        Self(Place::Memory(all))
+        Self { place: Place::Memory(all), claimed: String::new() }
     }
 }
 
@@ -115,10 +137,17 @@ impl FiledRuns {
             if series.metric.is_time() { Samples::of_time(samples) } else { Samples::new(samples) };
         let samples = samples.map_err(|source| self.refused(&series, source))?;
         let digest = Digest::of(&[content], &series, &samples);
-        Ok(MeasurementDraft { series, samples, throughput, estimates: Vec::new(), digest })
+        Ok(MeasurementDraft {
+            series,
+            samples,
+            throughput,
+            estimates: Vec::new(),
+            digest,
+            content: digest,
+        })
     }
 
-    pub(super) fn refused(&self, series: &Series, source: InvalidSamples) -> Error {
+    fn refused(&self, series: &Series, source: InvalidSamples) -> Error {
         let (path, benchmark) = (self.path.clone(), series.to_string());
         Error::Samples { path, benchmark, source, remedy: Remedy::FixFile }
     }

@@ -6,7 +6,7 @@
 //! more than one buffer is held while it is read.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
@@ -60,6 +60,8 @@ pub(super) struct Spool {
     spilled: Option<File>,
     /// How many values each sorted part of the file has.
     parts: Vec<u64>,
+    /// Runs and series whose values are not wanted any more.
+    forgotten: HashSet<(u32, u32)>,
 }
 
 /// Three megabytes: most files fit, and larger ones need few parts.
@@ -73,12 +75,24 @@ impl Default for Spool {
 
 impl Spool {
     fn with_capacity(capacity: usize) -> Self {
-        Self { buffer: Vec::new(), capacity, spilled: None, parts: Vec::new() }
+        Self {
+            buffer: Vec::new(),
+            capacity,
+            spilled: None,
+            parts: Vec::new(),
+            forgotten: HashSet::new(),
+        }
     }
 
     pub(super) fn push(&mut self, value: Value) -> io::Result<()> {
         self.buffer.push(value);
         if self.buffer.len() >= self.capacity { self.spill() } else { Ok(()) }
+    }
+
+    /// Leaves out all values of some runs and series.
+    pub(super) fn forget(&mut self, places: HashSet<(u32, u32)>) {
+        self.buffer.retain(|value| !places.contains(&value.key()));
+        self.forgotten = places;
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -110,7 +124,7 @@ impl Spool {
         if !self.buffer.is_empty() {
             self.spill()?;
         }
-        let Self { spilled, parts, .. } = self;
+        let Self { spilled, parts, forgotten, .. } = self;
         let Some(file) = spilled else { return Ok(Sorted::default()) };
         let length = parts.iter().sum();
         let unsorted = Sorted { place: Place::File(Mutex::new(file)), length };
@@ -121,14 +135,19 @@ impl Spool {
             start += length;
         }
         let mut merged = tempfile::tempfile()?;
-        merge(&mut readers, &mut BufWriter::new(&mut merged))?;
+        let length = merge(&mut readers, &forgotten, &mut BufWriter::new(&mut merged))?;
         drop(readers);
         Ok(Sorted { place: Place::File(Mutex::new(merged)), length })
     }
 }
 
-/// Merges sorted parts; among equal keys, earlier parts come first.
-fn merge(parts: &mut [Values<'_>], output: &mut impl Write) -> io::Result<()> {
+/// Merges sorted parts; among equal keys, earlier parts come first. Says how many values are left.
+fn merge(
+    parts: &mut [Values<'_>],
+    forgotten: &HashSet<(u32, u32)>,
+    output: &mut impl Write,
+) -> io::Result<u64> {
+    let mut written = 0;
     let mut heads: Vec<Option<Value>> = Vec::with_capacity(parts.len());
     let mut order = BinaryHeap::with_capacity(parts.len());
     for (index, part) in parts.iter_mut().enumerate() {
@@ -139,11 +158,15 @@ fn merge(parts: &mut [Values<'_>], output: &mut impl Write) -> io::Result<()> {
     while let Some(Reverse((_, index))) = order.pop() {
         let next = parts[index].next().transpose()?;
         order.extend(next.map(|value| Reverse((value.key(), index))));
-        if let Some(value) = std::mem::replace(&mut heads[index], next) {
+        if let Some(value) = std::mem::replace(&mut heads[index], next)
+            && !forgotten.contains(&value.key())
+        {
             output.write_all(&value.to_bytes())?;
+            written += 1;
         }
     }
-    output.flush()
+    output.flush()?;
+    Ok(written)
 }
 
 /// Values in the order of their runs and series.
@@ -266,6 +289,20 @@ mod tests {
             let mut expected = values;
             expected.sort_by_key(Value::key);
             prop_assert_eq!(found.unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_does_not_come_back() {
+        for capacity in [3, 100] {
+            let mut spool = Spool::with_capacity(capacity);
+            for index in 0..20 {
+                spool.push(value((index % 2, index % 5, f64::from(index)))).unwrap();
+            }
+            spool.forget(HashSet::from([(1, 3)]));
+            let sorted = spool.sorted().unwrap();
+            assert_eq!(sorted.len(), 18);
+            assert!(sorted.values(0, 18).all(|one| one.unwrap().key() != (1, 3)));
         }
     }
 

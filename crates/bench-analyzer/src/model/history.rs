@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::attribute::Attributes;
 use super::run::RunId;
 use super::series::Series;
 
@@ -45,6 +46,9 @@ pub struct TimelinePoint {
     pub commit: Option<String>,
     /// Which machine they ran on; equal numbers mean equal fingerprints.
     pub fingerprint: i64,
+    /// What else is known of the machine of the first of them.
+    #[serde(skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
     /// The typical value over the runs.
     pub value: f64,
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::attribute::Attributes;
+
 /// The number of a run in one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -37,12 +39,23 @@ impl Revision {
     }
 }
 
+/// Where a commit stands in the history of the source code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CommitPlace {
+    /// When it was committed.
+    pub committed_at: Timestamp,
+    /// How many commits it rests on, itself included: more than any of them, however quickly they
+    /// followed each other.
+    pub ancestors: u64,
+}
+
 /// The machine and toolchain of a run. Values are comparable within one fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The processor's model name.
     pub cpu: String,
-    /// Logical processors available to the process.
+    /// Logical processors available to the process; [`Fingerprint::UNKNOWN_CORES`] where a file
+    /// names another machine and does not say.
     pub cores: u32,
     /// Operating system and architecture, such as `linux x86_64`.
     pub os: String,
@@ -53,6 +66,14 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Stands for a number of processors that is not known.
+    pub const UNKNOWN_CORES: u32 = 0;
+
+    /// The number of processors, if it is known.
+    pub fn known_cores(&self) -> Option<u32> {
+        (self.cores != Self::UNKNOWN_CORES).then_some(self.cores)
+    }
+
     /// Whether both describe the same hardware and system, whatever the compiler.
     pub fn same_machine(&self, other: &Self) -> bool {
         self.cpu == other.cpu && self.cores == other.cores && self.os == other.os
@@ -60,7 +81,11 @@ impl Fingerprint {
 
     /// What differs between two fingerprints, in words.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let cores = (self.cores.to_string(), other.cores.to_string());
+        let cores = |of: &Self| match of.known_cores() {
+            Some(cores) => cores.to_string(),
+            None => "unknown".to_owned(),
+        };
+        let cores = (cores(self), cores(other));
         [
             ("CPU", &self.cpu, &other.cpu),
             ("cores", &cores.0, &cores.1),
@@ -94,4 +119,10 @@ pub struct Run {
     pub revision: Revision,
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
+    /// What else is known of the machine.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+    /// Why it takes no part in reports and histories, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
 }

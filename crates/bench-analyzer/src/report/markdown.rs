@@ -1,5 +1,7 @@
 //! The report for a pull request: what changed first, the rest folded away.
 
+mod cut;
+
 use std::io;
 
 use super::text::visible;
@@ -14,34 +16,42 @@ use crate::detect::verdict::{Comparison, Verdict};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MarkdownReporter;
 
-/// How many rows a table has at most. GitHub refuses comments of more than 65,536 characters; a
-/// row takes about 150, and there are four tables.
+/// How many rows a table has at most: nobody reads more in a comment.
 const ROWS: usize = 50;
+
+/// How many characters of a name are shown.
+const NAME: usize = 200;
 
 impl Reporter for MarkdownReporter {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-        writeln!(output, "### Benchmarks: {}\n", escape(&summary(report)))?;
-        let current = escape(&describe_side(&report.current));
-        match &report.baseline {
-            Some(baseline) => {
-                writeln!(output, "{} → {current}\n", escape(&describe_side(baseline)))?;
-                for verdict in WORST_FIRST {
-                    section(report, verdict, output)?;
-                }
-            }
-            None => {
-                writeln!(output, "{current}\n")?;
-                measured(report, output)?;
-            }
-        }
-        absent(report, output)?;
-        slow_moves(report, output)?;
-        remarks(report, output)?;
-        for note in report.notes.iter().chain(&undecided(report)) {
-            writeln!(output, "> {}\n", escape(&visible(note)))?;
-        }
-        Ok(())
+        let mut whole = Vec::new();
+        write_whole(report, &mut whole)?;
+        output.write_all(cut::fit(String::from_utf8_lossy(&whole).into_owned()).as_bytes())
     }
+}
+
+fn write_whole(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(output, "### Benchmarks: {}\n", escape(&summary(report)))?;
+    let current = escape(&describe_side(&report.current));
+    match &report.baseline {
+        Some(baseline) => {
+            writeln!(output, "{} → {current}\n", escape(&describe_side(baseline)))?;
+            for verdict in WORST_FIRST {
+                section(report, verdict, output)?;
+            }
+        }
+        None => {
+            writeln!(output, "{current}\n")?;
+            measured(report, output)?;
+        }
+    }
+    absent(report, output)?;
+    slow_moves(report, output)?;
+    remarks(report, output)?;
+    for note in report.notes.iter().chain(&undecided(report)) {
+        writeln!(output, "> {}\n", escape(&visible(note)))?;
+    }
+    Ok(())
 }
 
 fn section(
@@ -201,7 +211,10 @@ fn escape(text: &str) -> String {
 /// A name as code. Where it holds nothing that could end the code or the cell of a table, it
 /// stays readable in the source as well; anything else is spelled as HTML.
 fn code(name: &str) -> String {
-    let name = visible(name);
+    let mut name = visible(name);
+    if name.chars().count() > NAME {
+        name = name.chars().take(NAME).chain(['…']).collect();
+    }
     let plain = |character: char| !matches!(character, '`' | '|' | '\\');
     if name.chars().all(plain) && name.trim() == name && !name.is_empty() {
         return format!("`{name}`");

@@ -226,6 +226,7 @@ pub(crate) fn change_remarks(change: &ChangePoint) -> String {
         let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
         remarks.push(format!("accepted by {author}: {reason}"));
     }
+    remarks.extend(change.circumstances.iter().map(|one| visible(&one.to_string())));
     remarks.join("; ")
 }
 

@@ -19,21 +19,24 @@ pub(super) async fn insert(
     let summaries: Vec<Summary> =
         drafts.iter().map(|(_, draft)| Summary::of(&draft.samples)).collect();
     let digests: Vec<&[u8]> = drafts.iter().map(|(_, draft)| draft.digest.as_bytes()).collect();
+    let contents: Vec<&[u8]> = drafts.iter().map(|(_, draft)| draft.content.as_bytes()).collect();
     let of = |value: fn(&Summary) -> f64| summaries.iter().map(value).collect::<Vec<f64>>();
     let counts: Vec<i64> = summaries
         .iter()
         .map(|summary| i64::try_from(summary.sample_count).unwrap_or(i64::MAX))
         .collect();
     let query = sqlx::query(
-        "INSERT INTO measurements (run_id, series_id, digest, sample_count, median, minimum,
-                                   p90, relative_spread, relative_error)
-         SELECT $1, * FROM unnest($2::BIGINT[], $3::BYTEA[], $4::BIGINT[], $5::FLOAT8[],
-                                  $6::FLOAT8[], $7::FLOAT8[], $8::FLOAT8[], $9::FLOAT8[])
+        "INSERT INTO measurements (run_id, series_id, digest, content, sample_count, median,
+                                   minimum, p90, relative_spread, relative_error)
+         SELECT $1, * FROM unnest($2::BIGINT[], $3::BYTEA[], $4::BYTEA[], $5::BIGINT[],
+                                  $6::FLOAT8[], $7::FLOAT8[], $8::FLOAT8[], $9::FLOAT8[],
+                                  $10::FLOAT8[])
          RETURNING id, digest",
     )
     .bind(run)
     .bind(drafts.iter().map(|(series, _)| *series).collect::<Vec<i64>>())
     .bind(&digests)
+    .bind(&contents)
     .bind(counts)
     .bind(of(|summary| summary.median))
     .bind(of(|summary| summary.minimum))

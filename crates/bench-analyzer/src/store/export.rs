@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::codec::{self, Summarised};
-use super::link::{one, rows, value, values};
+use super::link::{one, row, rows, value, values};
 use super::{Store, read};
 use crate::error::Result;
 use crate::exchange::{
@@ -11,7 +11,7 @@ use crate::exchange::{
     FORMAT, SCHEMA,
 };
 use crate::ingest::{Digest, MeasurementDraft};
-use crate::model::{Run, RunId};
+use crate::model::{CommitPlace, Run, RunId};
 
 impl Store {
     /// Everything that is stored.
@@ -28,8 +28,18 @@ impl Store {
             let measurements = self.measurements_of(listing.run.id).await?;
             let role = self.role_of(listing.run.id).await?;
             let Run {
-                measured_at, imported_at, source, origin, label, revision, fingerprint, ..
+                id,
+                measured_at,
+                imported_at,
+                source,
+                origin,
+                label,
+                revision,
+                fingerprint,
+                attributes,
+                excluded,
             } = listing.run;
+            let place = self.place_of(id).await?;
             let next = i64::try_from(sets.len()).unwrap_or(i64::MAX);
             let set = *sets.entry(listing.set).or_insert(next);
             runs.push(ExportedRun {
@@ -41,7 +51,10 @@ impl Store {
                 origin,
                 label,
                 revision,
+                place,
                 fingerprint,
+                attributes,
+                excluded,
                 measurements,
             });
         }
@@ -50,6 +63,23 @@ impl Store {
         let found_steps = self.exported_found_steps().await?;
         let format = FORMAT.to_owned();
         Ok(Export { format, schema: SCHEMA, runs, baselines, blessings, found_steps })
+    }
+
+    /// Where the commit of a run stands, if that is known.
+    pub(super) async fn place_of(&mut self, run: RunId) -> Result<Option<CommitPlace>> {
+        let failed = self.failed();
+        let found = one(row!(
+            self.link().await?,
+            { committed_at: Option<i64>, ancestors: Option<i64> },
+            "SELECT committed_at, ancestors FROM runs WHERE id = $1",
+            run.0,
+        ))
+        .map_err(failed)?;
+        let Some((committed_at, ancestors)) = found.committed_at.zip(found.ancestors) else {
+            return Ok(None);
+        };
+        let committed_at = self.timestamp(committed_at)?;
+        Ok(Some(CommitPlace { committed_at, ancestors: u64::try_from(ancestors).unwrap_or(0) }))
     }
 
     pub(super) async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
@@ -76,8 +106,10 @@ impl Store {
         .map_err(failed)?;
         let drafts = self.drafts(&ids).await?;
         let exported = |draft: MeasurementDraft| {
-            let MeasurementDraft { digest, series, throughput, estimates, samples } = draft;
-            ExportedMeasurement { digest, series, throughput, estimates, samples }
+            let MeasurementDraft { digest, content, series, throughput, estimates, samples } =
+                draft;
+            let content = (content != digest).then_some(content);
+            ExportedMeasurement { digest, content, series, throughput, estimates, samples }
         };
         Ok(drafts.into_iter().map(exported).collect())
     }
@@ -90,10 +122,11 @@ impl Store {
         let rows = rows!(
             self.link().await?,
             {
-                id: i64, digest: Vec<u8>, benchmark: String, metric: String, unit: String,
-                direction: String, sample_count: i64, median: f64, minimum: f64, data: Vec<u8>,
+                id: i64, digest: Vec<u8>, content: Vec<u8>, benchmark: String, metric: String,
+                unit: String, direction: String, sample_count: i64, median: f64, minimum: f64,
+                data: Vec<u8>,
             },
-            r#"SELECT m.id AS "id!", m.digest, s.benchmark, s.metric, s.unit, s.direction,
+            r#"SELECT m.id AS "id!", m.digest, m.content, s.benchmark, s.metric, s.unit, s.direction,
                       m.sample_count, m.median, m.minimum, samples.data
                FROM json_each($1) AS chosen
                JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
@@ -117,6 +150,7 @@ impl Store {
                     .map_err(|error| self.corrupt(format!("{error}, of {series}")))?;
                 Ok(MeasurementDraft {
                     digest: self.digest(&row.digest)?,
+                    content: self.digest(&row.content)?,
                     series,
                     throughput: throughput.remove(&row.id).unwrap_or_default(),
                     estimates: estimates.remove(&row.id).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::import::{Writer, known_series};
+use super::import::{KnownSeries, Writer};
 use super::link::{Link, change, rows};
 use super::{Store, read};
 use crate::detect::changes::{ChangePoint, News, SeriesChanges};
@@ -131,9 +131,9 @@ impl Store {
         let now = self.timestamp(now.as_millisecond())?;
         let failed = self.failed();
         let mut transaction = self.begin().await?;
-        let ids = known_series(transaction.link()).await.map_err(&failed)?;
+        let ids = KnownSeries::read(transaction.link()).await.map_err(&failed)?;
         for one in changes.iter_mut() {
-            let Some(&series) = ids.get(&one.timeline.series) else { continue };
+            let Some(series) = ids.get(&one.timeline.series) else { continue };
             for change in &mut one.change_points {
                 note(transaction.link(), series, change, now).await.map_err(&failed)?;
             }

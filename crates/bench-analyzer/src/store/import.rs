@@ -12,7 +12,7 @@ use super::merge::list_of;
 use super::{Store, StoreProgress, bulk, codec};
 use crate::continuous::job::JobId;
 use crate::error::{Error, Result};
-use crate::ingest::{Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+use crate::ingest::{Claims, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::model::{BaselineName, Fingerprint, RunId, Series};
 use crate::stats::summary::Summary;
 
@@ -93,7 +93,7 @@ impl Store {
     ) -> Result<ImportOutcome> {
         let failed = self.failed();
         let mut transaction = self.begin().await?;
-        let series = known_series(transaction.link()).await.map_err(&failed)?;
+        let series = KnownSeries::read(transaction.link()).await.map_err(&failed)?;
         let mut writer = Writer::new(transaction.link(), now, series);
         writer.write(batch, destination, progress).await.map_err(|error| match error {
             WriteError::Refused(source) => failed(source),
@@ -124,7 +124,7 @@ pub(super) struct Writer<'t> {
     link: Link<'t>,
     now: i64,
     asked: Asked,
-    pub(super) series: HashMap<Series, i64>,
+    pub(super) series: KnownSeries,
     pub(super) outcome: ImportOutcome,
 }
 
@@ -138,8 +138,7 @@ enum Asked {
 }
 
 impl<'t> Writer<'t> {
-    /// `series` are those that are known already, as from [`known_series`].
-    pub(super) fn new(link: Link<'t>, now: Timestamp, series: HashMap<Series, i64>) -> Self {
+    pub(super) fn new(link: Link<'t>, now: Timestamp, series: KnownSeries) -> Self {
         let now = now.as_millisecond();
         Self { link, now, asked: Asked::For, series, outcome: ImportOutcome::default() }
     }
@@ -253,7 +252,7 @@ impl<'t> Writer<'t> {
         chunk: &[Cow<'_, MeasurementDraft>],
         places: Option<&mut Vec<Stored>>,
     ) -> sqlx::Result<()> {
-        let mut ids = self.known(chunk).await?;
+        let known = self.known(&draft.claims, chunk).await?;
         let mut series = Vec::with_capacity(chunk.len());
         for measurement in chunk {
             series.push(self.series_id(&measurement.series).await?);
@@ -263,8 +262,10 @@ impl<'t> Writer<'t> {
             .iter()
             .zip(chunk)
             .map(|(series, measurement)| (*series, measurement.as_ref()))
-            .filter(|(_, one)| !ids.contains_key(&one.digest) && met.insert(one.digest))
+            .filter(|(_, one)| !known.contains_key(&one.digest) && met.insert(one.digest))
             .collect();
+        let mut ids: HashMap<Digest, i64> =
+            known.iter().filter_map(|(digest, id)| Some((*digest, (*id)?))).collect();
         self.outcome.added += fresh.len();
         self.outcome.known += chunk.len() - fresh.len();
         if !fresh.is_empty() {
@@ -283,21 +284,64 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    /// The numbers of those that are stored already.
+    /// Those that are stored already, with their numbers, and those that were removed.
     async fn known(
         &mut self,
+        claims: &Claims,
         chunk: &[Cow<'_, MeasurementDraft>],
-    ) -> sqlx::Result<HashMap<Digest, i64>> {
-        let list = list_of(chunk.iter().map(|one| &one.digest));
-        let known = rows!(
+    ) -> sqlx::Result<HashMap<Digest, Option<i64>>> {
+        let digests = list_of(chunk.iter().map(|one| &one.digest));
+        let contents = list_of(chunk.iter().map(|one| &one.content));
+        let found = rows!(
             self.link.again(),
-            { id: i64, digest: Vec<u8> },
-            r#"SELECT id AS "id!", digest FROM measurements
-               WHERE digest IN (SELECT unhex(value ->> 0) FROM json_each($1))"#,
-            list,
+            {
+                id: i64, digest: Vec<u8>, content: Vec<u8>, commit_sha: Option<String>,
+                measured_at: i64,
+            },
+            r#"SELECT m.id AS "id!", m.digest AS "digest!", m.content AS "content!",
+                      runs.commit_sha, runs.measured_at AS "measured_at!"
+               FROM measurements AS m JOIN runs ON runs.id = m.run_id
+               WHERE m.digest IN (SELECT unhex(value ->> 0) FROM json_each($1))
+               UNION
+               SELECT m.id AS "id!", m.digest AS "digest!", m.content AS "content!",
+                      runs.commit_sha, runs.measured_at AS "measured_at!"
+               FROM measurements AS m JOIN runs ON runs.id = m.run_id
+               WHERE m.content IN (SELECT unhex(value ->> 0) FROM json_each($2))"#,
+            digests,
+            contents,
         )?;
-        let known = known.into_iter();
-        Ok(known.filter_map(|row| Some((Digest::from_bytes(&row.digest)?, row.id))).collect())
+        let removed = rows!(
+            self.link.again(),
+            { digest: Vec<u8>, content: Vec<u8> },
+            r#"SELECT digest AS "digest!", content AS "content!" FROM removed_measurements
+               WHERE digest IN (SELECT unhex(value ->> 0) FROM json_each($1))
+               UNION
+               SELECT digest AS "digest!", content AS "content!" FROM removed_measurements
+               WHERE content IN (SELECT unhex(value ->> 0) FROM json_each($2))"#,
+            digests,
+            contents,
+        )?;
+        let mut known = HashMap::new();
+        let by_content: HashMap<Digest, Digest> =
+            chunk.iter().map(|one| (one.content, one.digest)).collect();
+        let same = |content: &[u8]| by_content.get(&Digest::from_bytes(content)?).copied();
+        // What is removed is known only as what it was: a claim makes it another.
+        for row in removed {
+            known.extend(Digest::from_bytes(&row.digest).map(|digest| (digest, None)));
+            if *claims == Claims::default() {
+                known.extend(same(&row.content).map(|digest| (digest, None)));
+            }
+        }
+        for row in &found {
+            if claims.fit(row.commit_sha.as_deref(), row.measured_at) {
+                known.extend(same(&row.content).map(|digest| (digest, Some(row.id))));
+            }
+        }
+        // The very same measurement before one that only has the same content.
+        for row in &found {
+            known.extend(Digest::from_bytes(&row.digest).map(|digest| (digest, Some(row.id))));
+        }
+        Ok(known)
     }
 
     async fn insert_run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<i64> {
@@ -316,12 +360,16 @@ impl<'t> Writer<'t> {
         let source = draft.source.as_ref();
         let (origin, revision) = (draft.origin.as_str(), &draft.revision);
         let dirty = revision.dirty.map(i64::from);
+        let committed_at = draft.place.map(|place| place.committed_at.as_millisecond());
+        let ancestors = draft.place.and_then(|place| i64::try_from(place.ancestors).ok());
         let id = one(value!(
             self.link.again(),
             i64,
             "INSERT INTO runs (set_id, fingerprint_id, measured_at, imported_at, role, source,
-                               origin, label, commit_sha, branch, dirty)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id AS \"id!\"",
+                               origin, label, commit_sha, branch, dirty, committed_at, ancestors,
+                               excluded)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             RETURNING id AS \"id!\"",
             set,
             fingerprint,
             measured_at,
@@ -333,7 +381,21 @@ impl<'t> Writer<'t> {
             revision.commit,
             revision.branch,
             dirty,
+            committed_at,
+            ancestors,
+            draft.excluded,
         ))?;
+        for (name, value) in &draft.attributes {
+            let name = name.as_str();
+            change!(
+                self.link.again(),
+                "INSERT INTO run_attributes (run_id, name, value) VALUES ($1, $2, $3)
+                 ON CONFLICT DO NOTHING",
+                id,
+                name,
+                value,
+            )?;
+        }
         self.outcome.runs.push(RunId(id));
         Ok(id)
     }
@@ -360,17 +422,18 @@ impl<'t> Writer<'t> {
         draft: &MeasurementDraft,
     ) -> sqlx::Result<i64> {
         let summary = Summary::of(&draft.samples);
-        let digest = draft.digest.as_bytes();
+        let (digest, content) = (draft.digest.as_bytes(), draft.content.as_bytes());
         let count = i64::try_from(summary.sample_count).unwrap_or(i64::MAX);
         let id = one(value!(
             self.link.again(),
             i64,
-            "INSERT INTO measurements (run_id, series_id, digest, sample_count, median, minimum,
-                                       p90, relative_spread, relative_error)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id AS \"id!\"",
+            "INSERT INTO measurements (run_id, series_id, digest, content, sample_count, median,
+                                       minimum, p90, relative_spread, relative_error)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id AS \"id!\"",
             run,
             series,
             digest,
+            content,
             count,
             summary.median,
             summary.minimum,
@@ -460,16 +523,19 @@ impl<'t> Writer<'t> {
             self.link.again(),
             i64,
             "SELECT runs.set_id FROM runs JOIN run_sets ON run_sets.id = runs.set_id
+             WHERE runs.excluded IS NULL
              ORDER BY runs.role = 'current' DESC, run_sets.chosen_at DESC, runs.measured_at DESC,
                       runs.id DESC LIMIT 1",
         )
     }
 
     pub(super) async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
-        if let Some(&id) = self.series.get(series) {
+        if let Some(&id) = self.series.ids.get(series) {
             return Ok(id);
         }
-        let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
+        let alias = self.series.aliases.get(series.benchmark.as_str());
+        let benchmark = alias.map_or(series.benchmark.as_str(), String::as_str);
+        let metric = series.metric.as_str();
         let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
         let made = value!(
             self.link.again(),
@@ -495,7 +561,7 @@ impl<'t> Writer<'t> {
                 direction,
             ))?,
         };
-        self.series.insert(series.clone(), id);
+        self.series.ids.insert(series.clone(), id);
         Ok(id)
     }
 
@@ -526,16 +592,39 @@ impl<'t> Writer<'t> {
     }
 }
 
-/// All series that are stored, with their numbers.
-pub(super) async fn known_series(link: Link<'_>) -> sqlx::Result<HashMap<Series, i64>> {
-    let rows = rows!(
-        link,
-        { id: i64, benchmark: String, metric: String, unit: String, direction: String },
-        "SELECT id, benchmark, metric, unit, direction FROM series",
-    )?;
-    let known = rows.into_iter().filter_map(|row| {
-        let series = super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
-        Some((series, row.id))
-    });
-    Ok(known.collect())
+/// All series that are stored, by the names that files have for them.
+#[derive(Debug, Default)]
+pub(super) struct KnownSeries {
+    ids: HashMap<Series, i64>,
+    /// The names that benchmarks go by, by others that they have.
+    aliases: HashMap<String, String>,
+}
+
+impl KnownSeries {
+    /// The number of a series that is stored.
+    pub(super) fn get(&self, series: &Series) -> Option<i64> {
+        self.ids.get(series).copied()
+    }
+
+    pub(super) async fn read(mut link: Link<'_>) -> sqlx::Result<Self> {
+        let aliases = rows!(
+            link.again(),
+            { name: String, benchmark: String },
+            "SELECT name, benchmark FROM aliases",
+        )?;
+        let aliases: HashMap<String, String> =
+            aliases.into_iter().map(|row| (row.name, row.benchmark)).collect();
+        let rows = rows!(
+            link,
+            { id: i64, benchmark: String, metric: String, unit: String, direction: String },
+            "SELECT id, benchmark, metric, unit, direction FROM series",
+        )?;
+        let known = rows.into_iter().filter_map(|row| {
+            let series = super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
+            Some((series, row.id))
+        });
+        // What has another name by now is not known by this one.
+        let ids = known.filter(|(series, _)| !aliases.contains_key(series.benchmark.as_str()));
+        Ok(Self { ids: ids.collect(), aliases })
+    }
 }

@@ -8,12 +8,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::import::{Writer, known_series};
+use super::import::{KnownSeries, Writer};
 use super::link::{rows, value, values};
 use super::{Store, StoreProgress, read};
 use crate::error::Result;
 use crate::exchange::ExportedRole;
-use crate::ingest::{BlessingDraft, Digest, RunDraft, RunRole};
+use crate::ingest::{BlessingDraft, Claims, Digest, RunDraft, RunRole};
 use crate::model::{BaselineName, RunId, Series};
 
 /// What becomes of baselines that both stores have under one name.
@@ -61,7 +61,7 @@ impl Store {
         progress: &mut dyn FnMut(StoreProgress),
     ) -> Result<MergeOutcome> {
         let failed = self.failed();
-        let series = known_series(self.link().await?).await.map_err(failed)?;
+        let series = KnownSeries::read(self.link().await?).await.map_err(failed)?;
         let (outcome, sets) = (MergeOutcome::default(), HashMap::new());
         let mut merging = Merging { now, outcome, sets, series };
         let runs = source.merged_runs().await?;
@@ -148,6 +148,7 @@ impl Store {
         };
         let mut runs = self.runs_of(&BTreeSet::from([id])).await?;
         let run = runs.pop().ok_or_else(|| self.corrupt(format!("no run {id}")))?;
+        let place = self.place_of(run.id).await?;
         Ok(RunDraft {
             role,
             group: None,
@@ -157,7 +158,11 @@ impl Store {
             measured_at: run.measured_at,
             imported_at: Some(run.imported_at),
             revision: run.revision,
+            place,
             fingerprint: run.fingerprint,
+            attributes: run.attributes,
+            claims: Claims::settled(),
+            excluded: run.excluded,
             measurements: Vec::new().into(),
         })
     }
@@ -217,7 +222,7 @@ struct Merging {
     outcome: MergeOutcome,
     /// Sets here, by sets there.
     sets: HashMap<i64, i64>,
-    series: HashMap<Series, i64>,
+    series: KnownSeries,
 }
 
 impl Merging {
@@ -314,7 +319,7 @@ impl Merging {
         let blessings = source.exported_blessings().await?;
         let failed = target.failed();
         let mut transaction = target.begin().await?;
-        let mut writer = Writer::new(transaction.link(), self.now, HashMap::new());
+        let mut writer = Writer::new(transaction.link(), self.now, KnownSeries::default());
         for blessing in blessings {
             let draft = BlessingDraft {
                 measurement: blessing.measurement,
@@ -333,7 +338,7 @@ impl Merging {
         let steps = source.exported_found_steps().await?;
         let failed = target.failed();
         let mut transaction = target.begin().await?;
-        let mut writer = Writer::new(transaction.link(), self.now, HashMap::new());
+        let mut writer = Writer::new(transaction.link(), self.now, KnownSeries::default());
         for step in steps {
             writer.hold(&step).await.map_err(&failed)?;
         }

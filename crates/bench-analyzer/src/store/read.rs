@@ -7,9 +7,9 @@ use super::codec::{self, Summarised};
 use super::link::{rows, values};
 use crate::error::{Error, Result};
 use crate::model::{
-    BenchmarkId, BenchmarkResults, Direction, Estimate, Fingerprint, History, HistoryPoint,
-    Measurement, Metric, Revision, Run, RunId, Selector, Series, Statistic, Throughput,
-    ThroughputKind, Unit,
+    Attribute, Attributes, BenchmarkId, BenchmarkResults, Direction, Estimate, Fingerprint,
+    History, HistoryPoint, Measurement, Metric, Revision, Run, RunId, Selector, Series, Statistic,
+    Throughput, ThroughputKind, Unit,
 };
 use crate::stats::summary::Summary;
 
@@ -149,7 +149,7 @@ impl Store {
                FROM (SELECT runs.id, runs.measured_at FROM runs
                      JOIN fingerprints AS f ON f.id = runs.fingerprint_id
                      WHERE f.cpu = $1 AND f.cores = $2 AND f.os = $3 AND f.rustc = $4
-                       AND f.profile = $5
+                       AND f.profile = $5 AND runs.excluded IS NULL
                      ORDER BY runs.measured_at DESC, runs.id DESC LIMIT $6) AS recent
                JOIN measurements AS m ON m.run_id = recent.id
                JOIN series AS s ON s.id = m.series_id
@@ -186,9 +186,11 @@ impl Store {
                     self.link().await?,
                     i64,
                     r#"SELECT m.id AS "id!" FROM measurements AS m
-                       JOIN runs ON runs.id = m.run_id WHERE runs.set_id =
+                       JOIN runs ON runs.id = m.run_id
+                       WHERE runs.excluded IS NULL AND runs.set_id =
                        (SELECT latest.set_id FROM runs AS latest
                         JOIN run_sets ON run_sets.id = latest.set_id
+                        WHERE latest.excluded IS NULL
                         ORDER BY latest.role = 'current' DESC, run_sets.chosen_at DESC,
                                  latest.measured_at DESC, latest.id DESC LIMIT 1)"#,
                 )
@@ -208,7 +210,9 @@ impl Store {
                     i64,
                     r#"SELECT member.measurement_id AS "id!" FROM baseline_members AS member
                        JOIN baselines ON baselines.id = member.baseline_id
-                       WHERE baselines.name = $1"#,
+                       JOIN measurements AS m ON m.id = member.measurement_id
+                       JOIN runs ON runs.id = m.run_id
+                       WHERE baselines.name = $1 AND runs.excluded IS NULL"#,
                     name,
                 )
             }
@@ -285,6 +289,24 @@ impl Store {
         Ok(estimates)
     }
 
+    /// The attributes of all runs.
+    pub(super) async fn attributes(&mut self) -> Result<HashMap<i64, Attributes>> {
+        let failed = self.failed();
+        let rows = rows!(
+            self.link().await?,
+            { run_id: i64, name: String, value: String },
+            "SELECT run_id, name, value FROM run_attributes",
+        )
+        .map_err(failed)?;
+        let mut attributes: HashMap<i64, Attributes> = HashMap::new();
+        for row in rows {
+            let name = Attribute::parse(&row.name)
+                .ok_or_else(|| self.corrupt(format!("the attribute `{}`", row.name)))?;
+            attributes.entry(row.run_id).or_default().insert(name, row.value);
+        }
+        Ok(attributes)
+    }
+
     pub(super) async fn runs_of(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Run>> {
         let failed = self.failed();
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -294,20 +316,23 @@ impl Store {
             {
                 id: i64, measured_at: i64, imported_at: i64, source: String, origin: String,
                 label: Option<String>, commit_sha: Option<String>, branch: Option<String>,
-                dirty: Option<i64>, cpu: String, cores: i64, os: String, rustc: String,
-                profile: String,
+                dirty: Option<i64>, excluded: Option<String>, cpu: String, cores: i64, os: String,
+                rustc: String, profile: String,
             },
             r#"SELECT runs.id AS "id!", measured_at, imported_at, source, origin, label,
-                      commit_sha, branch, dirty, cpu, cores, os, rustc, profile
+                      commit_sha, branch, dirty, excluded, cpu, cores, os, rustc, profile
                FROM json_each($1) AS chosen JOIN runs ON runs.id = CAST(chosen.value AS BIGINT)
                JOIN fingerprints AS f ON f.id = runs.fingerprint_id
                ORDER BY measured_at, runs.id"#,
             ids,
         )
         .map_err(failed)?;
+        let mut attributes = self.attributes().await?;
         rows.into_iter()
             .map(|row| {
                 Ok(Run {
+                    attributes: attributes.remove(&row.id).unwrap_or_default(),
+                    excluded: row.excluded,
                     id: RunId(row.id),
                     measured_at: self.timestamp(row.measured_at)?,
                     imported_at: self.timestamp(row.imported_at)?,

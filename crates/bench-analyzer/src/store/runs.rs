@@ -34,11 +34,12 @@ impl Store {
             {
                 id: i64, set_id: i64, measured_at: i64, imported_at: i64, source: String,
                 origin: String, label: Option<String>, commit_sha: Option<String>,
-                branch: Option<String>, dirty: Option<i64>, cpu: String, cores: i64, os: String,
-                rustc: String, profile: String, benchmarks: i64, baselines: Option<String>,
+                branch: Option<String>, dirty: Option<i64>, excluded: Option<String>, cpu: String,
+                cores: i64, os: String, rustc: String, profile: String, benchmarks: i64,
+                baselines: Option<String>,
             },
             r#"SELECT runs.id AS "id!", set_id, measured_at, imported_at, source, origin, label,
-                      commit_sha, branch, dirty, cpu, cores, os, rustc, profile,
+                      commit_sha, branch, dirty, excluded, cpu, cores, os, rustc, profile,
                       (SELECT count(DISTINCT series.benchmark) FROM measurements AS m
                        JOIN series ON series.id = m.series_id
                        WHERE m.run_id = runs.id) AS "benchmarks!: i64",
@@ -54,9 +55,12 @@ impl Store {
             limit,
         )
         .map_err(failed)?;
+        let mut attributes = self.attributes().await?;
         rows.into_iter()
             .map(|row| {
                 let run = Run {
+                    attributes: attributes.remove(&row.id).unwrap_or_default(),
+                    excluded: row.excluded,
                     id: RunId(row.id),
                     measured_at: self.timestamp(row.measured_at)?,
                     imported_at: self.timestamp(row.imported_at)?,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::link::{change, rows};
 use super::{Store, StoreProgress, read};
 use crate::error::{Error, Result};
-use crate::model::{Blessing, RunId, Series, Timeline, TimelinePoint};
+use crate::model::{Attributes, Blessing, RunId, Series, Timeline, TimelinePoint};
 use crate::stats::summary::typical;
 
 /// How many series are read at a time: a server is far away, and memory is not endless.
@@ -86,16 +86,18 @@ impl Store {
             self.link().await?,
             {
                 id: i64, set_id: i64, measured_at: i64, commit_sha: Option<String>,
-                fingerprint_id: i64,
+                committed_at: Option<i64>, ancestors: Option<i64>, fingerprint_id: i64,
             },
-            "SELECT id, set_id, measured_at, commit_sha, fingerprint_id FROM runs
-             ORDER BY measured_at, id",
+            "SELECT id, set_id, measured_at, commit_sha, committed_at, ancestors, fingerprint_id
+             FROM runs WHERE excluded IS NULL ORDER BY measured_at, id",
         )
         .map_err(failed)?;
+        let mut attributes = self.attributes().await?;
         let mut places = RunPlaces::default();
-        for row in rows {
+        for row in in_order_of_commits(rows, |row| Some((row.committed_at?, row.ancestors?))) {
             places.order.insert(row.id, places.places.len());
             places.places.push(RunPlace {
+                attributes: attributes.remove(&row.id).unwrap_or_default(),
                 run: RunId(row.id),
                 set: row.set_id,
                 measured_at: self.timestamp(row.measured_at)?,
@@ -181,12 +183,27 @@ struct RunPlace {
     measured_at: Timestamp,
     commit: Option<String>,
     fingerprint: i64,
+    attributes: Attributes,
 }
 
 #[derive(Default)]
 struct RunPlaces {
     places: Vec<RunPlace>,
     order: HashMap<i64, usize>,
+}
+
+/// Puts runs whose commits are known in the order of these, in the places that they have among all.
+/// So a commit that was measured after later ones stands where it belongs, and runs without a commit
+/// stay where time puts them.
+fn in_order_of_commits<R>(rows: Vec<R>, place: impl Fn(&R) -> Option<(i64, i64)>) -> Vec<R> {
+    let known: Vec<bool> = rows.iter().map(|row| place(row).is_some()).collect();
+    let (mut placed, others): (Vec<R>, Vec<R>) =
+        rows.into_iter().partition(|row| place(row).is_some());
+    // Stable: runs of one commit stay in the order of time.
+    placed.sort_by_key(|row| place(row));
+    let (mut placed, mut others) = (placed.into_iter(), others.into_iter());
+    let next = |known| if known { placed.next() } else { others.next() };
+    known.into_iter().filter_map(next).collect()
 }
 
 /// Gathers neighbouring runs of one set into one point.
@@ -202,8 +219,23 @@ fn points(places: &[RunPlace], values: &[(usize, f64)]) -> Vec<TimelinePoint> {
                 measured_at: first.measured_at,
                 commit: first.commit.clone(),
                 fingerprint: first.fingerprint,
+                attributes: first.attributes.clone(),
                 value: typical(&medians),
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_order_of_commits;
+
+    #[test]
+    fn a_commit_that_was_measured_late_stands_where_it_belongs() {
+        let rows =
+            vec![("a", Some(1)), ("c", Some(3)), ("?", None), ("b", Some(2)), ("d", Some(4))];
+        let ordered = in_order_of_commits(rows, |(_, commit)| commit.map(|at| (at, 0)));
+        let names: Vec<&str> = ordered.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "b", "?", "c", "d"]);
+    }
 }

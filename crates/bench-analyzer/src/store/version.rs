@@ -18,13 +18,14 @@ pub struct StoreVersion {
     chosen_at: i64,
 }
 
-/// What of a [`StoreVersion`] changes when something is measured, or found in what was; none of it is
-/// ever removed.
+/// What of a [`StoreVersion`] changes when something is measured, found in what was, or cared for:
+/// removed, excluded or renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MeasuredVersion {
     measurement: i64,
     run: i64,
     found_at: i64,
+    care: i64,
 }
 
 impl Store {
@@ -37,11 +38,12 @@ impl Store {
         let row = one(row!(
             self.link().await?,
             {
-                measurement: i64, run: i64, blessings: i64, blessed_at: i64, baselines: i64,
+                measurement: i64, run: i64, care: i64, blessings: i64, blessed_at: i64, baselines: i64,
                 baselined_at: i64, members: i64, found_at: i64, chosen_at: i64,
             },
             r#"SELECT (SELECT coalesce(max(id), 0) FROM measurements) AS "measurement!: i64",
                       (SELECT coalesce(max(id), 0) FROM runs) AS "run!: i64",
+                      (SELECT coalesce(max(id), 0) FROM care) AS "care!: i64",
                       (SELECT count(*) FROM blessings) AS "blessings!: i64",
                       (SELECT coalesce(max(blessed_at), 0) FROM blessings) AS "blessed_at!: i64",
                       (SELECT count(*) FROM baselines) AS "baselines!: i64",
@@ -57,6 +59,7 @@ impl Store {
                 measurement: row.measurement,
                 run: row.run,
                 found_at: row.found_at,
+                care: row.care,
             },
             blessings: row.blessings,
             blessed_at: row.blessed_at,

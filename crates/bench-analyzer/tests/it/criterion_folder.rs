@@ -23,7 +23,7 @@ fn empty_folder_is_named() {
 }
 
 #[test]
-fn file_cut_off_in_the_middle_is_named_and_nothing_is_stored() {
+fn file_cut_off_in_the_middle_is_named_and_the_rest_is_kept() {
     let workspace = Workspace::new();
     let criterion = workspace.criterion();
     criterion.save("group/good", "new", 100.0, 1);
@@ -32,12 +32,21 @@ fn file_cut_off_in_the_middle_is_named_and_nothing_is_stored() {
     let whole = std::fs::read(&torn).unwrap();
     for length in [0, 1, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&torn, &whole[..length]).unwrap();
-        let finished = workspace.run(&["import"], 3);
+        let finished = workspace.run(&["--db", "strict.db", "import", "--strict"], 3);
+        assert!(finished.stderr.contains("nothing was stored"), "{}", finished.stderr);
+        let finished = workspace.run(&["import"], 0);
+        assert!(finished.stderr.contains("left out: "), "{}", finished.stderr);
         assert!(finished.stderr.contains("group/torn/new/sample.json"), "{}", finished.stderr);
         assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
         assert!(finished.stderr.contains("Run that benchmark again"), "{}", finished.stderr);
-        assert_eq!(workspace.run(&["runs", "--format", "json"], 0).stdout.trim(), "[]");
     }
+    let runs = workspace.run(&["--db", "strict.db", "runs", "--format", "json"], 0);
+    assert_eq!(runs.stdout.trim(), "[]");
+    let runs = workspace.run(&["runs", "--format", "json"], 0).json();
+    assert_eq!((runs.as_array().unwrap().len(), &runs[0]["benchmarks"]), (1, &1.into()));
+    std::fs::write(&torn, whole).unwrap();
+    let finished = workspace.run(&["import"], 0);
+    assert!(finished.stderr.contains("stored 1 new measurements"), "{}", finished.stderr);
 }
 
 #[test]
@@ -70,11 +79,11 @@ fn impossible_values_are_refused_by_name() {
     criterion.save("a", "new", 100.0, 1);
     let sample = criterion.saved("a", "new").join("sample.json");
     let cases = [
-        (r#"{"iters":[1.0,2.0],"times":[10.0,-3.0]}"#, "sample 1 is negative"),
+        (r#"{"iters":[1.0,2.0],"times":[-10.0,-3.0]}"#, "sample 0 is negative"),
         (r#"{"iters":[1.0],"times":[0.0]}"#, "sample 0 took no time"),
         (r#"{"iters":[],"times":[]}"#, "there is no sample"),
         (r#"{"iters":[1.0],"times":[1e999]}"#, "number out of range"),
-        (r#"{"iters":[1.0],"times":[null]}"#, "invalid type: null"),
+        (r#"{"iters":[1.0],"times":[null]}"#, "sample 0 is NaN"),
         (r#"{"iters":[0.0],"times":[1.0]}"#, "0 is not a number of iterations"),
         (r#"{"iters":[1.5],"times":[1.0]}"#, "1.5 is not a number of iterations"),
         (r#"{"iters":[1.0,2.0],"times":[1.0]}"#, "2 iteration counts but 1 times"),
@@ -270,7 +279,7 @@ fn estimates_of_other_samples_are_left_out_and_said_to_be() {
     let report = workspace.run(&["report", "--format", "json"], 0).json();
     assert_eq!(report["measured"][0]["estimates"].to_string(), "[]");
     std::fs::write(&path, "{\"mean\":").unwrap();
-    let finished = workspace.run(&["import"], 3);
+    let finished = workspace.run(&["import"], 0);
     assert!(finished.stderr.contains("estimates.json"), "{}", finished.stderr);
     assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
 }
@@ -291,4 +300,77 @@ fn resources_beside_the_samples_are_compared_apart() {
     let resources = report["resource_analysis"]["comparisons"].as_array().unwrap();
     let memory = resources.iter().find(|one| one["metric"] == "peak_resident").unwrap();
     assert_eq!(memory["verdict"], "regression");
+}
+
+/// A value that cannot have been measured is no reason to lose the others.
+#[test]
+fn one_bad_value_is_left_out_and_named() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    let sample = criterion.saved("a", "new").join("sample.json");
+    let content = r#"{"iters":[1,1e16,1,2.5],"times":[100.0,1e18,-3.0,100.0]}"#;
+    std::fs::write(&sample, content).unwrap();
+    let finished = workspace.run(&["import"], 0);
+    assert!(finished.stderr.contains("sample 2 is negative"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("2.5 is not a number of iterations"), "{}", finished.stderr);
+    let report = workspace.run(&["report", "--no-import", "--format", "json"], 0).json();
+    assert_eq!(report["measured"][0]["samples"], 2);
+    assert!((report["measured"][0]["value"].as_f64().unwrap() - 100.0).abs() < 1e-9, "{report}");
+}
+
+#[test]
+fn benchmarks_may_be_called_report_and_change() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("report", "new", 100.0, 1);
+    criterion.save("group/change", "new", 100.0, 2);
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    let names: Vec<_> =
+        report["measured"].as_array().unwrap().iter().map(|one| &one["benchmark"]).collect();
+    assert_eq!(names, ["group/change", "report"]);
+}
+
+/// Versions before 0.3.4 wrote samples as a pair of lists and statistics with capitals, and before 0.3
+/// only what a full name is made of.
+#[test]
+fn folders_of_old_versions_are_read() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("group/f", "new", 100.0, 1);
+    let folder = criterion.saved("group/f", "new");
+    std::fs::write(folder.join("sample.json"), "[[1.0,2.0,3.0],[100.0,201.0,299.0]]").unwrap();
+    let name = r#"{"group_id":"group","function_id":"f","value_str":"7","throughput":null}"#;
+    std::fs::write(folder.join("benchmark.json"), name).unwrap();
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    assert_eq!(report["measured"][0]["benchmark"], "group/f/7");
+    assert_eq!(report["measured"][0]["samples"], 3);
+}
+
+/// Criterion's files do not say that a custom measurement is no time; its tables do.
+#[test]
+fn custom_measurements_are_no_nanoseconds() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    criterion.save("b", "new", 100.0, 2);
+    let table = "group,function,value,throughput_num,throughput_type,sample_measured_value,unit,\
+                 iteration_count\na,,,,,100.0,cycles,10\n";
+    std::fs::write(criterion.saved("a", "new").join("raw.csv"), table).unwrap();
+    let page = criterion.saved("b", "report");
+    std::fs::create_dir_all(&page).unwrap();
+    let text = "<table><tr><td>Slope</td><td>1.2000 Kcycles</td></tr></table>";
+    std::fs::write(page.join("index.html"), text).unwrap();
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    let of = |index: usize| {
+        let one = &report["measured"][index];
+        (one["metric"].as_str().unwrap().to_owned(), one["unit"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(of(0), ("measurement".to_owned(), "cycles".to_owned()));
+    assert_eq!(of(1), ("measurement".to_owned(), String::new()));
+    let told = Workspace::new();
+    told.criterion().save("a", "new", 100.0, 1);
+    told.run(&["import", "--unit", "joules"], 0);
+    let report = told.run(&["report", "--no-import", "--format", "json"], 0).json();
+    assert_eq!(report["measured"][0]["unit"], "joules");
 }

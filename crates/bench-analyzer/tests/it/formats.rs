@@ -183,24 +183,26 @@ fn csv_direction_and_metric_are_kept() {
 }
 
 #[test]
-fn a_line_that_is_no_text_is_named() {
+fn a_line_that_is_no_text_is_named_and_costs_no_other() {
     let workspace = Workspace::new();
     let path = workspace.path().join("bench.txt");
     std::fs::write(&path, b"test a ... bench: 12 ns/iter (+/- 3)\ntest \xff ... bench\n").unwrap();
-    let finished = workspace.run(&["import", "bench.txt"], 3);
+    let finished = workspace.run(&["import", "bench.txt"], 0);
     assert!(finished.stderr.contains("line 2: it is not UTF-8 text"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("stored 1 new"), "{}", finished.stderr);
 }
 
 #[test]
 fn impossible_values_of_any_tool_are_refused_by_name() {
     let workspace = Workspace::new();
     let cases = [
-        ("test a ... bench: NaN ns/iter (+/- 3)", "`a`: sample 0 is NaN"),
-        ("BenchmarkA 10 -5 ns/op", "`BenchmarkA`: sample 0 is negative"),
-        ("BenchmarkA 10 0 ns/op", "`BenchmarkA`: sample 0 took no time"),
-        (r#"{"results":[{"command":"c","times":[0.1,0]}]}"#, "`c`: sample 1 took no time"),
-        (r#"{"results":[{"command":"c","times":[]}]}"#, "found no benchmark results"),
-        (r#"{"results":[{"command":"c"}]}"#, "missing field `times`"),
+        ("test a ... bench: NaN ns/iter (+/- 3)", "`a`: no time in ns/iter"),
+        ("BenchmarkA 10 -5 ns/op\n", "`BenchmarkA`: sample 0 is negative"),
+        ("BenchmarkA 10 0 ns/op\n", "`BenchmarkA`: sample 0 took no time"),
+        ("BenchmarkA 10 12 ns/op", "no line break ends it"),
+        (r#"{"results":[{"command":"c","times":[0]}]}"#, "`c`: sample 0 took no time"),
+        (r#"{"results":[{"command":"c","times":[]}]}"#, "`c`: it has no times"),
+        (r#"{"results":[{"command":"c"}]}"#, "`c`: it has no times"),
         (r#"{"command":"c","results":[],"results":[]}"#, "two fields `results`"),
         (
             r#"{"context":{"num_cpus":1},"benchmarks":[{"name":"a","real_time":1,"time_unit":"h"}]}"#,
@@ -219,17 +221,19 @@ fn impossible_values_of_any_tool_are_refused_by_name() {
 fn broken_files_are_refused_with_the_place() {
     let workspace = Workspace::new();
     let path = workspace.path().join("r.csv");
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 14] = [
         (b"", "it is empty"),
         (b"   \n", "it is empty"),
-        (b"hello world", "none of the known formats"),
+        (b"hello world", "of no format that is known"),
+        (b"{\"results\": [], \"times\": []}", "it resembles hyperfine most"),
         (b"benchmark,value\n", "found no benchmark results"),
         (b"benchmark,value\na,NaN\n", "line 2: NaN is no value"),
-        (b"benchmark,value\na,1\nb,inf\n", "line 3: inf is no value"),
+        (b"benchmark,value\n\nb,inf\n", "inf is no value"),
         (b"benchmark,value\na,-1\n", "line 2: -1 is no value"),
         (b"benchmark,value\na,0\n", "line 2: a time of zero"),
         (b"benchmark,value\na,much\n", "line 2: `much` is not a number"),
-        (b"benchmark,value\na,1,2\n", "record 1 (line: 2"),
+        (b"benchmark,value\na,1,2\n", "line 2: it has 3 fields, where the header has 2"),
+        (b"benchmark,value\na,1", "line 2: no line break ends it"),
         (b"benchmark,value,time\na,1,soon\n", "`soon` is not a time"),
         (b"benchmark,value\na\xff,1\n", "UTF-8"),
     ];
@@ -239,9 +243,143 @@ fn broken_files_are_refused_with_the_place() {
         assert!(finished.stderr.contains(complaint), "{complaint}: {}", finished.stderr);
         assert!(finished.stderr.contains("r.csv"), "{}", finished.stderr);
     }
-    let whole = std::fs::read(fixture("google.json")).unwrap();
-    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    let finished = workspace.run(&["import", "r.csv"], 3);
-    assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
     assert_eq!(workspace.run(&["runs", "--format", "json"], 0).stdout.trim(), "[]");
+}
+
+#[test]
+fn half_a_file_gives_what_it_holds() {
+    let workspace = Workspace::new();
+    let whole = std::fs::read(fixture("google.json")).unwrap();
+    std::fs::write(workspace.path().join("r.json"), &whole[..whole.len() / 2]).unwrap();
+    let finished = workspace.run(&["--db", "strict.db", "import", "--strict", "r.json"], 3);
+    assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
+    let finished = workspace.run(&["import", "r.json"], 0);
+    assert!(finished.stderr.contains("ends too early"), "{}", finished.stderr);
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    assert_eq!(measured_benchmark(&report, "BM_Concat/64")["samples"], 3);
+}
+
+/// One value of each metric of a benchmark, and its unit and direction.
+fn facts(file: &str, benchmark: &str, metric: &str) -> (f64, String, String, u64) {
+    let report = imported(file);
+    let all = report["measured"].as_array().unwrap().clone();
+    let found = all.iter().find(|one| one["benchmark"] == benchmark && one["metric"] == metric);
+    let one = found.unwrap_or_else(|| panic!("no {benchmark} [{metric}] in {all:?}"));
+    let text = |key: &str| one[key].as_str().unwrap().to_owned();
+    (
+        one["value"].as_f64().unwrap(),
+        text("unit"),
+        text("direction"),
+        one["samples"].as_u64().unwrap(),
+    )
+}
+
+fn assert_facts(
+    file: &str,
+    (benchmark, metric): (&str, &str),
+    (value, unit, direction, samples): (f64, &str, &str, u64),
+) {
+    let found = facts(file, benchmark, metric);
+    assert_close(found.0, value);
+    assert_eq!((found.1.as_str(), found.2.as_str(), found.3), (unit, direction, samples), "{file}");
+}
+
+#[test]
+fn pyperf_processes_are_replicate_runs() {
+    assert_facts("pyperf.json", ("sum", "time"), (4075.7, "ns", "lower", 12));
+    let sum = measured_benchmark(&imported("pyperf.json"), "sum");
+    assert_eq!(sum["runs"], 3);
+}
+
+#[test]
+fn vitest_medians() {
+    let name = "vt/sums.bench.js > sums > sort";
+    assert_facts("vitest.json", (name, "time"), (66_803.0, "ns", "lower", 1));
+}
+
+#[test]
+fn tinybench_tasks_and_tables() {
+    assert_facts("tinybench.json", ("sum", "time"), (1117.0, "ns", "lower", 1));
+    assert_facts("tinybench-table.json", ("sort", "time"), (13_694.0, "ns", "lower", 1));
+}
+
+#[test]
+fn mitata_times_and_heaps() {
+    assert_facts("mitata.json", ("sums/sum", "time"), (2038.829, "ns", "lower", 1));
+    assert_facts("mitata.json", ("sums/sum 100", "heap"), (0.11126, "bytes", "lower", 1));
+}
+
+#[test]
+fn benchmark_js_samples_and_text() {
+    assert_facts("benchmarkjs.json", ("sum", "time"), (2345.8, "ns", "lower", 7));
+    assert_facts("benchmarkjs.txt", ("sum", "rate"), (423_274.0, "ops/s", "higher", 1));
+}
+
+#[test]
+fn benchmark_dotnet_launches_are_replicate_runs() {
+    let name = "Example.Sums.Add(N: 100)";
+    assert_facts("benchmark-dotnet.json", (name, "time"), (41.937, "ns", "lower", 3));
+    assert_facts("benchmark-dotnet.json", (name, "allocated_bytes"), (424.0, "bytes", "lower", 1));
+    assert_facts("benchmark-dotnet.json", (name, "Gen0Collects"), (0.25, "Count", "lower", 1));
+}
+
+#[test]
+fn catch2_means() {
+    let name = "Sums <of> \"vectors\"/copy & sort";
+    assert_facts("catch2.xml", (name, "time"), (55.4875, "ns", "lower", 1));
+}
+
+#[test]
+fn divan_medians_and_allocations() {
+    assert_facts("divan.txt", ("sums/grow/1000", "time"), (169.0, "ns", "lower", 1));
+    let name = "sums/nested/count";
+    assert_facts("divan.txt", (name, "allocated_bytes"), (1024.0, "bytes", "lower", 1));
+    assert_facts("divan.txt", (name, "allocations"), (1.0, "count", "lower", 1));
+}
+
+#[test]
+fn perf_counters() {
+    assert_facts("perf.txt", ("true", "time"), (1_113_000.0, "ns", "lower", 1));
+    assert_facts("perf.txt", ("true", "page-faults"), (51.0, "count", "lower", 1));
+    assert_facts("perf.txt", ("true", "task-clock"), (710_000.0, "ns", "lower", 1));
+}
+
+#[test]
+fn asv_parameters() {
+    assert_facts("asv.json", ("b.Sums.time_sum(10, 'b')", "time"), (2475.0, "ns", "lower", 1));
+    assert_facts(
+        "asv.json",
+        ("b.peakmem_list", "peak_memory"),
+        (24_825_856.0, "bytes", "lower", 1),
+    );
+}
+
+#[test]
+fn bencher_measures_and_custom_json() {
+    assert_facts("bencher-metric.json", ("parse/small", "rate"), (5.55, "ops/s", "higher", 1));
+    assert_facts("bencher-metric.json", ("app", "instructions"), (4.2e6, "count", "lower", 1));
+    assert_facts("github.json", ("Parse a document", "time"), (12.5e6, "ns", "lower", 1));
+    assert_facts("github.json", ("Requests", "value"), (8123.0, "req/s", "higher", 1));
+    assert_facts("github.json", ("CPU load", "value"), (50.0, "Percent", "neutral", 1));
+}
+
+/// Nobody has to guess what writes a file that can be imported.
+#[test]
+fn help_lists_every_format_with_the_command_that_makes_its_file() {
+    let help = Workspace::new().run(&["import", "--help"], 0).stdout;
+    for format in bench_analyzer::ingest::format::FileFormat::ALL {
+        let line = help
+            .lines()
+            .find(|line| line.trim_start().starts_with(&format!("- {}:", format.as_str())));
+        assert!(line.is_some(), "{}: {help}", format.as_str());
+        assert!(format.origin().contains('`'), "{} names no command", format.as_str());
+    }
+}
+
+#[test]
+fn gungraun_counts_are_exact() {
+    let name = "instr::sums::bench_fib long:12";
+    assert_facts("gungraun.txt", (name, "instructions"), (4837.0, "count", "lower", 1));
+    assert_facts("gungraun.txt", (name, "estimated_cycles"), (6819.0, "count", "lower", 1));
+    assert_facts("gungraun.txt", (name, "l1_hits"), (6604.0, "count", "neutral", 1));
 }

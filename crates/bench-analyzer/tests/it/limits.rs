@@ -95,7 +95,7 @@ fn long_files_of_every_tool_are_read_in_little_memory() {
         all.collect::<Vec<_>>().join(between)
     };
     let files = [
-        ("go", rows("\n", &|b, v| format!("BenchmarkB{b}-2 1000 {v} ns/op"))),
+        ("go", rows("", &|b, v| format!("BenchmarkB{b}-2 1000 {v} ns/op\n"))),
         ("bencher", rows("\n", &|b, v| format!("test b{b} ... bench: {v} ns/iter (+/- 1)"))),
         (
             "google",

@@ -5,6 +5,7 @@ mod alerts;
 mod bad_days;
 mod baselines;
 mod browser;
+mod caring;
 mod continuous;
 mod criterion_folder;
 mod dashboard;
@@ -16,15 +17,19 @@ mod gates;
 mod gating;
 mod history;
 mod holding;
+mod identity;
 mod importing;
 mod latest;
+mod leniency;
 mod limits;
+mod machines;
 #[cfg(feature = "smtp")]
 mod mail;
 mod merging;
 #[path = "../../examples/made_up_project/project.rs"]
 mod project;
 mod protected;
+mod readers;
 mod redaction;
 mod report_formats;
 mod reporting;

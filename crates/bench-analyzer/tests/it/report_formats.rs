@@ -282,10 +282,10 @@ fn the_commands_of_the_example_workflow_work() {
         lines.filter_map(|line| line.strip_prefix("bench-analyzer ")).collect();
     assert_eq!(
         commands.len(),
-        9,
-        "three of the job for main, of the one for pull requests, of the guide"
+        11,
+        "three of the job for main, of the one for pull requests, two for what is new, three of the guide"
     );
-    for job in commands.chunks(3) {
+    for job in [&commands[..3], &commands[3..6], &commands[6..8], &commands[8..]] {
         let workspace = measured_by_the_workflow();
         for line in job {
             let mut arguments = Vec::new();
@@ -306,4 +306,26 @@ fn the_commands_of_the_example_workflow_work() {
         }
         assert!(workspace.path().join("report.html").is_file());
     }
+}
+
+/// GitHub refuses longer comments, whatever benchmarks are called.
+#[test]
+fn markdown_fits_into_a_comment_whatever_the_names() {
+    let workspace = Workspace::new();
+    for (side, factor) in [("old", 100), ("new", 200)] {
+        let mut rows = String::from("benchmark,value,run\n");
+        for benchmark in 0..300 {
+            let name = format!("{benchmark}{}", "|<&".repeat(400));
+            for run in 0..5 {
+                rows.push_str(&format!("{name},{},r{run}\n", factor * (benchmark + 1) + run));
+            }
+        }
+        std::fs::write(workspace.path().join("r.csv"), rows).unwrap();
+        workspace.run(&["import", "--baseline", side, "r.csv"], 0);
+    }
+    let arguments = ["report", "--baseline", "old", "--current", "new", "--format", "markdown"];
+    let text = workspace.run(&arguments, 0).stdout;
+    let length = text.chars().count();
+    assert!(length < 65_536, "{length} characters");
+    assert!(text.contains("and 250 more"), "{length} characters");
 }

@@ -84,6 +84,9 @@ impl Runner for FakeRunner {
             working_dir: folder.to_owned(),
             criterion_home: None,
             cargo_target_dir: None,
+            target_dir: None,
+            attributes: Default::default(),
+            remarks: Vec::new(),
             fingerprint: Fingerprint {
                 cpu: self.cpu.lock().unwrap().clone(),
                 cores: 2,

@@ -27,13 +27,14 @@ Exit codes: 0 fine; 1 what --fail-on names, or nothing to look at; 2 wrong usage
 #[derive(Debug, Args)]
 #[command(after_long_help = HISTORY_EXAMPLES)]
 pub(crate) struct History {
-    /// Only benchmarks whose name contains this
+    /// Only benchmarks whose name contains this; `parse [instructions]` means that metric of it
     #[arg(value_name = "ID")]
     pub(crate) benchmark: Option<String>,
 
-    /// The quantity; `all` for every one that is recorded
-    #[arg(long, value_name = "NAME", default_value = "time")]
-    pub(crate) metric: String,
+    /// The quantity; `all` for every one that is recorded [default: time, or what there is where that
+    /// was not measured]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) metric: Option<String>,
 
     /// Show only series with changes
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `import`: what to store, and under which circumstances it was measured.
 
+use bench_analyzer::ingest;
 use bench_analyzer::ingest::format::FileFormat;
 use bench_analyzer::model::BaselineName;
 use camino::Utf8PathBuf;
@@ -12,6 +13,11 @@ Examples:
   bench-analyzer import                              what `cargo bench` left here
   bench-analyzer import --baseline main runs/*       replicate runs that become `main`
   bench-analyzer import --commit 1a2b3c results.json the file of another tool
+  bench-analyzer import --machine ci-3 *.json        measured elsewhere, and the files do not say
+
+What is bad in a file is left out and named; the rest is stored. A file is known again wherever it
+lies: by its values where these cannot repeat by chance, else by its time, its commit and its place
+among equal files of one call.
 
 Exit codes: 0 stored, or stored already; 2 wrong usage; 3 failure, and nothing was stored.";
 
@@ -44,10 +50,19 @@ pub(crate) struct Import {
     #[arg(long, conflicts_with = "baseline")]
     pub(crate) replicate: bool,
 
+    /// Refuse everything if anything would be left out
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// The unit of what Criterion measured, where that is no time and its folder does not say so
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) unit: Option<String>,
+
     /// What kind of FILE it is; auto looks at its beginning
     ///
-    /// csv is the generic format: a header naming at least `benchmark,value`, and any of
-    /// `metric,unit,direction,run,time,commit`; one row a sample.
+    /// Files may be packed with gzip. csv is the generic format, and the way out where a tool is not
+    /// listed: a header naming at least `benchmark,value`, and any of
+    /// `metric,unit,direction,run,time,commit,machine`; one row a sample.
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_choice())]
     pub(crate) format: FormatChoice,
 
@@ -85,4 +100,16 @@ pub(crate) struct Circumstances {
     /// When it was measured, such as 2026-01-31T12:00:00Z [default: when the files were written]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
+
+    /// The machine that measured, where it was another one [default: the one that the file names,
+    /// else this one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) machine: Option<String>,
+}
+
+impl From<Circumstances> for ingest::Circumstances {
+    fn from(told: Circumstances) -> Self {
+        let Circumstances { commit, branch, at, machine } = told;
+        Self { commit, branch, at, machine }
+    }
 }

@@ -15,8 +15,8 @@ use crate::continuous::runner::{Ending, Order};
 use crate::continuous::suites::BenchmarkSuite;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::ingest::criterion::{self, Wanted};
-use crate::ingest::{ImportBatch, RunDraft, format};
+use crate::ingest::criterion::Wanted;
+use crate::ingest::{self, ImportBatch, Reading, RunDraft};
 use crate::model::RunId;
 use crate::store::Destination;
 
@@ -313,16 +313,13 @@ pub(super) fn read_results(
     results: &Utf8Path,
     environment: &Environment,
 ) -> Result<Vec<RunDraft>> {
-    if suite.results.is_empty() {
-        let found = criterion::read(results, Wanted::Current, environment)?;
-        // One process wrote the folder, however long it took.
-        return Ok(found.runs);
-    }
-    let mut runs = Vec::new();
-    for (index, file) in suite.results.iter().enumerate() {
+    let files = suite.results.iter().enumerate().map(|(index, file)| {
         let name = file.file_name().unwrap_or("results");
-        let path = results.join(format!("{index}-{name}"));
-        runs.extend(format::read(&path, None, environment)?.runs);
-    }
-    Ok(runs)
+        results.join(format!("{index}-{name}"))
+    });
+    let paths: Vec<Utf8PathBuf> =
+        if suite.results.is_empty() { vec![results.to_owned()] } else { files.collect() };
+    // One process wrote a Criterion folder, however long it took.
+    let reading = Reading { wanted: Wanted::Current, ..Reading::everything() };
+    Ok(ingest::read(&paths, &reading, environment, &mut || {})?.runs)
 }

@@ -14,6 +14,7 @@ fn timeline(name: &str, length: usize, level: impl Fn(usize) -> f64) -> Timeline
                 measured_at: Timestamp::from_second(id * 3600).unwrap(),
                 commit: Some(format!("c{index}")),
                 fingerprint: 1,
+                attributes: Default::default(),
                 value: level(index) * (1.0 + (phase - 0.5) * 0.02),
             }
         })

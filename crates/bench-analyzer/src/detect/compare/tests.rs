@@ -138,6 +138,8 @@ fn at(results: &mut BenchmarkResults, seconds: &[i64]) {
                 rustc: String::new(),
                 profile: String::new(),
             },
+            attributes: Default::default(),
+            excluded: None,
         })
         .collect();
 }

@@ -26,6 +26,8 @@ fn results(benchmarks: &[(&str, &[f64])]) -> BenchmarkResults {
             rustc: String::new(),
             profile: String::new(),
         },
+        attributes: Default::default(),
+        excluded: None,
     });
     results
 }

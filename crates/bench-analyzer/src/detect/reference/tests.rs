@@ -19,6 +19,7 @@ fn timeline(length: usize, seed: u64, level: impl Fn(f64) -> f64) -> Timeline {
                 measured_at: Timestamp::from_second(id * 3600).unwrap(),
                 commit: Some(format!("c{index}")),
                 fingerprint: 1,
+                attributes: Default::default(),
                 value: level(to_f64(index)) * (1.0 + 0.01 * noise),
             }
         })

@@ -1,15 +1,22 @@
 //! The files of one saved result.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use super::unit::CustomUnit;
 use crate::error::{Error, Remedy, Result};
+use crate::ingest::format::{custom_series, parse as parse_json};
+use crate::ingest::remark::Remarks;
 use crate::ingest::resources::Resources;
-use crate::model::{Estimate, Sample, Samples, Series, Statistic, Throughput, ThroughputKind};
+use crate::model::{
+    Estimate, InvalidSamples, Sample, Samples, Series, Statistic, Throughput, ThroughputKind,
+};
 
 /// One saved result of one benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +25,7 @@ pub(super) struct SavedResult {
     pub(super) path: Utf8PathBuf,
     /// When its samples were written.
     pub(super) written_at: Timestamp,
-    /// The benchmark's time.
+    /// The benchmark's time, or whatever was measured in its stead.
     pub(super) series: Series,
     /// The samples.
     pub(super) samples: Samples,
@@ -31,18 +38,50 @@ pub(super) struct SavedResult {
 }
 
 impl SavedResult {
-    /// How long its samples took all together.
+    /// How long its samples took all together; nothing is known of that where no time was measured.
     pub(super) fn measured_for(&self) -> Duration {
+        if !self.series.metric.is_time() {
+            return Duration::ZERO;
+        }
         let total: f64 = self.samples.as_slice().iter().map(|sample| sample.total).sum();
         Duration::try_from_secs_f64(total / 1e9).unwrap_or(Duration::MAX)
+    }
+
+    /// What has to be known beside its samples to know it again. Times never repeat; counts do, and
+    /// are told apart by when they were written.
+    pub(super) fn context(&self) -> Option<String> {
+        /// As many different times to the nanosecond no two processes have in common.
+        const ENOUGH: usize = 5;
+        let values: HashSet<u64> = self.samples.per_iteration().map(f64::to_bits).collect();
+        let is_original = self.series.metric.is_time() && values.len() >= ENOUGH;
+        (!is_original).then(|| self.written_at.as_nanosecond().to_string())
     }
 }
 
 #[derive(Debug, Deserialize)]
 struct BenchmarkFile {
-    full_id: String,
+    /// Versions before 0.3 do not write it, but what it is made of.
+    full_id: Option<String>,
+    group_id: Option<String>,
+    function_id: Option<String>,
+    value_str: Option<String>,
     #[serde(default)]
-    throughput: Option<ThroughputField>,
+    throughput: Option<Value>,
+}
+
+impl BenchmarkFile {
+    fn name(&self) -> Option<String> {
+        let Self { full_id, group_id, function_id, value_str, .. } = self;
+        let parts = [group_id, function_id, value_str].into_iter().flatten();
+        let parts: Vec<&str> = parts.map(String::as_str).filter(|one| !one.is_empty()).collect();
+        full_id.clone().or_else(|| (!parts.is_empty()).then(|| parts.join("/")))
+    }
+
+    /// The work of one iteration; none where a later version counts what is not known here.
+    fn throughput(&self) -> Vec<Throughput> {
+        let known = self.throughput.clone().map(serde_json::from_value::<ThroughputField>);
+        known.and_then(Result::ok).map(ThroughputField::parts).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,78 +108,130 @@ impl ThroughputField {
     }
 }
 
+/// The samples: an object since version 0.3.4, a pair of lists before.
 #[derive(Debug, Deserialize)]
-struct SampleFile {
-    iters: Vec<f64>,
-    times: Vec<f64>,
+#[serde(untagged)]
+enum SampleFile {
+    Named { iters: Vec<Option<f64>>, times: Vec<Option<f64>> },
+    Pair(Vec<Option<f64>>, Vec<Option<f64>>),
 }
 
 /// Reads the saved result in `folder`.
-pub(super) fn read(folder: &Utf8Path, notes: &mut Vec<String>) -> Result<SavedResult> {
+pub(super) fn read(
+    folder: &Utf8Path,
+    unit: &CustomUnit,
+    remarks: &mut Remarks,
+) -> Result<SavedResult> {
     let sample_path = folder.join("sample.json");
-    let file: SampleFile = parse(&sample_path)?;
-    let benchmark: BenchmarkFile = parse(&folder.join("benchmark.json"))?;
-    let samples = samples(&sample_path, &benchmark.full_id, &file)?;
+    let file: SampleFile = parse_samples(&sample_path)?;
+    let benchmark_path = folder.join("benchmark.json");
+    let benchmark: BenchmarkFile = parse(&benchmark_path)?;
+    let name = benchmark.name().ok_or_else(|| Error::Malformed {
+        path: benchmark_path,
+        reason: "it names no benchmark".to_owned(),
+        remedy: Remedy::RunCriterionAgain,
+    })?;
+    let series = match unit.of(folder) {
+        None => Series::time(name.as_str()),
+        Some(unit) => custom_series(&name, &unit),
+    };
+    let samples = samples(&sample_path, &series, &file, remarks)?;
     let written_at = written_at(&sample_path)?;
-    let estimates = estimates(folder, &samples, notes)?;
-    let resources = resources(folder, &benchmark.full_id, notes)?;
+    let estimates = estimates(folder, &samples, remarks);
+    let resources = resources(folder, &name, remarks);
     Ok(SavedResult {
         path: folder.to_owned(),
         written_at,
         samples,
         estimates,
-        throughput: benchmark.throughput.map(ThroughputField::parts).unwrap_or_default(),
-        series: Series::time(benchmark.full_id),
+        throughput: benchmark.throughput(),
+        series,
         resources,
     })
 }
 
-fn samples(path: &Utf8Path, benchmark: &str, file: &SampleFile) -> Result<Samples> {
-    let malformed = |reason: String| Error::Malformed {
-        path: path.to_owned(),
-        reason,
-        remedy: Remedy::RunCriterionAgain,
-    };
-    if file.iters.len() != file.times.len() {
-        return Err(malformed(format!(
-            "it lists {} iteration counts but {} times",
-            file.iters.len(),
-            file.times.len()
-        )));
+/// The usable samples of a file; what cannot have been measured is remarked.
+fn samples(
+    path: &Utf8Path,
+    series: &Series,
+    file: &SampleFile,
+    remarks: &mut Remarks,
+) -> Result<Samples> {
+    let (SampleFile::Named { iters, times } | SampleFile::Pair(iters, times)) = file;
+    if iters.len() != times.len() {
+        return Err(Error::Malformed {
+            path: path.to_owned(),
+            reason: format!("it lists {} iteration counts but {} times", iters.len(), times.len()),
+            remedy: Remedy::RunCriterionAgain,
+        });
     }
-    let samples = file
-        .iters
-        .iter()
-        .zip(&file.times)
-        .map(|(&iterations, &total)| {
-            // Criterion writes whole numbers as floats.
-            if iterations.fract() != 0.0 || !(1.0..=9e15).contains(&iterations) {
-                return Err(malformed(format!("{iterations} is not a number of iterations")));
+    let mut good = Vec::with_capacity(times.len());
+    let mut bad: Option<String> = None;
+    for (index, (iterations, total)) in iters.iter().zip(times).enumerate() {
+        match sample(series, index, *iterations, *total) {
+            Ok(sample) => good.push(sample),
+            Err(reason) => {
+                remarks.leave_out(format!("{path}: a value of `{series}`: {reason}"));
+                bad.get_or_insert(reason);
             }
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "checked above to be whole and in range"
-            )]
-            let iterations = iterations as u64;
-            Ok(Sample { iterations, total })
-        })
-        .collect::<Result<_>>()?;
-    Samples::of_time(samples).map_err(|source| Error::Samples {
+        }
+    }
+    if let Some(reason) = bad
+        && times.len() > 2 * good.len()
+    {
+        // What is left says nothing: it is not missing by chance.
+        return Err(Error::Malformed {
+            path: path.to_owned(),
+            reason: format!("most of its values were never measured ({reason})"),
+            remedy: Remedy::RunCriterionAgain,
+        });
+    }
+    Samples::new(good).map_err(|source| Error::Samples {
         path: path.to_owned(),
-        benchmark: benchmark.to_owned(),
+        benchmark: series.benchmark.to_string(),
         source,
         remedy: Remedy::RunCriterionAgain,
     })
 }
 
+fn sample(
+    series: &Series,
+    index: usize,
+    iterations: Option<f64>,
+    total: Option<f64>,
+) -> Result<Sample, String> {
+    let iterations = iterations.unwrap_or(f64::NAN);
+    // Criterion writes whole numbers as floats.
+    if iterations.fract() != 0.0 || !(1.0..=9e18).contains(&iterations) {
+        return Err(format!("{iterations} is not a number of iterations"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above to be whole and in range"
+    )]
+    let iterations = iterations as u64;
+    let sample = Sample { iterations, total: total.unwrap_or(f64::NAN) };
+    sample.check(index).map_err(|error| error.to_string())?;
+    if series.metric.is_time() && sample.total == 0.0 {
+        return Err(InvalidSamples::ZeroTime { index }.to_string());
+    }
+    Ok(sample)
+}
+
+/// What Criterion estimated, under the names of versions since 0.3.4 and before.
 #[derive(Debug, Deserialize)]
 struct EstimatesFile {
+    #[serde(alias = "Mean")]
     mean: EstimateField,
+    #[serde(alias = "Median")]
     median: EstimateField,
+    #[serde(alias = "MedianAbsDev")]
     median_abs_dev: EstimateField,
     /// None where every sample has as many iterations.
+    #[serde(alias = "Slope")]
     slope: Option<EstimateField>,
+    #[serde(alias = "StdDev")]
     std_dev: EstimateField,
 }
 
@@ -158,28 +249,31 @@ struct IntervalField {
 }
 
 /// What Criterion estimated from these samples. Estimates of others are left out: then somebody
-/// edited or mixed the files, and the samples are what was measured.
-fn estimates(
-    folder: &Utf8Path,
-    samples: &Samples,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Estimate>> {
+/// edited or mixed the files, and the samples are what was measured. They are only shown, so whatever
+/// is wrong with them costs nothing else.
+fn estimates(folder: &Utf8Path, samples: &Samples, remarks: &mut Remarks) -> Vec<Estimate> {
     /// Criterion sums in another order than we do.
     const ROUNDING: f64 = 1e-6;
     let path = folder.join("estimates.json");
     if !path.is_file() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let file: EstimatesFile = parse(&path)?;
+    let file: EstimatesFile = match parse(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            remarks.leave_out(error.to_string());
+            return Vec::new();
+        }
+    };
     let values: Vec<f64> = samples.per_iteration().collect();
     let mean = crate::stats::summary::mean(&values);
     if (file.mean.point_estimate - mean).abs() > ROUNDING * mean {
-        notes.push(format!(
+        remarks.note(format!(
             "{path} does not belong to the samples beside it (their mean is {mean} ns, it says {} \
              ns): the samples count",
             file.mean.point_estimate
         ));
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let fields = [
         (Statistic::Mean, Some(file.mean)),
@@ -194,24 +288,42 @@ fn estimates(
             confidence_interval;
         Some(Estimate { statistic, point, low, high, level })
     };
-    Ok(fields.into_iter().filter_map(estimate).collect())
+    fields.into_iter().filter_map(estimate).collect()
 }
 
-fn resources(
-    folder: &Utf8Path,
-    benchmark: &str,
-    notes: &mut Vec<String>,
-) -> Result<Vec<(Series, Samples)>> {
+/// What was recorded beside time. It only supports what the times say, so whatever is wrong with it
+/// costs nothing else.
+fn resources(folder: &Utf8Path, benchmark: &str, remarks: &mut Remarks) -> Vec<(Series, Samples)> {
     let path = folder.join("resources.json");
     if !path.is_file() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let resources: Resources = parse(&path)?;
-    if resources.is_newer() {
-        notes.push(format!("{path} has a newer layout than this program knows; left out"));
-        return Ok(Vec::new());
+    match parse::<Resources>(&path) {
+        Ok(resources) if resources.is_newer() => {
+            remarks.leave_out(format!("{path}: it has a newer layout than this program knows"));
+            Vec::new()
+        }
+        Ok(resources) => resources.series(benchmark),
+        Err(error) => {
+            remarks.leave_out(error.to_string());
+            Vec::new()
+        }
     }
-    Ok(resources.series(benchmark))
+}
+
+/// [`parse`], saying what is wrong with the layout that versions write since 0.3.4.
+fn parse_samples(path: &Utf8Path) -> Result<SampleFile> {
+    let value: Value = parse(path)?;
+    let missing = ["iters", "times"].into_iter().find(|field| value.get(field).is_none());
+    let is_pair = value.is_array();
+    serde_json::from_value(value).map_err(|error| Error::Malformed {
+        path: path.to_owned(),
+        reason: match missing {
+            Some(field) if !is_pair => format!("missing field `{field}`"),
+            _ => format!("its lists hold what no number is ({error})"),
+        },
+        remedy: Remedy::RunCriterionAgain,
+    })
 }
 
 fn parse<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
@@ -223,7 +335,7 @@ fn parse<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
         },
         _ => Error::Read { path: path.to_owned(), source },
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    parse_json(bytes).map_err(|error| {
         let reason =
             if error.is_eof() { format!("it ends too early ({error})") } else { error.to_string() };
         Error::Malformed { path: path.to_owned(), reason, remedy: Remedy::RunCriterionAgain }

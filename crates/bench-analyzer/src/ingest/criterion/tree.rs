@@ -37,7 +37,8 @@ fn visit(folder: &Utf8Path, depth: usize, found: &mut Vec<SavedFolder>) -> Resul
         // file is a result, though perhaps one that was cut short.
         let is_result = path.join("sample.json").is_file() || path.join("benchmark.json").is_file();
         match name {
-            "report" | "change" => {}
+            // Criterion's own, but a benchmark may have that name too, and then holds results.
+            "report" | "change" if is_result => {}
             _ if is_result => found.push(SavedFolder { name: name.to_owned(), path: path.into() }),
             _ if depth < MAX_DEPTH => visit(path, depth + 1, found)?,
             _ => {}

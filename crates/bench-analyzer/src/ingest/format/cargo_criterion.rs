@@ -4,8 +4,9 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
+use super::elements::parse;
 use super::lines::each_line;
-use super::{Complaint, Format, nanoseconds_in};
+use super::{Complaint, Format, custom_series, nanoseconds_in};
 use crate::ingest::collector::Collector;
 use crate::model::{Sample, Series, Throughput, ThroughputKind};
 
@@ -20,7 +21,7 @@ struct Message {
 struct Complete {
     id: String,
     iteration_count: Vec<u64>,
-    measured_values: Vec<f64>,
+    measured_values: Vec<Option<f64>>,
     unit: String,
     #[serde(default)]
     throughput: Vec<PerIteration>,
@@ -33,20 +34,28 @@ struct PerIteration {
 }
 
 impl Format for CargoCriterion {
+    fn marks(&self) -> &'static [&'static str] {
+        &["\"reason\"", "\"benchmark-complete\"", "\"iteration_count\""]
+    }
+
     fn recognises(&self, head: &str) -> bool {
-        head.lines().any(|line| line.contains("\"reason\":\"benchmark-complete\""))
-            || head.lines().any(|line| line.contains("\"reason\":\"group-complete\""))
+        head.lines().any(|line| {
+            let line = line.trim_start();
+            line.starts_with('{')
+                && line.contains("\"reason\"")
+                && (line.contains("\"benchmark-complete\"") || line.contains("\"group-complete\""))
+        })
     }
 
     fn read(&self, input: &mut dyn BufRead, results: &mut Collector) -> Result<(), Complaint> {
         let run = results.only_run();
-        each_line(input, |line| {
-            if !line.trim_start().starts_with('{') {
+        each_line(input, results, |line, results| {
+            if !line.text.trim_start().starts_with('{') {
                 return Ok(());
             }
-            let message: Message = serde_json::from_str(line)?;
+            let message: Message = serde_json::from_str(line.text)?;
             if message.reason == "benchmark-complete" {
-                let complete: Complete = serde_json::from_str(line)?;
+                let complete: Complete = parse(line.text.as_bytes().to_vec())?;
                 complete.collect(run, results)?;
             }
             Ok(())
@@ -56,15 +65,18 @@ impl Format for CargoCriterion {
 
 impl Complete {
     fn collect(self, run: u32, results: &mut Collector) -> Result<(), Complaint> {
-        let factor = nanoseconds_in(&self.unit)
-            .ok_or_else(|| Complaint(format!("`{}` is no unit of time", self.unit)))?;
+        let (series, factor) = match nanoseconds_in(&self.unit) {
+            Some(factor) => (Series::time(self.id), factor),
+            None => (custom_series(&self.id, &self.unit), 1.0),
+        };
         if self.iteration_count.len() != self.measured_values.len() {
-            return Err(Complaint("as many iteration counts as values are needed".to_owned()));
+            return Err(Complaint(format!(
+                "`{series}`: as many iteration counts as values are needed"
+            )));
         }
-        let series = Series::time(self.id);
         for (iterations, value) in self.iteration_count.into_iter().zip(self.measured_values) {
-            let sample = Sample { iterations, total: value * factor };
-            results.push(run, series.clone(), sample);
+            let total = value.unwrap_or(f64::NAN) * factor;
+            results.push(run, series.clone(), Sample { iterations, total });
         }
         for PerIteration { per_iteration, unit } in self.throughput {
             let kind = match unit.as_str() {

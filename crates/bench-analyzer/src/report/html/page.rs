@@ -126,7 +126,10 @@ fn sides(report: &AnalysisReport) -> Markup {
                     } @else { "unknown" } }
                     td { @if let Some(run) = newest {
                         (visible(&run.fingerprint.cpu)) ", "
-                        (plural(usize::try_from(run.fingerprint.cores).unwrap_or(0), "core", "cores"))
+                        (run.fingerprint.known_cores().map_or_else(
+                            || "unknown cores".to_owned(),
+                            |cores| plural(usize::try_from(cores).unwrap_or(0), "core", "cores"),
+                        ))
                         ", " (visible(&run.fingerprint.os))
                     } }
                     td { @if let Some(run) = newest { (visible(&run.fingerprint.rustc)) } }

@@ -22,6 +22,7 @@ fn history(levels: &[(f64, usize)], blessings: &[Blessing]) -> Vec<SeriesChanges
             measured_at: at(index),
             commit: Some(format!("c{index}")),
             fingerprint: 1,
+            attributes: Default::default(),
             value: level * (1.0 + f64::from(u8::try_from(index * 37 % 11).unwrap()) * 0.0004),
         })
         .collect();
@@ -78,6 +79,8 @@ fn what_is_provisional_better_or_of_no_interest_is_not_told() {
     }
     let ungated = Settings {
         overrides: vec![Override {
+            metric: None,
+            absolute_threshold: None,
             pattern: Pattern::new("par*"),
             relative_threshold: None,
             absolute_threshold_ns: None,

@@ -1,0 +1,211 @@
+//! Files that are partly bad, interrupted, or written in another encoding.
+
+use std::io::Write;
+
+use crate::workspace::Workspace;
+
+/// What a report shows of a file, by benchmark and metric: value and number of samples.
+fn imported(name: &str, content: &[u8]) -> (serde_json::Value, String) {
+    let workspace = Workspace::new();
+    std::fs::write(workspace.path().join(name), content).unwrap();
+    let said = workspace.run(&["import", name], 0).stderr;
+    (workspace.run(&["report", "--format", "json"], 0).json()["measured"].clone(), said)
+}
+
+fn assert_value(measured: &serde_json::Value, expected: f64) {
+    let value = measured["value"].as_f64().unwrap();
+    assert!((value / expected - 1.0).abs() < 1e-9, "{measured}");
+}
+
+fn names(measured: &serde_json::Value) -> Vec<String> {
+    let all = measured.as_array().unwrap().iter();
+    all.map(|one| {
+        format!("{} {}", one["benchmark"].as_str().unwrap(), one["metric"].as_str().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn one_bad_value_of_a_tool_costs_no_other() {
+    let (measured, said) = imported(
+        "h.json",
+        br#"{"results":[{"command":"a","times":[0.1,0,0.3]},{"command":"b","times":[0,0,0.1]}]}"#,
+    );
+    assert_eq!(names(&measured), ["a time"]);
+    assert_eq!(measured[0]["samples"], 2);
+    assert!(said.contains("all of `b`, as most of its values are bad"), "{said}");
+}
+
+#[test]
+fn google_files_may_hold_skipped_benchmarks_and_nothing_but_aggregates() {
+    let (measured, said) = imported(
+        "g.json",
+        br#"{"context":{"num_cpus":2},"benchmarks":[
+            {"name":"s","run_name":"s","run_type":"iteration","skipped":true,"skip_message":"no GPU",
+             "real_time":0,"cpu_time":0,"time_unit":"ns"},
+            {"name":"a_mean","run_name":"a","run_type":"aggregate","aggregate_name":"mean",
+             "real_time":30,"cpu_time":3,"time_unit":"us"},
+            {"name":"a_median","run_name":"a","run_type":"aggregate","aggregate_name":"median",
+             "real_time":20,"cpu_time":2,"time_unit":"us"}]}"#,
+    );
+    assert_eq!(names(&measured), ["a cpu", "a time"]);
+    assert_value(&measured[1], 20_000.0);
+    assert!(said.contains("`s`, which was skipped: no GPU"), "{said}");
+}
+
+#[test]
+fn words_for_no_number_harm_only_who_reads_them() {
+    let (measured, _) = imported(
+        "p.json",
+        br#"{"machine_info":{"python_version":"3.11"},"benchmarks":[
+            {"fullname":"a","stats":{"median":0.5,"data":[0.5,0.6],"hd15iqr":NaN,"ops":Infinity}},
+            {"fullname":"b","stats":{"median":0.5,"data":[0.5,NaN,0.5]}}]}"#,
+    );
+    let samples: Vec<_> =
+        measured.as_array().unwrap().iter().map(|one| one["samples"].clone()).collect();
+    assert_eq!(samples, [2, 2]);
+}
+
+/// Criterion says so where the folder of a baseline is hollow, in the middle of its own line.
+#[test]
+fn lines_that_others_were_written_into_are_put_together() {
+    let (measured, said) = imported(
+        "b.txt",
+        b"test one ... Criterion.rs ERROR: Failed to access file \"base/sample.json\"\n\
+          bench:       1,234 ns/iter (+/- 5)\n\
+          test two ... bench:          56 ns/iter (+/- 1)\n\
+          test three ... test four ... bench:  7 ns/iter (+/- 1)\n\
+          test five ... \n\
+          test six ... ok\n\
+          test seven ... noise bench:  8 ns/iter (+/- 1)\n",
+    );
+    assert_eq!(names(&measured), ["one time", "seven time", "two time"]);
+    assert_value(&measured[0], 1234.0);
+    assert!(said.contains("`three`: another benchmark's line"), "{said}");
+    assert!(said.contains("`five`: no time follows its name"), "{said}");
+}
+
+#[test]
+fn a_space_in_a_message_changes_nothing() {
+    let line = r#"{ "reason": "benchmark-complete", "id": "a", "iteration_count": [1, 2],
+                  "measured_values": [10.0, 20.0], "unit": "ns", "throughput": [] }"#;
+    let (measured, _) = imported("c.json", line.replace('\n', " ").as_bytes());
+    assert_eq!(names(&measured), ["a time"]);
+}
+
+#[test]
+fn every_encoding_is_read() {
+    let text = "test a ... bench:  1,234 ns/iter (+/- 5)\r\n";
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(text.as_bytes()).unwrap();
+    let utf16 = |to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{text}").encode_utf16().flat_map(to_bytes).collect()
+    };
+    let encodings = [
+        format!("\u{feff}{text}").into_bytes(),
+        utf16(u16::to_le_bytes),
+        utf16(u16::to_be_bytes),
+        packed.finish().unwrap(),
+    ];
+    for content in encodings {
+        let (measured, _) = imported("b.txt", &content);
+        assert_value(&measured[0], 1234.0);
+    }
+    let workspace = Workspace::new();
+    std::fs::write(workspace.path().join("b.zst"), b"\x28\xb5\x2f\xfd....").unwrap();
+    let finished = workspace.run(&["import", "b.zst"], 3);
+    assert!(finished.stderr.contains("packed with zstd"), "{}", finished.stderr);
+}
+
+#[test]
+fn an_unusable_file_among_others_is_named() {
+    let workspace = Workspace::new();
+    std::fs::write(workspace.path().join("bad.json"), "{\"what\": 1}").unwrap();
+    std::fs::write(workspace.path().join("good.csv"), "benchmark,value\na,5\n").unwrap();
+    let finished = workspace.run(&["import", "bad.json", "good.csv"], 0);
+    assert!(finished.stderr.contains("bad.json is of no format"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("stored 1 new"), "{}", finished.stderr);
+}
+
+#[test]
+fn go_keeps_apart_what_is_different() {
+    let (measured, _) = imported(
+        "go.txt",
+        b"Unit hits better=higher\n\
+          BenchmarkA/size-10 \t100 \t50 ns/op\t 7 req/s\t 3 hits\n\
+          BenchmarkA/size-1000 \t100 \t5000 ns/op\n\
+          BenchmarkB \t100 \t10 ns/op\nBenchmarkB-2 \t100 \t8 ns/op\nBenchmarkB-4 \t100 \t6 ns/op\n",
+    );
+    let times: Vec<String> =
+        names(&measured).into_iter().filter(|name| name.ends_with(" time")).collect();
+    assert_eq!(
+        times,
+        [
+            "BenchmarkA/size-10 time",
+            "BenchmarkA/size-1000 time",
+            "BenchmarkB time",
+            "BenchmarkB-2 time",
+            "BenchmarkB-4 time"
+        ]
+    );
+    let direction = |metric: &str| {
+        let all = measured.as_array().unwrap();
+        all.iter().find(|one| one["metric"] == metric).unwrap()["direction"].clone()
+    };
+    assert_eq!((direction("req/s"), direction("hits")), ("higher".into(), "higher".into()));
+}
+
+#[test]
+fn hyperfine_parameters_tell_commands_of_one_name_apart() {
+    let (measured, _) = imported(
+        "h.json",
+        br#"{"results":[
+            {"command":"sort","times":[0.1],"parameters":{"threads":"1"}},
+            {"command":"sort","times":[0.2],"parameters":{"threads":"2"}},
+            {"command":"seq 300","times":[0.3],"parameters":{"n":"3"}}]}"#,
+    );
+    assert_eq!(
+        names(&measured),
+        ["seq 300 time", "sort (threads=1) time", "sort (threads=2) time"]
+    );
+}
+
+#[test]
+fn jmh_threads_and_profilers_are_series_of_their_own() {
+    let one = |threads: u32, score: f64| {
+        format!(
+            r#"{{"jmhVersion":"1.37","benchmark":"a.B.c","mode":"avgt","threads":{threads},
+                "primaryMetric":{{"score":{score},"scoreUnit":"us/op","rawData":[[{score}]]}},
+                "secondaryMetrics":{{"\u00b7gc.alloc.rate.norm":
+                    {{"score":16.0,"scoreUnit":"B/op","rawData":[[16.0]]}}}}}}"#
+        )
+    };
+    let (measured, _) = imported("j.json", format!("[{},{}]", one(1, 2.0), one(4, 5.0)).as_bytes());
+    assert_eq!(
+        names(&measured),
+        [
+            "a.B.c gc.alloc.rate.norm",
+            "a.B.c time",
+            "a.B.c:threads=4 gc.alloc.rate.norm",
+            "a.B.c:threads=4 time"
+        ]
+    );
+}
+
+#[test]
+fn google_counters_are_kept_and_equal_names_told_apart() {
+    let (measured, said) = imported(
+        "g.json",
+        br#"{"context":{"num_cpus":2},"benchmarks":[
+            {"name":"a","run_name":"a","family_index":0,"per_family_instance_index":0,
+             "run_type":"iteration","iterations":5,"real_time":10,"cpu_time":9,"time_unit":"ns",
+             "items_per_second":1e6,"misses":3},
+            {"name":"a","run_name":"a","family_index":1,"per_family_instance_index":0,
+             "run_type":"iteration","iterations":5,"real_time":20,"cpu_time":19,"time_unit":"ns"}]}"#,
+    );
+    assert_eq!(
+        names(&measured),
+        ["a cpu", "a items_per_second", "a misses", "a time", "a #2 cpu", "a #2 time"]
+    );
+    assert!(said.contains("several benchmarks are called `a`"), "{said}");
+}

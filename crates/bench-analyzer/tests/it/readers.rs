@@ -1,0 +1,300 @@
+//! Laws that every reader keeps, tried on all fixtures: whatever happens to a file, what is read from it is
+//! what was in it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use bench_analyzer::environment::Environment;
+use bench_analyzer::ingest::{self, Reading};
+use bench_analyzer::model::{Fingerprint, Revision};
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// What one file holds: by benchmark and metric, values for one iteration in their order.
+type Held = BTreeMap<(String, String), Vec<f64>>;
+
+/// Reads contents as files.
+struct Reader {
+    folder: tempfile::TempDir,
+    environment: Environment,
+}
+
+impl Reader {
+    fn new() -> Self {
+        let fingerprint = Fingerprint {
+            cpu: "here".to_owned(),
+            cores: 2,
+            os: "linux".to_owned(),
+            rustc: "1.95".to_owned(),
+            profile: "bench".to_owned(),
+        };
+        let environment = Environment {
+            now: "2030-01-01T00:00:00Z".parse().unwrap(),
+            working_dir: Utf8PathBuf::from("/"),
+            criterion_home: None,
+            cargo_target_dir: None,
+            target_dir: None,
+            fingerprint,
+            attributes: Default::default(),
+            revision: Revision::default(),
+            committed_at: None,
+            remarks: Vec::new(),
+        };
+        Self { folder: tempfile::tempdir().unwrap(), environment }
+    }
+
+    /// What is read, and what was said about it; or why nothing is.
+    fn read(&self, content: &[u8]) -> Result<(Held, Vec<String>), String> {
+        let path = Utf8Path::from_path(self.folder.path()).unwrap().join("results");
+        std::fs::write(&path, content).unwrap();
+        let reading = Reading::everything();
+        let batch = ingest::read(&[path], &reading, &self.environment, &mut || {});
+        let batch = batch.map_err(|error| error.to_string())?;
+        let mut held = Held::new();
+        for run in &batch.runs {
+            // Where a commit is no hexadecimal number any more, it is not looked up.
+            for draft in run.measurements.iter() {
+                let draft = draft.map_err(|error| error.to_string())?;
+                let name = draft.series.benchmark.to_string();
+                let metric = format!("{} {}", draft.series.metric, draft.series.unit);
+                let values = draft.samples.per_iteration();
+                assert!(draft.samples.per_iteration().all(f64::is_finite), "{name}");
+                held.entry((name, metric)).or_default().extend(values);
+            }
+        }
+        Ok((held, batch.remarks.iter().map(ToString::to_string).collect()))
+    }
+}
+
+/// Whether all of `part` stands in `whole`, in this order.
+fn is_part(part: &[f64], whole: &[f64]) -> bool {
+    let mut rest = whole.iter();
+    // Totals are divided by iterations, which may round.
+    let same = |one: f64, other: f64| (one - other).abs() <= one.abs() * 1e-12;
+    part.iter().all(|&value| rest.any(|&other| same(value, other)))
+}
+
+/// The benchmarks of which something is claimed that the file did not hold.
+fn wrong(read: &Held, truth: &Held) -> Vec<String> {
+    let mut names: Vec<String> = read
+        .iter()
+        .filter(|(series, values)| truth.get(series).is_some_and(|known| !is_part(values, known)))
+        .map(|((name, _), _)| name.clone())
+        .collect();
+    names.dedup();
+    names
+}
+
+/// Whether this is the median or mean that a file states beside its values. Fixtures were shortened after
+/// their tools had computed it.
+fn is_stated(part: &[f64], whole: &[f64]) -> bool {
+    let bounds = whole
+        .iter()
+        .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+    matches!(part, [value] if (bounds.0 * 0.9..=bounds.1 * 1.1).contains(value))
+}
+
+fn count(held: &Held) -> usize {
+    held.values().map(Vec::len).sum()
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Places in a content, at most so many.
+fn places(length: usize, most: usize) -> impl Iterator<Item = usize> {
+    // No common divisor with the length of a record, so that all parts of records are met.
+    (0..length).step_by((length / most).max(1) | 1)
+}
+
+fn check_prefixes(name: &str) {
+    let (reader, whole) = (Reader::new(), fixture(name));
+    let (truth, _) = reader.read(&whole).unwrap();
+    let mut most = 0;
+    for length in places(whole.len(), 300).chain([whole.len() - 1]) {
+        match reader.read(&whole[..length]) {
+            Ok((held, _)) => {
+                assert_eq!(wrong(&held, &truth), [""; 0], "{name} cut at {length}");
+                most = most.max(count(&held));
+            }
+            Err(said) => assert!(!said.is_empty(), "{name} cut at {length}"),
+        }
+    }
+    // Without its last byte, at most the last value is lost.
+    assert!(most * 2 >= count(&truth), "{name}: {most} of {} values", count(&truth));
+}
+
+fn check_flips(name: &str) {
+    let (reader, whole) = (Reader::new(), fixture(name));
+    let (truth, _) = reader.read(&whole).unwrap();
+    for (number, place) in places(whole.len(), 400).enumerate() {
+        let mut content = whole.clone();
+        content[place] ^= [1, 0x10, 0x40, 0x80][number % 4];
+        if let Ok((held, _)) = reader.read(&content) {
+            // A digit that became another cannot be told; it harms its own benchmark only.
+            let wrong = wrong(&held, &truth);
+            assert!(wrong.len() <= 1, "{name} with byte {place} flipped: {wrong:?}");
+        }
+    }
+}
+
+fn check_encodings(name: &str) {
+    let (reader, whole) = (Reader::new(), fixture(name));
+    let (truth, said) = reader.read(&whole).unwrap();
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let with_mark = |to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{text}").encode_utf16().flat_map(to_bytes).collect()
+    };
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&whole).unwrap();
+    let packed = packed.finish().unwrap();
+    let others = [
+        format!("\u{feff}{text}").into_bytes(),
+        with_mark(u16::to_le_bytes),
+        with_mark(u16::to_be_bytes),
+        packed.clone(),
+    ];
+    for content in others {
+        assert_eq!(reader.read(&content), Ok((truth.clone(), said.clone())), "{name}");
+    }
+    // What is packed and cut off, or damaged, gives no other values.
+    for length in places(packed.len(), 40) {
+        if let Ok((held, _)) = reader.read(&packed[..length]) {
+            assert_eq!(wrong(&held, &truth), [""; 0], "{name} packed and cut at {length}");
+        }
+        let mut damaged = packed.clone();
+        damaged[length] ^= 0x20;
+        if let Ok((held, _)) = reader.read(&damaged) {
+            assert_eq!(wrong(&held, &truth), [""; 0], "{name} packed and damaged at {length}");
+        }
+    }
+}
+
+/// Every place of a document where a value stands.
+fn pointers(value: &serde_json::Value, here: &str, all: &mut Vec<String>) {
+    let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                let place = format!("{here}/{}", escaped(key));
+                all.push(place.clone());
+                pointers(value, &place, all);
+            }
+        }
+        serde_json::Value::Array(elements) => {
+            for (index, value) in elements.iter().enumerate().take(3) {
+                let place = format!("{here}/{index}");
+                all.push(place.clone());
+                pointers(value, &place, all);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_fields(name: &str) {
+    let (reader, whole) = (Reader::new(), fixture(name));
+    let (truth, _) = reader.read(&whole).unwrap();
+    let text = String::from_utf8(whole).unwrap().replace("NaN", "null");
+    let text = text.replace("-Infinity", "null").replace("Infinity", "null");
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut all = Vec::new();
+    pointers(&document, "", &mut all);
+    let step = (all.len() / 250).max(1);
+    for place in all.iter().step_by(step) {
+        for replacement in [Some(serde_json::Value::Null), Some("what".into()), None] {
+            let mut changed = document.clone();
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            match (&replacement, changed.pointer_mut(parent).unwrap()) {
+                (None, serde_json::Value::Object(fields)) => {
+                    fields.remove(&key.replace("~1", "/").replace("~0", "~"));
+                }
+                (None, _) => continue,
+                (Some(value), _) => *changed.pointer_mut(place).unwrap() = value.clone(),
+            }
+            if let Ok((held, _)) = reader.read(changed.to_string().as_bytes()) {
+                let wrong: Vec<&String> = held
+                    .iter()
+                    .filter(|(series, values)| {
+                        truth.get(series).is_some_and(|known| {
+                            !is_part(values, known) && !is_stated(values, known)
+                        })
+                    })
+                    .map(|((name, _), _)| name)
+                    .collect();
+                assert!(wrong.is_empty(), "{name} {place} became {replacement:?}: {wrong:?}");
+                // A field within an element costs at most the benchmark it belongs to.
+                if place.matches('/').count() > 2 {
+                    let lost: std::collections::BTreeSet<&String> = truth
+                        .iter()
+                        .filter(|(series, values)| {
+                            held.get(*series).is_none_or(|kept| kept.len() * 2 < values.len())
+                        })
+                        .map(|((name, _), _)| name)
+                        .collect();
+                    // What is one element there is several benchmarks here.
+                    let allowed = match name {
+                        "asv.json" | "mitata.json" => 3,
+                        "vitest.json" => 2,
+                        _ => 1,
+                    };
+                    assert!(lost.len() <= allowed, "{name} {place}: {lost:?}");
+                }
+            }
+        }
+    }
+}
+
+macro_rules! laws {
+    ($($test:ident: $file:literal $(, $fields:ident)?;)+) => {
+        $(mod $test {
+            #[test]
+            fn any_prefix_gives_what_it_holds() {
+                super::check_prefixes($file);
+            }
+
+            #[test]
+            fn any_byte_may_be_another() {
+                super::check_flips($file);
+            }
+
+            #[test]
+            fn any_encoding_gives_the_same() {
+                super::check_encodings($file);
+            }
+
+            $(#[test]
+            fn any_field_may_be_missing_or_something_else() {
+                super::$fields($file);
+            })?
+        })+
+    };
+}
+
+laws! {
+    asv: "asv.json", check_fields;
+    bencher: "bencher.txt";
+    bencher_metric: "bencher-metric.json", check_fields;
+    benchmark_dotnet: "benchmark-dotnet.json", check_fields;
+    benchmarkjs: "benchmarkjs.json", check_fields;
+    benchmarkjs_text: "benchmarkjs.txt";
+    cargo_criterion: "cargo-criterion.json";
+    catch2: "catch2.xml";
+    csv: "generic.csv";
+    divan: "divan.txt";
+    github: "github.json", check_fields;
+    go: "go.txt";
+    google: "google.json", check_fields;
+    gungraun: "gungraun.txt";
+    hyperfine: "hyperfine.json", check_fields;
+    jmh: "jmh.json", check_fields;
+    libtest: "libtest.txt";
+    mitata: "mitata.json", check_fields;
+    perf: "perf.txt";
+    pyperf: "pyperf.json", check_fields;
+    pytest: "pytest.json", check_fields;
+    tinybench: "tinybench.json", check_fields;
+    tinybench_table: "tinybench-table.json", check_fields;
+    vitest: "vitest.json", check_fields;
+}
