@@ -50,6 +50,7 @@ fn who_may_only_read_a_history_reads_it() {
     workspace.criterion().save_baseline("a", "main", 100.0, 1);
     workspace.run(&["import"], 0);
     workspace.criterion().save("a", "new", 120.0, 2);
+    workspace.run(&["import"], 0);
     allow(&workspace, 0o555, 0o444);
     for arguments in [
         &["runs"][..],

@@ -218,7 +218,7 @@ impl CompileLimits {
             globals: 200_000,
             exports: 200_000,
             elements: 5_000_000,
-            data_segments: 50_000,
+            data_segments: 90_000,
             custom_sections: 1_000,
             time: Some(Duration::from_secs(300)),
         }
@@ -242,7 +242,7 @@ impl CompileLimits {
             globals: 20_000,
             exports: 20_000,
             elements: 500_000,
-            data_segments: 20_000,
+            data_segments: 90_000,
             custom_sections: 500,
             time: Some(Duration::from_secs(60)),
         }
@@ -266,7 +266,7 @@ impl CompileLimits {
             globals: 5_000,
             exports: 5_000,
             elements: 100_000,
-            data_segments: 5_000,
+            data_segments: 50_000,
             custom_sections: 100,
             time: Some(Duration::from_secs(30)),
         }

@@ -61,7 +61,8 @@ fn main() -> io::Result<()> {
     say("write to a folder", OpenOptions::new().write(true).open(at("a")));
     say("create what is there", File::create_new(at("moved")));
     say("a file as a folder", fs::read(at("moved/x")));
-    say("remove a full folder", fs::remove_dir(at("a")));
+    // The standard library has no kind of error for it under WASI.
+    println!("remove a full folder: {}", fs::remove_dir(at("a")).is_err());
     say("remove a file as a folder", fs::remove_dir(at("moved")));
     say("rename a folder", fs::rename(at("a/b"), at("a/d")));
     say("rename into itself", fs::rename(at("a"), at("a/d/a")));
