@@ -78,9 +78,7 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         Outcome::Passed { closing } => {
             line("ok", stage.title());
             closing.iter().for_each(|closing| println!("        {closing}"));
-            if let Some(untested) = stage.untested() {
-                println!("        {untested}");
-            }
+            stage.untested().iter().for_each(|untested| println!("        {untested}"));
             Ok(Verdict::Passed)
         }
         Outcome::Failed { report } => {

@@ -41,14 +41,26 @@ impl Stage {
         Self::value_variants().to_vec()
     }
 
-    /// What a stage that passed has not tested after all, because a program is not installed.
-    pub(super) fn untested(self) -> Option<&'static str> {
-        match self {
-            Self::Tests if !has_postgresql() => Some(
+    /// Names what a stage that passed has not tested after all, because a program is not installed.
+    pub(super) fn untested(self) -> Vec<&'static str> {
+        let left_out = [
+            (
+                has_postgresql(),
                 "NOT TESTED: the analyzer's store on a server, as PostgreSQL (initdb, postgres) is \
                  not installed here",
             ),
-            _ => None,
+            (is_on_path(&["go"]), "NOT TESTED: guests by Go, as `go` is not installed here"),
+            (
+                is_on_path(&["zig", "python-zig"]),
+                "NOT TESTED: guests in Zig, C and C++, as `zig` is not installed here",
+            ),
+        ];
+        match self {
+            Self::Tests => left_out
+                .into_iter()
+                .filter_map(|(is_there, line)| (!is_there).then_some(line))
+                .collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -175,6 +187,12 @@ fn with_component(
         let remedy = format!("{component} is not installed: rustup component add {component}");
         Check::Missing(remedy)
     }
+}
+
+/// Whether one of these programs is on the path.
+fn is_on_path(names: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
 }
 
 /// Whether the tests find a server that they can start: on the path, or where Debian keeps it.
