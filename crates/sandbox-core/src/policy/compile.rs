@@ -253,7 +253,7 @@ impl CompileLimits {
         Self {
             function_bytes: 512 * 1024,
             function_locals: 5_000,
-            function_blocks: 20_000,
+            function_blocks: 10_000,
             branch_targets: 50_000,
             nesting: 5_000,
             phis: 40_000,
