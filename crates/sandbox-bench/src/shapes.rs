@@ -15,7 +15,7 @@ pub struct Shape {
     make: fn(u32) -> Vec<u8>,
 }
 
-/// The shapes that compilers take longest for, each up to what the narrowest policy has compiled of it.
+/// The shapes that compilers take longest for, none beyond what the narrowest policy has compiled of it.
 pub const SHAPES: [Shape; 10] = [
     Shape { name: "arithmetic", most: 60_000, make: arithmetic },
     Shape { name: "blocks", most: 10_000, make: blocks },
@@ -28,8 +28,8 @@ pub const SHAPES: [Shape; 10] = [
         make: |phis| merging(phis.div_ceil(500), 500),
     },
     Shape { name: "locals", most: 1_000_000, make: locals },
-    Shape { name: "moved_values", most: 4_000_000, make: moved_values },
-    Shape { name: "functions", most: 50_000, make: functions },
+    Shape { name: "moved_values", most: 2_000_000, make: moved_values },
+    Shape { name: "functions", most: 25_000, make: functions },
     Shape { name: "exports", most: 5_000, make: exports },
 ];
 
