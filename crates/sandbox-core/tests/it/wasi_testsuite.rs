@@ -1,4 +1,7 @@
-//! The programs of the public testsuite of WASI, which is fetched beside the project (`cargo xtask wasi-testsuite`).
+//! The programs of the public testsuite of WASI, which is fetched beside the project and never part of it.
+//!
+//! Its tests are ignored, since nobody has it by default: `WASI_TESTSUITE=FOLDER cargo test -p sandbox-core --test it
+//! wasi_testsuite -- --ignored` runs them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
