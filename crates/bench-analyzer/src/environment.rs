@@ -26,13 +26,13 @@ pub struct Environment {
     pub target_dir: Option<Utf8PathBuf>,
     /// This machine and its compiler.
     pub fingerprint: Fingerprint,
-    /// What else is known of this machine.
+    /// Further attributes of this machine.
     pub attributes: Attributes,
     /// The source code checked out in the working folder.
     pub revision: Revision,
     /// When that commit was made.
     pub committed_at: Option<Timestamp>,
-    /// What could not be found out although it is there.
+    /// Remarks on what could not be found out although it is there.
     pub remarks: Vec<String>,
 }
 

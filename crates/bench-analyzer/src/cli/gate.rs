@@ -1,4 +1,4 @@
-//! What fails a build.
+//! Gates: what fails a build.
 
 use bench_analyzer::AnalysisReport;
 use bench_analyzer::model::Series;
@@ -8,7 +8,7 @@ use super::Outcome;
 use super::args::FailOn;
 use super::output::Output;
 
-/// What a gate that was told to fail on some things makes of a report, said on stderr.
+/// Judges a report by what the gate was told to fail on, and says so on stderr.
 pub(super) fn judge(report: &AnalysisReport, fail_on: &[FailOn], output: &Output) -> Outcome {
     let failures = failures(report, fail_on);
     if !failures.is_empty() {

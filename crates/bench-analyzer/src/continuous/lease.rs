@@ -16,7 +16,7 @@ use super::machine::Machine;
 pub(super) const BEAT: Duration = Duration::from_secs(10);
 /// After so long without a beat, a job is anybody's.
 pub(super) const LEASE: Duration = Duration::from_secs(90);
-/// The same for those who only see the calendar, which may be wrong.
+/// Length of a lease for those who only see the calendar, which may be wrong.
 const LEASE_BY_CALENDAR: Duration = Duration::from_secs(3600);
 
 /// The beats of jobs that others run.

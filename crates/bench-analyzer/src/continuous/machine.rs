@@ -10,11 +10,11 @@ use camino::Utf8Path;
 /// A machine that runs suites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// What the store knows it by.
+    /// Identity under which the store knows it.
     pub id: String,
-    /// What people call it.
+    /// Name that people call it.
     pub name: String,
-    /// What kind of machine it is, in words of its owner's: a suite may ask for some of them.
+    /// Kind of machine, in words of its owner's: a suite may ask for some of them.
     pub labels: Vec<String>,
 }
 

@@ -18,14 +18,14 @@ use super::secret::Confidential;
 use crate::error::Result;
 use crate::store::{Location, Store};
 
-/// What it works with.
+/// Things that the steward works with.
 #[derive(Clone)]
 pub struct Affairs {
     /// The store, which it opens for itself.
     pub location: Location,
     /// Who is told.
     pub channels: Vec<Channel>,
-    /// What must not get out.
+    /// Secrets, which must not get out.
     pub confidential: Arc<Confidential>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -72,7 +72,7 @@ struct Hold {
 
 /// How often it looks for something to do.
 const TICK: Duration = Duration::from_secs(1);
-/// What takes longer than this is not waited for.
+/// Time after which a wait counts as long.
 const LONG: Duration = Duration::from_secs(1);
 /// How long a database that does nothing is waited for.
 const MOST: Duration = Duration::from_secs(30);
@@ -135,7 +135,7 @@ impl Steward {
         self.news()
     }
 
-    /// What happened since the last time this was asked.
+    /// Takes what happened since the last time this was asked.
     pub fn news(&self) -> Vec<News> {
         self.news.try_iter().collect()
     }

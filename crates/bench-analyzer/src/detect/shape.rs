@@ -43,7 +43,7 @@ pub struct RunModes {
     pub high: f64,
     /// How many runs of the baseline are in the upper group, of how many.
     pub high_before: (usize, usize),
-    /// The same of the current side.
+    /// Runs in the higher mode of the current side.
     pub high_now: (usize, usize),
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{Blessing, Direction, Series, Throughput};
 
-/// What can be said about a benchmark.
+/// Verdict about a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -34,7 +34,7 @@ impl Verdict {
         }
     }
 
-    /// What a change that is sure comes to: `change` is positive if it is more than before.
+    /// Returns the verdict of a change that is sure: `change` is positive if it is more than before.
     pub fn of_change(direction: Direction, change: f64) -> Self {
         match (direction, change > 0.0) {
             (Direction::Neutral, _) => Self::Inconclusive,
@@ -219,7 +219,7 @@ pub struct Comparison {
     pub bootstrap: Option<RatioInterval>,
     /// The p-value of "there is no difference".
     pub p_value: f64,
-    /// The same, valid whenever somebody stops adding runs.
+    /// p-value that is valid whenever somebody stops adding runs.
     pub always_valid_p_value: f64,
     /// The latter, adjusted for the number of benchmarks in the report.
     pub adjusted_p_value: f64,

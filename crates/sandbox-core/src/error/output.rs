@@ -1,10 +1,10 @@
-//! What a guest wrote before it failed.
+//! Output of guests that failed.
 
 use super::SandboxError;
 use crate::output::Output;
 
 impl SandboxError {
-    /// What the guest had written to its standard streams when it failed, as far as nobody had taken it. Nothing for
+    /// Returns what the guest had written to its standard streams when it failed, as far as nobody had taken it. `None` for
     /// errors of other kinds: there the guest did not run, or its instance lives on and keeps its output.
     pub fn output(&self) -> Option<&Output> {
         match self {

@@ -13,7 +13,7 @@ const STEP_NANOSECONDS: u64 = 1_000_000;
 pub(super) const REALTIME: u32 = 0;
 const THREAD_CPU_TIME: u32 = 3;
 
-/// What a guest's clocks show.
+/// Clocks of a guest.
 #[derive(Debug)]
 pub(super) struct ClockSource {
     clock: Clock,

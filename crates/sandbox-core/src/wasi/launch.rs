@@ -11,7 +11,7 @@ const PROGRAM: &str = "guest";
 /// Names and values.
 type Variables<'a> = Vec<(&'a str, &'a str)>;
 
-/// What a guest is given at its start.
+/// Arguments, environment and input that a guest is given at its start.
 pub(super) struct Given {
     pub(super) arguments: Strings,
     pub(super) environment: Strings,
@@ -58,7 +58,7 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// What the guest is given, if the policy accepts grants.
+    /// Collects what the guest is given, if the policy accepts grants.
     ///
     /// # Errors
     /// [`SandboxError::InvalidGrant`] if it does not, or for a name or value that WASI cannot carry.

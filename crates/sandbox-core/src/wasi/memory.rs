@@ -7,7 +7,7 @@ use super::errno::Errno;
 use super::fs::GuestPath;
 use crate::sys::guest_memory::GuestMemory;
 
-/// What a list of buffers takes for each: a pointer and a length.
+/// Size of one entry in a list of buffers: a pointer and a length.
 const BUFFER_BYTES: u64 = 8;
 
 /// The memory of a guest that waits for a function of WASI.

@@ -1,4 +1,4 @@
-//! What a descriptor may be used for. Rights are given when it is opened, and only shrink after.
+//! Rights: what a descriptor may be used for. They are given when it is opened, and only shrink after.
 //!
 //! A guest need not ask for every right that it will use: programs are written for hosts that ask for none. It says
 //! whether it will read and write, and gets with that whatever does no more; always within what the folder that it opens
@@ -42,7 +42,7 @@ impl Rights {
     pub(super) const POLL_FD_READWRITE: Self = Self(1 << 27);
     pub(super) const SOCK_SHUTDOWN: Self = Self(1 << 28);
 
-    /// What a folder may be used for.
+    /// Rights of a folder.
     pub(super) const FOLDER: Self = Self::PATH_CREATE_DIRECTORY
         .and(Self::PATH_CREATE_FILE)
         .and(Self::PATH_LINK_SOURCE)
@@ -64,7 +64,7 @@ impl Rights {
         .and(Self::FD_SYNC)
         .and(Self::FD_DATASYNC);
 
-    /// What a file may be used for whether it is read or written.
+    /// Rights of every file, whether it is read or written.
     const FILE: Self = Self::FD_SEEK
         .and(Self::FD_TELL)
         .and(Self::FD_ADVISE)
@@ -75,29 +75,29 @@ impl Rights {
         .and(Self::FD_FILESTAT_SET_TIMES)
         .and(Self::POLL_FD_READWRITE);
 
-    /// What a file may be used for that is written.
+    /// Further rights of a file that is written.
     const WRITING: Self = Self::FD_WRITE.and(Self::FD_ALLOCATE).and(Self::FD_FILESTAT_SET_SIZE);
 
-    /// What a guest has to be given whole or not at all.
+    /// Rights that a guest is given whole or not at all.
     pub(super) const DIRECTIONS: Self = Self::FD_READ.and(Self::FD_WRITE);
 
-    /// What may be used of anything that is opened from a folder.
+    /// Rights of anything that is opened from a folder.
     pub(super) const INHERITED: Self =
         Self::FOLDER.and(Self::FILE).and(Self::WRITING).and(Self::FD_READ);
 
-    /// What the stream that a guest reads may be used for.
+    /// Rights of the stream that a guest reads.
     pub(super) const INPUT: Self = Self::FD_READ
         .and(Self::FD_FDSTAT_SET_FLAGS)
         .and(Self::FD_FILESTAT_GET)
         .and(Self::POLL_FD_READWRITE);
 
-    /// What a stream that a guest writes may be used for.
+    /// Rights of a stream that a guest writes.
     pub(super) const OUTPUT: Self = Self::FD_WRITE
         .and(Self::FD_FDSTAT_SET_FLAGS)
         .and(Self::FD_FILESTAT_GET)
         .and(Self::POLL_FD_READWRITE);
 
-    /// What a socket may be used for.
+    /// Rights of a socket.
     pub(super) const SOCKET: Self = Self::FD_READ
         .and(Self::FD_WRITE)
         .and(Self::FD_FDSTAT_SET_FLAGS)
@@ -127,7 +127,7 @@ impl Rights {
         self.contains(Self::FD_WRITE)
     }
 
-    /// What a file may be used for that was opened for so much.
+    /// Computes the rights of a file that was opened for so much.
     pub(super) const fn of_file(asked: Self) -> Self {
         let mut rights = Self::FILE;
         if asked.contains(Self::FD_READ) {

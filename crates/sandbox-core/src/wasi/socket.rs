@@ -40,11 +40,11 @@ pub(super) enum SocketKind {
         no_delay: bool,
         keep_alive: bool,
     },
-    /// Nothing before it is first used.
+    /// Datagrams; `None` before the socket is first used.
     Datagrams(Option<Arc<Datagrams>>),
 }
 
-/// What a socket is once it leads somewhere.
+/// Channel of a socket that leads somewhere.
 #[derive(Debug, Clone)]
 pub(super) enum Channel {
     Stream(Arc<Stream>),

@@ -1,4 +1,4 @@
-//! What the functions of WASI of one instance work with.
+//! State that the functions of WASI of one instance work with.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) struct State {
     is_changed: bool,
 }
 
-/// What a template keeps of a state.
+/// State as a template keeps it.
 pub(crate) struct Remembered {
     table: SavedTable,
     files: Snapshot,

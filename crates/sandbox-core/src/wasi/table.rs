@@ -11,14 +11,14 @@ use super::socket::Socket;
 #[derive(Debug)]
 pub(super) struct Descriptor {
     pub(super) kind: Kind,
-    /// What it may be used for.
+    /// Rights: what it may be used for.
     pub(super) rights: Rights,
-    /// What that may be used for which is opened from it.
+    /// Rights of what is opened from it.
     pub(super) inheriting: Rights,
     pub(super) flags: Flags,
 }
 
-/// What a descriptor leads to.
+/// Thing that a descriptor leads to.
 #[derive(Debug)]
 pub(super) enum Kind {
     Input {
@@ -34,7 +34,7 @@ pub(super) enum Kind {
         folder: Folder,
         /// The name under which a library finds it.
         preopened: Option<Arc<str>>,
-        /// What is in it, as it was when the guest began to list it.
+        /// Entries of the folder, as they were when the guest began to list it.
         listing: Option<Arc<Listing>>,
     },
     Socket(Box<Socket>),
@@ -79,7 +79,7 @@ impl Flags {
         self.0 & flag.0 == flag.0
     }
 
-    /// What has to be on the disk when a write returns.
+    /// Says what has to be on the disk when a write returns.
     pub(super) const fn durability(self) -> Durability {
         if self.contains(Self::SYNC) {
             Durability::All
@@ -170,7 +170,7 @@ impl Table {
     }
 }
 
-/// What a template keeps of a table.
+/// Table as a template keeps it.
 #[derive(Debug)]
 pub(super) struct SavedTable {
     slots: Vec<Option<SavedDescriptor>>,

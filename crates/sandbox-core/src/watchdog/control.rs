@@ -178,7 +178,7 @@ impl CallControl {
         self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
     }
 
-    /// What [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.
+    /// Returns the word that [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.
     pub(crate) fn stop_word(&self) -> &AtomicU64 {
         &self.stop
     }

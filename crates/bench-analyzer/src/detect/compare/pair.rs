@@ -18,7 +18,7 @@ pub(super) struct Pair<'r> {
     old: Vec<f64>,
     new: Vec<f64>,
     pub(super) replication: Replication,
-    /// What the spread of either side is moderated with.
+    /// Prior that the spread of either side is moderated with.
     pub(super) spread: Spread,
     /// How many degrees of freedom of that are assumed rather than observed.
     assumed: f64,
@@ -27,7 +27,7 @@ pub(super) struct Pair<'r> {
     pub(super) excess: f64,
 }
 
-/// What a difference is judged beside.
+/// Move of others that a difference is judged beside.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Seen {
     /// Nothing.

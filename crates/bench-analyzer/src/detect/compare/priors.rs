@@ -1,4 +1,4 @@
-//! What to assume about the spread between runs, metric by metric.
+//! Assumptions about the spread between runs, metric by metric.
 
 use std::collections::BTreeMap;
 
@@ -49,12 +49,12 @@ impl Priors {
         Self { known, moderating: settings.moderating, unreplicated: settings.unreplicated }
     }
 
-    /// What moderates spreads of this metric that were observed.
+    /// Returns the prior that moderates observed spreads of this metric.
     pub(super) fn moderating(&self, metric: &Metric) -> Spread {
         self.known.get(metric).copied().unwrap_or(self.moderating)
     }
 
-    /// What stands for a spread of this metric that nobody observed.
+    /// Returns the prior that stands for a spread of this metric that nobody observed.
     pub(super) fn unreplicated(&self, metric: &Metric) -> Spread {
         self.known.get(metric).copied().unwrap_or(self.unreplicated)
     }

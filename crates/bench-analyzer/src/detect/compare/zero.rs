@@ -4,7 +4,7 @@
 use crate::detect::verdict::{RatioInterval, Verdict};
 use crate::model::{BenchmarkResult, Direction};
 
-/// What a comparison with a side of zeros comes to.
+/// Comparison in which a side is zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Zeros {
     /// Every run of both sides is zero.

@@ -267,7 +267,7 @@ fn drain(
     }
 }
 
-/// What is left of a list of buffers.
+/// Rest of a list of buffers.
 struct Portions<'a> {
     memory: &'a Memory<'a>,
     buffers: Buffers,

@@ -8,7 +8,7 @@ use super::memory::NodeId;
 use super::namespace::{Handle, Shared};
 use super::{Errno, Result, SetTimes, Stat};
 
-/// What is on the disk when a write returns.
+/// Part of a write that is on the disk when it returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Durability {
     #[default]
@@ -44,7 +44,7 @@ impl Advice {
     }
 }
 
-/// What an append did.
+/// Outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Appended {
     /// How many bytes were written.
@@ -67,7 +67,7 @@ pub(super) enum Storage {
     Host(HostFile),
 }
 
-/// What a template keeps of an open file in memory; [`FileSystem::reopen_file`](super::FileSystem::reopen_file) makes it one
+/// Open file in memory as a template keeps it; [`FileSystem::reopen_file`](super::FileSystem::reopen_file) makes it one
 /// again.
 #[derive(Debug, Clone)]
 pub(crate) struct SavedFile {

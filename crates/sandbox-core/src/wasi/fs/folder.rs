@@ -21,7 +21,7 @@ pub(crate) enum Follow {
     Links,
 }
 
-/// What a path must lead to, or is made if it is not there.
+/// Whether a path must lead to something, or has it made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// What exists is opened (`oflags` without `creat`).
@@ -50,7 +50,7 @@ pub(crate) struct OpenHow {
     pub(crate) write: bool,
 }
 
-/// What a path led to.
+/// File or folder that a path led to.
 #[derive(Debug)]
 pub(crate) enum Opened {
     File(File),
@@ -71,7 +71,7 @@ pub(super) enum Place {
     Junction(Arc<Junction>),
 }
 
-/// What a template keeps of an open folder; [`FileSystem::reopen_folder`](super::FileSystem::reopen_folder) makes it one
+/// Open folder as a template keeps it; [`FileSystem::reopen_folder`](super::FileSystem::reopen_folder) makes it one
 /// again.
 #[derive(Debug, Clone)]
 pub(crate) struct SavedFolder {
@@ -237,7 +237,7 @@ impl Folder {
         }
     }
 
-    /// What a name in memory leads to, which has to be there, and a folder if a slash is behind it.
+    /// Looks up the node of a name in memory, which has to be there, and a folder if a slash is behind it.
     fn node(&self, folder: NodeId, name: &str, has_slash: bool) -> Result<NodeId> {
         let memory = self.shared.memory();
         match memory.child(folder, name)? {

@@ -29,7 +29,7 @@ pub(crate) struct Grants {
     tree: Arc<Tree>,
 }
 
-/// What is shown in place of a folder.
+/// Mount: what is shown in place of a folder.
 #[derive(Debug, Clone)]
 pub(super) enum Mount {
     Host(HostFolder),
@@ -40,7 +40,7 @@ pub(super) enum Mount {
 /// shows is kept open, whatever becomes of the folder of that name.
 #[derive(Debug)]
 pub(super) struct Junction {
-    /// What is shown beside the granted folders. Nothing if the host has no such folder.
+    /// Folder of the host that is shown beside the granted ones. `None` if the host has no such folder.
     pub(super) host: Option<HostFolder>,
     pub(super) children: BTreeMap<String, Mount>,
     /// Its number, if the host has no such folder.
@@ -110,7 +110,7 @@ impl Grants {
         Ok(Self { mounts, outermost, has_host_root, tree: Arc::new(tree) })
     }
 
-    /// What is shown at `/`, if it is not in memory.
+    /// Returns the mount at `/`, if that is not in memory.
     pub(super) fn root(&self) -> Option<&Mount> {
         self.outermost.first().filter(|_| self.has_host_root)
     }
@@ -166,7 +166,7 @@ impl Plan {
 }
 
 impl Mount {
-    /// What is shown at a place below, if that is one where something is.
+    /// Returns the mount at a place below, if there is one.
     fn below(&self, place: &[String]) -> Option<&Self> {
         place.iter().try_fold(self, |mount, name| match mount {
             Self::Junction(junction) => junction.children.get(name),

@@ -90,7 +90,7 @@ fn beneath() -> ResolveFlags {
 #[derive(Debug, Clone)]
 pub(super) struct HostFolder {
     grant: Arc<Grant>,
-    /// Nothing for the granted folder itself.
+    /// `None` for the granted folder itself.
     opened: Option<Arc<OwnedFd>>,
 }
 

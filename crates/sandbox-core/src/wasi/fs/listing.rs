@@ -9,7 +9,7 @@ use super::{Errno, Kind, Result};
 /// others, who must not fill the host's memory by it.
 const LISTED_BYTES: u64 = 32 << 20;
 
-/// What an entry takes beside its name.
+/// Size of an entry beside its name.
 const ENTRY_BYTES: usize = size_of::<Place>();
 
 /// One name in a folder.
@@ -47,7 +47,7 @@ pub(super) struct Names {
 #[derive(Debug, Clone, Default)]
 pub(super) struct ListedBytes(Arc<AtomicU64>);
 
-/// What one listing takes, given back with it.
+/// Share of the limit that one listing takes, given back with it.
 #[derive(Debug)]
 struct Share {
     all: ListedBytes,

@@ -1,4 +1,4 @@
-//! What one guest sees.
+//! Namespace of one guest.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ pub(crate) struct Snapshot {
     limit_bytes: u64,
 }
 
-/// What the open files and folders of an instance have in common.
+/// State that the open files and folders of an instance have in common.
 pub(super) struct Shared {
     pub(super) grants: Arc<Grants>,
     memory: Mutex<TreeState>,
@@ -91,7 +91,7 @@ impl Drop for Handle {
 
 impl FileSystem {
     /// Makes the file systems of an instance: the granted folders, and nothing in memory, where `limit_bytes` may be kept.
-    /// Nothing is opened.
+    /// Makes the file system of an instance. Opens no file.
     pub(crate) fn new(grants: &Arc<Grants>, limit_bytes: u64, now: TimeSource) -> Self {
         let snapshot = Snapshot { tree: Arc::clone(grants.tree()), limit_bytes };
         Self::from_snapshot(grants, &snapshot, now)

@@ -58,7 +58,7 @@ pub(super) struct Step<'a> {
     pub(super) name: &'a [u8],
     /// Whether a slash stands behind the name, so that it has to be a folder's.
     pub(super) has_slash: bool,
-    /// What follows, without slashes at its begin: empty behind the last name.
+    /// Rest of the path, without slashes at its begin: empty behind the last name.
     pub(super) rest: &'a [u8],
 }
 

@@ -1,4 +1,4 @@
-//! What is known of a file or folder.
+//! Status of files and folders.
 
 /// Kind of a file, with the number that it has in WASI preview 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     Link = 7,
 }
 
-/// What is known of a file or folder. Times are nanoseconds since 1970, as they are: blurring them for a guest is the
+/// Status of a file or folder. Times are nanoseconds since 1970, as they are: blurring them for a guest is the
 /// caller's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -37,7 +37,7 @@ pub(crate) struct Stat {
 pub(super) const DEVICE: u64 = 1 << 44;
 
 impl Stat {
-    /// What is known of a folder that is only there to lead to granted ones. It has no date.
+    /// Makes the status of a folder that is only there to lead to granted ones. It has no date.
     pub(super) const fn of_fixed_folder(inode: u64) -> Self {
         Self {
             device: DEVICE,
@@ -52,7 +52,7 @@ impl Stat {
     }
 }
 
-/// What to do with one time of a file.
+/// Change of one time of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum SetTime {
     #[default]
@@ -63,7 +63,7 @@ pub(crate) enum SetTime {
     To(u64),
 }
 
-/// What to do with the times of a file.
+/// Changes of the times of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SetTimes {
     pub(crate) accessed: SetTime,

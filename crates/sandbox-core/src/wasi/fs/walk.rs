@@ -33,7 +33,7 @@ impl From<&Mount> for Position {
     }
 }
 
-/// What is asked about the last name of a path.
+/// Question about the last name of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tail {
     /// The name itself, to make, remove or rename what has it.
@@ -268,7 +268,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a name in a folder led to.
+/// Step that a name in a folder led to.
 enum Next<'a> {
     Into(Stop),
     /// A link was put in the place of the name.

@@ -1,4 +1,4 @@
-//! What makes, renames and removes names below a folder.
+//! Operations that make, rename and remove names below a folder.
 
 use std::sync::Arc;
 
@@ -181,7 +181,7 @@ impl Folder {
     }
 }
 
-/// What is to get another name.
+/// File or folder that is to get another name.
 enum Source {
     Memory(NodeId),
     Host(HostFolder),

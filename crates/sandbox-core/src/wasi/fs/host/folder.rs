@@ -1,4 +1,4 @@
-//! What can be done in a folder of the host.
+//! Operations in a folder of the host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use super::resolve::{Flags, Last, Parent};
 use super::walk::Walk;
 use super::{HostFile, HostFolder};
 
-/// What new files and folders of guests may be, before the host's mask.
+/// Modes of new files and folders of guests, before the host's mask.
 const FILE_MODE: Mode = Mode::from_bits_retain(0o666);
 const FOLDER_MODE: Mode = Mode::from_bits_retain(0o777);
 
 /// How much of a folder is read at once.
 const LISTED_BYTES: usize = 1 << 15;
 
-/// What was opened in a folder of the host.
+/// File or folder that was opened in a folder of the host.
 #[derive(Debug)]
 pub(in super::super) enum HostOpened {
     File(HostFile),

@@ -40,7 +40,7 @@ pub(super) enum Last {
     DotDot,
 }
 
-/// What is opened where a path leads to.
+/// Flags with which the end of a path is opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flags {
     pub(super) flags: OFlags,

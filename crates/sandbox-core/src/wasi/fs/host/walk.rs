@@ -18,7 +18,7 @@ use super::resolve::Last;
 /// How deep a walk goes: each folder on the way is an open file of the host.
 const DEPTH: usize = 128;
 
-/// What a name leads to.
+/// Thing that a name leads to.
 #[derive(Debug)]
 pub(in super::super) enum Found {
     Folder(OwnedFd),

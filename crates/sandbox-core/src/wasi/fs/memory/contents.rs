@@ -15,7 +15,7 @@ const LEAST_BYTES: u64 = 1024;
 /// The largest file of any file system.
 const LARGEST: u64 = i64::MAX as u64;
 
-/// What may be kept in memory, and what is.
+/// Budget of memory: how much may be kept, and how much is.
 #[derive(Debug)]
 pub(super) struct Budget<'a> {
     pub(super) used_bytes: &'a mut u64,

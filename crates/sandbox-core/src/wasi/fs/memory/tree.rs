@@ -13,10 +13,10 @@ use super::contents::{Budget, Contents};
 
 use node::{Body, Folder, Node};
 
-/// What a node counts beside its contents: its name and its place in the table.
+/// Bytes that a node counts beside its contents: its name and its place in the table.
 const NODE_BYTES: u64 = 1024;
 
-/// What a further name of a file counts.
+/// Bytes that a further name of a file counts.
 const NAME_BYTES: u64 = 512;
 
 /// Place of a node in the table.
@@ -31,7 +31,7 @@ impl NodeId {
     }
 }
 
-/// What a name in a folder in memory leads to.
+/// Node or mount that a name in a folder in memory leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Child {
     Node(NodeId),
