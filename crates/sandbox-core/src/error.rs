@@ -1,5 +1,6 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
+mod artifact;
 mod kind;
 mod need;
 mod output;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use crate::output::Output;
 
+pub use artifact::ArtifactRejection;
 pub use need::SystemNeed;
 
 use crate::text::{cut, shown};
@@ -79,7 +81,7 @@ pub enum SandboxError {
         /// The feature, by its name.
         feature: String,
         /// The compiler.
-        compiler: crate::module::Compiler,
+        compiler: crate::policy::Compiler,
         /// What the validator found.
         message: String,
         /// Where it found it, in bytes from the start of the module.
@@ -93,7 +95,7 @@ pub enum SandboxError {
     )]
     ForbiddenCompiler {
         /// The compiler.
-        compiler: crate::module::Compiler,
+        compiler: crate::policy::Compiler,
     },
 
     /// The module is valid but the compiler gave up on it.
@@ -146,7 +148,7 @@ pub enum SandboxError {
     /// A compiled module was not accepted by [`Module::load`](crate::Module::load), or was compiled under a
     /// policy that allows more than the one that it is to run under.
     #[error("the compiled module was refused: {0}")]
-    ArtifactRejected(crate::module::ArtifactRejection),
+    ArtifactRejected(ArtifactRejection),
 
     /// A compiled module could not be taken out of the process.
     #[error("failed to serialise the compiled module: {message}", message = shown(message))]

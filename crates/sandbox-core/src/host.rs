@@ -19,21 +19,16 @@ mod define;
 mod failure;
 mod functions;
 mod link;
-mod nesting;
 mod numbers;
 mod remedy;
 mod values;
 
 pub(crate) use binding::{Context, HostBinding};
 pub use caller::{Caller, GuestMemoryError, MissingContext};
-pub(crate) use define::Payloads;
 pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCaller};
-pub(crate) use failure::{Unwound, panic_message};
+pub(crate) use failure::Unwound;
 pub use functions::HostFunctions;
 pub(crate) use link::HostLink;
-#[cfg(test)]
-pub(crate) use nesting::in_a_host_function;
-pub(crate) use nesting::{Level, is_guest_here};
 pub use numbers::{HostNumber, HostNumbers, HostOutcome};
 pub(crate) use remedy::unknown_import;
 pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

@@ -13,12 +13,11 @@ use std::sync::Arc;
 
 use wasmer::{Function, Imports};
 
-use crate::call::cancellation::Cancellation;
 use crate::error::{Result, SandboxError};
 use crate::host::{HostBinding, HostLink};
-use crate::module::{Compiler, Module, START_EXPORT};
+use crate::module::{Module, START_EXPORT};
 use crate::output::Output;
-use crate::policy::{FuelUnits, SecurityPolicy};
+use crate::policy::{Compiler, FuelUnits, SecurityPolicy};
 use crate::sys::code::Code;
 use crate::sys::guest::Guest;
 use crate::sys::limits::{LimitingTunables, Refusals};
@@ -27,6 +26,7 @@ use crate::sys::number::ZERO;
 use crate::sys::signals;
 use crate::sys::state::Recorder;
 use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
+use crate::watchdog::cancellation::Cancellation;
 use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
@@ -145,7 +145,7 @@ impl Instance {
         let tunables = LimitingTunables::new(policy, room, Arc::clone(&refusals), recorder.clone());
         let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
         let mut guest = Guest::new(module.engine().clone(), tunables, policy.stack_bytes);
-        let (wasi, offered) = if module.imports_wasi() {
+        let (wasi, offered) = if host.imports_wasi() {
             let grants = host.grants(policy)?;
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;

@@ -99,43 +99,47 @@
 //! }
 //! ```
 
-mod call;
 mod error;
 mod format;
 mod host;
 mod instance;
+mod marshal;
 mod module;
 mod output;
 mod policy;
 mod pool;
 mod sandbox;
+mod signing;
 mod streaming;
+mod sync;
 mod sys;
 mod text;
+mod threads;
 mod usage;
 mod wasi;
 mod watchdog;
 
-pub use call::handle::CancelHandle;
-pub use call::seat::CallPlacement;
-pub use error::{Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
+pub use error::{ArtifactRejection, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
     Caller, ExchangeError, GuestMemoryError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
-pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
+pub use module::{Module, ModuleOrigin, Tiering};
 pub use output::Output;
 pub use policy::{
-    Access, Clock, CompileLimits, CompileMeasure, Compilers, EnvironmentVariable, FolderGrant,
-    FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy,
-    WasmFeature, WasmFeatures,
+    Access, Clock, CompileLimits, CompileMeasure, Compiler, Compilers, EnvironmentVariable,
+    FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness,
+    SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
     BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox,
     WasmSandboxBuilder,
 };
+pub use signing::SigningKey;
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
+pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
+pub use watchdog::cancel_handle::CancelHandle;

@@ -2,17 +2,16 @@
 
 mod artifact;
 mod behaviour;
-mod beside;
 mod cache;
 mod compiler;
 mod exports;
 mod extent;
+mod join;
 mod metering;
 mod names;
 mod nans;
 mod shipping;
 mod signatures;
-mod signing;
 mod start;
 mod tiering;
 mod validation;
@@ -21,35 +20,26 @@ use std::sync::Arc;
 
 use wasmer::Engine;
 
-use crate::error::{Result, SandboxError};
-use crate::host::Payloads;
-use crate::policy::{CompileMeasure, SecurityPolicy};
+use crate::error::{ArtifactRejection, Result, SandboxError};
+use crate::marshal::export::{Export, ExportKind, Formats, Payloads};
+use crate::policy::{CompileMeasure, Compiler, SecurityPolicy};
 use crate::sys::code::Code;
 use crate::sys::system;
 use crate::text::cut;
 
-pub use artifact::ArtifactRejection;
-pub(crate) use artifact::NativeCode;
 pub(crate) use behaviour::Behaviour;
 pub(crate) use cache::{CacheOptions, obtain_tiered};
-pub use compiler::Compiler;
 pub(crate) use compiler::Wanted;
-pub(crate) use exports::{
-    EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, RESERVE_EXPORT, signature_in_words,
-};
 pub(crate) use extent::Extent;
 pub(crate) use metering::FUEL_EXPORT;
-pub use signing::SigningKey;
 pub(crate) use start::START_EXPORT;
 pub use tiering::Tiering;
-pub(crate) use validation::Validated;
 
-use artifact::Identity;
-use beside::beside;
+use artifact::{Identity, Unsealed};
 use compiler::{CodeSettings, Hurry};
 use exports::{DeclaredImports, Index};
+use join::join;
 use names::Names;
-pub(crate) use names::without_names;
 use tiering::Successor;
 
 /// How many names of functions an error lists, and how much of each, in bytes.
@@ -57,7 +47,7 @@ const MOST_NAMES: usize = 64;
 const MOST_NAME_BYTES: usize = 1024;
 
 /// From how many bytes on a module's behaviour is found out on a thread of its own.
-const BESIDE_BYTES: usize = 64 * 1024;
+const JOIN_BYTES: usize = 64 * 1024;
 
 /// A module that has been validated and compiled. Cheap to clone, and safe to share between sandboxes
 /// with different policies, since most limits belong to instances. What a policy says about the code itself
@@ -110,7 +100,6 @@ struct ModuleInner {
     formats: Formats,
     declared_imports: DeclaredImports,
     memory_minimum_bytes: u64,
-    imports_wasi: bool,
 }
 
 impl Module {
@@ -165,8 +154,8 @@ impl Module {
         }
         let survey = || Behaviour::of(wasm);
         let validate = || validation::check(wasm, policy, identity.settings().compiler());
-        let (behaviour, validated) = if hurry == Hurry::CallerWaits && wasm.len() >= BESIDE_BYTES {
-            let (behaviour, validated) = beside(survey, validate);
+        let (behaviour, validated) = if hurry == Hurry::CallerWaits && wasm.len() >= JOIN_BYTES {
+            let (behaviour, validated) = join(survey, validate);
             (behaviour, validated?)
         } else {
             let validated = validate()?;
@@ -197,10 +186,10 @@ impl Module {
     }
 
     /// Loads native code that was verified.
-    fn load_native(code: &NativeCode, identity: Identity, origin: ModuleOrigin) -> Result<Self> {
+    fn load_native(code: &Unsealed, identity: Identity, origin: ModuleOrigin) -> Result<Self> {
         system::try_executable_memory()?;
         let engine = compiler::engine_to_load();
-        let compiled = crate::sys::artifact::load(&engine, code).map_err(|error| {
+        let compiled = crate::sys::artifact::load(&engine, code.native()).map_err(|error| {
             SandboxError::ArtifactRejected(ArtifactRejection::Unloadable {
                 message: error.to_string(),
             })
@@ -230,8 +219,6 @@ impl Module {
             .values()
             .map(|memory| u64::from(memory.minimum.0) * crate::policy::PAGE_BYTES)
             .sum();
-        let imports_wasi =
-            compiled.imports().any(|import| crate::wasi::is_namespace_served(import.module()));
         Ok(Self {
             inner: Arc::new(ModuleInner {
                 compiled,
@@ -245,7 +232,6 @@ impl Module {
                 formats,
                 declared_imports,
                 memory_minimum_bytes,
-                imports_wasi,
             }),
             origin,
             successor: None,
@@ -396,10 +382,6 @@ impl Module {
     /// Whether the compiler would have to merge more values than the policy has it do.
     fn has_too_many_phis(&self, policy: &SecurityPolicy) -> bool {
         self.extent().has_too_many_phis(&policy.compile_limits)
-    }
-
-    pub(crate) fn imports_wasi(&self) -> bool {
-        self.inner.imports_wasi
     }
 
     /// Whether both run the same code now and will later. One that was compiled with Singlepass on purpose and one of

@@ -15,7 +15,7 @@ mod table;
 use std::time::Duration;
 
 pub use compile::{CompileLimits, CompileMeasure};
-pub use compilers::Compilers;
+pub use compilers::{Compiler, Compilers};
 pub use features::{NanBits, WasmFeature, WasmFeatures};
 pub use fuel::FuelUnits;
 pub use grants::{Access, EnvironmentVariable, FolderGrant, GrantUse};

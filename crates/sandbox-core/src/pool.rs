@@ -15,11 +15,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::cancellation::Scope;
-use crate::call::handle::CancelHandle;
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{RunOutput, RunRequest, WasmSandbox};
 use crate::usage::ResourceUsage;
+use crate::watchdog::cancel_handle::CancelHandle;
+use crate::watchdog::cancellation::Scope;
 
 pub use builder::SandboxPoolBuilder;
 pub use guard::PooledSandbox;

@@ -23,19 +23,19 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::arguments::Arguments;
-use crate::call::cancellation::Scope;
-use crate::call::dispatch::{Profile, on_worker};
-use crate::call::seat::CallPlacement;
 use crate::error::Result;
 use crate::format::SerializationFormat;
 use crate::host::HostBinding;
 use crate::instance::{INSTANTIATION, Instance};
+use crate::marshal::arguments::Arguments;
 use crate::module::Module;
 use crate::output::Output;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
+use crate::threads::callers_thread::CallPlacement;
+use crate::threads::dispatch::{Profile, on_worker};
 use crate::usage::ResourceUsage;
+use crate::watchdog::cancellation::Scope;
 
 pub use batch_results::{BatchIter, BatchResults};
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};

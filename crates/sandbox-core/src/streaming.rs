@@ -5,10 +5,11 @@ mod builder;
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 
-use crate::call::handle::CancelHandle;
 use crate::error::{Result, SandboxError};
-use crate::module::{ExportKind, Module, Payload};
+use crate::marshal::export::{ExportKind, Payload};
+use crate::module::Module;
 use crate::sandbox::WasmSandbox;
+use crate::watchdog::cancel_handle::CancelHandle;
 
 pub use builder::StreamingSandboxBuilder;
 

@@ -1,5 +1,6 @@
 //! Text of guests in errors: cut to what a log can bear, and without what a terminal would obey.
 
+use std::any::Any;
 use std::fmt::{self, Write as _};
 
 /// How much of a name or message is shown, in bytes.
@@ -54,6 +55,15 @@ fn is_obeyed(character: char) -> bool {
     // Marks and overrides of the direction of writing, and what separates lines for some programs only.
     let directs = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (character.is_control() && !matches!(character, '\n' | '\t')) || directs
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@
 //! instance; an instance that has been idle for [`IDLE_TICKS`] is dropped from the list, and with an empty list the
 //! thread sleeps.
 
+pub(crate) mod cancel_handle;
+pub(crate) mod cancellation;
 mod control;
+mod waiting;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,17 +56,17 @@ struct Entry {
     interrupts: u32,
 }
 
-/// Something small to be done by the watchdog's thread.
-pub(crate) type Chore = Box<dyn FnOnce() + Send>;
+/// A small task that the watchdog's thread does at its next tick.
+pub(crate) type DeferredTask = Box<dyn FnOnce() + Send>;
 
 /// Has something small done at the next tick, if there is to be one: nobody is woken for it.
 ///
 /// # Errors
-/// The chore, if the watchdog sleeps.
-pub(crate) fn at_next_tick(chore: Chore) -> std::result::Result<(), Chore> {
+/// The task, if the watchdog sleeps.
+pub(crate) fn at_next_tick(task: DeferredTask) -> std::result::Result<(), DeferredTask> {
     match Watchdog::global() {
-        Ok(watchdog) => watchdog.take_on(chore),
-        Err(_) => Err(chore),
+        Ok(watchdog) => watchdog.take_on(task),
+        Err(_) => Err(task),
     }
 }
 
@@ -73,7 +76,7 @@ struct Watchdog {
     wake: Condvar,
     /// What is to be done at the next tick. Only locked by who has locked the list, and holds something only while
     /// that does.
-    chores: Mutex<Vec<Chore>>,
+    deferred: Mutex<Vec<DeferredTask>>,
 }
 
 impl Watchdog {
@@ -97,7 +100,7 @@ impl Watchdog {
         let watchdog = Arc::new(Self {
             entries: Mutex::default(),
             wake: Condvar::new(),
-            chores: Mutex::default(),
+            deferred: Mutex::default(),
         });
         let ours = Arc::clone(&watchdog);
         let thread = std::thread::Builder::new().name("sandbox-watchdog".to_owned());
@@ -126,12 +129,12 @@ impl Watchdog {
         self.wake.notify_one();
     }
 
-    fn take_on(&self, chore: Chore) -> std::result::Result<(), Chore> {
+    fn take_on(&self, task: DeferredTask) -> std::result::Result<(), DeferredTask> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.is_empty() {
-            return Err(chore);
+            return Err(task);
         }
-        self.chores.lock().unwrap_or_else(PoisonError::into_inner).push(chore);
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(())
     }
 
@@ -144,9 +147,9 @@ impl Watchdog {
             entries.retain_mut(|entry| entry.tick(now, &mut unheeded));
             ticks = ticks.wrapping_add(1);
             let looks = ticks.is_multiple_of(TICKS_OF_HANDLERS) || entries.is_empty();
-            let chores =
-                std::mem::take(&mut *self.chores.lock().unwrap_or_else(PoisonError::into_inner));
-            if looks || !unheeded.is_empty() || !chores.is_empty() {
+            let deferred =
+                std::mem::take(&mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner));
+            if looks || !unheeded.is_empty() || !deferred.is_empty() {
                 // Not while others wait for the list: what is told of it may be heard by anybody.
                 drop(entries);
                 // Whatever becomes of it, guests have to be watched.
@@ -158,8 +161,8 @@ impl Watchdog {
                 for control in unheeded {
                     undisturbed(&mut || control.escalate());
                 }
-                for chore in chores {
-                    drop(catch_unwind(AssertUnwindSafe(chore)));
+                for task in deferred {
+                    drop(catch_unwind(AssertUnwindSafe(task)));
                 }
                 entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             }

@@ -8,9 +8,11 @@ use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
 use super::values;
 use crate::error::{Result, SandboxError};
-use crate::module::{Module, signature_in_words};
+use crate::marshal::export::signature_in_words;
+use crate::module::Module;
 use crate::policy::SecurityPolicy;
-use crate::wasi::Grants;
+use crate::threads::nesting::{self, Level, MOST_LEVELS};
+use crate::wasi::{self, Grants};
 
 /// The value that a sandbox gives to its host functions.
 #[derive(Clone, Default)]
@@ -41,6 +43,7 @@ impl std::fmt::Debug for Context {
 pub(crate) struct HostBinding {
     functions: Vec<Arc<Definition>>,
     waits: Waits,
+    imports_wasi: bool,
     /// Whether the guest can fetch outputs.
     holds_output: bool,
     pub(super) context: Context,
@@ -88,13 +91,24 @@ impl HostBinding {
                 functions.push(definition);
             }
         }
+        let imports_wasi =
+            module.compiled().imports().any(|import| wasi::is_namespace_served(import.module()));
         let waits = functions.iter().any(|function| function.waits == Waits::Yes);
         let waits = if waits { Waits::Yes } else { Waits::No };
         let holds_output =
             functions.iter().any(|function| function.name.module == values::NAMESPACE);
         let module = module.clone();
         let grants = OnceLock::new();
-        Ok(Arc::new(Self { functions, waits, holds_output, context, set, module, grants }))
+        Ok(Arc::new(Self {
+            functions,
+            waits,
+            imports_wasi,
+            holds_output,
+            context,
+            set,
+            module,
+            grants,
+        }))
     }
 
     /// The folders that the policy grants, opened when the first instance needed them. The sandbox keeps what it opened
@@ -139,5 +153,33 @@ impl HostBinding {
 
     pub(super) fn set(&self) -> &HostFunctions {
         &self.set
+    }
+}
+
+impl HostBinding {
+    /// Whether the module imports functions of WASI.
+    pub(crate) fn imports_wasi(&self) -> bool {
+        self.imports_wasi
+    }
+
+    /// Notes that a guest of this sandbox runs on this thread.
+    ///
+    /// # Errors
+    /// A message if calls are nested too deep.
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Level, String> {
+        Level::begin(self.address()).ok_or_else(|| {
+            format!(
+                "calls out of host functions are nested {MOST_LEVELS} deep, and this is one more"
+            )
+        })
+    }
+
+    /// Whether this thread is in a host function that a guest of this sandbox called.
+    pub(crate) fn is_running_here(self: &Arc<Self>) -> bool {
+        !self.is_empty() && nesting::is_running_here(self.address())
+    }
+
+    fn address(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self).addr()
     }
 }

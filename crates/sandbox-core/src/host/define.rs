@@ -9,7 +9,7 @@ use super::caller::Caller;
 use super::failure::{ImportName, Unwound};
 use super::link::Site;
 use super::numbers::{HostNumber, HostNumbers, HostOutcome, Number};
-use crate::module::{Payload, signature_in_words};
+use crate::marshal::export::{Payload, Payloads, signature_in_words};
 
 /// Marks closures that take a [`Caller`] before their numbers.
 #[derive(Debug)]
@@ -55,19 +55,6 @@ pub trait IntoAsyncHostFunction<Kind, Arguments, Outcome> {
 pub(crate) enum Waits {
     No,
     Yes,
-}
-
-/// What goes through memory, both ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Payloads {
-    pub(crate) input: Payload,
-    pub(crate) output: Payload,
-}
-
-impl fmt::Display for Payloads {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a function from {} to {}", self.input, self.output)
-    }
 }
 
 type Make = dyn Fn(&mut Store, &FunctionEnv<()>, Site) -> Function + Send + Sync;

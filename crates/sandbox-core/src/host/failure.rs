@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::numbers::BoxedError;
 use crate::error::SandboxError;
+use crate::text::panic_message;
 
 /// Under which name the guest imports a function.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,13 +64,4 @@ impl Unwound {
             }
         }
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|message| (*message).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }

@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::failure::{ImportName, Unwound};
 use super::numbers::BoxedError;
 use super::values::NAMESPACE;
-use crate::call::{waiting, workers};
+use crate::threads::{callers_runtime, workers};
 use crate::watchdog::CallControl;
 
 /// The host functions' state of one instance.
@@ -130,9 +130,9 @@ impl Site {
     ) -> Result<T, Unwound> {
         let control = &self.link.control;
         self.serve(context, |caller| {
-            let _context = waiting::runtime()?.enter();
+            let _context = callers_runtime::get()?.enter();
             // Without a result the call is to stop, which `serve` sees; the error is never looked at.
-            workers::without_slot(|| waiting::until_stopped(control, run(caller)))
+            workers::without_slot(|| control.wait_unless_stopped(run(caller)))
                 .unwrap_or_else(|| Err("stopped".into()))
         })
     }

@@ -4,7 +4,7 @@ use wasmer::ExternType;
 
 use super::binding::HostBinding;
 use crate::error::SandboxError;
-use crate::module::signature_in_words;
+use crate::marshal::export::signature_in_words;
 use crate::text::cut;
 use crate::wasi;
 

@@ -16,9 +16,9 @@ use super::define::{Blueprint, Definition, IntoHostFunction, Waits, WithCaller, 
 use super::failure::Unwound;
 use super::link::Site;
 use super::numbers::BoxedError;
-use crate::call::results::same_type;
 use crate::format::SerializationFormat;
-use crate::module::Payload;
+use crate::marshal::export::Payload;
+use crate::marshal::results::same_type;
 use crate::sys::identity;
 
 /// The namespace of what this crate itself offers to guests that call such functions.

@@ -7,14 +7,14 @@ use std::thread;
 use wasmer_types::RawValue;
 
 use super::{Instance, Returned, exchange, failure};
-use crate::call::arguments::Passage;
-use crate::call::waiting::Restore;
 use crate::error::{CallResult, Result, SandboxError};
-use crate::host::Level;
-use crate::module::Export;
+use crate::marshal::arguments::CallBuffer;
+use crate::marshal::export::Export;
 use crate::sys::code::Code;
 use crate::sys::memory::Writes;
 use crate::sys::{faults, fork, interrupt, signals};
+use crate::threads::callers_runtime::Restore;
+use crate::threads::nesting::Level;
 use crate::watchdog::CallControl;
 
 impl Instance {
@@ -27,16 +27,16 @@ impl Instance {
         &mut self,
         at: usize,
         export: &Export,
-        passage: Passage<'_>,
+        call_buffer: CallBuffer<'_>,
     ) -> CallResult<Returned> {
         let name = export.name.as_str();
         if export.pure || !self.is_reset {
-            return self.enter_unnoted(at, name, passage);
+            return self.enter_unnoted(at, name, call_buffer);
         }
         // Until it is known better, also if this panics.
         let before = std::mem::replace(&mut self.writes, Writes::AnyPage);
         let faults = faults::watch();
-        let result = self.enter_unnoted(at, name, passage);
+        let result = self.enter_unnoted(at, name, call_buffer);
         // Page faults are counted for this thread, and a slice of the memory can be written to by any.
         let lent = self.host.take_lent();
         if before < Writes::AnyPage && !lent && faults.none_since() {
@@ -50,15 +50,15 @@ impl Instance {
         &mut self,
         at: usize,
         name: &str,
-        passage: Passage<'_>,
+        call_buffer: CallBuffer<'_>,
     ) -> CallResult<Returned> {
-        let (input, format) = match passage {
-            Passage::Numbers(values) => {
+        let (input, format) = match call_buffer {
+            CallBuffer::Numbers(values) => {
                 return self.enter_each(at, name, values, 1).1.map(|()| Returned::Numbers);
             }
-            Passage::Exchange { input, format } => (input, exchange::CallFormat::Value(format)),
-            Passage::Chunk(Some(chunk)) => (chunk, exchange::CallFormat::None),
-            Passage::Chunk(None) => (&[][..], exchange::CallFormat::EndOfStream),
+            CallBuffer::Exchange { input, format } => (input, exchange::CallFormat::Value(format)),
+            CallBuffer::Chunk(Some(chunk)) => (chunk, exchange::CallFormat::None),
+            CallBuffer::Chunk(None) => (&[][..], exchange::CallFormat::EndOfStream),
         };
         Ok(self.watched(name, |instance| instance.exchange(at, name, input, format))?)
     }
@@ -137,7 +137,8 @@ impl Instance {
             message,
         })?;
         // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
-        surroundings.caller = binding.waits().then(crate::call::waiting::for_this_thread);
+        surroundings.caller =
+            binding.waits().then(crate::threads::callers_runtime::for_this_thread);
         surroundings.level = Some(level);
         self.host.begin_call();
         Ok(())

@@ -11,7 +11,7 @@ use wasmer_types::RawValue;
 use super::{Instance, Returned};
 use crate::error::{Result, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
-use crate::module::{EXCHANGE_EXPORT, RESERVE_EXPORT};
+use crate::marshal::export::{EXCHANGE_EXPORT, RESERVE_EXPORT};
 use crate::sys::entry::Target;
 use crate::sys::guest::Guest;
 use crate::sys::number::{Number, ZERO};

@@ -7,12 +7,13 @@ use wasmer_types::ImportError;
 
 use super::{INSTANTIATION, Instance};
 use crate::error::{SandboxError, SystemNeed, TrapCode};
-use crate::host::{Unwound, panic_message};
-use crate::module::signature_in_words;
+use crate::host::Unwound;
+use crate::marshal::export::signature_in_words;
 use crate::policy::PAGE_BYTES;
 use crate::sys::entry::Unguarded;
 use crate::sys::frames::{self, MOST_FRAMES, Noted};
 use crate::sys::limits::most_pages;
+use crate::text::panic_message;
 use crate::watchdog::StopReason;
 
 type WasmerTrap = wasmer::sys::vm::TrapCode;

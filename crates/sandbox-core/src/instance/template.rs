@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::exchange::Place;
 use super::{Instance, Origin};
-use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::module::Module;
@@ -16,6 +15,7 @@ use crate::policy::SecurityPolicy;
 use crate::sys::memory::{ResetMethod, Writes};
 use crate::sys::state::Snapshot;
 use crate::wasi::{Launch, Remembered};
+use crate::watchdog::cancellation::Cancellation;
 
 pub(crate) use crate::sys::memory::{Effort, NotRestored};
 

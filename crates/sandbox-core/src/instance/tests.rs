@@ -1,7 +1,7 @@
 use super::*;
-use crate::call::arguments::Arguments;
 use crate::format::SerializationFormat;
 use crate::host::{Context, HostFunctions};
+use crate::marshal::arguments::Arguments;
 use crate::policy::InstanceMode;
 use crate::sys::memory::ResetMethod;
 use crate::watchdog::StopReason;
@@ -19,7 +19,7 @@ fn work(instance: &mut Instance, module: &Module, rounds: i32) -> Result<Returne
     let (at, export) = module.function("work").unwrap();
     let format = SerializationFormat::default();
     let mut arguments = Arguments::prepare(export, &rounds, format, module.formats()).unwrap();
-    instance.enter(at, export, arguments.passage()).map_err(|error| *error)
+    instance.enter(at, export, arguments.call_buffer()).map_err(|error| *error)
 }
 
 #[test]

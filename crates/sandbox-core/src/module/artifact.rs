@@ -1,7 +1,7 @@
 //! Native code outside the process: sealed when it leaves, verified before it comes back.
 //!
 //! ```text
-//! compiled module --seal--> header | description | native code --unseal--> NativeCode --sys::artifact--> module
+//! compiled module --seal--> header | description | native code --unseal--> Unsealed --sys::artifact--> module
 //!                              \________ authenticated as one ________/
 //! ```
 //!
@@ -10,89 +10,44 @@
 //! are wanted here? ([`identity`]) Only who has both answers gets a [`NativeCode`], and only a `NativeCode` can be
 //! loaded.
 
-mod ballast;
-mod envelope;
 mod identity;
 mod linking;
+mod stripping;
 
 use bytes::Bytes;
 
 use super::Behaviour;
 use super::names::Names;
-use super::signing::{Purpose, SigningKey};
+use crate::error::ArtifactRejection;
 use crate::policy::SecurityPolicy;
+use crate::signing::{Purpose, SigningKey};
+use crate::sys::artifact::{NativeCode, envelope};
 
-pub(super) use ballast::unload;
 pub(super) use identity::Identity;
+pub(super) use stripping::strip;
 
-/// Native code that may be executed: authenticated, and made for this machine and this build of the library.
-///
-/// The fields are private to this module, and the functions below are the only ones that fill it.
+/// A compiled module whose file was opened: its native code, and what was found out about the WebAssembly before.
 #[derive(Debug)]
-pub(crate) struct NativeCode {
-    native: Bytes,
+pub(super) struct Unsealed {
+    native: NativeCode,
     behaviour: Behaviour,
     names: Names,
 }
 
-impl NativeCode {
-    pub(crate) fn bytes(&self) -> &Bytes {
+impl Unsealed {
+    pub(super) fn native(&self) -> &NativeCode {
         &self.native
     }
 
     /// What was found out about the WebAssembly that it was compiled from.
-    pub(crate) fn behaviour(&self) -> &Behaviour {
+    pub(super) fn behaviour(&self) -> &Behaviour {
         &self.behaviour
     }
 
     /// The names that its functions had in the WebAssembly.
-    pub(crate) fn names(&self) -> &Names {
+    pub(super) fn names(&self) -> &Names {
         &self.names
     }
-}
-
-/// Why a file with a compiled module was not loaded. Its code was not looked at, let alone run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ArtifactRejection {
-    /// The file is something else, or was made by a version of this library with another file format.
-    #[error("it is no compiled module that this version knows: precompile the module again")]
-    Unrecognised,
-
-    /// The file is shorter or longer than it was.
-    #[error("it has {actual_bytes} bytes and should have {declared_bytes}: copy it again, whole")]
-    WrongLength {
-        /// The length that its header tells, in bytes.
-        declared_bytes: u64,
-        /// The length that it has, in bytes.
-        actual_bytes: u64,
-    },
-
-    /// The file was sealed with another key.
-    #[error("it was sealed with another key: load it with the key that it was precompiled with")]
-    ForeignKey,
-
-    /// The file is not what was sealed.
-    #[error("it was changed after it was sealed: copy it again, or precompile the module again")]
-    Altered,
-
-    /// The file is genuine and was made for something else.
-    #[error("it was made for {aspect} {made_for}, and here is {here}: compile the module for this")]
-    Incompatible {
-        /// In what the two differ.
-        aspect: &'static str,
-        /// What it was made for.
-        made_for: String,
-        /// What is needed here.
-        here: String,
-    },
-
-    /// The file is genuine and fits, and still cannot be loaded.
-    #[error("Wasmer cannot load it: {message}; precompile the module again")]
-    Unloadable {
-        /// What Wasmer said.
-        message: String,
-    },
 }
 
 /// Seals native code together with what it is.
@@ -136,11 +91,15 @@ pub(super) fn unseal_expected(
     file: Bytes,
     expected: &Identity,
     key: &SigningKey,
-) -> Result<NativeCode, ArtifactRejection> {
-    let opened = envelope::open(file, key, Purpose::Cache)?;
-    let (identity, behaviour, names) = parse(&opened.description)?;
-    identity.require_same(expected)?;
-    Ok(NativeCode { native: opened.native, behaviour, names })
+) -> Result<Unsealed, ArtifactRejection> {
+    let fits = |description: &Bytes| {
+        let (identity, behaviour, names) = parse(description)?;
+        identity.require_same(expected)?;
+        Ok((behaviour, names))
+    };
+    let (native, (behaviour, names)) =
+        envelope::open(file, key, Purpose::Cache)?.accept_if(fits)?;
+    Ok(Unsealed { native, behaviour, names })
 }
 
 /// Opens a file that may hold any module that this machine can run and the policy accepts, and says which.
@@ -148,11 +107,15 @@ pub(super) fn unseal_shipped(
     file: Bytes,
     policy: &SecurityPolicy,
     key: &SigningKey,
-) -> Result<(NativeCode, Identity), ArtifactRejection> {
-    let opened = envelope::open(file, key, Purpose::Shipping)?;
-    let (identity, behaviour, names) = parse(&opened.description)?;
-    identity.require_runnable(policy)?;
-    Ok((NativeCode { native: opened.native, behaviour, names }, identity))
+) -> Result<(Unsealed, Identity), ArtifactRejection> {
+    let fits = |description: &Bytes| {
+        let description = parse(description)?;
+        description.0.require_runnable(policy)?;
+        Ok(description)
+    };
+    let (native, (identity, behaviour, names)) =
+        envelope::open(file, key, Purpose::Shipping)?.accept_if(fits)?;
+    Ok((Unsealed { native, behaviour, names }, identity))
 }
 
 #[cfg(test)]

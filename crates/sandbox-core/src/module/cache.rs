@@ -17,11 +17,11 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::artifact::Identity;
-use super::compiler::{CodeSettings, Compiler, Hurry, Wanted};
+use super::compiler::{CodeSettings, Hurry, Wanted};
 use super::tiering::{Order, Successor, Tiering};
 use super::{Module, ModuleOrigin, validation};
 use crate::error::Result;
-use crate::policy::SecurityPolicy;
+use crate::policy::{Compiler, SecurityPolicy};
 
 use disk::DiskCache;
 use memory::MemoryCache;

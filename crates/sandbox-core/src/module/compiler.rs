@@ -3,7 +3,6 @@
 mod stopping;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -11,13 +10,12 @@ use serde::{Deserialize, Serialize};
 use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features, Singlepass};
 use wasmer::{CompileError, Engine};
 
-use super::artifact::ArtifactRejection;
 use super::metering::Metering;
 use super::nans::CanonicalConversions;
 use super::start::StartByHost;
 use super::validation::Validated;
-use crate::error::{Result, SandboxError};
-use crate::policy::{NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
+use crate::error::{ArtifactRejection, Result, SandboxError};
+use crate::policy::{Compiler, NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 use crate::text::cut;
 
 pub(crate) use stopping::Wanted;
@@ -29,75 +27,6 @@ const MOST_MESSAGE_BYTES: usize = 2048;
 /// From so many bytes of Wasm for each thread on, starting one costs little of what it saves: some 50 us, where even
 /// Singlepass compiles for milliseconds.
 const WASM_BYTES_PER_THREAD: usize = 64 * 1024;
-
-/// What turns WebAssembly into native code.
-///
-/// All of them enforce the same limits; they trade the time of compiling for the time of running.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Compiler {
-    /// Good code in reasonable time. The default.
-    #[default]
-    Cranelift,
-    /// The quickest to compile and the slowest to run: for modules that run once and briefly. It compiles in
-    /// linear time, so that no module can take disproportionately long. It has no SIMD.
-    Singlepass,
-    /// The slowest to compile and the quickest to run: for modules that run long, with a cache.
-    ///
-    /// There with the feature `llvm`, for which LLVM 22.1 has to be installed where this crate is compiled, and
-    /// `LLVM_SYS_221_PREFIX` to name its folder: on Debian 12, `/usr/lib/llvm-22` of
-    /// the packages `llvm-22-dev libpolly-22-dev zlib1g-dev libzstd-dev libffi-dev libxml2-dev`.
-    #[cfg(feature = "llvm")]
-    Llvm,
-}
-
-impl fmt::Display for Compiler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cranelift => "cranelift",
-            Self::Singlepass => "singlepass",
-            #[cfg(feature = "llvm")]
-            Self::Llvm => "llvm",
-        })
-    }
-}
-
-impl Compiler {
-    /// The features that it can compile.
-    pub const fn features(self) -> WasmFeatures {
-        match self {
-            Self::Cranelift => WasmFeatures::ALL.without(WasmFeature::TailCalls),
-            Self::Singlepass => WasmFeatures::ALL
-                .without(WasmFeature::TailCalls)
-                .without(WasmFeature::Exceptions)
-                .without(WasmFeature::Simd)
-                .without(WasmFeature::RelaxedSimd)
-                .without(WasmFeature::WideArithmetic),
-            #[cfg(feature = "llvm")]
-            Self::Llvm => WasmFeatures::ALL,
-        }
-    }
-}
-
-impl Compiler {
-    /// Whether it panics where the system gives no thread. The others say so.
-    pub(super) const fn needs_a_thread(self) -> bool {
-        matches!(self, Self::Cranelift)
-    }
-
-    /// Whether the code that it makes can be given to guests that nobody trusts.
-    ///
-    /// LLVM's cannot: it calls functions of the host past those that see to it that there is room for them on the
-    /// guest's stack. A guest that traps in one just where its stack ends can have the process wait for ever.
-    pub const fn holds_untrusted_guests(self) -> bool {
-        match self {
-            Self::Cranelift | Self::Singlepass => true,
-            #[cfg(feature = "llvm")]
-            Self::Llvm => false,
-        }
-    }
-}
 
 /// Whether somebody waits for a compilation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,7 +218,7 @@ pub(super) fn compile(
     let stop = Stop::new(policy, wanted);
     let engine = settings.engine(threads, changes, &stop);
     let said = |message: String| cut(message, MOST_MESSAGE_BYTES);
-    let compiled = crate::sys::artifact::compile(&engine, module);
+    let compiled = crate::sys::artifact::compile(&engine, module.valid());
     let reason = stop.reason();
     stop.forget();
     let compiled = compiled.map_err(|error| match error {

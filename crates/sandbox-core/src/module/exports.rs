@@ -6,10 +6,11 @@ use foldhash::fast::RandomState;
 use serde::Deserialize;
 use wasmer::{ExternType, FunctionType, Type};
 
-use crate::call::numbers::Signature;
 use crate::error::{Result, SandboxError};
-use crate::format::SerializationFormat;
-use crate::host::Payloads;
+use crate::marshal::export::{
+    EXCHANGE_EXPORT, Export, ExportKind, Formats, Payload, Payloads, RESERVE_EXPORT,
+};
+use crate::marshal::numbers::Signature;
 use crate::sys::entry::Reach;
 use crate::text::cut;
 
@@ -20,123 +21,6 @@ const DECLARATIONS: &str = "sandbox-guest";
 
 /// How much is said about a declaration that is wrong, in bytes: it may quote the guest.
 const MOST_MESSAGE_BYTES: usize = 1024;
-
-/// The names by which the ABI itself is exported; they cannot be called by the host's user.
-pub(crate) const EXCHANGE_EXPORT: &str = "sandbox_exchange";
-pub(crate) const RESERVE_EXPORT: &str = "sandbox_reserve";
-
-/// A function that can be called.
-#[derive(Debug)]
-pub(crate) struct Export {
-    pub(crate) name: String,
-    pub(crate) kind: ExportKind,
-    /// Whether calling it with numbers leaves its instance as it was.
-    pub(crate) pure: bool,
-    /// Whether it may call functions of the host.
-    pub(crate) reach: Reach,
-}
-
-/// How a function takes its arguments.
-#[derive(Debug)]
-pub(crate) enum ExportKind {
-    /// In Wasm registers.
-    Numbers(Signature),
-    /// Through the exchange area.
-    Declared(Declared),
-}
-
-/// What travels through the exchange area for one function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Declared {
-    pub(crate) input: Payload,
-    pub(crate) output: Payload,
-}
-
-/// What the bytes of an input or output are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Payload {
-    Unit,
-    Bytes,
-    Text,
-    Value,
-    Stream,
-}
-
-impl std::fmt::Display for Payload {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Unit => "nothing",
-            Self::Bytes => "bytes",
-            Self::Text => "text",
-            Self::Value => "a value",
-            Self::Stream => "the chunks of a stream",
-        })
-    }
-}
-
-impl Export {
-    /// The signature in words, for errors.
-    pub(crate) fn signature(&self) -> String {
-        match &self.kind {
-            ExportKind::Numbers(signature) => {
-                signature_in_words(&ExternType::Function(signature.ty().clone()))
-            }
-            ExportKind::Declared(declared) => {
-                format!("a function from {} to {}", declared.input, declared.output)
-            }
-        }
-    }
-}
-
-/// A type in words, for errors.
-pub(crate) fn signature_in_words(ty: &ExternType) -> String {
-    match ty {
-        ExternType::Function(ty) => {
-            format!("a function from ({}) to ({})", joined(ty.params()), joined(ty.results()))
-        }
-        ExternType::Global(ty) => format!("a global of type {}", joined(&[ty.ty])),
-        ExternType::Table(_) => "a table".to_owned(),
-        ExternType::Memory(_) => "a memory".to_owned(),
-        ExternType::Tag(_) => "an exception tag".to_owned(),
-    }
-}
-
-fn joined(types: &[Type]) -> String {
-    const SHOWN: usize = 32;
-    let shown = &types[..types.len().min(SHOWN)];
-    let shown = shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ").to_lowercase();
-    match types.len().saturating_sub(SHOWN) {
-        0 => shown,
-        left => format!("{shown} and {left} more"),
-    }
-}
-
-/// The serialisation formats that a guest was built with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Formats {
-    json: bool,
-    messagepack: bool,
-    bincode: bool,
-}
-
-impl Formats {
-    pub(crate) fn contains(self, format: SerializationFormat) -> bool {
-        match format {
-            SerializationFormat::Json => self.json,
-            SerializationFormat::MessagePack => self.messagepack,
-            SerializationFormat::Bincode => self.bincode,
-        }
-    }
-
-    fn add(&mut self, format: SerializationFormat) {
-        match format {
-            SerializationFormat::Json => self.json = true,
-            SerializationFormat::MessagePack => self.messagepack = true,
-            SerializationFormat::Bincode => self.bincode = true,
-        }
-    }
-}
 
 /// Where each export stands, by its name.
 pub(super) type Index = HashMap<String, usize, RandomState>;
@@ -242,7 +126,7 @@ fn apply(line: &[u8], declarations: &mut Declarations) -> Result<()> {
             export.signature()
         )));
     }
-    export.kind = ExportKind::Declared(Declared { input, output });
+    export.kind = ExportKind::Declared(Payloads { input, output });
     Ok(())
 }
 

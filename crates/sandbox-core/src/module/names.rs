@@ -5,12 +5,13 @@
 //! compiled, cut to a length that a log can bear, travel beside the native code, and are not looked at before somebody
 //! asks.
 
-use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+
+use crate::sys::artifact::sections::{number, sections, text};
 
 /// How much of a name is kept, in bytes. Those that compilers make of generic functions are longer than they are
 /// shown.
@@ -62,72 +63,6 @@ impl Names {
         let text = self.written.get(text.start as usize..text.end as usize)?;
         Some(shown(&String::from_utf8_lossy(text)))
     }
-}
-
-/// The module without its names: the same module for all that executes it.
-pub(crate) fn without_names(wasm: &[u8]) -> Cow<'_, [u8]> {
-    let mut named = sections(wasm).filter(|section| section.is_names).peekable();
-    if named.peek().is_none() {
-        return Cow::Borrowed(wasm);
-    }
-    let mut rest = Vec::with_capacity(wasm.len());
-    let mut copied = 0;
-    for section in named {
-        rest.extend_from_slice(&wasm[copied..section.whole.start]);
-        copied = section.whole.end;
-    }
-    rest.extend_from_slice(&wasm[copied..]);
-    Cow::Owned(rest)
-}
-
-/// One section of a module.
-struct Section {
-    whole: Range<usize>,
-    is_names: bool,
-    /// What follows its name, of one with names.
-    contents: Range<usize>,
-}
-
-/// The sections of a module, as far as it is one.
-fn sections(wasm: &[u8]) -> impl Iterator<Item = Section> + '_ {
-    const HEADER_BYTES: usize = 8;
-    const CUSTOM: u8 = 0;
-    let mut at = HEADER_BYTES;
-    std::iter::from_fn(move || {
-        let start = at;
-        let id = *wasm.get(at)?;
-        at += 1;
-        let len = number(wasm, &mut at)?;
-        let end = at.checked_add(len).filter(|end| *end <= wasm.len())?;
-        let mut name_at = at;
-        let name = (id == CUSTOM).then(|| text(&wasm[..end], &mut name_at)).flatten();
-        at = end;
-        let is_names = name == Some(b"name");
-        Some(Section { whole: start..end, is_names, contents: name_at..end })
-    })
-}
-
-/// A number in the format of WebAssembly that fits 32 bits.
-fn number(bytes: &[u8], at: &mut usize) -> Option<usize> {
-    let mut value = 0u64;
-    for shift in (0..35).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return usize::try_from(value).ok();
-        }
-    }
-    None
-}
-
-/// A text with its length before it.
-fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
-    let len = number(bytes, at)?;
-    let end = at.checked_add(len)?;
-    let text = bytes.get(*at..end)?;
-    *at = end;
-    Some(text)
 }
 
 /// Writes down the names of functions in a name section, as far as they can be read. Nobody has validated it.

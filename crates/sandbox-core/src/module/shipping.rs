@@ -5,10 +5,10 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::artifact::{self, Identity};
-use super::signing::{Purpose, SigningKey};
-use super::{Compiler, Module, ModuleOrigin, validation};
+use super::{Module, ModuleOrigin, validation};
 use crate::error::{Result, SandboxError};
-use crate::policy::SecurityPolicy;
+use crate::policy::{Compiler, SecurityPolicy};
+use crate::signing::{Purpose, SigningKey};
 
 impl Module {
     /// Compiles a module with Cranelift and seals it, to be loaded later or elsewhere by [`Module::load`].
@@ -92,7 +92,7 @@ impl Module {
 
     /// The native code in a file that only holders of the key can make or change.
     pub(super) fn seal(&self, key: &SigningKey, purpose: Purpose) -> Result<Vec<u8>> {
-        let serialized = self.inner.compiled.serialize().and_then(artifact::unload);
+        let serialized = self.inner.compiled.serialize().and_then(artifact::strip);
         let native = serialized
             .map_err(|error| SandboxError::Unserializable { message: error.to_string() })?;
         Ok(artifact::seal(&native, self.identity(), self.behaviour(), self.names(), key, purpose))

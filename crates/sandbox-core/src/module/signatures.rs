@@ -12,8 +12,8 @@ use foldhash::fast::RandomState;
 use wasmer::sys::wasmparser::{FuncType, ValType};
 use wasmer::{ExternType, FunctionType, Type};
 
-use super::exports::signature_in_words;
 use crate::error::{Result, SandboxError};
+use crate::marshal::export::signature_in_words;
 
 /// Types by their hashes.
 type ByHash = HashMap<u32, FunctionType, RandomState>;

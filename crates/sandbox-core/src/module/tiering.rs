@@ -21,10 +21,10 @@ use async_lock::OnceCell;
 use bytes::Bytes;
 
 use super::cache::{CacheOptions, obtain_in_background};
-use super::{Compiler, Module, Wanted};
-use crate::call::background;
+use super::{Module, Wanted};
 use crate::error::SandboxError;
-use crate::policy::SecurityPolicy;
+use crate::policy::{Compiler, SecurityPolicy};
+use crate::threads::runtime;
 
 /// Whether a module that was never seen starts on code that is quickly made.
 ///
@@ -247,7 +247,7 @@ impl Queue {
                 next.make();
             }
         };
-        if let Err(error) = background::spawn_blocking(make_all) {
+        if let Err(error) = runtime::spawn_blocking(make_all) {
             tracing::warn!(%error, "nothing is compiled in the background");
             while let Some(next) = self.next() {
                 next.settle(None);

@@ -1,14 +1,14 @@
 //! Refuses what is not a module, and what the policy does not want compiled.
 
 use wasmer::sys::wasmparser::{
-    BinaryReaderError, Parser, Payload, TypeRef, Validator, WasmFeatures as Proposals,
+    BinaryReaderError, Parser, Payload, TypeRef, WasmFeatures as Proposals,
 };
 
-use super::Compiler;
 use super::signatures::Types;
 use super::start::START_EXPORT;
 use crate::error::{Result, SandboxError};
-use crate::policy::{SecurityPolicy, WasmFeature, WasmFeatures};
+use crate::policy::{Compiler, SecurityPolicy, WasmFeature, WasmFeatures};
+use crate::sys::artifact::Valid;
 use crate::text::cut;
 
 /// A module that is valid, and has no feature but those that its policy and its compiler have.
@@ -16,13 +16,17 @@ use crate::text::cut;
 /// Only [`check`] makes one, and only what it made is compiled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Validated<'a> {
-    wasm: &'a [u8],
+    valid: Valid<'a>,
     concerns_start: bool,
 }
 
 impl<'a> Validated<'a> {
-    pub(crate) fn wasm(self) -> &'a [u8] {
-        self.wasm
+    pub(super) fn wasm(self) -> &'a [u8] {
+        self.valid.wasm()
+    }
+
+    pub(super) fn valid(self) -> Valid<'a> {
+        self.valid
     }
 
     /// Whether it has a start function, or an export of the name that its start function would get.
@@ -59,7 +63,7 @@ fn proposals(features: WasmFeatures) -> Proposals {
 }
 
 fn is_valid(wasm: &[u8], proposals: Proposals) -> bool {
-    Validator::new_with_features(proposals).validate_all(wasm).is_ok()
+    Valid::check(wasm, proposals).is_ok()
 }
 
 /// Checks size, form and features of a module.
@@ -73,8 +77,8 @@ pub(super) fn check<'a>(
 ) -> Result<Validated<'a>> {
     check_size(wasm, policy)?;
     let allowed = proposals(policy.features.intersection(compiler.features()));
-    match Validator::new_with_features(allowed).validate_all(wasm) {
-        Ok(_) => check_declarations(wasm),
+    match Valid::check(wasm, allowed) {
+        Ok(valid) => check_declarations(valid),
         Err(error) => Err(explain(wasm, policy, compiler, allowed, &error)),
     }
 }
@@ -120,7 +124,7 @@ fn position(offset: u64) -> usize {
 /// apart, and memories that are shared between threads, which the feature of atomic instructions brings along.
 ///
 /// The host reads and writes a guest's memory through references that nobody else may write through.
-fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
+fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
     let mut concerns_start = false;
     let mut types = Types::default();
     let refused = |offset: usize| SandboxError::ForbiddenFeature {
@@ -128,7 +132,7 @@ fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
         message: "a sandbox runs its guest on one thread".to_owned(),
         offset,
     };
-    for payload in Parser::new(0).parse_all(wasm) {
+    for payload in Parser::new(0).parse_all(valid.wasm()) {
         match payload {
             Ok(Payload::TypeSection(section)) => {
                 for ty in section.into_iter_err_on_gc_types().flatten() {
@@ -164,7 +168,7 @@ fn check_declarations(wasm: &[u8]) -> Result<Validated<'_>> {
             Ok(_) => (),
         }
     }
-    Ok(Validated { wasm, concerns_start })
+    Ok(Validated { valid, concerns_start })
 }
 
 /// Checks only the size.

@@ -7,9 +7,9 @@ use futures::future::try_join_all;
 
 use super::places::{Places, Rules};
 use super::{PoolModule, SandboxPool};
-use crate::call::cancellation::Scope;
 use crate::error::{Result, SandboxError};
 use crate::sandbox::WasmSandboxBuilder;
+use crate::watchdog::cancellation::Scope;
 
 /// How many calls in a row may fail in one sandbox before it is replaced: more than an unlucky caller makes, and
 /// few enough that a broken guest is soon gone.

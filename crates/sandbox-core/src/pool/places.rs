@@ -10,11 +10,11 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::guard::{Held, PooledSandbox};
 use super::{PoolModule, PoolStatus, cancelled};
-use crate::call::cancellation::Scope;
-use crate::call::runtime::host_runtime;
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{Condition, WasmSandbox};
+use crate::threads::runtime;
 use crate::usage::ResourceUsage;
+use crate::watchdog::cancellation::Scope;
 
 /// What the builder was told.
 #[derive(Debug)]
@@ -285,7 +285,7 @@ fn within<T>(
     wanted: impl Future<Output = T>,
 ) -> Result<impl Future<Output = Option<T>>> {
     let elapsed = {
-        let _context = host_runtime()?.enter();
+        let _context = runtime::get()?.enter();
         tokio::time::sleep(limit)
     };
     Ok(async move {

@@ -5,10 +5,10 @@ use std::iter::FusedIterator;
 use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
-use crate::call::arguments::signature_mismatch;
-use crate::call::numbers::Signature;
 use crate::error::{Result, SandboxError};
-use crate::module::Export;
+use crate::marshal::arguments::signature_mismatch;
+use crate::marshal::export::Export;
+use crate::marshal::numbers::Signature;
 
 /// The results of a batch's calls, in the order of their arguments.
 ///

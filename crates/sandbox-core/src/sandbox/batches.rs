@@ -10,14 +10,14 @@ use wasmer_types::RawValue;
 use super::batch_results::BatchResults;
 use super::instances::Turn;
 use super::{Inner, WasmSandbox, spans};
-use crate::call::arguments::{Arguments, Passage, signature_mismatch};
-use crate::call::cancellation::Cancellation;
-use crate::call::dispatch::on_worker;
-use crate::call::numbers::Signature;
 use crate::error::Result;
-use crate::module::{Export, ExportKind};
+use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
+use crate::marshal::export::{Export, ExportKind};
+use crate::marshal::numbers::Signature;
 use crate::policy::InstanceMode;
 use crate::sys::entry::Reach;
+use crate::threads::dispatch::on_worker;
+use crate::watchdog::cancellation::Cancellation;
 
 /// The most calls that are made with one entry into the guest. Entering costs so little that more would not help.
 const MOST_AT_ONCE: usize = 256;
@@ -84,10 +84,10 @@ impl WasmSandbox {
     {
         let name = &self.inner.module.exports()[at].name;
         if self.inner.profiles[at].is_quick_for(batch.calls())
-            && let Some(seat) = self.inner.seat(at)
+            && let Some(callers_thread) = self.inner.callers_thread(at)
         {
             let mut turn = self.inner.turn(name, &self.scope).await?;
-            let _seated = seat.sit();
+            let _on_callers_thread = callers_thread.enter();
             let cancellation = self.scope.undroppable();
             return Ok(BatchRun::new(&self.inner, &mut turn, at, &cancellation).run(batch));
         }
@@ -171,7 +171,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
             }
             (Batch::Others(all), _) => {
                 for mut arguments in all {
-                    results.push(self.make_one(arguments.passage()));
+                    results.push(self.make_one(arguments.call_buffer()));
                 }
             }
             (Batch::Numbers { .. }, ExportKind::Declared(_)) => {}
@@ -179,11 +179,14 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         results
     }
 
-    fn make_one<R: DeserializeOwned + 'static>(&mut self, passage: Passage<'_>) -> Result<R> {
+    fn make_one<R: DeserializeOwned + 'static>(
+        &mut self,
+        call_buffer: CallBuffer<'_>,
+    ) -> Result<R> {
         if self.cancellation.is_cancelled() {
             return Err(self.inner.cancelled(self.at));
         }
-        let result = self.inner.run(self.turn, self.at, passage, self.cancellation);
+        let result = self.inner.run(self.turn, self.at, call_buffer, self.cancellation);
         result.map_err(|error| *error)
     }
 
@@ -205,7 +208,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
             let calls = calls.min(most);
             self.make_together(signature, &mut values[..places * calls], calls, results);
         } else {
-            results.push(self.make_one(Passage::Numbers(&mut values[..places])));
+            results.push(self.make_one(CallBuffer::Numbers(&mut values[..places])));
         }
     }
 

@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::alike::Alike;
-use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::{Instance, Template, Users};
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
+use crate::watchdog::cancellation::Cancellation;
 
 static BEGINNINGS: Alike<Shared> = Alike::new();
 

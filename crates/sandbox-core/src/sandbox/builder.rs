@@ -11,16 +11,16 @@ use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use super::instances::Instances;
-use crate::call::cancellation::Cancellation;
-use crate::call::dispatch::on_worker;
-use crate::call::seat::CallPlacement;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
-use crate::module::{self, CacheOptions, Compiler, Module, Tiering, Wanted};
-use crate::policy::SecurityPolicy;
+use crate::module::{self, CacheOptions, Module, Tiering, Wanted};
+use crate::policy::{Compiler, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
+use crate::threads::callers_thread::CallPlacement;
+use crate::threads::dispatch::on_worker;
+use crate::watchdog::cancellation::Cancellation;
 
 /// Describes a sandbox; [`WasmSandbox::builder`] makes one.
 ///

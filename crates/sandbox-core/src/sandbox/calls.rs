@@ -9,17 +9,17 @@ use wasmer_types::RawValue;
 
 use super::instances::Turn;
 use super::{Inner, spans};
-use crate::call::arguments::{Arguments, Passage, signature_mismatch};
-use crate::call::cancellation::{Cancellation, Scope};
-use crate::call::dispatch::on_worker;
-use crate::call::numbers::Signature;
-use crate::call::results;
-use crate::call::seat::Seat;
 use crate::error::{CallResult, Result, SandboxError};
 use crate::instance::{Instance, Returned};
-use crate::module::{Export, ExportKind};
+use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
+use crate::marshal::export::{Export, ExportKind};
+use crate::marshal::numbers::Signature;
+use crate::marshal::results;
 use crate::sys::fork;
+use crate::threads::callers_thread::CallersThread;
+use crate::threads::dispatch::on_worker;
 use crate::usage::ResourceUsage;
+use crate::watchdog::cancellation::{Cancellation, Scope};
 
 impl Inner {
     pub(super) async fn call<A, R>(
@@ -35,8 +35,8 @@ impl Inner {
         let export = &self.module.exports()[at];
         let span = spans::wanted(self, &export.name);
         if span.is_none()
-            && let Some(seat) = self.seat(at)
-            && let Some(result) = self.call_at_once(at, arguments, scope, seat)
+            && let Some(callers_thread) = self.callers_thread(at)
+            && let Some(result) = self.call_at_once(at, arguments, scope, callers_thread)
         {
             return result.map_err(|error| *error);
         }
@@ -53,7 +53,7 @@ impl Inner {
         at: usize,
         arguments: &A,
         scope: &Scope,
-        seat: Seat,
+        callers_thread: CallersThread,
     ) -> Option<CallResult<R>>
     where
         A: Serialize,
@@ -61,15 +61,19 @@ impl Inner {
     {
         let export = &self.module.exports()[at];
         if let ExportKind::Numbers(signature) = &export.kind {
-            let run = |values: &mut [RawValue]| match self.numbers_at_once(at, values, scope, seat)
-            {
+            let run = |values: &mut [RawValue]| match self.numbers_at_once(
+                at,
+                values,
+                scope,
+                callers_thread,
+            ) {
                 Some(Ok(())) => self.number_result(export, signature, values).map(Some),
                 Some(Err(error)) => Err(error),
                 None => Ok(None),
             };
             return with_numbers(export, signature, arguments, run).transpose();
         }
-        self.exchange_at_once(at, arguments, scope, seat).transpose()
+        self.exchange_at_once(at, arguments, scope, callers_thread).transpose()
     }
 
     fn exchange_at_once<A, R>(
@@ -77,7 +81,7 @@ impl Inner {
         at: usize,
         arguments: &A,
         scope: &Scope,
-        seat: Seat,
+        callers_thread: CallersThread,
     ) -> CallResult<Option<R>>
     where
         A: Serialize,
@@ -86,8 +90,8 @@ impl Inner {
         let mut prepared = self.prepare(&self.module.exports()[at], arguments)?;
         fork::check()?;
         let Some(mut turn) = self.instances.turn_now() else { return Ok(None) };
-        let _seated = seat.sit();
-        self.run(&mut turn, at, prepared.passage(), &scope.undroppable()).map(Some)
+        let _on_callers_thread = callers_thread.enter();
+        self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable()).map(Some)
     }
 
     /// Makes a call whose arguments are prepared already.
@@ -114,11 +118,11 @@ impl Inner {
     where
         R: DeserializeOwned + 'static,
     {
-        if let Some(seat) = self.seat(at) {
+        if let Some(callers_thread) = self.callers_thread(at) {
             let mut turn = self.turn(&self.module.exports()[at].name, scope).await?;
             // The thread may be another one after waiting, but is of the same executor.
-            let _seated = seat.sit();
-            let result = self.run(&mut turn, at, prepared.passage(), &scope.undroppable());
+            let _on_callers_thread = callers_thread.enter();
+            let result = self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable());
             return result.map_err(|error| *error);
         }
         self.call_on_worker(at, prepared.into_owned(), scope).await.map(|(value, _)| value)
@@ -183,7 +187,7 @@ impl Inner {
             Some(turn) => turn,
             None => self.turn_blocking(&export.name, scope)?,
         };
-        self.run(&mut turn, at, prepared.passage(), &scope.undroppable())
+        self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable())
     }
 
     /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
@@ -237,11 +241,11 @@ impl Inner {
 
     /// The thread of an async caller, if a call may run on it: only of a function that has proven quick, and whose
     /// host functions do not wait.
-    pub(super) fn seat(&self, at: usize) -> Option<Seat> {
+    pub(super) fn callers_thread(&self, at: usize) -> Option<CallersThread> {
         if !self.profiles[at].is_trusted() || self.host.waits() {
             return None;
         }
-        Seat::of_this_thread(self.placement)
+        CallersThread::of_this_thread(self.placement)
     }
 
     pub(super) fn cancelled(&self, at: usize) -> SandboxError {
@@ -280,9 +284,9 @@ impl Inner {
                 Err(error) => return (turn, arguments, Err(error), ResourceUsage::default()),
             };
             let export = &inner.module.exports()[at];
-            let passage = arguments.passage();
-            let bytes_in = passage.bytes();
-            let returned = instance.enter(at, export, passage);
+            let call_buffer = arguments.call_buffer();
+            let bytes_in = call_buffer.bytes();
+            let returned = instance.enter(at, export, call_buffer);
             let usage = inner.account(&meter, at, instance, bytes_in, &returned);
             turn.retire_poisoned();
             // Only numbers come back in it. An input that lived on beside the output would have the allocator give
@@ -300,22 +304,22 @@ impl Inner {
         &self,
         turn: &mut Turn<'_>,
         at: usize,
-        passage: Passage<'_>,
+        call_buffer: CallBuffer<'_>,
         cancellation: &Cancellation,
     ) -> CallResult<R> {
         let export = &self.module.exports()[at];
-        let passage = match (passage, &export.kind) {
-            (Passage::Numbers(values), ExportKind::Numbers(signature)) => {
+        let call_buffer = match (call_buffer, &export.kind) {
+            (CallBuffer::Numbers(values), ExportKind::Numbers(signature)) => {
                 self.run_numbers(turn, at, values, cancellation)?;
                 return self.number_result(export, signature, values);
             }
-            (passage, _) => passage,
+            (call_buffer, _) => call_buffer,
         };
         let meter = self.begin(at);
-        let bytes_in = passage.bytes();
+        let bytes_in = call_buffer.bytes();
         let result =
             turn.ready(&self.module, &self.policy, &self.host, cancellation).and_then(|instance| {
-                let returned = instance.enter(at, export, passage);
+                let returned = instance.enter(at, export, call_buffer);
                 self.account_silently(&meter, at, instance, bytes_in, &returned);
                 self.result(Some(instance), export, &[], &returned?)
             });

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::beginning::Beginning;
 use super::stock::Stock;
-use crate::call::cancellation::Cancellation;
-use crate::call::permits::{Permit, Permits};
 use crate::error::{CallResult, Result};
 use crate::host::HostBinding;
 use crate::instance::Instance;
-use crate::module::{Compiler, Module};
-use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::module::Module;
+use crate::policy::{Compiler, InstanceMode, SecurityPolicy};
+use crate::sync::permits::{Permit, Permits};
 use crate::sys::fork;
 use crate::sys::memory::ResetMethod;
 use crate::sys::turn_lock::{KeptTurn, TurnGuard, TurnLock};
+use crate::watchdog::cancellation::Cancellation;
 
 /// A guest that is to stop does so within milliseconds, unless a host function holds it up. Calls that were not
 /// dropped are another holder's, who may go on for ever.

@@ -7,11 +7,11 @@ use wasmer_types::RawValue;
 
 use super::Inner;
 use super::instances::Turn;
-use crate::call::arguments::Passage;
-use crate::call::cancellation::{Cancellation, Scope};
-use crate::call::seat::Seat;
 use crate::error::CallResult;
+use crate::marshal::arguments::CallBuffer;
 use crate::sys::fork;
+use crate::threads::callers_thread::CallersThread;
+use crate::watchdog::cancellation::{Cancellation, Scope};
 
 impl Inner {
     /// Makes a call of a task's, unless it has to wait for its turn.
@@ -20,13 +20,13 @@ impl Inner {
         at: usize,
         values: &mut [RawValue],
         scope: &Scope,
-        seat: Seat,
+        callers_thread: CallersThread,
     ) -> Option<CallResult<()>> {
         if let Err(error) = fork::check() {
             return Some(Err(error.into()));
         }
         let mut turn = self.instances.turn_now()?;
-        let _seated = seat.sit();
+        let _on_callers_thread = callers_thread.enter();
         Some(self.run_numbers(&mut turn, at, values, &scope.undroppable()))
     }
 
@@ -58,7 +58,7 @@ impl Inner {
         let ready = turn.ready(&self.module, &self.policy, &self.host, cancellation);
         let outcome = ready.and_then(|instance| {
             let export = &self.module.exports()[at];
-            let returned = instance.enter(at, export, Passage::Numbers(values));
+            let returned = instance.enter(at, export, CallBuffer::Numbers(values));
             self.account_silently(&meter, at, instance, 0, &returned);
             returned.map(|_| ())
         });

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::{Inner, WasmSandbox, spans};
-use crate::call::arguments::Arguments;
-use crate::call::cancellation::Cancellation;
-use crate::call::dispatch::on_worker;
-use crate::call::permits::Permit;
 use crate::error::{Result, SandboxError};
 use crate::instance::Instance;
+use crate::marshal::arguments::Arguments;
 use crate::output::Output;
 use crate::policy::EnvironmentVariable;
+use crate::sync::permits::Permit;
 use crate::sys::fork;
+use crate::threads::dispatch::on_worker;
 use crate::wasi::Launch;
+use crate::watchdog::cancellation::Cancellation;
 
 /// The function that a WASI program begins with.
 const START: &str = "_start";
@@ -193,7 +193,7 @@ impl Inner {
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let returned = instance.enter(at, export, arguments.passage());
+        let returned = instance.enter(at, export, arguments.call_buffer());
         self.account(&meter, at, &mut instance, 0, &returned);
         let (exit_code, output) = match returned.map_err(|error| *error) {
             Ok(_) => (0, instance.take_output()),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Condition, WasmSandbox};
-use crate::call::cancellation::Scope;
-use crate::call::handle::CancelHandle;
 use crate::error::Result;
 use crate::usage::ResourceUsage;
+use crate::watchdog::cancel_handle::CancelHandle;
+use crate::watchdog::cancellation::Scope;
 
 impl WasmSandbox {
     /// The same sandbox, whose calls through the returned value can be stopped with the handle.

@@ -12,15 +12,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::call::background::spawn_blocking;
-use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::{Effort, Instance, NotRestored, Template, Users};
-use crate::module::{Compiler, Module};
-use crate::policy::SecurityPolicy;
+use crate::module::Module;
+use crate::policy::{Compiler, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
+use crate::threads::runtime::spawn_blocking;
 use crate::watchdog;
+use crate::watchdog::cancellation::Cancellation;
 
 use idle::Use;
 use shelves::Shelves;

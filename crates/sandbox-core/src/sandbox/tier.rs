@@ -1,8 +1,9 @@
 //! Which compiler's code a sandbox runs.
 
 use super::WasmSandbox;
-use crate::call::cancellation::Scope;
-use crate::module::{Compiler, Module};
+use crate::module::Module;
+use crate::policy::Compiler;
+use crate::watchdog::cancellation::Scope;
 
 impl WasmSandbox {
     /// What made the code that the next call runs, unless better code comes first.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::call::stripes::Stripes;
 use crate::policy::FuelUnits;
+use crate::sync::shards::Shards;
 use crate::sys::cpu_time;
 use crate::usage::ResourceUsage;
 
@@ -16,7 +16,7 @@ const TIMED_ONE_IN: u64 = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     /// By cores, since they count each call.
-    calls: Stripes<AtomicU64>,
+    calls: Shards<AtomicU64>,
     failed_calls: AtomicU64,
     wall_nanos: AtomicU64,
     /// Plus one, since zero means that nothing is known.

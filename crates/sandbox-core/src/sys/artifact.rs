@@ -1,24 +1,56 @@
 //! Compiling modules that were validated, and loading native code that was compiled before.
 #![expect(unsafe_code, reason = "what comes of it is executed, and Wasmer does not verify it")]
 
+pub(crate) mod envelope;
+pub(crate) mod sections;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
+use wasmer::sys::wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 use wasmer::{CompileError, DeserializeError, Engine, Module};
 
-use crate::host::panic_message;
-use crate::module::{NativeCode, Validated, without_names};
+use crate::text::panic_message;
 
 /// The alignment that Wasmer's archive needs. It reads structures in place and does not check.
 const ALIGNMENT: usize = 16;
 
+/// The bytes of a module that the validator accepted, with features that Wasmer's compilers are told to accept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Valid<'a>(&'a [u8]);
+
+impl<'a> Valid<'a> {
+    /// Validates a module.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub(crate) fn check(wasm: &'a [u8], features: WasmFeatures) -> Result<Self, BinaryReaderError> {
+        Validator::new_with_features(features).validate_all(wasm)?;
+        Ok(Self(wasm))
+    }
+
+    pub(crate) fn wasm(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// Native code that may be executed: authenticated, and accepted by who knows what it was made for. Only
+/// [`Opened::accept_if`](envelope::Opened::accept_if) makes one.
+#[derive(Debug)]
+pub(crate) struct NativeCode(Bytes);
+
+impl NativeCode {
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
 /// Compiles a module, which is not validated again. A panic of the compiler is an error of the module: it is the only thing
 /// that the engine is for.
-pub(crate) fn compile(engine: &Engine, module: Validated<'_>) -> Result<Module, CompileError> {
-    let wasm = without_names(module.wasm());
-    // SAFETY: Wasmer wants a module that is valid, and does not look whether it is. A `Validated` is only made by
-    // `validation::check`, of the same bytes, with the validator that Wasmer would have used. Without its custom section of
-    // names it is as valid.
+pub(crate) fn compile(engine: &Engine, module: Valid<'_>) -> Result<Module, CompileError> {
+    let wasm = sections::without_names(module.wasm());
+    // SAFETY: Wasmer wants a module that is valid, and does not look whether it is. A `Valid` is only made by `Valid::check`, of
+    // the same bytes, with the validator that Wasmer would have used. Without its custom section of names it is as valid.
     let compile = || unsafe { Module::from_binary_unchecked(engine, &wasm) };
     catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(|panic| {
         let message = panic_message(panic.as_ref());
@@ -30,15 +62,15 @@ pub(crate) fn compile(engine: &Engine, module: Validated<'_>) -> Result<Module, 
 ///
 /// Wasmer verifies nothing of what it is given here: bytes that were tampered with run with all rights of the
 /// host. So there is no way to call this with bytes. [`NativeCode`] can only be had from a file whose
-/// authentication code was right for all of it, and whose description says that this build of the library made
-/// it for this processor.
+/// authentication code was right for all of it, and whose description was found to say that this build of the library
+/// made it for this processor.
 pub(crate) fn load(engine: &Engine, code: &NativeCode) -> Result<Module, DeserializeError> {
     let bytes = aligned(code.bytes());
     // Not checked, because what is authentic is what Wasmer wrote: that would only find a fault of Wasmer's.
     // SAFETY: the bytes are what `wasmer::Module::serialize` returned, unchanged since: `NativeCode` is only
-    // made by `artifact::unseal`, after the keyed hash of the whole file was found right, and only this
+    // made by `envelope::Opened`, after the keyed hash of the whole file was found right, and only this
     // library seals anything with such a key. They were made by the same version of Wasmer, for this target
-    // and for no processor feature that this one lacks: `Identity` was compared before. They are in memory
+    // and for no processor feature that this one lacks: `module::artifact` compares its `Identity` in `accept_if`. They are in memory
     // that nobody else can write to, and aligned.
     unsafe { Module::deserialize_unchecked(engine, bytes) }
 }

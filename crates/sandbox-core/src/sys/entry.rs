@@ -14,11 +14,10 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 
 use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMContext, VMFunctionBody, catch_traps};
-use wasmer::{AsStoreMut, Function, RuntimeError, Store, Type, TypedFunction, Value};
+use wasmer::{AsStoreMut, Function, FunctionType, RuntimeError, Store, Type, TypedFunction, Value};
 use wasmer_types::RawValue;
 
 use super::{interrupt, stack};
-use crate::call::numbers::places;
 
 /// The gate of an instance.
 pub(crate) struct Gate {
@@ -217,6 +216,11 @@ fn raw_of(function: &Function, store: &mut impl AsStoreMut) -> NonNull<VMCallerC
     let address = unsafe { reference.funcref };
     NonNull::new(ptr::with_exposed_provenance_mut(address))
         .expect("a reference to a function is not null")
+}
+
+/// How many places the values of one call take: the results come where the arguments were.
+pub(crate) fn places(ty: &FunctionType) -> usize {
+    ty.params().len().max(ty.results().len())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! unwound in the middle of an allocation would leave the allocator locked for ever.
 //!
 //! The same signal reaches a guest that is not to stop and only takes long on its caller's thread. There, in the
-//! module's own code, the handler lets another thread have the caller's other tasks ([`hand_over`](crate::call::seat::hand_over)), and
+//! module's own code, the handler lets another thread have the caller's other tasks (by what [`install`](super::signals::install) was given), and
 //! the guest goes on. That code calls nothing and holds no lock of the host, so the handler may do what any host
 //! function may that the guest could have called there instead, allocating included.
 //!

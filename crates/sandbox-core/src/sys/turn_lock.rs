@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::call::queue::Queue;
+use crate::sync::queue::Queue;
 
 /// Something that one caller at a time may use.
 pub(crate) struct TurnLock<T> {
@@ -148,7 +148,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::call::queue::PATIENCE;
+    use crate::sync::queue::PATIENCE;
 
     #[test]
     fn one_at_a_time_has_it_and_all_get_it() {

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::call::runtime::host_runtime;
-use crate::call::{seat, workers};
 use crate::error::{Result, SandboxError};
 use crate::policy::{GrantUse, Ports, SecurityPolicy};
+use crate::threads::runtime;
+use crate::threads::{callers_thread, workers};
 use crate::watchdog::CallControl;
 
 /// The most lookups at once in this process. One that nobody waits for any longer goes on until the operating
@@ -182,7 +182,7 @@ fn look_up(name: String, control: &CallControl) -> Result<Vec<IpAddr>, LookupFai
             RUNNING.fetch_sub(1, Ordering::AcqRel);
         }
     }
-    let runtime = host_runtime().map_err(|_| LookupFailure::Busy)?;
+    let runtime = runtime::get().map_err(|_| LookupFailure::Busy)?;
     let running = RUNNING.fetch_add(1, Ordering::AcqRel);
     let ended = Ended;
     if running >= MOST_LOOKUPS {
@@ -196,7 +196,7 @@ fn look_up(name: String, control: &CallControl) -> Result<Vec<IpAddr>, LookupFai
         // Nobody is there any longer if the call was stopped.
         let _ = answer.send(found);
     });
-    seat::hand_over();
+    callers_thread::hand_over();
     workers::asleep(|| {
         loop {
             match answered.recv_timeout(LOOKUP_TICK) {

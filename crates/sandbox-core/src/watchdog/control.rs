@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Watchdog;
-use crate::call::seat;
 use crate::error::{Result, SandboxError, SystemNeed};
 use crate::sys::interrupt::{REASON, ThreadNumber};
 use crate::sys::signals::{self, Deafness};
 use crate::sys::{barrier, cpu_time, fork};
+use crate::threads::callers_thread;
 
 /// In nanoseconds more than five centuries.
 const UNLIMITED: u64 = u64::MAX;
@@ -64,7 +64,7 @@ pub(crate) struct CallControl {
     /// How long a call had been running when it was last seen, if it kept its thread busy for a tick; in nanoseconds.
     pub(super) outlasted_nanos: AtomicU64,
     /// Whether that thread is one of the caller's that can hand its other tasks over.
-    seated: AtomicBool,
+    on_callers_worker: AtomicBool,
     /// Where the code of the instance lies.
     code: OnceLock<Range<usize>>,
     wall_clock: Option<Duration>,
@@ -82,7 +82,7 @@ impl CallControl {
     /// [`SandboxError::SystemRefused`] if there is no watchdog or no way to interrupt a guest, and so nobody to stop it.
     pub(crate) fn new(wall_clock: Option<Duration>) -> Result<Arc<Self>> {
         let refused = |need, error| SandboxError::SystemRefused { need, error };
-        if !fork::settle() || !signals::install() {
+        if !fork::settle() || !signals::install(callers_thread::hand_over) {
             return Err(refused(SystemNeed::Interrupts, io::ErrorKind::Unsupported.into()));
         }
         signals::look_after_handlers();
@@ -93,7 +93,7 @@ impl CallControl {
             stop: AtomicU64::new(0),
             listed: AtomicBool::new(false),
             outlasted_nanos: AtomicU64::new(0),
-            seated: AtomicBool::new(false),
+            on_callers_worker: AtomicBool::new(false),
             code: OnceLock::new(),
             wall_clock,
             limit_nanos: AtomicU64::new(nanos(wall_clock)),
@@ -219,7 +219,7 @@ impl CallControl {
     #[inline]
     pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
         self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
-        self.seated.store(seat::is_taken(), Ordering::Relaxed);
+        self.on_callers_worker.store(callers_thread::can_be_handed_over(), Ordering::Relaxed);
         let turn = self.stop.load(Ordering::Relaxed) >> 8;
         self.running.store(turn, Ordering::Release);
         // Either the watchdog sees the call after this, or we see that we are not listed.
@@ -246,7 +246,7 @@ impl Drop for Ended<'_> {
 impl CallControl {
     /// Has the caller's thread hand over its worker, if the call runs on one.
     pub(super) fn nudge(&self) {
-        if self.seated.load(Ordering::Relaxed) {
+        if self.on_callers_worker.load(Ordering::Relaxed) {
             self.send_signal();
         }
     }

@@ -44,7 +44,7 @@ fn a_chore_is_done_at_a_tick_and_one_that_panics_stops_nobody() {
     control.begin_turn();
     let (done, told) = std::sync::mpsc::channel();
     control.watch(|| {
-        at_next_tick(Box::new(|| panic!("a chore went wrong"))).ok().unwrap();
+        at_next_tick(Box::new(|| panic!("a task went wrong"))).ok().unwrap();
         at_next_tick(Box::new(move || done.send(()).unwrap())).ok().unwrap();
         told.recv_timeout(Duration::from_secs(10)).unwrap();
     });

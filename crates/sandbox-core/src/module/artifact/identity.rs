@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use wasmer::sys::Target;
 
-use super::ArtifactRejection;
+use crate::error::ArtifactRejection;
 use crate::module::compiler::CodeSettings;
 use crate::policy::SecurityPolicy;
 

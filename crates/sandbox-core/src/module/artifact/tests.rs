@@ -1,5 +1,6 @@
 use super::*;
-use crate::module::compiler::{CodeSettings, Compiler};
+use crate::module::compiler::CodeSettings;
+use crate::policy::Compiler;
 
 const NATIVE: [u8; 300] = [0xAB; 300];
 
@@ -24,15 +25,15 @@ fn sealed() -> Vec<u8> {
     seal(&NATIVE, &identity(), &behaviour(), &names(), &key(), Purpose::Cache)
 }
 
-fn unsealed(file: Vec<u8>) -> Result<NativeCode, ArtifactRejection> {
+fn unsealed(file: Vec<u8>) -> Result<Unsealed, ArtifactRejection> {
     unseal_expected(Bytes::from(file), &identity(), &key())
 }
 
 #[test]
 fn what_was_sealed_comes_back_aligned() {
     let code = unsealed(sealed()).unwrap();
-    assert_eq!(code.bytes()[..], NATIVE);
-    assert_eq!(code.bytes().as_ptr().align_offset(16), 0);
+    assert_eq!(code.native().bytes()[..], NATIVE);
+    assert_eq!(code.native().bytes().as_ptr().align_offset(16), 0);
 }
 
 #[test]

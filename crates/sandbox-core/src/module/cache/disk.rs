@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::folder::{FileError, Folder, FolderError, Readers};
+use crate::error::ArtifactRejection;
 use crate::module::Module;
-use crate::module::artifact::{self, ArtifactRejection, Identity, NativeCode};
-use crate::module::signing::{Purpose, SigningKey};
+use crate::module::artifact::{self, Identity, Unsealed};
+use crate::signing::{Purpose, SigningKey};
 
 /// The file with the secret.
 const SECRET: &str = "key";
@@ -108,7 +109,7 @@ impl DiskCache {
     }
 
     /// The native code of that module, if it was kept.
-    pub(super) fn load(&self, identity: &Identity) -> Result<Option<NativeCode>, EntryError> {
+    pub(super) fn load(&self, identity: &Identity) -> Result<Option<Unsealed>, EntryError> {
         let name = entry_name(identity);
         let Some(file) = self.folder.read(&name, self.limit_bytes, Readers::Anyone)? else {
             return Ok(None);

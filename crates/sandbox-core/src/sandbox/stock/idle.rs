@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::Stock;
-use crate::call::background;
+use crate::threads::runtime;
 
 /// How often stocks are looked at. One that was idle all the time from one look to the next is emptied.
 const LOOK: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl Stock {
         }
         LISTED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(self));
         if !LOOKING.swap(true, Ordering::AcqRel) {
-            match background::runtime() {
+            match runtime::get() {
                 Ok(runtime) => drop(runtime.spawn(look_after_all())),
                 Err(_) => LOOKING.store(false, Ordering::Release),
             }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::Stock;
-use crate::call::cancellation::Cancellation;
 use crate::error::Result;
 use crate::host::HostBinding;
 use crate::instance::Template;
@@ -14,6 +13,7 @@ use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sandbox::alike::Alike;
 use crate::sys::memory::ResetMethod;
+use crate::watchdog::cancellation::Cancellation;
 
 static STOCKS: Alike<Stock> = Alike::new();
 

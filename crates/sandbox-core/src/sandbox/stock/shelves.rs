@@ -2,18 +2,18 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::call::stripes::Stripes;
+use crate::sync::shards::Shards;
 
 /// Several stacks of things that are all alike. A thread takes from its favourite one and puts there; it goes to the
 /// others only when that one is empty or busy.
-pub(super) struct Shelves<T>(Stripes<Shelf<T>>);
+pub(super) struct Shelves<T>(Shards<Shelf<T>>);
 
 struct Shelf<T>(Mutex<Vec<T>>);
 
 impl<T> Shelves<T> {
     /// Empty shelves, as many as there are cores.
     pub(super) fn new() -> Self {
-        Self(Stripes::new(|_, _| Shelf(Mutex::default())))
+        Self(Shards::new(|_, _| Shelf(Mutex::default())))
     }
 
     /// Takes something, if there is anything.

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::call::arguments::Arguments;
 use crate::format::SerializationFormat;
 use crate::host::{Context, HostFunctions};
+use crate::marshal::arguments::Arguments;
 use crate::policy::InstanceMode;
 use crate::watchdog::CallControl;
 
@@ -42,7 +42,7 @@ fn used(stock: &Arc<Stock>, function: &str) -> Arc<CallControl> {
     let (at, export) = stock.module.function(function).unwrap();
     let (format, formats) = (SerializationFormat::default(), stock.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
-    let _ = instance.enter(at, export, arguments.passage());
+    let _ = instance.enter(at, export, arguments.call_buffer());
     let control = Arc::clone(instance.control());
     stock.put_back(instance);
     control
@@ -255,7 +255,7 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     let (at, export) = stock.module.function("print").unwrap();
     let (format, formats) = (SerializationFormat::default(), stock.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
-    dirty.enter(at, export, arguments.passage()).unwrap();
+    dirty.enter(at, export, arguments.call_buffer()).unwrap();
     dirty.condemn();
     stock.used().push(dirty);
     stock.being_restored.store(true, Ordering::Release);

@@ -23,6 +23,9 @@ static REPLACED: [AtomicPtr<Replaced>; SIGNALS.len()] =
 /// Wasmer's handler of memory faults, which is also that of its other faults.
 static WASMERS: OnceLock<libc::sigaction> = OnceLock::new();
 
+/// Has another thread take over what waits for this one, from within a handler.
+pub(super) static HAND_OVER: OnceLock<fn()> = OnceLock::new();
+
 /// Whose turn it is to change handlers.
 static CHANGE: Mutex<()> = Mutex::new(());
 
@@ -31,8 +34,10 @@ thread_local! {
     static PASSED_ON: [Cell<u8>; SIGNALS.len()] = const { [const { Cell::new(0) }; SIGNALS.len()] };
 }
 
-/// Prepares the process for guests that trap and are interrupted. Returns whether that could be done.
-pub(crate) fn install() -> bool {
+/// Prepares the process for guests that trap and are interrupted. `hand_over` has other tasks of a thread go on elsewhere, and is
+/// called in a handler, while the thread is in a guest's own code. Returns whether the process could be prepared.
+pub(crate) fn install(hand_over: fn()) -> bool {
+    HAND_OVER.get_or_init(|| hand_over);
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     *INSTALLED.get_or_init(|| {
         // Wasmer installs its handlers only once too.

@@ -16,7 +16,7 @@ pub(crate) enum Deafness {
     Unknown,
 }
 
-pub(crate) fn install() -> bool {
+pub(crate) fn install(_: fn()) -> bool {
     false
 }
 

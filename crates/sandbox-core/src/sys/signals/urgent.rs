@@ -4,7 +4,6 @@ use std::mem;
 
 use super::super::interrupt::{Registers, with_running};
 use super::{Handler, admission, handlers, sending};
-use crate::call::seat;
 
 /// A `siginfo_t` of a memory fault.
 #[repr(C)]
@@ -53,7 +52,9 @@ unsafe fn act(sender: sending::Sender, context: *mut libc::ucontext_t) {
             // SAFETY: as above, and the guest is in its own code.
             unsafe { unwind(context, registers) };
         } else if sender != sending::Sender::Other {
-            seat::hand_over();
+            if let Some(hand_over) = handlers::HAND_OVER.get() {
+                hand_over();
+            }
         }
     });
 }

@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::{Call, Errno, Version, look};
-use crate::call::workers;
+use crate::threads::workers;
 use crate::wasi::memory::Memory;
 use crate::wasi::rights::Rights;
 use crate::wasi::state::State;
@@ -110,7 +110,7 @@ pub(super) fn oneoff(
     });
     let wait = wait.min().unwrap_or_default();
     if !wait.is_zero() {
-        crate::call::seat::hand_over();
+        crate::threads::callers_thread::hand_over();
         workers::asleep(|| sleep(&state.control, started.checked_add(wait)));
     }
     answer(memory, &polled, wait, events, out)

@@ -7,8 +7,8 @@ use wasmer::{Extern, FunctionType, Store};
 use wasmer_wasix::{WasiEnvBuilder, WasiFunctionEnv};
 
 use super::*;
-use crate::call::runtime::host_runtime;
 use crate::policy::SecurityPolicy;
+use crate::threads::runtime;
 use crate::wasi::fs::Grants;
 use crate::wasi::launch::Launch;
 use crate::wasi::output::OutputCapture;
@@ -21,7 +21,7 @@ fn offered_by_wasix(namespace: &str) -> BTreeMap<String, FunctionType> {
         format!(r#"(module (import "{namespace}" "fd_close" (func (param i32) (result i32))))"#);
     let mut store = Store::default();
     let module = wasmer::Module::new(&store, wat::parse_str(text).unwrap()).unwrap();
-    let _context = host_runtime().unwrap().enter();
+    let _context = runtime::get().unwrap().enter();
     let environment = WasiEnvBuilder::new("test").engine(store.engine().clone()).build().unwrap();
     let environment = WasiFunctionEnv::new(&mut store, environment);
     let all = environment.import_object_for_all_wasi_versions(&mut store, &module).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::waiting::{TICK, wait};
-use crate::call::{seat, workers};
+use crate::threads::{callers_thread, workers};
 use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
@@ -25,7 +25,7 @@ impl Stream {
         match socket.connect(&to.into()) {
             Ok(()) => (),
             Err(error) if is_in_progress(&error) => {
-                seat::hand_over();
+                callers_thread::hand_over();
                 workers::asleep(|| finish_connecting(&socket, control))?;
             }
             Err(error) => return Err(error.into()),

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use crate::call::{seat, workers};
+use crate::threads::{callers_thread, workers};
 use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
@@ -30,7 +30,7 @@ pub(super) fn wait<T>(
             ErrorKind::WouldBlock | ErrorKind::TimedOut if is_over() => Some(Err(Errno::Again)),
             ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
                 // It will take a while, so other tasks of the caller's thread go on elsewhere.
-                seat::hand_over();
+                callers_thread::hand_over();
                 None
             }
             _ => Some(Err(error.into())),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::module::compiler::Compiler;
+use crate::policy::Compiler;
 
 fn identity_of(wasm: &[u8], compiler: Compiler) -> Identity {
     let settings = CodeSettings::new(&SecurityPolicy::basic(), compiler);

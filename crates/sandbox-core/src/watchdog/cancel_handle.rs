@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-use crate::watchdog::{CallControl, StopReason, Turn};
+use super::{CallControl, StopReason, Turn};
 
 /// Stops calls in progress, from any thread.
 ///

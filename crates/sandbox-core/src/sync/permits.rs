@@ -6,12 +6,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::queue::Queue;
-use super::stripes::{Stripe, Stripes};
+use super::shards::{Shard, Shards};
 
 /// So many callers at once, and the others wait in the order of asking.
 #[derive(Debug)]
 pub(crate) struct Permits {
-    stripes: Stripes<Share>,
+    shards: Shards<Share>,
     queue: Queue,
 }
 
@@ -25,7 +25,7 @@ struct Share {
 /// Where a permit was taken from. Each has to be [given up](Permits::give_up), once.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Permit(Stripe);
+pub(crate) struct Permit(Shard);
 
 impl Permits {
     pub(crate) fn new(most: usize) -> Self {
@@ -33,13 +33,13 @@ impl Permits {
             let most = most / count + usize::from(number < most % count);
             Share { left: AtomicUsize::new(most), most }
         };
-        Self { stripes: Stripes::new(share), queue: Queue::new() }
+        Self { shards: Shards::new(share), queue: Queue::new() }
     }
 
     /// Whether anybody has a permit or waits for one. If not, all who had one when this was called have given it up.
     pub(crate) fn are_in_use(&self) -> bool {
         self.queue.has_waiters()
-            || self.stripes.iter().any(|share| share.left.load(Ordering::SeqCst) < share.most)
+            || self.shards.iter().any(|share| share.left.load(Ordering::SeqCst) < share.most)
     }
 
     /// Takes a permit, if one can be had at once.
@@ -61,8 +61,8 @@ impl Permits {
 
     #[inline]
     pub(crate) fn give_up(&self, permit: Permit) {
-        let Permit(stripe) = permit;
-        self.stripes[stripe].left.fetch_add(1, Ordering::SeqCst);
+        let Permit(shard) = permit;
+        self.shards[shard].left.fetch_add(1, Ordering::SeqCst);
         self.queue.wake();
     }
 
@@ -72,8 +72,8 @@ impl Permits {
         let is_taken = |share: &Share| {
             share.left.try_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
         };
-        let mut shares = self.stripes.favourite_first();
-        shares.find(|(_, share)| is_taken(share)).map(|(stripe, _)| Permit(stripe))
+        let mut shares = self.shards.favourite_first();
+        shares.find(|(_, share)| is_taken(share)).map(|(shard, _)| Permit(shard))
     }
 }
 

@@ -4,26 +4,28 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::runtime::host_runtime;
+use super::workers::MOST_THREADS;
 use crate::error::{Result, SandboxError, SystemNeed};
-use crate::sys::system;
+use crate::sys::{fork, system};
 
-/// The library's own runtime, which is started when it is first asked for. Where the system gives it no threads, it is tried
+/// The library's own runtime, which is started when it is first asked for: so a sandbox works the same under every executor and
+/// without one. Where the system gives it no threads, it is tried
 /// again the next time.
 ///
 /// # Errors
 /// [`SandboxError::SystemRefused`] if there are no threads, and [`SandboxError::Forked`].
-pub(crate) fn runtime() -> Result<&'static Handle> {
+pub(crate) fn get() -> Result<&'static Handle> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     if !STARTED.load(Ordering::Acquire) {
         system::try_thread()?;
     }
-    let runtime = catch_unwind(host_runtime).unwrap_or_else(|_| Err(no_thread()))?;
+    let runtime = catch_unwind(start).unwrap_or_else(|_| Err(no_thread()))?;
     STARTED.store(true, Ordering::Release);
     Ok(runtime)
 }
@@ -31,11 +33,11 @@ pub(crate) fn runtime() -> Result<&'static Handle> {
 /// Does work on a thread that may block.
 ///
 /// # Errors
-/// As [`runtime`]. The work is not done then.
+/// As [`get`]. The work is not done then.
 pub(crate) fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
-    let runtime = runtime()?;
+    let runtime = get()?;
     catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(work))).map_err(|_| no_thread())
 }
 
@@ -44,4 +46,24 @@ fn no_thread() -> SandboxError {
         need: SystemNeed::Thread,
         error: io::ErrorKind::WouldBlock.into(),
     }
+}
+
+/// Starts the runtime, once.
+fn start() -> Result<&'static Handle> {
+    fork::check()?;
+    static RUNTIME: OnceLock<std::io::Result<tokio::runtime::Runtime>> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .max_blocking_threads(MOST_THREADS)
+                .thread_name("sandbox")
+                .enable_time()
+                .build()
+        })
+        .as_ref()
+        .map(tokio::runtime::Runtime::handle)
+        .map_err(|error| SandboxError::Instantiation {
+            message: format!("failed to start the sandbox's threads: {error}"),
+        })
 }

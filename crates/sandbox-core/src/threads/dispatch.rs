@@ -3,7 +3,7 @@
 //! Handing a call to another thread and waiting for it costs a few hundred times what a short call costs.
 //! A long call on the caller's thread would hold up every other task there, and the caller's own timeouts.
 //! So each function is watched: it starts on worker threads, and runs on the caller's thread once it has
-//! been quick many times in a row, if that thread has a [seat](super::seat). A function that is then caught running
+//! been quick many times in a row, if that thread has a [place](super::callers_thread). A function that is then caught running
 //! for a whole tick of the watchdog goes back to the workers and has to be quick for longer to return.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,10 +92,10 @@ pub(crate) async fn on_worker<T: Send + 'static>(
     let span = tracing::Span::current();
     let slot = super::workers::slot(function).await?;
     let work = move || {
-        let _caller = super::waiting::for_caller(callers);
+        let _caller = super::callers_runtime::for_caller(callers);
         slot.fill(|| span.in_scope(work))
     };
-    match super::background::spawn_blocking(work)?.await {
+    match super::runtime::spawn_blocking(work)?.await {
         Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

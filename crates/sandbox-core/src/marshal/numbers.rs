@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use wasmer::{FunctionType, Type};
 use wasmer_types::RawValue;
 
+use crate::sys::entry::places;
 use crate::sys::number::{Number, ZERO};
 use checked::Checked;
 use deserializer::{NumberDeserializer, Several, Source};
@@ -194,11 +195,6 @@ impl Signature {
         }
         Ok(())
     }
-}
-
-/// How many places the values of one call take: the results come where the arguments were.
-pub(crate) fn places(ty: &FunctionType) -> usize {
-    ty.params().len().max(ty.results().len())
 }
 
 /// The only result, which is of that type. Where the type is a constant, little more than the number is left.

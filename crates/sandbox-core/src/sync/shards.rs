@@ -6,23 +6,23 @@ use std::ops::Index;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most stripes, a power of two: whoever needs all of them visits each, and sandboxes have several.
+/// The most shards, a power of two: whoever needs all of them visits each, and sandboxes have several.
 const MOST: usize = 8;
 
 /// Several of the same. A thread has a favourite one, so what a core used last is what it uses next.
 #[derive(Debug)]
-pub(crate) struct Stripes<T>(Box<[OnOwnLine<T>]>);
+pub(crate) struct Shards<T>(Box<[OnOwnLine<T>]>);
 
-/// A stripe's number.
+/// A shard's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stripe(usize);
+pub(crate) struct Shard(usize);
 
 /// On a cache line of its own.
 #[derive(Debug)]
 #[repr(align(64))]
 struct OnOwnLine<T>(T);
 
-impl<T> Stripes<T> {
+impl<T> Shards<T> {
     /// At least as many as there are cores, made from their numbers and how many there will be.
     pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
         // Asked once, because it takes long.
@@ -34,10 +34,10 @@ impl<T> Stripes<T> {
 
     /// All of them, beginning with the calling thread's favourite.
     #[inline]
-    pub(crate) fn favourite_first(&self) -> impl Iterator<Item = (Stripe, &T)> {
+    pub(crate) fn favourite_first(&self) -> impl Iterator<Item = (Shard, &T)> {
         let first = self.number_of_favourite();
         let numbers = (first..self.0.len()).chain(0..first);
-        numbers.map(|number| (Stripe(number), &self.0[number].0))
+        numbers.map(|number| (Shard(number), &self.0[number].0))
     }
 
     /// The calling thread's favourite.
@@ -54,22 +54,22 @@ impl<T> Stripes<T> {
 
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|stripe| &stripe.0)
+        self.0.iter().map(|shard| &shard.0)
     }
 }
 
-impl<T: Default> Default for Stripes<T> {
+impl<T: Default> Default for Shards<T> {
     fn default() -> Self {
         Self::new(|_, _| T::default())
     }
 }
 
-impl<T> Index<Stripe> for Stripes<T> {
+impl<T> Index<Shard> for Shards<T> {
     type Output = T;
 
     #[inline]
-    fn index(&self, stripe: Stripe) -> &T {
-        &self.0[stripe.0].0
+    fn index(&self, shard: Shard) -> &T {
+        &self.0[shard.0].0
     }
 }
 

@@ -23,7 +23,7 @@ use super::linking;
 ///
 /// # Errors
 /// When Wasmer cannot read what it wrote.
-pub(in crate::module) fn unload(written: Bytes) -> Result<Bytes, SerializeError> {
+pub(in crate::module) fn strip(written: Bytes) -> Result<Bytes, SerializeError> {
     if !ArtifactBuild::is_deserializable(&written) {
         // An image of the system's own format, which LLVM can be told to write.
         return Ok(written);
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn an_image_of_another_format_is_left_alone() {
-        let unloaded = unload(Bytes::from_static(b"\x7fELF and so on")).unwrap();
-        assert_eq!(unloaded[..], b"\x7fELF and so on"[..]);
+        let stripped = strip(Bytes::from_static(b"\x7fELF and so on")).unwrap();
+        assert_eq!(stripped[..], b"\x7fELF and so on"[..]);
     }
 
     #[test]
@@ -116,9 +116,9 @@ mod tests {
         let wasm = wat::parse_str("(module (func $f))").unwrap();
         let module = wasmer::Module::new(&wasmer::Engine::default(), wasm).unwrap();
         let whole = module.serialize().unwrap();
-        assert!(!unload(whole.clone()).unwrap().is_empty());
+        assert!(!strip(whole.clone()).unwrap().is_empty());
         for length in [16, 24, 32, whole.len() - 1] {
-            assert!(unload(whole.slice(..length)).is_err(), "{length}");
+            assert!(strip(whole.slice(..length)).is_err(), "{length}");
         }
     }
 }

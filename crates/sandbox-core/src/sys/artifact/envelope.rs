@@ -15,8 +15,9 @@
 
 use bytes::Bytes;
 
-use super::ArtifactRejection;
-use crate::module::signing::{KeyId, Purpose, SigningKey};
+use super::NativeCode;
+use crate::error::ArtifactRejection;
+use crate::signing::{KeyId, Purpose, SigningKey};
 
 const MAGIC: [u8; 8] = *b"sandbox\x02";
 const HEADER_BYTES: usize = 64;
@@ -25,15 +26,27 @@ const CODE_AT: usize = 32;
 /// Parts begin at multiples of this, so that native code is aligned as Wasmer wants it without a copy.
 const PART_ALIGNMENT: usize = 64;
 
-/// The parts of a file whose authentication code was right.
+/// The parts of a file whose authentication code was right. Only [`open`] makes one.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) description: Bytes,
-    pub(super) native: Bytes,
+pub(crate) struct Opened {
+    description: Bytes,
+    native: Bytes,
+}
+
+impl Opened {
+    /// Hands out the native code if its description says that it was made by this build of the library, for this
+    /// processor and for what is wanted: `fits` has to find that out, and returns what else the description says.
+    pub(crate) fn accept_if<T>(
+        self,
+        fits: impl FnOnce(&Bytes) -> Result<T, ArtifactRejection>,
+    ) -> Result<(NativeCode, T), ArtifactRejection> {
+        let described = fits(&self.description)?;
+        Ok((NativeCode(self.native), described))
+    }
 }
 
 /// Puts the parts together and authenticates them.
-pub(super) fn seal(
+pub(crate) fn seal(
     description: &[u8],
     native: &[u8],
     key: &SigningKey,
@@ -55,7 +68,7 @@ pub(super) fn seal(
 }
 
 /// Authenticates a file and takes it apart.
-pub(super) fn open(
+pub(crate) fn open(
     file: Bytes,
     key: &SigningKey,
     purpose: Purpose,

@@ -10,7 +10,7 @@ use super::arguments::signature_mismatch;
 use super::numbers::Signature;
 use crate::error::{CallResult, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
-use crate::module::{Export, Payload};
+use crate::marshal::export::{Export, Payload};
 
 /// The result of a function that returns numbers.
 #[inline]

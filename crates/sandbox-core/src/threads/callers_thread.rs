@@ -50,17 +50,17 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 thread_local! {
     /// Whether this thread is a worker that can be handed over, while it runs a call.
-    static TAKEN: Cell<bool> = const { Cell::new(false) };
+    static CAN_BE_HANDED_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The caller's thread, which may run the call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seat {
+pub(crate) struct CallersThread {
     /// It is a worker that can be handed over.
     is_worker: bool,
 }
 
-impl Seat {
+impl CallersThread {
     /// The calling thread's seat, if calls may run on it.
     #[inline]
     pub(crate) fn of_this_thread(placement: CallPlacement) -> Option<Self> {
@@ -80,26 +80,26 @@ impl Seat {
 
     /// Sits down until the guard is dropped: calls on this thread can be nudged.
     #[inline]
-    pub(crate) fn sit(self) -> Seated {
-        Seated { taken: TAKEN.replace(self.is_worker) }
+    pub(crate) fn enter(self) -> OnCallersThread {
+        OnCallersThread { taken: CAN_BE_HANDED_OVER.replace(self.is_worker) }
     }
 }
 
 /// Restores what was before, since a host function may itself make a call.
-pub(crate) struct Seated {
+pub(crate) struct OnCallersThread {
     taken: bool,
 }
 
-impl Drop for Seated {
+impl Drop for OnCallersThread {
     #[inline]
     fn drop(&mut self) {
-        TAKEN.set(self.taken);
+        CAN_BE_HANDED_OVER.set(self.taken);
     }
 }
 
 /// Whether the calling thread is a worker that can be handed over, and runs a call.
-pub(crate) fn is_taken() -> bool {
-    TAKEN.get()
+pub(crate) fn can_be_handed_over() -> bool {
+    CAN_BE_HANDED_OVER.get()
 }
 
 /// Hands the worker that this thread is over to another thread, if it is one.
@@ -107,14 +107,14 @@ pub(crate) fn is_taken() -> bool {
 /// To be called before the thread blocks in a call. Also called by a signal handler, in the guest's code: there
 /// nothing of tokio's or of this module's is in use.
 pub(crate) fn hand_over() {
-    if !TAKEN.get() {
+    if !CAN_BE_HANDED_OVER.get() {
         return;
     }
     // A panic is not expected, and must not leave a signal handler.
     let handed_over = catch_unwind(AssertUnwindSafe(|| {
         Handle::try_current().ok().is_none_or(|runtime| hand_over_to(&runtime))
     }));
-    TAKEN.set(!handed_over.unwrap_or(true));
+    CAN_BE_HANDED_OVER.set(!handed_over.unwrap_or(true));
 }
 
 /// Returns whether another thread is known to run this thread's worker.

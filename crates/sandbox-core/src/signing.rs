@@ -25,7 +25,7 @@ pub struct SigningKey([u8; SigningKey::LENGTH_BYTES]);
 /// Each purpose has a key of its own, derived from the secret, so that a file that was sealed for one is
 /// not accepted for another even under the same secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// An entry of a cache folder, trusted by the user whose folder it is.
     Cache,
     /// A module that is taken to other machines.
@@ -43,7 +43,7 @@ impl Purpose {
 }
 
 /// Says which key a file was sealed with, and nothing about the key.
-pub(super) type KeyId = [u8; 8];
+pub(crate) type KeyId = [u8; 8];
 
 impl SigningKey {
     /// The length of a key, in bytes.
@@ -70,12 +70,12 @@ impl SigningKey {
     }
 
     /// The hasher that authenticates files for that purpose.
-    pub(super) fn authenticator(&self, purpose: Purpose) -> blake3::Hasher {
+    pub(crate) fn authenticator(&self, purpose: Purpose) -> blake3::Hasher {
         blake3::Hasher::new_keyed(&blake3::derive_key(purpose.context(), &self.0))
     }
 
     /// The key's name, from which it cannot be found out.
-    pub(super) fn id(&self) -> KeyId {
+    pub(crate) fn id(&self) -> KeyId {
         let derived = blake3::derive_key("sandbox-core 2026-11-23 key identifier", &self.0);
         std::array::from_fn(|at| derived[at])
     }

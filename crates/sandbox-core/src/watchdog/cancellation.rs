@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::handle::{CancelHandle, Registration};
-use crate::watchdog::{CallControl, StopReason, Turn};
+use super::cancel_handle::{CancelHandle, Registration};
+use super::{CallControl, StopReason, Turn};
 
 /// What a caller has said about its calls, beyond the policy.
 #[derive(Debug, Clone, Default)]

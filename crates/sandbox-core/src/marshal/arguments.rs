@@ -8,7 +8,7 @@ use wasmer_types::RawValue;
 use super::numbers::{Signature, Values};
 use crate::error::{Result, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
-use crate::module::{Export, ExportKind, Formats, Payload};
+use crate::marshal::export::{Export, ExportKind, Formats, Payload};
 use crate::sys::identity;
 
 /// Arguments, ready to go into the guest.
@@ -22,13 +22,13 @@ pub(crate) enum Arguments<'a> {
 }
 
 /// Arguments on their way into the guest, wherever they are kept. Numbers come back the same way.
-pub(crate) enum Passage<'a> {
+pub(crate) enum CallBuffer<'a> {
     Numbers(&'a mut [RawValue]),
     Exchange { input: &'a [u8], format: SerializationFormat },
     Chunk(Option<&'a [u8]>),
 }
 
-impl Passage<'_> {
+impl CallBuffer<'_> {
     /// How many bytes go through the exchange area.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
@@ -103,11 +103,11 @@ impl<'a> Arguments<'a> {
     }
 
     /// The way into the guest for one call.
-    pub(crate) fn passage(&mut self) -> Passage<'_> {
+    pub(crate) fn call_buffer(&mut self) -> CallBuffer<'_> {
         match self {
-            Self::Numbers(values) => Passage::Numbers(values),
-            Self::Exchange { input, format } => Passage::Exchange { input, format: *format },
-            Self::Chunk(chunk) => Passage::Chunk(chunk.as_deref()),
+            Self::Numbers(values) => CallBuffer::Numbers(values),
+            Self::Exchange { input, format } => CallBuffer::Exchange { input, format: *format },
+            Self::Chunk(chunk) => CallBuffer::Chunk(chunk.as_deref()),
         }
     }
 

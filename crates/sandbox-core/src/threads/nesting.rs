@@ -5,13 +5,10 @@
 //! end with the wall clock limit of the outer call.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-
-use super::binding::HostBinding;
 
 /// How deep calls may be nested on one thread. Each level needs some of the thread's own stack, and the depth is up
 /// to guests where two of them can call each other.
-const MOST_LEVELS: usize = 16;
+pub(crate) const MOST_LEVELS: usize = 16;
 
 thread_local! {
     /// The addresses of the bindings whose guests run on this thread, the innermost last.
@@ -24,8 +21,8 @@ pub(crate) struct Level {
 }
 
 impl Level {
-    /// Begins a level; nothing if there are too many.
-    fn begin(address: usize) -> Option<Self> {
+    /// Begins a level for a guest with that binding. Returns `None` if there are too many.
+    pub(crate) fn begin(address: usize) -> Option<Self> {
         RUNNING.with_borrow_mut(|running| {
             if running.len() >= MOST_LEVELS {
                 return None;
@@ -54,27 +51,9 @@ pub(crate) fn in_a_host_function<T>(run: impl FnOnce() -> T) -> T {
     run()
 }
 
-impl HostBinding {
-    /// Notes that a guest of this sandbox runs on this thread.
-    ///
-    /// # Errors
-    /// A message if calls are nested too deep.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Level, String> {
-        Level::begin(self.address()).ok_or_else(|| {
-            format!(
-                "calls out of host functions are nested {MOST_LEVELS} deep, and this is one more"
-            )
-        })
-    }
-
-    /// Whether this thread is in a host function that a guest of this sandbox called.
-    pub(crate) fn is_running_here(self: &Arc<Self>) -> bool {
-        !self.is_empty() && RUNNING.with_borrow(|running| running.contains(&self.address()))
-    }
-
-    fn address(self: &Arc<Self>) -> usize {
-        Arc::as_ptr(self).addr()
-    }
+/// Whether this thread is in a host function that a guest with that binding called.
+pub(crate) fn is_running_here(address: usize) -> bool {
+    RUNNING.with_borrow(|running| running.contains(&address))
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Workers {
         if let Some(slot) = self.slot_now() {
             return Ok(slot);
         }
-        if crate::host::is_guest_here() {
+        if super::nesting::is_guest_here() {
             return self.beyond(self.most_beyond).map(Slot::Beyond).ok_or_else(|| SandboxError::NestedCall {
                 function: function.to_owned(),
                 message: format!(
@@ -209,7 +209,7 @@ mod tests {
             slot.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
         };
         assert!(poll().is_pending(), "it waits its turn");
-        crate::host::in_a_host_function(|| {
+        super::super::nesting::in_a_host_function(|| {
             let Poll::Ready(Ok(beyond)) = poll() else { panic!("it waits") };
             let Poll::Ready(Err(error)) = poll() else { panic!("there are too many") };
             assert!(matches!(error, SandboxError::NestedCall { .. }), "{error}");
