@@ -133,6 +133,7 @@ fn apply(line: &[u8], declarations: &mut Declarations) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::SerializationFormat;
 
     fn export(name: &str, params: &[Type], results: &[Type]) -> Export {
         Export {

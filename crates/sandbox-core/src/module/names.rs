@@ -158,22 +158,6 @@ mod tests {
     }
 
     #[test]
-    fn a_module_without_its_names_is_the_same_module() {
-        let named = module(
-            r#"(module (@custom "before" "x") (func $one (export "one")) (@custom "after" "y"))"#,
-        );
-        let rest = without_names(&named);
-        assert!(rest.len() < named.len());
-        let engine = wasmer::Engine::default();
-        let compiled = wasmer::Module::new(&engine, &rest).unwrap();
-        assert!(compiled.info().function_names.is_empty());
-        assert_eq!(compiled.exports().count(), 1);
-        assert_eq!(compiled.custom_sections("after").count(), 1);
-        let nameless = module("(module (func))");
-        assert!(matches!(without_names(&nameless), Cow::Borrowed(_)));
-    }
-
-    #[test]
     fn long_names_are_cut_and_what_is_not_printable_is_escaped() {
         let long = "x".repeat(100_000);
         let text = format!("(module (func $a) (func $b) (func ${long}))");

@@ -275,7 +275,8 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
 
 #[test]
 fn an_instance_that_waits_to_be_put_back_gives_way_to_better_code() {
-    use crate::module::{CacheOptions, Compiler, Tiering, Wanted, obtain_tiered};
+    use crate::module::{CacheOptions, Tiering, Wanted, obtain_tiered};
+    use crate::policy::Compiler;
 
     let policy = Arc::new(SecurityPolicy::strict().with_instances(InstanceMode::Fresh));
     // Large enough for its first instance to be there before the better code is.

@@ -68,3 +68,28 @@ pub(crate) fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
     *at = end;
     Some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(text: &str) -> Vec<u8> {
+        wat::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_module_without_its_names_is_the_same_module() {
+        let named = module(
+            r#"(module (@custom "before" "x") (func $one (export "one")) (@custom "after" "y"))"#,
+        );
+        let rest = without_names(&named);
+        assert!(rest.len() < named.len());
+        let engine = wasmer::Engine::default();
+        let compiled = wasmer::Module::new(&engine, &rest).unwrap();
+        assert!(compiled.info().function_names.is_empty());
+        assert_eq!(compiled.exports().count(), 1);
+        assert_eq!(compiled.custom_sections("after").count(), 1);
+        let nameless = module("(module (func))");
+        assert!(matches!(without_names(&nameless), Cow::Borrowed(_)));
+    }
+}
