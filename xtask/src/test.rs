@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 
 mod closing;
 mod invariants;
+mod layers;
 mod run;
 mod stage;
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
+use super::layers;
 use crate::process::{capture, cargo, failure};
 use crate::workspace::Workspace;
 
@@ -30,6 +31,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for folder in ["benches", "crates", "guest-modules", "xtask"] {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
+    broken.extend(layers::check(workspace.root())?);
     let peers = workspace.peers();
     let manifest = fs::read_to_string(peers.join("Cargo.toml"))?;
     let lock = fs::read_to_string(peers.join("Cargo.lock"))?;
