@@ -29,5 +29,6 @@ pub(crate) mod signals;
 pub(crate) mod stack;
 pub(crate) mod state;
 pub(crate) mod system;
+pub(crate) mod thread;
 pub(crate) mod turn_lock;
 pub(crate) mod user;

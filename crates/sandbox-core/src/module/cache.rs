@@ -158,7 +158,9 @@ pub(crate) fn obtain_tiered(
         Ok(only) if only.has_too_many_phis(policy) => Ok(only),
         Ok(first) => {
             let (wasm, policy, options) = (wasm.clone(), policy.clone(), options.clone());
-            let order = Order { wasm, policy, compiler, options };
+            let order = Order::new(compiler, move |wanted| {
+                obtain_in_background(&wasm, &policy, compiler, &options, wanted)
+            });
             let successor = Successor::of(&first, key, order);
             Ok(first.with_successor(successor))
         }

@@ -7,6 +7,7 @@
 mod function;
 mod holdings;
 mod module;
+mod signatures;
 
 use serde::{Deserialize, Serialize};
 

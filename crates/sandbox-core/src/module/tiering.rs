@@ -18,12 +18,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use async_lock::OnceCell;
-use bytes::Bytes;
 
-use super::cache::{CacheOptions, obtain_in_background};
 use super::{Module, Wanted};
-use crate::error::SandboxError;
-use crate::policy::{Compiler, SecurityPolicy};
+use crate::error::{Result, SandboxError};
+use crate::policy::Compiler;
 use crate::threads::runtime;
 
 /// Whether a module that was never seen starts on code that is quickly made.
@@ -68,12 +66,24 @@ pub(crate) struct Successor {
     settled: OnceCell<()>,
 }
 
+/// How the better code is made, while it is wanted.
+type Compile = dyn Fn(&Wanted) -> Result<Module> + Send + Sync;
+
 /// What is to be compiled.
 pub(super) struct Order {
-    pub(super) wasm: Bytes,
-    pub(super) policy: SecurityPolicy,
-    pub(super) compiler: Compiler,
-    pub(super) options: CacheOptions,
+    compiler: Compiler,
+    compile: Box<Compile>,
+}
+
+impl Order {
+    /// An order for code of that compiler, which is made by `compile`: once, or again if somebody comes to want it just after it was
+    /// given up.
+    pub(super) fn new(
+        compiler: Compiler,
+        compile: impl Fn(&Wanted) -> Result<Module> + Send + Sync + 'static,
+    ) -> Self {
+        Self { compiler, compile: Box::new(compile) }
+    }
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -143,13 +153,11 @@ impl Successor {
     /// Compiles it, as long as somebody has it beside the thread that does.
     fn make(self: &Arc<Self>) {
         let started = Instant::now();
-        let Order { wasm, policy, compiler, options } = &self.order;
+        let Order { compiler, compile } = &self.order;
         let weak = Arc::downgrade(self);
         let wanted = Wanted::while_true(move || weak.strong_count() > 1);
         let made = loop {
-            let made = catch_unwind(AssertUnwindSafe(|| {
-                obtain_in_background(wasm, policy, *compiler, options, &wanted)
-            }));
+            let made = catch_unwind(AssertUnwindSafe(|| compile(&wanted)));
             // Somebody may have joined those who wait just after the last of them had gone.
             let is_wanted = Arc::strong_count(self) > 1;
             if !(is_wanted && matches!(made, Ok(Err(SandboxError::Cancelled { .. })))) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::interrupt::ThreadNumber;
+use super::thread::ThreadNumber;
 
 /// The processor time that the calling thread has used so far; nothing where the system cannot tell.
 pub(crate) fn of_this_thread() -> Option<Duration> {

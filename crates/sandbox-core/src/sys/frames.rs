@@ -11,7 +11,7 @@ use std::ptr;
 use wasmer::sys::vm::TrapCode;
 
 use super::code::Code;
-use super::interrupt::Registers;
+use super::thread::Registers;
 use super::stack::Bounds;
 
 /// How many calls of a guest a backtrace has at most.

@@ -57,8 +57,6 @@ thread_local! {
     /// The guest that this thread runs, or null. Has no destructor and is initialised at compile time, so the signal
     /// handler may read it; and it is one word, so that the handler sees it old or new, but never in between.
     static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
-    /// The number by which the kernel knows this thread, or zero before it was asked for.
-    static THREAD: Cell<libc::pid_t> = const { Cell::new(0) };
 }
 
 /// Runs a guest that has that code; from then on until it returns, an interrupt unwinds it as soon as `stop` holds a
@@ -146,41 +144,4 @@ pub(super) unsafe fn give_up() -> ! {
 unsafe fn raise(trap_code: TrapCode) -> ! {
     // SAFETY: our caller's contract is that of the function.
     unsafe { raise_lib_trap(Trap::Lib { trap_code, backtrace: Backtrace::from(Vec::new()) }) }
-}
-
-/// A thread, as far as it can be interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ThreadNumber(libc::pid_t);
-
-impl ThreadNumber {
-    #[inline]
-    pub(crate) fn of_this_thread() -> Self {
-        let known = THREAD.get();
-        if known != 0 {
-            return Self(known);
-        }
-        THREAD.set(super::signals::thread_number());
-        Self(THREAD.get())
-    }
-
-    pub(crate) const fn from_bits(bits: i32) -> Self {
-        Self(bits)
-    }
-
-    pub(crate) const fn to_bits(self) -> i32 {
-        self.0
-    }
-}
-
-/// Where a guest was when a signal came.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Registers {
-    /// The program counter.
-    pub(super) counter: usize,
-    /// The stack pointer.
-    pub(super) stack: usize,
-    /// The frame pointer.
-    pub(super) frame: usize,
-    /// Where the function returns to, if a register holds that.
-    pub(super) return_address: Option<usize>,
 }

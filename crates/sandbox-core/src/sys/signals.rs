@@ -30,7 +30,7 @@ pub(crate) use admission::{
     Reopened, admit, forget_admissions, look_at_mask_again, look_at_masks_again,
 };
 pub(crate) use handlers::{install, look_after_handlers};
-pub(crate) use sending::{Deafness, escalate, interrupt, thread_number};
+pub(crate) use sending::{Deafness, escalate, interrupt};
 
 /// The signal by which guests are interrupted.
 const INTERRUPT: libc::c_int = libc::SIGURG;
@@ -41,6 +41,11 @@ const SIGNALS: [libc::c_int; 5] =
 
 /// The type of a handler that was installed with `SA_SIGINFO`.
 type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+/// Our handler of a signal.
+fn ours(signal: libc::c_int) -> Handler {
+    if signal == INTERRUPT { urgent::on_signal } else { traps::on_fault }
+}
 
 /// Calls somebody else's handler, if there is one.
 ///

@@ -27,17 +27,18 @@ mod memory;
 mod names;
 mod namespace;
 mod path;
+mod shared;
 mod stat;
 mod walk;
 
 use super::errno::{Errno, Result};
 
 pub(crate) use file::{Advice, Appended, Durability, File, SavedFile};
-pub(crate) use folder::{Folder, Follow, OpenHow, Opened, Presence, SavedFolder};
+pub(crate) use folder::{Folder, OpenHow, Opened, Presence, SavedFolder};
 pub(crate) use grants::Grants;
 pub(crate) use listing::{Entry, Listing};
 pub(crate) use namespace::{FileSystem, Snapshot};
-pub(crate) use path::GuestPath;
+pub(crate) use path::{Follow, GuestPath};
 pub(crate) use stat::{Kind, SetTime, SetTimes, Stat};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use wasmer::sys::wasmparser::{BlockType, Operator};
 
-use super::module::Signatures;
+use super::signatures::Signatures;
 
 /// What was counted in one function.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

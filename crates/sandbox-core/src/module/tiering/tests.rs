@@ -1,12 +1,13 @@
+use super::super::cache::{CacheOptions, obtain_in_background};
 use super::*;
+use crate::policy::SecurityPolicy;
 
 fn order(wasm: &[u8]) -> Order {
-    Order {
-        wasm: Bytes::copy_from_slice(wasm),
-        policy: SecurityPolicy::strict(),
-        compiler: Compiler::Cranelift,
-        options: CacheOptions::default(),
-    }
+    let wasm = wasm.to_vec();
+    Order::new(Compiler::Cranelift, move |wanted| {
+        let options = CacheOptions::default();
+        obtain_in_background(&wasm, &SecurityPolicy::strict(), Compiler::Cranelift, &options, wanted)
+    })
 }
 
 fn first() -> (Vec<u8>, Module) {

@@ -7,7 +7,7 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::interrupt::ThreadNumber;
+use super::super::thread::ThreadNumber;
 use super::super::stack;
 use super::sending::{self, Sender};
 use super::{SIGNALS, look_after_handlers, restart};

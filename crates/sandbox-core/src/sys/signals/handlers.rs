@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::super::system;
-use super::{INTERRUPT, SIGNALS, call, traps, urgent};
+use super::{SIGNALS, call, ours};
 
 /// A handler that ours took the place of.
 pub(super) struct Replaced {
@@ -105,17 +105,8 @@ fn current(signal: libc::c_int) -> Option<libc::sigaction> {
     }
 }
 
-fn handler_for(signal: libc::c_int) -> usize {
-    if signal == INTERRUPT {
-        urgent::on_signal as *const () as usize
-    } else {
-        traps::on_fault as *const () as usize
-    }
-}
-
 fn is_ours(action: &libc::sigaction) -> bool {
-    [urgent::on_signal as *const () as usize, traps::on_fault as *const () as usize]
-        .contains(&action.sa_sigaction)
+    SIGNALS.iter().any(|signal| ours(*signal) as usize == action.sa_sigaction)
 }
 
 /// Installs our handler in the place of another.
@@ -132,15 +123,15 @@ fn put_ours(signal: libc::c_int, replaced: libc::sigaction) -> bool {
 pub(super) fn put_back(signal: libc::c_int) -> bool {
     // SAFETY: all-zero bytes are a `sigaction`, and our handlers are of the type that SA_SIGINFO asks for.
     unsafe {
-        let mut ours: libc::sigaction = mem::zeroed();
-        ours.sa_sigaction = handler_for(signal);
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = ours(signal) as usize;
         // On the alternative stack, because the guest's may be used up; Wasmer gives each thread that enters a guest
         // one of at least 64 KiB. Interrupted system calls of host functions go on. Not blocked meanwhile: a fault
         // within a handler is for whoever handles those of the host, and a thread that the handler starts must be
         // reachable too, and would inherit that.
-        ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART | libc::SA_NODEFER;
-        libc::sigemptyset(&raw mut ours.sa_mask);
-        libc::sigaction(signal, &raw const ours, ptr::null_mut()) == 0
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART | libc::SA_NODEFER;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(signal, &raw const action, ptr::null_mut()) == 0
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::interrupt::ThreadNumber;
+use super::super::thread::ThreadNumber;
 
 pub(super) fn admit_this_thread() {}
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::interrupt::ThreadNumber;
+use super::thread::ThreadNumber;
 use crate::error::{CallResult, SandboxError, SystemNeed};
 
 /// What a thread that is not admitted never gets.
@@ -37,8 +37,4 @@ pub(crate) fn interrupt(_: ThreadNumber) {}
 
 pub(crate) fn escalate(_: ThreadNumber, _: &Range<usize>) -> (Deafness, bool) {
     (Deafness::Denied, false)
-}
-
-pub(crate) fn thread_number() -> libc::pid_t {
-    1
 }

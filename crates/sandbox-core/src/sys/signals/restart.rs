@@ -22,7 +22,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::super::interrupt::{self, ThreadNumber, with_running};
+use super::super::interrupt::{self, with_running};
+use super::super::thread::ThreadNumber;
 
 /// Of Linux's `linux/membarrier.h`.
 const REGISTER: libc::c_int = 1 << 8;

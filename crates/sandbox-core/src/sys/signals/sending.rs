@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::interrupt::ThreadNumber;
+use super::super::thread::ThreadNumber;
 use super::{INTERRUPT, SIGNALS, forget_admissions, look_after_handlers, restart};
 
 /// Who sent a signal.
@@ -132,10 +132,4 @@ pub(super) fn blocks_signals(thread: ThreadNumber) -> Option<bool> {
     let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
     let mask = u64::from_str_radix(blocked.trim(), 16).ok()?;
     Some(SIGNALS.iter().any(|signal| mask & (1 << (signal - 1)) != 0))
-}
-
-/// The number by which the kernel knows the calling thread.
-pub(crate) fn thread_number() -> libc::pid_t {
-    // SAFETY: the call has no preconditions.
-    unsafe { libc::gettid() }
 }

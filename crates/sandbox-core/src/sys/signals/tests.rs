@@ -199,7 +199,7 @@ scenes! {
         let patient = sandbox.clone();
         let (started, number) = std::sync::mpsc::channel();
         let running = thread::spawn(move || {
-            started.send(super::thread_number()).unwrap();
+            started.send(super::super::thread::ThreadNumber::of_this_thread().to_bits()).unwrap();
             for _ in 0..20 {
                 alone::assert_stops(&patient);
             }

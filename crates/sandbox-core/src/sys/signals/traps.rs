@@ -9,7 +9,8 @@ use std::ptr;
 use wasmer::sys::vm::TrapCode;
 
 use super::super::frames;
-use super::super::interrupt::{Registers, with_running};
+use super::super::interrupt::with_running;
+use super::super::thread::Registers;
 use super::super::stack::Bounds;
 use super::{handlers, urgent};
 

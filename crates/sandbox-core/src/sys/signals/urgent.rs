@@ -2,7 +2,8 @@
 
 use std::mem;
 
-use super::super::interrupt::{Registers, with_running};
+use super::super::interrupt::with_running;
+use super::super::thread::Registers;
 use super::{Handler, admission, handlers, sending};
 
 /// A `siginfo_t` of a memory fault.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::host::HostFile;
 use super::memory::NodeId;
-use super::namespace::{Handle, Shared};
+use super::shared::{Handle, Shared};
 use super::{Errno, Result, SetTimes, Stat};
 
 /// Part of a write that is on the disk when it returns.

@@ -9,17 +9,11 @@ use super::grants::{Junction, Mount};
 use super::host::{HostFolder, HostOpened};
 use super::listing::Names;
 use super::memory::{Child, NodeId};
-use super::namespace::{Handle, Shared};
-use super::walk::{Position, Spot, Tail, walk};
+use super::path::Follow;
+use super::shared::{Handle, Shared};
+use super::path::Tail;
+use super::walk::{Position, Spot, walk};
 use super::{Errno, File, GuestPath, Kind, Listing, Result, SetTimes, Stat};
-
-/// Whether a symbolic link as the last name of a path is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Follow {
-    /// The link itself is meant; opening one is [`Errno::Loop`].
-    Never,
-    Links,
-}
 
 /// Whether a path must lead to something, or has it made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,17 +1,12 @@
 //! Namespace of one guest.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::file::Storage;
 use super::folder::Place;
-use super::listing::ListedBytes;
 use super::memory::{NodeId, Tree, TreeState};
+use super::shared::{Handle, Shared, TimeSource};
 use super::{File, Folder, Grants, Result, SavedFile, SavedFolder};
-
-/// Tells the time for new and changed files in memory, in nanoseconds since 1970.
-pub(crate) type TimeSource = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The file systems of one instance.
 #[derive(Debug, Clone)]
@@ -26,72 +21,9 @@ pub(crate) struct Snapshot {
     limit_bytes: u64,
 }
 
-/// State that the open files and folders of an instance have in common.
-pub(super) struct Shared {
-    pub(super) grants: Arc<Grants>,
-    memory: Mutex<TreeState>,
-    now: TimeSource,
-    has_changed_host: AtomicBool,
-    pub(super) listed: ListedBytes,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Shared").field("grants", &self.grants).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// The files in memory. Nothing of the host is asked while they are locked.
-    pub(super) fn memory(&self) -> MutexGuard<'_, TreeState> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn now(&self) -> u64 {
-        (self.now)()
-    }
-
-    /// Notes that something in a granted folder is about to be changed.
-    pub(super) fn note_host_change(&self) {
-        self.has_changed_host.store(true, Ordering::Release);
-    }
-}
-
-/// Open file or folder in memory, which stays as long as this does.
-#[derive(Debug)]
-pub(super) struct Handle {
-    shared: Arc<Shared>,
-    id: NodeId,
-    epoch: u64,
-}
-
-impl Handle {
-    pub(super) fn new(shared: &Arc<Shared>, id: NodeId) -> Result<Self> {
-        let epoch = shared.memory().open(id)?;
-        Ok(Self { shared: Arc::clone(shared), id, epoch })
-    }
-
-    pub(super) const fn id(&self) -> NodeId {
-        self.id
-    }
-
-    /// The files in memory, if the handle is still of them.
-    pub(super) fn memory(&self) -> Result<MutexGuard<'_, TreeState>> {
-        let memory = self.shared.memory();
-        memory.check(self.epoch)?;
-        Ok(memory)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.memory().close(self.id, self.epoch);
-    }
-}
-
 impl FileSystem {
     /// Makes the file systems of an instance: the granted folders, and nothing in memory, where `limit_bytes` may be kept.
-    /// Makes the file system of an instance. Opens no file.
+    /// Opens no file.
     pub(crate) fn new(grants: &Arc<Grants>, limit_bytes: u64, now: TimeSource) -> Self {
         let snapshot = Snapshot { tree: Arc::clone(grants.tree()), limit_bytes };
         Self::from_snapshot(grants, &snapshot, now)
@@ -104,14 +36,7 @@ impl FileSystem {
         now: TimeSource,
     ) -> Self {
         let memory = TreeState::new(Arc::clone(&snapshot.tree), snapshot.limit_bytes);
-        let shared = Shared {
-            grants: Arc::clone(grants),
-            memory: Mutex::new(memory),
-            now,
-            has_changed_host: AtomicBool::new(false),
-            listed: ListedBytes::default(),
-        };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Shared::new(grants, memory, now) }
     }
 
     /// The folders that a guest has open from the start with their paths: `/` first, then the other grants as the policy
@@ -155,7 +80,7 @@ impl FileSystem {
 
     /// Whether the guest changed something in a granted folder, which cannot be undone, since the file systems were made.
     pub(crate) fn has_changed_host(&self) -> bool {
-        self.shared.has_changed_host.load(Ordering::Acquire)
+        self.shared.has_changed_host()
     }
 
     /// Opens a folder of a template.

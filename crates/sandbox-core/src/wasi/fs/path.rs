@@ -86,6 +86,36 @@ pub(super) fn goes_up(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/').any(|name| name == b"..")
 }
 
+/// Whether a symbolic link as the last name of a path is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// The link itself is meant; opening one is [`Errno::Loop`].
+    Never,
+    Links,
+}
+
+/// Question about the last name of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// The name itself, to make, remove or rename what has it.
+    Name,
+    /// What it leads to. A slash behind it follows a link too.
+    Target(Follow),
+    /// What it leads to, which is created if it is not there. A slash behind it is refused in the end, and follows nothing.
+    New(Follow),
+}
+
+impl Tail {
+    /// Whether a link that has the last name is followed.
+    pub(super) fn follows(self, has_slash: bool) -> bool {
+        match self {
+            Self::Name => false,
+            Self::Target(follow) => has_slash || follow == Follow::Links,
+            Self::New(follow) => !has_slash && follow == Follow::Links,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

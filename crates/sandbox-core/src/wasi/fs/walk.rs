@@ -9,9 +9,9 @@ use std::sync::Arc;
 use super::grants::{Junction, Mount};
 use super::host::{Found, HostFolder, look};
 use super::memory::{Child, NodeId};
-use super::namespace::Shared;
-use super::path::{LINKS, Step, goes_up};
-use super::{Errno, Follow, Kind, Result, names};
+use super::shared::Shared;
+use super::path::{LINKS, Step, Tail, goes_up};
+use super::{Errno, Kind, Result, names};
 
 /// How many folders of the host a walk keeps open at most.
 const DEPTH: usize = 128;
@@ -29,28 +29,6 @@ impl From<&Mount> for Position {
         match mount {
             Mount::Host(folder) => Self::Host(folder.clone()),
             Mount::Junction(junction) => Self::Junction(Arc::clone(junction)),
-        }
-    }
-}
-
-/// Question about the last name of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tail {
-    /// The name itself, to make, remove or rename what has it.
-    Name,
-    /// What it leads to. A slash behind it follows a link too.
-    Target(Follow),
-    /// What it leads to, which is created if it is not there. A slash behind it is refused in the end, and follows nothing.
-    New(Follow),
-}
-
-impl Tail {
-    /// Whether a link that has the last name is followed.
-    pub(super) fn follows(self, has_slash: bool) -> bool {
-        match self {
-            Self::Name => false,
-            Self::Target(follow) => has_slash || follow == Follow::Links,
-            Self::New(follow) => !has_slash && follow == Follow::Links,
         }
     }
 }

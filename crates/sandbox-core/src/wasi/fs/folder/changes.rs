@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::host::HostFolder;
 use super::super::memory::{Child, NodeId};
-use super::super::walk::{Position, Spot, Tail, Way};
+use super::super::path::Tail;
+use super::super::walk::{Position, Spot, Way};
 use super::super::{Errno, Follow, GuestPath, Kind, Result};
 use super::Folder;
 

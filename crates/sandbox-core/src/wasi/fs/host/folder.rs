@@ -10,11 +10,12 @@ use rustix::fs::{
 use rustix::io::Errno as Host;
 
 use super::super::listing::Names;
-use super::super::walk::Tail;
+use super::super::path::Tail;
 use super::super::{
     Errno, Follow, Kind, OpenHow, Presence, Result, SetTime, SetTimes, Stat, names,
 };
-use super::resolve::{Flags, Last, Parent};
+use super::resolve::{Flags, Parent};
+use super::walk::Last;
 use super::walk::Walk;
 use super::{HostFile, HostFolder};
 

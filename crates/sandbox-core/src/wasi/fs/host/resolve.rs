@@ -5,9 +5,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno as Host;
 
 use super::super::path::Step;
-use super::super::walk::Tail;
+use super::super::path::Tail;
 use super::super::{Errno, Follow, Result};
-use super::walk::Walk;
+use super::walk::{Last, Walk};
 use super::{HostFolder, beneath};
 
 /// How often a path is resolved again because something was moved meanwhile, before we walk.
@@ -27,17 +27,6 @@ impl AsFd for Parent<'_> {
             Self::Opened(fd) => fd.as_fd(),
         }
     }
-}
-
-/// The last name of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Last {
-    /// A name of something, or of nothing yet. A slash behind it is part of it: the kernel knows what that means, and none
-    /// of the calls that take it follow a link.
-    Name(Vec<u8>),
-    /// The path ends with `.`, or with nothing behind a folder.
-    Dot,
-    DotDot,
 }
 
 /// Flags with which the end of a path is opened.

@@ -11,9 +11,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno as Host;
 
 use super::super::path::{LINKS, Step};
-use super::super::walk::Tail;
+use super::super::path::Tail;
 use super::super::{Errno, Result};
-use super::resolve::Last;
 
 /// How deep a walk goes: each folder on the way is an open file of the host.
 const DEPTH: usize = 128;
@@ -45,6 +44,17 @@ pub(in super::super) fn look(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Foun
         }
         _ => Ok(Found::Leaf),
     }
+}
+
+/// The last name of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Last {
+    /// A name of something, or of nothing yet. A slash behind it is part of it: the kernel knows what that means, and none
+    /// of the calls that take it follow a link.
+    Name(Vec<u8>),
+    /// The path ends with `.`, or with nothing behind a folder.
+    Dot,
+    DotDot,
 }
 
 /// A walk below a folder.
