@@ -15,20 +15,24 @@
 
 mod binding;
 mod caller;
+mod context;
 mod define;
 mod failure;
 mod functions;
+mod import_hint;
 mod link;
 mod numbers;
-mod remedy;
+mod site;
+mod state;
 mod values;
 
-pub(crate) use binding::{Context, HostBinding};
+pub(crate) use binding::HostBinding;
 pub use caller::{Caller, GuestMemoryError, MissingContext};
+pub(crate) use context::Context;
 pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCaller};
 pub(crate) use failure::Unwound;
 pub use functions::HostFunctions;
+pub(crate) use import_hint::unknown_import;
 pub(crate) use link::HostLink;
 pub use numbers::{HostNumber, HostNumbers, HostOutcome};
-pub(crate) use remedy::unknown_import;
 pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

@@ -49,7 +49,7 @@ pub(crate) struct Instance {
     /// Where its native code lies; lent to the call that runs.
     code: Option<Arc<Code>>,
     /// All that the instance's host functions know of it.
-    host: Arc<HostLink>,
+    host: HostLink,
     output: Arc<OutputCapture>,
     refusals: Arc<Refusals>,
     /// It is put back to what a template is, and so it matters what it wrote.

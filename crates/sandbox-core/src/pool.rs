@@ -5,7 +5,6 @@
 //! something, or which only fails, is not given to the next caller.
 
 mod builder;
-mod guard;
 mod places;
 mod status;
 
@@ -22,8 +21,8 @@ use crate::watchdog::cancel_handle::CancelHandle;
 use crate::watchdog::cancellation::Scope;
 
 pub use builder::SandboxPoolBuilder;
-pub use guard::PooledSandbox;
 use places::Places;
+pub use places::PooledSandbox;
 pub use status::PoolStatus;
 
 /// Serves many callers over a bounded number of sandboxes, of one module or of several.

@@ -1,7 +1,8 @@
-//! The exports that every guest has, and the import of those that call their host. The only unsafe code of this
-//! crate: attributes that give functions their names in the module, and calls of what the linker and the
-//! host provide.
-#![expect(unsafe_code, reason = "exporting a function under a fixed name is unsafe")]
+//! The exports that every guest has.
+#![expect(
+    unsafe_code,
+    reason = "exports functions under fixed names, and calls what the linker provides"
+)]
 
 use crate::runtime;
 
@@ -30,15 +31,4 @@ extern "C" fn _initialize() {
     }
     __wasm_call_ctors();
     crate::panics::report_to_host();
-}
-
-/// Fetches the host's last output, which is exactly as long as the buffer.
-pub(crate) fn take_output(buffer: &mut [u8]) {
-    #[link(wasm_import_module = "sandbox_host")]
-    unsafe extern "C" {
-        #[link_name = "take_output"]
-        fn imported(at: *mut u8, len: usize);
-    }
-    // SAFETY: the host writes to the buffer, all of which is there until it returns, and nowhere else.
-    unsafe { imported(buffer.as_mut_ptr(), buffer.len()) }
 }

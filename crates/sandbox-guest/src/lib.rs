@@ -256,6 +256,8 @@ pub use sandbox_guest_macros::import;
 #[cfg(target_family = "wasm")]
 mod exports;
 mod format;
+#[cfg(target_family = "wasm")]
+mod imports;
 mod number;
 mod panics;
 mod runtime;

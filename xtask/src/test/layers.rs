@@ -58,7 +58,8 @@ pub(super) fn check(root: &Utf8Path) -> Result<Vec<String>> {
         let uses = sources.uses();
         for (folder, uses) in &uses {
             if let Some(circle) = circle(uses) {
-                let place = if folder.is_empty() { "its root".to_owned() } else { folder.join("/") };
+                let place =
+                    if folder.is_empty() { "its root".to_owned() } else { folder.join("/") };
                 broken.push(format!("{crate_folder}, in {place}: {}", in_words(&circle, uses)));
             }
         }
@@ -79,7 +80,9 @@ impl House {
         let homeless = sources.modules.keys().filter(|path| path.len() == 1).filter_map(|path| {
             let module = &path[0];
             self.floor(module).is_none().then(|| {
-                format!("{folder}: `{module}` has no floor; give it one in xtask/src/test/layers.rs")
+                format!(
+                    "{folder}: `{module}` has no floor; give it one in xtask/src/test/layers.rs"
+                )
             })
         });
         let pairs = uses.into_iter().flatten().flat_map(|(user, used)| {

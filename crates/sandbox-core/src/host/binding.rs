@@ -1,9 +1,9 @@
 //! The host functions that one module imports, for one sandbox.
 
-use std::any::Any;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use super::context::Context;
 use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
 use super::values;
@@ -14,30 +14,6 @@ use crate::policy::SecurityPolicy;
 use crate::threads::nesting::{self, Level, MOST_LEVELS};
 use crate::wasi::{self, Grants};
 
-/// The value that a sandbox gives to its host functions.
-#[derive(Clone, Default)]
-pub(crate) struct Context(Option<(Arc<dyn Any + Send + Sync>, &'static str)>);
-
-impl Context {
-    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Some((Arc::new(value), std::any::type_name::<T>())))
-    }
-
-    pub(super) fn get<T: Any>(&self) -> Option<&T> {
-        self.0.as_ref()?.0.downcast_ref()
-    }
-
-    pub(super) fn type_name(&self) -> Option<&'static str> {
-        self.0.as_ref().map(|(_, name)| *name)
-    }
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.type_name().unwrap_or("none"))
-    }
-}
-
 /// What a module imports of a set of host functions. All instances of a sandbox share it.
 #[derive(Debug, Clone)]
 pub(crate) struct HostBinding {
@@ -46,7 +22,7 @@ pub(crate) struct HostBinding {
     imports_wasi: bool,
     /// Whether the guest can fetch outputs.
     holds_output: bool,
-    pub(super) context: Context,
+    context: Context,
     /// The whole set, for what is said about an import that is not in it.
     set: HostFunctions,
     module: Module,
@@ -141,6 +117,10 @@ impl HostBinding {
 
     pub(super) fn functions(&self) -> &[Arc<Definition>] {
         &self.functions
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
     }
 
     pub(super) fn holds_output(&self) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmer::FunctionEnvMut;
 
-use super::link::HostLink;
+use super::state::HostState;
 use crate::sys::guest_memory::GuestMemory;
 
 /// The guest that called a host function, while it waits for the answer.
@@ -28,16 +28,16 @@ use crate::sys::guest_memory::GuestMemory;
 /// ```
 pub struct Caller<'a> {
     memory: GuestMemory<'a>,
-    link: &'a HostLink,
+    state: &'a HostState,
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(context: &'a mut FunctionEnvMut<'_, ()>, link: &'a HostLink) -> Self {
-        Self { memory: GuestMemory::of(context), link }
+    pub(super) fn new(context: &'a mut FunctionEnvMut<'_, ()>, state: &'a HostState) -> Self {
+        Self { memory: GuestMemory::of(context), state }
     }
 
-    pub(super) fn link(&self) -> &'a HostLink {
-        self.link
+    pub(super) fn state(&self) -> &'a HostState {
+        self.state
     }
 
     /// The guest's linear memory, whole; empty if it has none.
@@ -49,7 +49,7 @@ impl<'a> Caller<'a> {
     ///
     /// The guest does not run meanwhile. The size stays as it is: only the guest itself grows its memory.
     pub fn memory_mut(&mut self) -> &mut [u8] {
-        self.link.lend();
+        self.state.lend();
         self.memory.bytes_mut()
     }
 
@@ -68,7 +68,7 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// As [`Caller::bytes`].
     pub fn bytes_mut(&mut self, start: u32, len: u32) -> Result<&mut [u8], GuestMemoryError> {
-        self.link.lend();
+        self.state.lend();
         let memory = self.memory.bytes_mut();
         let range = checked(memory.len(), start, len)?;
         Ok(&mut memory[range])
@@ -122,7 +122,7 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// [`MissingContext`] if it was given none, or one of another type.
     pub fn context<T: Any + Send + Sync>(&self) -> Result<&'a T, MissingContext> {
-        let context = &self.link.binding.context;
+        let context = &self.state.context;
         context.get().ok_or_else(|| MissingContext {
             expected: type_name::<T>(),
             given: context.type_name().unwrap_or("nothing"),
@@ -133,7 +133,7 @@ impl<'a> Caller<'a> {
     ///
     /// Exact to about two milliseconds, which is how exactly the limit is enforced.
     pub fn remaining(&self) -> Option<Duration> {
-        self.link.control.remaining()
+        self.state.control.remaining()
     }
 
     /// Whether the guest's call is to stop: it ran out of time, or its caller dropped it.
@@ -141,7 +141,7 @@ impl<'a> Caller<'a> {
     /// A host function is never interrupted. One that works for long asks this between its steps and returns
     /// early, with any value: the guest does not see it.
     pub fn is_stopping(&self) -> bool {
-        self.link.control.stop_reason().is_some()
+        self.state.control.stop_reason().is_some()
     }
 }
 

@@ -7,8 +7,8 @@ use wasmer::{ExternType, Function, FunctionEnv, FunctionEnvMut, FunctionType, St
 
 use super::caller::Caller;
 use super::failure::{ImportName, Unwound};
-use super::link::Site;
 use super::numbers::{HostNumber, HostNumbers, HostOutcome, Number};
+use super::site::Site;
 use crate::marshal::export::{Payload, Payloads, signature_in_words};
 
 /// Marks closures that take a [`Caller`] before their numbers.

@@ -14,8 +14,8 @@ use wasmer::{Function, FunctionEnv, FunctionEnvMut, Store, Type};
 use super::caller::Caller;
 use super::define::{Blueprint, Definition, IntoHostFunction, Waits, WithCaller, WithoutCaller};
 use super::failure::Unwound;
-use super::link::Site;
 use super::numbers::BoxedError;
+use super::site::Site;
 use crate::format::SerializationFormat;
 use crate::marshal::export::Payload;
 use crate::marshal::results::same_type;
@@ -110,7 +110,7 @@ impl Exchange {
                 same_type(|| text.to_owned()).ok_or_else(of_another_type)?
             }
             Payload::Value => {
-                let limit_bytes = caller.link().value_limit_bytes;
+                let limit_bytes = caller.state().value_limit_bytes;
                 if u64::from(self.input_len) > limit_bytes {
                     return Err(ExchangeError::TooLarge {
                         size_bytes: self.input_len,
@@ -195,7 +195,7 @@ fn take_output() -> Blueprint {
 impl Caller<'_> {
     /// The output that waits to be fetched.
     fn held(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        self.link().held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

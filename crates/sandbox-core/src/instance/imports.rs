@@ -1,7 +1,5 @@
 //! Gives a module what it imports, or says what it lacks.
 
-use std::sync::Arc;
-
 use wasmer::{Imports, Module, Store};
 
 use crate::error::Result;
@@ -14,7 +12,7 @@ use crate::wasi;
 pub(super) fn resolve(
     store: &mut Store,
     module: &Module,
-    host: &Arc<HostLink>,
+    host: &HostLink,
     wasi: Option<&Imports>,
 ) -> Result<Imports> {
     let mut imports = Imports::new();

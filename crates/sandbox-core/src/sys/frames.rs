@@ -11,8 +11,8 @@ use std::ptr;
 use wasmer::sys::vm::TrapCode;
 
 use super::code::Code;
-use super::thread::Registers;
 use super::stack::Bounds;
+use super::thread::Registers;
 
 /// How many calls of a guest a backtrace has at most.
 pub(crate) const MOST_FRAMES: usize = 64;

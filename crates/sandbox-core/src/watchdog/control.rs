@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::Watchdog;
 use crate::error::{Result, SandboxError, SystemNeed};
 use crate::sys::interrupt::REASON;
-use crate::sys::thread::ThreadNumber;
 use crate::sys::signals::{self, Deafness};
+use crate::sys::thread::ThreadNumber;
 use crate::sys::{barrier, cpu_time, fork};
 use crate::threads::callers_thread;
 

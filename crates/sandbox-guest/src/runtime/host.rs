@@ -102,7 +102,7 @@ impl HostCall {
 }
 
 #[cfg(target_family = "wasm")]
-use crate::exports::take_output;
+use crate::imports::take_output;
 
 #[cfg(not(target_family = "wasm"))]
 fn take_output(_: &mut [u8]) {

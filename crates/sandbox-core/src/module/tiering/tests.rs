@@ -6,7 +6,13 @@ fn order(wasm: &[u8]) -> Order {
     let wasm = wasm.to_vec();
     Order::new(Compiler::Cranelift, move |wanted| {
         let options = CacheOptions::default();
-        obtain_in_background(&wasm, &SecurityPolicy::strict(), Compiler::Cranelift, &options, wanted)
+        obtain_in_background(
+            &wasm,
+            &SecurityPolicy::strict(),
+            Compiler::Cranelift,
+            &options,
+            wanted,
+        )
     })
 }
 

@@ -7,8 +7,8 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::thread::ThreadNumber;
 use super::super::stack;
+use super::super::thread::ThreadNumber;
 use super::sending::{self, Sender};
 use super::{SIGNALS, look_after_handlers, restart};
 use crate::error::{CallResult, SandboxError, SystemNeed};

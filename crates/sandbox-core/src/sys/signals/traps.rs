@@ -10,8 +10,8 @@ use wasmer::sys::vm::TrapCode;
 
 use super::super::frames;
 use super::super::interrupt::with_running;
-use super::super::thread::Registers;
 use super::super::stack::Bounds;
+use super::super::thread::Registers;
 use super::{handlers, urgent};
 
 /// Linux's `SI_KERNEL`: the kernel could not put the frame of a signal on the stack, among others.

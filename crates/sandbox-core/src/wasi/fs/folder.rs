@@ -10,8 +10,8 @@ use super::host::{HostFolder, HostOpened};
 use super::listing::Names;
 use super::memory::{Child, NodeId};
 use super::path::Follow;
-use super::shared::{Handle, Shared};
 use super::path::Tail;
+use super::shared::{Handle, Shared};
 use super::walk::{Position, Spot, walk};
 use super::{Errno, File, GuestPath, Kind, Listing, Result, SetTimes, Stat};
 

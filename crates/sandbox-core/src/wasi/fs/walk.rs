@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::grants::{Junction, Mount};
 use super::host::{Found, HostFolder, look};
 use super::memory::{Child, NodeId};
-use super::shared::Shared;
 use super::path::{LINKS, Step, Tail, goes_up};
+use super::shared::Shared;
 use super::{Errno, Kind, Result, names};
 
 /// How many folders of the host a walk keeps open at most.

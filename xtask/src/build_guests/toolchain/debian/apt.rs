@@ -1,5 +1,6 @@
 //! apt with package lists, caches and sources of its own, as an ordinary user.
 
+use std::fmt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -8,9 +9,21 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::packages::Package;
 use crate::process::{capture, failure, read};
 use crate::progress::Progress;
+
+/// One package to download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.version)
+    }
+}
 
 /// A private apt.
 pub(super) struct Apt {

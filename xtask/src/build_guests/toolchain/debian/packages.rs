@@ -4,12 +4,11 @@
 //! machine's own package lists: the names of some carry the version.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::apt::Apt;
+use super::apt::{Apt, Package};
 use crate::process::read;
 
 /// The compiler, the sources of its standard library, and a C library for WASI.
@@ -21,19 +20,6 @@ const NATIVE_LINKING: [&str; 3] = ["gcc", "libc-dev", "binutils"];
 
 /// Part of the compiler: it must lie beside it, even where the machine has it installed as well.
 const BESIDE_THE_COMPILER: &str = "libstd-rust-web";
-
-/// One package to download.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
-    pub(super) name: String,
-    pub(super) version: String,
-}
-
-impl fmt::Display for Package {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.name, self.version)
-    }
-}
 
 /// The packages that each package depends on; of alternatives, the first.
 type Dependencies = BTreeMap<String, Vec<String>>;

@@ -10,8 +10,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno as Host;
 
-use super::super::path::{LINKS, Step};
 use super::super::path::Tail;
+use super::super::path::{LINKS, Step};
 use super::super::{Errno, Result};
 
 /// How deep a walk goes: each folder on the way is an open file of the host.
