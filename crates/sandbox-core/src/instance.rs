@@ -5,7 +5,11 @@ mod exchange;
 mod failure;
 mod fuel;
 mod imports;
+mod pool;
+mod recipe;
 mod room;
+mod shared_template;
+mod sharing;
 mod template;
 
 use std::ops::Range;
@@ -14,7 +18,7 @@ use std::sync::Arc;
 use wasmer::{Function, Imports};
 
 use crate::error::{Result, SandboxError};
-use crate::host::{HostBinding, HostLink};
+use crate::host::HostLink;
 use crate::module::{Module, START_EXPORT};
 use crate::output::Output;
 use crate::policy::{Compiler, FuelUnits, SecurityPolicy};
@@ -31,7 +35,10 @@ use crate::watchdog::{CallControl, Turn};
 
 use exchange::Exchange;
 use fuel::FuelTank;
-pub(crate) use template::{Effort, NotRestored, Template, Users};
+pub(crate) use pool::InstancePool;
+pub(crate) use recipe::Recipe;
+pub(crate) use shared_template::SharedTemplate;
+use template::{Effort, NotRestored, Template, Users};
 
 /// The name under which instantiation appears in errors.
 pub(crate) const INSTANTIATION: &str = "_initialize";
@@ -105,37 +112,29 @@ impl Instance {
     /// Instantiates the module and runs its start function and `_initialize`, within all limits.
     ///
     /// Runs guest code on the calling thread.
-    pub(crate) fn create(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
-        cancellation: &Cancellation,
-    ) -> Result<Self> {
-        let created = Self::create_with(module, policy, host, Launch::default(), cancellation)?;
+    pub(crate) fn create(recipe: &Recipe, cancellation: &Cancellation) -> Result<Self> {
+        let created = Self::create_with(recipe, Launch::default(), cancellation)?;
         created.forget_initialisation();
         Ok(created)
     }
 
     /// The same, with more than the policy grants to start with.
     pub(crate) fn create_with(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
+        recipe: &Recipe,
         launch: Launch,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::launch(module, policy, host, launch, Origin::Initialised, cancellation)
+        Self::launch(recipe, launch, Origin::Initialised, cancellation)
     }
 
     fn launch(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
+        recipe: &Recipe,
         launch: Launch,
         origin: Origin<'_>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        let module = module.newest();
+        let Recipe { policy, host, .. } = recipe;
+        let module = recipe.module.newest();
         let room = room::of(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::<Refusals>::default();

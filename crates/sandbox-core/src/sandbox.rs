@@ -1,10 +1,8 @@
 //! The sandbox that users hold.
 
 mod accounting;
-mod alike;
 mod batch_results;
 mod batches;
-mod beginning;
 mod builder;
 mod calls;
 mod function;
@@ -13,7 +11,6 @@ mod number_calls;
 mod run;
 mod scope;
 mod spans;
-mod stock;
 mod tier;
 mod totals;
 
@@ -25,13 +22,11 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::format::SerializationFormat;
-use crate::host::HostBinding;
-use crate::instance::{INSTANTIATION, Instance};
+use crate::instance::{INSTANTIATION, Instance, Recipe};
 use crate::marshal::arguments::Arguments;
 use crate::module::Module;
 use crate::output::Output;
 use crate::policy::SecurityPolicy;
-use crate::sys::memory::ResetMethod;
 use crate::threads::callers_thread::CallPlacement;
 use crate::threads::dispatch::{Profile, on_worker};
 use crate::usage::ResourceUsage;
@@ -79,11 +74,9 @@ pub struct WasmSandbox {
 }
 
 struct Inner {
-    module: Module,
-    policy: Arc<SecurityPolicy>,
+    recipe: Recipe,
     format: SerializationFormat,
     placement: CallPlacement,
-    host: Arc<HostBinding>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
     profiles: Arc<[Profile]>,
@@ -97,16 +90,14 @@ impl WasmSandbox {
     }
 
     fn new(
-        module: Module,
-        policy: Arc<SecurityPolicy>,
+        recipe: Recipe,
         format: SerializationFormat,
         placement: CallPlacement,
-        host: Arc<HostBinding>,
         instances: Instances,
     ) -> Self {
-        let profiles = module.exports().iter().map(|_| Profile::default()).collect();
+        let profiles = recipe.module.exports().iter().map(|_| Profile::default()).collect();
         let totals = Arc::default();
-        let inner = Inner { module, policy, format, placement, host, instances, profiles, totals };
+        let inner = Inner { recipe, format, placement, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
     }
 
@@ -146,7 +137,7 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, _) = self.inner.module.function(function)?;
+        let (at, _) = self.inner.recipe.module.function(function)?;
         self.inner.call(at, &arguments, &self.scope).await
     }
 
@@ -161,7 +152,7 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, _) = self.inner.module.function(function)?;
+        let (at, _) = self.inner.recipe.module.function(function)?;
         self.inner.call_blocking(at, &arguments, &self.scope)
     }
 
@@ -181,7 +172,7 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, export) = self.inner.module.function(function)?;
+        let (at, export) = self.inner.recipe.module.function(function)?;
         let prepared = self.inner.prepare(export, &arguments)?.into_owned();
         let span = spans::call(&self.inner, function, 1);
         spans::traced(span, self.inner.call_on_worker(at, prepared, &self.scope)).await
@@ -196,7 +187,7 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, _) = self.inner.module.function(function)?;
+        let (at, _) = self.inner.recipe.module.function(function)?;
         Ok(Function::new(self.clone(), at))
     }
 
@@ -226,15 +217,11 @@ impl WasmSandbox {
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let sibling = on_worker(INSTANTIATION, move || {
-            let Inner { module, policy, format, placement, profiles, .. } = &*inner;
-            let host = inner.host.detached();
-            let method = ResetMethod::quickest();
-            let instances = Instances::new(module, policy, &host, method, &cancellation)?;
-            let (module, policy, profiles) =
-                (module.clone(), Arc::clone(policy), Arc::clone(profiles));
-            let (format, placement) = (*format, *placement);
-            let inner =
-                Inner { module, policy, format, placement, host, instances, profiles, totals };
+            let recipe = inner.recipe.detached();
+            let instances = Instances::new(&recipe, &cancellation)?;
+            let (format, placement) = (inner.format, inner.placement);
+            let profiles = Arc::clone(&inner.profiles);
+            let inner = Inner { recipe, format, placement, instances, profiles, totals };
             Ok(Self { inner: Arc::new(inner), scope })
         })
         .await;
@@ -244,20 +231,20 @@ impl WasmSandbox {
 
     /// The module that runs in this sandbox.
     pub fn module(&self) -> &Module {
-        &self.inner.module
+        &self.inner.recipe.module
     }
 
     /// The policy that the guest runs under.
     pub fn policy(&self) -> &SecurityPolicy {
-        &self.inner.policy
+        &self.inner.recipe.policy
     }
 }
 
 impl std::fmt::Debug for WasmSandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WasmSandbox")
-            .field("module", &self.inner.module)
-            .field("policy", &self.inner.policy)
+            .field("module", &self.inner.recipe.module)
+            .field("policy", &self.inner.recipe.policy)
             .finish_non_exhaustive()
     }
 }

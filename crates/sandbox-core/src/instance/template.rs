@@ -4,14 +4,9 @@
 //! first instance --initialised--> template --adopted--> instance --call--> used --reset--> instance
 //! ```
 
-use std::sync::Arc;
-
 use super::exchange::Place;
-use super::{Instance, Origin};
+use super::{Instance, Origin, Recipe};
 use crate::error::Result;
-use crate::host::HostBinding;
-use crate::module::Module;
-use crate::policy::SecurityPolicy;
 use crate::sys::memory::{ResetMethod, Writes};
 use crate::sys::state::Snapshot;
 use crate::wasi::{Launch, Remembered};
@@ -45,28 +40,24 @@ impl Template {
     /// # Errors
     /// As [`Instance::create`].
     pub(crate) fn of_module(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
-        method: ResetMethod,
+        recipe: &Recipe,
         users: Users,
         cancellation: &Cancellation,
     ) -> Result<(Instance, Option<Self>)> {
-        if let Some(reason) = module.behaviour().irreversible() {
+        if let Some(reason) = recipe.module.behaviour().irreversible() {
             tracing::debug!(
                 reason,
                 "instances of a module are not reset, and each call gets a new one"
             );
-            return Ok((Instance::create(module, policy, host, cancellation)?, None));
+            return Ok((Instance::create(recipe, cancellation)?, None));
         }
-        if !policy.network.is_empty() {
+        if !recipe.policy.network.is_empty() {
             tracing::debug!("sockets are not reset, and each call gets a new instance");
-            return Ok((Instance::create(module, policy, host, cancellation)?, None));
+            return Ok((Instance::create(recipe, cancellation)?, None));
         }
-        let origin = Origin::First(method);
-        let mut first =
-            Instance::launch(module, policy, host, Launch::default(), origin, cancellation)?;
-        let template = first.template(method, users);
+        let origin = Origin::First(recipe.reset);
+        let mut first = Instance::launch(recipe, Launch::default(), origin, cancellation)?;
+        let template = first.template(recipe.reset, users);
         first.forget_initialisation();
         Ok((first, template))
     }
@@ -96,14 +87,12 @@ impl Instance {
     /// # Errors
     /// As [`Instance::create`].
     pub(crate) fn from_template(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
+        recipe: &Recipe,
         template: &Template,
         cancellation: &Cancellation,
     ) -> Result<Self> {
         let origin = Origin::Template(template);
-        Self::launch(module, policy, host, Launch::default(), origin, cancellation)
+        Self::launch(recipe, Launch::default(), origin, cancellation)
     }
 
     /// The instance, never to be put back: it goes on from where it is, and nothing is noted of its calls.

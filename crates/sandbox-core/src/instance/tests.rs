@@ -1,6 +1,6 @@
 use super::*;
 use crate::format::SerializationFormat;
-use crate::host::{Context, HostFunctions};
+use crate::host::{Context, HostBinding, HostFunctions};
 use crate::marshal::arguments::Arguments;
 use crate::policy::InstanceMode;
 use crate::sys::memory::ResetMethod;
@@ -28,12 +28,12 @@ fn a_call_that_never_enters_the_guest_reports_no_fuel() {
     let policy = Arc::new(policy);
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let host = HostBinding::new(&module, HostFunctions::default(), Context::default()).unwrap();
-    let method = ResetMethod::quickest();
+    let reset = ResetMethod::quickest();
+    let recipe = Recipe { module: module.clone(), policy, host, reset };
     let none = Cancellation::default();
-    let (first, template) =
-        Template::of_module(&module, &policy, &host, method, Users::Calls, &none).unwrap();
+    let (first, template) = Template::of_module(&recipe, Users::Calls, &none).unwrap();
     let template = template.unwrap();
-    let other = Instance::from_template(&module, &policy, &host, &template, &none).unwrap();
+    let other = Instance::from_template(&recipe, &template, &none).unwrap();
     for mut instance in [first, other] {
         let refuse = |instance: &mut Instance| {
             let turn = instance.begin_turn();

@@ -29,8 +29,8 @@ impl Inner {
     ) {
         let is_nothing = !meter.is_timed()
             && matches!(returned, Ok(Returned::Numbers))
-            && self.host.is_empty()
-            && !self.module.is_metered()
+            && self.recipe.host.is_empty()
+            && !self.recipe.module.is_metered()
             && !instance.control().has_outlasted_tick();
         if !is_nothing {
             self.account(meter, at, instance, bytes_in, returned);
@@ -97,6 +97,6 @@ impl Inner {
     /// How many host functions the guest called since this was last asked.
     pub(super) fn take_host_calls(&self, instance: &Instance) -> u64 {
         // Most modules import none, and the look costs less than the exchange.
-        if self.host.is_empty() { 0 } else { instance.take_host_calls() }
+        if self.recipe.host.is_empty() { 0 } else { instance.take_host_calls() }
     }
 }

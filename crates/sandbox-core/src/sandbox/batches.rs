@@ -72,7 +72,7 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + Send + 'static,
     {
-        let (at, export) = self.inner.module.function(function)?;
+        let (at, export) = self.inner.recipe.module.function(function)?;
         let batch = self.inner.prepare_batch(export, arguments)?;
         let span = spans::call(&self.inner, function, batch.calls());
         spans::traced(span, self.batch(at, batch)).await
@@ -82,7 +82,7 @@ impl WasmSandbox {
     where
         R: DeserializeOwned + Send + 'static,
     {
-        let name = &self.inner.module.exports()[at].name;
+        let name = &self.inner.recipe.module.exports()[at].name;
         if self.inner.profiles[at].is_quick_for(batch.calls())
             && let Some(callers_thread) = self.inner.callers_thread(at)
         {
@@ -124,13 +124,14 @@ impl Inner {
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
     /// and only where so many quick calls are far from the limit. Limits of fuel and output are for each call alone.
     fn may_share_entry(&self, at: usize, cancellation: &Cancellation) -> bool {
-        let export = &self.module.exports()[at];
-        let limits = [self.policy.wall_clock, cancellation.time_limit()];
+        let export = &self.recipe.module.exports()[at];
+        let limits = [self.recipe.policy.wall_clock, cancellation.time_limit()];
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
-        let may_share_state = self.policy.instances == InstanceMode::Persistent || export.pure;
+        let may_share_state =
+            self.recipe.policy.instances == InstanceMode::Persistent || export.pure;
         let writes_nothing = export.reach == Reach::OwnFunctions;
         // Of a module that is metered, each call's fuel is counted, whether it has a limit or not.
-        let is_unmetered = !self.module.is_metered();
+        let is_unmetered = !self.recipe.module.is_metered();
         has_time
             && may_share_state
             && writes_nothing
@@ -160,7 +161,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
 
     fn run<R: DeserializeOwned + 'static>(mut self, batch: Batch) -> BatchResults<R> {
         let mut results = BatchResults::with_room_for(batch.calls());
-        match (batch, &self.inner.module.exports()[self.at].kind) {
+        match (batch, &self.inner.recipe.module.exports()[self.at].kind) {
             (Batch::Numbers { mut values, calls }, ExportKind::Numbers(signature)) => {
                 let places = signature.places();
                 while results.len() < calls {
@@ -224,8 +225,8 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         let inner = self.inner;
         let before = results.len();
         let meter = inner.totals.begin_sampled(calls as u64);
-        let export = &inner.module.exports()[self.at];
-        match self.turn.ready(&inner.module, &inner.policy, &inner.host, self.cancellation) {
+        let export = &inner.recipe.module.exports()[self.at];
+        match self.turn.ready(&inner.recipe, self.cancellation) {
             Ok(instance) => {
                 let (mut returned, outcome) =
                     instance.enter_each(self.at, &export.name, values, calls);

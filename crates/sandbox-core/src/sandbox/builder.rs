@@ -15,6 +15,7 @@ use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
+use crate::instance::Recipe;
 use crate::module::{self, CacheOptions, Module, Tiering, Wanted};
 use crate::policy::{Compiler, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
@@ -366,11 +367,13 @@ impl WasmSandboxBuilder {
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let method = self.memory_reset.method();
-        let policy = Arc::new(policy);
-        let instances = Instances::new(&module, &policy, &host, method, cancellation)?;
-        let policy = instances.policy().unwrap_or(policy);
-        Ok(WasmSandbox::new(module, policy, format, self.placement, host, instances))
+        let (policy, reset) = (Arc::new(policy), self.memory_reset.method());
+        let mut recipe = Recipe { module, policy, host, reset };
+        let instances = Instances::new(&recipe, cancellation)?;
+        if let Some(shared) = instances.policy() {
+            recipe.policy = shared;
+        }
+        Ok(WasmSandbox::new(recipe, format, self.placement, instances))
     }
 }
 

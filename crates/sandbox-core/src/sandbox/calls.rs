@@ -32,7 +32,7 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.module.exports()[at];
+        let export = &self.recipe.module.exports()[at];
         let span = spans::wanted(self, &export.name);
         if span.is_none()
             && let Some(callers_thread) = self.callers_thread(at)
@@ -59,7 +59,7 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.module.exports()[at];
+        let export = &self.recipe.module.exports()[at];
         if let ExportKind::Numbers(signature) = &export.kind {
             let run = |values: &mut [RawValue]| match self.numbers_at_once(
                 at,
@@ -87,7 +87,7 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let mut prepared = self.prepare(&self.module.exports()[at], arguments)?;
+        let mut prepared = self.prepare(&self.recipe.module.exports()[at], arguments)?;
         fork::check()?;
         let Some(mut turn) = self.instances.turn_now() else { return Ok(None) };
         let _on_callers_thread = callers_thread.enter();
@@ -104,7 +104,7 @@ impl Inner {
     where
         R: DeserializeOwned + 'static,
     {
-        let span = spans::wanted(self, &self.module.exports()[at].name);
+        let span = spans::wanted(self, &self.recipe.module.exports()[at].name);
         spans::maybe_traced(span, self.call_somewhere(at, prepared, scope)).await
     }
 
@@ -119,7 +119,7 @@ impl Inner {
         R: DeserializeOwned + 'static,
     {
         if let Some(callers_thread) = self.callers_thread(at) {
-            let mut turn = self.turn(&self.module.exports()[at].name, scope).await?;
+            let mut turn = self.turn(&self.recipe.module.exports()[at].name, scope).await?;
             // The thread may be another one after waiting, but is of the same executor.
             let _on_callers_thread = callers_thread.enter();
             let result = self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable());
@@ -137,7 +137,7 @@ impl Inner {
     where
         R: DeserializeOwned + 'static,
     {
-        let export = &self.module.exports()[at];
+        let export = &self.recipe.module.exports()[at];
         let turn = self.turn_to_keep(&export.name, scope).await?;
         let (turn, arguments, returned, usage) =
             self.run_on_worker(turn, at, arguments, scope).await?;
@@ -158,7 +158,7 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.module.exports()[at];
+        let export = &self.recipe.module.exports()[at];
         let span = spans::wanted(self, &export.name);
         let result = match (&export.kind, &span) {
             (ExportKind::Numbers(signature), None) => {
@@ -180,7 +180,7 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.module.exports()[at];
+        let export = &self.recipe.module.exports()[at];
         let mut prepared = self.prepare(export, arguments)?;
         fork::check()?;
         let mut turn = match self.instances.turn_now() {
@@ -194,7 +194,7 @@ impl Inner {
     /// for it.
     pub(super) async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn<'_>> {
         fork::check()?;
-        if self.host.is_running_here() {
+        if self.recipe.host.is_running_here() {
             return self.turn_now(function);
         }
         if let Some(turn) = self.instances.turn_now() {
@@ -214,7 +214,7 @@ impl Inner {
         scope: &Scope,
     ) -> Result<Turn<'static>> {
         fork::check()?;
-        if self.host.is_running_here() {
+        if self.recipe.host.is_running_here() {
             return self.instances.turn_to_keep_now().ok_or_else(|| nested(function));
         }
         let turn = scope.wait_for(self.instances.turn_to_keep()).await;
@@ -226,7 +226,7 @@ impl Inner {
 
     /// The same, blocking the thread.
     pub(super) fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
-        if self.host.is_running_here() {
+        if self.recipe.host.is_running_here() {
             return Ok(self.turn_now(function)?);
         }
         if scope.cancel.is_some() {
@@ -242,14 +242,14 @@ impl Inner {
     /// The thread of an async caller, if a call may run on it: only of a function that has proven quick, and whose
     /// host functions do not wait.
     pub(super) fn callers_thread(&self, at: usize) -> Option<CallersThread> {
-        if !self.profiles[at].is_trusted() || self.host.waits() {
+        if !self.profiles[at].is_trusted() || self.recipe.host.waits() {
             return None;
         }
         CallersThread::of_this_thread(self.placement)
     }
 
     pub(super) fn cancelled(&self, at: usize) -> SandboxError {
-        let function = self.module.exports()[at].name.clone();
+        let function = self.recipe.module.exports()[at].name.clone();
         SandboxError::Cancelled { function, output: Box::default() }
     }
 
@@ -258,7 +258,7 @@ impl Inner {
         export: &Export,
         arguments: &'a A,
     ) -> Result<Arguments<'a>> {
-        Arguments::prepare(export, arguments, self.format, self.module.formats())
+        Arguments::prepare(export, arguments, self.format, self.recipe.module.formats())
     }
 
     /// Runs a call on a worker thread; dropping the future stops it.
@@ -272,18 +272,18 @@ impl Inner {
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(self);
-        let outcome = on_worker(&self.module.exports()[at].name, move || {
+        let outcome = on_worker(&self.recipe.module.exports()[at].name, move || {
             let meter = inner.totals.begin_exact();
             if let Some(instance) = turn.instance() {
                 // Those of earlier calls, which nobody wanted to know.
                 inner.take_host_calls(instance);
             }
-            let ready = turn.ready(&inner.module, &inner.policy, &inner.host, &cancellation);
+            let ready = turn.ready(&inner.recipe, &cancellation);
             let instance = match ready {
                 Ok(instance) => instance,
                 Err(error) => return (turn, arguments, Err(error), ResourceUsage::default()),
             };
-            let export = &inner.module.exports()[at];
+            let export = &inner.recipe.module.exports()[at];
             let call_buffer = arguments.call_buffer();
             let bytes_in = call_buffer.bytes();
             let returned = instance.enter(at, export, call_buffer);
@@ -307,7 +307,7 @@ impl Inner {
         call_buffer: CallBuffer<'_>,
         cancellation: &Cancellation,
     ) -> CallResult<R> {
-        let export = &self.module.exports()[at];
+        let export = &self.recipe.module.exports()[at];
         let call_buffer = match (call_buffer, &export.kind) {
             (CallBuffer::Numbers(values), ExportKind::Numbers(signature)) => {
                 self.run_numbers(turn, at, values, cancellation)?;
@@ -317,12 +317,11 @@ impl Inner {
         };
         let meter = self.begin(at);
         let bytes_in = call_buffer.bytes();
-        let result =
-            turn.ready(&self.module, &self.policy, &self.host, cancellation).and_then(|instance| {
-                let returned = instance.enter(at, export, call_buffer);
-                self.account_silently(&meter, at, instance, bytes_in, &returned);
-                self.result(Some(instance), export, &[], &returned?)
-            });
+        let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
+            let returned = instance.enter(at, export, call_buffer);
+            self.account_silently(&meter, at, instance, bytes_in, &returned);
+            self.result(Some(instance), export, &[], &returned?)
+        });
         if result.is_err() {
             self.totals.count_failure();
             turn.retire_poisoned();
@@ -361,7 +360,7 @@ impl Inner {
             (Returned::Output { range }, ExportKind::Declared(declared)) => {
                 let output = instance.map(|instance| instance.output_bytes(range.clone()));
                 let output = output.unwrap_or_default();
-                let limit = self.policy.value_limit_bytes;
+                let limit = self.recipe.policy.value_limit_bytes;
                 results::from_output(export, declared.output, output, self.format, limit)
             }
             // A function takes and returns either numbers or bytes.

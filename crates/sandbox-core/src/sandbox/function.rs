@@ -36,7 +36,7 @@ impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
 
     /// The function's name.
     pub fn name(&self) -> &str {
-        &self.sandbox.inner.module.exports()[self.at].name
+        &self.sandbox.inner.recipe.module.exports()[self.at].name
     }
 
     /// Calls the function.
@@ -67,7 +67,7 @@ impl<A, R> Clone for Function<A, R> {
 
 impl<A, R> std::fmt::Debug for Function<A, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let export = &self.sandbox.inner.module.exports()[self.at];
+        let export = &self.sandbox.inner.recipe.module.exports()[self.at];
         write!(f, "Function({}, {})", export.name, export.signature())
     }
 }

@@ -4,16 +4,11 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::beginning::Beginning;
-use super::stock::Stock;
 use crate::error::{CallResult, Result};
-use crate::host::HostBinding;
-use crate::instance::Instance;
-use crate::module::Module;
+use crate::instance::{Instance, InstancePool, Recipe, SharedTemplate};
 use crate::policy::{Compiler, InstanceMode, SecurityPolicy};
 use crate::sync::permits::{Permit, Permits};
 use crate::sys::fork;
-use crate::sys::memory::ResetMethod;
 use crate::sys::turn_lock::{KeptTurn, TurnGuard, TurnLock};
 use crate::watchdog::cancellation::Cancellation;
 
@@ -35,19 +30,19 @@ pub(super) enum Instances {
 pub(super) struct Runs {
     permits: Permits,
     /// Of the guests that run, which do not take turns with those that are called.
-    host: Arc<HostBinding>,
+    recipe: Recipe,
 }
 
 /// The one instance for all calls, and where another would begin.
 pub(super) struct One {
     /// Nothing while there is none fit to be called.
     instance: Option<Instance>,
-    beginning: Beginning,
+    template: SharedTemplate,
 }
 
 /// Where instances for single calls come from.
 pub(super) struct Fresh {
-    pub(super) stock: Arc<Stock>,
+    pub(super) pool: Arc<InstancePool>,
     permits: Permits,
 }
 
@@ -70,7 +65,7 @@ pub(super) enum Turn<'a> {
     Fresh(Loan<'a>),
 }
 
-/// Leave to have an instance out of stock, which goes back there.
+/// Leave to have an instance out of pool, which goes back there.
 pub(super) struct Loan<'a> {
     instance: Option<Box<Instance>>,
     /// Until it is given up, or passed on.
@@ -141,7 +136,7 @@ impl Drop for Loan<'_> {
         // In this order, so that the instance is back before the next caller may ask for it; also if that panics.
         let _permit = GivenUp(&self.of.permits, self.permit.take());
         if let Some(instance) = self.instance.take() {
-            self.of.stock.put_back(instance);
+            self.of.pool.put_back(instance);
         }
     }
 }
@@ -151,24 +146,18 @@ impl Instances {
     ///
     /// # Errors
     /// As [`Instance::create`].
-    pub(super) fn new(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
-        method: ResetMethod,
-        cancellation: &Cancellation,
-    ) -> Result<Self> {
+    pub(super) fn new(recipe: &Recipe, cancellation: &Cancellation) -> Result<Self> {
         // What lies ready already would do for a sandbox, but not for its calls.
         fork::check()?;
-        Ok(match policy.instances {
+        Ok(match recipe.policy.instances {
             InstanceMode::Persistent => {
-                let (first, beginning) = Beginning::of(module, policy, host, method, cancellation)?;
-                let one = One { instance: Some(first), beginning };
+                let (first, template) = SharedTemplate::of(recipe, cancellation)?;
+                let one = One { instance: Some(first), template };
                 Self::Persistent { one: Arc::new(TurnLock::new(one)), runs: OnceLock::new() }
             }
             InstanceMode::Fresh => Self::Fresh(Arc::new(Fresh {
-                stock: Stock::of(module, policy, host, method, cancellation)?,
-                permits: Permits::new(policy.max_instances),
+                pool: InstancePool::of(recipe, cancellation)?,
+                permits: Permits::new(recipe.policy.max_instances),
             })),
         })
     }
@@ -177,8 +166,8 @@ impl Instances {
     /// once.
     pub(super) fn policy(&self) -> Option<Arc<SecurityPolicy>> {
         match self {
-            Self::Persistent { one, .. } => one.try_lock()?.beginning.policy().cloned(),
-            Self::Fresh(fresh) => Some(Arc::clone(fresh.stock.policy())),
+            Self::Persistent { one, .. } => one.try_lock()?.template.policy().cloned(),
+            Self::Fresh(fresh) => Some(Arc::clone(fresh.pool.policy())),
         }
     }
 
@@ -255,39 +244,26 @@ impl Instances {
         }
     }
 
-    /// What the guests of runs call of the host. They are told from those of calls where the two do not wait for each
-    /// other.
-    pub(super) fn host_of_runs<'a>(
-        &'a self,
-        host: &'a Arc<HostBinding>,
-        policy: &SecurityPolicy,
-    ) -> &'a Arc<HostBinding> {
+    /// The recipe for runs. Their guests are told from those of calls where the two do not wait for each other.
+    pub(super) fn recipe_of_runs<'a>(&'a self, recipe: &'a Recipe) -> &'a Recipe {
         match self {
-            Self::Persistent { runs, .. } => &Self::runs(runs, host, policy).host,
-            Self::Fresh(_) => host,
+            Self::Persistent { runs, .. } => &Self::runs(runs, recipe).recipe,
+            Self::Fresh(_) => recipe,
         }
     }
 
     /// The permits of runs. Fresh calls have theirs from the same.
-    pub(super) fn permits_of_runs(
-        &self,
-        host: &Arc<HostBinding>,
-        policy: &SecurityPolicy,
-    ) -> &Permits {
+    pub(super) fn permits_of_runs(&self, recipe: &Recipe) -> &Permits {
         match self {
-            Self::Persistent { runs, .. } => &Self::runs(runs, host, policy).permits,
+            Self::Persistent { runs, .. } => &Self::runs(runs, recipe).permits,
             Self::Fresh(fresh) => &fresh.permits,
         }
     }
 
-    fn runs<'a>(
-        runs: &'a OnceLock<Runs>,
-        host: &Arc<HostBinding>,
-        policy: &SecurityPolicy,
-    ) -> &'a Runs {
+    fn runs<'a>(runs: &'a OnceLock<Runs>, recipe: &Recipe) -> &'a Runs {
         runs.get_or_init(|| Runs {
-            permits: Permits::new(policy.max_instances),
-            host: host.detached(),
+            permits: Permits::new(recipe.policy.max_instances),
+            recipe: recipe.detached(),
         })
     }
 }
@@ -302,14 +278,14 @@ impl Turn<'_> {
         }
     }
 
-    /// What made the code that the call will run, if an instance for it is there or can be had of a stock.
+    /// What made the code that the call will run, if an instance for it is there or can be had of a pool.
     pub(super) fn compiler(&self) -> Option<Compiler> {
         match self {
             Self::Persistent(one) => one.instance.as_ref().map(Instance::compiler),
             Self::Kept(one) => one.instance.as_ref().map(Instance::compiler),
             Self::Fresh(loan) => Some(match &loan.instance {
                 Some(instance) => instance.compiler(),
-                None => loan.of.stock.compiler(),
+                None => loan.of.pool.compiler(),
             }),
         }
     }
@@ -318,18 +294,16 @@ impl Turn<'_> {
     #[inline]
     pub(super) fn ready(
         &mut self,
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
+        recipe: &Recipe,
         cancellation: &Cancellation,
     ) -> CallResult<&mut Instance> {
         let instance = match self {
-            Self::Persistent(one) => one.ready(module, policy, host, cancellation)?,
-            Self::Kept(one) => one.ready(module, policy, host, cancellation)?,
+            Self::Persistent(one) => one.ready(recipe, cancellation)?,
+            Self::Kept(one) => one.ready(recipe, cancellation)?,
             Self::Fresh(loan) => {
                 let as_new = match loan.instance.take() {
-                    None => loan.of.stock.take(cancellation)?,
-                    Some(used) => loan.of.stock.renew(used, cancellation)?,
+                    None => loan.of.pool.take(cancellation)?,
+                    Some(used) => loan.of.pool.renew(used, cancellation)?,
                 };
                 loan.instance.insert(as_new)
             }
@@ -355,17 +329,41 @@ impl Turn<'_> {
 impl One {
     /// The instance that is there; made if there is none.
     #[inline]
-    fn ready(
-        &mut self,
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
-        cancellation: &Cancellation,
-    ) -> CallResult<&mut Instance> {
-        let Self { instance, beginning } = self;
+    fn ready(&mut self, recipe: &Recipe, cancellation: &Cancellation) -> CallResult<&mut Instance> {
+        let Self { instance, template } = self;
         if instance.is_none() {
-            *instance = Some(beginning.instance(module, policy, host, cancellation)?);
+            *instance = Some(template.instance(recipe, cancellation)?);
         }
         Ok(instance.as_mut().expect("an instance was put there if there was none"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Context, HostBinding, HostFunctions};
+    use crate::module::Module;
+    use crate::sys::memory::ResetMethod;
+
+    #[test]
+    fn a_pool_lives_until_the_last_instance_on_loan_is_back() {
+        const TEXT: &str = r#"(module (memory 1) (func (export "f")))"#;
+        let policy = SecurityPolicy::strict();
+        let policy = Arc::new(policy.with_instances(InstanceMode::Fresh).with_max_instances(2));
+        let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
+        let host = HostBinding::new(&module, HostFunctions::default(), Context::default()).unwrap();
+        let recipe = Recipe { module, policy, host, reset: ResetMethod::quickest() };
+        let none = Cancellation::default();
+        let instances = Instances::new(&recipe, &none).unwrap();
+        let Instances::Fresh(fresh) = &instances else { panic!("they are fresh") };
+        let pool = Arc::downgrade(&fresh.pool);
+        assert_eq!(instances.condition(), Condition::Ready);
+        let mut turn = instances.turn_to_keep_now().unwrap();
+        turn.ready(&recipe, &none).unwrap();
+        assert_eq!(instances.condition(), Condition::Busy);
+        drop(instances);
+        assert!(pool.upgrade().is_some());
+        drop(turn);
+        assert!(pool.upgrade().is_none());
     }
 }

@@ -40,7 +40,7 @@ impl Inner {
         fork::check()?;
         let mut turn = match self.instances.turn_now() {
             Some(turn) => turn,
-            None => self.turn_blocking(&self.module.exports()[at].name, scope)?,
+            None => self.turn_blocking(&self.recipe.module.exports()[at].name, scope)?,
         };
         self.run_numbers(&mut turn, at, values, &scope.undroppable())
     }
@@ -55,9 +55,9 @@ impl Inner {
         cancellation: &Cancellation,
     ) -> CallResult<()> {
         let meter = self.begin(at);
-        let ready = turn.ready(&self.module, &self.policy, &self.host, cancellation);
+        let ready = turn.ready(&self.recipe, cancellation);
         let outcome = ready.and_then(|instance| {
-            let export = &self.module.exports()[at];
+            let export = &self.recipe.module.exports()[at];
             let returned = instance.enter(at, export, CallBuffer::Numbers(values));
             self.account_silently(&meter, at, instance, 0, &returned);
             returned.map(|_| ())

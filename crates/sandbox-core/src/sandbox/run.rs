@@ -143,12 +143,12 @@ impl WasmSandbox {
     /// Waits until one more run may have an instance, unless it is cancelled first. A host function does not wait for the
     /// run that waits for it.
     async fn run_permit(&self) -> Result<RunPermit> {
-        let Inner { instances, host, policy, .. } = &*self.inner;
+        let Inner { instances, recipe, .. } = &*self.inner;
         fork::check()?;
-        let permits = instances.permits_of_runs(host, policy);
+        let permits = instances.permits_of_runs(recipe);
         let permit = match permits.try_take() {
             Some(permit) => Some(permit),
-            None if instances.host_of_runs(host, policy).is_running_here() => {
+            None if instances.recipe_of_runs(recipe).host.is_running_here() => {
                 return Err(SandboxError::NestedCall {
                     function: START.to_owned(),
                     message: "as many instances as may be are in use, and one of them waits for the host function"
@@ -172,24 +172,24 @@ struct RunPermit {
 
 impl Drop for RunPermit {
     fn drop(&mut self) {
-        let Inner { instances, host, policy, .. } = &*self.inner;
+        let Inner { instances, recipe, .. } = &*self.inner;
         if let Some(permit) = self.permit.take() {
-            instances.permits_of_runs(host, policy).give_up(permit);
+            instances.permits_of_runs(recipe).give_up(permit);
         }
     }
 }
 
 impl Inner {
     fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
-        let (at, export) = self.module.function(START)?;
-        let mut arguments = Arguments::prepare(export, &(), self.format, self.module.formats())?;
+        let (at, export) = self.recipe.module.function(START)?;
+        let mut arguments =
+            Arguments::prepare(export, &(), self.format, self.recipe.module.formats())?;
         if cancellation.is_cancelled() {
             return Err(self.cancelled(at));
         }
-        let host = self.instances.host_of_runs(&self.host, &self.policy);
+        let recipe = self.instances.recipe_of_runs(&self.recipe);
         let meter = self.totals.begin_exact();
-        let launched =
-            Instance::create_with(&self.module, &self.policy, host, request.launch, cancellation);
+        let launched = Instance::create_with(recipe, request.launch, cancellation);
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);

@@ -23,8 +23,8 @@ pub(super) fn call(inner: &Inner, function: &str, calls: usize) -> Span {
         "call",
         function,
         calls,
-        module = short(inner.module.wasm_hash()),
-        instances = ?inner.policy.instances,
+        module = short(inner.recipe.module.wasm_hash()),
+        instances = ?inner.recipe.policy.instances,
         outcome = Empty,
         elapsed_us = Empty,
     )

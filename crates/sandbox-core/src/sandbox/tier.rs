@@ -16,7 +16,7 @@ impl WasmSandbox {
     pub async fn compiler(&self) -> Compiler {
         let turn = self.inner.turn("compiler", &Scope::default()).await.ok();
         let running = turn.and_then(|turn| turn.compiler());
-        running.unwrap_or_else(|| self.inner.module.newest().compiler())
+        running.unwrap_or_else(|| self.inner.recipe.module.newest().compiler())
     }
 
     /// Waits until no better code of the module is being made, and returns the module with the best there is: that of
@@ -29,6 +29,6 @@ impl WasmSandbox {
     /// # Cancel safety
     /// Dropping the future has no effect; the compilation goes on as long as the sandbox is there.
     pub async fn optimised(&self) -> Module {
-        self.inner.module.best().await.clone()
+        self.inner.recipe.module.best().await.clone()
     }
 }

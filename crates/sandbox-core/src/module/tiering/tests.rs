@@ -69,8 +69,7 @@ fn what_nobody_waits_for_any_more_stops_being_compiled() {
     let (_, first) = first();
     let functions = "(func)".repeat(100);
     let wasm = wat::parse_str(format!(r#"(module {functions} (func (export "f")))"#)).unwrap();
-    let options = CacheOptions::default();
-    let unwanted = successor(Order { options, ..order(&wasm) }, &first);
+    let unwanted = successor(order(&wasm), &first);
     unwanted.make();
     assert!(unwanted.found().is_none(), "nobody but this test had it");
     let (wanted, _waiting) = awaited(order(&wasm), &first);

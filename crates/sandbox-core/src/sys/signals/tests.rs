@@ -270,7 +270,7 @@ scenes! {
 #[test]
 fn the_system_tells_which_threads_block_signals() {
     thread::spawn(|| {
-        let this = crate::sys::interrupt::ThreadNumber::of_this_thread();
+        let this = crate::sys::thread::ThreadNumber::of_this_thread();
         assert_eq!(super::sending::blocks_signals(this), Some(false));
         block_all();
         assert_eq!(super::sending::blocks_signals(this), Some(true));

@@ -6,33 +6,33 @@ use crate::sync::shards::Shards;
 
 /// Several stacks of things that are all alike. A thread takes from its favourite one and puts there; it goes to the
 /// others only when that one is empty or busy.
-pub(super) struct Shelves<T>(Shards<Shelf<T>>);
+pub(super) struct FreeList<T>(Shards<Stack<T>>);
 
-struct Shelf<T>(Mutex<Vec<T>>);
+struct Stack<T>(Mutex<Vec<T>>);
 
-impl<T> Shelves<T> {
-    /// Empty shelves, as many as there are cores.
+impl<T> FreeList<T> {
+    /// Empty stacks, as many as there are cores.
     pub(super) fn new() -> Self {
-        Self(Shards::new(|_, _| Shelf(Mutex::default())))
+        Self(Shards::new(|_, _| Stack(Mutex::default())))
     }
 
     /// Takes something, if there is anything.
     pub(super) fn take(&self) -> Option<T> {
-        let shelves = || self.0.favourite_first().map(|(_, shelf)| shelf);
-        shelves()
-            .find_map(|shelf| shelf.try_lock()?.pop())
-            // Somebody may have been at the only shelf that had something.
-            .or_else(|| shelves().find_map(|shelf| shelf.lock().pop()))
+        let stacks = || self.0.favourite_first().map(|(_, stack)| stack);
+        stacks()
+            .find_map(|stack| stack.try_lock()?.pop())
+            // Somebody may have been at the only stack that had something.
+            .or_else(|| stacks().find_map(|stack| stack.lock().pop()))
     }
 
     /// Puts something there.
     pub(super) fn put(&self, thing: T) {
-        let free = self.0.favourite_first().find_map(|(_, shelf)| shelf.try_lock());
+        let free = self.0.favourite_first().find_map(|(_, stack)| stack.try_lock());
         free.unwrap_or_else(|| self.0.favourite().lock()).push(thing);
     }
 }
 
-impl<T> Shelf<T> {
+impl<T> Stack<T> {
     fn lock(&self) -> MutexGuard<'_, Vec<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,13 +52,13 @@ mod tests {
 
     #[test]
     fn what_was_put_is_taken_once_from_any_thread() {
-        let shelves = Shelves::new();
+        let stacks = FreeList::new();
         for number in 0..100 {
-            shelves.put(number);
+            stacks.put(number);
         }
         let mut taken: Vec<i32> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| std::iter::from_fn(|| shelves.take()).collect::<Vec<_>>()))
+                .map(|_| scope.spawn(|| std::iter::from_fn(|| stacks.take()).collect::<Vec<_>>()))
                 .collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });

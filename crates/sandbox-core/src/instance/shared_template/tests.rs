@@ -1,17 +1,19 @@
 use super::*;
 use crate::host::{Context, HostFunctions};
+use crate::module::Module;
 
 const TEXT: &str = r#"(module (memory 1)
     (func (export "_initialize") (i32.store (i32.const 8) (i32.const 1))))"#;
 
-fn begin(module: &Module, policy: &Arc<SecurityPolicy>) -> Beginning {
+fn begin(module: &Module, policy: &Arc<SecurityPolicy>) -> SharedTemplate {
     let host = HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap();
-    let none = Cancellation::default();
-    Beginning::of(module, policy, &host, ResetMethod::discard(), &none).unwrap().1
+    let (module, policy, reset) = (module.clone(), Arc::clone(policy), ResetMethod::discard());
+    let recipe = Recipe { module, policy, host, reset };
+    SharedTemplate::of(&recipe, &Cancellation::default()).unwrap().1
 }
 
-fn shared(beginning: &Beginning) -> &Arc<Shared> {
-    beginning.0.as_ref().unwrap()
+fn shared(template: &SharedTemplate) -> &Arc<Shared> {
+    template.0.as_ref().unwrap()
 }
 
 #[test]
@@ -37,7 +39,7 @@ fn the_template_is_made_with_the_second_sandbox_and_goes_with_the_last() {
 fn with_many_policies_the_latest_are_found() {
     let policy = |limit| Arc::new(SecurityPolicy::strict().with_table_limit(limit));
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy(1)).unwrap();
-    let all: Vec<Beginning> = (0..300).map(|limit| begin(&module, &policy(limit))).collect();
+    let all: Vec<SharedTemplate> = (0..300).map(|limit| begin(&module, &policy(limit))).collect();
     let is_found = |limit: u32| {
         Arc::ptr_eq(shared(&all[limit as usize]), shared(&begin(&module, &policy(limit))))
     };

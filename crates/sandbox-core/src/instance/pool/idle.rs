@@ -1,6 +1,6 @@
 //! Gives up what nobody asked for in a while.
 //!
-//! A ready instance holds address space, mappings and a WASI environment. So stocks with instances are listed, and
+//! A ready instance holds address space, mappings and a WASI environment. So pools with instances are listed, and
 //! looked at from time to time; one that was not used in the meantime is emptied. Its template stays, and the
 //! next call makes an instance of it.
 
@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::Stock;
+use super::InstancePool;
 use crate::threads::runtime;
 
-/// How often stocks are looked at. One that was idle all the time from one look to the next is emptied.
+/// How often pools are looked at. One that was idle all the time from one look to the next is emptied.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// The stocks that may have instances.
-static LISTED: Mutex<Vec<Weak<Stock>>> = Mutex::new(Vec::new());
+/// The pools that may have instances.
+static LISTED: Mutex<Vec<Weak<InstancePool>>> = Mutex::new(Vec::new());
 
 /// Whether somebody looks.
 static LOOKING: AtomicBool = AtomicBool::new(false);
 
-/// What is known of one stock's use.
+/// What is known of one pool's use.
 #[derive(Debug, Default)]
 pub(super) struct Use {
     listed: AtomicBool,
@@ -28,7 +28,7 @@ pub(super) struct Use {
 }
 
 impl Use {
-    /// Notes that the stock was used.
+    /// Notes that the pool was used.
     pub(super) fn note(&self) {
         // Reading leaves the cache line to all cores.
         if !self.recent.load(Ordering::Relaxed) {
@@ -37,8 +37,8 @@ impl Use {
     }
 }
 
-impl Stock {
-    /// Sees to it that the stock is emptied one day.
+impl InstancePool {
+    /// Sees to it that the pool is emptied one day.
     pub(super) fn list(self: &Arc<Self>) {
         self.usage.note();
         if self.usage.listed.swap(true, Ordering::AcqRel) {
@@ -53,7 +53,7 @@ impl Stock {
         }
     }
 
-    /// Empties the stock if nobody used it since this was last called; says whether it need not be looked at again.
+    /// Empties the pool if nobody used it since this was last called; says whether it need not be looked at again.
     fn empty_if_idle(&self) -> bool {
         if self.usage.recent.swap(false, Ordering::AcqRel) {
             return false;
@@ -61,7 +61,7 @@ impl Stock {
         // Before it is looked whether there is anything left, or one that is put back meanwhile would be forgotten.
         self.usage.listed.store(false, Ordering::SeqCst);
         self.empty();
-        // What is out now comes back to a stock that nobody else lists.
+        // What is out now comes back to a pool that nobody else lists.
         let is_empty = self.instances.load(Ordering::SeqCst) == 0;
         is_empty || self.usage.listed.swap(true, Ordering::SeqCst)
     }
@@ -78,16 +78,16 @@ async fn look_after_all() {
     }
 }
 
-/// Looks at each stock once.
-fn look_once(listed: &Mutex<Vec<Weak<Stock>>>) {
-    let stocks = std::mem::take(&mut *listed.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut stay = stocks;
-    stay.retain(|stock| stock.upgrade().is_some_and(|stock| !stock.empty_if_idle()));
+/// Looks at each pool once.
+fn look_once(listed: &Mutex<Vec<Weak<InstancePool>>>) {
+    let pools = std::mem::take(&mut *listed.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut stay = pools;
+    stay.retain(|pool| pool.upgrade().is_some_and(|pool| !pool.empty_if_idle()));
     listed.lock().unwrap_or_else(PoisonError::into_inner).append(&mut stay);
 }
 
 #[cfg(test)]
-pub(super) fn look_at(stock: &Arc<Stock>) {
-    let listed = Mutex::new(vec![Arc::downgrade(stock)]);
+pub(super) fn look_at(pool: &Arc<InstancePool>) {
+    let listed = Mutex::new(vec![Arc::downgrade(pool)]);
     look_once(&listed);
 }

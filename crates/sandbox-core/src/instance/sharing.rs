@@ -13,15 +13,15 @@ const MOST_KNOWN: usize = 256;
 type ByModule<T> = HashMap<usize, Vec<Weak<T>>>;
 
 /// A list of things that can be shared, which live as long as somebody uses them.
-pub(super) struct Alike<T>(LazyLock<Mutex<ByModule<T>>>);
+pub(crate) struct SharedByModule<T>(LazyLock<Mutex<ByModule<T>>>);
 
-impl<T> Alike<T> {
-    pub(super) const fn new() -> Self {
+impl<T> SharedByModule<T> {
+    pub(crate) const fn new() -> Self {
         Self(LazyLock::new(Mutex::default))
     }
 
     /// The first that is alike.
-    pub(super) fn find(&self, module: &Module, is_alike: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    pub(crate) fn find(&self, module: &Module, is_alike: impl Fn(&T) -> bool) -> Option<Arc<T>> {
         // Collected, since one of them may turn out to be the last handle, whose end takes the lock.
         let known: Vec<Arc<T>> =
             self.lock().get(&module.address())?.iter().filter_map(Weak::upgrade).collect();
@@ -29,7 +29,7 @@ impl<T> Alike<T> {
     }
 
     /// Lets others find it.
-    pub(super) fn list(&self, module: &Module, shared: &Arc<T>) {
+    pub(crate) fn list(&self, module: &Module, shared: &Arc<T>) {
         let mut all = self.lock();
         let known = all.entry(module.address()).or_default();
         known.retain(|known| known.strong_count() > 0);
@@ -40,7 +40,7 @@ impl<T> Alike<T> {
     }
 
     /// Forgets what of the module nobody uses any more. To be called where the last handle ends.
-    pub(super) fn forget(&self, module: &Module) {
+    pub(crate) fn forget(&self, module: &Module) {
         let mut all = self.lock();
         if let Some(known) = all.get_mut(&module.address()) {
             known.retain(|known| known.strong_count() > 0);

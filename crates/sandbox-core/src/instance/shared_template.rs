@@ -9,31 +9,30 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::alike::Alike;
+use super::sharing::SharedByModule;
+use super::{Instance, Recipe, Template, Users};
 use crate::error::Result;
 use crate::host::HostBinding;
-use crate::instance::{Instance, Template, Users};
-use crate::module::Module;
+
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::watchdog::cancellation::Cancellation;
 
-static BEGINNINGS: Alike<Shared> = Alike::new();
+static TEMPLATES: SharedByModule<Shared> = SharedByModule::new();
 
 /// Where the instances of one sandbox begin.
-pub(super) struct Beginning(Option<Arc<Shared>>);
+pub(crate) struct SharedTemplate(Option<Arc<Shared>>);
 
 /// What the sandboxes have in common that are alike.
 struct Shared {
-    module: Module,
-    policy: Arc<SecurityPolicy>,
-    method: ResetMethod,
+    /// Of the first of them. Of the others only the host functions differ.
+    recipe: Recipe,
     /// Nothing in it where each instance has to be initialised for itself.
     template: OnceLock<Option<Template>>,
     is_being_made: AtomicBool,
 }
 
-impl Beginning {
+impl SharedTemplate {
     /// The first instance of a sandbox, and where others will begin. Runs guest code.
     ///
     /// Folders of the host are opened for an instance, host functions may tell each guest something else, and sockets are
@@ -41,34 +40,23 @@ impl Beginning {
     ///
     /// # Errors
     /// As [`Instance::create`].
-    pub(super) fn of(
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
-        method: ResetMethod,
-        cancellation: &Cancellation,
-    ) -> Result<(Instance, Self)> {
-        let create = |policy| Instance::create(module, policy, host, cancellation);
+    pub(crate) fn of(recipe: &Recipe, cancellation: &Cancellation) -> Result<(Instance, Self)> {
+        let Recipe { module, policy, host, reset } = recipe;
         let is_own = !policy.folders.is_empty() || !policy.network.is_empty() || !host.is_empty();
-        if is_own || method == ResetMethod::Copy {
-            return Ok((create(policy)?, Self(None)));
+        if is_own || *reset == ResetMethod::Copy {
+            return Ok((Instance::create(recipe, cancellation)?, Self(None)));
         }
-        let known = BEGINNINGS.find(module, |known| {
-            known.module.is_alike(module) && known.method == method && known.policy == *policy
-        });
-        if let Some(known) = known {
-            let instance = known.another(host, cancellation)?;
+        if let Some(known) = TEMPLATES.find(module, |known| known.recipe.is_alike(recipe)) {
+            let instance = known.another(&known.recipe_of(host), cancellation)?;
             return Ok((instance, Self(Some(known))));
         }
-        let instance = create(policy)?;
+        let instance = Instance::create(recipe, cancellation)?;
         let shared = Arc::new(Shared {
-            module: module.clone(),
-            policy: Arc::clone(policy),
-            method,
+            recipe: recipe.clone(),
             template: OnceLock::new(),
             is_being_made: AtomicBool::new(false),
         });
-        BEGINNINGS.list(module, &shared);
+        TEMPLATES.list(module, &shared);
         Ok((instance, Self(Some(shared))))
     }
 
@@ -76,22 +64,22 @@ impl Beginning {
     ///
     /// # Errors
     /// As [`Instance::create`].
-    pub(super) fn instance(
+    pub(crate) fn instance(
         &self,
-        module: &Module,
-        policy: &Arc<SecurityPolicy>,
-        host: &Arc<HostBinding>,
+        recipe: &Recipe,
         cancellation: &Cancellation,
     ) -> Result<Instance> {
         match self.0.as_ref().and_then(|shared| Some((shared, shared.template()?))) {
-            Some((shared, template)) => shared.begun(template, host, cancellation),
-            None => Instance::create(module, policy, host, cancellation),
+            Some((shared, template)) => {
+                begun(&shared.recipe_of(&recipe.host), template, cancellation)
+            }
+            None => Instance::create(recipe, cancellation),
         }
     }
 
     /// The policy of all that are alike: equal to that of each, and there only once.
-    pub(super) fn policy(&self) -> Option<&Arc<SecurityPolicy>> {
-        self.0.as_ref().map(|shared| &shared.policy)
+    pub(crate) fn policy(&self) -> Option<&Arc<SecurityPolicy>> {
+        self.0.as_ref().map(|shared| &shared.recipe.policy)
     }
 }
 
@@ -100,32 +88,30 @@ impl Shared {
         self.template.get()?.as_ref()
     }
 
+    /// The recipe for a sandbox with these host functions.
+    fn recipe_of(&self, host: &Arc<HostBinding>) -> Recipe {
+        Recipe { host: Arc::clone(host), ..self.recipe.clone() }
+    }
+
     /// The first instance of another sandbox.
-    fn another(&self, host: &Arc<HostBinding>, cancellation: &Cancellation) -> Result<Instance> {
+    fn another(&self, recipe: &Recipe, cancellation: &Cancellation) -> Result<Instance> {
         if let Some(template) = self.template() {
-            return self.begun(template, host, cancellation);
+            return begun(recipe, template, cancellation);
         }
         // Not waited for by others: it runs guest code.
         let is_mine =
             self.template.get().is_none() && !self.is_being_made.swap(true, Ordering::AcqRel);
         if !is_mine {
-            return Instance::create(&self.module, &self.policy, host, cancellation);
+            return Instance::create(recipe, cancellation);
         }
-        let made = self.make_template(host, cancellation);
+        let made = self.make_template(recipe, cancellation);
         self.is_being_made.store(false, Ordering::Release);
         made
     }
 
     /// An instance, and the template of all later ones unless there can be none.
-    fn make_template(
-        &self,
-        host: &Arc<HostBinding>,
-        cancellation: &Cancellation,
-    ) -> Result<Instance> {
-        let (module, policy, method) = (&self.module, &self.policy, self.method);
-        let users = Users::Sandboxes;
-        let (mut instance, template) =
-            Template::of_module(module, policy, host, method, users, cancellation)?;
+    fn make_template(&self, recipe: &Recipe, cancellation: &Cancellation) -> Result<Instance> {
+        let (mut instance, template) = Template::of_module(recipe, Users::Sandboxes, cancellation)?;
         let template = template.filter(|template| {
             let prepared = template.prepare();
             prepared
@@ -140,23 +126,16 @@ impl Shared {
         let _ = self.template.set(template);
         Ok(instance.for_good())
     }
+}
 
-    /// An instance that begins from the template.
-    fn begun(
-        &self,
-        template: &Template,
-        host: &Arc<HostBinding>,
-        cancellation: &Cancellation,
-    ) -> Result<Instance> {
-        let (module, policy) = (&self.module, &self.policy);
-        Instance::from_template(module, policy, host, template, cancellation)
-            .map(Instance::for_good)
-    }
+/// An instance that begins from the template.
+fn begun(recipe: &Recipe, template: &Template, cancellation: &Cancellation) -> Result<Instance> {
+    Instance::from_template(recipe, template, cancellation).map(Instance::for_good)
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        BEGINNINGS.forget(&self.module);
+        TEMPLATES.forget(&self.recipe.module);
     }
 }
 

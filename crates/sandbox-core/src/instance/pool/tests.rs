@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::format::SerializationFormat;
-use crate::host::{Context, HostFunctions};
+use crate::host::{Context, HostBinding, HostFunctions};
 use crate::marshal::arguments::Arguments;
+use crate::module::Module;
 use crate::policy::InstanceMode;
+use crate::sys::memory::ResetMethod;
 use crate::watchdog::CallControl;
 
 const TEXT: &str = r#"(module (memory 2) (global $g (mut i32) (i32.const 5))
@@ -16,7 +18,7 @@ const TEXT: &str = r#"(module (memory 2) (global $g (mut i32) (i32.const 5))
     (func (export "trap") (drop (memory.grow (i32.const 3))) unreachable)
     (func (export "spin") (loop $again (br $again))))"#;
 
-fn stock(text: &str, method: ResetMethod) -> Arc<Stock> {
+fn pool(text: &str, method: ResetMethod) -> Arc<InstancePool> {
     let policy = Arc::new(
         SecurityPolicy::strict()
             .with_instances(InstanceMode::Fresh)
@@ -24,11 +26,12 @@ fn stock(text: &str, method: ResetMethod) -> Arc<Stock> {
             .with_wall_clock(Duration::from_millis(30)),
     );
     let module = Module::compile(&wat::parse_str(text).unwrap(), &policy).unwrap();
-    Stock::new(&module, &policy, &host(&module), method, &Cancellation::default()).unwrap()
+    InstancePool::new(&recipe(&module, &policy, method), &Cancellation::default()).unwrap()
 }
 
-fn host(module: &Module) -> Arc<HostBinding> {
-    HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap()
+fn recipe(module: &Module, policy: &Arc<SecurityPolicy>, reset: ResetMethod) -> Recipe {
+    let host = HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap();
+    Recipe { module: module.clone(), policy: Arc::clone(policy), host, reset }
 }
 
 fn methods() -> [ResetMethod; 3] {
@@ -36,21 +39,21 @@ fn methods() -> [ResetMethod; 3] {
 }
 
 /// Takes an instance, calls the function in it, and gives it back. Says whose calls they were.
-fn used(stock: &Arc<Stock>, function: &str) -> Arc<CallControl> {
-    let mut instance = stock.take(&Cancellation::default()).unwrap();
+fn used(pool: &Arc<InstancePool>, function: &str) -> Arc<CallControl> {
+    let mut instance = pool.take(&Cancellation::default()).unwrap();
     instance.begin_turn();
-    let (at, export) = stock.module.function(function).unwrap();
-    let (format, formats) = (SerializationFormat::default(), stock.module.formats());
+    let (at, export) = pool.recipe.module.function(function).unwrap();
+    let (format, formats) = (SerializationFormat::default(), pool.recipe.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
     let _ = instance.enter(at, export, arguments.call_buffer());
     let control = Arc::clone(instance.control());
-    stock.put_back(instance);
+    pool.put_back(instance);
     control
 }
 
 /// Waits until the worker thread has nothing left to do.
-fn wait_for_workers(stock: &Stock) {
-    while stock.being_restored.load(Ordering::Acquire) {
+fn wait_for_workers(pool: &InstancePool) {
+    while pool.being_cleaned.load(Ordering::Acquire) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -58,29 +61,29 @@ fn wait_for_workers(stock: &Stock) {
 #[test]
 fn the_same_instance_serves_call_after_call() {
     for method in methods() {
-        let stock = stock(TEXT, method);
-        let first = used(&stock, "write");
+        let pool = pool(TEXT, method);
+        let first = used(&pool, "write");
         for function in ["write", "pure", "write", "pure"] {
-            assert!(Arc::ptr_eq(&used(&stock, function), &first), "{method:?} {function}");
+            assert!(Arc::ptr_eq(&used(&pool, function), &first), "{method:?} {function}");
         }
     }
 }
 
 #[test]
 fn after_the_first_call_the_instance_is_put_back_without_anybody_asking() {
-    let stock = stock(TEXT, ResetMethod::quickest());
-    let first = used(&stock, "write");
-    wait_for_workers(&stock);
-    assert!(stock.used().is_empty());
-    let ready = stock.ready.take().unwrap();
+    let pool = pool(TEXT, ResetMethod::quickest());
+    let first = used(&pool, "write");
+    wait_for_workers(&pool);
+    assert!(pool.dirty().is_empty());
+    let ready = pool.free.take().unwrap();
     assert!(Arc::ptr_eq(ready.control(), &first));
 }
 
 #[test]
-fn a_stock_that_goes_before_its_first_instance_was_put_back_takes_it_along() {
-    let stock = stock(TEXT, ResetMethod::quickest());
-    let control = Arc::downgrade(&used(&stock, "write"));
-    drop(stock);
+fn a_pool_that_goes_before_its_first_instance_was_put_back_takes_it_along() {
+    let pool = pool(TEXT, ResetMethod::quickest());
+    let control = Arc::downgrade(&used(&pool, "write"));
+    drop(pool);
     // Only the watchdog may still have it on its list, for a while.
     let until = std::time::Instant::now() + Duration::from_secs(10);
     while control.strong_count() > 0 && std::time::Instant::now() < until {
@@ -91,10 +94,10 @@ fn a_stock_that_goes_before_its_first_instance_was_put_back_takes_it_along() {
 
 #[test]
 fn an_instance_that_trapped_is_put_back_where_memory_can_shrink() {
-    let stock = stock(TEXT, ResetMethod::quickest());
-    let first = used(&stock, "trap");
-    wait_for_workers(&stock);
-    let second = used(&stock, "write");
+    let pool = pool(TEXT, ResetMethod::quickest());
+    let first = used(&pool, "trap");
+    wait_for_workers(&pool);
+    let second = used(&pool, "write");
     if ResetMethod::quickest() != ResetMethod::Copy {
         assert!(Arc::ptr_eq(&first, &second));
     }
@@ -103,10 +106,10 @@ fn an_instance_that_trapped_is_put_back_where_memory_can_shrink() {
 #[test]
 fn an_instance_that_was_interrupted_is_replaced_in_advance() {
     for method in methods() {
-        let stock = stock(TEXT, method);
-        let first = used(&stock, "spin");
-        wait_for_workers(&stock);
-        assert!(stock.ready.take().is_some_and(|ready| !Arc::ptr_eq(ready.control(), &first)));
+        let pool = pool(TEXT, method);
+        let first = used(&pool, "spin");
+        wait_for_workers(&pool);
+        assert!(pool.free.take().is_some_and(|ready| !Arc::ptr_eq(ready.control(), &first)));
     }
 }
 
@@ -114,40 +117,40 @@ fn an_instance_that_was_interrupted_is_replaced_in_advance() {
 fn an_instance_that_cannot_be_put_back_is_not_kept() {
     let text = r#"(module (table 1 funcref)
         (func (export "write") (table.set (i32.const 0) (ref.null func))))"#;
-    let stock = stock(text, ResetMethod::quickest());
-    assert!(stock.template.is_none());
-    let first = used(&stock, "write");
-    assert!(!Arc::ptr_eq(&used(&stock, "write"), &first));
+    let pool = pool(text, ResetMethod::quickest());
+    assert!(pool.template.is_none());
+    let first = used(&pool, "write");
+    assert!(!Arc::ptr_eq(&used(&pool, "write"), &first));
 }
 
 #[test]
 fn no_more_instances_are_kept_than_may_run() {
-    let stock = stock(TEXT, ResetMethod::quickest());
-    let taken: Vec<_> = (0..4).map(|_| stock.take(&Cancellation::default()).unwrap()).collect();
-    taken.into_iter().for_each(|instance| stock.put_back(instance));
-    wait_for_workers(&stock);
-    assert_eq!(std::iter::from_fn(|| stock.ready.take()).count(), 2);
+    let pool = pool(TEXT, ResetMethod::quickest());
+    let taken: Vec<_> = (0..4).map(|_| pool.take(&Cancellation::default()).unwrap()).collect();
+    taken.into_iter().for_each(|instance| pool.put_back(instance));
+    wait_for_workers(&pool);
+    assert_eq!(std::iter::from_fn(|| pool.free.take()).count(), 2);
 }
 
 #[test]
-fn a_stock_that_nobody_uses_is_emptied_and_filled_again() {
-    let stock = stock(TEXT, ResetMethod::quickest());
-    idle::look_at(&stock);
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 1, "it was used just now");
-    idle::look_at(&stock);
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
-    used(&stock, "write");
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
-    idle::look_at(&stock);
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+fn a_pool_that_nobody_uses_is_emptied_and_filled_again() {
+    let pool = pool(TEXT, ResetMethod::quickest());
+    idle::look_at(&pool);
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 1, "it was used just now");
+    idle::look_at(&pool);
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 0);
+    used(&pool, "write");
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 1);
+    idle::look_at(&pool);
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 1);
 }
 
 #[test]
-fn sandboxes_that_are_alike_share_a_stock() {
+fn sandboxes_that_are_alike_share_a_pool() {
     let policy = Arc::new(SecurityPolicy::strict().with_instances(InstanceMode::Fresh));
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let of = |policy: &Arc<SecurityPolicy>, method| {
-        Stock::of(&module, policy, &host(&module), method, &Cancellation::default()).unwrap()
+        InstancePool::of(&recipe(&module, policy, method), &Cancellation::default()).unwrap()
     };
     let first = of(&policy, ResetMethod::quickest());
     assert!(Arc::ptr_eq(&first, &of(&policy, ResetMethod::quickest())));
@@ -155,36 +158,13 @@ fn sandboxes_that_are_alike_share_a_stock() {
     assert!(!Arc::ptr_eq(&first, &of(&other, ResetMethod::quickest())));
     let same_text = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
-    let another = Stock::of(&same_text, &policy, &host(&same_text), method, &none).unwrap();
+    let another = InstancePool::of(&recipe(&same_text, &policy, method), &none).unwrap();
     assert!(!Arc::ptr_eq(&first, &another));
     let folder = SecurityPolicy::clone(&policy);
     let folder = folder.with_folder(std::env::temp_dir(), "/tmp", crate::Access::ReadOnly);
     let folder = Arc::new(folder);
     let granted = of(&folder, ResetMethod::quickest());
     assert!(!Arc::ptr_eq(&granted, &of(&folder, ResetMethod::quickest())));
-}
-
-#[test]
-fn a_stock_lives_until_the_last_instance_on_loan_is_back() {
-    use crate::sandbox::instances::{Condition, Instances};
-
-    let policy = Arc::new(
-        SecurityPolicy::strict().with_instances(InstanceMode::Fresh).with_max_instances(2),
-    );
-    let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
-    let (host, none) = (host(&module), Cancellation::default());
-    let instances =
-        Instances::new(&module, &policy, &host, ResetMethod::quickest(), &none).unwrap();
-    let Instances::Fresh(fresh) = &instances else { panic!("they are fresh") };
-    let stock = Arc::downgrade(&fresh.stock);
-    assert_eq!(instances.condition(), Condition::Ready);
-    let mut turn = instances.turn_to_keep_now().unwrap();
-    turn.ready(&module, &policy, &host, &none).unwrap();
-    assert_eq!(instances.condition(), Condition::Busy);
-    drop(instances);
-    assert_eq!(stock.upgrade().unwrap().instances.load(Ordering::Relaxed), 1);
-    drop(turn);
-    assert!(stock.upgrade().is_none());
 }
 
 /// Panics whenever this crate has something to log.
@@ -229,48 +209,45 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     let module = Module::compile(&wat::parse_str(PRINTS).unwrap(), &policy).unwrap();
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
     let (first, template) =
-        Template::of_module(&module, &policy, &host(&module), method, Users::Calls, &none).unwrap();
-    let stock = Arc::new(Stock {
-        module: module.clone(),
-        policy: Arc::clone(&policy),
+        Template::of_module(&recipe(&module, &policy, method), Users::Calls, &none).unwrap();
+    let pool = Arc::new(InstancePool {
         // Whoever makes the next instance is the first to open the folder.
-        host: host(&module),
-        method,
+        recipe: recipe(&module, &policy, method),
         template,
         instances: AtomicUsize::new(1),
-        ready: Shelves::new(),
-        used: Mutex::default(),
-        being_restored: AtomicBool::new(false),
+        free: FreeList::new(),
+        dirty: Mutex::default(),
+        being_cleaned: AtomicBool::new(false),
         usage: Use::default(),
     });
-    stock.ready.put(Box::new(first));
-    used(&stock, "print");
-    wait_for_workers(&stock);
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+    pool.free.put(Box::new(first));
+    used(&pool, "print");
+    wait_for_workers(&pool);
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 1);
     // Without the folder no other instance can be made in place of this one, and the host wants to say so.
     let (path, moved) = (folder.path().to_owned(), folder.path().with_extension("moved"));
     std::fs::rename(&path, &moved).unwrap();
-    let mut dirty = stock.take(&none).unwrap();
+    let mut dirty = pool.take(&none).unwrap();
     dirty.begin_turn();
-    let (at, export) = stock.module.function("print").unwrap();
-    let (format, formats) = (SerializationFormat::default(), stock.module.formats());
+    let (at, export) = pool.recipe.module.function("print").unwrap();
+    let (format, formats) = (SerializationFormat::default(), pool.recipe.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
     dirty.enter(at, export, arguments.call_buffer()).unwrap();
     dirty.condemn();
-    stock.used().push(dirty);
-    stock.being_restored.store(true, Ordering::Release);
+    pool.dirty().push(dirty);
+    pool.being_cleaned.store(true, Ordering::Release);
     let worker = std::panic::AssertUnwindSafe(|| {
-        tracing::subscriber::with_default(Panicking, || stock.restore_used());
+        tracing::subscriber::with_default(Panicking, || pool.clean_dirty());
     });
     assert!(std::panic::catch_unwind(worker).is_err(), "the panic goes on in the worker");
-    assert!(!stock.being_restored.load(Ordering::Acquire));
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
-    assert!(stock.take(&none).is_err());
+    assert!(!pool.being_cleaned.load(Ordering::Acquire));
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 0);
+    assert!(pool.take(&none).is_err());
     std::fs::rename(&moved, &path).unwrap();
-    let again = used(&stock, "print");
-    wait_for_workers(&stock);
-    assert!(Arc::ptr_eq(&again, &used(&stock, "print")));
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+    let again = used(&pool, "print");
+    wait_for_workers(&pool);
+    assert!(Arc::ptr_eq(&again, &used(&pool, "print")));
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 1);
 }
 
 #[test]
@@ -290,41 +267,41 @@ fn an_instance_that_waits_to_be_put_back_gives_way_to_better_code() {
     let module = obtain_tiered(&wasm, &policy, chosen, Tiering::Auto, &cache, &wanted).unwrap();
     assert_eq!(module.compiler(), Compiler::Singlepass);
     let (method, none) = (ResetMethod::quickest(), Cancellation::default());
-    let stock = Stock::new(&module, &policy, &host(&module), method, &none).unwrap();
-    let first = stock.take(&none).unwrap();
+    let pool = InstancePool::new(&recipe(&module, &policy, method), &none).unwrap();
+    let first = pool.take(&none).unwrap();
     assert_eq!(first.compiler(), Compiler::Singlepass);
     pollster::block_on(module.best());
     // It came back, and no worker has had the time for it yet.
-    stock.used().push(first);
-    assert_eq!(stock.take(&none).unwrap().compiler(), Compiler::Cranelift);
+    pool.dirty().push(first);
+    assert_eq!(pool.take(&none).unwrap().compiler(), Compiler::Cranelift);
 }
 
 #[test]
 fn an_instance_that_was_out_for_long_is_given_up_one_day_too() {
-    let stock = stock(TEXT, ResetMethod::quickest());
-    let out = stock.take(&Cancellation::default()).unwrap();
-    idle::look_at(&stock);
-    idle::look_at(&stock);
-    stock.put_back(out);
-    wait_for_workers(&stock);
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 1);
+    let pool = pool(TEXT, ResetMethod::quickest());
+    let out = pool.take(&Cancellation::default()).unwrap();
+    idle::look_at(&pool);
+    idle::look_at(&pool);
+    pool.put_back(out);
+    wait_for_workers(&pool);
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 1);
     // Looked at again, it goes.
-    idle::look_at(&stock);
-    idle::look_at(&stock);
-    assert_eq!(stock.instances.load(Ordering::Relaxed), 0);
+    idle::look_at(&pool);
+    idle::look_at(&pool);
+    assert_eq!(pool.instances.load(Ordering::Relaxed), 0);
 }
 
 #[test]
 fn an_instance_that_did_not_begin_from_the_template_serves_one_call() {
     // The second has no state that could differ, and is refused all the same.
     for text in [TEXT, r#"(module (func (export "write")))"#] {
-        let stock = stock(text, ResetMethod::quickest());
-        let other = stock.initialise(&Cancellation::default()).unwrap();
+        let pool = pool(text, ResetMethod::quickest());
+        let other = pool.initialise(&Cancellation::default()).unwrap();
         let control = Arc::clone(other.control());
-        stock.instances.fetch_add(1, Ordering::Relaxed);
-        stock.put_back(other);
-        wait_for_workers(&stock);
-        let mut ready = std::iter::from_fn(|| stock.ready.take());
+        pool.instances.fetch_add(1, Ordering::Relaxed);
+        pool.put_back(other);
+        wait_for_workers(&pool);
+        let mut ready = std::iter::from_fn(|| pool.free.take());
         assert!(ready.all(|instance| !Arc::ptr_eq(instance.control(), &control)));
     }
 }
