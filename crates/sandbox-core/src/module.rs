@@ -42,6 +42,16 @@ use join::join;
 use names::Names;
 use tiering::Successor;
 
+/// An exported function of a module, by its place among the [exports](Module::exports).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FunctionId(usize);
+
+impl FunctionId {
+    pub(crate) const fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// How many names of functions an error lists, and how much of each, in bytes.
 const MOST_NAMES: usize = 64;
 const MOST_NAME_BYTES: usize = 1024;
@@ -400,10 +410,22 @@ impl Module {
         Arc::as_ptr(&self.inner).addr()
     }
 
-    /// The export of that name and its place in [`Module::exports`].
-    pub(crate) fn function(&self, name: &str) -> Result<(usize, &Export)> {
+    /// All exports with what stands for them.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (FunctionId, &Export)> {
+        self.inner.exports.iter().enumerate().map(|(at, export)| (FunctionId(at), export))
+    }
+
+    pub(crate) fn export(&self, id: FunctionId) -> &Export {
+        &self.inner.exports[id.0]
+    }
+
+    /// Finds an export by its name.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchFunction`], with the names that there are.
+    pub(crate) fn function(&self, name: &str) -> Result<(FunctionId, &Export)> {
         match self.inner.index.get(name) {
-            Some(&at) => Ok((at, &self.inner.exports[at])),
+            Some(&at) => Ok((FunctionId(at), &self.inner.exports[at])),
             None => Err(self.no_such_function(name)),
         }
     }

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::format::SerializationFormat;
 use crate::instance::{INSTANTIATION, Instance, Recipe};
 use crate::marshal::arguments::Arguments;
-use crate::module::Module;
+use crate::module::{FunctionId, Module};
 use crate::output::Output;
 use crate::policy::SecurityPolicy;
 use crate::threads::callers_thread::CallPlacement;
@@ -137,8 +137,8 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, _) = self.inner.recipe.module.function(function)?;
-        self.inner.call(at, &arguments, &self.scope).await
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        self.inner.call(id, &arguments, &self.scope).await
     }
 
     /// The same as [`WasmSandbox::call`] on the calling thread, without an async runtime.
@@ -152,8 +152,8 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, _) = self.inner.recipe.module.function(function)?;
-        self.inner.call_blocking(at, &arguments, &self.scope)
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        self.inner.call_blocking(id, &arguments, &self.scope)
     }
 
     /// Calls a function and says what the call used. The call runs on a worker thread.
@@ -172,10 +172,10 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, export) = self.inner.recipe.module.function(function)?;
+        let (id, export) = self.inner.recipe.module.function(function)?;
         let prepared = self.inner.prepare(export, &arguments)?.into_owned();
         let span = spans::call(&self.inner, function, 1);
-        spans::traced(span, self.inner.call_on_worker(at, prepared, &self.scope)).await
+        spans::traced(span, self.inner.call_on_worker(id, prepared, &self.scope)).await
     }
 
     /// Resolves a function once, to be called many times.
@@ -187,8 +187,8 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let (at, _) = self.inner.recipe.module.function(function)?;
-        Ok(Function::new(self.clone(), at))
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        Ok(Function::new(self.clone(), id))
     }
 
     /// Takes what the guest has written to standard output and standard error since this was last taken.
@@ -207,8 +207,8 @@ impl WasmSandbox {
     }
 
     /// Calls a function of a stream with its next chunk, or with its end.
-    pub(crate) async fn call_chunk(&self, at: usize, chunk: Option<Bytes>) -> Result<Bytes> {
-        self.inner.call_prepared(at, Arguments::Chunk(chunk), &self.scope).await
+    pub(crate) async fn call_chunk(&self, id: FunctionId, chunk: Option<Bytes>) -> Result<Bytes> {
+        self.inner.call_prepared(id, Arguments::Chunk(chunk), &self.scope).await
     }
 
     /// A sandbox of the same module and limits with an instance of its own, whose calls are counted in these totals.

@@ -7,7 +7,7 @@ use futures::stream::{self, Stream, StreamExt};
 
 use crate::error::{Result, SandboxError};
 use crate::marshal::export::{ExportKind, Payload};
-use crate::module::Module;
+use crate::module::{FunctionId, Module};
 use crate::sandbox::WasmSandbox;
 use crate::watchdog::cancel_handle::CancelHandle;
 
@@ -42,7 +42,7 @@ pub use builder::StreamingSandboxBuilder;
 #[derive(Debug, Clone)]
 pub struct StreamingSandbox {
     sandbox: WasmSandbox,
-    function: usize,
+    function: FunctionId,
     buffer_bytes: usize,
 }
 
@@ -86,13 +86,13 @@ impl StreamingSandbox {
 }
 
 /// The stream function of that name, or the only one there is.
-fn function_of(module: &Module, name: Option<&str>) -> Result<usize> {
-    let mut of_streams = module.exports().iter().enumerate().filter(|(_, export)| {
+fn function_of(module: &Module, name: Option<&str>) -> Result<FunctionId> {
+    let mut of_streams = module.functions().filter(|(_, export)| {
         matches!(&export.kind, ExportKind::Declared(declared) if declared.input == Payload::Stream)
             && name.is_none_or(|name| name == export.name)
     });
     match (of_streams.next(), of_streams.next(), name) {
-        (Some((at, _)), None, _) => Ok(at),
+        (Some((id, _)), None, _) => Ok(id),
         (Some(_), Some(_), _) => Err(SandboxError::InvalidDeclaration {
             message: "the module has several functions of streams: choose one with `function`"
                 .to_owned(),
@@ -115,7 +115,7 @@ fn function_of(module: &Module, name: Option<&str>) -> Result<usize> {
 #[derive(Debug)]
 pub struct StreamProcessor {
     sandbox: WasmSandbox,
-    function: usize,
+    function: FunctionId,
     buffer_bytes: usize,
     state: State,
 }

@@ -10,6 +10,7 @@ use super::{Instance, Returned, exchange, failure};
 use crate::error::{CallResult, Result, SandboxError};
 use crate::marshal::arguments::CallBuffer;
 use crate::marshal::export::Export;
+use crate::module::FunctionId;
 use crate::sys::code::Code;
 use crate::sys::memory::Writes;
 use crate::sys::{faults, fork, interrupt, signals};
@@ -18,25 +19,25 @@ use crate::threads::nesting::Level;
 use crate::watchdog::CallControl;
 
 impl Instance {
-    /// Runs the function at that place of [`Module::exports`] on the calling thread.
+    /// Runs a function on the calling thread.
     ///
-    /// `export` is what stands at that place. It comes along because cloning the module, to borrow it from there,
+    /// `export` is that function too. It comes along because cloning the module, to borrow it from there,
     /// would have all cores write to one counter.
     #[inline]
     pub(crate) fn enter(
         &mut self,
-        at: usize,
+        id: FunctionId,
         export: &Export,
         call_buffer: CallBuffer<'_>,
     ) -> CallResult<Returned> {
         let name = export.name.as_str();
         if export.pure || !self.is_reset {
-            return self.enter_unnoted(at, name, call_buffer);
+            return self.enter_unnoted(id, name, call_buffer);
         }
         // Until it is known better, also if this panics.
         let before = std::mem::replace(&mut self.writes, Writes::AnyPage);
         let faults = faults::watch();
-        let result = self.enter_unnoted(at, name, call_buffer);
+        let result = self.enter_unnoted(id, name, call_buffer);
         // Page faults are counted for this thread, and a slice of the memory can be written to by any.
         let lent = self.host.take_lent();
         if before < Writes::AnyPage && !lent && faults.none_since() {
@@ -48,19 +49,19 @@ impl Instance {
     #[inline]
     fn enter_unnoted(
         &mut self,
-        at: usize,
+        id: FunctionId,
         name: &str,
         call_buffer: CallBuffer<'_>,
     ) -> CallResult<Returned> {
         let (input, format) = match call_buffer {
             CallBuffer::Numbers(values) => {
-                return self.enter_each(at, name, values, 1).1.map(|()| Returned::Numbers);
+                return self.enter_each(id, name, values, 1).1.map(|()| Returned::Numbers);
             }
             CallBuffer::Exchange { input, format } => (input, exchange::CallFormat::Value(format)),
             CallBuffer::Chunk(Some(chunk)) => (chunk, exchange::CallFormat::None),
             CallBuffer::Chunk(None) => (&[][..], exchange::CallFormat::EndOfStream),
         };
-        Ok(self.watched(name, |instance| instance.exchange(at, name, input, format))?)
+        Ok(self.watched(name, |instance| instance.exchange(id, name, input, format))?)
     }
 
     /// Runs a function that takes numbers once for each set of values, with one entry into the guest,
@@ -71,7 +72,7 @@ impl Instance {
     #[inline]
     pub(crate) fn enter_each(
         &mut self,
-        at: usize,
+        id: FunctionId,
         name: &str,
         values: &mut [RawValue],
         calls: usize,
@@ -81,7 +82,7 @@ impl Instance {
             return (0, Err(error));
         }
         let guest = &mut self.guest;
-        let run = || guest.call(at, values, calls);
+        let run = || guest.call(id.index(), values, calls);
         let outcome = supervised(&self.control, self.module.code(), run);
         match outcome {
             Ok((returned, Ok(()))) if self.control.stop_reason().is_none() => (returned, Ok(())),

@@ -12,6 +12,7 @@ use super::{Instance, Returned};
 use crate::error::{Result, SandboxError, ValueDirection};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{EXCHANGE_EXPORT, RESERVE_EXPORT};
+use crate::module::FunctionId;
 use crate::sys::entry::Target;
 use crate::sys::guest::Guest;
 use crate::sys::number::{Number, ZERO};
@@ -103,7 +104,7 @@ impl Instance {
     /// Calls a function that takes its input from the exchange area.
     pub(super) fn exchange(
         &mut self,
-        at: usize,
+        id: FunctionId,
         name: &str,
         input: &[u8],
         format: CallFormat,
@@ -117,7 +118,10 @@ impl Instance {
         self.write_field(name, FORMAT, format.code())?;
         self.write_field(name, STATE, 0)?;
         let mut values = [RawValue::from(input_len)];
-        self.guest.call(at, &mut values, 1).1.map_err(|error| self.runtime_failure(name, error))?;
+        self.guest
+            .call(id.index(), &mut values, 1)
+            .1
+            .map_err(|error| self.runtime_failure(name, error))?;
         let Number::I32(status) = Number::read(Type::I32, &values[0]) else {
             return Err(violation(name, "it returned no status".to_owned()));
         };

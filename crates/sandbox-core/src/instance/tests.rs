@@ -16,10 +16,10 @@ const TEXT: &str = r#"(module (global $g (mut i32) (i32.const 0))
             (br_if $again (i32.lt_u (local.get $i) (local.get $rounds))))))"#;
 
 fn work(instance: &mut Instance, module: &Module, rounds: i32) -> Result<Returned> {
-    let (at, export) = module.function("work").unwrap();
+    let (id, export) = module.function("work").unwrap();
     let format = SerializationFormat::default();
     let mut arguments = Arguments::prepare(export, &rounds, format, module.formats()).unwrap();
-    instance.enter(at, export, arguments.call_buffer()).map_err(|error| *error)
+    instance.enter(id, export, arguments.call_buffer()).map_err(|error| *error)
 }
 
 #[test]

@@ -4,13 +4,14 @@ use super::Inner;
 use super::totals::Meter;
 use crate::error::CallResult;
 use crate::instance::{Instance, Returned};
+use crate::module::FunctionId;
 use crate::usage::ResourceUsage;
 
 impl Inner {
     /// Counts a call that begins, and measures it unless enough is known of its function.
     #[inline]
-    pub(super) fn begin(&self, at: usize) -> Meter {
-        if self.profiles[at].is_trusted() {
+    pub(super) fn begin(&self, id: FunctionId) -> Meter {
+        if self.profiles[id.index()].is_trusted() {
             self.totals.begin_sampled(1)
         } else {
             self.totals.begin_exact()
@@ -22,7 +23,7 @@ impl Inner {
     pub(super) fn account_silently(
         &self,
         meter: &Meter,
-        at: usize,
+        id: FunctionId,
         instance: &mut Instance,
         bytes_in: u64,
         returned: &CallResult<Returned>,
@@ -33,7 +34,7 @@ impl Inner {
             && !self.recipe.module.is_metered()
             && !instance.control().has_outlasted_tick();
         if !is_nothing {
-            self.account(meter, at, instance, bytes_in, returned);
+            self.account(meter, id, instance, bytes_in, returned);
         }
     }
 
@@ -41,7 +42,7 @@ impl Inner {
     pub(super) fn account(
         &self,
         meter: &Meter,
-        at: usize,
+        id: FunctionId,
         instance: &mut Instance,
         bytes_in: u64,
         returned: &CallResult<Returned>,
@@ -56,13 +57,13 @@ impl Inner {
         usage.failed_calls = u64::from(returned.is_err());
         let mut stands_for = meter.stands_for();
         if let Some(took) = outlasted_tick {
-            self.profiles[at].break_trust();
+            self.profiles[id.index()].break_trust();
             if !meter.is_timed() {
                 self.totals.add_time(took);
             }
             stands_for = 1;
         } else if meter.is_timed() {
-            self.profiles[at].record(usage.wall_time);
+            self.profiles[id.index()].record(usage.wall_time);
         }
         if meter.is_timed() {
             usage.memory_high_water_bytes = instance.memory_bytes();
@@ -75,7 +76,7 @@ impl Inner {
     pub(super) fn account_each(
         &self,
         meter: &Meter,
-        at: usize,
+        id: FunctionId,
         instance: &Instance,
         (calls, failed): (usize, usize),
     ) {
@@ -87,9 +88,9 @@ impl Inner {
         self.totals.add(&usage, meter.stands_for());
         self.totals.count_failures(failed as u64);
         if instance.control().take_outlasted_tick().is_some() {
-            self.profiles[at].break_trust();
+            self.profiles[id.index()].break_trust();
         } else if meter.is_timed() {
-            self.profiles[at]
+            self.profiles[id.index()]
                 .record(usage.wall_time / u32::try_from(calls).unwrap_or(u32::MAX).max(1));
         }
     }

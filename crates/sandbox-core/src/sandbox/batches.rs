@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
 use crate::marshal::export::{Export, ExportKind};
 use crate::marshal::numbers::Signature;
+use crate::module::FunctionId;
 use crate::policy::InstanceMode;
 use crate::sys::entry::Reach;
 use crate::threads::dispatch::on_worker;
@@ -72,30 +73,30 @@ impl WasmSandbox {
         A: Serialize,
         R: DeserializeOwned + Send + 'static,
     {
-        let (at, export) = self.inner.recipe.module.function(function)?;
+        let (id, export) = self.inner.recipe.module.function(function)?;
         let batch = self.inner.prepare_batch(export, arguments)?;
         let span = spans::call(&self.inner, function, batch.calls());
-        spans::traced(span, self.batch(at, batch)).await
+        spans::traced(span, self.batch(id, batch)).await
     }
 
-    async fn batch<R>(&self, at: usize, batch: Batch) -> Result<BatchResults<R>>
+    async fn batch<R>(&self, id: FunctionId, batch: Batch) -> Result<BatchResults<R>>
     where
         R: DeserializeOwned + Send + 'static,
     {
-        let name = &self.inner.recipe.module.exports()[at].name;
-        if self.inner.profiles[at].is_quick_for(batch.calls())
-            && let Some(callers_thread) = self.inner.callers_thread(at)
+        let name = &self.inner.recipe.module.export(id).name;
+        if self.inner.profiles[id.index()].is_quick_for(batch.calls())
+            && let Some(callers_thread) = self.inner.callers_thread(id)
         {
             let mut turn = self.inner.turn(name, &self.scope).await?;
             let _on_callers_thread = callers_thread.enter();
             let cancellation = self.scope.undroppable();
-            return Ok(BatchRun::new(&self.inner, &mut turn, at, &cancellation).run(batch));
+            return Ok(BatchRun::new(&self.inner, &mut turn, id, &cancellation).run(batch));
         }
-        let mut turn = self.inner.turn_to_keep(name, &self.scope).await?;
+        let mut turn = self.inner.turn_owned(name, &self.scope).await?;
         let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
-        let run = move || BatchRun::new(&inner, &mut turn, at, &cancellation).run(batch);
+        let run = move || BatchRun::new(&inner, &mut turn, id, &cancellation).run(batch);
         let results = on_worker(name, run).await;
         guard.disarm();
         results
@@ -123,8 +124,8 @@ impl Inner {
     ///
     /// They have the time of one call together. So only functions that have proven quick are entered for several,
     /// and only where so many quick calls are far from the limit. Limits of fuel and output are for each call alone.
-    fn may_share_entry(&self, at: usize, cancellation: &Cancellation) -> bool {
-        let export = &self.recipe.module.exports()[at];
+    fn may_share_entry(&self, id: FunctionId, cancellation: &Cancellation) -> bool {
+        let export = self.recipe.module.export(id);
         let limits = [self.recipe.policy.wall_clock, cancellation.time_limit()];
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
         let may_share_state =
@@ -136,7 +137,7 @@ impl Inner {
             && may_share_state
             && writes_nothing
             && is_unmetered
-            && self.profiles[at].is_trusted()
+            && self.profiles[id.index()].is_trusted()
     }
 }
 
@@ -145,7 +146,7 @@ struct BatchRun<'a, 'turn> {
     inner: &'a Inner,
     turn: &'a mut Turn<'turn>,
     /// The function's place.
-    at: usize,
+    id: FunctionId,
     cancellation: &'a Cancellation,
 }
 
@@ -153,15 +154,15 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
     fn new(
         inner: &'a Inner,
         turn: &'a mut Turn<'turn>,
-        at: usize,
+        id: FunctionId,
         cancellation: &'a Cancellation,
     ) -> Self {
-        Self { inner, turn, at, cancellation }
+        Self { inner, turn, id, cancellation }
     }
 
     fn run<R: DeserializeOwned + 'static>(mut self, batch: Batch) -> BatchResults<R> {
         let mut results = BatchResults::with_room_for(batch.calls());
-        match (batch, &self.inner.recipe.module.exports()[self.at].kind) {
+        match (batch, &self.inner.recipe.module.export(self.id).kind) {
             (Batch::Numbers { mut values, calls }, ExportKind::Numbers(signature)) => {
                 let places = signature.places();
                 while results.len() < calls {
@@ -185,9 +186,9 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         call_buffer: CallBuffer<'_>,
     ) -> Result<R> {
         if self.cancellation.is_cancelled() {
-            return Err(self.inner.cancelled(self.at));
+            return Err(self.inner.cancelled(self.id));
         }
-        let result = self.inner.run(self.turn, self.at, call_buffer, self.cancellation);
+        let result = self.inner.run(self.turn, self.id, call_buffer, self.cancellation);
         result.map_err(|error| *error)
     }
 
@@ -200,9 +201,9 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         results: &mut BatchResults<R>,
     ) {
         let places = signature.places();
-        let may_share = calls > 1 && self.inner.may_share_entry(self.at, self.cancellation);
+        let may_share = calls > 1 && self.inner.may_share_entry(self.id, self.cancellation);
         if may_share && !self.cancellation.is_cancelled() {
-            let most = match self.inner.profiles[self.at].is_quick_for(MOST_AT_ONCE) {
+            let most = match self.inner.profiles[self.id.index()].is_quick_for(MOST_AT_ONCE) {
                 true => MOST_AT_ONCE,
                 false => SOME_AT_ONCE,
             };
@@ -225,11 +226,11 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         let inner = self.inner;
         let before = results.len();
         let meter = inner.totals.begin_sampled(calls as u64);
-        let export = &inner.recipe.module.exports()[self.at];
+        let export = inner.recipe.module.export(self.id);
         match self.turn.ready(&inner.recipe, self.cancellation) {
             Ok(instance) => {
                 let (mut returned, outcome) =
-                    instance.enter_each(self.at, &export.name, values, calls);
+                    instance.enter_each(self.id, &export.name, values, calls);
                 if outcome.is_err() && returned == calls {
                     // Told to stop when the last call had just returned: it ends as a single call does then.
                     returned -= 1;
@@ -241,7 +242,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
                 }
                 let failed = results.errors().len() - failed_before;
                 let made = results.len() - before;
-                inner.account_each(&meter, self.at, instance, (made, failed));
+                inner.account_each(&meter, self.id, instance, (made, failed));
                 inner.totals.forget((calls - made) as u64);
             }
             Err(error) => {

@@ -15,6 +15,7 @@ use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
 use crate::marshal::export::{Export, ExportKind};
 use crate::marshal::numbers::Signature;
 use crate::marshal::results;
+use crate::module::FunctionId;
 use crate::sys::fork;
 use crate::threads::callers_thread::CallersThread;
 use crate::threads::dispatch::on_worker;
@@ -24,7 +25,7 @@ use crate::watchdog::cancellation::{Cancellation, Scope};
 impl Inner {
     pub(super) async fn call<A, R>(
         self: &Arc<Self>,
-        at: usize,
+        id: FunctionId,
         arguments: &A,
         scope: &Scope,
     ) -> Result<R>
@@ -32,17 +33,17 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.recipe.module.exports()[at];
+        let export = self.recipe.module.export(id);
         let span = spans::wanted(self, &export.name);
         if span.is_none()
-            && let Some(callers_thread) = self.callers_thread(at)
-            && let Some(result) = self.call_at_once(at, arguments, scope, callers_thread)
+            && let Some(callers_thread) = self.callers_thread(id)
+            && let Some(result) = self.call_at_once(id, arguments, scope, callers_thread)
         {
             return result.map_err(|error| *error);
         }
         let prepared = self.prepare(export, arguments)?;
         // On the heap, so that the future of a call is small where nothing has to be waited for: tasks move it about.
-        Box::pin(spans::maybe_traced(span, self.call_somewhere(at, prepared, scope))).await
+        Box::pin(spans::maybe_traced(span, self.call_somewhere(id, prepared, scope))).await
     }
 
     /// The short way of a call whose thread may run it: without waiting, without moving anything. Nothing if it has
@@ -50,7 +51,7 @@ impl Inner {
     #[inline]
     fn call_at_once<A, R>(
         &self,
-        at: usize,
+        id: FunctionId,
         arguments: &A,
         scope: &Scope,
         callers_thread: CallersThread,
@@ -59,10 +60,10 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.recipe.module.exports()[at];
+        let export = self.recipe.module.export(id);
         if let ExportKind::Numbers(signature) = &export.kind {
             let run = |values: &mut [RawValue]| match self.numbers_at_once(
-                at,
+                id,
                 values,
                 scope,
                 callers_thread,
@@ -73,12 +74,12 @@ impl Inner {
             };
             return with_numbers(export, signature, arguments, run).transpose();
         }
-        self.exchange_at_once(at, arguments, scope, callers_thread).transpose()
+        self.exchange_at_once(id, arguments, scope, callers_thread).transpose()
     }
 
     fn exchange_at_once<A, R>(
         &self,
-        at: usize,
+        id: FunctionId,
         arguments: &A,
         scope: &Scope,
         callers_thread: CallersThread,
@@ -87,60 +88,60 @@ impl Inner {
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let mut prepared = self.prepare(&self.recipe.module.exports()[at], arguments)?;
+        let mut prepared = self.prepare(self.recipe.module.export(id), arguments)?;
         fork::check()?;
-        let Some(mut turn) = self.instances.turn_now() else { return Ok(None) };
+        let Some(mut turn) = self.instances.try_turn() else { return Ok(None) };
         let _on_callers_thread = callers_thread.enter();
-        self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable()).map(Some)
+        self.run(&mut turn, id, prepared.call_buffer(), &scope.undroppable()).map(Some)
     }
 
     /// Makes a call whose arguments are prepared already.
     pub(super) async fn call_prepared<R>(
         self: &Arc<Self>,
-        at: usize,
+        id: FunctionId,
         prepared: Arguments<'_>,
         scope: &Scope,
     ) -> Result<R>
     where
         R: DeserializeOwned + 'static,
     {
-        let span = spans::wanted(self, &self.recipe.module.exports()[at].name);
-        spans::maybe_traced(span, self.call_somewhere(at, prepared, scope)).await
+        let span = spans::wanted(self, &self.recipe.module.export(id).name);
+        spans::maybe_traced(span, self.call_somewhere(id, prepared, scope)).await
     }
 
     /// Makes a call on the thread that its function has earned.
     async fn call_somewhere<R>(
         self: &Arc<Self>,
-        at: usize,
+        id: FunctionId,
         mut prepared: Arguments<'_>,
         scope: &Scope,
     ) -> Result<R>
     where
         R: DeserializeOwned + 'static,
     {
-        if let Some(callers_thread) = self.callers_thread(at) {
-            let mut turn = self.turn(&self.recipe.module.exports()[at].name, scope).await?;
+        if let Some(callers_thread) = self.callers_thread(id) {
+            let mut turn = self.turn(&self.recipe.module.export(id).name, scope).await?;
             // The thread may be another one after waiting, but is of the same executor.
             let _on_callers_thread = callers_thread.enter();
-            let result = self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable());
+            let result = self.run(&mut turn, id, prepared.call_buffer(), &scope.undroppable());
             return result.map_err(|error| *error);
         }
-        self.call_on_worker(at, prepared.into_owned(), scope).await.map(|(value, _)| value)
+        self.call_on_worker(id, prepared.into_owned(), scope).await.map(|(value, _)| value)
     }
 
     pub(super) async fn call_on_worker<R>(
         self: &Arc<Self>,
-        at: usize,
+        id: FunctionId,
         arguments: Arguments<'static>,
         scope: &Scope,
     ) -> Result<(R, ResourceUsage)>
     where
         R: DeserializeOwned + 'static,
     {
-        let export = &self.recipe.module.exports()[at];
-        let turn = self.turn_to_keep(&export.name, scope).await?;
+        let export = self.recipe.module.export(id);
+        let turn = self.turn_owned(&export.name, scope).await?;
         let (turn, arguments, returned, usage) =
-            self.run_on_worker(turn, at, arguments, scope).await?;
+            self.run_on_worker(turn, id, arguments, scope).await?;
         let values = match &arguments {
             Arguments::Numbers(values) => values.as_slice(),
             _ => &[],
@@ -153,41 +154,46 @@ impl Inner {
         Ok((result.map_err(|error| *error)?, usage))
     }
 
-    pub(super) fn call_blocking<A, R>(&self, at: usize, arguments: &A, scope: &Scope) -> Result<R>
+    pub(super) fn call_blocking<A, R>(
+        &self,
+        id: FunctionId,
+        arguments: &A,
+        scope: &Scope,
+    ) -> Result<R>
     where
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.recipe.module.exports()[at];
+        let export = self.recipe.module.export(id);
         let span = spans::wanted(self, &export.name);
         let result = match (&export.kind, &span) {
             (ExportKind::Numbers(signature), None) => {
                 with_numbers(export, signature, arguments, |values| {
-                    self.numbers_blocking(at, values, scope)?;
+                    self.numbers_blocking(id, values, scope)?;
                     self.number_result(export, signature, values)
                 })
             }
-            (_, None) => self.exchange_blocking(at, arguments, scope),
+            (_, None) => self.exchange_blocking(id, arguments, scope),
             (_, Some(span)) => {
-                spans::traced_blocking(span, || self.exchange_blocking(at, arguments, scope))
+                spans::traced_blocking(span, || self.exchange_blocking(id, arguments, scope))
             }
         };
         result.map_err(|error| *error)
     }
 
-    fn exchange_blocking<A, R>(&self, at: usize, arguments: &A, scope: &Scope) -> CallResult<R>
+    fn exchange_blocking<A, R>(&self, id: FunctionId, arguments: &A, scope: &Scope) -> CallResult<R>
     where
         A: Serialize,
         R: DeserializeOwned + 'static,
     {
-        let export = &self.recipe.module.exports()[at];
+        let export = self.recipe.module.export(id);
         let mut prepared = self.prepare(export, arguments)?;
         fork::check()?;
-        let mut turn = match self.instances.turn_now() {
+        let mut turn = match self.instances.try_turn() {
             Some(turn) => turn,
             None => self.turn_blocking(&export.name, scope)?,
         };
-        self.run(&mut turn, at, prepared.call_buffer(), &scope.undroppable())
+        self.run(&mut turn, id, prepared.call_buffer(), &scope.undroppable())
     }
 
     /// Waits for a turn, unless the call is cancelled first. A host function does not wait for the guest that waits
@@ -195,9 +201,9 @@ impl Inner {
     pub(super) async fn turn(&self, function: &str, scope: &Scope) -> Result<Turn<'_>> {
         fork::check()?;
         if self.recipe.host.is_running_here() {
-            return self.turn_now(function);
+            return self.try_turn(function);
         }
-        if let Some(turn) = self.instances.turn_now() {
+        if let Some(turn) = self.instances.try_turn() {
             return Ok(turn);
         }
         let turn = scope.wait_for(self.instances.turn()).await;
@@ -208,16 +214,12 @@ impl Inner {
     }
 
     /// The same for a turn that another thread is to have.
-    pub(super) async fn turn_to_keep(
-        &self,
-        function: &str,
-        scope: &Scope,
-    ) -> Result<Turn<'static>> {
+    pub(super) async fn turn_owned(&self, function: &str, scope: &Scope) -> Result<Turn<'static>> {
         fork::check()?;
         if self.recipe.host.is_running_here() {
-            return self.instances.turn_to_keep_now().ok_or_else(|| nested(function));
+            return self.instances.try_turn_owned().ok_or_else(|| nested(function));
         }
-        let turn = scope.wait_for(self.instances.turn_to_keep()).await;
+        let turn = scope.wait_for(self.instances.turn_owned()).await;
         turn.ok_or_else(|| SandboxError::Cancelled {
             function: function.to_owned(),
             output: Box::default(),
@@ -227,7 +229,7 @@ impl Inner {
     /// The same, blocking the thread.
     pub(super) fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
         if self.recipe.host.is_running_here() {
-            return Ok(self.turn_now(function)?);
+            return Ok(self.try_turn(function)?);
         }
         if scope.cancel.is_some() {
             return Ok(pollster::block_on(self.turn(function, scope))?);
@@ -235,21 +237,21 @@ impl Inner {
         Ok(self.instances.turn_blocking())
     }
 
-    fn turn_now(&self, function: &str) -> Result<Turn<'_>> {
-        self.instances.turn_now().ok_or_else(|| nested(function))
+    fn try_turn(&self, function: &str) -> Result<Turn<'_>> {
+        self.instances.try_turn().ok_or_else(|| nested(function))
     }
 
     /// The thread of an async caller, if a call may run on it: only of a function that has proven quick, and whose
     /// host functions do not wait.
-    pub(super) fn callers_thread(&self, at: usize) -> Option<CallersThread> {
-        if !self.profiles[at].is_trusted() || self.recipe.host.waits() {
+    pub(super) fn callers_thread(&self, id: FunctionId) -> Option<CallersThread> {
+        if !self.profiles[id.index()].is_trusted() || self.recipe.host.waits() {
             return None;
         }
         CallersThread::of_this_thread(self.placement)
     }
 
-    pub(super) fn cancelled(&self, at: usize) -> SandboxError {
-        let function = self.recipe.module.exports()[at].name.clone();
+    pub(super) fn cancelled(&self, id: FunctionId) -> SandboxError {
+        let function = self.recipe.module.export(id).name.clone();
         SandboxError::Cancelled { function, output: Box::default() }
     }
 
@@ -265,14 +267,14 @@ impl Inner {
     async fn run_on_worker(
         self: &Arc<Self>,
         mut turn: Turn<'static>,
-        at: usize,
+        id: FunctionId,
         mut arguments: Arguments<'static>,
         scope: &Scope,
     ) -> Result<(Turn<'static>, Arguments<'static>, CallResult<Returned>, ResourceUsage)> {
         let cancellation = scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(self);
-        let outcome = on_worker(&self.recipe.module.exports()[at].name, move || {
+        let outcome = on_worker(&self.recipe.module.export(id).name, move || {
             let meter = inner.totals.begin_exact();
             if let Some(instance) = turn.instance() {
                 // Those of earlier calls, which nobody wanted to know.
@@ -283,11 +285,11 @@ impl Inner {
                 Ok(instance) => instance,
                 Err(error) => return (turn, arguments, Err(error), ResourceUsage::default()),
             };
-            let export = &inner.recipe.module.exports()[at];
+            let export = inner.recipe.module.export(id);
             let call_buffer = arguments.call_buffer();
             let bytes_in = call_buffer.bytes();
-            let returned = instance.enter(at, export, call_buffer);
-            let usage = inner.account(&meter, at, instance, bytes_in, &returned);
+            let returned = instance.enter(id, export, call_buffer);
+            let usage = inner.account(&meter, id, instance, bytes_in, &returned);
             turn.retire_poisoned();
             // Only numbers come back in it. An input that lived on beside the output would have the allocator give
             // back memory and get it anew at every call.
@@ -303,23 +305,23 @@ impl Inner {
     pub(super) fn run<R: DeserializeOwned + 'static>(
         &self,
         turn: &mut Turn<'_>,
-        at: usize,
+        id: FunctionId,
         call_buffer: CallBuffer<'_>,
         cancellation: &Cancellation,
     ) -> CallResult<R> {
-        let export = &self.recipe.module.exports()[at];
+        let export = self.recipe.module.export(id);
         let call_buffer = match (call_buffer, &export.kind) {
             (CallBuffer::Numbers(values), ExportKind::Numbers(signature)) => {
-                self.run_numbers(turn, at, values, cancellation)?;
+                self.run_numbers(turn, id, values, cancellation)?;
                 return self.number_result(export, signature, values);
             }
             (call_buffer, _) => call_buffer,
         };
-        let meter = self.begin(at);
+        let meter = self.begin(id);
         let bytes_in = call_buffer.bytes();
         let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
-            let returned = instance.enter(at, export, call_buffer);
-            self.account_silently(&meter, at, instance, bytes_in, &returned);
+            let returned = instance.enter(id, export, call_buffer);
+            self.account_silently(&meter, id, instance, bytes_in, &returned);
             self.result(Some(instance), export, &[], &returned?)
         });
         if result.is_err() {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::WasmSandbox;
 use crate::error::Result;
+use crate::module::FunctionId;
 
 /// A function of a sandbox, resolved by [`WasmSandbox::function`](super::WasmSandbox::function): the name is
 /// looked up once, and the types of its arguments and result are fixed.
@@ -25,18 +26,18 @@ use crate::error::Result;
 /// ```
 pub struct Function<A, R> {
     sandbox: WasmSandbox,
-    at: usize,
+    id: FunctionId,
     signature: PhantomData<fn(A) -> R>,
 }
 
 impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
-    pub(super) fn new(sandbox: WasmSandbox, at: usize) -> Self {
-        Self { sandbox, at, signature: PhantomData }
+    pub(super) fn new(sandbox: WasmSandbox, id: FunctionId) -> Self {
+        Self { sandbox, id, signature: PhantomData }
     }
 
     /// The function's name.
     pub fn name(&self) -> &str {
-        &self.sandbox.inner.recipe.module.exports()[self.at].name
+        &self.sandbox.inner.recipe.module.export(self.id).name
     }
 
     /// Calls the function.
@@ -47,7 +48,7 @@ impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
     /// # Cancel safety
     /// As [`WasmSandbox::call`](super::WasmSandbox::call).
     pub async fn call(&self, arguments: A) -> Result<R> {
-        self.sandbox.inner.call(self.at, &arguments, &self.sandbox.scope).await
+        self.sandbox.inner.call(self.id, &arguments, &self.sandbox.scope).await
     }
 
     /// Calls the function on the calling thread, without an async runtime.
@@ -55,19 +56,19 @@ impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
     /// # Errors
     /// As [`WasmSandbox::call`](super::WasmSandbox::call).
     pub fn call_blocking(&self, arguments: A) -> Result<R> {
-        self.sandbox.inner.call_blocking(self.at, &arguments, &self.sandbox.scope)
+        self.sandbox.inner.call_blocking(self.id, &arguments, &self.sandbox.scope)
     }
 }
 
 impl<A, R> Clone for Function<A, R> {
     fn clone(&self) -> Self {
-        Self { sandbox: self.sandbox.clone(), at: self.at, signature: PhantomData }
+        Self { sandbox: self.sandbox.clone(), id: self.id, signature: PhantomData }
     }
 }
 
 impl<A, R> std::fmt::Debug for Function<A, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let export = &self.sandbox.inner.recipe.module.exports()[self.at];
+        let export = self.sandbox.inner.recipe.module.export(self.id);
         write!(f, "Function({}, {})", export.name, export.signature())
     }
 }

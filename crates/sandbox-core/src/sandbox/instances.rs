@@ -93,7 +93,7 @@ impl Deref for Lender<'_> {
 
 impl Fresh {
     #[inline]
-    fn loan_now(&self) -> Option<Loan<'_>> {
+    fn try_loan(&self) -> Option<Loan<'_>> {
         self.permits.try_take().map(|permit| self.permitted(permit))
     }
 
@@ -205,10 +205,10 @@ impl Instances {
 
     /// A turn that can be had at once, if there is one.
     #[inline]
-    pub(super) fn turn_now(&self) -> Option<Turn<'_>> {
+    pub(super) fn try_turn(&self) -> Option<Turn<'_>> {
         match self {
             Self::Persistent { one, .. } => one.try_lock().map(Turn::Persistent),
-            Self::Fresh(fresh) => fresh.loan_now().map(Turn::Fresh),
+            Self::Fresh(fresh) => fresh.try_loan().map(Turn::Fresh),
         }
     }
 
@@ -228,16 +228,16 @@ impl Instances {
         }
     }
 
-    /// As [`Self::turn_now`], for another thread.
-    pub(super) fn turn_to_keep_now(&self) -> Option<Turn<'static>> {
+    /// As [`Self::try_turn`], for another thread.
+    pub(super) fn try_turn_owned(&self) -> Option<Turn<'static>> {
         match self {
             Self::Persistent { one, .. } => one.try_lock_arc().map(Turn::Kept),
-            Self::Fresh(fresh) => fresh.loan_now().map(|loan| Turn::Fresh(loan.keep(fresh))),
+            Self::Fresh(fresh) => fresh.try_loan().map(|loan| Turn::Fresh(loan.keep(fresh))),
         }
     }
 
     /// As [`Self::turn`], for another thread.
-    pub(super) async fn turn_to_keep(&self) -> Turn<'static> {
+    pub(super) async fn turn_owned(&self) -> Turn<'static> {
         match self {
             Self::Persistent { one, .. } => Turn::Kept(one.lock_arc().await),
             Self::Fresh(fresh) => Turn::Fresh(fresh.loan().await.keep(fresh)),
@@ -358,7 +358,7 @@ mod tests {
         let Instances::Fresh(fresh) = &instances else { panic!("they are fresh") };
         let pool = Arc::downgrade(&fresh.pool);
         assert_eq!(instances.condition(), Condition::Ready);
-        let mut turn = instances.turn_to_keep_now().unwrap();
+        let mut turn = instances.try_turn_owned().unwrap();
         turn.ready(&recipe, &none).unwrap();
         assert_eq!(instances.condition(), Condition::Busy);
         drop(instances);

@@ -9,6 +9,7 @@ use super::Inner;
 use super::instances::Turn;
 use crate::error::CallResult;
 use crate::marshal::arguments::CallBuffer;
+use crate::module::FunctionId;
 use crate::sys::fork;
 use crate::threads::callers_thread::CallersThread;
 use crate::watchdog::cancellation::{Cancellation, Scope};
@@ -17,7 +18,7 @@ impl Inner {
     /// Makes a call of a task's, unless it has to wait for its turn.
     pub(super) fn numbers_at_once(
         &self,
-        at: usize,
+        id: FunctionId,
         values: &mut [RawValue],
         scope: &Scope,
         callers_thread: CallersThread,
@@ -25,24 +26,24 @@ impl Inner {
         if let Err(error) = fork::check() {
             return Some(Err(error.into()));
         }
-        let mut turn = self.instances.turn_now()?;
+        let mut turn = self.instances.try_turn()?;
         let _on_callers_thread = callers_thread.enter();
-        Some(self.run_numbers(&mut turn, at, values, &scope.undroppable()))
+        Some(self.run_numbers(&mut turn, id, values, &scope.undroppable()))
     }
 
     /// Makes a call after waiting for its turn.
     pub(super) fn numbers_blocking(
         &self,
-        at: usize,
+        id: FunctionId,
         values: &mut [RawValue],
         scope: &Scope,
     ) -> CallResult<()> {
         fork::check()?;
-        let mut turn = match self.instances.turn_now() {
+        let mut turn = match self.instances.try_turn() {
             Some(turn) => turn,
-            None => self.turn_blocking(&self.recipe.module.exports()[at].name, scope)?,
+            None => self.turn_blocking(&self.recipe.module.export(id).name, scope)?,
         };
-        self.run_numbers(&mut turn, at, values, &scope.undroppable())
+        self.run_numbers(&mut turn, id, values, &scope.undroppable())
     }
 
     /// Runs a call on this thread; results come in the places of the arguments.
@@ -50,16 +51,16 @@ impl Inner {
     pub(super) fn run_numbers(
         &self,
         turn: &mut Turn<'_>,
-        at: usize,
+        id: FunctionId,
         values: &mut [RawValue],
         cancellation: &Cancellation,
     ) -> CallResult<()> {
-        let meter = self.begin(at);
+        let meter = self.begin(id);
         let ready = turn.ready(&self.recipe, cancellation);
         let outcome = ready.and_then(|instance| {
-            let export = &self.recipe.module.exports()[at];
-            let returned = instance.enter(at, export, CallBuffer::Numbers(values));
-            self.account_silently(&meter, at, instance, 0, &returned);
+            let export = self.recipe.module.export(id);
+            let returned = instance.enter(id, export, CallBuffer::Numbers(values));
+            self.account_silently(&meter, id, instance, 0, &returned);
             returned.map(|_| ())
         });
         if outcome.is_err() {

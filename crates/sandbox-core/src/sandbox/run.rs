@@ -181,11 +181,11 @@ impl Drop for RunPermit {
 
 impl Inner {
     fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
-        let (at, export) = self.recipe.module.function(START)?;
+        let (id, export) = self.recipe.module.function(START)?;
         let mut arguments =
             Arguments::prepare(export, &(), self.format, self.recipe.module.formats())?;
         if cancellation.is_cancelled() {
-            return Err(self.cancelled(at));
+            return Err(self.cancelled(id));
         }
         let recipe = self.instances.recipe_of_runs(&self.recipe);
         let meter = self.totals.begin_exact();
@@ -193,8 +193,8 @@ impl Inner {
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let returned = instance.enter(at, export, arguments.call_buffer());
-        self.account(&meter, at, &mut instance, 0, &returned);
+        let returned = instance.enter(id, export, arguments.call_buffer());
+        self.account(&meter, id, &mut instance, 0, &returned);
         let (exit_code, output) = match returned.map_err(|error| *error) {
             Ok(_) => (0, instance.take_output()),
             Err(SandboxError::Exited { code, output, .. }) => (code, *output),

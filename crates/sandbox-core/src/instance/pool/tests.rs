@@ -42,10 +42,10 @@ fn methods() -> [ResetMethod; 3] {
 fn used(pool: &Arc<InstancePool>, function: &str) -> Arc<CallControl> {
     let mut instance = pool.take(&Cancellation::default()).unwrap();
     instance.begin_turn();
-    let (at, export) = pool.recipe.module.function(function).unwrap();
+    let (id, export) = pool.recipe.module.function(function).unwrap();
     let (format, formats) = (SerializationFormat::default(), pool.recipe.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
-    let _ = instance.enter(at, export, arguments.call_buffer());
+    let _ = instance.enter(id, export, arguments.call_buffer());
     let control = Arc::clone(instance.control());
     pool.put_back(instance);
     control
@@ -229,10 +229,10 @@ fn a_panic_of_the_host_while_instances_are_put_back_loses_none_of_their_places()
     std::fs::rename(&path, &moved).unwrap();
     let mut dirty = pool.take(&none).unwrap();
     dirty.begin_turn();
-    let (at, export) = pool.recipe.module.function("print").unwrap();
+    let (id, export) = pool.recipe.module.function("print").unwrap();
     let (format, formats) = (SerializationFormat::default(), pool.recipe.module.formats());
     let mut arguments = Arguments::prepare(export, &(), format, formats).unwrap();
-    dirty.enter(at, export, arguments.call_buffer()).unwrap();
+    dirty.enter(id, export, arguments.call_buffer()).unwrap();
     dirty.condemn();
     pool.dirty().push(dirty);
     pool.being_cleaned.store(true, Ordering::Release);
