@@ -18,7 +18,7 @@ use crate::text::{cut, shown};
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
 
-/// The same on the inside of a call: an error is large, a result is moved several times, and most calls succeed.
+/// The result of what happens inside a call: an error is large, a result is moved several times, and most calls succeed.
 pub(crate) type CallResult<T> = std::result::Result<T, Box<SandboxError>>;
 
 /// Why a module could not be loaded or a call did not return a value.

@@ -118,7 +118,7 @@ impl Instance {
         Ok(created)
     }
 
-    /// The same, with more than the policy grants to start with.
+    /// Instantiates the module with more than the policy grants to start with.
     pub(crate) fn create_with(
         recipe: &Recipe,
         launch: Launch,

@@ -129,7 +129,7 @@ impl Module {
         Self::compile_with(wasm, policy, Compiler::default())
     }
 
-    /// The same as [`Module::compile`], with a compiler of your choice.
+    /// Compiles a module with a compiler of your choice.
     ///
     /// # Errors
     /// As [`Module::compile`], and [`SandboxError::ForbiddenCompiler`].
@@ -253,12 +253,12 @@ impl Module {
         self.origin
     }
 
-    /// The same module, said to come from there.
+    /// Returns the module, said to come from there.
     fn with_origin(&self, origin: ModuleOrigin) -> Self {
         Self { inner: Arc::clone(&self.inner), origin, successor: None }
     }
 
-    /// The same module, which gives way to better code when that is there.
+    /// Returns the module, which gives way to better code when that is there.
     fn with_successor(self, successor: Arc<Successor>) -> Self {
         Self { successor: Some(successor), ..self }
     }

@@ -121,7 +121,7 @@ pub enum InstanceMode {
 }
 
 impl Default for SecurityPolicy {
-    /// The same as [`SecurityPolicy::basic`].
+    /// Returns [`SecurityPolicy::basic`].
     fn default() -> Self {
         Self::basic()
     }

@@ -71,7 +71,7 @@ impl SandboxPool {
         SandboxPoolBuilder::default()
     }
 
-    /// The same pool for calls of another of its modules.
+    /// Returns this pool for calls of another of its modules.
     ///
     /// # Errors
     /// [`SandboxError::NoSuchModule`].
@@ -80,7 +80,7 @@ impl SandboxPool {
         Ok(Self { module, ..self.clone() })
     }
 
-    /// The same pool, whose calls through the returned value can be stopped with the handle, also while they wait
+    /// Returns this pool for calls that can be stopped with the handle, also while they wait
     /// for a sandbox.
     #[must_use]
     pub fn with_cancel_handle(&self, handle: &CancelHandle) -> Self {
@@ -88,7 +88,7 @@ impl SandboxPool {
         Self { scope, ..self.clone() }
     }
 
-    /// The same pool, for calls through which a guest may take at most that long; waiting is not in it.
+    /// Returns this pool for calls in which a guest may take at most that long; waiting is not in it.
     #[must_use]
     pub fn with_time_limit(&self, limit: Duration) -> Self {
         let scope = Scope { time_limit: Some(limit), ..self.scope.clone() };
@@ -112,7 +112,7 @@ impl SandboxPool {
         self.acquire_for(function).await?.call(function, arguments).await
     }
 
-    /// The same on the calling thread, without an async runtime; do not use it in async code.
+    /// Waits for a sandbox on the calling thread, without an async runtime; do not use it in async code.
     ///
     /// # Errors
     /// As [`SandboxPool::call`].

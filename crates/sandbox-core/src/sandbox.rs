@@ -141,7 +141,7 @@ impl WasmSandbox {
         self.inner.call(id, &arguments, &self.scope).await
     }
 
-    /// The same as [`WasmSandbox::call`] on the calling thread, without an async runtime.
+    /// Calls an exported function as [`WasmSandbox::call`] does, on the calling thread and without an async runtime.
     ///
     /// Blocks until the call has its turn and the guest has returned; do not use it in async code.
     ///

@@ -73,7 +73,7 @@ impl StreamingSandbox {
         })
     }
 
-    /// The same, whose streams from then on can be stopped with the handle.
+    /// Returns the sandbox for streams that can be stopped with the handle.
     #[must_use]
     pub fn with_cancel_handle(&self, handle: &CancelHandle) -> Self {
         Self { sandbox: self.sandbox.with_cancel_handle(handle), ..self.clone() }

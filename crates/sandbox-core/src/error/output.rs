@@ -25,7 +25,7 @@ impl SandboxError {
         }
     }
 
-    /// The same error of a guest that wrote that, if it is one of a guest.
+    /// Adds what the guest wrote, if the error is one of a guest.
     pub(crate) fn with_output(mut self, written: Output) -> Self {
         match &mut self {
             Self::GuestPanic { output, .. }

@@ -100,7 +100,7 @@ impl HostBinding {
         Ok(self.grants.get_or_init(|| opened))
     }
 
-    /// The same functions for guests that do not take turns with those of this binding.
+    /// Returns these functions for guests that do not take turns with those of this binding.
     pub(crate) fn detached(&self) -> Arc<Self> {
         Arc::new(self.clone())
     }

@@ -77,12 +77,12 @@ impl Blueprint {
         Self { signature, waits, payloads: None, make: Box::new(make) }
     }
 
-    /// The same, of a function that takes more than numbers.
+    /// Says that the function takes more than numbers.
     pub(super) fn carrying(self, input: Payload, output: Payload) -> Self {
         Self { payloads: Some(Payloads { input, output }), ..self }
     }
 
-    /// The same, of a function that may make its thread wait.
+    /// Says that the function may make its thread wait.
     pub(super) fn that_waits(self) -> Self {
         Self { waits: Waits::Yes, ..self }
     }

@@ -130,7 +130,7 @@ impl Instance {
         Ok(())
     }
 
-    /// The same for what host functions need.
+    /// Puts in place what host functions need.
     fn begin_host_calls(&self, function: &str, surroundings: &mut Surroundings) -> CallResult<()> {
         let binding = self.host.binding();
         let level = binding.enter().map_err(|message| SandboxError::NestedCall {

@@ -18,7 +18,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// The same for guests that do not take turns with those of this recipe.
+    /// Returns a recipe for guests that do not take turns with those of this one.
     pub(crate) fn detached(&self) -> Self {
         Self { host: self.host.detached(), ..self.clone() }
     }

@@ -111,7 +111,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The same, independent of what it borrows.
+    /// Copies what is borrowed.
     pub(crate) fn into_owned(self) -> Arguments<'static> {
         match self {
             Self::Numbers(values) => Arguments::Numbers(values),

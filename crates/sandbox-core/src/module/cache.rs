@@ -63,7 +63,7 @@ impl CacheOptions {
         self.limit_bytes = Some(bytes);
     }
 
-    /// The same without a folder.
+    /// Returns these options without a folder.
     fn without_disk(&self) -> Self {
         let switch = match self.switch {
             Switch::Off => Switch::Off,
@@ -115,7 +115,7 @@ fn obtain(
     Request::new(wasm, policy, compiler, Hurry::CallerWaits, wanted)?.obtain_with(options)
 }
 
-/// The same on one thread, because nobody waits for it.
+/// Obtains a module on one thread, because nobody waits for it.
 ///
 /// # Errors
 /// As [`obtain`].

@@ -195,7 +195,7 @@ fn wasmers(features: WasmFeatures) -> Features {
 enum Changes {
     /// All that the settings say.
     All,
-    /// The same for a module that has nothing to do with start functions.
+    /// Settings for a module that has nothing to do with start functions.
     AllButStart,
 }
 

@@ -35,7 +35,7 @@ impl Module {
         Self::precompile_with(wasm, policy, Compiler::default(), key)
     }
 
-    /// The same as [`Module::precompile`], with a compiler of your choice.
+    /// Precompiles a module with a compiler of your choice.
     ///
     /// # Errors
     /// As [`Module::precompile`].
@@ -63,7 +63,7 @@ impl Module {
         Self::load_owned(Bytes::copy_from_slice(sealed), policy, key)
     }
 
-    /// The same as [`Module::load`], from a file. It is the quicker way, since nothing is copied.
+    /// Loads a precompiled module from a file. It is the quicker way, since nothing is copied.
     ///
     /// The file is read into memory whole, verified there, and used from there. It is not mapped: a mapped file can
     /// change after it was verified.

@@ -298,7 +298,7 @@ impl CompileLimits {
 }
 
 impl Default for CompileLimits {
-    /// The same as [`CompileLimits::basic`].
+    /// Returns [`CompileLimits::basic`].
     fn default() -> Self {
         Self::basic()
     }

@@ -201,7 +201,7 @@ impl fmt::Display for WasmFeatures {
 pub enum NanBits {
     /// Those that the processor leaves: they tell one kind of processor from another.
     Native,
-    /// The same in every NaN that an instruction computes, on every processor. Costs a comparison for each
+    /// Equal in every NaN that an instruction computes, on every processor. Costs a comparison for each
     /// result of floating-point arithmetic.
     Canonical,
 }

@@ -20,7 +20,7 @@ pub enum Clock {
 pub enum Randomness {
     /// The operating system's, fit for keys.
     Secure,
-    /// The same bytes for each instance that has this seed. Good for tests, and not secret.
+    /// Equal bytes for each instance that has this seed. Good for tests, and not secret.
     Seeded(u64),
     /// There are none: the guest gets an error. Standard libraries that need some for their hash maps
     /// abort then.

@@ -139,7 +139,7 @@ impl SandboxPoolBuilder {
         Ok(SandboxPool { places, module: 0, scope: Scope::default() })
     }
 
-    /// The same on the calling thread, without an async runtime.
+    /// Builds the pool on the calling thread, without an async runtime.
     ///
     /// # Errors
     /// As [`SandboxPoolBuilder::build`].

@@ -303,7 +303,7 @@ fn within<T>(
 pub struct PooledSandbox {
     /// Nothing once it is given back.
     held: Option<Held>,
-    /// The same sandbox, under the conditions of the caller.
+    /// That sandbox, under the conditions of the caller.
     sandbox: WasmSandbox,
 }
 

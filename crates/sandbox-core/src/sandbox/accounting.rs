@@ -18,7 +18,7 @@ impl Inner {
         }
     }
 
-    /// The same as [`account`](Self::account) where nobody asks for the usage, which is often nothing to account for.
+    /// Does what [`account`](Self::account) does where nobody asks for the usage, which is often nothing to account for.
     #[inline]
     pub(super) fn account_silently(
         &self,
@@ -72,7 +72,7 @@ impl Inner {
         usage
     }
 
-    /// The same for `calls` with one entry, of which `failed` did not return.
+    /// Adds what `calls` with one entry used, of which `failed` did not return.
     pub(super) fn account_each(
         &self,
         meter: &Meter,

@@ -334,7 +334,7 @@ impl WasmSandboxBuilder {
         sandbox?
     }
 
-    /// The same as [`build`](Self::build) on the calling thread, without an async runtime.
+    /// Builds the sandbox on the calling thread, without an async runtime.
     ///
     /// # Errors
     /// As [`build`](Self::build).

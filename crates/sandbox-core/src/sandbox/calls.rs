@@ -213,7 +213,7 @@ impl Inner {
         })
     }
 
-    /// The same for a turn that another thread is to have.
+    /// Waits for a turn that another thread is to have.
     pub(super) async fn turn_owned(&self, function: &str, scope: &Scope) -> Result<Turn<'static>> {
         fork::check()?;
         if self.recipe.host.is_running_here() {
@@ -226,7 +226,7 @@ impl Inner {
         })
     }
 
-    /// The same, blocking the thread.
+    /// Waits for a turn, blocking the thread.
     pub(super) fn turn_blocking(&self, function: &str, scope: &Scope) -> CallResult<Turn<'_>> {
         if self.recipe.host.is_running_here() {
             return Ok(self.try_turn(function)?);

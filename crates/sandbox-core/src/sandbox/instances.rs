@@ -60,7 +60,7 @@ pub(crate) enum Condition {
 /// A caller's turn: sole use of an instance until it is dropped.
 pub(super) enum Turn<'a> {
     Persistent(TurnGuard<'a, One>),
-    /// The same, which may move to another thread.
+    /// A turn that may move to another thread.
     Kept(KeptTurn<One>),
     Fresh(Loan<'a>),
 }
@@ -108,7 +108,7 @@ impl Fresh {
 }
 
 impl Loan<'_> {
-    /// The same, independent of a borrow.
+    /// Makes the loan independent of a borrow.
     fn keep(mut self, of: &Arc<Fresh>) -> Loan<'static> {
         Loan {
             instance: self.instance.take(),
@@ -220,7 +220,7 @@ impl Instances {
         }
     }
 
-    /// The same, blocking the thread.
+    /// Waits for a turn, blocking the thread.
     pub(super) fn turn_blocking(&self) -> Turn<'_> {
         match self {
             Self::Persistent { one, .. } => Turn::Persistent(one.lock_blocking()),

@@ -129,7 +129,7 @@ impl WasmSandbox {
         output?
     }
 
-    /// The same as [`WasmSandbox::run`] on the calling thread, without an async runtime.
+    /// Runs the module as [`WasmSandbox::run`] does, on the calling thread and without an async runtime.
     ///
     /// # Errors
     /// As [`WasmSandbox::run`].

@@ -10,7 +10,7 @@ use crate::watchdog::cancel_handle::CancelHandle;
 use crate::watchdog::cancellation::Scope;
 
 impl WasmSandbox {
-    /// The same sandbox, whose calls through the returned value can be stopped with the handle.
+    /// Returns this sandbox for calls that can be stopped with the handle.
     ///
     /// All kinds of calls: by name and by [handle](super::Function), in batches, blocking, and
     /// [runs](Self::run). The module, the instances and the totals are those of this sandbox.
@@ -38,7 +38,7 @@ impl WasmSandbox {
         Self { inner: Arc::clone(&self.inner), scope }
     }
 
-    /// The same sandbox, whose calls through the returned value may take at most that long.
+    /// Returns this sandbox for calls that may take at most that long.
     ///
     /// The limit is for the guest, as the policy's wall clock is, and the shorter of the two counts; waiting for a
     /// turn is not in it. It works wherever the guest runs, while a timeout of the caller's own runtime around a
@@ -76,7 +76,7 @@ impl WasmSandbox {
         self.sibling_counted_in(Arc::default()).await
     }
 
-    /// The same sandbox under that condition only.
+    /// Returns this sandbox under that condition only.
     pub(crate) fn with_scope(&self, scope: Scope) -> Self {
         Self { inner: Arc::clone(&self.inner), scope }
     }

@@ -30,7 +30,7 @@ pub(super) fn call(inner: &Inner, function: &str, calls: usize) -> Span {
     )
 }
 
-/// The same, if somebody wants to see it. Quick where nobody wants to see anything of that level.
+/// Makes the span of a call if somebody wants to see it. Quick where nobody wants to see anything of that level.
 #[inline]
 pub(super) fn wanted(inner: &Inner, function: &str) -> Option<Span> {
     if LevelFilter::current() < Level::DEBUG {
@@ -47,7 +47,7 @@ pub(super) async fn traced<T>(span: Span, call: impl Future<Output = Result<T>>)
     outcome
 }
 
-/// The same, if there is a span.
+/// Runs a future within a span, if there is one.
 pub(super) async fn maybe_traced<T>(
     span: Option<Span>,
     call: impl Future<Output = Result<T>>,
@@ -58,7 +58,7 @@ pub(super) async fn maybe_traced<T>(
     }
 }
 
-/// The same as [`traced`] for a call that blocks.
+/// Runs a call that blocks within a span.
 pub(super) fn traced_blocking<T, E: Borrow<SandboxError>>(
     span: &Span,
     call: impl FnOnce() -> Result<T, E>,

@@ -141,7 +141,7 @@ impl Totals {
         self.read_with(|total| total.load(Ordering::Relaxed))
     }
 
-    /// The same, and begins anew at zero.
+    /// Returns the totals, and begins anew at zero.
     pub(super) fn take(&self) -> ResourceUsage {
         self.read_with(|total| total.swap(0, Ordering::Relaxed))
     }

@@ -75,7 +75,7 @@ pub(crate) fn load(engine: &Engine, code: &NativeCode) -> Result<Module, Deseria
     unsafe { Module::deserialize_unchecked(engine, bytes) }
 }
 
-/// The same bytes, at an address that is a multiple of [`ALIGNMENT`].
+/// Returns the bytes at an address that is a multiple of [`ALIGNMENT`].
 pub(crate) fn aligned(bytes: &Bytes) -> Bytes {
     if bytes.as_ptr().align_offset(ALIGNMENT) == 0 {
         return bytes.clone();

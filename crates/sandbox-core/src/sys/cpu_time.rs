@@ -10,7 +10,7 @@ pub(crate) fn of_this_thread() -> Option<Duration> {
     of_clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// The same of another thread of this process; nothing also if there is no such thread any more.
+/// Returns the processor time of another thread of this process, or `None` if there is no such thread any more.
 #[cfg(target_os = "linux")]
 pub(crate) fn of_thread(thread: ThreadNumber) -> Option<Duration> {
     /// Linux's `CPUCLOCK_SCHED`, and the bit that makes it a thread's.

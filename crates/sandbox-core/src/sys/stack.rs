@@ -246,7 +246,7 @@ pub(super) unsafe fn call_below(
     }
 }
 
-/// The same for every architecture: a frame whose unwind data do not depend on the stack pointer.
+/// On every architecture: a frame whose unwind data do not depend on the stack pointer.
 mod lowered {
     use wasmer::sys::vm::{VMContext, VMFunctionBody, VMTrampoline};
     use wasmer_types::RawValue;

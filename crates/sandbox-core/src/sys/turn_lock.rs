@@ -44,7 +44,7 @@ impl<T> TurnLock<T> {
         TurnGuard { lock: self }
     }
 
-    /// The same, blocking the thread.
+    /// Waits for a turn, blocking the thread.
     pub(crate) fn lock_blocking(&self) -> TurnGuard<'_, T> {
         self.try_lock().unwrap_or_else(|| pollster::block_on(self.lock()))
     }

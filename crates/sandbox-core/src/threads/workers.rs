@@ -119,7 +119,7 @@ pub(crate) fn without_slot<T>(wait: impl FnOnce() -> T) -> T {
     give_slot_up(|workers| workers.most_beyond, wait)
 }
 
-/// The same for a wait that the guest chose itself.
+/// Waits on this thread for what the guest chose itself.
 pub(crate) fn asleep<T>(wait: impl FnOnce() -> T) -> T {
     give_slot_up(|workers| workers.most_beyond / 2, wait)
 }

@@ -112,7 +112,7 @@ impl Image {
         Ok(Self { len: contents.len(), contents: Contents::Mappable(mappable) })
     }
 
-    /// The same of contents that are zeros outside those stretches, whose ends lie between pages. Nothing else is
+    /// Makes an image of contents that are zeros outside those stretches, whose ends lie between pages. Nothing else is
     /// looked at, and the file is made when it is first asked for.
     pub(super) fn sealed_later(contents: &[u8], stretches: &[Range<usize>]) -> Self {
         let copy = |stretch: &Range<usize>| (stretch.start, contents[stretch.clone()].into());

@@ -40,7 +40,7 @@ pub(crate) fn look_at_masks_again() {
     EPOCH.fetch_add(1, Ordering::AcqRel);
 }
 
-/// The same for this thread only. Who makes sandboxes as his program starts may block signals next.
+/// Looks again at the mask of this thread only. Who makes sandboxes as his program starts may block signals next.
 pub(crate) fn look_at_mask_again() {
     ADMITTED.set(0);
 }
