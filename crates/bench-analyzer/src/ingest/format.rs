@@ -158,7 +158,7 @@ impl FileFormat {
             Self::Csv => (
                 "csv",
                 "The generic format: a header with `benchmark,value` and any of \
-                 `metric,unit,direction,run,time,commit,machine`",
+                 `metric,unit,direction,exactness,run,time,commit,machine`",
                 &csv::Csv,
             ),
             Self::CargoCriterion => (
@@ -210,7 +210,9 @@ impl FileFormat {
             Self::Gungraun => {
                 ("gungraun", "gungraun or iai-callgrind: `cargo bench > FILE`", &gungraun::Gungraun)
             }
-            Self::Perf => ("perf", "`perf stat -o FILE COMMAND`", &perf::Perf),
+            Self::Perf => {
+                ("perf", "`perf stat -o FILE COMMAND`, also with `-x,` or `-j`", &perf::Perf)
+            }
             Self::BencherMetric => (
                 "bencher-metric",
                 "Bencher's metric format: `bencher run --format json > FILE`",

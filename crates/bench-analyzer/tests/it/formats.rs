@@ -344,6 +344,26 @@ fn perf_counters() {
     assert_facts("perf.txt", ("true", "task-clock"), (710_000.0, "ns", "lower", 1));
 }
 
+/// With a separator or as JSON, perf names no command.
+#[test]
+fn perf_counters_for_programs() {
+    let name = "perf stat";
+    assert_facts("perf-separated.txt", (name, "page-faults"), (50.0, "count", "lower", 1));
+    assert_facts("perf-separated.txt", (name, "task-clock"), (730_000.0, "ns", "lower", 1));
+    assert_facts("perf-json.txt", (name, "page-faults"), (48.0, "count", "lower", 1));
+    assert_facts("perf-json.txt", (name, "task-clock"), (777_725.0, "ns", "lower", 1));
+    let workspace = Workspace::new();
+    std::fs::write(
+        workspace.path().join("p.csv"),
+        "2135165;ns;duration_time;2135165;100.00;1.870;G/sec\n",
+    )
+    .unwrap();
+    let said = workspace.run(&["import", "p.csv"], 0).stderr;
+    assert!(said.contains("it names no command"), "{said}");
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    assert_eq!(measured_benchmark(&report, name)["metric"], "time");
+}
+
 #[test]
 fn asv_parameters() {
     assert_facts("asv.json", ("b.Sums.time_sum(10, 'b')", "time"), (2475.0, "ns", "lower", 1));
