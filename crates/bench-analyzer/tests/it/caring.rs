@@ -255,3 +255,23 @@ fn a_history_needs_no_metric_where_the_name_is_enough() {
     assert_eq!(metrics(&["serve [rate]"]), ["rate"]);
     assert_eq!(metrics(&[]), ["time"]);
 }
+
+/// Who mistypes a name learns what there is.
+#[test]
+fn a_history_of_nothing_says_what_there_is() {
+    let workspace = Workspace::new();
+    let empty = workspace.run(&["history", "serve"], 3).stderr;
+    assert!(empty.contains("the history is empty: `import` stores results"), "{empty}");
+    let rows = "benchmark,value,metric,unit\napp,5,binary_size,bytes\nserve,7,rate,req/s\n";
+    std::fs::write(workspace.path().join("r.csv"), rows).unwrap();
+    workspace.run(&["import", "r.csv"], 0);
+    let benchmark = workspace.run(&["history", "sreve"], 3).stderr;
+    assert!(
+        benchmark.contains("`sreve`") && benchmark.contains("there are app, serve"),
+        "{benchmark}"
+    );
+    let metric = workspace.run(&["history", "--metric", "rat"], 3).stderr;
+    assert!(metric.contains("`rat`") && metric.contains("there are binary_size, rate"), "{metric}");
+    let aliases = workspace.run(&["rename"], 0).stderr;
+    assert!(aliases.contains("no benchmark has another name"), "{aliases}");
+}

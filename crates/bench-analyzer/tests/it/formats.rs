@@ -37,6 +37,36 @@ fn go_test_bench() {
     assert!(all.contains_key("example.com/sums/BenchmarkEmpty time"));
 }
 
+/// Each number of processors is a benchmark of its own; a metric of the benchmark's own has its unit for a name.
+#[test]
+fn go_test_bench_on_several_processors() {
+    let all = measured(&fixture("go-cpus.txt"));
+    let times: Vec<&String> = all.keys().filter(|name| name.ends_with(" time")).collect();
+    assert_eq!(times.len(), 9, "{times:?}");
+    assert_close(all["example.com/sums/BenchmarkSum/size-10-2 time"].0, (10.28_f64 * 8.631).sqrt());
+    let name = "example.com/sums/BenchmarkSum/size-1000";
+    assert_facts("go-cpus.txt", (name, "hits"), (500.0, "hits", "higher", 2));
+    let report = imported("go-cpus.txt");
+    let all = report["measured"].as_array().unwrap();
+    let rate = all.iter().find(|one| one["metric"] == "req/s").unwrap();
+    assert_eq!(rate["direction"], "higher");
+}
+
+#[test]
+fn google_benchmark_counters_threads_and_skipped_benchmarks() {
+    let all = measured(&fixture("google-counters.json"));
+    assert_eq!(all["BM_Concat/8/iterations:500 misses"], (1.0, 3));
+    assert!(all.contains_key("BM_Concat/64/iterations:500 items_per_second"));
+    assert!(all.contains_key("BM_Threads/iterations:1000/threads:2 time"));
+    assert!(!all.keys().any(|name| name.contains("Skipped")), "{all:?}");
+}
+
+#[test]
+fn google_benchmark_aggregates_alone_give_the_median() {
+    let name = "BM_Concat/8/iterations:500";
+    assert_facts("google-aggregates.json", (name, "time"), (18.0, "ns", "lower", 1));
+}
+
 #[test]
 fn google_benchmark() {
     let all = measured(&fixture("google.json"));
@@ -62,6 +92,14 @@ fn hyperfine() {
     assert_eq!(all["seq 100000 time"].1, 12);
     assert!(all.contains_key("seq 200000 cpu_user"));
     assert!(all["seq 200000 time"].0 > 100_000.0);
+}
+
+/// An older version, which measured no memory, with a parameter.
+#[test]
+fn hyperfine_with_parameters() {
+    let all = measured(&fixture("hyperfine-1.15.json"));
+    assert_eq!(all["seq 1000 time"].1, 5);
+    assert_eq!(all.keys().filter(|name| name.ends_with(" time")).count(), 2, "{all:?}");
 }
 
 #[test]
@@ -393,6 +431,18 @@ fn help_lists_every_format_with_the_command_that_makes_its_file() {
             .find(|line| line.trim_start().starts_with(&format!("- {}:", format.as_str())));
         assert!(line.is_some(), "{}: {help}", format.as_str());
         assert!(format.origin().contains('`'), "{} names no command", format.as_str());
+    }
+}
+
+/// What a benchmark allocates is the same series in the text and in the summary of a run.
+#[test]
+fn gungraun_summaries_are_the_same_series_as_the_text() {
+    let name = "instr::sums::bench_grow many:100";
+    for file in ["gungraun-summary.json", "gungraun-dhat.txt"] {
+        assert_facts(file, (name, "instructions"), (2947.0, "count", "lower", 1));
+        assert_facts(file, (name, "ram_hits"), (27.0, "count", "lower", 1));
+        assert_facts(file, (name, "allocated_bytes"), (2016.0, "bytes", "lower", 1));
+        assert_facts(file, (name, "allocations"), (6.0, "count", "lower", 1));
     }
 }
 

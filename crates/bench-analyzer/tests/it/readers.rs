@@ -445,9 +445,15 @@ laws! {
     divan: "divan.txt";
     github: "github.json", check_fields;
     go: "go.txt";
+    go_cpus: "go-cpus.txt";
     google: "google.json", check_fields;
+    google_aggregates: "google-aggregates.json", check_fields;
+    google_counters: "google-counters.json", check_fields;
     gungraun: "gungraun.txt";
+    gungraun_dhat: "gungraun-dhat.txt";
+    gungraun_summary: "gungraun-summary.json", check_fields;
     hyperfine: "hyperfine.json", check_fields;
+    hyperfine_before: "hyperfine-1.15.json", check_fields;
     jmh: "jmh.json", check_fields;
     libtest: "libtest.txt";
     mitata: "mitata.json", check_fields;

@@ -251,5 +251,8 @@ fn a_comment_of_hostile_names_is_short_enough() {
     runner.done("Comment", &[]);
     let comment = runner.read("comment.md");
     assert!(comment.chars().count() < 65_536, "{} characters", comment.chars().count());
-    assert!(comment.contains("geometric mean of") && comment.contains("Inconclusive (400)"), "{comment}");
+    assert!(
+        comment.contains("geometric mean of") && comment.contains("Inconclusive (400)"),
+        "{comment}"
+    );
 }
