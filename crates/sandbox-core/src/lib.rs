@@ -36,6 +36,7 @@
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
 //! | let guests call functions of yours | [`HostFunctions`] | `host_functions` |
 //! | grant folders, variables, arguments | [`SecurityPolicy::with_folder`] and its like | `folders` |
+//! | run a command of a Wasmer package | `Package`, with the feature `wasix` | `packages` |
 //! | set limits, and tell failures apart | [`SecurityPolicy`], [`SandboxError`] | `limits_and_errors` |
 //! | stop a call | drop it, [`WasmSandbox::with_time_limit`], [`CancelHandle`] | `cancellation` |
 //! | serve many callers | [`SandboxPool`] | `pool` |
@@ -99,6 +100,7 @@
 //! }
 //! ```
 
+mod bundle;
 mod call;
 mod error;
 mod format;
@@ -106,6 +108,8 @@ mod host;
 mod instance;
 mod module;
 mod output;
+#[cfg(feature = "wasix")]
+mod package;
 mod policy;
 mod pool;
 mod sandbox;
@@ -116,6 +120,7 @@ mod usage;
 mod wasi;
 mod watchdog;
 
+pub use bundle::{FileBundle, FileBundleBuilder};
 pub use call::handle::CancelHandle;
 pub use call::seat::CallPlacement;
 pub use error::{Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
@@ -127,10 +132,12 @@ pub use host::{
 };
 pub use module::{ArtifactRejection, Compiler, Module, ModuleOrigin, SigningKey, Tiering};
 pub use output::Output;
+#[cfg(feature = "wasix")]
+pub use package::{Package, PackageCommand, PackageVolume};
 pub use policy::{
-    Access, Clock, CompileLimits, CompileMeasure, Compilers, EnvironmentVariable, FolderGrant,
-    FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy,
-    WasmFeature, WasmFeatures,
+    Access, BundleGrant, Clock, CompileLimits, CompileMeasure, Compilers, EnvironmentVariable,
+    FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness,
+    SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
@@ -139,3 +146,5 @@ pub use sandbox::{
 };
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use usage::ResourceUsage;
+#[cfg(feature = "wasix")]
+pub use virtual_fs;

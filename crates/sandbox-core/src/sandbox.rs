@@ -83,6 +83,8 @@ struct Inner {
     policy: Arc<SecurityPolicy>,
     format: SerializationFormat,
     placement: CallPlacement,
+    /// What a program that is run sees as its own name, unless the run says otherwise.
+    program: Option<Arc<str>>,
     host: Arc<HostBinding>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
@@ -101,12 +103,14 @@ impl WasmSandbox {
         policy: Arc<SecurityPolicy>,
         format: SerializationFormat,
         placement: CallPlacement,
+        program: Option<Arc<str>>,
         host: Arc<HostBinding>,
         instances: Instances,
     ) -> Self {
         let profiles = module.exports().iter().map(|_| Profile::default()).collect();
         let totals = Arc::default();
-        let inner = Inner { module, policy, format, placement, host, instances, profiles, totals };
+        let inner =
+            Inner { module, policy, format, placement, program, host, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
     }
 
@@ -232,9 +236,18 @@ impl WasmSandbox {
             let instances = Instances::new(module, policy, &host, method, &cancellation)?;
             let (module, policy, profiles) =
                 (module.clone(), Arc::clone(policy), Arc::clone(profiles));
-            let (format, placement) = (*format, *placement);
-            let inner =
-                Inner { module, policy, format, placement, host, instances, profiles, totals };
+            let (format, placement, program) = (*format, *placement, inner.program.clone());
+            let inner = Inner {
+                module,
+                policy,
+                format,
+                placement,
+                program,
+                host,
+                instances,
+                profiles,
+                totals,
+            };
             Ok(Self { inner: Arc::new(inner), scope })
         })
         .await;

@@ -5,6 +5,7 @@
 mod alone;
 mod backtraces;
 mod beside;
+mod bundles;
 mod cache;
 mod calls;
 mod cancellation;
@@ -51,6 +52,8 @@ mod network;
 #[cfg(target_os = "linux")]
 mod no_descriptors;
 mod outsized;
+#[cfg(feature = "wasix")]
+mod packages;
 mod persistent;
 mod playground;
 mod polls;

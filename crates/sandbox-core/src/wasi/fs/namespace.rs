@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::file::Storage;
+use super::file::{SavedStorage, Storage};
 use super::folder::Place;
 use super::listing::ListedBytes;
 use super::memory::{NodeId, Tree, TreeState};
@@ -90,8 +90,8 @@ impl Drop for Handle {
 }
 
 impl FileSystem {
-    /// Makes the file systems of an instance: the granted folders, and nothing in memory, where `limit_bytes` may be kept.
-    /// Makes the file system of an instance. Opens no file.
+    /// Makes the file systems of an instance: the granted folders and bundles, and nothing in memory, where `limit_bytes`
+    /// may be kept.
     pub(crate) fn new(grants: &Arc<Grants>, limit_bytes: u64, now: TimeSource) -> Self {
         let snapshot = Snapshot { tree: Arc::clone(grants.tree()), limit_bytes };
         Self::from_snapshot(grants, &snapshot, now)
@@ -171,6 +171,10 @@ impl FileSystem {
     /// # Errors
     /// [`Errno::BadF`](super::Errno::BadF) if the files in memory are not those of the template.
     pub(crate) fn reopen_file(&self, saved: &SavedFile) -> Result<File> {
-        Ok(File::new(&self.shared, Storage::Memory(Handle::new(&self.shared, saved.id)?)))
+        let storage = match &saved.0 {
+            SavedStorage::Memory(id) => Storage::Memory(Handle::new(&self.shared, *id)?),
+            SavedStorage::Bundled(file) => Storage::Bundled(file.clone()),
+        };
+        Ok(File::new(&self.shared, storage))
     }
 }
