@@ -51,6 +51,8 @@ mod modules;
 mod network;
 #[cfg(target_os = "linux")]
 mod no_descriptors;
+#[cfg(feature = "wasix")]
+mod oracle;
 mod outsized;
 #[cfg(feature = "wasix")]
 mod packages;

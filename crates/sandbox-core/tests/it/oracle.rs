@@ -3,6 +3,9 @@
 //! One guest passes calls of WASI on, in a sandbox and in plain Wasmer with WASIX, each with files in memory of its own. Random
 //! operations must have the same outcome in both, but where WASIX is known to be wrong: each such [`Deviation`] is
 //! listed with the reason, and tried, so that the list says what is.
+//!
+//! Folders of the host are not compared at random: WASIX writes to them in the background, and what is there after a file was
+//! cut depends on who comes first.
 
 mod deviations;
 mod guest;
@@ -62,8 +65,8 @@ impl Pair {
 }
 
 /// Does the same on both sides until they differ in a way that is known. Returns how many operations had one outcome.
-fn compare(storage: Storage, deeds: &[Deed]) -> Result<usize, TestCaseError> {
-    let mut pair = Pair::new(storage);
+fn compare(deeds: &[Deed]) -> Result<usize, TestCaseError> {
+    let mut pair = Pair::new(Storage::Memory);
     for (number, deed) in deeds.iter().enumerate() {
         let (ours, theirs) = pair.act(deed);
         if ours == theirs {
@@ -78,10 +81,11 @@ fn compare(storage: Storage, deeds: &[Deed]) -> Result<usize, TestCaseError> {
 
 /// How many cases are tried: few enough to be tried each time, or as many as the environment says.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
 }
 
-fn try_random_operations(storage: Storage) {
+#[test]
+fn random_operations_have_the_outcome_that_they_have_under_wasix() {
     let config =
         ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() };
     // The same each time: what nobody has seen of WASIX yet is not the fault of who changes something here.
@@ -92,22 +96,12 @@ fn try_random_operations(storage: Storage) {
     let some = |hows| prop::collection::vec(guest::deeds(hows), 1..40);
     let deeds = prop_oneof![some(&How::ALL), some(How::WITHOUT_APPENDING)];
     let result = runner.run(&deeds, |deeds| {
-        compared.set(compared.get() + compare(storage, &deeds)?);
+        compared.set(compared.get() + compare(&deeds)?);
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     // So that the list does not come to excuse everything.
     assert!(compared.get() > 8 * cases() as usize, "only {} were compared", compared.get());
-}
-
-#[test]
-fn random_operations_in_memory_have_the_outcome_that_they_have_under_wasix() {
-    try_random_operations(Storage::Memory);
-}
-
-#[test]
-fn random_operations_in_a_folder_have_the_outcome_that_they_have_under_wasix() {
-    try_random_operations(Storage::Host);
 }
 
 #[test]

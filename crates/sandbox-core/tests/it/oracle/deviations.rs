@@ -44,6 +44,19 @@ impl Seen<'_> {
         *self.ours == Outcome::Errno(ours) && *self.theirs == Outcome::Done
     }
 
+    fn uses_open_file(&self) -> bool {
+        matches!(
+            self.deed,
+            Deed::Read { .. }
+                | Deed::ReadAt { .. }
+                | Deed::Write { .. }
+                | Deed::WriteAt { .. }
+                | Deed::Seek { .. }
+                | Deed::SetSize { .. }
+                | Deed::StatFile { .. }
+        )
+    }
+
     fn is_rename(&self) -> bool {
         matches!(self.deed, Deed::Rename { .. })
     }
@@ -104,17 +117,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     },
     Deviation {
         name: "an open folder is no file, and the error is that it may not be read or written",
-        is: |seen| {
-            let uses = matches!(
-                seen.deed,
-                Deed::Read { .. }
-                    | Deed::ReadAt { .. }
-                    | Deed::Write { .. }
-                    | Deed::WriteAt { .. }
-                    | Deed::SetSize { .. }
-            );
-            uses && seen.are(ISDIR, &[ACCES])
-        },
+        is: |seen| seen.uses_open_file() && seen.are(ISDIR, &[ACCES]),
         storage: Storage::Memory,
         example: || vec![folder("a"), open("a", How::Folder), Deed::Read { fd: 0, len: 1 }],
     },
@@ -156,17 +159,15 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     Deviation {
         name: "a file that another was renamed over is missing for who has it open",
         is: |seen| {
-            let uses = matches!(
-                seen.deed,
-                Deed::Read { .. }
-                    | Deed::ReadAt { .. }
-                    | Deed::Write { .. }
-                    | Deed::WriteAt { .. }
-                    | Deed::SetSize { .. }
-                    | Deed::StatFile { .. }
-            );
-            uses && !matches!(seen.ours, Outcome::Errno(_))
-                && matches!(seen.theirs, Outcome::Errno(NOENT | INVAL))
+            let fails = |outcome: &Outcome| {
+                matches!(
+                    outcome,
+                    Outcome::Errno(NOENT | INVAL) | Outcome::Stayed { errno: NOENT, .. }
+                )
+            };
+            seen.uses_open_file()
+                && !fails(seen.ours)
+                && fails(seen.theirs)
                 && seen.has(|deed| matches!(deed, Deed::Rename { .. }))
         },
         storage: Storage::Memory,
@@ -224,6 +225,31 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
                 open("a", How::Truncated),
                 Deed::StatFile { fd: 0 },
             ]
+        },
+    },
+    Deviation {
+        name: "a folder that another was renamed over is listed as what it was",
+        is: |seen| {
+            matches!(seen.deed, Deed::List { .. })
+                && matches!((seen.ours, seen.theirs), (Outcome::Names(_), Outcome::Names(_)))
+                && seen.has(|deed| matches!(deed, Deed::Rename { .. }))
+        },
+        storage: Storage::Memory,
+        example: || {
+            let list = Deed::List { path: "c".to_owned() };
+            vec![folder("c"), folder("b"), folder("b/a"), rename("b", "c"), list]
+        },
+    },
+    Deviation {
+        name: "a write of nothing beyond the end enlarges the file",
+        is: |seen| {
+            matches!(seen.deed, Deed::StatFile { .. })
+                && seen.has(|deed| matches!(deed, Deed::WriteAt { len: 0, .. }))
+        },
+        storage: Storage::Memory,
+        example: || {
+            let write = Deed::WriteAt { fd: 0, offset: 1, len: 0 };
+            vec![open("a", How::Created), write, Deed::StatFile { fd: 0 }]
         },
     },
 ];

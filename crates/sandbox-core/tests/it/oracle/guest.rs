@@ -348,8 +348,8 @@ pub(super) fn deeds(hows: &'static [How]) -> impl Strategy<Value = Deed> {
     prop_oneof![
         6 => (paths(), hows).prop_map(|(path, how)| Deed::Open { path, how }),
         1 => fd.clone().prop_map(|fd| Deed::Close { fd }),
-        3 => (fd.clone(), 0u32..300).prop_map(|(fd, len)| Deed::Write { fd, len }),
-        2 => (fd.clone(), 0i64..600, 0u32..300)
+        3 => (fd.clone(), 1u32..300).prop_map(|(fd, len)| Deed::Write { fd, len }),
+        2 => (fd.clone(), 0i64..600, 1u32..300)
             .prop_map(|(fd, offset, len)| Deed::WriteAt { fd, offset, len }),
         3 => (fd.clone(), 0u32..600).prop_map(|(fd, len)| Deed::Read { fd, len }),
         2 => (fd.clone(), 0i64..600, 0u32..600)
