@@ -11,6 +11,7 @@ use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange, run_modes, shape_changes};
+use crate::detect::together::{GeometricMean, geometric_means};
 use crate::detect::trend::SlowMove;
 use crate::detect::work::level;
 
@@ -122,6 +123,8 @@ pub struct AnalysisReport {
     pub improvements: Vec<ImprovementNote>,
     /// Every comparison of a benchmark's own result, in the order of their names.
     pub comparisons: Vec<Comparison>,
+    /// What the comparisons come to together, and those of each group.
+    pub geometric_means: Vec<GeometricMean>,
     /// Benchmarks that only the baseline has.
     pub only_in_baseline: Vec<Series>,
     /// Benchmarks that only the current side has.
@@ -305,6 +308,10 @@ impl AnalysisReport {
         let (resources, own) =
             comparisons.into_iter().partition(|one| one.series.metric.is_resource());
         self.comparisons = own;
+        let on_one_side = [&self.only_in_baseline[..], &self.only_in_current].concat();
+        let sides = (&*levelled, current);
+        self.geometric_means =
+            geometric_means(&self.comparisons, sides, &on_one_side, self.settings.level);
         self.resource_analysis = ResourceAnalysis { comparisons: resources };
         self.common_move = common_move;
         self.baseline = Some(SideInfo::of(baseline));

@@ -13,6 +13,7 @@ pub mod reference;
 pub mod settings;
 pub mod shape;
 pub mod steps;
+pub mod together;
 pub mod trend;
 pub mod verdict;
 pub mod work;

@@ -20,7 +20,7 @@ pub struct Environment {
     pub working_dir: Utf8PathBuf,
     /// What `CRITERION_HOME` says.
     pub criterion_home: Option<Utf8PathBuf>,
-    /// What `CARGO_TARGET_DIR` says.
+    /// What `CARGO_TARGET_DIR` says, else `CARGO_BUILD_TARGET_DIR`.
     pub cargo_target_dir: Option<Utf8PathBuf>,
     /// Where cargo says that it builds what is in the working folder; none if nobody asked it.
     pub target_dir: Option<Utf8PathBuf>,
@@ -46,7 +46,9 @@ impl Environment {
             now: Timestamp::now(),
             working_dir: working_dir.to_owned(),
             criterion_home: variable("CRITERION_HOME").map(Utf8PathBuf::from),
-            cargo_target_dir: variable("CARGO_TARGET_DIR").map(Utf8PathBuf::from),
+            cargo_target_dir: variable("CARGO_TARGET_DIR")
+                .or_else(|| variable("CARGO_BUILD_TARGET_DIR"))
+                .map(Utf8PathBuf::from),
             target_dir: None,
             fingerprint: this_machine(working_dir),
             attributes: this_machines_attributes(),
@@ -56,19 +58,29 @@ impl Environment {
         }
     }
 
+    /// Whether a configuration of cargo's says where it builds, so that only cargo knows.
+    pub fn builds_where_configured(&self) -> bool {
+        let home = std::env::var("CARGO_HOME").ok().map(Utf8PathBuf::from);
+        let home =
+            home.or_else(|| Some(Utf8PathBuf::from(std::env::var("HOME").ok()?).join(".cargo")));
+        let folders = self.working_dir.ancestors().map(|dir| dir.join(".cargo"));
+        folders.chain(home).any(|dir| configures_target_dir(&dir))
+    }
+
     /// Asks cargo where it builds: only its own word counts configurations, variables and workspaces.
     #[must_use]
     pub fn ask_cargo(mut self) -> Self {
-        #[derive(serde::Deserialize)]
-        struct Metadata {
-            target_directory: Utf8PathBuf,
-        }
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
-        let answer = output(Command::new(cargo).args(arguments).current_dir(&self.working_dir));
-        let metadata = answer.and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
-        self.target_dir = metadata.map(|metadata| metadata.target_directory);
+        self.target_dir = metadata(&self.working_dir).map(|metadata| metadata.target_directory);
         self
+    }
+
+    /// The same circumstances in each member of the workspace that configures a place of its own to
+    /// build in.
+    pub fn members_that_build_elsewhere(&self) -> Vec<Self> {
+        let packages = metadata(&self.working_dir).map(|all| all.packages).unwrap_or_default();
+        let folders = packages.iter().filter_map(|one| one.manifest_path.parent());
+        let own = folders.filter(|dir| configures_target_dir(&dir.join(".cargo")));
+        own.map(|dir| Self { working_dir: dir.to_owned(), ..self.clone() }.ask_cargo()).collect()
     }
 
     /// Where a commit stands in the history that is checked out; none if git does not know it.
@@ -93,6 +105,32 @@ impl Environment {
             _ => self.revision.clone(),
         }
     }
+}
+
+/// What cargo says of a workspace.
+#[derive(serde::Deserialize)]
+struct Metadata {
+    target_directory: Utf8PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(serde::Deserialize)]
+struct Package {
+    manifest_path: Utf8PathBuf,
+}
+
+fn metadata(dir: &Utf8Path) -> Option<Metadata> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
+    let answer = output(Command::new(cargo).args(arguments).current_dir(dir))?;
+    serde_json::from_str(&answer).ok()
+}
+
+/// Whether the configuration in a folder `.cargo` names a target folder.
+fn configures_target_dir(folder: &Utf8Path) -> bool {
+    ["config.toml", "config"].iter().any(|name| {
+        std::fs::read_to_string(folder.join(name)).is_ok_and(|text| text.contains("target-dir"))
+    })
 }
 
 /// Who works here: the user of git, else of the system.
@@ -132,7 +170,9 @@ fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<T
 
 /// What git says where there is a repository that it does not read.
 fn distrust(dir: &Utf8Path) -> Option<String> {
-    let git = Command::new("git").arg("-C").arg(dir).arg("log").arg("-1").output().ok()?;
+    // In the words that are looked for below, whatever language the user has.
+    let mut git = Command::new("git");
+    let git = git.arg("-C").arg(dir).args(["log", "-1"]).env("LC_ALL", "C").output().ok()?;
     let said = String::from_utf8_lossy(&git.stderr);
     said.contains("dubious ownership").then(|| {
         format!(

@@ -49,6 +49,17 @@ pub enum Error {
          builds nor as target/criterion here or above: run `cargo bench` first, or name the folder"
     )]
     NoCriterionFolder,
+
+    /// Members of the workspace build in places of their own.
+    #[error(
+        "members of this workspace build in places of their own: name the folder that is meant, one \
+         of {}",
+        .folders.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
+    )]
+    SeveralCriterionFolders {
+        /// Where Criterion left results.
+        folders: Vec<Utf8PathBuf>,
+    },
     /// A file or folder could not be read.
     #[error("failed to read {path}")]
     Read {
@@ -94,7 +105,7 @@ pub enum Error {
     #[error(
         "{path} is of no format that is known{guess}. Name it with --format, or write its values as \
          CSV: a header `benchmark,value` (and any of \
-         metric,unit,direction,run,time,commit,machine), one row a sample",
+         metric,unit,direction,exactness,run,time,commit,machine), one row a sample",
         guess = describe_guess(.guess.as_ref())
     )]
     UnknownFormat {

@@ -7,8 +7,8 @@ use crate::ingest::{
     BlessingDraft, Claims, Digest, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
 };
 use crate::model::{
-    Attributes, BaselineName, CommitPlace, Estimate, Fingerprint, Revision, Samples, Series,
-    Throughput,
+    Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
+    Series, Throughput,
 };
 
 /// Marks a document of this kind.
@@ -97,6 +97,9 @@ pub struct ExportedMeasurement {
     /// What the tool that measured estimated itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub estimates: Vec<Estimate>,
+    /// Whether it was declared that one value says everything.
+    #[serde(default, skip_serializing_if = "Exactness::is_sampled")]
+    pub declared: Exactness,
     /// The raw samples.
     pub samples: Samples,
 }
@@ -158,22 +161,31 @@ impl Export {
 
 impl ExportedRun {
     fn into_draft(self) -> RunDraft {
-        let measurements: Vec<MeasurementDraft> =
-            self.measurements
-                .into_iter()
-                .map(|one| {
-                    let ExportedMeasurement {
-                        digest,
-                        content,
-                        series,
-                        throughput,
-                        estimates,
-                        samples,
-                    } = one;
-                    let content = content.unwrap_or(digest);
-                    MeasurementDraft { series, samples, throughput, estimates, digest, content }
-                })
-                .collect();
+        let measurements: Vec<MeasurementDraft> = self
+            .measurements
+            .into_iter()
+            .map(|one| {
+                let ExportedMeasurement {
+                    digest,
+                    content,
+                    series,
+                    throughput,
+                    estimates,
+                    declared,
+                    samples,
+                } = one;
+                let content = content.unwrap_or(digest);
+                MeasurementDraft {
+                    series,
+                    samples,
+                    throughput,
+                    estimates,
+                    declared,
+                    digest,
+                    content,
+                }
+            })
+            .collect();
         RunDraft {
             role: match self.role {
                 ExportedRole::Current => RunRole::Current,

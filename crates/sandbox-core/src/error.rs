@@ -384,10 +384,65 @@ pub enum SandboxError {
         output: Box<Output>,
     },
 
+    /// A bundle of files cannot be made.
+    #[error("failed to make a bundle of files, {path}: {message}", path = shown(path), message = shown(message))]
+    InvalidBundle {
+        /// The path in the bundle.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+
+    /// The file of a package, or the manifest of a folder that is to become one, could not be read.
+    #[error("failed to read the package {path}", path = path.display())]
+    PackageUnreadable {
+        /// The path of the file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        error: std::io::Error,
+    },
+
+    /// The bytes are not a package that can be read.
+    #[error("not a Wasmer package that can be read: {message}", message = shown(message))]
+    InvalidPackage {
+        /// What is wrong with it.
+        message: String,
+    },
+
+    /// There is more of something in a package than is read.
+    #[error("the package has {found} {what}, and at most {limit} are read")]
+    PackageLimit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is, as far as it was counted.
+        found: u64,
+        /// How much is read.
+        limit: u64,
+    },
+
+    /// The package has no command of that name.
+    #[error("the package has no command `{name}`; it has {available}", available = listed(available, 0), name = shown(name))]
+    NoSuchCommand {
+        /// The name that was asked for.
+        name: String,
+        /// The names of its commands.
+        available: Vec<String>,
+    },
+
+    /// The command is of a kind that sandboxes do not run, or needs something that is not in its package.
+    #[error("the command `{command}` of the package cannot be run: {message}", command = shown(command), message = shown(message))]
+    CommandUnavailable {
+        /// The command's name.
+        command: String,
+        /// What is missing.
+        message: String,
+    },
+
     /// The policy grants something that cannot be granted.
     #[error("failed to grant {grant}: {message}", message = shown(message), grant = shown(grant))]
     InvalidGrant {
-        /// The folder, environment variable, argument or host.
+        /// The folder, bundle, environment variable, argument or host.
         grant: String,
         /// What is wrong with it.
         message: String,

@@ -36,6 +36,7 @@
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
 //! | let guests call functions of yours | [`HostFunctions`] | `host_functions` |
 //! | grant folders, variables, arguments | [`SecurityPolicy::with_folder`] and its like | `folders` |
+//! | run a command of a Wasmer package | `Package`, with the feature `wasix` | `packages` |
 //! | set limits, and tell failures apart | [`SecurityPolicy`], [`SandboxError`] | `limits_and_errors` |
 //! | stop a call | drop it, [`WasmSandbox::with_time_limit`], [`CancelHandle`] | `cancellation` |
 //! | serve many callers | [`SandboxPool`] | `pool` |
@@ -99,6 +100,7 @@
 //! }
 //! ```
 
+mod bundle;
 mod error;
 mod format;
 mod host;
@@ -106,6 +108,8 @@ mod instance;
 mod marshal;
 mod module;
 mod output;
+#[cfg(feature = "wasix")]
+mod package;
 mod policy;
 mod pool;
 mod sandbox;
@@ -119,6 +123,7 @@ mod usage;
 mod wasi;
 mod watchdog;
 
+pub use bundle::{FileBundle, FileBundleBuilder};
 pub use error::{ArtifactRejection, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
@@ -128,10 +133,12 @@ pub use host::{
 };
 pub use module::{Module, ModuleOrigin, Tiering};
 pub use output::Output;
+#[cfg(feature = "wasix")]
+pub use package::{Package, PackageCommand, PackageVolume};
 pub use policy::{
-    Access, Clock, CompileLimits, CompileMeasure, Compiler, Compilers, EnvironmentVariable,
-    FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness,
-    SecurityPolicy, WasmFeature, WasmFeatures,
+    Access, BundleGrant, Clock, CompileLimits, CompileMeasure, Compiler, Compilers,
+    EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant,
+    Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
@@ -142,4 +149,6 @@ pub use signing::SigningKey;
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
+#[cfg(feature = "wasix")]
+pub use virtual_fs;
 pub use watchdog::cancel_handle::CancelHandle;

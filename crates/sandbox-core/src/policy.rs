@@ -18,7 +18,7 @@ pub use compile::{CompileLimits, CompileMeasure};
 pub use compilers::{Compiler, Compilers};
 pub use features::{NanBits, WasmFeature, WasmFeatures};
 pub use fuel::FuelUnits;
-pub use grants::{Access, EnvironmentVariable, FolderGrant, GrantUse};
+pub use grants::{Access, BundleGrant, EnvironmentVariable, FolderGrant, GrantUse};
 pub use network::{NetworkGrant, Ports};
 pub use sources::{Clock, Randomness};
 
@@ -84,10 +84,12 @@ pub struct SecurityPolicy {
     /// How many files and folders the guest may have open at once, with its standard streams and the
     /// granted folders. An open file of a granted folder takes a file descriptor of this process.
     pub open_file_limit: u32,
-    /// Whether folders, environment variables and arguments can be granted at all.
+    /// Whether folders, bundles, environment variables and arguments can be granted at all.
     pub grants: GrantUse,
     /// The folders of the host that the guest sees, beside its own in memory.
     pub folders: Vec<FolderGrant>,
+    /// The files in the host's memory that the guest sees, and only reads.
+    pub bundles: Vec<BundleGrant>,
     /// The guest's environment. Nothing of this process's environment is in it.
     pub environment: Vec<EnvironmentVariable>,
     /// The guest's command line, after the name of the program.

@@ -77,6 +77,8 @@ struct Inner {
     recipe: Recipe,
     format: SerializationFormat,
     placement: CallPlacement,
+    /// What a program that is run sees as its own name, unless the run says otherwise.
+    program: Option<Arc<str>>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
     profiles: Arc<[Profile]>,
@@ -93,11 +95,12 @@ impl WasmSandbox {
         recipe: Recipe,
         format: SerializationFormat,
         placement: CallPlacement,
+        program: Option<Arc<str>>,
         instances: Instances,
     ) -> Self {
         let profiles = recipe.module.exports().iter().map(|_| Profile::default()).collect();
         let totals = Arc::default();
-        let inner = Inner { recipe, format, placement, instances, profiles, totals };
+        let inner = Inner { recipe, format, placement, program, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
     }
 
@@ -220,8 +223,8 @@ impl WasmSandbox {
             let recipe = inner.recipe.detached();
             let instances = Instances::new(&recipe, &cancellation)?;
             let (format, placement) = (inner.format, inner.placement);
-            let profiles = Arc::clone(&inner.profiles);
-            let inner = Inner { recipe, format, placement, instances, profiles, totals };
+            let (program, profiles) = (inner.program.clone(), Arc::clone(&inner.profiles));
+            let inner = Inner { recipe, format, placement, program, instances, profiles, totals };
             Ok(Self { inner: Arc::new(inner), scope })
         })
         .await;

@@ -1,5 +1,7 @@
 //! `history`: shows series through time.
 
+use std::collections::BTreeSet;
+
 use bench_analyzer::config::Config;
 use bench_analyzer::detect::changes::SeriesChanges;
 use bench_analyzer::detect::reference::Reference;
@@ -9,6 +11,7 @@ use bench_analyzer::detect::verdict::Verdict;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::model::{Metric, Series};
 use bench_analyzer::past;
+use bench_analyzer::report::text::visible;
 use bench_analyzer::report::{format_change, history};
 use bench_analyzer::store::Store;
 
@@ -76,9 +79,21 @@ pub(super) async fn run(
         } else {
             changes.retain(|one| one.timeline.series.benchmark.as_str().contains(wanted));
         }
+        if changes.is_empty() {
+            let stored = stored(store).await?;
+            let names = stored.iter().map(|one| one.benchmark.to_string());
+            anyhow::bail!("no benchmark with `{wanted}` in its name is stored{}", listed(names));
+        }
+    }
+    if let Some(wanted) = command.metric.as_ref().filter(|_| changes.is_empty()) {
+        let stored = stored(store).await?;
+        let metrics = stored.iter().map(|one| one.metric.to_string());
         anyhow::ensure!(
-            !changes.is_empty(),
-            "no benchmark with `{wanted}` in its name is stored: `report` lists those that are"
+            wanted == "all"
+                || stored.is_empty()
+                || stored.iter().any(|one| one.metric.as_str() == wanted),
+            "nothing is stored of the metric `{wanted}`{}",
+            listed(metrics)
         );
     }
     let found_nothing = changes.iter().all(|one| one.timeline.points.is_empty());
@@ -137,6 +152,32 @@ fn failure(one: &SeriesChanges, fail_on: &[FailOnStep], pinned: Pinned) -> Optio
     })
 }
 
+/// Every series that is stored.
+async fn stored(store: &mut Store) -> bench_analyzer::Result<Vec<Series>> {
+    let mut stored: Vec<Series> = Vec::new();
+    store
+        .timelines(|series| {
+            stored.push(series.clone());
+            false
+        })
+        .await?;
+    Ok(stored)
+}
+
+/// The end of a sentence that says what there is instead.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 10;
+    let names: BTreeSet<String> = names.map(|name| visible(&name)).collect();
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len() {
+        0 => "; the history is empty: `import` stores results".to_owned(),
+        count if count > SHOWN => {
+            format!("; there are {} and {} more", shown.join(", "), count - SHOWN)
+        }
+        _ => format!("; there are {}", shown.join(", ")),
+    }
+}
+
 /// What the arguments mean, given what is stored.
 struct Meant {
     benchmark: Option<String>,
@@ -149,13 +190,7 @@ impl Meant {
         if let Some(metric) = &command.metric {
             return Ok(Self { benchmark, metric: metric.clone() });
         }
-        let mut stored: Vec<Series> = Vec::new();
-        store
-            .timelines(|series| {
-                stored.push(series.clone());
-                false
-            })
-            .await?;
+        let stored = stored(store).await?;
         // As reports write it.
         let named = stored.iter().find(|one| benchmark.as_ref() == Some(&one.to_string()));
         if let Some(one) = named.filter(|one| !one.metric.is_time()) {

@@ -99,10 +99,23 @@ pub(super) fn say(batch: &ImportBatch, environment: &Environment, output: &Outpu
 
 /// The usual place of Criterion's results.
 pub(super) fn default_root(environment: &Environment) -> bench_analyzer::Result<Utf8PathBuf> {
-    match criterion::default_root(environment) {
-        // Asking cargo takes a while, and is rarely needed.
-        Err(Error::NoCriterionFolder) => criterion::default_root(&environment.clone().ask_cargo()),
-        other => other,
+    // Asking cargo takes a while, and is rarely needed.
+    if environment.builds_where_configured() {
+        if let found @ Ok(_) = criterion::default_root(&environment.clone().ask_cargo()) {
+            return found;
+        }
+    } else if let found @ Ok(_) = criterion::default_root(environment) {
+        return found;
+    }
+    let members = environment.members_that_build_elsewhere();
+    let mut folders: Vec<Utf8PathBuf> =
+        members.iter().filter_map(|one| criterion::default_root(one).ok()).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    match folders.len() {
+        0 => criterion::default_root(&environment.clone().ask_cargo()),
+        1 => Ok(folders.remove(0)),
+        _ => Err(Error::SeveralCriterionFolders { folders }),
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) async fn run(
 ) -> anyhow::Result<Outcome> {
     let (Some(old), Some(new)) = (command.old, command.new) else {
         let aliases = store.aliases().await?;
+        if aliases.is_empty() {
+            output.message("no benchmark has another name in files");
+        }
         output.data(|stdout| {
             aliases.iter().try_for_each(|one| writeln!(stdout, "{} -> {}", one.name, one.benchmark))
         })?;

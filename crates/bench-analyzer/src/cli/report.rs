@@ -180,6 +180,10 @@ async fn import_what_is_new(
         match import::default_root(environment) {
             Ok(root) => vec![root],
             Err(Error::NoCriterionFolder) => return Ok(()),
+            Err(error @ Error::SeveralCriterionFolders { .. }) => {
+                output.note(&error.to_string());
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         }
     } else {

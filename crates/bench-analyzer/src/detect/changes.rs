@@ -11,6 +11,7 @@ use super::reference::SinceReference;
 use super::steps::{Segmentation, Step, StepSettings, segment_beside, tolerance};
 use super::trend::Trend;
 use super::verdict::Verdict;
+use super::work::{WorkStep, level_history};
 use crate::model::{
     AttributeChange, Blessing, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint,
     Withdrawal,
@@ -30,6 +31,9 @@ pub struct SeriesChanges {
     pub change_points: Vec<ChangePoint>,
     /// Points far from their level that did not stay.
     pub spikes: Vec<SpikePoint>,
+    /// Where an iteration began to do other work. Values before are those of as much work as now, so that
+    /// it is the rate that is followed.
+    pub work_steps: Vec<WorkStep>,
     /// The correlation of neighbouring values in the longest epoch.
     pub autocorrelation: f64,
     /// How the level moves since the last step, if it does.
@@ -192,12 +196,14 @@ impl SeriesChanges {
         self.since.as_ref().is_some_and(|since| since.beside_steps_verdict != Verdict::Unchanged)
     }
 
-    fn of(timeline: Timeline, known: &Known<'_>, settings: &StepSettings) -> Self {
+    fn of(mut timeline: Timeline, known: &Known<'_>, settings: &StepSettings) -> Self {
+        let work_steps = level_history(&mut timeline);
         let points = &timeline.points;
         let mut changes = Self {
             epochs: Vec::new(),
             change_points: Vec::new(),
             spikes: Vec::new(),
+            work_steps,
             autocorrelation: 0.0,
             trend: None,
             since: None,

@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::model::{
     BenchmarkResult, BenchmarkResults, Measurement, Sample, Samples, Series, ThroughputKind,
+    Timeline,
 };
 use crate::stats::summary::Summary;
 
@@ -41,19 +44,13 @@ impl WorkChange {
 
     /// By how much more work an iteration is now.
     fn factor(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "an amount of work")]
-        let (before, now) = (self.before as f64, self.now as f64);
-        now / before
+        ratio(self.now, self.before)
     }
 }
 
 impl fmt::Display for WorkChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.kind {
-            ThroughputKind::Bits => "bits",
-            ThroughputKind::Bytes | ThroughputKind::BytesDecimal => "bytes",
-            ThroughputKind::Elements => "elements",
-        };
+        let unit = self.kind.things();
         let Self { series, before, now, .. } = self;
         write!(
             f,
@@ -105,10 +102,65 @@ fn scale(one: &mut Measurement, factor: f64) {
     one.samples = samples;
 }
 
+/// A point of a history from which on an iteration does other work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WorkStep {
+    /// The first point of the new work.
+    pub index: usize,
+    /// What the work is counted in.
+    pub kind: ThroughputKind,
+    /// The work of one iteration before.
+    pub before: u64,
+    /// The work of one iteration from here on.
+    pub now: u64,
+}
+
+/// Puts the points of a history where their iterations had done the work that the latest do, and says
+/// where that changed. So a step of what remains is a step of the rate.
+pub fn level_history(timeline: &mut Timeline) -> Vec<WorkStep> {
+    let Some(latest) = timeline.points.iter().rev().find(|point| !point.work.is_empty()) else {
+        return Vec::new();
+    };
+    if !timeline.series.metric.is_time() {
+        return Vec::new();
+    }
+    let changed = latest.work.iter().find_map(|work| {
+        let steps = work_steps(timeline, work.kind);
+        (work.amount > 0 && !steps.is_empty()).then_some((*work, steps))
+    });
+    let Some((latest, steps)) = changed else { return Vec::new() };
+    for point in &mut timeline.points {
+        let own = point.work.iter().find(|work| work.kind == latest.kind && work.amount > 0);
+        if let Some(own) = own.filter(|own| own.amount != latest.amount) {
+            point.value *= ratio(latest.amount, own.amount);
+        }
+    }
+    steps
+}
+
+/// Where the work of one kind changes. Points that do not say are taken to do what those before did.
+fn work_steps(timeline: &Timeline, kind: ThroughputKind) -> Vec<WorkStep> {
+    let of_kind = |(index, point): (usize, &crate::model::TimelinePoint)| {
+        let work = point.work.iter().find(|work| work.kind == kind && work.amount > 0)?;
+        Some((index, work.amount))
+    };
+    let known: Vec<(usize, u64)> = timeline.points.iter().enumerate().filter_map(of_kind).collect();
+    let changes = known.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+    changes
+        .map(|pair| WorkStep { index: pair[1].0, kind, before: pair[0].1, now: pair[1].1 })
+        .collect()
+}
+
+fn ratio(now: u64, before: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "an amount of work")]
+    let (now, before) = (now as f64, before as f64);
+    now / before
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RunId, Throughput};
+    use crate::model::{RunId, Throughput, TimelinePoint};
 
     fn side(nanoseconds: f64, elements: Option<u64>) -> BenchmarkResults {
         let mut results = BenchmarkResults::new("side");
@@ -129,6 +181,47 @@ mod tests {
         assert_eq!((changes[0].before, changes[0].now), (1000, 2000));
         let median = levelled.results[&Series::time("sort")].medians()[0];
         assert!((median - 200.0).abs() < 1e-9, "{median}");
+    }
+
+    fn history(points: &[(f64, Option<u64>)]) -> Timeline {
+        let kind = ThroughputKind::Elements;
+        let points = (1..).zip(points).map(|(run, &(value, amount))| TimelinePoint {
+            runs: vec![RunId(run)],
+            set: run,
+            measured_at: jiff::Timestamp::UNIX_EPOCH,
+            commit: None,
+            fingerprint: 1,
+            attributes: Default::default(),
+            work: amount.map(|amount| Throughput { kind, amount }).into_iter().collect(),
+            value,
+        });
+        Timeline { series: Series::time("sort"), points: points.collect() }
+    }
+
+    #[test]
+    fn a_history_goes_on_at_its_rate_where_the_work_changes() {
+        let mut timeline = history(&[
+            (100.0, Some(1000)),
+            (100.0, None),
+            (210.0, Some(2000)),
+            (50.0, Some(500)),
+            (60.0, Some(500)),
+        ]);
+        let steps = level_history(&mut timeline);
+        let found: Vec<_> = steps.iter().map(|one| (one.index, one.before, one.now)).collect();
+        assert_eq!(found, [(2, 1000, 2000), (3, 2000, 500)]);
+        let values: Vec<f64> = timeline.points.iter().map(|point| point.value).collect();
+        // What says nothing of its work stays as it is.
+        assert_eq!(values, [50.0, 100.0, 52.5, 50.0, 60.0]);
+    }
+
+    #[test]
+    fn a_history_of_one_work_stays_as_it_is() {
+        for points in [[(100.0, None), (200.0, Some(5))], [(100.0, Some(5)), (200.0, Some(5))]] {
+            let mut timeline = history(&points);
+            assert!(level_history(&mut timeline).is_empty());
+            assert_eq!(timeline, history(&points));
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub(super) struct Collector {
     values: Spool,
     failure: Option<std::io::Error>,
     throughput: HashMap<(u32, u32), Vec<Throughput>>,
+    exact: HashSet<u32>,
     counts: HashMap<(u32, u32), Count>,
     replicates: bool,
     pub(super) branch: Option<String>,
@@ -161,6 +162,12 @@ impl Collector {
         }
     }
 
+    /// Declares that one value of a series says everything.
+    pub(super) fn declare_exact(&mut self, series: Series) {
+        let number = self.series(series);
+        self.exact.insert(number);
+    }
+
     /// Says of every series what is known only at the end of a file. No two may become one.
     pub(super) fn restate(&mut self, change: impl FnMut(&mut Series)) {
         self.series.iter_mut().for_each(change);
@@ -205,6 +212,7 @@ impl Collector {
             path: path.to_owned(),
             values,
             series: self.series,
+            exact: self.exact,
             throughput: self.throughput,
         });
         let stretches = stretches(&filed, &self.runs, written_at)?;
@@ -290,7 +298,9 @@ fn stretches(filed: &FiledRuns, keys: &[RunKey], written_at: Timestamp) -> Resul
         if let Some(last) = found.last_mut() {
             last.count += 1;
             last.measurements += usize::from(!same_series);
-            last.originality.see(series, value.sample);
+            if filed.declared(value.series).is_sampled() {
+                last.originality.see(series, value.sample);
+            }
         }
         hasher.update(series.benchmark.as_str());
         hasher.update([0]);

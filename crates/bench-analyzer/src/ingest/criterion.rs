@@ -25,7 +25,7 @@ use super::remark::Remarks;
 use super::{Digest, MeasurementDraft, Remark, RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::BaselineName;
+use crate::model::{BaselineName, Exactness};
 
 pub use self::unit::CustomUnit;
 
@@ -195,6 +195,7 @@ fn draft(
                 samples,
                 throughput: Vec::new(),
                 estimates: Vec::new(),
+                declared: Exactness::Sampled,
                 digest,
                 content: digest,
             });
@@ -204,6 +205,7 @@ fn draft(
             samples: result.samples,
             throughput: result.throughput,
             estimates: result.estimates,
+            declared: Exactness::Sampled,
             digest,
             content: digest,
         });

@@ -11,8 +11,8 @@ use super::identity::Claims;
 use super::measurements::Measurements;
 use super::remark::Remark;
 use crate::model::{
-    Attributes, BaselineName, CommitPlace, Estimate, Fingerprint, Revision, Samples, Series,
-    Throughput, Withdrawal,
+    Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
+    Series, Throughput, Withdrawal,
 };
 
 /// One series of one run, read but not stored.
@@ -26,6 +26,8 @@ pub struct MeasurementDraft {
     pub throughput: Vec<Throughput>,
     /// What the tool that measured estimated itself.
     pub estimates: Vec<Estimate>,
+    /// Whether its file declared that one value says everything.
+    pub declared: Exactness,
     /// Tells whether this very measurement is stored already.
     pub digest: Digest,
     /// The same without what was only claimed of the run.

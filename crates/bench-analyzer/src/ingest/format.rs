@@ -14,6 +14,7 @@ mod github;
 mod go;
 mod google;
 mod gungraun;
+mod gungraun_summary;
 mod hyperfine;
 mod jmh;
 mod lines;
@@ -79,6 +80,8 @@ pub enum FileFormat {
     Divan,
     /// gungraun's and iai-callgrind's.
     Gungraun,
+    /// gungraun's, of one benchmark.
+    GungraunSummary,
     /// perf's.
     Perf,
     /// Bencher's.
@@ -115,7 +118,7 @@ impl<T: fmt::Display> From<T> for Complaint {
 
 impl FileFormat {
     /// All formats, those with the clearest marks first.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Jmh,
         Self::Hyperfine,
         Self::Google,
@@ -129,6 +132,7 @@ impl FileFormat {
         Self::BenchmarkJs,
         Self::Catch2,
         Self::CargoCriterion,
+        Self::GungraunSummary,
         Self::Gungraun,
         Self::Divan,
         Self::Perf,
@@ -158,7 +162,7 @@ impl FileFormat {
             Self::Csv => (
                 "csv",
                 "The generic format: a header with `benchmark,value` and any of \
-                 `metric,unit,direction,run,time,commit,machine`",
+                 `metric,unit,direction,exactness,run,time,commit,machine`",
                 &csv::Csv,
             ),
             Self::CargoCriterion => (
@@ -210,7 +214,15 @@ impl FileFormat {
             Self::Gungraun => {
                 ("gungraun", "gungraun or iai-callgrind: `cargo bench > FILE`", &gungraun::Gungraun)
             }
-            Self::Perf => ("perf", "`perf stat -o FILE COMMAND`", &perf::Perf),
+            Self::GungraunSummary => (
+                "gungraun-summary",
+                "gungraun: `cargo bench -- --save-summary=json`: the files \
+                 `target/gungraun/**/summary.json`",
+                &gungraun_summary::GungraunSummary,
+            ),
+            Self::Perf => {
+                ("perf", "`perf stat -o FILE COMMAND`, also with `-x,` or `-j`", &perf::Perf)
+            }
             Self::BencherMetric => (
                 "bencher-metric",
                 "Bencher's metric format: `bencher run --format json > FILE`",

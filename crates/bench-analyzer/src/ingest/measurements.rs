@@ -1,7 +1,7 @@
 //! The measurements of a run that was read: at hand, or still in a temporary file.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
@@ -10,7 +10,7 @@ use super::identity::Claims;
 use super::spool::{Sorted, Value};
 use super::{Digest, MeasurementDraft};
 use crate::error::{Error, Remedy, Result};
-use crate::model::{InvalidSamples, Sample, Samples, Series, Throughput};
+use crate::model::{Exactness, InvalidSamples, Sample, Samples, Series, Throughput};
 
 /// What a run measured. Long runs stay in a file until they are stored, one series after the
 /// other, so that the size of an import is not limited by memory.
@@ -106,6 +106,8 @@ pub(super) struct FiledRuns {
     pub(super) path: Utf8PathBuf,
     pub(super) values: Sorted,
     pub(super) series: Vec<Series>,
+    /// The series of which one value says everything, as the file declares.
+    pub(super) exact: HashSet<u32>,
     /// By run and series.
     pub(super) throughput: HashMap<(u32, u32), Vec<Throughput>>,
 }
@@ -132,6 +134,7 @@ impl FiledRuns {
         content: &str,
     ) -> Result<MeasurementDraft> {
         let throughput = self.throughput.get(&(run, series)).cloned().unwrap_or_default();
+        let declared = self.declared(series);
         let series = self.series[series as usize].clone();
         let samples =
             if series.metric.is_time() { Samples::of_time(samples) } else { Samples::new(samples) };
@@ -142,9 +145,15 @@ impl FiledRuns {
             samples,
             throughput,
             estimates: Vec::new(),
+            declared,
             digest,
             content: digest,
         })
+    }
+
+    /// What the file declared of a series.
+    pub(super) fn declared(&self, series: u32) -> Exactness {
+        if self.exact.contains(&series) { Exactness::Exact } else { Exactness::Sampled }
     }
 
     fn refused(&self, series: &Series, source: InvalidSamples) -> Error {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attribute::Attributes;
 use super::run::RunId;
-use super::series::Series;
+use super::series::{Series, Throughput};
 
 /// One run's value in the recent history of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,9 @@ pub struct TimelinePoint {
     /// What else is known of the machine of the first of them.
     #[serde(skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
+    /// The work of one iteration in the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub work: Vec<Throughput>,
     /// The typical value over the runs.
     pub value: f64,
 }

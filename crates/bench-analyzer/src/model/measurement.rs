@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::estimate::Estimate;
 use super::run::{Run, RunId};
 use super::samples::Samples;
-use super::series::{Series, Throughput};
+use super::series::{Exactness, Series, Throughput};
 use crate::stats::summary::Summary;
 
 /// One series in one run.
@@ -29,6 +29,8 @@ pub struct BenchmarkResult {
     pub throughput: Vec<Throughput>,
     /// What the tool that measured estimated itself, in the newest run.
     pub estimates: Vec<Estimate>,
+    /// How much one value says: what its metric implies, or what whoever measured declared last.
+    pub exactness: Exactness,
     /// One measurement a run, oldest first.
     pub measurements: Vec<Measurement>,
 }
@@ -76,6 +78,7 @@ impl BenchmarkResults {
                 series: series.clone(),
                 throughput: Vec::new(),
                 estimates: Vec::new(),
+                exactness: series.metric.exactness(),
                 measurements: Vec::new(),
             }),
         };

@@ -116,13 +116,40 @@ impl Metric {
 }
 
 /// How much one value of a metric says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Exactness {
     /// It varies from run to run, as times do: only several runs tell a change from chance.
+    #[default]
     Sampled,
     /// It is counted: values that differ mean that what was measured differs.
     Exact,
+}
+
+impl Exactness {
+    /// Whether values need no replicate.
+    pub fn is_exact(self) -> bool {
+        self == Self::Exact
+    }
+
+    /// Whether they may vary, which goes without saying.
+    pub fn is_sampled(&self) -> bool {
+        *self == Self::Sampled
+    }
+}
+
+impl FromStr for Exactness {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "exact" => Ok(Self::Exact),
+            "sampled" => Ok(Self::Sampled),
+            other => Err(format!("`{other}` is no exactness: write exact or sampled")),
+        }
+    }
 }
 
 impl Unit {
@@ -234,6 +261,15 @@ impl ThroughputKind {
             Self::Bits => "bits",
             Self::Bytes => "bytes",
             Self::BytesDecimal => "bytes_decimal",
+            Self::Elements => "elements",
+        }
+    }
+
+    /// The word for what is counted, in the plural.
+    pub fn things(self) -> &'static str {
+        match self {
+            Self::Bits => "bits",
+            Self::Bytes | Self::BytesDecimal => "bytes",
             Self::Elements => "elements",
         }
     }

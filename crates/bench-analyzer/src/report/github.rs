@@ -4,7 +4,7 @@ use std::io;
 
 use super::Reporter;
 use super::text::{self, visible};
-use super::words::{line, summary, undecided, worst_first};
+use super::words::{self, line, summary, undecided, worst_first};
 use crate::analyzer::AnalysisReport;
 use crate::detect::verdict::{Comparison, Verdict};
 
@@ -33,6 +33,9 @@ impl Reporter for GithubReporter {
         let mut whole = summary(report);
         if let Some(undecided) = undecided(report) {
             whole.push_str(&format!(". {undecided}"));
+        }
+        for mean in report.geometric_means.iter().filter(|one| one.group.is_none()) {
+            whole.push_str(&format!(". {}", words::geometric_mean(mean, &report.settings)));
         }
         for note in &report.notes {
             whole.push_str(&format!(". {}", visible(note)));

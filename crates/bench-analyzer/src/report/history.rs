@@ -36,6 +36,9 @@ pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io:
             values.len(),
             latest.unwrap_or_default()
         )?;
+        for step in &one.work_steps {
+            writeln!(output, "  {BOLD}{}{BOLD:#}", words::work_step(step, points))?;
+        }
         for change in &one.change_points {
             write_change(one, change, output)?;
         }

@@ -50,6 +50,7 @@ impl Reporter for TerminalReporter {
         self.headline(report, output)?;
         if report.baseline.is_some() {
             self.comparisons(report, output)?;
+            self.geometric_means(report, output)?;
         } else {
             self.measured(report, output)?;
         }
@@ -138,6 +139,30 @@ impl TerminalReporter {
         }
         table.write(output)?;
         self.absent(report, output)
+    }
+
+    /// Those of everything first, then those of groups.
+    fn geometric_means(
+        &self,
+        report: &AnalysisReport,
+        output: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let (groups, all): (Vec<_>, Vec<_>) =
+            report.geometric_means.iter().partition(|one| one.group.is_some());
+        if all.is_empty() {
+            return Ok(());
+        }
+        writeln!(output, "\n{BOLD}Together{BOLD:#}")?;
+        let most = self.most.unwrap_or(usize::MAX);
+        for one in all.iter().chain(groups.iter().take(most)) {
+            let line = words::geometric_mean(one, &report.settings);
+            self.wrapped(&line, "  ", Style::new(), output)?;
+        }
+        if groups.len() > most {
+            let more = format!("and {} more groups: --all lists them", groups.len() - most);
+            self.wrapped(&more, "  ", DIM, output)?;
+        }
+        Ok(())
     }
 
     fn slow_moves(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {

@@ -10,6 +10,7 @@ use super::words::{
 };
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
 use crate::analyzer::AnalysisReport;
+use crate::detect::together::GeometricMean;
 use crate::detect::verdict::{Comparison, Verdict};
 
 /// Writes GitHub-flavoured Markdown, short enough for a comment.
@@ -18,6 +19,9 @@ pub struct MarkdownReporter;
 
 /// How many rows a table has at most: nobody reads more in a comment.
 const ROWS: usize = 50;
+
+/// How many quantities have their geometric mean shown: what changed comes after them.
+const MEANS: usize = 10;
 
 /// How many characters of a name are shown.
 const NAME: usize = 200;
@@ -36,6 +40,7 @@ fn write_whole(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Resul
     match &report.baseline {
         Some(baseline) => {
             writeln!(output, "{} → {current}\n", escape(&describe_side(baseline)))?;
+            together(report, output)?;
             for verdict in WORST_FIRST {
                 section(report, verdict, output)?;
             }
@@ -52,6 +57,27 @@ fn write_whole(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Resul
         writeln!(output, "> {}\n", escape(&visible(note)))?;
     }
     Ok(())
+}
+
+/// The geometric means: those of everything in the open, those of groups folded.
+fn together(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+    let (groups, all): (Vec<_>, Vec<_>) =
+        report.geometric_means.iter().partition(|one| one.group.is_some());
+    let said = |one: &GeometricMean| escape(&words::geometric_mean(one, &report.settings));
+    for one in all.iter().take(MEANS) {
+        writeln!(output, "{}\n", said(one))?;
+    }
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(output, "<details><summary>Geometric means of groups ({})</summary>\n", groups.len())?;
+    for one in groups.iter().take(ROWS) {
+        writeln!(output, "- {}", said(one))?;
+    }
+    if groups.len() > ROWS {
+        writeln!(output, "- and {} more: see the full report", groups.len() - ROWS)?;
+    }
+    writeln!(output, "\n</details>\n")
 }
 
 fn section(

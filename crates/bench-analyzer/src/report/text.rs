@@ -18,6 +18,16 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// The beginning of a name, as [`visible`] text, where it would fill a page.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let shown = visible(text);
+    match shown.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}
+
 /// The name of a series, as [`visible`] text.
 pub fn name(series: &Series) -> String {
     visible(&series.to_string())

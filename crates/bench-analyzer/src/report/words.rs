@@ -9,10 +9,13 @@ use crate::detect::outliers::OutlierDetection;
 use crate::detect::reference::SinceReference;
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange};
+use crate::detect::together::{GeometricMean, LeftOut};
 use crate::detect::trend::{SlowMove, Trend};
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
+use crate::detect::work::WorkStep;
+use crate::model::TimelinePoint;
 
 /// One sentence that says what the report comes to.
 pub fn summary(report: &AnalysisReport) -> String {
@@ -44,6 +47,39 @@ pub fn summary(report: &AnalysisReport) -> String {
         summary.push_str(&format!("; worst: {name} {}", format_change(worst.change())));
     }
     summary
+}
+
+/// A geometric mean in a line: `geometric mean of 12 benchmarks in calls: +1.3% (95% interval ...)`.
+pub(crate) fn geometric_mean(one: &GeometricMean, settings: &Settings) -> String {
+    let group = one.group.as_deref().map(|group| format!(" in {}", text::shortened(group)));
+    let metric = if one.metric.is_time() {
+        String::new()
+    } else {
+        let (metric, unit) = (one.metric.as_str(), one.unit.as_str());
+        format!(" [{}, {}]", text::shortened(metric), text::shortened(unit))
+    };
+    let mut said = format!(
+        "geometric mean of {}{}{metric}: {} ",
+        plural(one.benchmarks, "benchmark", "benchmarks"),
+        group.unwrap_or_default(),
+        format_change(one.ratio - 1.0),
+    );
+    said.push_str(&if one.interval.low == one.interval.high {
+        "(exactly)".to_owned()
+    } else {
+        format!("({:.0}% interval {})", settings.level * 100.0, interval(one.interval))
+    });
+    let LeftOut { zero, on_one_side } = one.left_out;
+    let left = [(zero, "zero on a side"), (on_one_side, "on one side only")];
+    let left: Vec<String> = left
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{count} {why}"))
+        .collect();
+    if !left.is_empty() {
+        said.push_str(&format!(", without {}", left.join(" and ")));
+    }
+    said
 }
 
 /// The comparisons that came to a verdict: regressions and what is undecided worst first,
@@ -228,6 +264,18 @@ pub(crate) fn change_remarks(change: &ChangePoint) -> String {
     }
     remarks.extend(change.circumstances.iter().map(|one| visible(&one.to_string())));
     remarks.join("; ")
+}
+
+/// Where a history goes on with other work.
+pub(crate) fn work_step(step: &WorkStep, points: &[TimelinePoint]) -> String {
+    let WorkStep { index, kind, before, now } = step;
+    let run = points.get(*index).and_then(|point| point.runs.first());
+    let run = run.map(|run| format!(" ({run})")).unwrap_or_default();
+    format!(
+        "other work from point {index}{run} on: {now} {} an iteration instead of {before}; values before it \
+         are shown for as much work, so it is the rate that is followed",
+        kind.things()
+    )
 }
 
 /// A slow move in a line, without the name of its series.

@@ -27,10 +27,10 @@ pub(super) async fn insert(
         .collect();
     let query = sqlx::query(
         "INSERT INTO measurements (run_id, series_id, digest, content, sample_count, median,
-                                   minimum, p90, relative_spread, relative_error)
+                                   minimum, p90, relative_spread, relative_error, exact)
          SELECT $1, * FROM unnest($2::BIGINT[], $3::BYTEA[], $4::BYTEA[], $5::BIGINT[],
                                   $6::FLOAT8[], $7::FLOAT8[], $8::FLOAT8[], $9::FLOAT8[],
-                                  $10::FLOAT8[])
+                                  $10::FLOAT8[], $11::BIGINT[])
          RETURNING id, digest",
     )
     .bind(run)
@@ -42,7 +42,10 @@ pub(super) async fn insert(
     .bind(of(|summary| summary.minimum))
     .bind(of(|summary| summary.p90))
     .bind(of(|summary| summary.relative_spread))
-    .bind(of(|summary| summary.relative_error));
+    .bind(of(|summary| summary.relative_error))
+    .bind(
+        drafts.iter().map(|(_, draft)| i64::from(draft.declared.is_exact())).collect::<Vec<i64>>(),
+    );
     let mut ids: HashMap<Vec<u8>, i64> = HashMap::new();
     for row in patient(query.fetch_all(&mut *connection)).await? {
         ids.insert(column(&row, "digest")?, column(&row, "id")?);

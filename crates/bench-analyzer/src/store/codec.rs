@@ -10,7 +10,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{InvalidSamples, Sample, Samples};
+use crate::model::{Exactness, InvalidSamples, Sample, Samples};
 use crate::stats::summary::Summary;
 
 const WHOLE: u8 = 1;
@@ -175,6 +175,11 @@ fn take_varint(bytes: &mut &[u8]) -> Result<i64, CodecError> {
         }
     }
     Err(CodecError::UnknownTag)
+}
+
+/// What was declared of a measurement, as the column `exact` has it.
+pub(super) fn exactness(column: i64) -> Exactness {
+    if column == 0 { Exactness::Sampled } else { Exactness::Exact }
 }
 
 #[cfg(test)]

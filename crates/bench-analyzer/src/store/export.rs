@@ -106,10 +106,25 @@ impl Store {
         .map_err(failed)?;
         let drafts = self.drafts(&ids).await?;
         let exported = |draft: MeasurementDraft| {
-            let MeasurementDraft { digest, content, series, throughput, estimates, samples } =
-                draft;
+            let MeasurementDraft {
+                digest,
+                content,
+                series,
+                throughput,
+                estimates,
+                declared,
+                samples,
+            } = draft;
             let content = (content != digest).then_some(content);
-            ExportedMeasurement { digest, content, series, throughput, estimates, samples }
+            ExportedMeasurement {
+                digest,
+                content,
+                series,
+                throughput,
+                estimates,
+                declared,
+                samples,
+            }
         };
         Ok(drafts.into_iter().map(exported).collect())
     }
@@ -124,10 +139,10 @@ impl Store {
             {
                 id: i64, digest: Vec<u8>, content: Vec<u8>, benchmark: String, metric: String,
                 unit: String, direction: String, sample_count: i64, median: f64, minimum: f64,
-                data: Vec<u8>,
+                exact: i64, data: Vec<u8>,
             },
             r#"SELECT m.id AS "id!", m.digest, m.content, s.benchmark, s.metric, s.unit, s.direction,
-                      m.sample_count, m.median, m.minimum, samples.data
+                      m.sample_count, m.median, m.minimum, m.exact, samples.data
                FROM json_each($1) AS chosen
                JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
                JOIN series AS s ON s.id = m.series_id
@@ -154,6 +169,7 @@ impl Store {
                     series,
                     throughput: throughput.remove(&row.id).unwrap_or_default(),
                     estimates: estimates.remove(&row.id).unwrap_or_default(),
+                    declared: codec::exactness(row.exact),
                     samples,
                 })
             })

@@ -424,12 +424,13 @@ impl<'t> Writer<'t> {
         let summary = Summary::of(&draft.samples);
         let (digest, content) = (draft.digest.as_bytes(), draft.content.as_bytes());
         let count = i64::try_from(summary.sample_count).unwrap_or(i64::MAX);
+        let exact = i64::from(draft.declared.is_exact());
         let id = one(value!(
             self.link.again(),
             i64,
             "INSERT INTO measurements (run_id, series_id, digest, content, sample_count, median,
-                                       minimum, p90, relative_spread, relative_error)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id AS \"id!\"",
+                                       minimum, p90, relative_spread, relative_error, exact)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id AS \"id!\"",
             run,
             series,
             digest,
@@ -440,6 +441,7 @@ impl<'t> Writer<'t> {
             summary.p90,
             summary.relative_spread,
             summary.relative_error,
+            exact,
         ))?;
         let data = codec::encode(&draft.samples);
         change!(

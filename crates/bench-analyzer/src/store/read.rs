@@ -81,11 +81,11 @@ impl Store {
             {
                 id: i64, run_id: i64, benchmark: String, metric: String, unit: String,
                 direction: String, sample_count: i64, median: f64, minimum: f64, p90: f64,
-                relative_spread: f64, relative_error: f64, data: Vec<u8>,
+                relative_spread: f64, relative_error: f64, exact: i64, data: Vec<u8>,
             },
             r#"SELECT m.id AS "id!", m.run_id, s.benchmark, s.metric, s.unit, s.direction,
                       m.sample_count, m.median, m.minimum, m.p90, m.relative_spread,
-                      m.relative_error, samples.data
+                      m.relative_error, m.exact, samples.data
                FROM json_each($1) AS chosen
                JOIN measurements AS m ON m.id = CAST(chosen.value AS BIGINT)
                JOIN series AS s ON s.id = m.series_id
@@ -120,6 +120,7 @@ impl Store {
                     result.throughput = throughput;
                 }
                 result.estimates = estimates.remove(&row.id).unwrap_or_default();
+                result.exactness = codec::exactness(row.exact).max(series.metric.exactness());
             }
         }
         results.runs = self.runs_of(&runs).await?;

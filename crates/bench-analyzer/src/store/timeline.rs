@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::link::{change, rows};
 use super::{Store, StoreProgress, read};
 use crate::error::{Error, Result};
-use crate::model::{Attributes, Blessing, RunId, Series, Timeline, TimelinePoint};
+use crate::model::{
+    Attributes, Blessing, RunId, Series, Throughput, ThroughputKind, Timeline, TimelinePoint,
+};
 use crate::stats::summary::typical;
 
 /// How many series are read at a time: a server is far away, and memory is not endless.
@@ -64,6 +66,7 @@ impl Store {
                 ids,
             )
             .map_err(&failed)?;
+            let mut works = self.works(&ids).await?;
             let mut values: HashMap<i64, Vec<(usize, f64)>> = HashMap::new();
             for row in found {
                 if let Some(&order) = runs.order.get(&row.run_id) {
@@ -73,11 +76,39 @@ impl Store {
             for (id, series) in chunk {
                 let mut values = values.remove(id).unwrap_or_default();
                 values.sort_by_key(|(order, _)| *order);
-                let points = points(&runs.places, &values);
+                let works = works.remove(id).unwrap_or_default();
+                let points = points(&runs.places, &values, &works);
                 timelines.push(Timeline { series: series.clone(), points });
             }
         }
         Ok(timelines)
+    }
+
+    /// The work of one iteration, by series and run.
+    async fn works(
+        &mut self,
+        series: &str,
+    ) -> Result<HashMap<i64, HashMap<RunId, Vec<Throughput>>>> {
+        let failed = self.failed();
+        let rows = rows!(
+            self.link().await?,
+            { series_id: i64, run_id: i64, kind: String, amount: i64 },
+            "SELECT m.series_id, m.run_id, t.kind, t.amount FROM measurements AS m
+             JOIN throughputs AS t ON t.measurement_id = m.id
+             WHERE m.series_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
+             ORDER BY m.id, t.kind",
+            series,
+        )
+        .map_err(failed)?;
+        let mut works: HashMap<i64, HashMap<RunId, Vec<Throughput>>> = HashMap::new();
+        for row in rows {
+            let kind = ThroughputKind::parse(&row.kind)
+                .ok_or_else(|| self.corrupt(format!("the throughput `{}`", row.kind)))?;
+            let amount = u64::try_from(row.amount).unwrap_or_default();
+            let of_series = works.entry(row.series_id).or_default();
+            of_series.entry(RunId(row.run_id)).or_default().push(Throughput { kind, amount });
+        }
+        Ok(works)
     }
 
     async fn run_places(&mut self) -> Result<RunPlaces> {
@@ -207,7 +238,11 @@ fn in_order_of_commits<R>(rows: Vec<R>, place: impl Fn(&R) -> Option<(i64, i64)>
 }
 
 /// Gathers neighbouring runs of one set into one point.
-fn points(places: &[RunPlace], values: &[(usize, f64)]) -> Vec<TimelinePoint> {
+fn points(
+    places: &[RunPlace],
+    values: &[(usize, f64)],
+    works: &HashMap<RunId, Vec<Throughput>>,
+) -> Vec<TimelinePoint> {
     values
         .chunk_by(|(left, _), (right, _)| places[*left].set == places[*right].set)
         .map(|replicates| {
@@ -220,6 +255,7 @@ fn points(places: &[RunPlace], values: &[(usize, f64)]) -> Vec<TimelinePoint> {
                 commit: first.commit.clone(),
                 fingerprint: first.fingerprint,
                 attributes: first.attributes.clone(),
+                work: works.get(&first.run).cloned().unwrap_or_default(),
                 value: typical(&medians),
             }
         })

@@ -131,6 +131,82 @@ fn other_work_is_compared_by_its_rate() {
     assert!(notes.contains("sort does 1000 elements an iteration instead of 100"), "{notes}");
 }
 
+/// The tenfold work comes and goes in a history without a step; what it then takes twice as long for is one.
+#[test]
+fn a_history_follows_the_rate_where_the_work_changes() {
+    let workspace = Workspace::new();
+    for run in 0..40_usize {
+        let (elements, nanoseconds) = match run {
+            0..16 => (100, 1000.0),
+            16..28 => (1000, 10_000.0),
+            _ => (1000, 20_000.0),
+        };
+        let criterion = workspace.criterion_at(&format!("r{run}"));
+        let noise = 1.0 + (run * 7 % 11) as f64 / 2000.0;
+        criterion.save("sort", "new", nanoseconds * noise, run);
+        let name = format!(r#"{{"full_id":"sort","throughput":{{"Elements":{elements}}}}}"#);
+        std::fs::write(criterion.saved("sort", "new").join("benchmark.json"), name).unwrap();
+        let at = format!("2026-01-{:02}T{:02}:00:00Z", 1 + run / 20, run % 20);
+        workspace.run(&["import", "--at", &at, &format!("r{run}")], 0);
+    }
+    let history = workspace.run(&["history", "sort", "--format", "json"], 0).json();
+    let series = &history["series"][0];
+    let work = serde_json::json!([{"index": 16, "kind": "elements", "before": 100, "now": 1000}]);
+    assert_eq!(series["work_steps"], work);
+    let steps = series["change_points"].as_array().unwrap();
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert_eq!(steps[0]["index"], 28);
+    assert!((steps[0]["change"].as_f64().unwrap() - 1.0).abs() < 0.02, "{steps:?}");
+    let shown = workspace.run(&["history", "sort"], 0).stdout;
+    assert!(shown.contains("1000 elements an iteration instead of 100"), "{shown}");
+}
+
+/// What a file declares exact needs no replicate, here or in another store.
+#[test]
+fn a_file_can_declare_what_is_exact() {
+    let workspace = Workspace::new();
+    let import = |name: &str, tokens: u32| {
+        let rows = format!(
+            "benchmark,metric,unit,value,exactness\nparse,tokens,count,{tokens},exact\n\
+             parse,guessed,count,{tokens},sampled\n"
+        );
+        std::fs::write(workspace.path().join("r.csv"), rows).unwrap();
+        workspace.run(&["import", "--baseline", name, "r.csv"], 0);
+    };
+    import("old", 1000);
+    import("new", 1030);
+    let judged = |database: &[&str]| {
+        let report =
+            [database, &["report", "--no-import", "--baseline", "old", "--current", "new"]]
+                .concat();
+        let report = workspace.run(&[&report[..], &["--format", "json"]].concat(), 0).json();
+        let of = |metric: &str| {
+            let all = report["comparisons"].as_array().unwrap();
+            let one = all.iter().find(|one| one["metric"] == metric).unwrap();
+            (one["replication"].clone(), one["verdict"].clone())
+        };
+        assert_eq!(of("tokens"), ("exact".into(), "regression".into()));
+        assert_eq!(of("guessed").0, "unreplicated");
+    };
+    judged(&[]);
+    let exported = workspace.run(&["export"], 0).stdout;
+    std::fs::write(workspace.path().join("all.json"), exported).unwrap();
+    workspace.run(&["--db", "other.db", "import", "all.json"], 0);
+    judged(&["--db", "other.db"]);
+    workspace.run(&["push", "--to", "third.db"], 0);
+    judged(&["--db", "third.db"]);
+    let rows = workspace.run(&["export", "--format", "csv"], 0).stdout;
+    assert!(rows.contains("parse,tokens,count,lower,exact,1030"), "{rows}");
+    std::fs::write(
+        workspace.path().join("bad.csv"),
+        "benchmark,value,exactness\nparse,5,exact\nparse,5,maybe\n",
+    )
+    .unwrap();
+    let refused = workspace.run(&["import", "bad.csv"], 3).stderr;
+    assert!(refused.contains("no time is exact"), "{refused}");
+    assert!(refused.contains("write exact or sampled"), "{refused}");
+}
+
 /// Of sizes, four kilobytes are of no interest; of counts, one is.
 #[test]
 fn thresholds_can_be_said_by_metric_and_in_its_unit() {
@@ -178,4 +254,24 @@ fn a_history_needs_no_metric_where_the_name_is_enough() {
     assert_eq!(metrics(&["serve"]), ["time"]);
     assert_eq!(metrics(&["serve [rate]"]), ["rate"]);
     assert_eq!(metrics(&[]), ["time"]);
+}
+
+/// Who mistypes a name learns what there is.
+#[test]
+fn a_history_of_nothing_says_what_there_is() {
+    let workspace = Workspace::new();
+    let empty = workspace.run(&["history", "serve"], 3).stderr;
+    assert!(empty.contains("the history is empty: `import` stores results"), "{empty}");
+    let rows = "benchmark,value,metric,unit\napp,5,binary_size,bytes\nserve,7,rate,req/s\n";
+    std::fs::write(workspace.path().join("r.csv"), rows).unwrap();
+    workspace.run(&["import", "r.csv"], 0);
+    let benchmark = workspace.run(&["history", "sreve"], 3).stderr;
+    assert!(
+        benchmark.contains("`sreve`") && benchmark.contains("there are app, serve"),
+        "{benchmark}"
+    );
+    let metric = workspace.run(&["history", "--metric", "rat"], 3).stderr;
+    assert!(metric.contains("`rat`") && metric.contains("there are binary_size, rate"), "{metric}");
+    let aliases = workspace.run(&["rename"], 0).stderr;
+    assert!(aliases.contains("no benchmark has another name"), "{aliases}");
 }

@@ -37,6 +37,39 @@ fn go_test_bench() {
     assert!(all.contains_key("example.com/sums/BenchmarkEmpty time"));
 }
 
+/// Each number of processors is a benchmark of its own; a metric of the benchmark's own has its unit for a name.
+#[test]
+fn go_test_bench_on_several_processors() {
+    let all = measured(&fixture("go-cpus.txt"));
+    let times: Vec<&String> = all.keys().filter(|name| name.ends_with(" time")).collect();
+    assert_eq!(times.len(), 9, "{times:?}");
+    assert_close(
+        all["example.com/sums/BenchmarkSum/size-10-2 time"].0,
+        f64::midpoint(10.28, 8.631),
+    );
+    let name = "example.com/sums/BenchmarkSum/size-1000";
+    assert_facts("go-cpus.txt", (name, "hits"), (500.0, "hits", "higher", 2));
+    let report = imported("go-cpus.txt");
+    let all = report["measured"].as_array().unwrap();
+    let rate = all.iter().find(|one| one["metric"] == "req/s").unwrap();
+    assert_eq!(rate["direction"], "higher");
+}
+
+#[test]
+fn google_benchmark_counters_threads_and_skipped_benchmarks() {
+    let all = measured(&fixture("google-counters.json"));
+    assert_eq!(all["BM_Concat/8/iterations:500 misses"], (1.0, 3));
+    assert!(all.contains_key("BM_Concat/64/iterations:500 items_per_second"));
+    assert!(all.contains_key("BM_Threads/iterations:1000/threads:2 time"));
+    assert!(!all.keys().any(|name| name.contains("Skipped")), "{all:?}");
+}
+
+#[test]
+fn google_benchmark_aggregates_alone_give_the_median() {
+    let name = "BM_Concat/8/iterations:500";
+    assert_facts("google-aggregates.json", (name, "time"), (18.0, "ns", "lower", 1));
+}
+
 #[test]
 fn google_benchmark() {
     let all = measured(&fixture("google.json"));
@@ -62,6 +95,14 @@ fn hyperfine() {
     assert_eq!(all["seq 100000 time"].1, 12);
     assert!(all.contains_key("seq 200000 cpu_user"));
     assert!(all["seq 200000 time"].0 > 100_000.0);
+}
+
+/// An older version, which measured no memory, with a parameter.
+#[test]
+fn hyperfine_with_parameters() {
+    let all = measured(&fixture("hyperfine-1.15.json"));
+    assert_eq!(all["seq 1000 time"].1, 5);
+    assert_eq!(all.keys().filter(|name| name.ends_with(" time")).count(), 2, "{all:?}");
 }
 
 #[test]
@@ -344,6 +385,26 @@ fn perf_counters() {
     assert_facts("perf.txt", ("true", "task-clock"), (710_000.0, "ns", "lower", 1));
 }
 
+/// With a separator or as JSON, perf names no command.
+#[test]
+fn perf_counters_for_programs() {
+    let name = "perf stat";
+    assert_facts("perf-separated.txt", (name, "page-faults"), (50.0, "count", "lower", 1));
+    assert_facts("perf-separated.txt", (name, "task-clock"), (730_000.0, "ns", "lower", 1));
+    assert_facts("perf-json.txt", (name, "page-faults"), (48.0, "count", "lower", 1));
+    assert_facts("perf-json.txt", (name, "task-clock"), (777_725.0, "ns", "lower", 1));
+    let workspace = Workspace::new();
+    std::fs::write(
+        workspace.path().join("p.csv"),
+        "2135165;ns;duration_time;2135165;100.00;1.870;G/sec\n",
+    )
+    .unwrap();
+    let said = workspace.run(&["import", "p.csv"], 0).stderr;
+    assert!(said.contains("it names no command"), "{said}");
+    let report = workspace.run(&["report", "--format", "json"], 0).json();
+    assert_eq!(measured_benchmark(&report, name)["metric"], "time");
+}
+
 #[test]
 fn asv_parameters() {
     assert_facts("asv.json", ("b.Sums.time_sum(10, 'b')", "time"), (2475.0, "ns", "lower", 1));
@@ -373,6 +434,18 @@ fn help_lists_every_format_with_the_command_that_makes_its_file() {
             .find(|line| line.trim_start().starts_with(&format!("- {}:", format.as_str())));
         assert!(line.is_some(), "{}: {help}", format.as_str());
         assert!(format.origin().contains('`'), "{} names no command", format.as_str());
+    }
+}
+
+/// What a benchmark allocates is the same series in the text and in the summary of a run.
+#[test]
+fn gungraun_summaries_are_the_same_series_as_the_text() {
+    let name = "instr::sums::bench_grow many:100";
+    for file in ["gungraun-summary.json", "gungraun-dhat.txt"] {
+        assert_facts(file, (name, "instructions"), (2947.0, "count", "lower", 1));
+        assert_facts(file, (name, "ram_hits"), (27.0, "count", "lower", 1));
+        assert_facts(file, (name, "allocated_bytes"), (2016.0, "bytes", "lower", 1));
+        assert_facts(file, (name, "allocations"), (6.0, "count", "lower", 1));
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
 use crate::workspace::Workspace;
 
 const SIZES: &str = "benchmark,value,metric,unit\nbinary,1048576,binary_size,bytes\n";
@@ -93,65 +96,115 @@ fn a_report_knows_what_was_imported_under_a_commit() {
     assert_eq!(runs(&workspace).len(), 2);
 }
 
-/// The order of imports, their number and their interruption leave no trace.
+const FILES: [&str; 8] = [
+    "size-1.csv",
+    "size-2.csv",
+    "generic.csv",
+    "go.txt",
+    "google.json",
+    "gungraun.txt",
+    "hyperfine.json",
+    "jmh.json",
+];
+
+/// Puts the files into a project, each as old as everywhere else.
+fn fill(workspace: &Workspace) {
+    for (age, name) in (1..).zip(FILES) {
+        let path = workspace.path().join(name);
+        let fixture = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::fs::copy(fixture, &path).is_err() {
+            std::fs::write(&path, SIZES).unwrap();
+        }
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        file.set_modified(epoch + Duration::from_secs(age)).unwrap();
+    }
+}
+
+/// Everything that is stored, but for what tells stores apart.
+fn stored(workspace: &Workspace) -> Vec<String> {
+    let export = workspace.run(&["export"], 0).json();
+    let mut all: Vec<String> = Vec::new();
+    for run in export["runs"].as_array().unwrap() {
+        for one in run["measurements"].as_array().unwrap() {
+            let place = format!("{} {}", run["measured_at"], run["label"]);
+            all.push(format!("{place} {one}"));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// One way to import a file.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// To its end.
+    Whole,
+    /// While others do the same.
+    BesideOthers,
+    /// Killed after so many milliseconds.
+    Killed(u64),
+}
+
+/// Imports files in these ways one after the other, then each once more in the end.
+fn import_by(workspace: &Workspace, ways: &[(usize, Way)]) {
+    let start = |file: &str| workspace.process(&["import", file]).spawn().unwrap();
+    for &(file, way) in ways {
+        let file = FILES[file];
+        match way {
+            Way::Whole => drop(workspace.run(&["import", file], 0)),
+            Way::BesideOthers => {
+                let children = [file, FILES[0], file].map(start);
+                for child in children {
+                    assert!(child.wait_with_output().unwrap().status.success());
+                }
+            }
+            Way::Killed(after) => {
+                let mut child = start(file);
+                std::thread::sleep(Duration::from_millis(after));
+                let _ = child.kill();
+                child.wait().unwrap();
+            }
+        }
+    }
+    FILES.iter().for_each(|file| drop(workspace.run(&["import", file], 0)));
+}
+
+/// The order of imports, their number and their interruption leave no trace, whatever they are.
+fn any_way_gives_the_same(new: impl Fn() -> Workspace, cases: u32) {
+    let reference = new();
+    fill(&reference);
+    import_by(&reference, &[]);
+    let expected = stored(&reference);
+    assert!(expected.iter().filter(|one| one.contains("1048576")).count() == 2);
+    let way =
+        prop_oneof![Just(Way::Whole), Just(Way::BesideOthers), (0_u64..80).prop_map(Way::Killed),];
+    let ways = proptest::collection::vec((0..FILES.len(), way), 1..12);
+    // Each case starts processes: shrinking would start thousands.
+    let config = ProptestConfig {
+        cases,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let checked = TestRunner::new(config).run(&ways, |ways| {
+        let workspace = new();
+        fill(&workspace);
+        import_by(&workspace, &ways);
+        prop_assert_eq!(stored(&workspace), expected.clone());
+        Ok(())
+    });
+    checked.unwrap();
+}
+
 #[test]
 fn any_way_to_import_gives_the_same_store() {
-    let files = ["size-1.csv", "size-2.csv", "go.txt", "google.json", "hyperfine.json", "jmh.json"];
-    let fill = |workspace: &Workspace| {
-        for (age, name) in (1..).zip(files) {
-            let path = workspace.path().join(name);
-            let fixture = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
-            if std::fs::copy(fixture, &path).is_err() {
-                std::fs::write(&path, SIZES).unwrap();
-            }
-            let file = std::fs::File::options().write(true).open(&path).unwrap();
-            let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-            file.set_modified(epoch + Duration::from_secs(age)).unwrap();
-        }
-    };
-    // Everything that is stored, but for what tells stores apart.
-    let stored = |workspace: &Workspace| {
-        let export = workspace.run(&["export"], 0).json();
-        let mut all: Vec<String> = Vec::new();
-        for run in export["runs"].as_array().unwrap() {
-            for one in run["measurements"].as_array().unwrap() {
-                let place = format!("{} {}", run["measured_at"], run["label"]);
-                all.push(format!("{place} {one}"));
-            }
-        }
-        all.sort();
-        all
-    };
-    let reference = Workspace::new();
-    fill(&reference);
-    files.iter().for_each(|file| drop(reference.run(&["import", file], 0)));
-    let expected = stored(&reference);
-    assert!(expected.iter().filter(|one| one.contains("binary_size")).count() == 2);
+    any_way_gives_the_same(Workspace::new, 6);
+}
 
-    let backwards = Workspace::new();
-    fill(&backwards);
-    for file in files.iter().rev().chain(&files) {
-        backwards.run(&["import", file], 0);
-    }
-    assert_eq!(stored(&backwards), expected);
-
-    let parallel = Workspace::new();
-    fill(&parallel);
-    let start = |file: &&str| parallel.process(&["import", file]).spawn().unwrap();
-    let children: Vec<_> = files.iter().chain(files.iter().rev()).map(start).collect();
-    for child in children {
-        assert!(child.wait_with_output().unwrap().status.success());
-    }
-    assert_eq!(stored(&parallel), expected);
-
-    let killed = Workspace::new();
-    fill(&killed);
-    for (delay, file) in (0..).step_by(7).zip(files.iter().cycle().take(18)) {
-        let mut child = killed.process(&["import", file]).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(delay));
-        let _ = child.kill();
-        child.wait().unwrap();
-    }
-    files.iter().for_each(|file| drop(killed.run(&["import", file], 0)));
-    assert_eq!(stored(&killed), expected);
+#[cfg(unix)]
+#[test]
+fn any_way_to_import_gives_the_same_store_on_a_server() {
+    let Some(server) = crate::server::Server::start() else { return };
+    any_way_gives_the_same(|| Workspace::on(server.new_store()), 4);
 }

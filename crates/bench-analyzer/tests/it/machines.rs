@@ -101,6 +101,108 @@ fn the_folder_that_cargo_is_configured_to_use_is_found() {
     assert_eq!(report["measured"][0]["benchmark"], "a");
 }
 
+fn write(dir: &Utf8Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// A workspace of two members that build in places of their own, and old results in the place that it would
+/// build in itself.
+fn workspace_of_members() -> Workspace {
+    let workspace = Workspace::new();
+    write(
+        workspace.path(),
+        "Cargo.toml",
+        "[workspace]\nresolver = \"2\"\nmembers = [\"m\", \"n\"]\n",
+    );
+    for name in ["m", "n"] {
+        let dir = workspace.path().join(name);
+        let package =
+            format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        write(&dir, "Cargo.toml", &package);
+        write(&dir, "src/lib.rs", "");
+        let config = format!("[build]\ntarget-dir = \"built-{name}\"\n");
+        write(&dir, ".cargo/config.toml", &config);
+    }
+    workspace
+}
+
+/// The names of what a report without further words finds in a folder.
+fn found(workspace: &Workspace, folder: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    // A history of its own for every look.
+    let database = workspace.path().join(format!("{}.db", std::process::id()));
+    let _ = std::fs::remove_file(&database);
+    let arguments = ["--db", database.as_str(), "report", "--format", "json"];
+    let mut command = workspace.command(&arguments);
+    command.current_dir(workspace.path().join(folder)).envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = report["measured"].as_array().unwrap().iter();
+    all.map(|one| one["benchmark"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_member_that_builds_elsewhere_is_found_beside_old_results_of_the_workspace() {
+    let workspace = workspace_of_members();
+    workspace.criterion_at("target/criterion").save("old", "new", 100.0, 1);
+    workspace.criterion_at("m/built-m/criterion").save("of-m", "new", 100.0, 2);
+    assert_eq!(found(&workspace, "m", &[]), ["of-m"]);
+    assert_eq!(found(&workspace, "m/src", &[]), ["of-m"]);
+    assert_eq!(found(&workspace, ".", &[]), ["old"]);
+}
+
+#[test]
+fn from_the_workspace_a_member_that_builds_elsewhere_is_found_if_it_is_the_only_one() {
+    let workspace = workspace_of_members();
+    workspace.criterion_at("m/built-m/criterion").save("of-m", "new", 100.0, 2);
+    assert_eq!(found(&workspace, ".", &[]), ["of-m"]);
+    workspace.criterion_at("n/built-n/criterion").save("of-n", "new", 100.0, 2);
+    let refused = workspace.run(&["import"], 3).stderr;
+    assert!(
+        refused.contains("built-m/criterion") && refused.contains("built-n/criterion"),
+        "{refused}"
+    );
+    assert!(refused.contains("name the folder that is meant"), "{refused}");
+}
+
+#[test]
+fn variables_that_say_where_cargo_builds_count_from_the_members_folder() {
+    let workspace = workspace_of_members();
+    workspace.criterion_at("m/built-m/criterion").save("configured", "new", 100.0, 2);
+    workspace.criterion_at("m/out/criterion").save("said", "new", 100.0, 2);
+    for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
+        assert_eq!(found(&workspace, "m", &[(variable, "out")]), ["said"], "{variable}");
+    }
+}
+
+/// Git has a variable of its own for trying this, so that nobody has to be somebody else.
+#[test]
+fn a_repository_of_somebody_else_is_said_to_be_why_no_commit_is_known() {
+    let workspace = Workspace::new();
+    git(workspace.path(), &["init", "--quiet"]);
+    git(workspace.path(), &["commit", "--quiet", "--allow-empty", "-m", "x"]);
+    let import = |value: u32, variables: &[(&str, &str)]| {
+        let content = format!("benchmark,value\na,{value}\n");
+        std::fs::write(workspace.path().join("a.csv"), content).unwrap();
+        let mut command = workspace.command(&["import", "a.csv"]);
+        command.envs(variables.iter().copied());
+        let output = command.assert().success().get_output().clone();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let trusted = import(100, &[]);
+    assert!(!trusted.contains("does not trust"), "{trusted}");
+    let said = import(200, &[("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"), ("LANGUAGE", "de")]);
+    for part in ["git does not trust the repository", "safe.directory", "--commit"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let runs = workspace.run(&["runs", "--format", "json"], 0).json();
+    let commits: Vec<bool> =
+        runs.as_array().unwrap().iter().map(|run| run["revision"]["commit"].is_string()).collect();
+    assert_eq!(commits.iter().filter(|known| **known).count(), 1, "{runs}");
+}
+
 /// A step may be the compiler's, or the machine's: what changed with it is said.
 #[test]
 fn a_step_says_what_else_became_different() {

@@ -45,4 +45,6 @@ mod step_alerts;
 mod team;
 mod until_decided;
 mod watching;
+#[cfg(unix)]
+mod workflow;
 mod workspace;

@@ -46,8 +46,13 @@ impl Reader {
     fn read(&self, content: &[u8]) -> Result<(Held, Vec<String>), String> {
         let path = Utf8Path::from_path(self.folder.path()).unwrap().join("results");
         std::fs::write(&path, content).unwrap();
+        self.held_by(&path)
+    }
+
+    /// What a file or folder holds.
+    fn held_by(&self, path: &Utf8Path) -> Result<(Held, Vec<String>), String> {
         let reading = Reading::everything();
-        let batch = ingest::read(&[path], &reading, &self.environment, &mut || {});
+        let batch = ingest::read(&[path.to_owned()], &reading, &self.environment, &mut || {});
         let batch = batch.map_err(|error| error.to_string())?;
         let mut held = Held::new();
         for run in &batch.runs {
@@ -102,8 +107,16 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Has every place tried instead of some hundred, which takes minutes.
+const EVERYTHING: &str = "BENCH_ANALYZER_TEST_EVERY_BYTE";
+
+fn tries_everything() -> bool {
+    std::env::var_os(EVERYTHING).is_some()
+}
+
 /// Places in a content, at most so many.
 fn places(length: usize, most: usize) -> impl Iterator<Item = usize> {
+    let most = if tries_everything() { length } else { most };
     // No common divisor with the length of a record, so that all parts of records are met.
     (0..length).step_by((length / most).max(1) | 1)
 }
@@ -128,10 +141,13 @@ fn check_prefixes(name: &str) {
 fn check_flips(name: &str) {
     let (reader, whole) = (Reader::new(), fixture(name));
     let (truth, _) = reader.read(&whole).unwrap();
+    let all = [1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80];
     for (number, place) in places(whole.len(), 400).enumerate() {
-        let mut content = whole.clone();
-        content[place] ^= [1, 0x10, 0x40, 0x80][number % 4];
-        if let Ok((held, _)) = reader.read(&content) {
+        let some = [[1, 0x10, 0x40, 0x80][number % 4]];
+        for bit in if tries_everything() { &all[..] } else { &some[..] } {
+            let mut content = whole.clone();
+            content[place] ^= bit;
+            let Ok((held, _)) = reader.read(&content) else { continue };
             // A digit that became another cannot be told; it harms its own benchmark only.
             let wrong = wrong(&held, &truth);
             assert!(wrong.len() <= 1, "{name} with byte {place} flipped: {wrong:?}");
@@ -201,9 +217,11 @@ fn check_fields(name: &str) {
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     let mut all = Vec::new();
     pointers(&document, "", &mut all);
-    let step = (all.len() / 250).max(1);
+    let step = if tries_everything() { 1 } else { (all.len() / 250).max(1) };
     for place in all.iter().step_by(step) {
-        for replacement in [Some(serde_json::Value::Null), Some("what".into()), None] {
+        for replacement in
+            [Some(serde_json::Value::Null), Some("what".into()), Some(nested()), None]
+        {
             let mut changed = document.clone();
             let (parent, key) = place.rsplit_once('/').unwrap();
             match (&replacement, changed.pointer_mut(parent).unwrap()) {
@@ -246,6 +264,143 @@ fn check_fields(name: &str) {
     }
 }
 
+/// Arrays in arrays, deeper than anybody writes them and than a stack may be used for.
+fn nested() -> serde_json::Value {
+    (0..100).fold(serde_json::Value::Null, |inner, _| serde_json::Value::Array(vec![inner]))
+}
+
+/// A number that became impossible, endless or negative harms its own benchmark only, and is never stored
+/// as something else.
+fn check_numbers(name: &str) {
+    let (reader, whole) = (Reader::new(), fixture(name));
+    let (truth, _) = reader.read(&whole).unwrap();
+    let text = String::from_utf8(whole).unwrap();
+    let digits = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    let starts: Vec<usize> =
+        (0..text.len()).filter(|&at| digits(at) && (at == 0 || !digits(at - 1))).collect();
+    let endless = "9".repeat(5000);
+    let others =
+        ["1e999", "-1", "1e-400", "18446744073709551616", "9007199254740993", "0", &endless];
+    for index in places(starts.len(), 60) {
+        let start = starts[index];
+        let end = (start..=text.len()).find(|&at| !digits(at)).unwrap();
+        for other in others {
+            let content = format!("{}{other}{}", &text[..start], &text[end..]);
+            let Ok((held, _)) = reader.read(content.as_bytes()) else { continue };
+            let wrong = wrong(&held, &truth);
+            assert!(wrong.len() <= 1, "{name}: {other} at {start}: {wrong:?}");
+        }
+    }
+}
+
+/// What Criterion leaves in a folder: damage to one file costs at most its own benchmark.
+fn check_folder(version: &str) {
+    let reader = Reader::new();
+    let root = Utf8Path::from_path(reader.folder.path()).unwrap().join("criterion");
+    let from = format!("{}/tests/fixtures/{version}", env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<Utf8PathBuf> = Vec::new();
+    copy(Utf8Path::new(&from), &root, &mut files);
+    files.sort();
+    let (truth, _) = reader.held_by(&root).unwrap();
+    assert!(truth.len() > 3, "{truth:?}");
+    for path in &files {
+        let whole = std::fs::read(path).unwrap();
+        let check = |what: &str| {
+            let (held, _) = reader.held_by(&root).unwrap();
+            let lost = truth.keys().filter(|series| !held.contains_key(*series)).count();
+            let wrong = wrong(&held, &truth);
+            assert!(lost <= 1 && wrong.len() <= 1, "{path} {what}: {lost} lost, {wrong:?} wrong");
+        };
+        for length in places(whole.len(), 6) {
+            std::fs::write(path, &whole[..length]).unwrap();
+            check("was cut off");
+            for bit in [1, 0x10, 0x80] {
+                let mut content = whole.clone();
+                content[length] ^= bit;
+                std::fs::write(path, content).unwrap();
+                check("has another byte");
+            }
+        }
+        for content in ["", "null", "[]", "{}", &nested().to_string()] {
+            std::fs::write(path, content).unwrap();
+            check("holds something else");
+        }
+        std::fs::remove_file(path).unwrap();
+        check("is missing");
+        std::fs::write(path, &whole).unwrap();
+    }
+}
+
+fn copy(from: &Utf8Path, to: &Utf8Path, files: &mut Vec<Utf8PathBuf>) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in from.read_dir_utf8().unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(entry.path(), &target, files);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+            files.push(target);
+        }
+    }
+}
+
+#[test]
+fn folders_of_criterion_keep_the_laws() {
+    for version in ["criterion-0.5", "criterion-0.6", "criterion-0.7", "criterion-0.8"] {
+        check_folder(version);
+    }
+}
+
+/// The good lines around a line without end are kept, in little time.
+#[test]
+fn a_line_of_a_tenth_of_a_gigabyte_costs_no_other() {
+    let reader = Reader::new();
+    let long = "x".repeat(100 << 20);
+    let (held, said) = reader
+        .read(
+            format!(
+                "test a ... bench: 12 ns/iter (+/- 3)\n{long}\ntest b ... bench: 15 ns/iter (+/- 3)\n"
+            )
+            .as_bytes(),
+        )
+        .unwrap();
+    assert_eq!(held.len(), 2, "{held:?}");
+    assert!(said.iter().any(|one| one.contains("line 2: it is longer than 64 MiB")), "{said:?}");
+    let (held, _) = reader
+        .read(
+            format!(
+                r#"{{"results":[{{"command":"a","times":[0.1]}},{{"command":"{long}","times":["x"]}},{{"command":"b","times":[0.2]}}]}}"#
+            )
+            .as_bytes(),
+        )
+        .unwrap();
+    assert_eq!(held.len(), 2, "{:?}", held.keys().map(|(name, _)| name.len()));
+    let (held, _) =
+        reader.read(format!("benchmark,value\na,1\n{long},x\nb,2\n").as_bytes()).unwrap();
+    assert_eq!(held.len(), 2);
+}
+
+#[test]
+fn documents_of_endless_depth_are_refused_or_left_out() {
+    let reader = Reader::new();
+    let deep = format!("{}1{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let objects = format!("{}1{}", "{\"a\":".repeat(200_000), "}".repeat(200_000));
+    for deep in [&deep, &objects] {
+        assert!(reader.read(deep.as_bytes()).is_err());
+        let (held, said) = reader
+            .read(
+                format!(
+                    r#"{{"results":[{{"command":"a","times":[0.1]}},{{"command":"b","times":{deep}}}],"extra":{deep}}}"#
+                )
+                .as_bytes(),
+            )
+            .unwrap();
+        assert_eq!(held.len(), 1, "{said:?}");
+        assert!(said.iter().any(|one| one.contains("`results` number 2")), "{said:?}");
+    }
+}
+
 macro_rules! laws {
     ($($test:ident: $file:literal $(, $fields:ident)?;)+) => {
         $(mod $test {
@@ -257,6 +412,11 @@ macro_rules! laws {
             #[test]
             fn any_byte_may_be_another() {
                 super::check_flips($file);
+            }
+
+            #[test]
+            fn any_number_may_be_an_impossible_one() {
+                super::check_numbers($file);
             }
 
             #[test]
@@ -285,13 +445,21 @@ laws! {
     divan: "divan.txt";
     github: "github.json", check_fields;
     go: "go.txt";
+    go_cpus: "go-cpus.txt";
     google: "google.json", check_fields;
+    google_aggregates: "google-aggregates.json", check_fields;
+    google_counters: "google-counters.json", check_fields;
     gungraun: "gungraun.txt";
+    gungraun_dhat: "gungraun-dhat.txt";
+    gungraun_summary: "gungraun-summary.json", check_fields;
     hyperfine: "hyperfine.json", check_fields;
+    hyperfine_before: "hyperfine-1.15.json", check_fields;
     jmh: "jmh.json", check_fields;
     libtest: "libtest.txt";
     mitata: "mitata.json", check_fields;
     perf: "perf.txt";
+    perf_json: "perf-json.txt";
+    perf_separated: "perf-separated.txt";
     pyperf: "pyperf.json", check_fields;
     pytest: "pytest.json", check_fields;
     tinybench: "tinybench.json", check_fields;

@@ -24,6 +24,12 @@ impl Workspace {
         Self { dir: tempfile::tempdir().unwrap(), store }
     }
 
+    /// A project whose history is on a server.
+    #[cfg(unix)]
+    pub(crate) fn on(address: String) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), store: Some(address) }
+    }
+
     pub(crate) fn path(&self) -> &Utf8Path {
         Utf8Path::from_path(self.dir.path()).unwrap()
     }

@@ -26,7 +26,7 @@ pub(crate) struct HostBinding {
     /// The whole set, for what is said about an import that is not in it.
     set: HostFunctions,
     module: Module,
-    /// The folders of the host that its guests get, once one needed them.
+    /// The folders and bundles that its guests get, once one needed them.
     grants: OnceLock<Arc<Grants>>,
 }
 
@@ -87,7 +87,7 @@ impl HostBinding {
         }))
     }
 
-    /// The folders that the policy grants, opened when the first instance needed them. The sandbox keeps what it opened
+    /// The folders and bundles that the policy grants, opened when the first instance needed them. The sandbox keeps what it opened
     /// then, whatever becomes of the path.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl HostBinding {
         if let Some(grants) = self.grants.get() {
             return Ok(grants);
         }
-        let opened = Arc::new(Grants::open(&policy.folders)?);
+        let opened = Arc::new(Grants::open(&policy.folders, &policy.bundles)?);
         Ok(self.grants.get_or_init(|| opened))
     }
 

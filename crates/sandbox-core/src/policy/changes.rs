@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bundle::FileBundle;
+
 use super::{
-    Access, Clock, CompileLimits, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse,
-    InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeatures,
+    Access, BundleGrant, Clock, CompileLimits, Compilers, EnvironmentVariable, FolderGrant,
+    FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy,
+    WasmFeatures,
 };
 
 impl SecurityPolicy {
@@ -96,7 +99,7 @@ impl SecurityPolicy {
         self
     }
 
-    /// Sets whether folders, environment variables and arguments can be granted at all.
+    /// Sets whether folders, bundles, environment variables and arguments can be granted at all.
     #[must_use]
     pub const fn with_grants(mut self, grants: GrantUse) -> Self {
         self.grants = grants;
@@ -130,6 +133,27 @@ impl SecurityPolicy {
         access: Access,
     ) -> Self {
         self.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Grants the guest the files of a bundle, which it only reads, at an absolute path of its own, which may be `/`, or at `.`.
+    ///
+    /// A bundle can be granted within a folder, a folder within a bundle, and each within its own kind. Links in a bundle
+    /// do not lead out of it.
+    ///
+    /// ```
+    /// use sandbox_core::{FileBundle, SecurityPolicy};
+    ///
+    /// # fn main() -> sandbox_core::Result<()> {
+    /// let words = FileBundle::builder().file("words.txt", "one\ntwo\n").build()?;
+    /// let policy = SecurityPolicy::strict().with_bundle(&words, "/data");
+    /// assert_eq!(policy.bundles.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_bundle(mut self, bundle: &FileBundle, guest: impl Into<String>) -> Self {
+        self.bundles.push(BundleGrant { bundle: bundle.clone(), guest: guest.into() });
         self
     }
 

@@ -1,6 +1,8 @@
-//! What a policy hands to the guest from the host: folders, environment variables, arguments.
+//! What a policy hands to the guest from the host: folders, bundles, environment variables, arguments.
 
 use std::path::PathBuf;
+
+use crate::bundle::FileBundle;
 
 /// What a guest may do in a granted folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -24,6 +26,16 @@ pub struct FolderGrant {
     pub access: Access,
 }
 
+/// Files in the host's memory that the guest sees, and only reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BundleGrant {
+    /// The files. Grants of them are equal if they are of one and the same bundle.
+    pub bundle: FileBundle,
+    /// Where the guest sees them: an absolute path, or `.`, which is the same as `/`.
+    pub guest: String,
+}
+
 /// A variable in the guest's environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,7 +52,7 @@ impl EnvironmentVariable {
     }
 }
 
-/// Whether a policy takes any grants of folders, environment variables and arguments.
+/// Whether a policy takes any grants of folders, bundles, environment variables and arguments.
 ///
 /// A policy that refuses them turns each into an error when an instance is created. So a policy that is
 /// known to be [`paranoid`](super::SecurityPolicy::paranoid) cannot be opened in passing, by code that adds

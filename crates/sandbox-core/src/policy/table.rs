@@ -29,6 +29,7 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         open_file_limit,
         grants,
         folders,
+        bundles,
         environment,
         arguments,
         network_grants,
@@ -36,7 +37,9 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         clock,
         randomness,
     } = policy;
-    assert!(folders.is_empty() && environment.is_empty() && arguments.is_empty());
+    assert!(
+        folders.is_empty() && bundles.is_empty() && environment.is_empty() && arguments.is_empty()
+    );
     assert!(network.is_empty());
     let granted = |what: &str, grants| match grants {
         GrantUse::Accepted => what.to_owned(),

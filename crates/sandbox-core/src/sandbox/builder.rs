@@ -17,6 +17,8 @@ use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, In
 use crate::instance::INSTANTIATION;
 use crate::instance::Recipe;
 use crate::module::{self, CacheOptions, Module, Tiering, Wanted};
+#[cfg(feature = "wasix")]
+use crate::package::PackageCommand;
 use crate::policy::{Compiler, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
 use crate::threads::callers_thread::CallPlacement;
@@ -43,6 +45,8 @@ use crate::watchdog::cancellation::Cancellation;
 #[must_use = "a builder does nothing until it is built"]
 pub struct WasmSandboxBuilder {
     source: Source,
+    #[cfg(feature = "wasix")]
+    command: Option<PackageCommand>,
     policy: SecurityPolicy,
     memory_limit_bytes: Option<u64>,
     format: FormatChoice,
@@ -91,6 +95,8 @@ enum Source {
     File(PathBuf),
     Bytes(Bytes),
     Module(Module),
+    #[cfg(feature = "wasix")]
+    Command(PackageCommand),
 }
 
 #[derive(Debug)]
@@ -142,6 +148,45 @@ impl WasmSandboxBuilder {
     /// Takes a module that is already compiled. Compiler and cache have nothing to do then.
     pub fn module(mut self, module: &Module) -> Self {
         self.source = Source::Module(module.clone());
+        self
+    }
+
+    /// Takes the module of a package's command, to be [run](WasmSandbox::run) as a program, and what the package says of
+    /// it: its arguments and environment come before those of the policy and of each run, and its folders are granted
+    /// beside those of the policy, to be read only. A policy that refuses grants refuses these too.
+    ///
+    /// Calling [`source`](Self::source) or its like afterwards takes another module, with the same folders, arguments and
+    /// environment.
+    ///
+    /// ```
+    /// use sandbox_core::{Package, RunRequest, WasmSandbox};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::fs::write(folder.path().join("wasmer.toml"), r#"
+    /// #     [package]
+    /// #     name = "example/empty"
+    /// #     version = "0.1.0"
+    /// #     [[module]]
+    /// #     name = "empty"
+    /// #     source = "empty.wasm"
+    /// #     abi = "wasi"
+    /// #     [[command]]
+    /// #     name = "empty"
+    /// #     module = "empty"
+    /// # "#)?;
+    /// # std::fs::write(folder.path().join("empty.wasm"), wat::parse_str(r#"(module (func (export "_start")))"#)?)?;
+    /// # let path = folder.path();
+    /// let package = Package::from_folder(path)?;
+    /// let sandbox = WasmSandbox::builder().package_command(package.command("empty")?).build_blocking()?;
+    /// assert_eq!(sandbox.run_blocking(RunRequest::new())?.exit_code, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "wasix")]
+    pub fn package_command(mut self, command: &PackageCommand) -> Self {
+        self.source = Source::Command(command.clone());
+        self.command = Some(command.clone());
         self
     }
 
@@ -347,6 +392,10 @@ impl WasmSandboxBuilder {
         if let Some(bytes) = self.memory_limit_bytes {
             policy.memory_limit_bytes = Some(bytes);
         }
+        #[cfg(feature = "wasix")]
+        let program = self.command.map(|command| command.apply(&mut policy));
+        #[cfg(not(feature = "wasix"))]
+        let program = None;
         let format = match self.format {
             FormatChoice::Known(format) => format,
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
@@ -373,7 +422,7 @@ impl WasmSandboxBuilder {
         if let Some(shared) = instances.policy() {
             recipe.policy = shared;
         }
-        Ok(WasmSandbox::new(recipe, format, self.placement, instances))
+        Ok(WasmSandbox::new(recipe, format, self.placement, program, instances))
     }
 }
 
@@ -393,6 +442,8 @@ impl Source {
                 return Ok(module);
             }
             Self::Bytes(wasm) => wasm,
+            #[cfg(feature = "wasix")]
+            Self::Command(command) => command.module()?.clone(),
             Self::File(path) => read(path, policy)?,
         };
         module::obtain_tiered(&wasm, policy, compiler, tiering, cache, wanted)

@@ -40,7 +40,8 @@ impl RunRequest {
         Self::default()
     }
 
-    /// Sets the name that the program sees as its own, before its arguments. Without it, that is `guest`.
+    /// Sets the name that the program sees as its own, before its arguments. Without it, that is what the command of a
+    /// package says, else `guest`.
     pub fn program(mut self, name: impl Into<String>) -> Self {
         self.launch.program = Some(name.into());
         self
@@ -180,7 +181,14 @@ impl Drop for RunPermit {
 }
 
 impl Inner {
-    fn run_program(&self, request: RunRequest, cancellation: &Cancellation) -> Result<RunOutput> {
+    fn run_program(
+        &self,
+        mut request: RunRequest,
+        cancellation: &Cancellation,
+    ) -> Result<RunOutput> {
+        if request.launch.program.is_none() {
+            request.launch.program = self.program.as_deref().map(str::to_owned);
+        }
         let (id, export) = self.recipe.module.function(START)?;
         let mut arguments =
             Arguments::prepare(export, &(), self.format, self.recipe.module.formats())?;

@@ -1,4 +1,4 @@
-//! The file systems of a guest: a tree in memory, and the folders of the host that its policy grants.
+//! The file systems of a guest: a tree in memory, and the folders of the host and the bundles that its policy grants.
 //!
 //! [`Grants`] are opened once for a sandbox and shared by its instances. Each instance has a [`FileSystem`], which says what
 //! the guest sees: exactly one `/`, in memory or a granted folder, and the other granted folders at their places below it.
@@ -10,6 +10,7 @@
 //!   do so are [`Errno::Perm`]. A link in a granted folder never leads out of the grant either.
 //! - Only regular files and folders are opened. Pipes, devices and sockets are seen, and refused ([`Errno::Acces`]) without
 //!   waiting for them.
+//! - Bundles are only read ([`Errno::RoFs`]), and are no part of what a guest may keep in memory.
 //! - Guests make links in memory only; in a granted folder that is [`Errno::Perm`].
 //! - A place where a granted folder is shown, and what leads to it, cannot be removed or renamed ([`Errno::Busy`]). A rename
 //!   or link from one to another is [`Errno::XDev`].
@@ -18,6 +19,7 @@
 //! - No lock is held while the host's file system is asked, and all that an operation does is bounded by the buffers that
 //!   it is given, by a folder's size or by the budget of the files in memory.
 
+mod bundled;
 mod file;
 mod folder;
 mod grants;

@@ -114,15 +114,18 @@ fn check_use(
         return Ok(());
     }
     let folder = policy.folders.first();
+    let bundle = policy.bundles.first();
     let first = folder
         .map(|folder| format!("the folder {}", folder.host.display()))
+        .or_else(|| bundle.map(|bundle| format!("the bundle as {:?}", bundle.guest)))
         .or_else(|| environment.first().map(|(name, _)| format!("the variable {name:?}")))
         .or_else(|| arguments.first().map(|argument| format!("the argument {argument:?}")));
     match first {
         None => Ok(()),
         Some(grant) => Err(SandboxError::InvalidGrant {
             grant,
-            message: "the policy refuses grants of folders, environment and arguments".to_owned(),
+            message: "the policy refuses grants of folders, bundles, environment and arguments"
+                .to_owned(),
         }),
     }
 }

@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 
 /// For each example, its code as a module, and a test of the same name that runs it.
 macro_rules! examples {
-    ($($name:ident in $file:literal),* $(,)?) => {
+    ($($(#[$only:meta])* $name:ident in $file:literal),* $(,)?) => {
         $(
+            $(#[$only])*
             #[path = $file]
             mod $name;
 
+            $(#[$only])*
             #[test]
             fn $name() {
                 $name::main().unwrap();
@@ -36,6 +38,8 @@ examples! {
     host_functions in "../../examples/host_functions.rs",
     limits_and_errors in "../../examples/limits_and_errors.rs",
     numbers in "../../examples/numbers.rs",
+    #[cfg(feature = "wasix")]
+    packages in "../../examples/packages.rs",
     pool in "../../examples/pool.rs",
     streaming in "../../examples/streaming.rs",
     usage_and_tracing in "../../examples/usage_and_tracing.rs",

@@ -5,6 +5,7 @@
 mod alone;
 mod backtraces;
 mod beside;
+mod bundles;
 mod cache;
 mod calls;
 mod cancellation;
@@ -50,7 +51,11 @@ mod modules;
 mod network;
 #[cfg(target_os = "linux")]
 mod no_descriptors;
+#[cfg(feature = "wasix")]
+mod oracle;
 mod outsized;
+#[cfg(feature = "wasix")]
+mod packages;
 mod persistent;
 mod playground;
 mod polls;

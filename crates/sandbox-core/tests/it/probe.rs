@@ -86,7 +86,7 @@ pub(crate) const OTHER_PATH: u32 = 16 * 1024;
 pub(crate) const BUFFER: u32 = 64 * 1024;
 pub(crate) const BUFFER_BYTES: u32 = 64 * 1024;
 
-fn module(namespace: &str) -> String {
+pub(crate) fn module(namespace: &str) -> String {
     let names = |types: &str| {
         types.chars().map(|t| if t == 'l' { " i64" } else { " i32" }).collect::<String>()
     };

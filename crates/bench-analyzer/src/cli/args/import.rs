@@ -62,7 +62,8 @@ pub(crate) struct Import {
     ///
     /// Files may be packed with gzip. csv is the generic format, and the way out where a tool is not
     /// listed: a header naming at least `benchmark,value`, and any of
-    /// `metric,unit,direction,run,time,commit,machine`; one row a sample.
+    /// `metric,unit,direction,exactness,run,time,commit,machine`; one row a sample. Of what is counted, such
+    /// as instructions or sizes, say `exact` in `exactness`: then one value a side is enough to judge.
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_choice())]
     pub(crate) format: FormatChoice,
 

@@ -15,6 +15,7 @@ fn timeline(name: &str, length: usize, level: impl Fn(usize) -> f64) -> Timeline
                 commit: Some(format!("c{index}")),
                 fingerprint: 1,
                 attributes: Default::default(),
+                work: Vec::new(),
                 value: level(index) * (1.0 + (phase - 0.5) * 0.02),
             }
         })

@@ -6,7 +6,7 @@ use super::together::CommonMove;
 use super::zero::Zeros;
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Side, Verdict};
-use crate::model::{BenchmarkResult, Direction, Exactness, History};
+use crate::model::{BenchmarkResult, Direction, History};
 use crate::stats::bootstrap::{self, MedianFractions};
 use crate::stats::difference::{Difference, Rule};
 use crate::stats::spread::Spread;
@@ -265,7 +265,7 @@ fn is_exact(baseline: &BenchmarkResult, current: &BenchmarkResult, history: &His
     if !agree(&old) || !agree(&new) {
         return false;
     }
-    if series.metric.exactness() == Exactness::Exact {
+    if baseline.exactness.max(current.exactness).is_exact() {
         let logs = history.get(series).map(|points| logs_of_history(points)).unwrap_or_default();
         // A step is a change of what was measured; a spread is noise of the counter.
         return Spread::of_history(&logs).is_none_or(|earlier| earlier.relative == 0.0);

@@ -20,6 +20,7 @@ fn timeline(length: usize, seed: u64, level: impl Fn(f64) -> f64) -> Timeline {
                 commit: Some(format!("c{index}")),
                 fingerprint: 1,
                 attributes: Default::default(),
+                work: Vec::new(),
                 value: level(to_f64(index)) * (1.0 + 0.01 * noise),
             }
         })

@@ -1,9 +1,10 @@
 //! The generic format: a header naming at least `benchmark` and `value`, and any of `metric`,
-//! `unit`, `direction`, `run`, `time`, `commit` and `machine`; one row a sample.
+//! `unit`, `direction`, `exactness`, `run`, `time`, `commit` and `machine`; one row a sample.
 //!
 //! Without a metric, values are times; without a unit, times are in nanoseconds. Units of time are
 //! converted, so that a change of units between two files changes nothing. `time` is a
-//! timestamp such as `2026-01-31T12:00:00Z`, or seconds since 1970.
+//! timestamp such as `2026-01-31T12:00:00Z`, or seconds since 1970. `exactness` is `exact` where one value
+//! says everything, as with what is counted, or `sampled`.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use super::{Complaint, Format, nanoseconds_in, stream_ended};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{BenchmarkId, Direction, Metric, Series, Unit};
+use crate::model::{BenchmarkId, Direction, Exactness, Metric, Series, Unit};
 
 pub(super) struct Csv;
 
@@ -108,8 +109,8 @@ impl Read for Watched<'_> {
 }
 
 /// The columns that mean something; others are the user's own.
-const KNOWN: [&str; 8] =
-    ["benchmark", "value", "metric", "unit", "direction", "run", "time", "commit"];
+const KNOWN: [&str; 9] =
+    ["benchmark", "value", "metric", "unit", "direction", "exactness", "run", "time", "commit"];
 
 /// Whether one letter more, less or other makes the one word the other. A column that is overlooked for
 /// it would change what values mean.
@@ -129,6 +130,7 @@ struct Columns {
     metric: Option<usize>,
     unit: Option<usize>,
     direction: Option<usize>,
+    exactness: Option<usize>,
     run: Option<usize>,
     time: Option<usize>,
     commit: Option<usize>,
@@ -156,6 +158,7 @@ impl Columns {
             metric: find("metric"),
             unit: find("unit"),
             direction: find("direction"),
+            exactness: find("exactness"),
             run: find("run"),
             time: find("time"),
             commit: find("commit"),
@@ -196,6 +199,13 @@ impl Columns {
             Some(text) => text.parse().map_err(Complaint)?,
             None => Direction::Lower,
         };
+        let exactness = match cell(self.exactness) {
+            Some(text) => text.parse().map_err(Complaint)?,
+            None => Exactness::Sampled,
+        };
+        if exactness.is_exact() && metric == Metric::TIME {
+            return Err(Complaint("no time is exact: it varies from run to run".to_owned()));
+        }
         let (factor, unit) = match nanoseconds_in(unit) {
             Some(factor) => (factor, Unit::nanoseconds()),
             None => (1.0, Unit::new(unit)),
@@ -220,6 +230,9 @@ impl Columns {
             unit,
             direction,
         };
+        if exactness.is_exact() {
+            results.declare_exact(series.clone());
+        }
         results.push_value(run, series, value * factor);
         Ok(())
     }

@@ -59,7 +59,17 @@ fn plain(line: &str) -> String {
     anstream::adapter::strip_str(line).to_string()
 }
 
-fn counted(name: &str, metric: &str) -> Series {
+pub(super) fn counted(name: &str, metric: &str) -> Series {
+    let allocated = match metric {
+        "Total bytes" => Some(("allocated_bytes", "bytes")),
+        "Total blocks" => Some(("allocations", "count")),
+        "At t-gmax bytes" => Some(("most_allocated_bytes", "bytes")),
+        "At t-gmax blocks" => Some(("most_allocations", "count")),
+        _ => None,
+    };
+    if let Some((metric, unit)) = allocated {
+        return series(name, metric, unit, Direction::Lower);
+    }
     let known = match metric {
         "Instructions" | "Ir" => "instructions",
         "L1 Hits" => "l1_hits",

@@ -49,7 +49,12 @@ pub(super) fn each_line(
         }
         let is_whole = bytes.last() == Some(&b'\n');
         if !is_whole && u64::try_from(bytes.len()).unwrap_or(u64::MAX) >= LONGEST {
-            return Err(Complaint(format!("line {number}: it is longer than 64 MiB")));
+            results.remarks.leave_out(format!("line {number}: it is longer than 64 MiB"));
+            if let Err(error) = skip_line(&mut input) {
+                stream_ended(error)?;
+                break;
+            }
+            continue;
         }
         let taken = match str::from_utf8(&bytes) {
             Ok(text) => take(Line { text: text.trim_end_matches(['\r', '\n']), is_whole }, results),
@@ -60,4 +65,24 @@ pub(super) fn each_line(
         }
     }
     Ok(())
+}
+
+/// Reads on to the next line, keeping nothing of this one.
+fn skip_line(input: &mut dyn BufRead) -> io::Result<()> {
+    loop {
+        let bytes = match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            bytes => bytes?,
+        };
+        let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
+            let length = bytes.len();
+            if length == 0 {
+                return Ok(());
+            }
+            input.consume(length);
+            continue;
+        };
+        input.consume(end + 1);
+        return Ok(());
+    }
 }

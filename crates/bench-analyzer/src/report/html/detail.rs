@@ -168,13 +168,18 @@ fn probability(p_value: f64) -> String {
 }
 
 fn changes(dossier: &Dossier<'_>) -> Markup {
-    let Some(history) = dossier.history.filter(|one| !one.change_points.is_empty()) else {
+    let eventful =
+        |one: &&SeriesChanges| !one.change_points.is_empty() || !one.work_steps.is_empty();
+    let Some(history) = dossier.history.filter(eventful) else {
         return html! {};
     };
     let unit = &history.timeline.series.unit;
     html! {
         h3 { "Changes of level in the history" }
-        div.scroll { table {
+        @for step in &history.work_steps {
+            p { (words::work_step(step, &history.timeline.points)) "." }
+        }
+        @if !history.change_points.is_empty() { div.scroll { table {
             thead { tr { th { "measured" } th { "commits" } th { "run" } th { "before" } th { "after" }
                 th { "change" } th { "remarks" } } }
             tbody { @for change in history.change_points.iter().rev() { tr {
@@ -189,7 +194,7 @@ fn changes(dossier: &Dossier<'_>) -> Markup {
                 td class={ "r v-" (change.verdict) } { (word(change)) " " (format_change(change.change)) }
                 td { (words::change_remarks(change)) }
             } } }
-        } }
+        } } }
     }
 }
 

@@ -12,10 +12,11 @@ use super::filters::{self, Kind};
 use super::row::{self, RowScale};
 use super::{SCRIPT, style};
 use crate::analyzer::{AnalysisReport, SideInfo};
+use crate::detect::together::GeometricMean;
 use crate::model::Series;
 use crate::report::dossier::Dossier;
 use crate::report::text::{self, plural, visible};
-use crate::report::words::{summary, undecided};
+use crate::report::words::{geometric_mean, summary, undecided};
 
 /// The whole page.
 pub(super) fn render(
@@ -45,6 +46,7 @@ pub(super) fn render(
                     h1 { "Benchmarks" }
                     p.summary { (summary(report)) }
                     (sides(report))
+                    (together(report))
                     (notes(report))
                 }
                 main {
@@ -136,6 +138,22 @@ fn sides(report: &AnalysisReport) -> Markup {
                 }
             } }
         } }
+    }
+}
+
+/// The geometric means: those of everything in the open, those of groups folded.
+fn together(report: &AnalysisReport) -> Markup {
+    let (groups, all): (Vec<_>, Vec<_>) =
+        report.geometric_means.iter().partition(|one| one.group.is_some());
+    let said = |one: &GeometricMean| geometric_mean(one, &report.settings);
+    html! {
+        @for one in all { p.together { (said(one)) } }
+        @if !groups.is_empty() {
+            details.plain {
+                summary { "Geometric means of groups (" (groups.len()) ")" }
+                ul { @for one in groups { li { (said(one)) } } }
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ fn every_function_that_wasix_has_is_here_with_its_type() {
     let policy = SecurityPolicy::strict();
     let control = CallControl::new(None).unwrap();
     let output = OutputCapture::new(0, Arc::clone(&control));
-    let grants = Arc::new(Grants::open(&[]).unwrap());
+    let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let mut store = Store::default();
     let module = wasmer::Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();
     let surroundings = Surroundings {

@@ -3,6 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 
+use super::bundled::BundledFile;
 use super::host::HostFile;
 use super::memory::NodeId;
 use super::shared::{Handle, Shared};
@@ -65,13 +66,17 @@ pub(crate) struct File {
 pub(super) enum Storage {
     Memory(Handle),
     Host(HostFile),
+    Bundled(BundledFile),
 }
 
-/// Open file in memory as a template keeps it; [`FileSystem::reopen_file`](super::FileSystem::reopen_file) makes it one
-/// again.
+/// Open file as a template keeps it; [`FileSystem::reopen_file`](super::FileSystem::reopen_file) makes it one again.
 #[derive(Debug, Clone)]
-pub(crate) struct SavedFile {
-    pub(super) id: NodeId,
+pub(crate) struct SavedFile(pub(super) SavedStorage);
+
+#[derive(Debug, Clone)]
+pub(super) enum SavedStorage {
+    Memory(NodeId),
+    Bundled(BundledFile),
 }
 
 impl File {
@@ -88,6 +93,7 @@ impl File {
             _ if offset > i64::MAX as u64 => Err(Errno::Inval),
             Storage::Memory(handle) => handle.memory()?.read(handle.id(), buffers, offset),
             Storage::Host(file) => file.read_at(buffers, offset),
+            Storage::Bundled(file) => file.read(buffers, offset),
         }
     }
 
@@ -112,6 +118,7 @@ impl File {
                 self.shared.note_host_change();
                 file.write_at(buffers, offset, durability)
             }
+            Storage::Bundled(_) => Err(Errno::RoFs),
         }
     }
 
@@ -134,6 +141,7 @@ impl File {
                 self.shared.note_host_change();
                 file.append(buffers, durability)
             }
+            Storage::Bundled(_) => Err(Errno::RoFs),
         }
     }
 
@@ -145,6 +153,7 @@ impl File {
         match &self.storage {
             Storage::Memory(handle) => handle.memory()?.stat(handle.id()),
             Storage::Host(file) => file.stat(),
+            Storage::Bundled(file) => file.stat(),
         }
     }
 
@@ -162,6 +171,7 @@ impl File {
                 self.shared.note_host_change();
                 file.set_len(len)
             }
+            Storage::Bundled(_) => Err(Errno::RoFs),
         }
     }
 
@@ -180,6 +190,7 @@ impl File {
                 self.shared.note_host_change();
                 file.allocate(offset, len)
             }
+            Storage::Bundled(_) => Err(Errno::RoFs),
         }
     }
 
@@ -189,7 +200,7 @@ impl File {
     /// Those of the host.
     pub(crate) fn advise(&self, offset: u64, len: u64, advice: Advice) -> Result<()> {
         match &self.storage {
-            Storage::Memory(_) => Ok(()),
+            Storage::Memory(_) | Storage::Bundled(_) => Ok(()),
             Storage::Host(file) => file.advise(offset, len, advice),
         }
     }
@@ -207,6 +218,7 @@ impl File {
                 self.shared.note_host_change();
                 file.set_times(times)
             }
+            Storage::Bundled(_) => Err(Errno::RoFs),
         }
     }
 
@@ -216,15 +228,16 @@ impl File {
     /// Those of the host.
     pub(crate) fn sync(&self, durability: Durability) -> Result<()> {
         match &self.storage {
-            Storage::Memory(_) => Ok(()),
+            Storage::Memory(_) | Storage::Bundled(_) => Ok(()),
             Storage::Host(file) => file.sync(durability),
         }
     }
 
     /// Keeps the file for a template; nothing if it is the host's.
-    pub(crate) const fn save(&self) -> Option<SavedFile> {
+    pub(crate) fn save(&self) -> Option<SavedFile> {
         match &self.storage {
-            Storage::Memory(handle) => Some(SavedFile { id: handle.id() }),
+            Storage::Memory(handle) => Some(SavedFile(SavedStorage::Memory(handle.id()))),
+            Storage::Bundled(file) => Some(SavedFile(SavedStorage::Bundled(file.clone()))),
             Storage::Host(_) => None,
         }
     }

@@ -4,8 +4,9 @@ mod changes;
 
 use std::sync::Arc;
 
+use super::bundled::BundledFolder;
 use super::file::Storage;
-use super::grants::{Junction, Mount};
+use super::grants::{Base, Junction, Mount};
 use super::host::{HostFolder, HostOpened};
 use super::listing::Names;
 use super::memory::{Child, NodeId};
@@ -62,6 +63,7 @@ pub(crate) struct Folder {
 pub(super) enum Place {
     Memory(Arc<Handle>),
     Host(HostFolder),
+    Bundled(BundledFolder),
     Junction(Arc<Junction>),
 }
 
@@ -79,7 +81,8 @@ impl Folder {
 
     pub(super) fn of_mount(shared: &Arc<Shared>, mount: &Mount) -> Self {
         let place = match mount {
-            Mount::Host(folder) => Place::Host(folder.clone()),
+            Mount::Base(Base::Host(folder)) => Place::Host(folder.clone()),
+            Mount::Base(Base::Bundled(folder)) => Place::Bundled(folder.clone()),
             Mount::Junction(junction) => Place::Junction(Arc::clone(junction)),
         };
         Self::new(shared, place)
@@ -93,6 +96,7 @@ impl Folder {
         let place = match position {
             Position::Memory(id) => Place::Memory(Arc::new(Handle::new(shared, id)?)),
             Position::Host(folder) => Place::Host(folder),
+            Position::Bundled(folder) => Place::Bundled(folder),
             Position::Junction(junction) => Place::Junction(junction),
         };
         Ok(Self::new(shared, place))
@@ -105,6 +109,7 @@ impl Folder {
                 Position::Memory(handle.id())
             }
             Place::Host(folder) => Position::Host(folder.clone()),
+            Place::Bundled(folder) => Position::Bundled(folder.clone()),
             Place::Junction(junction) => Position::Junction(Arc::clone(junction)),
         })
     }
@@ -150,12 +155,47 @@ impl Folder {
                     }
                 })
             }
+            Spot::Bundled { folder, name, has_slash } => {
+                self.open_bundled(&folder, &name, has_slash, how)
+            }
             Spot::Here(position, _) => {
                 check_folder(how)?;
                 Ok(Opened::Folder(Self::at(&self.shared, position)?))
             }
             Spot::Nothing if how.presence == Presence::Required => Err(Errno::NoEnt),
             Spot::Nothing => Err(Errno::RoFs),
+        }
+    }
+
+    /// Opens what is only read, as on a file system that is.
+    fn open_bundled(
+        &self,
+        folder: &BundledFolder,
+        name: &str,
+        has_slash: bool,
+        how: OpenHow,
+    ) -> Result<Opened> {
+        if has_slash && how.presence != Presence::Required {
+            return Err(Errno::IsDir);
+        }
+        let id = match folder.child(name)? {
+            None if how.presence == Presence::Required => return Err(Errno::NoEnt),
+            None => return Err(Errno::RoFs),
+            Some(_) if how.presence == Presence::Exclusive => return Err(Errno::Exist),
+            Some(id) => id,
+        };
+        match folder.kind(id)? {
+            Kind::Folder => {
+                check_folder(how)?;
+                Ok(Opened::Folder(Self::new(&self.shared, Place::Bundled(folder.at(id)))))
+            }
+            _ if how.folder_only || has_slash => Err(Errno::NotDir),
+            Kind::File if how.write => Err(Errno::RoFs),
+            Kind::File => {
+                let storage = Storage::Bundled(folder.open(id)?);
+                Ok(Opened::File(File::new(&self.shared, storage)))
+            }
+            _ => Err(Errno::Loop),
         }
     }
 
@@ -208,8 +248,9 @@ impl Folder {
         match position {
             Position::Memory(id) => self.shared.memory().stat(*id),
             Position::Host(folder) => folder.stat(),
-            Position::Junction(junction) => match &junction.host {
-                Some(folder) => folder.stat(),
+            Position::Bundled(folder) => folder.stat(),
+            Position::Junction(junction) => match &junction.base {
+                Some(base) => base.stat(),
                 None => Ok(Stat::of_fixed_folder(junction.inode)),
             },
         }
@@ -226,6 +267,9 @@ impl Folder {
                 self.shared.memory().stat(id)
             }
             Spot::Host { folder, path } => folder.stat_at(&path, follow),
+            Spot::Bundled { folder, name, has_slash } => {
+                folder.stat_of(folder.find(&name, has_slash)?)
+            }
             Spot::Here(position, _) => self.stat_of(&position),
             Spot::Nothing => Err(Errno::NoEnt),
         }
@@ -257,10 +301,15 @@ impl Folder {
                 folder.list(&mut names)?;
                 Ok(names.into())
             }
+            Place::Bundled(folder) => {
+                let mut names = Names::new(&self.shared.listed, own, folder.parent_inode()?)?;
+                folder.list(&mut names)?;
+                Ok(names.into())
+            }
             Place::Junction(junction) => {
                 let mut names = Names::new(&self.shared.listed, own, own)?;
-                if let Some(folder) = &junction.host {
-                    folder.list(&mut names)?;
+                if let Some(base) = &junction.base {
+                    base.list(&mut names)?;
                 }
                 for (name, mount) in &junction.children {
                     let inode = self.stat_of(&mount.into())?.inode;
@@ -307,6 +356,10 @@ impl Folder {
                 memory.link_target(id).map(str::to_owned).ok_or(Errno::Inval)
             }
             Spot::Host { folder, path } => folder.read_link(&path),
+            Spot::Bundled { folder, name, has_slash } => {
+                let id = folder.find(&name, has_slash)?;
+                folder.link_target(id).map(str::to_owned).ok_or(Errno::Inval)
+            }
             Spot::Here(..) => Err(Errno::Inval),
             Spot::Nothing => Err(Errno::NoEnt),
         }
@@ -326,7 +379,11 @@ impl Folder {
                 return self.shared.memory().set_times(*id, times, self.shared.now());
             }
             Position::Host(folder) => folder,
-            Position::Junction(junction) => junction.host.as_ref().ok_or(Errno::RoFs)?,
+            Position::Bundled(_) => return Err(Errno::RoFs),
+            Position::Junction(junction) => match &junction.base {
+                Some(Base::Host(folder)) => folder,
+                Some(Base::Bundled(_)) | None => return Err(Errno::RoFs),
+            },
         };
         self.note_change(folder);
         folder.set_times(times)
@@ -351,6 +408,10 @@ impl Folder {
                 self.note_change(&folder);
                 folder.set_times_at(&path, follow, times)
             }
+            Spot::Bundled { folder, name, has_slash } => {
+                folder.find(&name, has_slash)?;
+                Err(Errno::RoFs)
+            }
             Spot::Here(position, _) => self.set_times_of(&position, times),
             Spot::Nothing => Err(Errno::NoEnt),
         }
@@ -362,9 +423,12 @@ impl Folder {
     /// Those of the host.
     pub(crate) fn sync(&self) -> Result<()> {
         match self.position()? {
-            Position::Memory(_) => Ok(()),
+            Position::Memory(_) | Position::Bundled(_) => Ok(()),
             Position::Host(folder) => folder.sync(),
-            Position::Junction(junction) => junction.host.as_ref().map_or(Ok(()), HostFolder::sync),
+            Position::Junction(junction) => match &junction.base {
+                Some(Base::Host(folder)) => folder.sync(),
+                Some(Base::Bundled(_)) | None => Ok(()),
+            },
         }
     }
 

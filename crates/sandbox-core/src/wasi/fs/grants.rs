@@ -1,15 +1,18 @@
-//! Folders of the host, opened once for all instances of a sandbox.
+//! Granted folders and bundles, opened once for all instances of a sandbox.
 
 use std::collections::BTreeMap;
 use std::ops::RangeFrom;
 use std::sync::Arc;
 
 use crate::error::{Result, SandboxError};
-use crate::policy::FolderGrant;
+use crate::policy::{BundleGrant, FolderGrant};
 
+use super::bundled::BundledFolder;
 use super::host::{Grant, HostFolder, Resolver};
+use super::listing::Names;
 use super::memory::Tree;
 use super::path::{LONGEST_NAME, PATH_BYTES};
+use super::{Result as ErrnoResult, Stat};
 
 /// The deepest place that a folder can be shown at, in names.
 const DEPTH: usize = 128;
@@ -17,10 +20,10 @@ const DEPTH: usize = 128;
 /// The number of the first folder that leads to granted ones and is neither the host's nor in memory.
 const FIRST_INODE: u64 = 1 << 48;
 
-/// Granted folders of a sandbox, open, and where its guests see them.
+/// Granted folders and bundles of a sandbox, open, and where its guests see them.
 #[derive(Debug)]
 pub(crate) struct Grants {
-    /// In the order of the policy, each with its path.
+    /// In the order of the policy, folders first, each with its path.
     mounts: Vec<(String, Mount)>,
     /// Those that are in none other, by their numbers in the tree. The only one, if it is shown at `/`.
     outermost: Vec<Mount>,
@@ -32,56 +35,101 @@ pub(crate) struct Grants {
 /// Mount: what is shown in place of a folder.
 #[derive(Debug, Clone)]
 pub(super) enum Mount {
-    Host(HostFolder),
+    Base(Base),
     Junction(Arc<Junction>),
+}
+
+/// Folder that was granted, or one within it.
+#[derive(Debug, Clone)]
+pub(super) enum Base {
+    Host(HostFolder),
+    Bundled(BundledFolder),
+}
+
+impl Base {
+    pub(super) fn stat(&self) -> ErrnoResult<Stat> {
+        match self {
+            Self::Host(folder) => folder.stat(),
+            Self::Bundled(folder) => folder.stat(),
+        }
+    }
+
+    pub(super) fn list(&self, names: &mut Names) -> ErrnoResult<()> {
+        match self {
+            Self::Host(folder) => folder.list(names),
+            Self::Bundled(folder) => folder.list(names),
+        }
+    }
+
+    fn folder_of_name(&self, name: &str) -> Option<Self> {
+        match self {
+            Self::Host(folder) => folder.folder_of_name(name).map(Self::Host),
+            Self::Bundled(folder) => folder.folder_of_name(name).map(Self::Bundled),
+        }
+    }
 }
 
 /// Place within a granted folder where others are shown, or that leads to such places. It stays where it is, and what it
 /// shows is kept open, whatever becomes of the folder of that name.
 #[derive(Debug)]
 pub(super) struct Junction {
-    /// Folder of the host that is shown beside the granted ones. `None` if the host has no such folder.
-    pub(super) host: Option<HostFolder>,
+    /// Folder that is shown beside the granted ones. `None` if there is no such folder in what is granted around it.
+    pub(super) base: Option<Base>,
     pub(super) children: BTreeMap<String, Mount>,
-    /// Its number, if the host has no such folder.
+    /// Its number, if there is no such folder.
     pub(super) inode: u64,
 }
 
 /// Grants by their places, from a folder on.
 #[derive(Default)]
 struct Plan {
-    folder: Option<HostFolder>,
+    folder: Option<Base>,
     below: BTreeMap<String, Plan>,
 }
 
+/// Grant that is being opened.
+struct Wanted<'a> {
+    /// What is granted, for errors.
+    what: String,
+    guest: &'a str,
+}
+
+impl Wanted<'_> {
+    fn invalid(&self, message: impl Into<String>) -> SandboxError {
+        let grant = format!("{} as {:?}", self.what, self.guest);
+        SandboxError::InvalidGrant { grant, message: message.into() }
+    }
+}
+
 impl Grants {
-    /// Opens the folders.
+    /// Opens the folders, and shows bundles beside them.
     ///
     /// # Errors
     /// [`SandboxError::InvalidGrant`] if a folder cannot be opened, or not be shown where it should be.
-    pub(crate) fn open(folders: &[FolderGrant]) -> Result<Self> {
-        Self::open_with(folders, Resolver::Kernel)
+    pub(crate) fn open(folders: &[FolderGrant], bundles: &[BundleGrant]) -> Result<Self> {
+        Self::open_with(folders, bundles, Resolver::Kernel)
     }
 
-    pub(super) fn open_with(folders: &[FolderGrant], resolver: Resolver) -> Result<Self> {
+    pub(super) fn open_with(
+        folders: &[FolderGrant],
+        bundles: &[BundleGrant],
+        resolver: Resolver,
+    ) -> Result<Self> {
         let mut plan = Plan::default();
-        let mut places = Vec::with_capacity(folders.len());
+        let mut places = Vec::with_capacity(folders.len() + bundles.len());
         for grant in folders {
-            let invalid = |message: String| SandboxError::InvalidGrant {
-                grant: format!("the folder {} as {:?}", grant.host.display(), grant.guest),
-                message,
-            };
-            let place = place(&grant.guest).map_err(|message| invalid(message.to_owned()))?;
-            let mut at = &mut plan;
-            for name in &place {
-                at = at.below.entry(name.clone()).or_default();
-            }
-            if at.folder.is_some() {
-                return Err(invalid("another folder has that path".to_owned()));
-            }
+            let what = format!("the folder {}", grant.host.display());
+            let wanted = Wanted { what, guest: &grant.guest };
+            let (place, slot) = plan.slot(&wanted)?;
             let opened = Grant::open(&grant.host, grant.access, resolver)
-                .map_err(|error| invalid(std::io::Error::from(error).to_string()))?;
-            at.folder = Some(HostFolder::root(Arc::new(opened)));
+                .map_err(|error| wanted.invalid(std::io::Error::from(error).to_string()))?;
+            *slot = Some(Base::Host(HostFolder::root(Arc::new(opened))));
+            places.push(place);
+        }
+        for (grant, number) in bundles.iter().zip(0..) {
+            let wanted = Wanted { what: "the bundle".to_owned(), guest: &grant.guest };
+            let (place, slot) = plan.slot(&wanted)?;
+            *slot = Some(Base::Bundled(BundledFolder::root(grant.bundle.clone(), number)));
             places.push(place);
         }
         Self::build(plan, places)
@@ -131,6 +179,19 @@ impl Grants {
 }
 
 impl Plan {
+    /// Finds where a granted folder belongs, and nothing is yet.
+    fn slot(&mut self, wanted: &Wanted<'_>) -> Result<(Vec<String>, &mut Option<Base>)> {
+        let place = place(wanted.guest).map_err(|message| wanted.invalid(message))?;
+        let mut at = self;
+        for name in &place {
+            at = at.below.entry(name.clone()).or_default();
+        }
+        match at.folder {
+            Some(_) => Err(wanted.invalid("another folder has that path")),
+            None => Ok((place, &mut at.folder)),
+        }
+    }
+
     /// Collects the granted folders that are in none other.
     fn collect_outermost(
         self,
@@ -150,18 +211,18 @@ impl Plan {
     }
 
     /// Makes what is shown at the plan's place. `within` is the folder of that name in a granted folder around it.
-    fn mount(self, within: Option<HostFolder>, inodes: &mut RangeFrom<u64>) -> Mount {
-        let host = match (self.folder, within) {
-            (Some(folder), _) if self.below.is_empty() => return Mount::Host(folder),
+    fn mount(self, within: Option<Base>, inodes: &mut RangeFrom<u64>) -> Mount {
+        let base = match (self.folder, within) {
+            (Some(folder), _) if self.below.is_empty() => return Mount::Base(folder),
             (folder, within) => folder.or(within),
         };
         let children = self.below.into_iter().map(|(name, plan)| {
-            let within = host.as_ref().and_then(|host| host.folder_of_name(&name));
+            let within = base.as_ref().and_then(|base| base.folder_of_name(&name));
             (name, plan.mount(within, inodes))
         });
         let children = children.collect();
         let inode = inodes.next().unwrap_or(FIRST_INODE);
-        Mount::Junction(Arc::new(Junction { host, children, inode }))
+        Mount::Junction(Arc::new(Junction { base, children, inode }))
     }
 }
 
@@ -170,7 +231,7 @@ impl Mount {
     fn below(&self, place: &[String]) -> Option<&Self> {
         place.iter().try_fold(self, |mount, name| match mount {
             Self::Junction(junction) => junction.children.get(name),
-            Self::Host(_) => None,
+            Self::Base(_) => None,
         })
     }
 }

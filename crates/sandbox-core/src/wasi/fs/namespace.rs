@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::file::Storage;
+use super::file::{SavedStorage, Storage};
 use super::folder::Place;
 use super::memory::{NodeId, Tree, TreeState};
 use super::shared::{Handle, Shared, TimeSource};
@@ -22,8 +22,8 @@ pub(crate) struct Snapshot {
 }
 
 impl FileSystem {
-    /// Makes the file systems of an instance: the granted folders, and nothing in memory, where `limit_bytes` may be kept.
-    /// Opens no file.
+    /// Makes the file systems of an instance: the granted folders and bundles, and nothing in memory, where `limit_bytes`
+    /// may be kept. Opens no file.
     pub(crate) fn new(grants: &Arc<Grants>, limit_bytes: u64, now: TimeSource) -> Self {
         let snapshot = Snapshot { tree: Arc::clone(grants.tree()), limit_bytes };
         Self::from_snapshot(grants, &snapshot, now)
@@ -96,6 +96,10 @@ impl FileSystem {
     /// # Errors
     /// [`Errno::BadF`](super::Errno::BadF) if the files in memory are not those of the template.
     pub(crate) fn reopen_file(&self, saved: &SavedFile) -> Result<File> {
-        Ok(File::new(&self.shared, Storage::Memory(Handle::new(&self.shared, saved.id)?)))
+        let storage = match &saved.0 {
+            SavedStorage::Memory(id) => Storage::Memory(Handle::new(&self.shared, *id)?),
+            SavedStorage::Bundled(file) => Storage::Bundled(file.clone()),
+        };
+        Ok(File::new(&self.shared, storage))
     }
 }

@@ -1,12 +1,13 @@
-//! From a path to where it leads among files in memory and granted folders.
+//! From a path to where it leads among files in memory, bundles and granted folders.
 //!
-//! Most of a way in a granted folder is the kernel's to find. Only what is in memory, what leads from one granted folder to
+//! Most of a way in a granted folder is the kernel's to find. Only what is in memory or a bundle, what leads from one granted folder to
 //! another, and a `..` that might lead back out of one, is walked here, from name to name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::grants::{Junction, Mount};
+use super::bundled::BundledFolder;
+use super::grants::{Base, Junction, Mount};
 use super::host::{Found, HostFolder, look};
 use super::memory::{Child, NodeId};
 use super::path::{LINKS, Step, Tail, goes_up};
@@ -21,13 +22,15 @@ const DEPTH: usize = 128;
 pub(super) enum Position {
     Memory(NodeId),
     Host(HostFolder),
+    Bundled(BundledFolder),
     Junction(Arc<Junction>),
 }
 
 impl From<&Mount> for Position {
     fn from(mount: &Mount) -> Self {
         match mount {
-            Mount::Host(folder) => Self::Host(folder.clone()),
+            Mount::Base(Base::Host(folder)) => Self::Host(folder.clone()),
+            Mount::Base(Base::Bundled(folder)) => Self::Bundled(folder.clone()),
             Mount::Junction(junction) => Self::Junction(Arc::clone(junction)),
         }
     }
@@ -40,6 +43,8 @@ pub(super) enum Spot<'a> {
     Memory { folder: NodeId, name: String, has_slash: bool },
     /// A path that the host resolves from a folder.
     Host { folder: HostFolder, path: Cow<'a, str> },
+    /// A name in a folder of a bundle, of something or of nothing.
+    Bundled { folder: BundledFolder, name: String, has_slash: bool },
     /// A folder by other means than its name.
     Here(Position, Way),
     /// A name in a folder that is only there to lead to granted ones, and has no such name.
@@ -88,7 +93,8 @@ struct Walk<'s> {
     /// The path, with the targets of links in the place of their names, and how far it was walked. It can become long.
     text: Arc<str>,
     at: usize,
-    /// How much of the end of the text is not the text of a link in a granted folder. Such a link does not lead out of it.
+    /// How much of the end of the text is not the text of a link in a granted folder or bundle. Such a link does not lead
+    /// out of it.
     own_bytes: usize,
     links: usize,
     tail: Tail,
@@ -124,13 +130,15 @@ impl Walk<'_> {
                     Position::Memory(folder) => self.in_memory(*folder, name, step)?,
                     Position::Junction(junction) => match junction.children.get(name) {
                         Some(mount) => self.mounted(mount, step),
-                        None => match &junction.host {
-                            Some(folder) => self.in_host(folder, name, step)?,
+                        None => match &junction.base {
+                            Some(Base::Host(folder)) => self.in_host(folder, name, step)?,
+                            Some(Base::Bundled(folder)) => self.in_bundle(folder, name, step)?,
                             None if step.is_last() => Next::Done(Spot::Nothing),
                             None => return Err(Errno::NoEnt),
                         },
                     },
                     Position::Host(folder) => self.in_host(folder, name, step)?,
+                    Position::Bundled(folder) => self.in_bundle(folder, name, step)?,
                 };
                 match next {
                     Next::Done(spot) => return Ok(Some(spot)),
@@ -226,6 +234,40 @@ impl Walk<'_> {
             }
             Found::Leaf => Err(Errno::NotDir),
             Found::Nothing => Err(Errno::NoEnt),
+        }
+    }
+
+    fn in_bundle<'a>(
+        &mut self,
+        folder: &BundledFolder,
+        name: &str,
+        step: Step<'_>,
+    ) -> Result<Next<'a>> {
+        let has_slash = step.has_slash;
+        let here = || {
+            Next::Done(Spot::Bundled { folder: folder.clone(), name: name.to_owned(), has_slash })
+        };
+        let id = match folder.child(name) {
+            // As in memory.
+            Err(_) | Ok(None) if step.is_last() => return Ok(here()),
+            child => child?.ok_or(Errno::NoEnt)?,
+        };
+        if let Some(target) = folder.link_target(id)
+            && (!step.is_last() || self.tail.follows(has_slash))
+        {
+            self.follow(target, step)?;
+            self.own_bytes = self.own_bytes.min(step.rest.len());
+            return Ok(Next::Link);
+        }
+        if step.is_last() {
+            return Ok(here());
+        }
+        match folder.kind(id)? {
+            Kind::Folder => {
+                let position = Position::Bundled(folder.at(id));
+                Ok(Next::Into(Stop { position, is_mount: false }))
+            }
+            _ => Err(Errno::NotDir),
         }
     }
 

@@ -23,6 +23,7 @@ fn history(levels: &[(f64, usize)], blessings: &[Blessing]) -> Vec<SeriesChanges
             commit: Some(format!("c{index}")),
             fingerprint: 1,
             attributes: Default::default(),
+            work: Vec::new(),
             value: level * (1.0 + f64::from(u8::try_from(index * 37 % 11).unwrap()) * 0.0004),
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::bundled::BundledFolder;
 use super::super::host::HostFolder;
 use super::super::memory::{Child, NodeId};
 use super::super::path::Tail;
@@ -23,6 +24,7 @@ impl Folder {
                 self.note_change(&folder);
                 folder.create_folder(&path)
             }
+            Spot::Bundled { folder, name, .. } => refuse_new(&folder, &name),
             Spot::Here(..) => Err(Errno::Exist),
             Spot::Nothing => Err(Errno::RoFs),
         }
@@ -41,6 +43,7 @@ impl Folder {
                 self.note_change(&folder);
                 folder.remove_folder(&path)
             }
+            Spot::Bundled { folder, name, .. } => refuse_change(&folder, &name),
             Spot::Here(_, Way::Dot) => Err(Errno::Inval),
             Spot::Here(_, Way::DotDot) => Err(Errno::NotEmpty),
             Spot::Here(_, Way::Mount) => Err(Errno::Busy),
@@ -68,6 +71,7 @@ impl Folder {
                 self.note_change(&folder);
                 folder.remove_file(&path)
             }
+            Spot::Bundled { folder, name, .. } => refuse_change(&folder, &name),
             Spot::Here(..) => Err(Errno::IsDir),
             Spot::Nothing => Err(Errno::NoEnt),
         }
@@ -110,6 +114,11 @@ impl Folder {
                 self.note_change(&folder);
                 folder.rename(&path, &to, &to_path)
             }
+            (Spot::Bundled { folder, name, .. }, Spot::Bundled { folder: to, .. })
+                if folder.is_in_bundle_of(&to) =>
+            {
+                refuse_change(&folder, &name)
+            }
             (_, Spot::Nothing) => Err(Errno::RoFs),
             _ => Err(Errno::XDev),
         }
@@ -136,6 +145,10 @@ impl Folder {
                 folder.stat_at(&path, follow)?;
                 Source::Host(folder)
             }
+            Spot::Bundled { folder, name, has_slash } => {
+                folder.find(&name, has_slash)?;
+                Source::Bundled(folder)
+            }
             Spot::Here(Position::Memory(id), _) => Source::Memory(id),
             Spot::Here(..) => Source::Mount,
             Spot::Nothing => return Err(Errno::NoEnt),
@@ -154,6 +167,11 @@ impl Folder {
             }
             (Source::Host(from), Spot::Host { folder, path }) if from.is_in_grant_of(&folder) => {
                 folder.refuse_link(&path)
+            }
+            (Source::Bundled(from), Spot::Bundled { folder, name, .. })
+                if from.is_in_bundle_of(&folder) =>
+            {
+                refuse_new(&folder, &name)
             }
             _ => Err(Errno::XDev),
         }
@@ -176,6 +194,7 @@ impl Folder {
                 memory.create_link(folder, &name, target.text(), self.shared.now()).map(drop)
             }
             Spot::Host { folder, path } => folder.refuse_link(&path),
+            Spot::Bundled { folder, name, .. } => refuse_new(&folder, &name),
             Spot::Here(..) => Err(Errno::Exist),
             Spot::Nothing => Err(Errno::RoFs),
         }
@@ -186,5 +205,22 @@ impl Folder {
 enum Source {
     Memory(NodeId),
     Host(HostFolder),
+    Bundled(BundledFolder),
     Mount,
+}
+
+/// Refuses to make something in a bundle.
+fn refuse_new(folder: &BundledFolder, name: &str) -> Result<()> {
+    match folder.child(name)? {
+        Some(_) => Err(Errno::Exist),
+        None => Err(Errno::RoFs),
+    }
+}
+
+/// Refuses to remove or rename something in a bundle; what is missing is missing there too.
+fn refuse_change(folder: &BundledFolder, name: &str) -> Result<()> {
+    match folder.child(name)? {
+        Some(_) => Err(Errno::RoFs),
+        None => Err(Errno::NoEnt),
+    }
 }

@@ -29,7 +29,7 @@ fn grants_that_make_no_sense_are_refused() {
         ground.grant("granted", "/a", Access::ReadOnly),
         ground.grant("other", "/a/.", Access::ReadOnly),
     ];
-    assert!(Grants::open(&twice).is_err());
+    assert!(Grants::open(&twice, &[]).is_err());
     for (host, guest) in [
         ("missing", "/a"),
         ("outside/secret", "/a"),
@@ -40,7 +40,7 @@ fn grants_that_make_no_sense_are_refused() {
         ("granted", &"/a".repeat(200)),
         ("granted", &format!("/{}", "n".repeat(256))),
     ] {
-        let error = Grants::open(&[ground.grant(host, guest, Access::ReadOnly)]).unwrap_err();
+        let error = Grants::open(&[ground.grant(host, guest, Access::ReadOnly)], &[]).unwrap_err();
         assert!(error.to_string().contains(host), "{error}");
     }
 }
@@ -106,7 +106,7 @@ fn a_folder_that_is_renamed_within_a_grant_is_still_granted() {
             ground.grant("granted", "/out", Access::ReadWrite),
             ground.grant("granted/sub", "/in", Access::ReadWrite),
         ];
-        let grants = Arc::new(Grants::open_with(&grants, resolver).unwrap());
+        let grants = Arc::new(Grants::open_with(&grants, &[], resolver).unwrap());
         for round in ["first", "second"] {
             let file_system = FileSystem::new(&grants, 1 << 20, Arc::new(|| 1));
             let root = root(&file_system);

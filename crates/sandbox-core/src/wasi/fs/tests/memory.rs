@@ -7,7 +7,7 @@ use super::*;
 const KIB: u64 = 1024;
 
 fn small(limit_bytes: u64) -> (FileSystem, Folder) {
-    let grants = Arc::new(Grants::open(&[]).unwrap());
+    let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let file_system = FileSystem::new(&grants, limit_bytes, Arc::new(|| 1_000));
     let root = root(&file_system);
     (file_system, root)
@@ -147,7 +147,7 @@ fn handles_of_before_do_not_count_for_files_of_after() {
 
 #[test]
 fn instances_that_begin_from_one_template_do_not_see_each_other() {
-    let grants = Arc::new(Grants::open(&[]).unwrap());
+    let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let first = FileSystem::new(&grants, 64 * KIB, Arc::new(|| 1));
     write(&root(&first), "a", "template").unwrap();
     let open_file = open(&root(&first), "a", LOOK).unwrap();
