@@ -72,11 +72,26 @@ impl BundleId {
 #[derive(Debug)]
 pub(crate) struct Node {
     /// Empty for the folder that everything is in.
+    #[cfg(feature = "wasix")]
     name: Box<str>,
     pub(crate) parent: BundleId,
     /// When it was changed last, in nanoseconds since 1970.
     pub(crate) modified: u64,
     pub(crate) body: Body,
+}
+
+impl Node {
+    fn new(name: &str, parent: BundleId, modified: u64, body: Body) -> Self {
+        #[cfg(not(feature = "wasix"))]
+        let _ = name;
+        Self {
+            #[cfg(feature = "wasix")]
+            name: name.into(),
+            parent,
+            modified,
+            body,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -158,7 +173,7 @@ pub(crate) type Refusal = &'static str;
 impl Nodes {
     pub(crate) fn new(modified: u64) -> Self {
         let body = Body::Folder(BTreeMap::new());
-        Self(vec![Node { name: Box::default(), parent: BundleId::ROOT, modified, body }])
+        Self(vec![Node::new("", BundleId::ROOT, modified, body)])
     }
 
     /// Adds something to a folder.
@@ -193,7 +208,7 @@ impl Nodes {
             return Err("there is something of that name already");
         }
         entries.insert(name.into(), id);
-        self.0.push(Node { name: name.into(), parent, modified, body });
+        self.0.push(Node::new(name, parent, modified, body));
         Ok(id)
     }
 
