@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::detect::changes::SeriesChanges;
 use crate::detect::compare::{Cause, CommonMove, Compared, Priors, compare, detectable_change};
+use crate::detect::geometric_mean::{GeometricMean, geometric_means};
 use crate::detect::origin::{Origin, origins};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange, run_modes, shape_changes};
-use crate::detect::together::{GeometricMean, geometric_means};
 use crate::detect::trend::SlowMove;
 use crate::detect::work::level;
 

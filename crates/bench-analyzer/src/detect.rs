@@ -5,6 +5,7 @@
 pub mod aa;
 pub mod changes;
 pub mod compare;
+pub mod geometric_mean;
 pub mod origin;
 pub mod outliers;
 pub mod pattern;
@@ -13,7 +14,6 @@ pub mod reference;
 pub mod settings;
 pub mod shape;
 pub mod steps;
-pub mod together;
 pub mod trend;
 pub mod verdict;
 pub mod work;

@@ -3,6 +3,7 @@
 //! The engine is set up as the sandbox sets up its own: the same compiler with the same settings, in the same build of
 //! Wasmer.
 
+#[cfg(feature = "wasix")]
 mod reactor;
 
 use std::num::NonZero;
@@ -10,6 +11,7 @@ use std::num::NonZero;
 use wasmer::sys::{Cranelift, EngineBuilder};
 use wasmer::{Engine, ExportError, Imports, Instance, Module, Store, WasmTypeList};
 
+#[cfg(feature = "wasix")]
 pub use reactor::PlainReactor;
 pub use wasmer::TypedFunction;
 

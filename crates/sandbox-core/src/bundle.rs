@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::text::shown;
+
 pub use builder::FileBundleBuilder;
 #[cfg(feature = "wasix")]
 use virtual_files::Later;
@@ -24,6 +26,17 @@ pub(crate) const DEEPEST: usize = 128;
 
 /// How many files, folders and links there are in a bundle at most.
 pub(crate) const MOST_NODES: usize = 1_000_000;
+
+/// Why a bundle of files cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to make a bundle of files, {path}: {message}", path = shown(path), message = shown(message))]
+#[non_exhaustive]
+pub struct InvalidBundle {
+    /// The path in the bundle.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+}
 
 /// A tree of files that the host holds in memory and shows to guests, which can only read it.
 ///
@@ -72,11 +85,26 @@ impl BundleId {
 #[derive(Debug)]
 pub(crate) struct Node {
     /// Empty for the folder that everything is in.
+    #[cfg(feature = "wasix")]
     name: Box<str>,
     pub(crate) parent: BundleId,
     /// When it was changed last, in nanoseconds since 1970.
     pub(crate) modified: u64,
     pub(crate) body: Body,
+}
+
+impl Node {
+    fn new(name: &str, parent: BundleId, modified: u64, body: Body) -> Self {
+        #[cfg(not(feature = "wasix"))]
+        let _ = name;
+        Self {
+            #[cfg(feature = "wasix")]
+            name: name.into(),
+            parent,
+            modified,
+            body,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -158,7 +186,7 @@ pub(crate) type Refusal = &'static str;
 impl Nodes {
     pub(crate) fn new(modified: u64) -> Self {
         let body = Body::Folder(BTreeMap::new());
-        Self(vec![Node { name: Box::default(), parent: BundleId::ROOT, modified, body }])
+        Self(vec![Node::new("", BundleId::ROOT, modified, body)])
     }
 
     /// Adds something to a folder.
@@ -193,7 +221,7 @@ impl Nodes {
             return Err("there is something of that name already");
         }
         entries.insert(name.into(), id);
-        self.0.push(Node { name: name.into(), parent, modified, body });
+        self.0.push(Node::new(name, parent, modified, body));
         Ok(id)
     }
 

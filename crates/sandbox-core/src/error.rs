@@ -385,13 +385,8 @@ pub enum SandboxError {
     },
 
     /// A bundle of files cannot be made.
-    #[error("failed to make a bundle of files, {path}: {message}", path = shown(path), message = shown(message))]
-    InvalidBundle {
-        /// The path in the bundle.
-        path: String,
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error(transparent)]
+    InvalidBundle(#[from] crate::bundle::InvalidBundle),
 
     /// The file of a package, or the manifest of a folder that is to become one, could not be read.
     #[error("failed to read the package {path}", path = path.display())]

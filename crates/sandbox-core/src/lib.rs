@@ -123,7 +123,7 @@ mod usage;
 mod wasi;
 mod watchdog;
 
-pub use bundle::{FileBundle, FileBundleBuilder};
+pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
 pub use error::{ArtifactRejection, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{

@@ -47,7 +47,8 @@ struct Target {
 impl Benches {
     /// Compiles the targets of a checkout. `target_folder` is cargo's, if it is not to be the usual one.
     pub(super) fn build(workspace: &Workspace, target_folder: Option<&Utf8Path>) -> Result<Self> {
-        let arguments = ["bench", "--no-run", "-p", PACKAGE];
+        // Without the baseline of the comparison, which is not measured here, and the crates that it needs.
+        let arguments = ["bench", "--no-run", "-p", PACKAGE, "--no-default-features"];
         let mut programs = build(workspace.root(), &arguments, "bench", target_folder)?;
         programs.retain(|bench| bench.target != BESIDE_PEERS);
         if programs.is_empty() {

@@ -5,12 +5,18 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::layers;
-use crate::process::{capture, cargo, failure};
+use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
 /// They must compile in seconds, and the first two are of use without the sandbox.
 const WITHOUT_WASMER: [&str; 4] =
     ["bench-analyzer", "sandbox-guest", "sandbox-guest-macros", "xtask"];
+
+/// What is there for Wasmer packages and for the comparison with WASIX only.
+const OF_WASIX: [&str; 4] = ["virtual-", "wasmer-package", "wasmer-wasix", "webc"];
+
+/// They do without it if their feature `wasix` is off, and `cargo xtask bench` compiles them so.
+const WITHOUT_WASIX: [&str; 2] = ["sandbox-core", "sandbox-bench"];
 
 /// Where unsafe code may be: one place for each crate that needs any. Everywhere else the lint
 /// `unsafe_code` denies it.
@@ -27,6 +33,9 @@ const UNSAFE: [&str; 7] = [
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for package in WITHOUT_WASMER {
         check_without_wasmer(workspace, package)?;
+    }
+    for package in WITHOUT_WASIX {
+        check_without_wasix(workspace, package)?;
     }
     let mut broken = Vec::new();
     for folder in ["benches", "crates", "guest-modules", "xtask"] {
@@ -56,6 +65,30 @@ fn check_without_wasmer(workspace: &Workspace, package: &str) -> Result<()> {
     } else {
         Err(failure(&tree, &output)).with_context(|| format!("failed to list what {package} needs"))
     }
+}
+
+fn check_without_wasix(workspace: &Workspace, package: &str) -> Result<()> {
+    let needed = |features: &[&str]| {
+        let mut tree = cargo();
+        tree.args(["tree", "--locked", "-p", package, "-e", "normal,build", "--prefix", "none"]);
+        tree.args(features).current_dir(workspace.root());
+        read(&mut tree).with_context(|| format!("failed to list what {package} needs"))
+    };
+    let without = needed(&["--no-default-features"])?;
+    if let Some(found) = of_wasix(&without).next() {
+        bail!("{package} must not depend on {found} without its feature `wasix`");
+    }
+    // Or the names in the list would be those of nothing.
+    if of_wasix(&needed(&[])?).next().is_none() {
+        bail!("{package} depends on nothing of {OF_WASIX:?} with its feature `wasix`");
+    }
+    Ok(())
+}
+
+/// The packages of WASIX in a list with one package a line.
+fn of_wasix(packages: &str) -> impl Iterator<Item = &str> {
+    let is_one = |line: &&str| OF_WASIX.iter().any(|name| line.starts_with(name));
+    packages.lines().filter(is_one)
 }
 
 fn check_folder(root: &Utf8Path, folder: &Utf8Path, broken: &mut Vec<String>) -> Result<()> {
@@ -156,6 +189,13 @@ mod tests {
         assert!(unlocked(manifest, &lock("2.0.0", "48.0.8")).is_empty());
         assert_eq!(unlocked(manifest, &lock("2.0.1", "48.0.8")), ["plain 2.0.0"]);
         assert_eq!(unlocked(manifest, ""), ["plain 2.0.0", "long 48.0.8"]);
+    }
+
+    #[test]
+    fn crates_of_wasix_are_found() {
+        let tree =
+            "sandbox-core v0.1.0 (/here)\nwasmer v7.4.2\nwebc v12.0.1\nvirtual-fs v0.704.2 (*)\n";
+        assert_eq!(of_wasix(tree).collect::<Vec<_>>(), ["webc v12.0.1", "virtual-fs v0.704.2 (*)"]);
     }
 
     #[test]

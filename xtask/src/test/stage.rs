@@ -51,6 +51,11 @@ impl Stage {
                 "NOT TESTED: the analyzer's store on a server, as PostgreSQL (initdb, postgres) is \
                  not installed here",
             ),
+            (
+                is_on_path(&["jq"]),
+                "NOT TESTED: how the workflow in docs finds its comment again, as `jq` is not \
+                 installed here",
+            ),
             (is_on_path(&["go"]), "NOT TESTED: guests by Go, as `go` is not installed here"),
             (
                 is_on_path(&["zig", "python-zig"]),

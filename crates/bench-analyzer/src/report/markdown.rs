@@ -10,7 +10,7 @@ use super::words::{
 };
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
 use crate::analyzer::AnalysisReport;
-use crate::detect::together::GeometricMean;
+use crate::detect::geometric_mean::GeometricMean;
 use crate::detect::verdict::{Comparison, Verdict};
 
 /// Writes GitHub-flavoured Markdown, short enough for a comment.

@@ -4,12 +4,12 @@ use super::text::{plural, visible};
 use super::{format_change, format_quantity, text};
 use crate::analyzer::{AnalysisReport, SideInfo};
 use crate::detect::changes::ChangePoint;
+use crate::detect::geometric_mean::{GeometricMean, LeftOut};
 use crate::detect::origin::{Origin, OriginEvidence};
 use crate::detect::outliers::OutlierDetection;
 use crate::detect::reference::SinceReference;
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange};
-use crate::detect::together::{GeometricMean, LeftOut};
 use crate::detect::trend::{SlowMove, Trend};
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,

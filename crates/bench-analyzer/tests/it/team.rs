@@ -7,7 +7,7 @@ use crate::server::{self, OWNER, PASSWORD, Server};
 use crate::workspace::{SERVER, Workspace};
 
 /// What these tests are about does not depend on where the history is.
-const NOT_ABOUT_STORES: [&str; 9] = [
+const NOT_ABOUT_STORES: [&str; 11] = [
     "team::",
     "database::",
     "settings::doctor_says",
@@ -17,6 +17,8 @@ const NOT_ABOUT_STORES: [&str; 9] = [
     "scale::",
     "redaction::",
     "project::",
+    "readers::",
+    "on_a_server",
 ];
 
 #[test]

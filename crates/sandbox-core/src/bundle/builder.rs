@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Body, BundleId, Contents, DEEPEST, FileBundle, Nodes, Refusal};
-use crate::error::{Result, SandboxError};
+use super::{Body, BundleId, Contents, DEEPEST, FileBundle, InvalidBundle, Nodes, Refusal};
 
 /// Fills a [`FileBundle`]; [`FileBundle::builder`] makes one.
 #[derive(Debug, Default)]
@@ -46,13 +45,13 @@ impl FileBundleBuilder {
     /// Makes the bundle.
     ///
     /// # Errors
-    /// [`SandboxError::InvalidBundle`] for a path that leads nowhere or that is given twice, and a target that is no
+    /// [`InvalidBundle`] for a path that leads nowhere or that is given twice, and a target that is no
     /// relative path.
-    pub fn build(self) -> Result<FileBundle> {
+    pub fn build(self) -> Result<FileBundle, InvalidBundle> {
         let mut nodes = Nodes::new(0);
         for (path, entry) in self.entries {
             add(&mut nodes, &path, entry)
-                .map_err(|message| SandboxError::InvalidBundle { path, message: message.into() })?;
+                .map_err(|message| InvalidBundle { path, message: message.into() })?;
         }
         Ok(nodes.into())
     }
@@ -103,7 +102,7 @@ mod tests {
         ];
         for builder in refused {
             let error = builder.build().unwrap_err();
-            assert!(matches!(error, SandboxError::InvalidBundle { .. }), "{error}");
+            assert!(error.to_string().starts_with("failed to make a bundle"), "{error}");
         }
     }
 

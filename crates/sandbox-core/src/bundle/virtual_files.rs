@@ -9,8 +9,7 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 use virtual_fs::{FileSystem, Metadata};
 
-use super::{Body, BundleId, Contents, DEEPEST, FileBundle, MOST_NODES, Nodes};
-use crate::error::{Result, SandboxError};
+use super::{Body, BundleId, Contents, DEEPEST, FileBundle, InvalidBundle, MOST_NODES, Nodes};
 
 /// Longest target of a link, in bytes: the longest path.
 const LONGEST_TARGET: u64 = 4095;
@@ -88,9 +87,9 @@ impl FileBundle {
     /// ```
     ///
     /// # Errors
-    /// [`SandboxError::InvalidBundle`] if a folder or link cannot be read, a name is not UTF-8 or too long, or there is
+    /// [`InvalidBundle`] if a folder or link cannot be read, a name is not UTF-8 or too long, or there is
     /// too much or too deep.
-    pub fn from_virtual_fs(files: Arc<dyn FileSystem + Send + Sync>) -> Result<Self> {
+    pub fn from_virtual_fs(files: Arc<dyn FileSystem + Send + Sync>) -> Result<Self, InvalidBundle> {
         read_virtual(files, MOST_NODES)
     }
 }
@@ -99,13 +98,13 @@ impl FileBundle {
 ///
 /// # Errors
 /// As [`FileBundle::from_virtual_fs`].
-pub(crate) fn read_virtual(files: Files, most_nodes: usize) -> Result<FileBundle> {
+pub(crate) fn read_virtual(files: Files, most_nodes: usize) -> Result<FileBundle, InvalidBundle> {
     let mut nodes = Nodes::new(0);
     let mut todo = vec![(BundleId::ROOT, 0)];
     let mut count = 1;
     while let Some((folder, depth)) = todo.pop() {
         let path = nodes.path(folder);
-        let refuse = |path: &Path, message: String| SandboxError::InvalidBundle {
+        let refuse = |path: &Path, message: String| InvalidBundle {
             path: path.display().to_string(),
             message,
         };

@@ -41,7 +41,7 @@ impl SandboxError {
             Self::ValueTooLarge { .. } => "value_too_large",
             Self::OutputLimit { .. } => "output_limit",
             Self::CapabilityDenied { .. } => "capability_denied",
-            Self::InvalidBundle { .. } => "invalid_bundle",
+            Self::InvalidBundle(_) => "invalid_bundle",
             Self::PackageUnreadable { .. } => "package_unreadable",
             Self::InvalidPackage { .. } => "invalid_package",
             Self::PackageLimit { .. } => "package_limit",

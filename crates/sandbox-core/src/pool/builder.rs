@@ -112,7 +112,7 @@ impl SandboxPoolBuilder {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         });
         let modules = self.modules.into_iter().map(|(name, sandbox)| async {
-            Ok(PoolModule { name, first: sandbox.build().await? })
+            sandbox.build().await.map(|first| PoolModule { name, first })
         });
         let modules = try_join_all(modules).await?;
         let mut idle = Vec::new();

@@ -12,7 +12,7 @@ use super::filters::{self, Kind};
 use super::row::{self, RowScale};
 use super::{SCRIPT, style};
 use crate::analyzer::{AnalysisReport, SideInfo};
-use crate::detect::together::GeometricMean;
+use crate::detect::geometric_mean::GeometricMean;
 use crate::model::Series;
 use crate::report::dossier::Dossier;
 use crate::report::text::{self, plural, visible};

@@ -97,14 +97,17 @@ pub fn geometric_means(
             ((*metric, *unit, *direction), all.compared.len())
         })
         .collect();
-    members
+    let mut means: Vec<GeometricMean> = members
         .iter()
         .filter(|((metric, unit, direction, group), of)| {
             let is_all = all.get(&(*metric, *unit, *direction)) == Some(&of.compared.len());
             of.compared.len() > 1 && (group.is_none() || !is_all)
         })
         .map(|(key, members)| members.mean(key, baseline, current, level))
-        .collect()
+        .collect();
+    // What most benchmarks are about comes first.
+    means.sort_by_key(|one| !one.metric.is_time());
+    means
 }
 
 /// The means that a benchmark takes part in: none where neither way is better.
@@ -296,6 +299,16 @@ mod tests {
             report.comparisons.iter().map(|one| reach(one.interval)).sum::<f64>() / 64.0;
         let together = reach(report.geometric_means[0].interval);
         assert!(together < alone / 3.0, "{together} of all, {alone} of one");
+    }
+
+    #[test]
+    fn times_come_before_other_quantities() {
+        let counted = |name: &str| Series { metric: Metric::new("calls"), ..Series::time(name) };
+        let values = ["a", "b"].map(|name| [(Series::time(name), 5.0), (counted(name), 7.0)]);
+        let run = values.concat();
+        let found = means(side("old", &[&run[..]; 3]), &side("new", &[&run[..]; 3]));
+        let metrics: Vec<&str> = found.iter().map(|one| one.metric.as_str()).collect();
+        assert_eq!(metrics, ["time", "calls"]);
     }
 
     #[test]
