@@ -9,7 +9,6 @@ pub(crate) mod numbers;
 pub(crate) mod permits;
 pub(crate) mod queue;
 pub(crate) mod results;
-pub(crate) mod runtime;
 pub(crate) mod seat;
 pub(crate) mod stripes;
 pub(crate) mod waiting;

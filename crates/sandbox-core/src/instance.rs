@@ -21,9 +21,10 @@ use crate::output::Output;
 use crate::policy::{FuelUnits, SecurityPolicy};
 use crate::sys::code::Code;
 use crate::sys::guest::Guest;
-use crate::sys::limits::{LimitingTunables, Refusals};
+use crate::sys::limits::LimitingTunables;
 use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::number::ZERO;
+use crate::sys::refusals::Refusals;
 use crate::sys::signals;
 use crate::sys::state::Recorder;
 use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
@@ -149,7 +150,9 @@ impl Instance {
             let grants = host.grants(policy)?;
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;
-            let surroundings = Surroundings { module, policy, grants, control, output, refusals };
+            let lookups = host.lookups();
+            let surroundings =
+                Surroundings { module, policy, grants, lookups, control, output, refusals };
             let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch)?;
             (Some(wasi), Some(offered))
         } else {

@@ -10,7 +10,7 @@ use super::values;
 use crate::error::{Result, SandboxError};
 use crate::module::{Module, signature_in_words};
 use crate::policy::SecurityPolicy;
-use crate::wasi::Grants;
+use crate::wasi::{Grants, Lookups};
 
 /// The value that a sandbox gives to its host functions.
 #[derive(Clone, Default)]
@@ -49,6 +49,8 @@ pub(crate) struct HostBinding {
     module: Module,
     /// The folders and bundles that its guests get, once one needed them.
     grants: OnceLock<Arc<Grants>>,
+    /// What its guests look up of names.
+    lookups: Arc<Lookups>,
 }
 
 impl HostBinding {
@@ -93,8 +95,8 @@ impl HostBinding {
         let holds_output =
             functions.iter().any(|function| function.name.module == values::NAMESPACE);
         let module = module.clone();
-        let grants = OnceLock::new();
-        Ok(Arc::new(Self { functions, waits, holds_output, context, set, module, grants }))
+        let (grants, lookups) = (OnceLock::new(), Arc::default());
+        Ok(Arc::new(Self { functions, waits, holds_output, context, set, module, grants, lookups }))
     }
 
     /// The folders and bundles that the policy grants, opened when the first instance needed them. The sandbox keeps what it opened
@@ -108,6 +110,11 @@ impl HostBinding {
         }
         let opened = Arc::new(Grants::open(&policy.folders, &policy.bundles)?);
         Ok(self.grants.get_or_init(|| opened))
+    }
+
+    /// The look-ups of names of all guests of the sandbox.
+    pub(crate) fn lookups(&self) -> &Arc<Lookups> {
+        &self.lookups
     }
 
     /// The same functions for guests that do not take turns with those of this binding.

@@ -2,7 +2,8 @@
 //!
 //! A guest can make the host hold much without using any linear memory: with tables, globals, exports, functions. So what
 //! the module's [`Extent`](crate::module::Extent) says of that counts together with linear memory, against one limit.
-//! Ordinary guests have little of it, so the first MiB is free, and their limit is one of linear memory alone.
+//! Ordinary guests have little of it, so the first MiB is free, and their limit is one of linear memory alone. Several linear
+//! memories share what is left at the start, as tables do.
 
 use crate::error::{Result, SandboxError};
 use crate::module::Module;
@@ -50,8 +51,11 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
         });
     }
     let most_pages = (limit_bytes - counted_bytes) / PAGE_BYTES;
+    let memories = module.compiled().info().memories.len().max(1) as u64;
+    let growth_pages = most_pages.saturating_sub(memory_bytes / PAGE_BYTES) / memories;
     Ok(Room {
         most_pages: u32::try_from(most_pages).unwrap_or(u32::MAX),
+        growth_pages: u32::try_from(growth_pages).unwrap_or(u32::MAX),
         most_elements: limit,
         growth_elements: u32::try_from(growth_elements).unwrap_or(u32::MAX),
         growing_tables,

@@ -131,6 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn the_types_of_all_functions_of_wasi_are_reserved_and_no_others() {
+        let mut found: Vec<FunctionType> = crate::wasi::types_of_functions();
+        // The gate, functions of values, and what takes and returns nothing.
+        for own in ["l:", "iiiiii:i", "ii:", ":"] {
+            found.push(parse(own));
+        }
+        let written = |ty: &FunctionType| format!("{ty}");
+        let found: std::collections::BTreeSet<String> = found.iter().map(written).collect();
+        let reserved: std::collections::BTreeSet<String> = RESERVED.values().map(written).collect();
+        assert_eq!(reserved, found);
+    }
+
+    #[test]
     fn a_type_may_be_there_several_times_and_another_with_its_hash_may_not() {
         let mut types = Types::default();
         let (i, l, f, d) = (ValType::I32, ValType::I64, ValType::F32, ValType::F64);

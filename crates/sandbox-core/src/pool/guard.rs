@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::places::{Lease, Places};
-use crate::call::runtime::host_runtime;
+use crate::call::background;
 use crate::sandbox::{Condition, WasmSandbox};
 
 /// A sandbox of a pool, for its holder alone until this is dropped.
@@ -48,7 +48,7 @@ impl Drop for PooledSandbox {
             return Places::give_back(held);
         }
         // The call was dropped and its guest is being stopped. Until then its place is taken.
-        if let Ok(runtime) = host_runtime() {
+        if let Ok(runtime) = background::runtime() {
             runtime.spawn(async move {
                 held.sandbox.settled().await;
                 Places::give_back(held);

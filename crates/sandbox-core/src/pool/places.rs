@@ -10,8 +10,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::guard::{Held, PooledSandbox};
 use super::{PoolModule, PoolStatus, cancelled};
+use crate::call::background;
 use crate::call::cancellation::Scope;
-use crate::call::runtime::host_runtime;
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{Condition, WasmSandbox};
 use crate::usage::ResourceUsage;
@@ -285,7 +285,7 @@ fn within<T>(
     wanted: impl Future<Output = T>,
 ) -> Result<impl Future<Output = Option<T>>> {
     let elapsed = {
-        let _context = host_runtime()?.enter();
+        let _context = background::runtime()?.enter();
         tokio::time::sleep(limit)
     };
     Ok(async move {

@@ -23,6 +23,7 @@ use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
 
 use super::code::Code;
 use super::frames;
+use super::refusals::Refusals;
 use super::stack::Bounds;
 
 /// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
@@ -33,8 +34,12 @@ pub(super) struct Running {
     code: *const Code,
     /// The stop word of the call.
     stop: *const AtomicU64,
+    /// What is refused to its instance.
+    refusals: *const Refusals,
     /// Known as soon as the guest is entered.
     stack: Cell<Bounds>,
+    /// How many bytes its first memory is known to have.
+    known_bytes: Cell<u64>,
 }
 
 impl Running {
@@ -48,8 +53,21 @@ impl Running {
         unsafe { (*self.stop).load(Ordering::Acquire) & REASON != 0 }
     }
 
+    pub(super) fn refusals(&self) -> &Refusals {
+        // SAFETY: as above.
+        unsafe { &*self.refusals }
+    }
+
     pub(super) fn stack(&self) -> Bounds {
         self.stack.get()
+    }
+
+    pub(super) fn known_bytes(&self) -> u64 {
+        self.known_bytes.get()
+    }
+
+    pub(super) fn know_bytes(&self, bytes: u64) {
+        self.known_bytes.set(bytes);
     }
 }
 
@@ -62,11 +80,16 @@ thread_local! {
 }
 
 /// Runs a guest that has that code; from then on until it returns, an interrupt unwinds it as soon as `stop` holds a
-/// reason.
+/// reason, and what functions of Wasmer refuse to it is noted.
 ///
 /// A guest within a guest, which a host function of the outer one called, is the one that runs until it returns.
 #[inline]
-pub(crate) fn within<T>(code: &Code, stop: &AtomicU64, run: impl FnOnce() -> T) -> T {
+pub(crate) fn within<T>(
+    code: &Code,
+    stop: &AtomicU64,
+    refusals: &Refusals,
+    run: impl FnOnce() -> T,
+) -> T {
     /// The pointer in `Running` is gone before the reference that it came from.
     struct Restore(*const Running);
     impl Drop for Restore {
@@ -75,7 +98,8 @@ pub(crate) fn within<T>(code: &Code, stop: &AtomicU64, run: impl FnOnce() -> T) 
             RUNNING.set(self.0);
         }
     }
-    let running = Running { code, stop, stack: Cell::new(Bounds::default()) };
+    let (stack, known_bytes) = (Cell::new(Bounds::default()), Cell::new(0));
+    let running = Running { code, stop, refusals, stack, known_bytes };
     let _restore = Restore(RUNNING.replace(&raw const running));
     compiler_fence(Ordering::SeqCst);
     run()
@@ -86,6 +110,12 @@ pub(crate) fn within<T>(code: &Code, stop: &AtomicU64, run: impl FnOnce() -> T) 
 pub(super) fn with_running<T>(look: impl FnOnce(&Running) -> T) -> Option<T> {
     // SAFETY: what it points to lives as long as the call (see `within`), in which this thread is.
     unsafe { RUNNING.get().as_ref() }.map(look)
+}
+
+/// Whether this thread runs a guest, which another one called if it is asked to run one now.
+#[inline]
+pub(super) fn is_guest_here() -> bool {
+    !RUNNING.get().is_null()
 }
 
 /// Notes the stack on which the guest is entered.
@@ -116,6 +146,11 @@ pub(super) unsafe fn unwind_if_told() {
         // SAFETY: the same contract.
         unsafe { raise(TrapCode::HostInterrupt) }
     }
+}
+
+/// Notes where the guest is that this thread runs, in case that it traps.
+pub(super) fn note_where() {
+    with_running(|running| frames::note_call(running.code(), TrapCode::StackOverflow));
 }
 
 /// Unwinds the guest that this thread runs, and notes where it was.

@@ -7,7 +7,7 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::interrupt::ThreadNumber;
+use super::super::interrupt::{self, ThreadNumber};
 use super::super::stack;
 use super::sending::{self, Sender};
 use super::{SIGNALS, look_after_handlers, restart};
@@ -60,10 +60,20 @@ pub(super) fn note_arrival(sender: Sender) {
 /// [`SandboxError::SystemRefused`] where it cannot: then no guest may run.
 #[inline]
 pub(crate) fn admit() -> CallResult<Option<Reopened>> {
+    if interrupt::is_guest_here() {
+        try_stack()?;
+    }
     if ADMITTED.get() == EPOCH.load(Ordering::Relaxed) {
         return Ok(None);
     }
     admit_now()
+}
+
+/// Tries whether there is a stack for a guest within a guest: one more than a thread needs otherwise.
+#[cold]
+fn try_stack() -> CallResult<()> {
+    let refused = |error| SandboxError::SystemRefused { need: SystemNeed::Stack, error };
+    Ok(stack::try_to_make().map_err(refused)?)
 }
 
 #[cold]

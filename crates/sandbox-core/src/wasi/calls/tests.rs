@@ -7,7 +7,7 @@ use wasmer::{Extern, FunctionType, Store};
 use wasmer_wasix::{WasiEnvBuilder, WasiFunctionEnv};
 
 use super::*;
-use crate::call::runtime::host_runtime;
+use crate::call::background;
 use crate::policy::SecurityPolicy;
 use crate::wasi::fs::Grants;
 use crate::wasi::launch::Launch;
@@ -21,7 +21,7 @@ fn offered_by_wasix(namespace: &str) -> BTreeMap<String, FunctionType> {
         format!(r#"(module (import "{namespace}" "fd_close" (func (param i32) (result i32))))"#);
     let mut store = Store::default();
     let module = wasmer::Module::new(&store, wat::parse_str(text).unwrap()).unwrap();
-    let _context = host_runtime().unwrap().enter();
+    let _context = background::runtime().unwrap().enter();
     let environment = WasiEnvBuilder::new("test").engine(store.engine().clone()).build().unwrap();
     let environment = WasiFunctionEnv::new(&mut store, environment);
     let all = environment.import_object_for_all_wasi_versions(&mut store, &module).unwrap();
@@ -46,6 +46,7 @@ fn every_function_that_wasix_has_is_here_with_its_type() {
         module: &module,
         policy: &policy,
         grants: &grants,
+        lookups: &Arc::default(),
         control: &control,
         output: &output,
         refusals: &Arc::default(),
