@@ -139,7 +139,7 @@ impl Instance {
         let module = module.newest();
         let room = room::of(module, policy)?;
         crate::wasi::check_network(policy)?;
-        let refusals = Arc::<Refusals>::default();
+        let refusals = Arc::new(Refusals::new(room.exceptions));
         let recorder = origin.recorder();
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());

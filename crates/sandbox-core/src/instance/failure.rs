@@ -13,6 +13,7 @@ use crate::module::signature_in_words;
 use crate::policy::PAGE_BYTES;
 use crate::sys::entry::Unguarded;
 use crate::sys::frames::{self, MOST_FRAMES, Noted};
+use crate::sys::limits::most_pages;
 use crate::sys::refusals::RefusedTable;
 use crate::watchdog::StopReason;
 
@@ -131,6 +132,14 @@ impl Instance {
             return Some(SandboxError::SystemRefused { need: SystemNeed::Memory, error });
         }
         let room = room::of(&self.module, &self.policy).ok()?;
+        if self.refusals.take_exceptions() {
+            let limit_bytes = u64::from(most_pages(&self.policy)) * PAGE_BYTES;
+            return Some(SandboxError::InstanceTooLarge {
+                memory_bytes: self.memory_bytes(),
+                held_bytes: self.module.extent().held_bytes().saturating_add(limit_bytes / 4),
+                limit_bytes,
+            });
+        }
         let growth_bytes = u64::from(room.growth_pages) * PAGE_BYTES;
         if let Some(wanted) = memory.filter(|wanted| *wanted > growth_bytes) {
             let begun_bytes = self.module.memory_minimum_bytes();

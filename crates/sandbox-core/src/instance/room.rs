@@ -59,5 +59,18 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
         most_elements: limit,
         growth_elements: u32::try_from(growth_elements).unwrap_or(u32::MAX),
         growing_tables,
+        exceptions: exceptions(module, limit_bytes),
     })
+}
+
+/// How many exceptions an instance can make: so many that all of them take a quarter of its limit at most, beside what is
+/// counted before it begins. Wasmer keeps each as long as the instance.
+fn exceptions(module: &Module, limit_bytes: u64) -> u32 {
+    /// An exception without its values: its entry in the store, and the few frames that its backtrace has.
+    const BYTES: u64 = 1024;
+    const BYTES_OF_VALUE: u64 = 16;
+    let info = module.compiled().info();
+    let values = info.tags.values().filter_map(|ty| info.signatures.get(*ty));
+    let most = values.map(|ty| ty.params().len()).max().unwrap_or_default() as u64;
+    u32::try_from(limit_bytes / 4 / (BYTES + most * BYTES_OF_VALUE)).unwrap_or(u32::MAX)
 }

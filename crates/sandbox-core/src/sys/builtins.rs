@@ -113,8 +113,6 @@ guarded! {
     imported_table_size = wasmer_vm_imported_table_size(table: u32) -> u32;
     element_drop = wasmer_vm_elem_drop(element: u32);
     data_drop = wasmer_vm_data_drop(data: u32);
-    alloc_exception = wasmer_vm_alloc_exception(tag: u32) -> u32;
-    throw = wasmer_vm_throw(exception: u32) -> !;
 }
 
 checked! {
@@ -178,6 +176,29 @@ unsafe fn beyond_table(context: *mut VMContext, table: u32, at: u32, len: u32) -
     let elements = unsafe { libcalls::wasmer_vm_table_size(context, table) };
     let end = u64::from(at) + u64::from(len);
     (end > u64::from(elements)).then_some(TrapCode::TableAccessOutOfBounds)
+}
+
+/// Makes an exception, which Wasmer keeps as long as the instance. So there are only so many of them.
+unsafe extern "C-unwind" fn alloc_exception(context: *mut VMContext, tag: u32) -> u32 {
+    // SAFETY: called by the guest as Wasmer's own function is, and nothing here has to be dropped.
+    unsafe {
+        unwind_without_room();
+        if with_running(|running| running.refusals().allow_exception()) == Some(false) {
+            unwind_for(TrapCode::UncaughtException);
+        }
+        unwalked::alloc_exception(context, tag)
+    }
+}
+
+/// Throws it. Who does not catch it gets a backtrace from here.
+unsafe extern "C-unwind" fn throw(context: *mut VMContext, exception: u32) -> ! {
+    // SAFETY: as above.
+    unsafe {
+        unwind_without_room();
+        unwind_if_told();
+        note_where();
+        libcalls::wasmer_vm_throw(context, exception)
+    }
 }
 
 /// Enlarges a table, and notes where that is refused. An element is a union of references, which travels as an address does, and
@@ -251,10 +272,12 @@ unsafe extern "C-unwind" fn personality(context: *mut VMContext, exception: *mut
     }
 }
 
+/// What a guest that caught an exception calls first.
 unsafe extern "C-unwind" fn exception_into_reference(exception: *mut c_void) -> u32 {
     // SAFETY: as above.
     unsafe {
         unwind_without_room();
+        frames::forget();
         libcalls::wasmer_vm_exception_into_exnref(exception)
     }
 }

@@ -24,7 +24,7 @@ use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
 use super::code::Code;
 use super::frames;
 use super::refusals::Refusals;
-use super::stack::Bounds;
+use super::stack::{self, Bounds};
 
 /// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
 pub(crate) const REASON: u64 = 0xff;
@@ -75,6 +75,8 @@ thread_local! {
     /// The guest that this thread runs, or null. Has no destructor and is initialised at compile time, so the signal
     /// handler may read it; and it is one word, so that the handler sees it old or new, but never in between.
     static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
+    /// The size of the stacks that this thread entered a guest on last, or zero before it did.
+    static STACK: Cell<usize> = const { Cell::new(0) };
     /// The number by which the kernel knows this thread, or zero before it was asked for.
     static THREAD: Cell<libc::pid_t> = const { Cell::new(0) };
 }
@@ -118,10 +120,16 @@ pub(super) fn is_guest_here() -> bool {
     !RUNNING.get().is_null()
 }
 
-/// Notes the stack on which the guest is entered.
+/// Notes the stack on which the guest is entered, which is one of that size at least.
 #[inline]
-pub(super) fn note_stack(bounds: Bounds) {
+pub(super) fn note_stack(bounds: Bounds, size: usize) {
+    STACK.set(size);
     with_running(|running| running.stack.set(bounds));
+}
+
+/// Whether this thread has a stack for guests that is large enough: it keeps the one that it had last.
+pub(super) fn has_stack() -> bool {
+    STACK.get() == stack::size()
 }
 
 /// Unwinds the guest that this thread runs if there is too little of its stack left for a function of the host.

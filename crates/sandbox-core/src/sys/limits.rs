@@ -35,6 +35,8 @@ pub(crate) struct Room {
     pub(crate) growth_elements: u32,
     /// Those tables, by their index, in order.
     pub(crate) growing_tables: Vec<u32>,
+    /// How many exceptions can be made in its life.
+    pub(crate) exceptions: u32,
 }
 
 /// Creates memories and tables within the room that an instance has.

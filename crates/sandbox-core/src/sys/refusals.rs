@@ -1,6 +1,6 @@
 //! What a guest asked for and did not get.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Remembers what a guest asked for and did not get.
@@ -16,6 +16,10 @@ pub(crate) struct Refusals {
     table: AtomicU64,
     /// Whether it was the system that gave no memory.
     by_system: AtomicBool,
+    /// How many exceptions the instance may still make. They are kept as long as it is.
+    exceptions_left: AtomicU32,
+    /// Whether it wanted more.
+    too_many_exceptions: AtomicBool,
     /// Whether there is a capability that was denied.
     denied: AtomicBool,
     capability: Mutex<Option<String>>,
@@ -30,6 +34,11 @@ pub(crate) struct RefusedTable {
 }
 
 impl Refusals {
+    /// For an instance that may make so many exceptions.
+    pub(crate) fn new(most_exceptions: u32) -> Self {
+        Self { exceptions_left: AtomicU32::new(most_exceptions), ..Self::default() }
+    }
+
     /// Forgets what an earlier call was refused.
     #[inline]
     pub(crate) fn forget(&self) {
@@ -83,6 +92,22 @@ impl Refusals {
     /// Whether the system gave no memory since this was last asked.
     pub(crate) fn take_system(&self) -> bool {
         self.by_system.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the guest may make one more exception. Otherwise that is remembered.
+    pub(super) fn allow_exception(&self) -> bool {
+        let left = self.exceptions_left.load(Ordering::Relaxed);
+        // Only the thread that runs the guest changes it.
+        self.exceptions_left.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left == 0 {
+            self.too_many_exceptions.store(true, Ordering::Relaxed);
+        }
+        left > 0
+    }
+
+    /// Whether the guest wanted to make more exceptions than it may, since this was last asked.
+    pub(crate) fn take_exceptions(&self) -> bool {
+        self.too_many_exceptions.swap(false, Ordering::Relaxed)
     }
 
     /// Remembers how large a table the guest wanted.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox_core::{Compiler, InstanceMode, SandboxError, SecurityPolicy};
+use sandbox_core::{Compiler, InstanceMode, SandboxError, SecurityPolicy, TrapCode};
 
 use crate::modules;
 
@@ -119,4 +119,33 @@ async fn writing_a_million_times_nothing_for_ever_is_stopped() {
 #[tokio::test]
 async fn asking_for_the_arguments_for_ever_is_stopped() {
     is_stopped(&calling("args_sizes_get", 2, &numbers(&[0, 8]))).await;
+}
+
+#[tokio::test]
+async fn waiting_for_who_never_comes_ends() {
+    // A sandbox has no other threads that could notify its guest.
+    for (memory, ty, value) in [
+        ("1 1 shared", "32", "i32"),
+        ("1 1 shared", "64", "i64"),
+        ("1", "32", "i32"),
+        ("1", "64", "i64"),
+    ] {
+        let text = format!(
+            r#"(module (memory {memory}) (func (export "spin") (drop
+                (memory.atomic.wait{ty} (i32.const 0) ({value}.const 0) (i64.const -1)))))"#
+        );
+        for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+            let policy = policy(InstanceMode::Persistent);
+            let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
+            let error = builder.build().await.unwrap().call::<_, ()>("spin", ()).await.unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    SandboxError::Timeout { .. }
+                        | SandboxError::Trap { code: TrapCode::WaitOnUnsharedMemory, .. }
+                ),
+                "{compiler}, {memory}, {ty}: {error}"
+            );
+        }
+    }
 }

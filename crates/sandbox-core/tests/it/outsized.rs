@@ -186,7 +186,7 @@ impl Straight {
             Self::Sums => "(local.set 0 (i32.add (local.get 0) (local.get 1)))",
             Self::Calls => "(call 0)",
             Self::IndirectCalls => "(call_indirect (type 0) (local.get 0))",
-            Self::Stack => "local.get 0",
+            Self::Stack => "local.get 0 ",
             Self::Stores => "(i32.store8 (local.get 0) (local.get 1))",
             Self::Loads => "(local.set 0 (i32.load (local.get 0)))",
             Self::Divisions => "(local.set 0 (i32.div_s (local.get 1) (local.get 0)))",

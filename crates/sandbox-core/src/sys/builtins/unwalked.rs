@@ -1,6 +1,6 @@
-//! Functions of Wasmer that may trap, called so that a trap costs the same at every depth.
+//! Functions of Wasmer that may trap or make an exception, called so that this costs the same at every depth.
 //!
-//! Where they trap, Wasmer walks the stack by its unwind data, all of it, on the guest's stack: what that takes, and what it keeps,
+//! Where they do, Wasmer walks the stack by its unwind data, all of it, on the guest's stack: what that takes, and what it keeps,
 //! would be up to the guest. Each of these puts a frame between guest and function whose unwind data say that nobody called it. The
 //! walk ends there. Unwinding a trap needs no such data, since Wasmer leaves the stack as a whole.
 
@@ -88,5 +88,6 @@ unwalked! {
     imported_wait64 =
         wasmer_vm_imported_memory32_atomic_wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
     notify = wasmer_vm_memory32_atomic_notify(memory: u32, at: u32, count: u32) -> u32;
+    alloc_exception = wasmer_vm_alloc_exception(tag: u32) -> u32;
     imported_notify = wasmer_vm_imported_memory32_atomic_notify(memory: u32, at: u32, count: u32) -> u32;
 }

@@ -84,11 +84,15 @@ fn admit_now() -> CallResult<Option<Reopened>> {
     if TRIED.get() != trials {
         restart::admit_this_thread();
         try_signal().map_err(refused(SystemNeed::Interrupts))?;
-        stack::try_to_make().map_err(refused(SystemNeed::Stack))?;
         TRIED.set(trials);
     }
+    // The system may have given memory for one a moment ago, and none now.
+    let has_stack = interrupt::has_stack();
+    if !has_stack {
+        stack::try_to_make().map_err(refused(SystemNeed::Stack))?;
+    }
     // Who blocks the signals does so again when the call is over.
-    if reopened.is_none() {
+    if reopened.is_none() && has_stack {
         ADMITTED.set(epoch);
     }
     Ok(reopened)
