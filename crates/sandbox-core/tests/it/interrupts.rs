@@ -123,15 +123,10 @@ async fn asking_for_the_arguments_for_ever_is_stopped() {
 
 #[tokio::test]
 async fn waiting_for_who_never_comes_ends() {
-    // A sandbox has no other threads that could notify its guest.
-    for (memory, ty, value) in [
-        ("1 1 shared", "32", "i32"),
-        ("1 1 shared", "64", "i64"),
-        ("1", "32", "i32"),
-        ("1", "64", "i64"),
-    ] {
+    // There is nobody to notify the guest: no memory is shared. So nothing is waited for.
+    for (ty, value) in [("32", "i32"), ("64", "i64")] {
         let text = format!(
-            r#"(module (memory {memory}) (func (export "spin") (drop
+            r#"(module (memory 1) (func (export "spin") (drop
                 (memory.atomic.wait{ty} (i32.const 0) ({value}.const 0) (i64.const -1)))))"#
         );
         for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
@@ -139,12 +134,8 @@ async fn waiting_for_who_never_comes_ends() {
             let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
             let error = builder.build().await.unwrap().call::<_, ()>("spin", ()).await.unwrap_err();
             assert!(
-                matches!(
-                    error,
-                    SandboxError::Timeout { .. }
-                        | SandboxError::Trap { code: TrapCode::WaitOnUnsharedMemory, .. }
-                ),
-                "{compiler}, {memory}, {ty}: {error}"
+                matches!(error, SandboxError::Trap { code: TrapCode::WaitOnUnsharedMemory, .. }),
+                "{compiler}, {ty}: {error}"
             );
         }
     }

@@ -112,6 +112,7 @@ scenes! {
             .with_stack(STACK)
             .with_wall_clock(std::time::Duration::from_secs(60));
         let inner = builder().security_policy(policy.clone()).build_blocking().unwrap();
+        let inner_too = inner.clone();
         let outer = r#"(module (import "env" "inner" (func $inner (result i32)))
             (func (export "call") (result i32) (call $inner)))"#;
         let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -127,7 +128,8 @@ scenes! {
             })
             .build_blocking()
             .unwrap();
-        // The first guest has a stack, and no other guest ran within it yet.
+        // A guest has a stack, and none ran within another yet.
+        assert_eq!(inner_too.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
         limit(libc::RLIMIT_AS, pages * 4096 + STACK as u64 / 2);
