@@ -271,7 +271,9 @@ async fn whatever_is_dropped_at_whatever_moment_leaves_no_place_taken() {
     let both = std::sync::Arc::new(std::sync::Barrier::new(INSTANCES));
     let policy = unlimited().with_instances(InstanceMode::Fresh).with_max_instances(INSTANCES);
     let builder = modules::builder(text).security_policy(policy);
-    let builder = builder.host_function("env", "meet", move || drop(both.wait()));
+    let builder = builder.host_function("env", "meet", move || {
+        both.wait();
+    });
     let sandbox = builder.build().await.unwrap();
     let mut tasks = Vec::new();
     for round in 0..300u64 {
