@@ -205,7 +205,7 @@ pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
     let policy = SecurityPolicy::strict();
     let control = CallControl::new(None).unwrap();
     let output = OutputCapture::new(0, Arc::clone(&control));
-    let grants = Arc::new(Grants::open(&[]).unwrap());
+    let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let mut store = Store::default();
     let module = Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();
     let surroundings = Surroundings {
