@@ -30,7 +30,7 @@ mod until_decided;
 use against::Against;
 use analyzer::Analyzer;
 use effort::Pace;
-use measure::{Measurement, Runs};
+use measure::{Conducted, Measurement, Runs};
 use programs::Benches;
 use state::{FileState, State};
 use until_decided::{Names, UntilDecided};
@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     against: Option<String>,
     /// Measure only what is still undecided after each run, from the third on, and stop when nothing is, or after
     /// --runs [default: 10]
+    ///
+    /// Looking after every run raises no false alarms: the report holds whenever one stops. How many measurements
+    /// that saved is said at the end. What was interrupted goes on where it was if the same is asked for again.
     #[arg(long, requires = "against")]
     until_decided: bool,
     /// Say what makes this machine noisy and what to do about it, and measure nothing
@@ -146,7 +149,10 @@ fn measure(
             .then_some(UntilDecided { analyzer, folder: &folder }),
     };
     let files = measured_files(workspace, here, against)?;
-    let (runs, state) = measurement.conduct(&names, files)?;
+    let Conducted { runs, state, saved } = measurement.conduct(&names, files)?;
+    if let Some(saved) = saved {
+        println!("{saved}");
+    }
     let benchmarks: usize = names.values().map(Names::len).sum();
     let (count, time) = (counted(runs.here.len(), "run"), seconds(started.elapsed()));
     println!("{benchmarks} benchmarks measured in {count} ({time})\n");

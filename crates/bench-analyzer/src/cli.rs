@@ -77,6 +77,9 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
     let environment = Environment::capture(&working_dir()?);
     let config_path = arguments.config.or_else(|| Config::find(&environment.working_dir));
     let config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    if let (Some(path), Some(word)) = (&config_path, config.outdated()) {
+        output.note(&format!("{path}: {word}"));
+    }
     let folder = default_folder(&environment);
     let location: Location = match &arguments.db {
         Some(text) => text.parse()?,

@@ -5,7 +5,7 @@
 //! alpha = 0.01
 //! false_discovery_rate = 0.05      # of what is listed, at most one in twenty may be false
 //! planned_runs = 5                 # every comparison has five runs a side, decided on beforehand
-//! references = ["calibration/*"]   # no change of the code can touch these
+//! controls = ["calibration/*"]     # no change of the code can touch these
 //!
 //! [advice]
 //! variant_cost = 0.1               # recommend a look at variants that cost more than 10%
@@ -54,7 +54,10 @@ pub struct Config {
     pub planned_runs: Option<u32>,
     /// Names of benchmarks that no change of the code can touch; `*` stands for anything.
     #[serde(default)]
-    pub references: Vec<String>,
+    pub controls: Vec<String>,
+    /// What `controls` was called before.
+    #[serde(default)]
+    references: Vec<String>,
     /// The relative spread between runs on this machine, as `aa` measures it.
     pub spread: Option<f64>,
     /// The place that histories are held against: `start`, `release`, or the name of a baseline.
@@ -125,6 +128,13 @@ impl Config {
         dir.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
     }
 
+    /// What the file says in words that have been given up, and what to write for them.
+    pub fn outdated(&self) -> Option<&'static str> {
+        const REFERENCES: &str =
+            "`references` is called `controls` now: benchmarks that no change can touch";
+        (!self.references.is_empty()).then_some(REFERENCES)
+    }
+
     /// The settings that follow.
     pub fn settings(&self) -> Settings {
         let default = Settings::default();
@@ -138,7 +148,7 @@ impl Config {
             false_discovery_rate: self.false_discovery_rate.unwrap_or(default.false_discovery_rate),
             gate_error_rate: self.gate_error_rate.unwrap_or(default.gate_error_rate),
             plan: self.planned_runs.map_or(default.plan, Plan::Stated),
-            references: self.references.iter().map(Pattern::new).collect(),
+            controls: self.controls.iter().chain(&self.references).map(Pattern::new).collect(),
             ..default
         };
         let AdviceSettings { noisy, scaling_efficiency, cache_saving, variant_cost } =

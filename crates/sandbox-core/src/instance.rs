@@ -24,9 +24,10 @@ use crate::output::Output;
 use crate::policy::{Compiler, FuelUnits, SecurityPolicy};
 use crate::sys::code::Code;
 use crate::sys::guest::Guest;
-use crate::sys::limits::{LimitingTunables, Refusals};
+use crate::sys::limits::LimitingTunables;
 use crate::sys::memory::{Contents, ResetMethod, Writes};
 use crate::sys::number::ZERO;
+use crate::sys::refusals::Refusals;
 use crate::sys::signals;
 use crate::sys::state::Recorder;
 use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
@@ -137,7 +138,7 @@ impl Instance {
         let module = recipe.module.newest();
         let room = room::of(module, policy)?;
         crate::wasi::check_network(policy)?;
-        let refusals = Arc::<Refusals>::default();
+        let refusals = Arc::new(Refusals::new(room.exceptions));
         let recorder = origin.recorder();
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());
@@ -148,7 +149,9 @@ impl Instance {
             let grants = host.grants(policy)?;
             let (module, control, output) = (module.compiled(), &control, &output);
             let refusals = &refusals;
-            let surroundings = Surroundings { module, policy, grants, control, output, refusals };
+            let lookups = host.lookups();
+            let surroundings =
+                Surroundings { module, policy, grants, lookups, control, output, refusals };
             let (wasi, offered) = WasiContext::new(guest.store(), surroundings, launch)?;
             (Some(wasi), Some(offered))
         } else {

@@ -13,6 +13,7 @@ mod clock;
 mod errno;
 mod fs;
 mod launch;
+mod lookups;
 mod memory;
 mod network;
 mod output;
@@ -29,7 +30,7 @@ use wasmer::{FunctionEnv, Imports, Module, Store};
 
 use crate::error::{Result, SandboxError};
 use crate::policy::SecurityPolicy;
-use crate::sys::limits::Refusals;
+use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
 use calls::{Version, sockets};
@@ -37,6 +38,7 @@ use state::State;
 
 pub(crate) use fs::Grants;
 pub(crate) use launch::Launch;
+pub(crate) use lookups::Lookups;
 pub(crate) use network::check as check_network;
 pub(crate) use output::OutputCapture;
 pub(crate) use state::Remembered;
@@ -110,6 +112,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) module: &'a Module,
     pub(crate) policy: &'a SecurityPolicy,
     pub(crate) grants: &'a Arc<Grants>,
+    pub(crate) lookups: &'a Arc<Lookups>,
     pub(crate) control: &'a Arc<CallControl>,
     pub(crate) output: &'a Arc<OutputCapture>,
     pub(crate) refusals: &'a Arc<Refusals>,
@@ -194,4 +197,27 @@ impl WasiContext {
         state.begin_anew(remembered);
         Ok(())
     }
+}
+
+/// The types of all functions that an instance may get from here.
+#[cfg(test)]
+pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
+    let policy = SecurityPolicy::strict();
+    let control = CallControl::new(None).unwrap();
+    let output = OutputCapture::new(0, Arc::clone(&control));
+    let grants = Arc::new(Grants::open(&[], &[]).unwrap());
+    let mut store = Store::default();
+    let module = Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();
+    let surroundings = Surroundings {
+        module: &module,
+        policy: &policy,
+        grants: &grants,
+        lookups: &Arc::default(),
+        control: &control,
+        output: &output,
+        refusals: &Arc::default(),
+    };
+    let given = Launch::default().granted(&policy).unwrap();
+    let state = FunctionEnv::new(&mut store, State::new(&surroundings, given).unwrap());
+    calls::types(&mut store, &state)
 }

@@ -47,6 +47,15 @@ pub(super) struct Runs {
     pub(super) against: Vec<Utf8PathBuf>,
 }
 
+/// A measurement that came to its end.
+pub(super) struct Conducted {
+    pub(super) runs: Runs,
+    /// To be closed when nobody needs to go on from it any more.
+    pub(super) state: State,
+    /// What measuring only what was open saved, in a sentence.
+    pub(super) saved: Option<String>,
+}
+
 /// The benchmarks of each program that the filter leaves, where it leaves any.
 pub(super) fn list(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<String, Names>> {
     let mut lists = BTreeMap::new();
@@ -63,16 +72,14 @@ pub(super) fn list(benches: &Benches, filter: Option<&str>) -> Result<BTreeMap<S
 
 impl Measurement<'_> {
     /// Makes all visits, or those that an earlier call did not get to. The results depend on those files.
-    ///
-    /// The state is to be closed when nobody needs to go on from it any more.
     pub(super) fn conduct(
         &self,
         benchmarks: &BTreeMap<String, Names>,
         files: Vec<FileState>,
-    ) -> Result<(Runs, State)> {
+    ) -> Result<Conducted> {
         let mut state = self.state(files)?;
-        self.make_all(benchmarks, &mut state)?;
-        Ok((self.runs(), state))
+        let saved = self.make_all(benchmarks, &mut state)?;
+        Ok(Conducted { runs: self.runs(), state, saved })
     }
 
     /// What an earlier call left unfinished, or nothing yet.
@@ -90,7 +97,11 @@ impl Measurement<'_> {
         State::begin(self.folder, question)
     }
 
-    fn make_all(&self, benchmarks: &BTreeMap<String, Names>, state: &mut State) -> Result<()> {
+    fn make_all(
+        &self,
+        benchmarks: &BTreeMap<String, Names>,
+        state: &mut State,
+    ) -> Result<Option<String>> {
         let of =
             |visit: &Visit| benchmarks.get(&visit.target).map_or(1, |names| names.len() as u64);
         let is_done = |visit: &&Visit| state.is_done(visit);
@@ -144,10 +155,7 @@ impl Measurement<'_> {
                 None => progress.line(&format!("run {run} of {runs}: {took}")),
             }
         }
-        if self.until_decided.is_some() {
-            progress.line(&tally.saved(runs));
-        }
-        Ok(())
+        Ok(self.until_decided.is_some().then(|| tally.saved(runs)))
     }
 
     /// Makes the results of a run that was cut short as new as those that are to come. The analyzer tells by their
@@ -306,41 +314,4 @@ fn listed(listing: &str) -> Names {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_criterion_says_moves_the_bar() {
-        let name = "function_calls/batch_calls/10".to_owned();
-        assert_eq!(
-            Event::of("Benchmarking function_calls/batch_calls/10"),
-            Some(Event::Started(name))
-        );
-        let prefix = "Benchmarking function_calls/batch_calls/10";
-        assert_eq!(Event::of(&format!("{prefix}: Warming up for 1.0000 s")), None);
-        assert_eq!(Event::of(&format!("{prefix}: Analyzing")), Some(Event::Analyzed));
-        assert_eq!(Event::of("                        time:   [1 ns 2 ns 3 ns]"), None);
-    }
-
-    #[test]
-    fn only_benchmarks_are_listed() {
-        let listing = "a/b: benchmark\na/c: benchmark\n\n2 benchmarks\n";
-        assert_eq!(listed(listing).into_iter().collect::<Vec<_>>(), ["a/b", "a/c"]);
-    }
-
-    #[test]
-    fn results_of_several_programs_end_up_in_one_folder() {
-        let temp = tempfile::tempdir().unwrap();
-        let root = Utf8Path::from_path(temp.path()).unwrap();
-        for (part, file) in [("one", "g/a/new/sample.json"), ("two", "g/b/new/sample.json")] {
-            let path = root.join(part).join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, part).unwrap();
-            merge(&root.join(part), &root.join("all")).unwrap();
-            assert!(!root.join(part).exists());
-        }
-        for (file, text) in [("g/a/new/sample.json", "one"), ("g/b/new/sample.json", "two")] {
-            assert_eq!(fs::read_to_string(root.join("all").join(file)).unwrap(), text);
-        }
-    }
-}
+mod tests;

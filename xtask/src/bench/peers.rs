@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::effort::Pace;
-use super::measure::{self, Measurement};
+use super::measure::{self, Conducted, Measurement};
 use super::programs::Benches;
 use super::{measured_files, plan};
 use crate::build_guests;
@@ -88,7 +88,8 @@ fn measure(workspace: &Workspace, arguments: &Arguments, benches: &Benches) -> R
         begins_anew: pace.restart,
         until_decided: None,
     };
-    let (runs, state) = measurement.conduct(&names, measured_files(workspace, benches, None)?)?;
+    let Conducted { runs, state, .. } =
+        measurement.conduct(&names, measured_files(workspace, benches, None)?)?;
     let runs = runs.here;
     state.close()?;
     let (count, time) = (counted(runs.len(), "run"), seconds(started.elapsed()));

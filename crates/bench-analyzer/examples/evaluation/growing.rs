@@ -36,35 +36,48 @@ pub(crate) fn print() {
         "{SERIES} series a row, looked at whenever {STRIDE} values came in, from {FIRST} on. Gone = found by a \
          look, and not\nwithin {CLOSE} values by the next.\n"
     );
-    println!(
-        "| series | found steps gone at the next look | steps found at the end | other points |"
-    );
-    println!("|---|--:|--:|--:|");
-    let rules: [(&str, Rule); 3] = [
-        ("each look by itself", |sample| seen(sample, by_itself)),
-        ("held, as the program does", held),
-        ("PELT, L2, 3 log n, global sd", |sample| seen(sample, crate::pelt::change_points_global)),
-    ];
+    print_head();
     let kinds: [(&str, Kind); 2] = [
         ("steps, then a rise that levels off", sets::eventful),
         ("no step, autocorrelation 0.6", |noise| sets::without_step(sets::dependent(noise, 0.6))),
     ];
     for (kind, sample) in kinds {
-        for (name, rule) in rules {
-            let mut noise = Noise::new(5);
-            let all: Vec<Seen> = (0..SERIES).map(|_| rule(&sample(&mut noise))).collect();
-            let sum = |of: fn(&Seen) -> usize| all.iter().map(of).sum::<usize>();
-            let others = per_series(all.iter().map(|one| one.others));
-            println!(
-                "| {kind}: {name} | {} of {} | {} of {} | {others:.2} |",
-                sum(|one| one.gone),
-                sum(|one| one.found),
-                sum(|one| one.at_the_end),
-                sum(|one| one.steps),
-            );
-        }
+        let mut noise = Noise::new(5);
+        let samples: Vec<Sample> = (0..SERIES).map(|_| sample(&mut noise)).collect();
+        print_rows(kind, &samples);
     }
     println!();
+}
+
+pub(crate) fn print_head() {
+    println!(
+        "\n| series | found steps gone at the next look | steps found at the end | other points |"
+    );
+    println!("|---|--:|--:|--:|");
+}
+
+/// A row for every way of looking at these series.
+pub(crate) fn print_rows(kind: &str, samples: &[Sample]) {
+    if samples.is_empty() {
+        return;
+    }
+    let rules: [(&str, Rule); 3] = [
+        ("each look by itself", |sample| seen(sample, by_itself)),
+        ("held, as the program does", held),
+        ("PELT, L2, 3 log n, global sd", |sample| seen(sample, crate::pelt::change_points_global)),
+    ];
+    for (name, rule) in rules {
+        let all: Vec<Seen> = samples.iter().map(rule).collect();
+        let sum = |of: fn(&Seen) -> usize| all.iter().map(of).sum::<usize>();
+        let others = per_series(all.iter().map(|one| one.others));
+        println!(
+            "| {kind}: {name} | {} of {} | {} of {} | {others:.2} |",
+            sum(|one| one.gone),
+            sum(|one| one.found),
+            sum(|one| one.at_the_end),
+            sum(|one| one.steps),
+        );
+    }
 }
 
 fn by_itself(values: &[f64]) -> Vec<usize> {

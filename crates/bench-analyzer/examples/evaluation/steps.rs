@@ -20,7 +20,7 @@ fn ours(values: &[f64]) -> Vec<usize> {
     steps.iter().filter(|step| !step.provisional).map(|step| step.index).collect()
 }
 
-const DETECTORS: [(&str, Detector); 3] = [
+pub(crate) const DETECTORS: [(&str, Detector); 3] = [
     ("this program", ours),
     ("PELT, L2, 3 log n, sd of differences", pelt::change_points),
     ("PELT, L2, 3 log n, global sd", pelt::change_points_global),

@@ -21,7 +21,7 @@ pub(super) fn judge(report: &AnalysisReport, fail_on: &[FailOn], output: &Output
         output.message(&format!(
             "{} could not be judged, it may be the machine or the code: the build does not pass \
              (exit code 4). Measure both sides in turns on one machine, or name a benchmark that the \
-             change cannot touch with --reference",
+             change cannot touch with --control",
             plural(open, "benchmark", "benchmarks")
         ));
         return Outcome::NotJudged;

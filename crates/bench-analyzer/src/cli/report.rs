@@ -216,9 +216,8 @@ fn settings(options: &ReportOptions, config: &Config) -> Settings {
     settings.alpha = options.alpha.unwrap_or(settings.alpha);
     settings.false_discovery_rate = options.fdr.unwrap_or(settings.false_discovery_rate);
     settings.plan = options.planned_runs.map_or(settings.plan, Plan::Stated);
-    if !options.references.is_empty() {
-        settings.references =
-            options.references.iter().map(|text| contains_or_matches(text)).collect();
+    if !options.controls.is_empty() {
+        settings.controls = options.controls.iter().map(|text| contains_or_matches(text)).collect();
     }
     settings
 }

@@ -152,7 +152,7 @@ pub struct Job {
 }
 
 /// A run of a job that succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRun {
     /// Counted from 1.
     pub number: u32,

@@ -54,10 +54,10 @@ pub fn compare(
         })
         .collect();
     widen_by_each_other(&mut pairs);
-    let reference = Reference::among(&pairs, settings);
-    let cause = match (Order::of(baseline, current), &reference) {
+    let control = Control::among(&pairs, settings);
+    let cause = match (Order::of(baseline, current), &control) {
         (Order::InTurns, _) => Cause::Code,
-        (Order::Apart, Some(_)) => Cause::Referenced,
+        (Order::Apart, Some(_)) => Cause::Controlled,
         (Order::Apart, None) => Cause::MachineOrCode,
     };
     let common_move =
@@ -75,7 +75,7 @@ pub fn compare(
     }
     let circumstances = Circumstances {
         common_move: common_move.as_ref(),
-        reference: reference.as_ref(),
+        control: control.as_ref(),
         other_machine: !same_machine(baseline, current),
     };
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
@@ -104,16 +104,16 @@ fn same_machine(baseline: &BenchmarkResults, current: &BenchmarkResults) -> bool
 }
 
 /// What the benchmarks did that no change of the code can touch.
-struct Reference {
+struct Control {
     /// By how much worse they got in the mean, as a log ratio.
     log_worse: f64,
     /// The standard error of that.
     standard_error: f64,
 }
 
-impl Reference {
+impl Control {
     fn among(pairs: &[Pair<'_>], settings: &Settings) -> Option<Self> {
-        let named = pairs.iter().filter(|pair| settings.is_reference(&pair.current.series));
+        let named = pairs.iter().filter(|pair| settings.is_control(&pair.current.series));
         let moves: Vec<(f64, f64)> = named
             .filter_map(|pair| Some((pair.own_move()?, pair.difference().standard_error)))
             .collect();
@@ -129,7 +129,7 @@ impl Reference {
 /// What speaks against taking a verdict at its word.
 struct Circumstances<'c> {
     common_move: Option<&'c CommonMove>,
-    reference: Option<&'c Reference>,
+    control: Option<&'c Control>,
     other_machine: bool,
 }
 
@@ -166,11 +166,11 @@ impl Circumstances<'_> {
             return Some(Reservation::OtherMachine);
         }
         let common = self.common_move.filter(|_| changed)?;
-        let (beside, why) = match (common.cause, self.reference) {
+        let (beside, why) = match (common.cause, self.control) {
             (Cause::Code, _) => return None,
-            (_, Some(reference)) => (
-                Seen::Beside { log_worse: reference.log_worse, error: reference.standard_error },
-                Reservation::WithReference,
+            (_, Some(control)) => (
+                Seen::Beside { log_worse: control.log_worse, error: control.standard_error },
+                Reservation::WithControl,
             ),
             (_, None) => (
                 Seen::Beside { log_worse: common.log_shift(), error: 0.0 },

@@ -40,7 +40,7 @@ pub struct Settings {
     /// could not is too imprecise to be of use. A tenth is what most people would want to hear of.
     pub of_use: f64,
     /// Benchmarks that no change of the code can touch: what they did, the machine did.
-    pub references: Vec<Pattern>,
+    pub controls: Vec<Pattern>,
     /// The seed of those draws, so that a report can be repeated.
     pub seed: u64,
     /// What to assume about the spread between runs where nothing is known.
@@ -104,7 +104,7 @@ impl Default for Settings {
             resamples: 1000,
             plan: Plan::Open,
             of_use: 0.10,
-            references: Vec::new(),
+            controls: Vec::new(),
             seed: 0,
             unreplicated: Spread::UNREPLICATED,
             moderating: Spread::MODERATING,
@@ -173,7 +173,7 @@ impl Settings {
     }
 
     /// Whether no change of the code can touch `series`.
-    pub fn is_reference(&self, series: &Series) -> bool {
-        self.references.iter().any(|one| one.matches(series.benchmark.as_str()))
+    pub fn is_control(&self, series: &Series) -> bool {
+        self.controls.iter().any(|one| one.matches(series.benchmark.as_str()))
     }
 }

@@ -100,7 +100,7 @@ pub enum Reservation {
     /// not measured in turns, so it was the machine or the code, and nobody can tell which.
     MachineOrCode,
     /// It moved with the benchmarks that no change of the code can touch.
-    WithReference,
+    WithControl,
     /// The sides were measured on different machines.
     OtherMachine,
     /// Neither direction of this metric is better.
@@ -115,7 +115,7 @@ impl Reservation {
     /// All of them, in the order in which they are told.
     pub const ALL: [Self; 6] = [
         Self::MachineOrCode,
-        Self::WithReference,
+        Self::WithControl,
         Self::OtherMachine,
         Self::Neutral,
         Self::NoRatio,
@@ -127,7 +127,7 @@ impl fmt::Display for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::MachineOrCode => "could not be judged: machine or code",
-            Self::WithReference => "moved with the reference",
+            Self::WithControl => "moved with the control",
             Self::OtherMachine => "measured on another machine",
             Self::Neutral => "neither direction is better",
             Self::NoRatio => "a side is zero",

@@ -65,7 +65,7 @@ fn everything_slower_not_in_turns_has_an_exit_code_of_its_own_and_advice() {
     let workspace = everything_slower(Order::OneAfterTheOther, 0);
     let finished = workspace.run(&GATE, 4);
     assert!(finished.stderr.contains("8 benchmarks could not be judged"), "{}", finished.stderr);
-    assert!(finished.stderr.contains("--reference"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("--control"), "{}", finished.stderr);
     assert!(
         finished.stdout.contains("could not be judged: machine or code"),
         "{}",
@@ -76,15 +76,26 @@ fn everything_slower_not_in_turns_has_an_exit_code_of_its_own_and_advice() {
 }
 
 #[test]
-fn a_reference_that_stayed_settles_it() {
+fn a_control_that_stayed_settles_it() {
     let workspace = everything_slower(Order::OneAfterTheOther, 1);
     workspace.run(&GATE, 4);
-    let with_reference: Vec<&str> = GATE.into_iter().chain(["--reference", "group/b0"]).collect();
-    let finished = workspace.run(&with_reference, 1);
+    let with_control: Vec<&str> = GATE.into_iter().chain(["--control", "group/b0"]).collect();
+    let finished = workspace.run(&with_control, 1);
     assert!(finished.stdout.contains("7 regressions"), "{}", finished.stdout);
-    std::fs::write(workspace.path().join("bench-analyzer.toml"), "references = [\"*/b0\"]\n")
-        .unwrap();
-    workspace.run(&GATE, 1);
+    let configure = |text: &str| {
+        std::fs::write(workspace.path().join("bench-analyzer.toml"), text).unwrap();
+    };
+    configure("controls = [\"*/b0\"]\n");
+    let finished = workspace.run(&GATE, 1);
+    assert!(!finished.stderr.contains("references"), "{}", finished.stderr);
+    // What it was called before is read, and said.
+    configure("references = [\"*/b0\"]\n");
+    let finished = workspace.run(&GATE, 1);
+    assert!(
+        finished.stderr.contains("`references` is called `controls` now"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]

@@ -89,7 +89,9 @@ impl FileBundle {
     /// # Errors
     /// [`InvalidBundle`] if a folder or link cannot be read, a name is not UTF-8 or too long, or there is
     /// too much or too deep.
-    pub fn from_virtual_fs(files: Arc<dyn FileSystem + Send + Sync>) -> Result<Self, InvalidBundle> {
+    pub fn from_virtual_fs(
+        files: Arc<dyn FileSystem + Send + Sync>,
+    ) -> Result<Self, InvalidBundle> {
         read_virtual(files, MOST_NODES)
     }
 }

@@ -10,6 +10,8 @@ pub enum SystemNeed {
     ExecutableMemory,
     /// Memory for the stack of a guest, with a guard at its end.
     Stack,
+    /// Memory for an instance: address space for its linear memory, and what it holds.
+    Memory,
     /// Signals that reach the thread of a guest, to stop it.
     Interrupts,
     /// A thread: to watch guests, to run them, or to compile them.
@@ -28,6 +30,11 @@ impl SystemNeed {
                 "let the process have more address space (RLIMIT_AS) or mappings (vm.max_map_count), or less run at \
                  once; and let its seccomp filter allow mmap and mprotect"
             }
+            Self::Memory => {
+                "let the process have more address space (RLIMIT_AS; each instance reserves that of 8 GiB or more for its \
+                 linear memory), mappings (vm.max_map_count) or memory, or fewer instances live at once \
+                 (SecurityPolicy::max_instances); and let its seccomp filter allow mmap and mprotect"
+            }
             Self::Interrupts => {
                 "let the process's seccomp filter allow rt_sigaction, rt_sigprocmask, and rt_tgsigqueueinfo or tgkill \
                  to its own threads, and have nobody take SIGURG over without calling the handler that was there"
@@ -45,6 +52,7 @@ impl fmt::Display for SystemNeed {
         f.write_str(match self {
             Self::ExecutableMemory => "executable memory",
             Self::Stack => "memory for the stack of a guest",
+            Self::Memory => "memory for an instance",
             Self::Interrupts => "means to stop a guest",
             Self::Thread => "thread",
         })

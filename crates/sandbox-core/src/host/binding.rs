@@ -12,7 +12,7 @@ use crate::marshal::export::signature_in_words;
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::threads::nesting::{self, Level, MOST_LEVELS};
-use crate::wasi::{self, Grants};
+use crate::wasi::{self, Grants, Lookups};
 
 /// What a module imports of a set of host functions. All instances of a sandbox share it.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct HostBinding {
     module: Module,
     /// The folders and bundles that its guests get, once one needed them.
     grants: OnceLock<Arc<Grants>>,
+    /// What its guests look up of names.
+    lookups: Arc<Lookups>,
 }
 
 impl HostBinding {
@@ -74,7 +76,7 @@ impl HostBinding {
         let holds_output =
             functions.iter().any(|function| function.name.module == values::NAMESPACE);
         let module = module.clone();
-        let grants = OnceLock::new();
+        let (grants, lookups) = (OnceLock::new(), Arc::default());
         Ok(Arc::new(Self {
             functions,
             waits,
@@ -84,6 +86,7 @@ impl HostBinding {
             set,
             module,
             grants,
+            lookups,
         }))
     }
 
@@ -98,6 +101,11 @@ impl HostBinding {
         }
         let opened = Arc::new(Grants::open(&policy.folders, &policy.bundles)?);
         Ok(self.grants.get_or_init(|| opened))
+    }
+
+    /// The look-ups of names of all guests of the sandbox.
+    pub(crate) fn lookups(&self) -> &Arc<Lookups> {
+        &self.lookups
     }
 
     /// Returns these functions for guests that do not take turns with those of this binding.

@@ -13,6 +13,7 @@ use crate::marshal::export::Export;
 use crate::module::FunctionId;
 use crate::sys::code::Code;
 use crate::sys::memory::Writes;
+use crate::sys::refusals::Refusals;
 use crate::sys::{faults, fork, interrupt, signals};
 use crate::threads::callers_runtime::Restore;
 use crate::threads::nesting::Level;
@@ -83,7 +84,7 @@ impl Instance {
         }
         let guest = &mut self.guest;
         let run = || guest.call(id.index(), values, calls);
-        let outcome = supervised(&self.control, self.module.code(), run);
+        let outcome = supervised(&self.control, self.module.code(), &self.refusals, run);
         match outcome {
             Ok((returned, Ok(()))) if self.control.stop_reason().is_none() => (returned, Ok(())),
             Ok((returned, result)) => {
@@ -102,10 +103,10 @@ impl Instance {
     ) -> Result<T> {
         let mut surroundings = Surroundings::default();
         self.prepare(function, &mut surroundings).map_err(|error| *error)?;
-        let control = Arc::clone(&self.control);
+        let (control, refusals) = (Arc::clone(&self.control), Arc::clone(&self.refusals));
         // Another handle, of what all instances of the module share, would have all cores write to one counter.
         let code = self.code.take().unwrap_or_default();
-        let outcome = supervised(&control, &code, || run(self));
+        let outcome = supervised(&control, &code, &refusals, || run(self));
         self.code = Some(code);
         self.concluded(function, outcome)
     }
@@ -187,10 +188,12 @@ struct Surroundings {
 fn supervised<T>(
     control: &Arc<CallControl>,
     code: &Code,
+    refusals: &Refusals,
     run: impl FnOnce() -> T,
 ) -> thread::Result<T> {
     control.watch(|| {
-        catch_unwind(AssertUnwindSafe(|| interrupt::within(code, control.stop_word(), run)))
+        let within = || interrupt::within(code, control.stop_word(), refusals, run);
+        catch_unwind(AssertUnwindSafe(within))
     })
 }
 

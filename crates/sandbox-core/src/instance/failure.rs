@@ -1,11 +1,12 @@
 //! From the ways in which a guest can be unwound to typed errors.
 
 use std::any::Any;
+use std::io;
 
 use wasmer::{InstantiationError, LinkError, RuntimeError};
-use wasmer_types::ImportError;
+use wasmer_types::{ImportError, TableIndex};
 
-use super::{INSTANTIATION, Instance};
+use super::{INSTANTIATION, Instance, room};
 use crate::error::{SandboxError, SystemNeed, TrapCode};
 use crate::host::Unwound;
 use crate::marshal::export::signature_in_words;
@@ -13,6 +14,7 @@ use crate::policy::PAGE_BYTES;
 use crate::sys::entry::Unguarded;
 use crate::sys::frames::{self, MOST_FRAMES, Noted};
 use crate::sys::limits::most_pages;
+use crate::sys::refusals::RefusedTable;
 use crate::text::panic_message;
 use crate::watchdog::StopReason;
 
@@ -37,11 +39,11 @@ impl Instance {
             Err(error) => error,
         };
         if error.is::<Unguarded>() {
-            let error = std::io::ErrorKind::OutOfMemory.into();
+            let error = io::ErrorKind::OutOfMemory.into();
             return SandboxError::SystemRefused { need: SystemNeed::Stack, error };
         }
-        if let Some(requested_bytes) = self.refusals.take_memory() {
-            return self.memory_limit(requested_bytes);
+        if let Some(error) = self.refused_growth() {
+            return error;
         }
         if let Some(message) = self.panic_message(function) {
             let function = function.to_owned();
@@ -104,25 +106,59 @@ impl Instance {
                 expected: signature_in_words(&expected),
                 given: signature_in_words(&given),
             },
+            // Within the limits of the policy (`room`), so it was the system that refused.
+            InstantiationError::Link(LinkError::Resource(message)) => SandboxError::SystemRefused {
+                need: SystemNeed::Memory,
+                error: io::Error::new(io::ErrorKind::OutOfMemory, message),
+            },
             other => SandboxError::Instantiation { message: other.to_string() },
         }
     }
 
     /// The guest has no room for an input.
     pub(super) fn out_of_memory(&self, function: &str, input_bytes: usize) -> SandboxError {
-        match self.refusals.take_memory() {
-            Some(requested_bytes) => self.memory_limit(requested_bytes),
-            None => SandboxError::AbiViolation {
-                function: function.to_owned(),
-                message: format!("it made no room for an input of {input_bytes} bytes"),
-                output: Box::default(),
-            },
-        }
+        self.refused_growth().unwrap_or_else(|| SandboxError::AbiViolation {
+            function: function.to_owned(),
+            message: format!("it made no room for an input of {input_bytes} bytes"),
+            output: Box::default(),
+        })
     }
 
-    fn memory_limit(&self, requested_bytes: u64) -> SandboxError {
-        let limit_bytes = u64::from(most_pages(&self.policy)) * PAGE_BYTES;
-        SandboxError::MemoryLimit { requested_bytes, limit_bytes, output: Box::default() }
+    /// What was refused to the guest, if that was more memory or larger tables than it may have, or than the system gave.
+    /// What the module itself forbids is no limit of the policy.
+    fn refused_growth(&self) -> Option<SandboxError> {
+        let (memory, table) = (self.refusals.take_memory(), self.refusals.take_table());
+        if self.refusals.take_system() {
+            let error = io::ErrorKind::OutOfMemory.into();
+            return Some(SandboxError::SystemRefused { need: SystemNeed::Memory, error });
+        }
+        let room = room::of(&self.module, &self.policy).ok()?;
+        if self.refusals.take_exceptions() {
+            let limit_bytes = u64::from(most_pages(&self.policy)) * PAGE_BYTES;
+            return Some(SandboxError::InstanceTooLarge {
+                memory_bytes: self.memory_bytes(),
+                held_bytes: self.module.extent().held_bytes().saturating_add(limit_bytes / 4),
+                limit_bytes,
+            });
+        }
+        let growth_bytes = u64::from(room.growth_pages) * PAGE_BYTES;
+        if let Some(wanted) = memory.filter(|wanted| *wanted > growth_bytes) {
+            let begun_bytes = self.module.memory_minimum_bytes();
+            return Some(SandboxError::MemoryLimit {
+                requested_bytes: begun_bytes + wanted,
+                limit_bytes: begun_bytes + growth_bytes,
+                output: Box::default(),
+            });
+        }
+        let RefusedTable { index, elements } = table?;
+        let tables = &self.module.compiled().info().tables;
+        let wanted = elements.checked_sub(tables.get(TableIndex::from_u32(index))?.minimum)?;
+        let begun = u32::try_from(self.module.extent().table_elements()).unwrap_or(u32::MAX);
+        (wanted > room.growth_elements).then(|| SandboxError::TableLimit {
+            requested: begun.saturating_add(wanted),
+            limit: begun.saturating_add(room.growth_elements),
+            output: Box::default(),
+        })
     }
 
     /// The innermost calls of the guest.

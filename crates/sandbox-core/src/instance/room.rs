@@ -2,7 +2,8 @@
 //!
 //! A guest can make the host hold much without using any linear memory: with tables, globals, exports, functions. So what
 //! the module's [`Extent`](crate::module::Extent) says of that counts together with linear memory, against one limit.
-//! Ordinary guests have little of it, so the first MiB is free, and their limit is one of linear memory alone.
+//! Ordinary guests have little of it, so the first MiB is free, and their limit is one of linear memory alone. Several linear
+//! memories share what is left at the start, as tables do.
 
 use crate::error::{Result, SandboxError};
 use crate::module::Module;
@@ -50,10 +51,26 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
         });
     }
     let most_pages = (limit_bytes - counted_bytes) / PAGE_BYTES;
+    let memories = module.compiled().info().memories.len().max(1) as u64;
+    let growth_pages = most_pages.saturating_sub(memory_bytes / PAGE_BYTES) / memories;
     Ok(Room {
         most_pages: u32::try_from(most_pages).unwrap_or(u32::MAX),
+        growth_pages: u32::try_from(growth_pages).unwrap_or(u32::MAX),
         most_elements: limit,
         growth_elements: u32::try_from(growth_elements).unwrap_or(u32::MAX),
         growing_tables,
+        exceptions: exceptions(module, limit_bytes),
     })
+}
+
+/// How many exceptions an instance can make: so many that all of them take a quarter of its limit at most, beside what is
+/// counted before it begins. Wasmer keeps each as long as the instance.
+fn exceptions(module: &Module, limit_bytes: u64) -> u32 {
+    /// An exception without its values: its entry in the store, and the few frames that its backtrace has.
+    const BYTES: u64 = 1024;
+    const BYTES_OF_VALUE: u64 = 16;
+    let info = module.compiled().info();
+    let values = info.tags.values().filter_map(|ty| info.signatures.get(*ty));
+    let most = values.map(|ty| ty.params().len()).max().unwrap_or_default() as u64;
+    u32::try_from(limit_bytes / 4 / (BYTES + most * BYTES_OF_VALUE)).unwrap_or(u32::MAX)
 }

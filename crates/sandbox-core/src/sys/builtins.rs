@@ -2,10 +2,12 @@
 //!
 //! What WebAssembly can do and no processor in one instruction is done by functions of Wasmer: filling memory, growing a table,
 //! raising a trap. Compiled code calls them through a table that each instance has, and on the guest's stack. There
-//! two things can go wrong, so each instance gets functions of ours in every place of that table.
+//! three things can go wrong, so each instance gets functions of ours in every place of that table.
 //!
 //! - The stack may be nearly used up. Then the function is not called, and the guest ends as one that recursed too deep
 //!   (see [`stack`](super::stack)). `raise_trap` is replaced whole, since Wasmer's allocates and walks the stack.
+//! - Where they trap, Wasmer walks the stack, all of it. So the trap is ours where it can be told before, and where not, the
+//!   walk ends at once ([`unwalked`]).
 //! - An interrupt does not unwind them (see [`interrupt`](super::interrupt)), and a guest that does nothing but fill
 //!   and copy is hardly ever in its own code. So those look before and after Wasmer's work whether the call is to
 //!   stop. One such instruction runs to its end; for a limit of 256 MiB that is some tens of milliseconds.
@@ -13,6 +15,8 @@
 //! LLVM's code does not use the table: it is bound to the functions when it is loaded. So it is for guests only that nobody
 //! has to fear ([`Compiler::Llvm`](crate::Compiler)).
 #![expect(unsafe_code, reason = "replaces functions in the context of an instance")]
+
+mod unwalked;
 
 use std::ffi::c_void;
 use std::mem::transmute;
@@ -23,7 +27,10 @@ use wasmer::sys::vm::{
     StoreObject, TrapCode, VMBuiltinFunctionIndex, VMContext, VMInstance, VMOffsets, libcalls,
 };
 
-use super::interrupt::{unwind_for, unwind_if_told, unwind_without_room};
+use super::frames;
+use super::interrupt::{note_where, unwind_for, unwind_if_told, unwind_without_room, with_running};
+use super::refusals::RefusedTable;
+use crate::policy::PAGE_BYTES;
 
 type Index = VMBuiltinFunctionIndex;
 
@@ -58,15 +65,19 @@ macro_rules! guarded {
     )*};
 }
 
-/// The same for functions that may take long, which also look whether the call is to stop.
-macro_rules! interruptible {
-    ($($name:ident = $original:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {$(
-        unsafe extern "C-unwind" fn $name(context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
+/// The same for functions that may trap or take long, of which it can be told before whether they will trap. A trap is ours
+/// then, and of the innermost calls. They also look whether the call is to stop.
+macro_rules! checked {
+    ($($name:ident($context:ident, $($argument:ident: $ty:ty),*) $(-> $result:ty)?: $trap:expr;)*) => {$(
+        unsafe extern "C-unwind" fn $name($context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
             // SAFETY: as above.
             unsafe {
                 unwind_without_room();
                 unwind_if_told();
-                let result = libcalls::$original(context, $($argument),*);
+                if let Some(reason) = $trap {
+                    unwind_for(reason);
+                }
+                let result = unwalked::$name($context, $($argument),*);
                 unwind_if_told();
                 result
             }
@@ -74,19 +85,18 @@ macro_rules! interruptible {
     )*};
 }
 
-/// The same for functions that take or give an element of a table: a union of references, which travels as an address
-/// does, and whose name is Wasmer's own.
-macro_rules! of_elements {
-    ($($name:ident = $original:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {$(
+/// The same for functions of which only Wasmer knows whether they trap, and which no guest calls often: where the guest is,
+/// is noted before.
+macro_rules! noted {
+    ($($name:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {$(
         unsafe extern "C-unwind" fn $name(context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
-            type Original = unsafe extern "C" fn(*mut VMContext, $($ty),*) $(-> $result)?;
-            // SAFETY: as above; the type is that of the function but for the union, which has the size of an
-            // address.
+            // SAFETY: as above.
             unsafe {
                 unwind_without_room();
                 unwind_if_told();
-                let original = transmute::<*const (), Original>(libcalls::$original as *const ());
-                let result = original(context, $($argument),*);
+                note_where();
+                let result = unwalked::$name(context, $($argument),*);
+                frames::forget();
                 unwind_if_told();
                 result
             }
@@ -103,36 +113,144 @@ guarded! {
     imported_table_size = wasmer_vm_imported_table_size(table: u32) -> u32;
     element_drop = wasmer_vm_elem_drop(element: u32);
     data_drop = wasmer_vm_data_drop(data: u32);
-    alloc_exception = wasmer_vm_alloc_exception(tag: u32) -> u32;
-    throw = wasmer_vm_throw(exception: u32) -> !;
 }
 
-interruptible! {
-    memory_copy = wasmer_vm_memory32_copy(to: u32, from: u32, at: u32, source: u32, len: u32);
-    memory_fill = wasmer_vm_memory32_fill(memory: u32, at: u32, value: u32, len: u32);
-    imported_memory_fill = wasmer_vm_imported_memory32_fill(memory: u32, at: u32, value: u32, len: u32);
-    memory_init = wasmer_vm_memory32_init(memory: u32, data: u32, at: u32, source: u32, len: u32);
-    table_copy = wasmer_vm_table_copy(to: u32, from: u32, at: u32, source: u32, len: u32);
-    table_init = wasmer_vm_table_init(table: u32, element: u32, at: u32, source: u32, len: u32);
-    wait32 = wasmer_vm_memory32_atomic_wait32(memory: u32, at: u32, value: u32, timeout: i64) -> u32;
-    imported_wait32 =
-        wasmer_vm_imported_memory32_atomic_wait32(memory: u32, at: u32, value: u32, timeout: i64) -> u32;
-    wait64 = wasmer_vm_memory32_atomic_wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
-    imported_wait64 =
-        wasmer_vm_imported_memory32_atomic_wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
-    notify = wasmer_vm_memory32_atomic_notify(memory: u32, at: u32, count: u32) -> u32;
-    imported_notify = wasmer_vm_imported_memory32_atomic_notify(memory: u32, at: u32, count: u32) -> u32;
+checked! {
+    memory_copy(context, to: u32, from: u32, at: u32, source: u32, len: u32):
+        beyond_memory(context, to, at, len).or_else(|| beyond_memory(context, from, source, len));
+    memory_fill(context, memory: u32, at: u32, value: u32, len: u32): beyond_memory(context, memory, at, len);
+    table_copy(context, to: u32, from: u32, at: u32, source: u32, len: u32):
+        beyond_table(context, to, at, len).or_else(|| beyond_table(context, from, source, len));
+    table_fill(context, table: u32, at: u32, item: usize, len: u32): beyond_table(context, table, at, len);
+    table_get(context, table: u32, at: u32) -> usize: beyond_table(context, table, at, 1);
+    table_set(context, table: u32, at: u32, item: usize): beyond_table(context, table, at, 1);
 }
 
-of_elements! {
-    table_fill = wasmer_vm_table_fill(table: u32, at: u32, item: usize, len: u32);
-    table_get = wasmer_vm_table_get(table: u32, at: u32) -> usize;
-    imported_table_get = wasmer_vm_imported_table_get(table: u32, at: u32) -> usize;
-    table_set = wasmer_vm_table_set(table: u32, at: u32, item: usize);
-    imported_table_set = wasmer_vm_imported_table_set(table: u32, at: u32, item: usize);
-    table_grow = wasmer_vm_table_grow(item: usize, delta: u32, table: u32) -> u32;
-    imported_table_grow = wasmer_vm_imported_table_grow(item: usize, delta: u32, table: u32) -> u32;
-    function_reference = wasmer_vm_func_ref(function: u32) -> usize;
+noted! {
+    imported_memory_fill(memory: u32, at: u32, value: u32, len: u32);
+    memory_init(memory: u32, data: u32, at: u32, source: u32, len: u32);
+    table_init(table: u32, element: u32, at: u32, source: u32, len: u32);
+    imported_table_get(table: u32, at: u32) -> usize;
+    imported_table_set(table: u32, at: u32, item: usize);
+    wait32(memory: u32, at: u32, value: u32, timeout: i64) -> u32;
+    imported_wait32(memory: u32, at: u32, value: u32, timeout: i64) -> u32;
+    wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
+    imported_wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
+    notify(memory: u32, at: u32, count: u32) -> u32;
+    imported_notify(memory: u32, at: u32, count: u32) -> u32;
+}
+
+/// The trap of an instruction that works on so many bytes of a memory, if they are not all in it. No module imports a memory or
+/// a table, so what counts those that a module defines counts all of them.
+///
+/// # Safety
+/// Called by a guest with that context, which has the memory.
+unsafe fn beyond_memory(
+    context: *mut VMContext,
+    memory: u32,
+    at: u32,
+    len: u32,
+) -> Option<TrapCode> {
+    let end = u64::from(at) + u64::from(len);
+    // Small copies are frequent, and what has been looked up holds until the guest returns: memories do not shrink.
+    let is_known =
+        memory == 0 && with_running(|running| end <= running.known_bytes()) == Some(true);
+    if is_known {
+        return None;
+    }
+    // SAFETY: our caller's contract.
+    let pages = unsafe { libcalls::wasmer_vm_memory32_size(context, memory) };
+    let bytes = u64::from(pages) * PAGE_BYTES;
+    if memory == 0 {
+        with_running(|running| running.know_bytes(bytes));
+    }
+    (end > bytes).then_some(TrapCode::HeapAccessOutOfBounds)
+}
+
+/// The same for elements of a table.
+///
+/// # Safety
+/// As [`beyond_memory`].
+unsafe fn beyond_table(context: *mut VMContext, table: u32, at: u32, len: u32) -> Option<TrapCode> {
+    // SAFETY: our caller's contract.
+    let elements = unsafe { libcalls::wasmer_vm_table_size(context, table) };
+    let end = u64::from(at) + u64::from(len);
+    (end > u64::from(elements)).then_some(TrapCode::TableAccessOutOfBounds)
+}
+
+/// Makes an exception, which Wasmer keeps as long as the instance. So there are only so many of them.
+unsafe extern "C-unwind" fn alloc_exception(context: *mut VMContext, tag: u32) -> u32 {
+    // SAFETY: called by the guest as Wasmer's own function is, and nothing here has to be dropped.
+    unsafe {
+        unwind_without_room();
+        if with_running(|running| running.refusals().allow_exception()) == Some(false) {
+            unwind_for(TrapCode::UncaughtException);
+        }
+        unwalked::alloc_exception(context, tag)
+    }
+}
+
+/// Throws it. Who does not catch it gets a backtrace from here.
+unsafe extern "C-unwind" fn throw(context: *mut VMContext, exception: u32) -> ! {
+    // SAFETY: as above.
+    unsafe {
+        unwind_without_room();
+        unwind_if_told();
+        note_where();
+        libcalls::wasmer_vm_throw(context, exception)
+    }
+}
+
+/// Enlarges a table, and notes where that is refused. An element is a union of references, which travels as an address does, and
+/// whose name is Wasmer's own.
+unsafe extern "C-unwind" fn table_grow(
+    context: *mut VMContext,
+    item: usize,
+    delta: u32,
+    table: u32,
+) -> u32 {
+    type Grow = unsafe extern "C" fn(*mut VMContext, usize, u32, u32) -> u32;
+    // SAFETY: called by the guest as Wasmer's own function is, and nothing here has to be dropped. The type is that of the
+    // function but for the union.
+    unsafe {
+        unwind_without_room();
+        unwind_if_told();
+        let grow = transmute::<*const (), Grow>(libcalls::wasmer_vm_table_grow as *const ());
+        let before = grow(context, item, delta, table);
+        if before == u32::MAX {
+            let size = libcalls::wasmer_vm_table_size(context, table);
+            let refused = RefusedTable { index: table, elements: size.saturating_add(delta) };
+            with_running(|running| running.refusals().refuse_table(refused));
+        }
+        unwind_if_told();
+        before
+    }
+}
+
+/// What no guest calls, since no module imports a table.
+unsafe extern "C-unwind" fn imported_table_grow(
+    context: *mut VMContext,
+    item: usize,
+    delta: u32,
+    table: u32,
+) -> u32 {
+    type Grow = unsafe extern "C" fn(*mut VMContext, usize, u32, u32) -> u32;
+    // SAFETY: as above.
+    unsafe {
+        unwind_without_room();
+        let original = libcalls::wasmer_vm_imported_table_grow as *const ();
+        transmute::<*const (), Grow>(original)(context, item, delta, table)
+    }
+}
+
+unsafe extern "C-unwind" fn function_reference(context: *mut VMContext, function: u32) -> usize {
+    type Refer = unsafe extern "C" fn(*mut VMContext, u32) -> usize;
+    // SAFETY: as above.
+    unsafe {
+        unwind_without_room();
+        let original = libcalls::wasmer_vm_func_ref as *const ();
+        transmute::<*const (), Refer>(original)(context, function)
+    }
 }
 
 /// Ends the guest. It gets a trap as Wasmer would make it, but for a backtrace of all of the stack.
@@ -154,10 +272,12 @@ unsafe extern "C-unwind" fn personality(context: *mut VMContext, exception: *mut
     }
 }
 
+/// What a guest that caught an exception calls first.
 unsafe extern "C-unwind" fn exception_into_reference(exception: *mut c_void) -> u32 {
     // SAFETY: as above.
     unsafe {
         unwind_without_room();
+        frames::forget();
         libcalls::wasmer_vm_exception_into_exnref(exception)
     }
 }
@@ -231,7 +351,11 @@ fn functions() -> [(Index, usize); Index::builtin_functions_total_number() as us
 
 #[cfg(test)]
 mod tests {
+    use wasmer::sys::NativeEngineExt;
+
     use super::*;
+    use crate::policy::SecurityPolicy;
+    use crate::sys::limits::{LimitingTunables, Room};
 
     #[test]
     fn no_place_of_the_table_is_left_to_wasmer() {
@@ -258,5 +382,71 @@ mod tests {
         indices.sort_unstable();
         indices.dedup();
         assert_eq!(indices.len(), wasmers.len());
+    }
+
+    #[test]
+    fn no_trapping_function_walks_the_stack() {
+        const DEPTH: i32 = 25_000;
+        const MIB: usize = 1 << 20;
+        let policy = SecurityPolicy::basic().with_stack(16 * MIB);
+        for (end, trap) in [
+            ("(drop (table.get $t (i32.const 9)))", TrapCode::TableAccessOutOfBounds),
+            ("(table.set $t (i32.const 9) (ref.null extern))", TrapCode::TableAccessOutOfBounds),
+            (
+                "(table.fill $t (i32.const 1) (ref.null extern) (i32.const -1))",
+                TrapCode::TableAccessOutOfBounds,
+            ),
+            (
+                "(table.copy $t $t (i32.const 0) (i32.const 1) (i32.const 1))",
+                TrapCode::TableAccessOutOfBounds,
+            ),
+            (
+                "(table.init $f $some (i32.const 0) (i32.const 1) (i32.const 1))",
+                TrapCode::TableAccessOutOfBounds,
+            ),
+            (
+                "(memory.fill (i32.const 65536) (i32.const 0) (i32.const 1))",
+                TrapCode::HeapAccessOutOfBounds,
+            ),
+            (
+                "(memory.copy (i32.const 0) (i32.const 1) (i32.const 65536))",
+                TrapCode::HeapAccessOutOfBounds,
+            ),
+            (
+                "(memory.init $bytes (i32.const 0) (i32.const 5) (i32.const 1))",
+                TrapCode::HeapAccessOutOfBounds,
+            ),
+            (
+                "(drop (memory.atomic.notify (i32.const 65536) (i32.const 0)))",
+                TrapCode::HeapAccessOutOfBounds,
+            ),
+            (
+                "(drop (memory.atomic.wait32 (i32.const 65536) (i32.const 0) (i64.const 0)))",
+                TrapCode::HeapAccessOutOfBounds,
+            ),
+            ("unreachable", TrapCode::UnreachableCodeReached),
+        ] {
+            let mut engine = wasmer::Engine::default();
+            let room = Room { most_pages: 1, most_elements: 9, ..Room::default() };
+            engine.set_tunables(LimitingTunables::new(&policy, room, Default::default(), None));
+            let mut store = Store::new(engine);
+            let text = format!(
+                r#"(module (memory 1) (table $t 1 externref) (table $f 1 funcref)
+                    (data $bytes "bytes") (elem $some func $down)
+                    (func $down (export "down") (param i32)
+                        (if (local.get 0)
+                            (then (call $down (i32.sub (local.get 0) (i32.const 1))))
+                            (else {end}))))"#
+            );
+            let module = wasmer::Module::new(&store, wat::parse_str(text).unwrap()).unwrap();
+            let instance =
+                wasmer::Instance::new(&mut store, &module, &wasmer::Imports::new()).unwrap();
+            guard(&mut store);
+            let down = instance.exports.get_function("down").unwrap().clone();
+            let error = down.call(&mut store, &[DEPTH.into()]).unwrap_err();
+            // Of those that the guest's own backtrace is made for, Wasmer has seen none.
+            assert_eq!(error.trace().len(), 0, "{end}");
+            assert_eq!(error.to_trap(), Some(trap), "{end}");
+        }
     }
 }

@@ -185,7 +185,7 @@ unsafe fn serve(request: *mut Request) {
             ptr::write_volatile(&raw mut (*request).is_guarded, false);
             return;
         };
-        interrupt::note_stack(bounds);
+        interrupt::note_stack(bounds, (*request).stack_size);
         let gap = bounds.gap((*request).stack_bytes);
         let target = *(*request).target.as_ptr();
         let (values, places, calls) = ((*request).values, (*request).places, (*request).calls);

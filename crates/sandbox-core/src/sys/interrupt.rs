@@ -23,7 +23,8 @@ use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
 
 use super::code::Code;
 use super::frames;
-use super::stack::Bounds;
+use super::refusals::Refusals;
+use super::stack::{self, Bounds};
 
 /// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
 pub(crate) const REASON: u64 = 0xff;
@@ -33,8 +34,12 @@ pub(super) struct Running {
     code: *const Code,
     /// The stop word of the call.
     stop: *const AtomicU64,
+    /// What is refused to its instance.
+    refusals: *const Refusals,
     /// Known as soon as the guest is entered.
     stack: Cell<Bounds>,
+    /// How many bytes its first memory is known to have.
+    known_bytes: Cell<u64>,
 }
 
 impl Running {
@@ -48,8 +53,21 @@ impl Running {
         unsafe { (*self.stop).load(Ordering::Acquire) & REASON != 0 }
     }
 
+    pub(super) fn refusals(&self) -> &Refusals {
+        // SAFETY: as above.
+        unsafe { &*self.refusals }
+    }
+
     pub(super) fn stack(&self) -> Bounds {
         self.stack.get()
+    }
+
+    pub(super) fn known_bytes(&self) -> u64 {
+        self.known_bytes.get()
+    }
+
+    pub(super) fn know_bytes(&self, bytes: u64) {
+        self.known_bytes.set(bytes);
     }
 }
 
@@ -57,14 +75,21 @@ thread_local! {
     /// The guest that this thread runs, or null. Has no destructor and is initialised at compile time, so the signal
     /// handler may read it; and it is one word, so that the handler sees it old or new, but never in between.
     static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
+    /// The size of the stacks that this thread entered a guest on last, or zero before it did.
+    static STACK: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs a guest that has that code; from then on until it returns, an interrupt unwinds it as soon as `stop` holds a
-/// reason.
+/// reason, and what functions of Wasmer refuse to it is noted.
 ///
 /// A guest within a guest, which a host function of the outer one called, is the one that runs until it returns.
 #[inline]
-pub(crate) fn within<T>(code: &Code, stop: &AtomicU64, run: impl FnOnce() -> T) -> T {
+pub(crate) fn within<T>(
+    code: &Code,
+    stop: &AtomicU64,
+    refusals: &Refusals,
+    run: impl FnOnce() -> T,
+) -> T {
     /// The pointer in `Running` is gone before the reference that it came from.
     struct Restore(*const Running);
     impl Drop for Restore {
@@ -73,7 +98,8 @@ pub(crate) fn within<T>(code: &Code, stop: &AtomicU64, run: impl FnOnce() -> T) 
             RUNNING.set(self.0);
         }
     }
-    let running = Running { code, stop, stack: Cell::new(Bounds::default()) };
+    let (stack, known_bytes) = (Cell::new(Bounds::default()), Cell::new(0));
+    let running = Running { code, stop, refusals, stack, known_bytes };
     let _restore = Restore(RUNNING.replace(&raw const running));
     compiler_fence(Ordering::SeqCst);
     run()
@@ -86,10 +112,22 @@ pub(super) fn with_running<T>(look: impl FnOnce(&Running) -> T) -> Option<T> {
     unsafe { RUNNING.get().as_ref() }.map(look)
 }
 
-/// Notes the stack on which the guest is entered.
+/// Whether this thread runs a guest, which another one called if it is asked to run one now.
 #[inline]
-pub(super) fn note_stack(bounds: Bounds) {
+pub(super) fn is_guest_here() -> bool {
+    !RUNNING.get().is_null()
+}
+
+/// Notes the stack on which the guest is entered, which is one of that size at least.
+#[inline]
+pub(super) fn note_stack(bounds: Bounds, size: usize) {
+    STACK.set(size);
     with_running(|running| running.stack.set(bounds));
+}
+
+/// Whether this thread has a stack for guests that is large enough: it keeps the one that it had last.
+pub(super) fn has_stack() -> bool {
+    STACK.get() == stack::size()
 }
 
 /// Unwinds the guest that this thread runs if there is too little of its stack left for a function of the host.
@@ -114,6 +152,11 @@ pub(super) unsafe fn unwind_if_told() {
         // SAFETY: the same contract.
         unsafe { raise(TrapCode::HostInterrupt) }
     }
+}
+
+/// Notes where the guest is that this thread runs, in case that it traps.
+pub(super) fn note_where() {
+    with_running(|running| frames::note_call(running.code(), TrapCode::StackOverflow));
 }
 
 /// Unwinds the guest that this thread runs, and notes where it was.

@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "Wasmer's trait for this has unsafe methods")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasmer::sys::vm::{
     LinearMemory, MemoryError, MemoryStyle, TableStyle, Trap, VMConfig, VMGlobal,
@@ -13,6 +13,7 @@ use wasmer::sys::{BaseTunables, Tunables};
 use wasmer::{GlobalType, MemoryType, Pages, TableType};
 
 use super::memory::{ResetMethod, RestorableMemory};
+use super::refusals::Refusals;
 use super::state::Recorder;
 use super::{signals, stack};
 
@@ -21,66 +22,21 @@ use crate::policy::{PAGE_BYTES, SecurityPolicy};
 /// The most pages that a 32-bit memory can have.
 const MOST_PAGES: u32 = 65_536;
 
-/// Remembers what a guest asked for and did not get.
-///
-/// A refused `memory.grow` only returns -1 to the guest, which then aborts in its own way. With this the
-/// trap that follows can be told as what it is.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals {
-    memory_bytes: AtomicU64,
-    /// Whether there is a capability that was denied.
-    denied: AtomicBool,
-    capability: Mutex<Option<String>>,
-}
-
-impl Refusals {
-    /// Forgets what an earlier call was refused.
-    #[inline]
-    pub(crate) fn forget(&self) {
-        // The check is cheaper than the store, and there is nearly never anything to forget.
-        if self.memory_bytes.load(Ordering::Relaxed) != 0 {
-            self.memory_bytes.store(0, Ordering::Relaxed);
-        }
-        if self.denied.load(Ordering::Relaxed) {
-            self.take_capability();
-        }
-    }
-
-    /// Remembers a capability that the guest was denied.
-    pub(crate) fn deny(&self, capability: String) {
-        tracing::debug!(capability, "a guest was denied what its policy does not grant");
-        *self.capability.lock().unwrap_or_else(PoisonError::into_inner) = Some(capability);
-        self.denied.store(true, Ordering::Relaxed);
-    }
-
-    /// The capability that was denied last since this was last asked.
-    pub(crate) fn take_capability(&self) -> Option<String> {
-        if !self.denied.swap(false, Ordering::Relaxed) {
-            return None;
-        }
-        self.capability.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// The largest memory that was refused since this was last asked, in bytes.
-    pub(crate) fn take_memory(&self) -> Option<u64> {
-        match self.memory_bytes.swap(0, Ordering::Relaxed) {
-            0 => None,
-            bytes => Some(bytes),
-        }
-    }
-}
-
 /// How much room an instance has: its policy's limits, less what the instance makes the host hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// The most pages that its linear memory can have.
+    /// The most pages that one of its linear memories can begin with.
     pub(crate) most_pages: u32,
+    /// By how many pages each linear memory can grow.
+    pub(crate) growth_pages: u32,
     /// The most elements that one of its tables can begin with.
     pub(crate) most_elements: u32,
     /// By how many elements each table can grow that the module's code enlarges.
     pub(crate) growth_elements: u32,
     /// Those tables, by their index, in order.
     pub(crate) growing_tables: Vec<u32>,
+    /// How many exceptions can be made in its life.
+    pub(crate) exceptions: u32,
 }
 
 /// Creates memories and tables within the room that an instance has.
@@ -108,16 +64,16 @@ impl LimitingTunables {
         Self { base: BaseTunables::new(), room, tables: AtomicU32::new(0), refusals, recorder }
     }
 
-    /// The type with its maximum at the limit at most, so that Wasmer itself refuses to pass it.
+    /// The type with its maximum where the memory has to end, so that Wasmer itself refuses to pass that.
     fn clamped_memory(&self, ty: &MemoryType) -> Result<MemoryType, MemoryError> {
-        let most = Pages(self.room.most_pages);
-        if ty.minimum > most {
-            self.refuse(ty.minimum);
+        let Room { most_pages, growth_pages, .. } = self.room;
+        if ty.minimum > Pages(most_pages) {
             return Err(MemoryError::MinimumMemoryTooLarge {
                 min_requested: ty.minimum,
-                max_allowed: most,
+                max_allowed: Pages(most_pages),
             });
         }
+        let most = Pages(ty.minimum.0.saturating_add(growth_pages).min(MOST_PAGES));
         let maximum = ty.maximum.map_or(most, |maximum| maximum.min(most));
         Ok(MemoryType { maximum: Some(maximum), ..*ty })
     }
@@ -138,10 +94,6 @@ impl LimitingTunables {
         };
         let maximum = ty.maximum.map_or(most, |maximum| maximum.min(most));
         Ok(TableType { maximum: Some(maximum), ..*ty })
-    }
-
-    fn refuse(&self, pages: Pages) {
-        self.refusals.memory_bytes.fetch_max(u64::from(pages.0) * PAGE_BYTES, Ordering::Relaxed);
     }
 
     /// A memory that the recorder can put back.
@@ -172,7 +124,8 @@ impl LimitingTunables {
     }
 
     fn limited(&self, inner: VMMemory) -> VMMemory {
-        VMMemory(Box::new(LimitedMemory { inner, refusals: Arc::clone(&self.refusals) }))
+        let (minimum, refusals) = (inner.size(), Arc::clone(&self.refusals));
+        VMMemory(Box::new(LimitedMemory { inner, minimum, refusals }))
     }
 }
 
@@ -255,6 +208,8 @@ impl Tunables for LimitingTunables {
 #[derive(Debug)]
 struct LimitedMemory {
     inner: VMMemory,
+    /// What it began with.
+    minimum: Pages,
     refusals: Arc<Refusals>,
 }
 
@@ -273,9 +228,13 @@ impl LinearMemory for LimitedMemory {
 
     fn grow(&mut self, delta: Pages) -> Result<Pages, MemoryError> {
         let before = self.inner.size();
-        self.inner.grow(delta).inspect_err(|_| {
-            let wanted = (u64::from(before.0) + u64::from(delta.0)) * PAGE_BYTES;
-            self.refusals.memory_bytes.fetch_max(wanted, Ordering::Relaxed);
+        self.inner.grow(delta).inspect_err(|error| match error {
+            MemoryError::Region(_) => self.refusals.note_system(),
+            _ => {
+                let wanted = u64::from(before.0) + u64::from(delta.0);
+                let growth = wanted.saturating_sub(self.minimum.0.into());
+                self.refusals.refuse_memory(growth * PAGE_BYTES);
+            }
         })
     }
 

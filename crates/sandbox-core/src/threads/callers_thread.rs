@@ -45,12 +45,16 @@ pub enum CallPlacement {
 }
 
 /// How long a thread waits for another to take over: several times what waking or starting a thread takes. If none
-/// has come by then, the next tick tries again.
+/// has come by then, the next tick tries again, for twice as long: on a busy machine threads start late.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// The longest that it waits. So much later may a guest be stopped.
+const MOST_PATIENCE: Duration = Duration::from_millis(16);
+
 thread_local! {
-    /// Whether this thread is a worker that can be handed over, while it runs a call.
-    static CAN_BE_HANDED_OVER: Cell<bool> = const { Cell::new(false) };
+    /// How long the next try to hand this thread over may take, if it is a worker that can be handed over, while it runs
+    /// a call.
+    static PATIENCE_LEFT: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// The caller's thread, which may run the call.
@@ -81,59 +85,93 @@ impl CallersThread {
     /// Sits down until the guard is dropped: calls on this thread can be nudged.
     #[inline]
     pub(crate) fn enter(self) -> OnCallersThread {
-        OnCallersThread { taken: CAN_BE_HANDED_OVER.replace(self.is_worker) }
+        OnCallersThread { taken: PATIENCE_LEFT.replace(self.is_worker.then_some(PATIENCE)) }
     }
 }
 
 /// Restores what was before, since a host function may itself make a call.
 pub(crate) struct OnCallersThread {
-    taken: bool,
+    taken: Option<Duration>,
 }
 
 impl Drop for OnCallersThread {
     #[inline]
     fn drop(&mut self) {
-        CAN_BE_HANDED_OVER.set(self.taken);
+        PATIENCE_LEFT.set(self.taken);
     }
 }
 
 /// Whether the calling thread is a worker that can be handed over, and runs a call.
 pub(crate) fn can_be_handed_over() -> bool {
-    CAN_BE_HANDED_OVER.get()
+    PATIENCE_LEFT.get().is_some()
+}
+
+/// Waits in a host function, while another thread has the worker that this thread is, if it is one.
+///
+/// The worker is there for others until the wait is over, however long it takes a thread to come for it.
+pub(crate) fn while_waiting<T>(wait: impl FnOnce() -> T) -> T {
+    let Some(patience) = PATIENCE_LEFT.get() else { return wait() };
+    let Some(task) = Handle::try_current().ok().and_then(|runtime| LeftTask::spawn(&runtime))
+    else {
+        return wait();
+    };
+    let value = tokio::task::block_in_place(wait);
+    PATIENCE_LEFT.set((!task.tells_of_another_thread()).then_some(patience));
+    value
 }
 
 /// Hands the worker that this thread is over to another thread, if it is one.
 ///
-/// To be called before the thread blocks in a call. Also called by a signal handler, in the guest's code: there
-/// nothing of tokio's or of this module's is in use.
+/// Called by a signal handler, in the guest's code: there nothing of tokio's or of this module's is in use. The guest goes on
+/// on this thread, so the wait for another is short; where none comes, the next tick tries again.
 pub(crate) fn hand_over() {
-    if !CAN_BE_HANDED_OVER.get() {
-        return;
-    }
+    let Some(patience) = PATIENCE_LEFT.get() else { return };
     // A panic is not expected, and must not leave a signal handler.
     let handed_over = catch_unwind(AssertUnwindSafe(|| {
-        Handle::try_current().ok().is_none_or(|runtime| hand_over_to(&runtime))
+        let Ok(runtime) = Handle::try_current() else { return true };
+        let Some(task) = LeftTask::spawn(&runtime) else { return true };
+        tokio::task::block_in_place(|| {
+            let started = Instant::now();
+            while !task.has_run() && started.elapsed() < patience {
+                thread::sleep(Duration::from_micros(20));
+            }
+        });
+        task.tells_of_another_thread()
     }));
-    CAN_BE_HANDED_OVER.set(!handed_over.unwrap_or(true));
+    let is_done = handed_over.unwrap_or(true);
+    PATIENCE_LEFT.set((!is_done).then_some((patience * 2).min(MOST_PATIENCE)));
 }
 
-/// Returns whether another thread is known to run this thread's worker.
+/// A task that is left with a worker, to find out whether another thread runs it.
 ///
-/// tokio does not tell, and takes the worker back if nobody has come for it when the block ends. So a task is left
-/// with it. Where that runs, there is another thread for tasks; if on the worker of the same index, it is ours.
-fn hand_over_to(runtime: &Handle) -> bool {
+/// tokio does not tell, and takes the worker back if nobody has come for it when a block ends. Where the task runs, there is
+/// another thread for tasks; if on the worker of the same index, it is ours.
+struct LeftTask {
+    index: usize,
+    ran_on: Arc<AtomicUsize>,
+}
+
+impl LeftTask {
     const NOWHERE: usize = usize::MAX;
-    let Some(index) = tokio::runtime::worker_index() else { return true };
-    let ran_on = Arc::new(AtomicUsize::new(NOWHERE));
-    let left = Arc::clone(&ran_on);
-    drop(runtime.spawn(async move {
-        left.store(tokio::runtime::worker_index().unwrap_or(NOWHERE - 1), Ordering::Release);
-    }));
-    tokio::task::block_in_place(|| {
-        let started = Instant::now();
-        while ran_on.load(Ordering::Acquire) == NOWHERE && started.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_micros(20));
-        }
-    });
-    ran_on.load(Ordering::Acquire) == index
+
+    /// Nothing if this thread is no worker.
+    fn spawn(runtime: &Handle) -> Option<Self> {
+        let index = tokio::runtime::worker_index()?;
+        let ran_on = Arc::new(AtomicUsize::new(Self::NOWHERE));
+        let noted = Arc::clone(&ran_on);
+        drop(runtime.spawn(async move {
+            let index = tokio::runtime::worker_index().unwrap_or(Self::NOWHERE - 1);
+            noted.store(index, Ordering::Release);
+        }));
+        Some(Self { index, ran_on })
+    }
+
+    fn has_run(&self) -> bool {
+        self.ran_on.load(Ordering::Acquire) != Self::NOWHERE
+    }
+
+    /// Whether another thread is known to run the worker. To be asked before this thread runs tasks again.
+    fn tells_of_another_thread(&self) -> bool {
+        self.ran_on.load(Ordering::Acquire) == self.index
+    }
 }

@@ -22,7 +22,7 @@ const MOST_SLOTS: usize = 512;
 /// The most threads of guests that wait for host functions, and of calls out of host functions.
 const MOST_BEYOND: usize = 3584;
 /// Threads for other work: looking up names, putting instances back.
-const OTHERS: usize = 64;
+const OTHERS: usize = 128;
 
 /// The most worker threads.
 pub(crate) const MOST_THREADS: usize = MOST_SLOTS + MOST_BEYOND + OTHERS;

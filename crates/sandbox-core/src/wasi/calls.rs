@@ -105,6 +105,56 @@ fn look(control: &CallControl) -> Result<(), Errno> {
     if control.stop_reason().is_some() { Err(Errno::Canceled) } else { Ok(()) }
 }
 
+/// Those that WASI offers. What is not here is not offered, whatever serves it.
+const FUNCTIONS: [&str; 46] = [
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "proc_exit",
+    "proc_raise",
+    "random_get",
+    "sched_yield",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
+];
+
 /// The function of that name in one of the namespaces of WASI, if there is one.
 pub(super) fn function(
     store: &mut Store,
@@ -139,6 +189,9 @@ pub(super) fn function(
     }
     macro_rules! changing {
         ($($rest:tt)*) => { with_effect!(Effect::Changes, $($rest)*) };
+    }
+    if !FUNCTIONS.contains(&name) {
+        return None;
     }
     Some(match name {
         "args_get" => reading!(arguments::args_get, list: u32, bytes: u32),
@@ -272,6 +325,24 @@ pub(super) fn socket_function(
         "sock_status" => serving!(sockets::status, fd, out),
         _ => return None,
     })
+}
+
+/// The types of all functions that are offered.
+#[cfg(test)]
+pub(super) fn types(store: &mut Store, state: &FunctionEnv<State>) -> Vec<wasmer::FunctionType> {
+    let mut types = Vec::new();
+    for name in FUNCTIONS {
+        let versions = Version::ALL.into_iter();
+        let functions: Vec<Function> =
+            versions.filter_map(|version| function(store, state, version, name)).collect();
+        assert!(!functions.is_empty(), "{name} is listed, and nothing serves it");
+        types.extend(functions.iter().map(|function| function.ty(store)));
+    }
+    for name in sockets::FUNCTIONS {
+        let function = socket_function(store, state, name).expect("what is listed is served");
+        types.push(function.ty(store));
+    }
+    types
 }
 
 #[cfg(test)]

@@ -6,22 +6,12 @@
 //! by themselves. The name `localhost` opens this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::Arc;
 
+use super::lookups::Lookups;
 use crate::error::{Result, SandboxError};
 use crate::policy::{GrantUse, Ports, SecurityPolicy};
-use crate::threads::runtime;
-use crate::threads::{callers_thread, workers};
 use crate::watchdog::CallControl;
-
-/// The most lookups at once in this process. One that nobody waits for any longer goes on until the operating
-/// system gives up on it, and takes a thread for so long.
-const MOST_LOOKUPS: usize = 16;
-
-/// How often a lookup in progress looks whether its call is to stop.
-const LOOKUP_TICK: Duration = Duration::from_millis(5);
 
 /// The longest name that there is.
 pub(super) const MOST_NAME_BYTES: usize = 253;
@@ -32,6 +22,8 @@ const LOCALHOST: &str = "localhost";
 #[derive(Debug)]
 pub(super) struct Gate {
     grants: Vec<Grant>,
+    /// Those of the sandbox.
+    lookups: Arc<Lookups>,
 }
 
 #[derive(Debug)]
@@ -55,6 +47,7 @@ enum Host {
 pub(super) enum LookupFailure {
     NotGranted,
     NotFound,
+    /// The system gives no thread.
     Busy,
     Stopped,
 }
@@ -86,7 +79,7 @@ pub(crate) fn check(policy: &SecurityPolicy) -> Result<()> {
 
 impl Gate {
     /// The gate of a policy that has been checked, if it grants anything.
-    pub(super) fn of(policy: &SecurityPolicy) -> Option<Self> {
+    pub(super) fn of(policy: &SecurityPolicy, lookups: &Arc<Lookups>) -> Option<Self> {
         if policy.network.is_empty() {
             return None;
         }
@@ -97,7 +90,7 @@ impl Gate {
             },
             ports: grant.ports,
         });
-        Some(Self { grants: grants.collect() })
+        Some(Self { grants: grants.collect(), lookups: Arc::clone(lookups) })
     }
 
     /// Whether the guest may connect to that address.
@@ -127,7 +120,11 @@ impl Gate {
         if !self.grants.iter().any(is_granted) {
             return Err(LookupFailure::NotGranted);
         }
-        let found = look_up(name.clone(), control)?;
+        let looked_up = name.clone();
+        let found = self.lookups.look_up(control, move || {
+            let found = (looked_up.as_str(), 0).to_socket_addrs()?;
+            Ok(found.map(|to| to.ip().to_canonical()).collect())
+        })?;
         let (opened, granted): (Vec<IpAddr>, Vec<IpAddr>) = found
             .into_iter()
             .filter(|ip| may_be_opened_by(&name, *ip) || self.is_granted_itself(*ip))
@@ -171,42 +168,6 @@ fn is_name(host: &str) -> bool {
 
 fn canonical_name(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-/// Looks up a name on another thread, as that can take long and cannot be interrupted.
-fn look_up(name: String, control: &CallControl) -> Result<Vec<IpAddr>, LookupFailure> {
-    static RUNNING: AtomicUsize = AtomicUsize::new(0);
-    struct Ended;
-    impl Drop for Ended {
-        fn drop(&mut self) {
-            RUNNING.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-    let runtime = runtime::get().map_err(|_| LookupFailure::Busy)?;
-    let running = RUNNING.fetch_add(1, Ordering::AcqRel);
-    let ended = Ended;
-    if running >= MOST_LOOKUPS {
-        return Err(LookupFailure::Busy);
-    }
-    let (answer, answered) = mpsc::channel();
-    runtime.spawn_blocking(move || {
-        let _ended = ended;
-        let found = (name.as_str(), 0).to_socket_addrs();
-        let found = found.map(|found| found.map(|to| to.ip().to_canonical()).collect());
-        // Nobody is there any longer if the call was stopped.
-        let _ = answer.send(found);
-    });
-    callers_thread::hand_over();
-    workers::asleep(|| {
-        loop {
-            match answered.recv_timeout(LOOKUP_TICK) {
-                Ok(found) => return found.map_err(|_| LookupFailure::NotFound),
-                Err(RecvTimeoutError::Timeout) if control.stop_reason().is_none() => (),
-                Err(RecvTimeoutError::Timeout) => return Err(LookupFailure::Stopped),
-                Err(RecvTimeoutError::Disconnected) => return Err(LookupFailure::Busy),
-            }
-        }
-    })
 }
 
 /// Whether a name may lead there.
@@ -257,7 +218,7 @@ mod tests {
             policy.with_network_host(*host, *port)
         });
         check(&policy).unwrap();
-        Gate::of(&policy).unwrap()
+        Gate::of(&policy, &Arc::default()).unwrap()
     }
 
     #[test]

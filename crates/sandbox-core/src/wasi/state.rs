@@ -11,7 +11,7 @@ use super::network::Gate;
 use super::output::OutputCapture;
 use super::random::RandomSource;
 use super::table::{Descriptor, SavedTable, StreamName, Table};
-use crate::sys::limits::Refusals;
+use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
 /// The state of one instance.
@@ -49,7 +49,7 @@ impl State {
     /// # Errors
     /// Those of [`FileSystem::preopened`].
     pub(super) fn new(surroundings: &Surroundings<'_>, given: Given) -> Result<Self, Errno> {
-        let Surroundings { policy, grants, control, output, refusals, .. } = *surroundings;
+        let Surroundings { policy, grants, lookups, control, output, refusals, .. } = *surroundings;
         let clock = policy.clock;
         let now = Arc::new(move || clock::in_nanoseconds(clock::date(clock)));
         let files = FileSystem::new(grants, policy.scratch_limit_bytes, now);
@@ -69,7 +69,7 @@ impl State {
             random: RandomSource::new(policy.randomness),
             arguments: given.arguments,
             environment: given.environment,
-            gate: Gate::of(policy),
+            gate: Gate::of(policy, lookups),
             refusals: Arc::clone(refusals),
             is_changed: false,
         })

@@ -1,11 +1,11 @@
 //! Backtraces of guests that chose names, and depths, to harm whoever reads or makes them.
 
-use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy};
+use sandbox_core::{Compiler, InstanceMode, SandboxError, SecurityPolicy, TrapCode};
 
 use crate::modules;
 
 /// Two functions that call each other, with names of 99 kB.
-fn with_long_names() -> String {
+pub(crate) fn with_long_names() -> String {
     let (one, two) = ("a".repeat(99_000), "b".repeat(99_000));
     format!(
         r#"(module
@@ -30,6 +30,43 @@ fn a_deep_backtrace_with_long_names_is_short() {
                 assert!(backtrace.iter().all(|name| name.len() < 300), "{}", backtrace[0].len());
                 assert!(error.to_string().len() < 8192);
             }
+        }
+    }
+}
+
+#[test]
+fn every_trap_at_a_great_depth_has_a_backtrace_of_the_innermost_calls() {
+    const DEPTH: i32 = 25_000;
+    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+        for end in [
+            "unreachable",
+            "(drop (i32.load (i32.const -4)))",
+            "(drop (table.get $t (i32.const 9)))",
+            "(table.set $t (i32.const 9) (ref.null extern))",
+            "(table.fill $t (i32.const 9) (ref.null extern) (i32.const 1))",
+            "(table.copy $t $t (i32.const 9) (i32.const 0) (i32.const 1))",
+            "(table.init $f $some (i32.const 9) (i32.const 0) (i32.const 1))",
+            "(memory.fill (i32.const -1) (i32.const 0) (i32.const 9))",
+            "(memory.copy (i32.const -1) (i32.const 0) (i32.const 9))",
+            "(memory.init $bytes (i32.const -1) (i32.const 0) (i32.const 1))",
+        ] {
+            let text = format!(
+                r#"(module (memory 1) (table $t 1 externref) (table $f 1 funcref)
+                    (data $bytes "bytes") (elem $some func $down)
+                    (func $down (export "down") (param i32)
+                        (if (local.get 0)
+                            (then (call $down (i32.sub (local.get 0) (i32.const 1))))
+                            (else {end}))))"#
+            );
+            let policy = SecurityPolicy::strict().with_stack(16 << 20);
+            let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
+            let sandbox = builder.build_blocking().unwrap();
+            let error = sandbox.call_blocking::<_, ()>("down", DEPTH).unwrap_err();
+            let SandboxError::Trap { code, backtrace, .. } = &error else {
+                panic!("{compiler}, {end}: {error}")
+            };
+            assert_ne!(*code, TrapCode::StackOverflow, "{compiler}, {end}");
+            assert_eq!(*backtrace, ["down"; 64], "{compiler}, {end}");
         }
     }
 }

@@ -257,3 +257,50 @@ async fn a_stream_that_is_dropped_in_a_chunk_stops_its_guest() {
     assert_cancelled(output.next().await.unwrap());
     assert!(output.next().await.is_none());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_dropped_at_whatever_moment_leaves_no_place_taken() {
+    const INSTANCES: usize = 2;
+    // Two guests can only meet where there are places for both.
+    let text = r#"(module (import "env" "meet" (func $meet))
+        (memory (export "memory") 1)
+        (func (export "spin") (loop $again br $again))
+        (func (export "quick"))
+        (func (export "meet") (call $meet))
+        (func (export "_start") (loop $again br $again)))"#;
+    let both = std::sync::Arc::new(std::sync::Barrier::new(INSTANCES));
+    let policy = unlimited().with_instances(InstanceMode::Fresh).with_max_instances(INSTANCES);
+    let builder = modules::builder(text).security_policy(policy);
+    let builder = builder.host_function("env", "meet", move || {
+        both.wait();
+    });
+    let sandbox = builder.build().await.unwrap();
+    let mut tasks = Vec::new();
+    for round in 0..300u64 {
+        let sandbox = sandbox.clone();
+        let moment = Duration::from_micros(round * 97 % 2_000);
+        tasks.push(tokio::spawn(async move {
+            let call = async {
+                match round % 4 {
+                    0 => drop(sandbox.call::<_, ()>("spin", ()).await),
+                    1 => drop(sandbox.run(RunRequest::new()).await),
+                    2 => drop(sandbox.call_batch::<_, ()>("spin", [(), ()]).await),
+                    _ => drop(sandbox.call::<_, ()>("quick", ()).await),
+                }
+            };
+            drop(tokio::time::timeout(moment, call).await);
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let meet = || {
+        let sandbox = sandbox.clone();
+        tokio::spawn(async move { sandbox.call::<_, ()>("meet", ()).await })
+    };
+    for _ in 0..3 {
+        let (one, other) = (meet(), meet());
+        one.await.unwrap().unwrap();
+        other.await.unwrap().unwrap();
+    }
+}

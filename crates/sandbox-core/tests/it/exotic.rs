@@ -200,3 +200,57 @@ fn names_for_people_may_be_anything() {
         }
     }
 }
+
+#[test]
+fn references_to_exceptions_wherever_they_are_end_no_process() {
+    // Wasmer's functions for tables end the process where they meet what they do not know.
+    crate::alone::run("exotic::references_to_exceptions_everywhere");
+}
+
+/// Not a test: what runs in a process of its own.
+#[test]
+#[ignore = "runs only as a process of another test"]
+fn references_to_exceptions_everywhere() {
+    for (declared, code) in [
+        ("(table $t 2 4 exnref)", "(drop (table.get $t (i32.const 0)))"),
+        ("(table $t 2 4 exnref)", "(drop (table.get $t (i32.const 9)))"),
+        ("(table $t 2 4 exnref)", "(table.set $t (i32.const 0) (ref.null exn))"),
+        ("(table $t 2 4 exnref)", "(drop (table.grow $t (ref.null exn) (i32.const 1)))"),
+        ("(table $t 2 4 exnref)", "(table.fill $t (i32.const 0) (ref.null exn) (i32.const 1))"),
+        ("(table $t 2 4 exnref)", "(table.copy $t $t (i32.const 0) (i32.const 1) (i32.const 1))"),
+        (
+            "(table $t 2 4 exnref) (elem $e exnref (ref.null exn))",
+            "(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))",
+        ),
+        ("(table $t 2 4 exnref) (elem (table $t) (i32.const 0) exnref (ref.null exn))", ""),
+        ("(table $t 2 2 exnref)", "(drop (table.size $t))"),
+        ("(global $g (mut exnref) (ref.null exn))", "(global.set $g (ref.null exn))"),
+        ("(global $g (mut exnref) (ref.null exn))", "(drop (global.get $g))"),
+        ("", "(local $l exnref) (local.set $l (ref.null exn))"),
+        ("", "(throw_ref (ref.null exn))"),
+        ("(tag $big (param i64 i64 i64 i64 f64 f64 v128 v128))", ""),
+        ("(tag $ref (param externref))", "(throw $ref (ref.null extern))"),
+        ("(tag $ref (param exnref))", "(throw $ref (ref.null exn))"),
+    ] {
+        let text = format!(r#"(module {declared} (func (export "f") {code}))"#);
+        let Ok(wasm) = wat::parse_str(&text) else { panic!("{text}") };
+        for &compiler in COMPILERS {
+            let module = match Module::compile_with(&wasm, &all_features(), compiler) {
+                Ok(module) => module,
+                Err(error) => {
+                    println!("{compiler}: {declared} {code}: {error}");
+                    continue;
+                }
+            };
+            let builder = sandbox_core::WasmSandbox::builder().module(&module);
+            let outcome = builder
+                .security_policy(all_features().with_wall_clock(Duration::from_secs(60)))
+                .build_blocking()
+                .and_then(|sandbox| sandbox.call_blocking::<_, ()>("f", ()));
+            println!("{compiler}: {declared} {code}: {outcome:?}");
+            if let Err(error) = outcome {
+                assert_ne!(error.kind(), "host_panic", "{compiler}, {declared} {code}: {error}");
+            }
+        }
+    }
+}

@@ -104,6 +104,28 @@ fn tables_that_grow_share_what_is_left() {
 }
 
 #[test]
+fn all_linear_memories_share_one_limit() {
+    let text = r#"(module (memory $a 1) (memory $b 2)
+        (func (export "a") (param i32) (result i32) (memory.grow $a (local.get 0)))
+        (func (export "b") (param i32) (result i32) (memory.grow $b (local.get 0)))
+        (func (export "abort") (drop (memory.grow $b (i32.const 9))) unreachable))"#;
+    const PAGE: u64 = 64 * 1024;
+    let policy = SecurityPolicy::permissive().with_memory_limit(11 * PAGE);
+    let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
+    for (memory, pages) in [("a", 1), ("b", 2)] {
+        let grow = |by: i32| sandbox.call_blocking::<_, i32>(memory, by).unwrap();
+        assert_eq!(grow(5), -1, "{memory}");
+        assert_eq!(grow(4), pages, "{memory}");
+        assert_eq!(grow(1), -1, "{memory}");
+    }
+    let error = sandbox.call_blocking::<_, ()>("abort", ()).unwrap_err();
+    let SandboxError::MemoryLimit { requested_bytes, limit_bytes, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!((requested_bytes, limit_bytes), ((3 + 4 + 9) * PAGE, 7 * PAGE));
+}
+
+#[test]
 fn tables_of_which_wasmer_cannot_say_how_large_they_are_are_refused() {
     // Wasmer keeps a copy of each entry of such a table in the instance, and counts that in 32 bits.
     let wasm = outsized::tables(&[(10_000_000, Some(10_000_000)); 20]);

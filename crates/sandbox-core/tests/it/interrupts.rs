@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use sandbox_core::{Compiler, InstanceMode, SandboxError, SecurityPolicy};
+use sandbox_core::{Compiler, InstanceMode, SandboxError, SecurityPolicy, TrapCode};
 
 use crate::modules;
 
+/// What ends these guests. What else there is to do may take as long as a busy machine needs.
+const SPIN: Duration = Duration::from_millis(60);
+
 /// No limit but the wall clock may end these guests.
 fn policy(mode: InstanceMode) -> SecurityPolicy {
-    SecurityPolicy::permissive().with_wall_clock(Duration::from_millis(60)).with_instances(mode)
+    SecurityPolicy::permissive().with_wall_clock(Duration::from_secs(60)).with_instances(mode)
 }
 
 /// Calls `spin` in both modes and with both compilers; it must end by the wall clock each time.
@@ -18,7 +21,8 @@ async fn is_stopped(text: &str) {
             let builder = modules::builder(text).security_policy(policy(mode)).compiler(compiler);
             let sandbox = builder.build().await.unwrap();
             for _ in 0..2 {
-                let error = sandbox.call::<_, ()>("spin", ()).await.unwrap_err();
+                let hurried = sandbox.with_time_limit(SPIN);
+                let error = hurried.call::<_, ()>("spin", ()).await.unwrap_err();
                 assert!(
                     matches!(error, SandboxError::Timeout { .. }),
                     "{compiler}, {mode:?}: {error}"
@@ -82,7 +86,8 @@ async fn a_start_function_that_fills_memory_for_ever_is_stopped() {
             (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x4000000)) (br $again)))
         (start $spin))"#;
     for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
-        let error = modules::builder(text).security_policy(policy(mode)).build().await.unwrap_err();
+        let policy = policy(mode).with_wall_clock(SPIN);
+        let error = modules::builder(text).security_policy(policy).build().await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     }
 }
@@ -119,4 +124,24 @@ async fn writing_a_million_times_nothing_for_ever_is_stopped() {
 #[tokio::test]
 async fn asking_for_the_arguments_for_ever_is_stopped() {
     is_stopped(&calling("args_sizes_get", 2, &numbers(&[0, 8]))).await;
+}
+
+#[tokio::test]
+async fn waiting_for_who_never_comes_ends() {
+    // There is nobody to notify the guest: no memory is shared. So nothing is waited for.
+    for (ty, value) in [("32", "i32"), ("64", "i64")] {
+        let text = format!(
+            r#"(module (memory 1) (func (export "spin") (drop
+                (memory.atomic.wait{ty} (i32.const 0) ({value}.const 0) (i64.const -1)))))"#
+        );
+        for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+            let policy = policy(InstanceMode::Persistent);
+            let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
+            let error = builder.build().await.unwrap().call::<_, ()>("spin", ()).await.unwrap_err();
+            assert!(
+                matches!(error, SandboxError::Trap { code: TrapCode::WaitOnUnsharedMemory, .. }),
+                "{compiler}, {ty}: {error}"
+            );
+        }
+    }
 }

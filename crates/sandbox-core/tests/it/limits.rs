@@ -64,6 +64,55 @@ async fn tables_are_limited_at_the_start_and_when_they_grow() {
 }
 
 #[tokio::test]
+async fn a_guest_that_aborts_for_lack_of_table_elements_is_told_so() {
+    let text = r#"(module (table 3 funcref) (table $grows 2 externref)
+        (func (export "grow_or_abort") (param i32)
+            (if (i32.eq (table.grow $grows (ref.null extern) (local.get 0)) (i32.const -1))
+                (then unreachable)))
+        (func (export "abort") unreachable)
+        (func (export "try") (drop (table.grow $grows (ref.null extern) (i32.const 99)))))"#;
+    for &compiler in modules::COMPILERS {
+        let policy = SecurityPolicy::permissive().with_table_limit(10);
+        let builder = modules::builder(text).security_policy(policy).compiler(compiler);
+        let sandbox = builder.build().await.unwrap();
+        let grow_or_abort = async |by: i32| sandbox.call::<_, ()>("grow_or_abort", by).await;
+        let assert_limit = |error: SandboxError, asked: u32| {
+            let SandboxError::TableLimit { requested, limit, .. } = error else {
+                panic!("{compiler}: {error}")
+            };
+            assert_eq!((requested, limit), (asked, 10), "{compiler}");
+        };
+        assert_limit(grow_or_abort(6).await.unwrap_err(), 11);
+        grow_or_abort(4).await.unwrap();
+        assert_limit(grow_or_abort(3).await.unwrap_err(), 12);
+        // What an earlier call was refused is nothing to the next one.
+        sandbox.call::<_, ()>("try", ()).await.unwrap();
+        let error = sandbox.call::<_, ()>("abort", ()).await.unwrap_err();
+        assert!(matches!(error, SandboxError::Trap { .. }), "{compiler}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_module_forbids_itself_is_no_limit_of_the_policy() {
+    let text = r#"(module (memory 1 2) (table 1 2 funcref)
+        (func (export "memory")
+            (if (i32.eq (memory.grow (i32.const 2)) (i32.const -1)) (then unreachable)))
+        (func (export "table")
+            (if (i32.eq (table.grow (ref.null func) (i32.const 2)) (i32.const -1)) (then unreachable))))"#;
+    for &compiler in modules::COMPILERS {
+        let builder = modules::builder(text).security_policy(SecurityPolicy::permissive());
+        let sandbox = builder.compiler(compiler).build().await.unwrap();
+        for name in ["memory", "table"] {
+            let error = sandbox.call::<_, ()>(name, ()).await.unwrap_err();
+            assert!(
+                matches!(error, SandboxError::Trap { code: TrapCode::Unreachable, .. }),
+                "{compiler}, {name}: {error}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_tight_loop_is_stopped_at_its_deadline() {
     let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
     let sandbox = modules::sandbox(NUMBERS, policy).await;

@@ -46,6 +46,7 @@ mod last_words;
 mod limits;
 mod loading;
 mod malformed;
+mod measured;
 mod modes;
 mod modules;
 mod network;

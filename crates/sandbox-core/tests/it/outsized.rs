@@ -126,6 +126,111 @@ fn nest(code: &mut Function, blocks: u32, locals: u32) {
     }
 }
 
+/// The same, with one table of branches to all of the blocks.
+pub(crate) fn switch(blocks: u32, locals: u32) -> Vec<u8> {
+    function([(locals, ValType::I32)], |code| {
+        (0..blocks).for_each(|_| put(code, &Instruction::Block(BlockType::Empty)));
+        put(code, &Instruction::LocalGet(0));
+        put(code, &Instruction::BrTable((0..blocks).collect(), 0));
+        for local in 0..blocks {
+            put(code, &Instruction::End);
+            put(code, &Instruction::LocalGet(local % locals));
+            put(code, &Instruction::I32Const(7));
+            put(code, &Instruction::I32Add);
+            put(code, &Instruction::LocalSet((local + 1) % locals));
+        }
+    })
+}
+
+/// Code that goes straight on, in one function.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Straight {
+    /// Sums of which each needs the one before.
+    Sums,
+    /// Calls across which many values live.
+    Calls,
+    /// Calls that are found in a table.
+    IndirectCalls,
+    /// Values that are pushed, as many as fit, before the first is used.
+    Stack,
+    Stores,
+    Loads,
+    Divisions,
+    Conversions,
+    Selects,
+    /// Instructions that are calls of the host.
+    MemoryGrows,
+    TableGets,
+    Globals,
+}
+
+impl Straight {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Sums,
+        Self::Calls,
+        Self::IndirectCalls,
+        Self::Stack,
+        Self::Stores,
+        Self::Loads,
+        Self::Divisions,
+        Self::Conversions,
+        Self::Selects,
+        Self::MemoryGrows,
+        Self::TableGets,
+        Self::Globals,
+    ];
+
+    /// What is repeated.
+    fn step(self) -> &'static str {
+        match self {
+            Self::Sums => "(local.set 0 (i32.add (local.get 0) (local.get 1)))",
+            Self::Calls => "(call 0)",
+            Self::IndirectCalls => "(call_indirect (type 0) (local.get 0))",
+            Self::Stack => "local.get 0 ",
+            Self::Stores => "(i32.store8 (local.get 0) (local.get 1))",
+            Self::Loads => "(local.set 0 (i32.load (local.get 0)))",
+            Self::Divisions => "(local.set 0 (i32.div_s (local.get 1) (local.get 0)))",
+            Self::Conversions => {
+                "(local.set 0 (i32.trunc_f64_s (f64.convert_i32_s (local.get 0))))"
+            }
+            Self::Selects => "(local.set 0 (select (local.get 0) (local.get 1) (local.get 0)))",
+            Self::MemoryGrows => "(drop (memory.grow (local.get 0)))",
+            Self::TableGets => "(drop (table.get $t (local.get 0)))",
+            Self::Globals => "(global.set $g (i32.add (global.get $g) (local.get 0)))",
+        }
+    }
+
+    /// A module with one function of at most so many bytes.
+    pub(crate) fn module(self, bytes: usize) -> Vec<u8> {
+        // As many values as a policy lets a function have, all of them needed after the last step.
+        let live = if matches!(self, Self::Calls) { 4_000 } else { 2 };
+        let text = |steps: usize| {
+            let mut middle = self.step().repeat(steps);
+            if matches!(self, Self::Stack) {
+                middle.push_str(&" i32.add".repeat(steps.saturating_sub(1)));
+                middle.push_str(" drop");
+            }
+            let sets: String = (0..live)
+                .map(|at| format!("(local.set {at} (i32.add (local.get 0) (i32.const {at})))"))
+                .collect();
+            let gets: String = (0..live)
+                .map(|at| format!("(i32.store offset={at} (local.get 0) (local.get {at}))"))
+                .collect();
+            format!(
+                r#"(module (type (func)) (memory 1) (table $t 1 externref) (table $f 1 funcref)
+                    (global $g (mut i32) (i32.const 0)) (func)
+                    (func (export "run") (local {}) {sets} {middle} {gets}))"#,
+                "i32 ".repeat(live),
+            )
+            .replace("(call_indirect", "(call_indirect $f")
+        };
+        let wasm = |steps: usize| wat::parse_str(text(steps)).unwrap();
+        let (none, some) = (wasm(1).len(), wasm(1001).len());
+        let each = (some - none).div_ceil(1000);
+        wasm(bytes.saturating_sub(none) / each)
+    }
+}
+
 /// So many functions that each take an optimising compiler some milliseconds.
 pub(crate) fn heavy(count: u32) -> Vec<u8> {
     let (blocks, locals) = (60, 20);

@@ -166,6 +166,39 @@ async fn no_more_programs_run_at_once_than_may() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn programs_that_wait_for_their_turn_take_no_threads() {
+    // It counts the threads of the process.
+    crate::alone::run("run::threads_of_many_programs_in_a_process_of_their_own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "runs only as a process of another test"]
+#[cfg(target_os = "linux")]
+async fn threads_of_many_programs_in_a_process_of_their_own() {
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let (sandbox, _) = counted(2, mode);
+        // What the library keeps is there after the first.
+        sandbox.run(RunRequest::new()).await.unwrap();
+        let before = threads();
+        let runs: Vec<_> = (0..100)
+            .map(|_| {
+                let sandbox = sandbox.clone();
+                tokio::spawn(async move { sandbox.run(RunRequest::new()).await })
+            })
+            .collect();
+        let mut most = threads();
+        for run in runs {
+            run.await.unwrap().unwrap();
+            most = most.max(threads());
+        }
+        // One for each of the two that run, and as many that just ended and are still there.
+        assert!(most <= before + 4, "{mode:?}: {most} threads, and {before} before");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn programs_and_fresh_calls_wait_for_each_other() {
     let (sandbox, most) = counted(2, InstanceMode::Fresh);

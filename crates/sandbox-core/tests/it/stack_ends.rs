@@ -244,7 +244,8 @@ fn a_stack_overflow_has_a_backtrace_of_the_innermost_calls() {
 fn a_guest_sees_the_same_calls_in_its_backtrace_whatever_traps() {
     let text = |end: &str| {
         format!(
-            r#"(module (memory 1) (table $t 1 externref) (type $none (func))
+            r#"(module (memory 1) (table $t 1 externref) (table $f 1 funcref) (type $none (func))
+                (data $bytes "bytes") (elem $some func $outer)
                 (func $outer (export "outer") (call $middle) (nop))
                 (func $middle (call $inner (i32.const 8)) (nop))
                 (func $inner (param i32) {end}))"#
@@ -257,7 +258,13 @@ fn a_guest_sees_the_same_calls_in_its_backtrace_whatever_traps() {
             "(drop (i32.div_u (i32.const 1) (i32.sub (local.get 0) (i32.const 8))))",
             "(drop (i32.trunc_f64_s (f64.const inf)))",
             "(drop (table.get $t (local.get 0)))",
+            "(table.set $t (local.get 0) (ref.null extern))",
+            "(table.fill $t (local.get 0) (ref.null extern) (i32.const 1))",
+            "(table.copy $t $t (i32.const 0) (local.get 0) (i32.const 1))",
+            "(table.init $f $some (i32.const 0) (local.get 0) (i32.const 1))",
             "(memory.fill (local.get 0) (i32.const 0) (i32.const -1))",
+            "(memory.copy (i32.const 0) (local.get 0) (i32.const 65536))",
+            "(memory.init $bytes (i32.const 0) (local.get 0) (i32.const 1))",
         ] {
             let sandbox = modules::builder(&text(end)).compiler(compiler).build_blocking().unwrap();
             let error = sandbox.call_blocking::<_, ()>("outer", ()).unwrap_err();

@@ -20,7 +20,7 @@ Exit codes:
   2  wrong usage
   3  failure: nothing could be said
   4  the gate could not judge: most benchmarks moved together, and it may be the machine or the
-     code. Measure both sides in turns, or name a --reference";
+     code. Measure both sides in turns, or name a --control";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
@@ -133,10 +133,10 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) planned_runs: Option<u32>,
 
-    /// A benchmark that the change cannot touch, as --filter names them: where most benchmarks moved
+    /// A control: a benchmark that the change cannot touch, as --filter names them: where most benchmarks moved
     /// together, it tells the machine from the code; may be given several times
-    #[arg(long = "reference", value_name = "NAME")]
-    pub(crate) references: Vec<String>,
+    #[arg(long = "control", alias = "reference", value_name = "NAME")]
+    pub(crate) controls: Vec<String>,
 
     /// The largest p-value of a change [default: 0.01, or what the configuration says]
     #[arg(long, value_name = "P", value_parser = probability)]

@@ -45,7 +45,9 @@ pub(crate) struct Run {
     ///
     /// Looks at the results after every run from the third on, and measures only what is open, where the
     /// suite says with `narrow = ["--", "{}"]` how its command measures some benchmarks only. At most
-    /// --runs runs a side are made, or ten.
+    /// --runs runs a side are made, or ten. What is reported holds whenever it stops, and how many
+    /// measurements that saved is said. A call that was stopped or killed goes on behind its last run when it
+    /// is made again, if no file differs from its commit.
     #[arg(long, requires = "against")]
     pub(crate) until_decided: bool,
 

@@ -4,11 +4,16 @@
 //! where runs agree. After every run, from the third on, both sides are compared, and only what is
 //! still open is measured again. Verdicts hold whenever one stops
 //! ([`spending`](crate::stats::spending)), so looking often is no way to be wrong more often.
+//!
+//! Who is stopped or killed goes on behind the last run, with the same code on both sides.
+
+mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use self::progress::Progress;
 use super::execution::{Ran, read_results, results_folder};
 use super::{BenchmarkSuite, ContinuousBenchmark};
 use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
@@ -69,6 +74,19 @@ struct Side {
     done: Vec<JobRun>,
 }
 
+impl Side {
+    /// Takes over the runs of an earlier call, as far as their results are still there.
+    fn take_up(&mut self, runs: &[JobRun]) -> Result<()> {
+        let is_there = |run: &&JobRun| results_folder(&self.folder, run.number).is_dir();
+        self.done = runs.iter().filter(is_there).copied().collect();
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|source| Error::Write { path: self.folder.clone(), source })
+    }
+}
+
+const STOPPED: &str =
+    "stopped; the same call goes on where this ended, unless files differ from their commits";
+
 impl ContinuousBenchmark {
     /// Measures suites and another commit of them in turns until everything is decided.
     ///
@@ -105,6 +123,18 @@ impl ContinuousBenchmark {
             Ok(sides) => sides,
             Err(why) => return Ok(Err(why)),
         };
+        let mut progress = Progress::take_up(
+            &self.until_decided(suite),
+            suite,
+            [&sides[0].environment, &sides[1].environment],
+        )?;
+        for (at, side) in sides.iter_mut().enumerate() {
+            side.take_up(progress.runs(at))?;
+        }
+        if let made @ 1.. = sides.iter().map(|side| side.done.len()).sum::<usize>() {
+            let note = format!("{}: goes on after {made} runs of an earlier call", suite.name);
+            self.parts.observer.event(&Event::Note(&note));
+        }
         let stop = self.parts.stop.clone();
         let mut open = None;
         for number in 1..=question.most {
@@ -113,15 +143,21 @@ impl ContinuousBenchmark {
             // Who comes first changes from run to run, so that a drift of the machine favours nobody.
             let order = if number % 2 == 0 { [1, 0] } else { [0, 1] };
             for side in order {
-                let Side { measured_in, folder, .. } = &sides[side];
+                let Side { measured_in, folder, done, .. } = &sides[side];
+                if done.iter().any(|run| run.number == number) {
+                    continue;
+                }
                 match self.run_once(&narrowed, measured_in, folder, number, &stop) {
-                    Ran::Well(run) => sides[side].done.push(run),
+                    Ran::Well(run) => {
+                        progress.note(side, run)?;
+                        sides[side].done.push(run);
+                    }
                     Ran::Badly(why, _) => return Ok(Err(format!("run {number} {why}"))),
-                    Ran::Stopped => return Ok(Err("stopped; nothing was stored".to_owned())),
+                    Ran::Stopped => return Ok(Err(STOPPED.to_owned())),
                 }
             }
             self.parts.observer.event(&Event::RunEnded { number });
-            let looked_at = match self.look(suite, &sides).await? {
+            let looked_at = match self.look(suite, &sides, number).await? {
                 Ok(report) => report,
                 Err(why) => return Ok(Err(why)),
             };
@@ -143,7 +179,7 @@ impl ContinuousBenchmark {
                 open = Some(left);
             }
         }
-        let (old, new) = match batches(suite, &sides) {
+        let (old, new) = match batches(suite, &sides, u32::MAX) {
             Ok(batches) => batches,
             Err(why) => return Ok(Err(why)),
         };
@@ -153,6 +189,7 @@ impl ContinuousBenchmark {
         };
         let settings = self.settings.clone();
         let report = compared(&mut self.store, name, &old, &new, settings).await?;
+        progress.close();
         self.parts.observer.event(&Event::Stored);
         Ok(Ok(report))
     }
@@ -174,30 +211,31 @@ impl ContinuousBenchmark {
                 return Ok(Err(format!("{} cannot be checked out: {why}", question.against)));
             }
         };
-        let folder = self.folder.join("until-decided").join(&suite.name);
-        // What an earlier call left belongs to other code.
-        let _ = std::fs::remove_dir_all(&folder);
+        let folder = self.until_decided(suite);
         let side = |measured_in: Utf8PathBuf, name: &str| {
-            let folder = folder.join(name);
-            std::fs::create_dir_all(&folder)
-                .map_err(|source| Error::Write { path: folder.clone(), source })?;
-            let Some(environment) = self.look_around(&measured_in, stop) else { return Ok(None) };
-            Ok(Some(Side { measured_in, folder, environment, done: Vec::new() }))
+            let environment = self.look_around(&measured_in, stop)?;
+            Some(Side { measured_in, folder: folder.join(name), environment, done: Vec::new() })
         };
-        let sides = (side(there, "against")?, side(suite.folder.clone(), "current")?);
+        let sides = (side(there, "against"), side(suite.folder.clone(), "current"));
         Ok(match sides {
             (Some(there), Some(here)) => Ok([there, here]),
-            _ => Err("stopped; nothing was stored".to_owned()),
+            _ => Err(STOPPED.to_owned()),
         })
     }
 
-    /// Compares what is there so far, in a store of its own.
+    /// Where a suite's results are kept while it is measured.
+    fn until_decided(&self, suite: &BenchmarkSuite) -> Utf8PathBuf {
+        self.folder.join("until-decided").join(&suite.name)
+    }
+
+    /// Compares the first so many runs in a store of their own.
     async fn look(
         &self,
         suite: &BenchmarkSuite,
         sides: &[Side; 2],
+        runs: u32,
     ) -> Result<Result<AnalysisReport, String>> {
-        let (old, new) = match batches(suite, sides) {
+        let (old, new) = match batches(suite, sides, runs) {
             Ok(batches) => batches,
             Err(why) => return Ok(Err(why)),
         };
@@ -215,14 +253,15 @@ impl ContinuousBenchmark {
     }
 }
 
-/// What was measured of both sides, the other commit first.
+/// What the first so many runs of both sides measured, the other commit first.
 fn batches(
     suite: &BenchmarkSuite,
     sides: &[Side; 2],
+    runs: u32,
 ) -> Result<(ImportBatch, ImportBatch), String> {
     let batch = |side: &Side| {
         let mut batch = ImportBatch::default();
-        for run in &side.done {
+        for run in side.done.iter().filter(|run| run.number <= runs) {
             let results = results_folder(&side.folder, run.number);
             // What a run measured is its own, also where the other side's is equal to the byte.
             let owner = format!("{results} {}", run.started_at.as_millisecond());

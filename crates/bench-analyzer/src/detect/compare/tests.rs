@@ -200,21 +200,21 @@ fn what_exceeds_a_common_move_is_judged_all_the_same() {
 }
 
 #[test]
-fn a_reference_tells_the_machine_from_the_code() {
-    let settings = Settings { references: vec![Pattern::new("b00")], ..Settings::default() };
-    // The reference stayed where it was: the machine is as fast as before.
+fn a_control_tells_the_machine_from_the_code() {
+    let settings = Settings { controls: vec![Pattern::new("b00")], ..Settings::default() };
+    // The control stayed where it was: the machine is as fast as before.
     let mut factors = [1.4; 12];
     factors[0] = 1.0;
     let compared = slower(&factors, (FIRST, AFTERWARDS), &settings);
-    assert_eq!(compared.common_move.unwrap().cause, Cause::Referenced);
+    assert_eq!(compared.common_move.unwrap().cause, Cause::Controlled);
     assert_eq!(count(&compared, Verdict::Regression), 11);
-    // The reference moved as well: it is the machine, but for what moved further.
+    // The control moved as well: it is the machine, but for what moved further.
     let mut factors = [1.4; 12];
     factors[7] = 1.9;
     let compared = slower(&factors, (FIRST, AFTERWARDS), &settings);
     assert_eq!(compared.comparisons[7].verdict, Verdict::Regression);
     let others = compared.comparisons.iter().filter(|one| one.verdict != Verdict::Regression);
-    assert!(others.clone().all(|one| one.reservation == Some(Reservation::WithReference)));
+    assert!(others.clone().all(|one| one.reservation == Some(Reservation::WithControl)));
     assert!(others.clone().all(|one| !one.could_not_be_judged()));
     assert_eq!(others.count(), 11);
 }

@@ -33,8 +33,8 @@ pub enum Cause {
     Code,
     /// They were not: the machine, or the code.
     MachineOrCode,
-    /// They were not, but a reference benchmark says how far the machine moved.
-    Referenced,
+    /// They were not, but a control benchmark says how far the machine moved.
+    Controlled,
 }
 
 impl CommonMove {

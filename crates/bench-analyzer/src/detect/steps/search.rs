@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::separation::separated;
+use super::separation::{separated, separation_p_value};
 use super::{Split, StepSettings, stretches};
 use crate::stats::cusum::{excursion_p_value, largest_excursion};
 use crate::stats::quantile::median;
@@ -37,21 +37,42 @@ fn best_split(
     if whole.p_value <= half {
         return Some(whole);
     }
-    if let Some(apart) = separated(&values[range.clone()], settings)
-        && apart.p_value <= half
-    {
-        return Some(Split { index: range.start + apart.index, ..apart });
+    let apart_in = |window: Range<usize>| {
+        let apart = separated(&values[window.clone()], settings)?;
+        Some(Split { index: window.start + apart.index, ..apart })
+    };
+    if let Some(apart) = apart_in(range.clone()).filter(|apart| apart.p_value <= half) {
+        return Some(apart);
     }
     let layers = Layers::of(range, settings.min_segment);
     let looks = to_f64(layers.lengths.len());
     layers
         .windows()
-        .filter_map(|(window, siblings)| {
-            let split = split_of(ranks, window, settings.min_segment)?;
-            Some(Split { p_value: split.p_value * to_f64(siblings) * looks, ..split })
+        .flat_map(|(window, siblings)| {
+            // The ranks are those of all values: levels far away leave those in a window too close together.
+            let found = [split_of(ranks, window.clone(), settings.min_segment), apart_in(window)];
+            found.into_iter().flatten().map(move |split| Split {
+                p_value: split.p_value * to_f64(siblings) * looks,
+                ..split
+            })
         })
+        .chain(jump(values, range, settings))
         .filter(|split| split.p_value <= half)
         .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
+}
+
+/// The place of a range where the nearest values on both sides are farthest apart. Windows lie where
+/// they lie, and what comes and goes within one hides from it.
+fn jump(values: &[f64], range: &Range<usize>, settings: &StepSettings) -> Option<Split> {
+    // With fewer values, what is seldom but comes in pairs or threes would be a level.
+    let near = 2 * settings.min_segment;
+    let places = range.start + near..=range.end.saturating_sub(near);
+    let looks = to_f64(range.len());
+    let apart = places.filter_map(|at| {
+        let p_value = separation_p_value(&values[at - near..at], &values[at..at + near], 1.0)?;
+        Some(Split::candidate(at, p_value * looks))
+    });
+    apart.min_by(|a, b| a.p_value.total_cmp(&b.p_value))
 }
 
 /// Moves every split to where the values on both sides are nearest to their own level (least

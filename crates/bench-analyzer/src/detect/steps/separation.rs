@@ -48,10 +48,13 @@ pub(super) fn separation_p_value(before: &[f64], after: &[f64], inflation: f64) 
     let least = |side: &[f64]| side.iter().copied().fold(f64::INFINITY, f64::min);
     let most = |side: &[f64]| side.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let gap = (least(after) - most(before)).max(least(before) - most(after));
+    if gap <= 0.0 {
+        return None;
+    }
     let spread =
         |side: &[f64]| MAD_TO_SIGMA * median_absolute_deviation(side, median(&mut side.to_vec()));
     let scale = spread(longer).max(spread(shorter));
-    if gap <= 0.0 || gap < OUTLYING_Z * scale {
+    if gap < OUTLYING_Z * scale {
         return None;
     }
     let chance = OUTLYING.powf(to_f64(shorter.len()) / inflation);

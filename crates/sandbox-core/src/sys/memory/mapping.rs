@@ -342,13 +342,12 @@ impl LinearMemory for MappedMemory {
     }
 
     unsafe fn initialize_with_data(&self, start: usize, data: &[u8]) -> Result<(), Trap> {
-        match self.contents {
-            // SAFETY: the contract is that of this function, and the definition is this memory's own.
-            Contents::OfModule => unsafe {
-                initialize_memory_with_data(self.definition.as_ref(), start, data)
-            },
-            Contents::Replaced => Ok(()),
+        // Later it is an instruction of the guest that copies a passive segment.
+        if self.contents == Contents::Replaced && lock(&self.mapping).image.is_none() {
+            return Ok(());
         }
+        // SAFETY: the contract is that of this function, and the definition is this memory's own.
+        unsafe { initialize_memory_with_data(self.definition.as_ref(), start, data) }
     }
 
     fn try_clone(&self) -> Result<Box<dyn LinearMemory + Send + Sync + 'static>, MemoryError> {

@@ -7,6 +7,7 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::super::interrupt;
 use super::super::stack;
 use super::super::thread::ThreadNumber;
 use super::sending::{self, Sender};
@@ -60,10 +61,20 @@ pub(super) fn note_arrival(sender: Sender) {
 /// [`SandboxError::SystemRefused`] where it cannot: then no guest may run.
 #[inline]
 pub(crate) fn admit() -> CallResult<Option<Reopened>> {
+    if interrupt::is_guest_here() {
+        try_stack()?;
+    }
     if ADMITTED.get() == EPOCH.load(Ordering::Relaxed) {
         return Ok(None);
     }
     admit_now()
+}
+
+/// Tries whether there is a stack for a guest within a guest: one more than a thread needs otherwise.
+#[cold]
+fn try_stack() -> CallResult<()> {
+    let refused = |error| SandboxError::SystemRefused { need: SystemNeed::Stack, error };
+    Ok(stack::try_to_make().map_err(refused)?)
 }
 
 #[cold]
@@ -74,11 +85,15 @@ fn admit_now() -> CallResult<Option<Reopened>> {
     if TRIED.get() != trials {
         restart::admit_this_thread();
         try_signal().map_err(refused(SystemNeed::Interrupts))?;
-        stack::try_to_make().map_err(refused(SystemNeed::Stack))?;
         TRIED.set(trials);
     }
+    // The system may have given memory for one a moment ago, and none now.
+    let has_stack = interrupt::has_stack();
+    if !has_stack {
+        stack::try_to_make().map_err(refused(SystemNeed::Stack))?;
+    }
     // Who blocks the signals does so again when the call is over.
-    if reopened.is_none() {
+    if reopened.is_none() && has_stack {
         ADMITTED.set(epoch);
     }
     Ok(reopened)

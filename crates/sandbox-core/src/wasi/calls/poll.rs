@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::{Call, Errno, Version, look};
-use crate::threads::workers;
+use crate::threads::{callers_thread, workers};
 use crate::wasi::memory::Memory;
 use crate::wasi::rights::Rights;
 use crate::wasi::state::State;
@@ -110,8 +110,8 @@ pub(super) fn oneoff(
     });
     let wait = wait.min().unwrap_or_default();
     if !wait.is_zero() {
-        crate::threads::callers_thread::hand_over();
-        workers::asleep(|| sleep(&state.control, started.checked_add(wait)));
+        let until = started.checked_add(wait);
+        callers_thread::while_waiting(|| workers::asleep(|| sleep(&state.control, until)));
     }
     answer(memory, &polled, wait, events, out)
 }

@@ -46,6 +46,7 @@ fn every_function_that_wasix_has_is_here_with_its_type() {
         module: &module,
         policy: &policy,
         grants: &grants,
+        lookups: &Arc::default(),
         control: &control,
         output: &output,
         refusals: &Arc::default(),

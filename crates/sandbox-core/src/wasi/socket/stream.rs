@@ -25,8 +25,8 @@ impl Stream {
         match socket.connect(&to.into()) {
             Ok(()) => (),
             Err(error) if is_in_progress(&error) => {
-                callers_thread::hand_over();
-                workers::asleep(|| finish_connecting(&socket, control))?;
+                let finish = || finish_connecting(&socket, control);
+                callers_thread::while_waiting(|| workers::asleep(finish))?;
             }
             Err(error) => return Err(error.into()),
         }

@@ -28,22 +28,21 @@ pub(super) fn wait<T>(
         };
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut if is_over() => Some(Err(Errno::Again)),
-            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                // It will take a while, so other tasks of the caller's thread go on elsewhere.
-                callers_thread::hand_over();
-                None
-            }
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => None,
             _ => Some(Err(error.into())),
         }
     };
     match once() {
         Some(done) => done,
-        None => workers::asleep(|| {
-            loop {
-                if let Some(done) = once() {
-                    return done;
+        // It will take a while, so other tasks of the caller's thread go on elsewhere.
+        None => callers_thread::while_waiting(|| {
+            workers::asleep(|| {
+                loop {
+                    if let Some(done) = once() {
+                        return done;
+                    }
                 }
-            }
+            })
         }),
     }
 }

@@ -1,5 +1,7 @@
 //! What instances begin with, and modules whose instances cannot be put back.
 
+use std::sync::{Arc, OnceLock};
+
 use sandbox_core::{Module, SecurityPolicy, SigningKey, WasmSandbox};
 
 use super::{RESETS, policy, sandbox};
@@ -73,6 +75,30 @@ fn passive_data_is_there_for_each_call() {
         for len in [4, 0, 1, 4] {
             let word: i32 = sandbox.call_blocking("copy", len).unwrap();
             assert_eq!(word, if len == 0 { 0 } else { 42 });
+        }
+    }
+}
+
+#[test]
+fn passive_data_is_there_in_every_instance_of_several() {
+    // Each call but the innermost has the host make another, so each has an instance of its own.
+    let text = r#"(module (import "env" "again" (func $again (param i32) (result i32)))
+        (memory 1) (data $word "\2a\00\00\00")
+        (func (export "copy") (param i32) (result i32)
+            (memory.init $word (i32.const 8) (i32.const 0) (i32.const 4))
+            (i32.add (i32.load (i32.const 8)) (call $again (local.get 0)))))"#;
+    for reset in RESETS {
+        let this = Arc::new(OnceLock::<WasmSandbox>::new());
+        let own = Arc::clone(&this);
+        let again = move |more: i32| match more {
+            0 => Ok(0),
+            more => own.get().unwrap().call_blocking::<_, i32>("copy", more - 1),
+        };
+        let builder = modules::builder(text).security_policy(policy().with_max_instances(8));
+        let builder = builder.memory_reset(reset).host_function("env", "again", again);
+        let sandbox = this.get_or_init(|| builder.build_blocking().unwrap()).clone();
+        for _ in 0..3 {
+            assert_eq!(sandbox.call_blocking::<_, i32>("copy", 5).unwrap(), 6 * 42, "{reset:?}");
         }
     }
 }
