@@ -10,7 +10,7 @@ impl FileSystem {
     /// Puts a file in memory, in place of what was there, with the folders that lead to it.
     ///
     /// # Errors
-    /// [`Errno::Inval`] for a path that names no file or goes up, [`Errno::XDev`] if it leads into a granted folder,
+    /// [`Errno::Inval`] for a path that names no file or goes up, [`Errno::XDev`] if it leads into a granted folder or a bundle,
     /// [`Errno::NoSpc`] if there is no room, and those of making folders and files.
     pub(crate) fn put(&self, path: &str, contents: &[u8]) -> Result<()> {
         let names = path.split('/').filter(|name| !matches!(*name, "" | "."));
@@ -70,7 +70,7 @@ impl Folder {
     fn check_in_memory(&self) -> Result<()> {
         match self.place {
             Place::Memory(_) => Ok(()),
-            Place::Host(_) | Place::Junction(_) => Err(Errno::XDev),
+            Place::Host(_) | Place::Bundled(_) | Place::Junction(_) => Err(Errno::XDev),
         }
     }
 }
