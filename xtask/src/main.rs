@@ -13,6 +13,7 @@ mod process;
 mod progress;
 mod soak;
 mod test;
+mod wasi;
 mod workspace;
 
 use workspace::Workspace;
@@ -37,6 +38,8 @@ enum Command {
     Soak(soak::Arguments),
     /// Run everything that must pass before a change lands
     Test(test::Arguments),
+    /// Run programs that others wrote for WASI in the sandbox, which are not part of the project
+    Wasi(wasi::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::BenchPeers(arguments) => bench::peers::run(&workspace, &arguments),
         Command::Soak(arguments) => soak::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::Wasi(arguments) => wasi::run(&workspace, &arguments),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

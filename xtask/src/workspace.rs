@@ -84,6 +84,11 @@ impl Workspace {
         self.root.join("target/xtask-soak")
     }
 
+    /// Programs that `cargo xtask wasi` fetched or compiled, and its reports.
+    pub(crate) fn wasi_programs(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-wasi")
+    }
+
     /// What the stages of `cargo xtask test` printed.
     pub(crate) fn test_logs(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-test")

@@ -17,7 +17,7 @@ pub struct Shape {
 
 /// The shapes that compilers take longest for, none beyond what the narrowest policy has compiled of it.
 pub const SHAPES: [Shape; 10] = [
-    Shape { name: "arithmetic", most: 60_000, make: arithmetic },
+    Shape { name: "arithmetic", most: 36_000, make: arithmetic },
     Shape { name: "blocks", most: 10_000, make: blocks },
     Shape { name: "nesting", most: 5_000, make: nesting },
     Shape { name: "branch_targets", most: 50_000, make: branch_targets },

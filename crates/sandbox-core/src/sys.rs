@@ -4,7 +4,7 @@
 //! and argues for it.
 
 #[cfg(test)]
-mod alone;
+pub(crate) mod alone;
 pub(crate) mod artifact;
 pub(crate) mod barrier;
 mod builtins;
@@ -21,6 +21,7 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod number;
+pub(crate) mod readiness;
 pub(crate) mod refusals;
 #[cfg_attr(
     not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),

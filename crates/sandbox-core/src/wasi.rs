@@ -126,14 +126,16 @@ impl WasiContext {
     pub(crate) fn new(
         store: &mut Store,
         surroundings: Surroundings<'_>,
-        launch: Launch,
+        mut launch: Launch,
     ) -> Result<(Self, Imports)> {
         let module = surroundings.module;
+        let files = launch.take_files();
         let given = launch.granted(surroundings.policy)?;
         let state =
             State::new(&surroundings, given).map_err(|errno| SandboxError::Instantiation {
                 message: format!("the guest's folders cannot be opened: {errno}"),
             })?;
+        files.put(&state.files)?;
         let has_network = state.gate.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();

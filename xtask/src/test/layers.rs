@@ -32,8 +32,9 @@ const HOUSES: &[House] = &[House {
         &["wasi"],
         &["host"],
         &["instance"],
+        &["package"],
         &["sandbox"],
-        &["package", "pool", "streaming"],
+        &["pool", "streaming"],
     ],
 }];
 

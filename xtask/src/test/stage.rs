@@ -61,6 +61,10 @@ impl Stage {
                 is_on_path(&["zig", "python-zig"]),
                 "NOT TESTED: guests in Zig, C and C++, as `zig` is not installed here",
             ),
+            (
+                is_on_path(&["asc"]),
+                "NOT TESTED: guests in AssemblyScript, as `asc` is not installed here",
+            ),
         ];
         match self {
             Self::Tests => left_out

@@ -25,6 +25,7 @@ const START: &str = "_start";
 /// let request = RunRequest::new()
 ///     .argument("--verbose")
 ///     .environment("LANG", "C")
+///     .file("/etc/motd", "hello\n")
 ///     .stdin("three lines\nof\ninput\n");
 /// # let _ = request;
 /// ```
@@ -65,6 +66,13 @@ impl RunRequest {
         self
     }
 
+    /// Puts a file in the program's memory before it starts, with the folders that lead to it. The path begins at `/`,
+    /// with or without saying so. It counts as files that a guest writes do, and is not for granted folders.
+    pub fn file(mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) -> Self {
+        self.launch.files.push((path.into(), contents.into()));
+        self
+    }
+
     /// Sets what the program reads from its standard input.
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.launch.stdin = input.into();
@@ -96,7 +104,7 @@ impl WasmSandbox {
     ///
     /// # Errors
     /// [`SandboxError::NoSuchFunction`] if the module has no `_start`; [`SandboxError::InvalidGrant`] if the
-    /// policy refuses the arguments or the environment; [`SandboxError::NestedCall`] if a host function that a run
+    /// policy refuses the arguments or the environment, or a file has no place in memory; [`SandboxError::NestedCall`] if a host function that a run
     /// waits for asks for one more than there may be; a trap or a limit as with [`WasmSandbox::call`].
     ///
     /// # Cancel safety

@@ -1,7 +1,5 @@
 //! Scenes of tests that change the process they are in, each in a process of its own.
 
-#![expect(unsafe_code, reason = "changes what the process may do")]
-
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -86,30 +84,21 @@ pub(super) fn assert_traps(sandbox: &WasmSandbox) {
 /// Has system calls fail from now on, in all threads, with that error number.
 #[cfg(target_os = "linux")]
 pub(super) fn deny(calls: &[libc::c_long], error: libc::c_int) {
-    let code_of = |code: u32| u16::try_from(code).unwrap();
-    let load_call = libc::sock_filter {
-        code: code_of(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS),
-        jt: 0,
-        jf: 0,
-        k: 0,
-    };
-    let answer =
-        |k: u32| libc::sock_filter { code: code_of(libc::BPF_RET | libc::BPF_K), jt: 0, jf: 0, k };
-    let mut program = vec![load_call];
-    for call in calls {
-        let k = u32::try_from(*call).unwrap();
-        let code = code_of(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
-        program.push(libc::sock_filter { code, jt: 0, jf: 1, k });
-        program.push(answer(libc::SECCOMP_RET_ERRNO | error.cast_unsigned()));
-    }
-    program.push(answer(libc::SECCOMP_RET_ALLOW));
-    let len = u16::try_from(program.len()).unwrap();
-    let filter = libc::sock_fprog { len, filter: program.as_mut_ptr() };
-    // SAFETY: the pointers are to live structures of the types that the calls take.
-    unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        let set = libc::SECCOMP_SET_MODE_FILTER;
-        let everywhere = libc::SECCOMP_FILTER_FLAG_TSYNC;
-        assert_eq!(libc::syscall(libc::SYS_seccomp, set, everywhere, &raw const filter), 0);
-    }
+    seccompiler::apply_filter_all_threads(&filter(calls, error)).unwrap();
+}
+
+/// Has system calls of the calling thread, and of those that it starts, fail from now on with that error number.
+#[cfg(target_os = "linux")]
+pub(crate) fn deny_here(calls: &[libc::c_long], error: libc::c_int) {
+    seccompiler::apply_filter(&filter(calls, error)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+fn filter(calls: &[libc::c_long], error: libc::c_int) -> seccompiler::BpfProgram {
+    use seccompiler::{SeccompAction, SeccompFilter};
+
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let denied = SeccompAction::Errno(error.cast_unsigned());
+    let here = std::env::consts::ARCH.try_into().unwrap();
+    SeccompFilter::new(rules, SeccompAction::Allow, denied, here).unwrap().try_into().unwrap()
 }

@@ -24,6 +24,7 @@ mod file;
 mod folder;
 mod grants;
 mod host;
+mod initial;
 mod listing;
 mod memory;
 mod names;

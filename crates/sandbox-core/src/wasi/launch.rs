@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::errno::Errno;
+use super::fs::FileSystem;
 use crate::error::{Result, SandboxError};
 use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
 
@@ -55,9 +57,16 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<EnvironmentVariable>,
     /// Standard input.
     pub(crate) stdin: Vec<u8>,
+    /// Files in memory that are there when it starts, by their paths.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
 }
 
 impl Launch {
+    /// Takes the files, which are put in place once there is a file system.
+    pub(super) fn take_files(&mut self) -> Files {
+        Files(std::mem::take(&mut self.files))
+    }
+
     /// Collects what the guest is given, if the policy accepts grants.
     ///
     /// # Errors
@@ -82,6 +91,36 @@ impl Launch {
             environment.push(&[name, "=", value]);
         }
         Ok(Given { arguments, environment, stdin: self.stdin.into() })
+    }
+}
+
+/// Files in memory that a guest begins with, by their paths.
+pub(super) struct Files(Vec<(String, Vec<u8>)>);
+
+impl Files {
+    /// Puts the files in the guest's memory.
+    ///
+    /// # Errors
+    /// [`SandboxError::InvalidGrant`] for one that has no place there.
+    pub(super) fn put(self, system: &FileSystem) -> Result<()> {
+        for (path, contents) in self.0 {
+            system.put(&path, &contents).map_err(|errno| SandboxError::InvalidGrant {
+                grant: format!("the file {path:?}"),
+                message: reason(errno),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a file has no place, and what to do about it.
+fn reason(errno: Errno) -> String {
+    match errno {
+        Errno::NoSpc => "it does not fit into what a guest may keep in memory; \
+                         `SecurityPolicy::with_scratch_limit` raises that"
+            .to_owned(),
+        Errno::XDev => "a granted folder of the host is there; put the file into that".to_owned(),
+        errno => format!("a guest cannot have a file of that path: {errno}"),
     }
 }
 

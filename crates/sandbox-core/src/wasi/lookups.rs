@@ -13,9 +13,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::network::LookupFailure;
 use crate::threads::{callers_thread, runtime, workers};
 use crate::watchdog::CallControl;
+
+/// Why a name has no addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookupFailure {
+    NotGranted,
+    NotFound,
+    /// The system gives no thread.
+    Busy,
+    Stopped,
+}
 
 /// The most look-ups at once in this process: half of the threads that are there for other work than calls.
 const MOST: usize = 64;

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use super::lookups::Lookups;
+use super::lookups::{LookupFailure, Lookups};
 use crate::error::{Result, SandboxError};
 use crate::policy::{GrantUse, Ports, SecurityPolicy};
 use crate::watchdog::CallControl;
@@ -40,16 +40,6 @@ enum Host {
         /// What the last lookup gave, without what a name cannot open.
         addresses: Vec<IpAddr>,
     },
-}
-
-/// Why a name has no addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LookupFailure {
-    NotGranted,
-    NotFound,
-    /// The system gives no thread.
-    Busy,
-    Stopped,
 }
 
 /// Refuses what cannot be granted, also to guests that have no use for it.

@@ -8,6 +8,7 @@ mod stream;
 mod waiting;
 
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::errno::Errno;
 
 pub(super) use datagrams::{Datagrams, MOST_DATAGRAM_BYTES, Taking};
 pub(super) use stream::Stream;
+pub(super) use waiting::TICK;
 
 /// The kind of addresses that a socket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +87,26 @@ impl Socket {
     }
 }
 
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stream(stream) => stream.as_fd(),
+            Self::Datagrams(datagrams) => datagrams.as_fd(),
+        }
+    }
+}
+
 impl Channel {
+    /// Returns how many bytes can be received at once, of the next datagram or of a connection, where nothing says that its
+    /// end has come. Nothing if none can: a datagram that is not accepted is lost on the way.
+    pub(super) fn receivable(&self, accepts: impl Fn(SocketAddr) -> bool) -> Option<u64> {
+        match self {
+            Self::Datagrams(datagrams) if !datagrams.has_accepted(accepts) => None,
+            // What cannot be told is for the receiver to find out.
+            _ => Some(rustix::io::ioctl_fionread(self.as_fd()).unwrap_or_default()),
+        }
+    }
+
     pub(super) fn local(&self) -> Result<SocketAddr, Errno> {
         match self {
             Self::Stream(stream) => stream.local(),

@@ -54,7 +54,7 @@ pub(super) struct Flags(u16);
 impl Flags {
     pub(super) const APPEND: Self = Self(1);
     const DSYNC: Self = Self(1 << 1);
-    const NONBLOCK: Self = Self(1 << 2);
+    pub(super) const NONBLOCK: Self = Self(1 << 2);
     const RSYNC: Self = Self(1 << 3);
     const SYNC: Self = Self(1 << 4);
     const ALL: u16 =

@@ -122,7 +122,12 @@ fn tree(folder: &Path) -> Vec<String> {
 fn compare(program: &Program, places: &[Place]) {
     let (expected, native_files) = natively(&program.native);
     assert_eq!(expected.code, 0);
-    assert!(!expected.output.is_empty());
+    compare_to(&expected.output, &tree(native_files.path()), &program.wasm, places);
+}
+
+/// Compares what a program says and leaves behind with what is right.
+fn compare_to(output: &str, left: &[String], program: &Path, places: &[Place]) {
+    assert!(!output.is_empty());
     for place in places {
         let presets = [
             ("permissive", SecurityPolicy::permissive()),
@@ -130,11 +135,11 @@ fn compare(program: &Program, places: &[Place]) {
             ("strict", SecurityPolicy::strict()),
         ];
         for (preset, policy) in presets {
-            let (deeds, files) = sandboxed(&program.wasm, policy, *place);
-            assert_eq!(deeds.output, expected.output, "{place:?}, {preset}");
+            let (deeds, files) = sandboxed(program, policy, *place);
+            assert_eq!(deeds.output, output, "{place:?}, {preset}");
             assert_eq!(deeds.code, 0, "{place:?}, {preset}");
             if !matches!(place, Place::Memory) {
-                assert_eq!(tree(files.path()), tree(native_files.path()), "{place:?}, {preset}");
+                assert_eq!(tree(files.path()), left, "{place:?}, {preset}");
             }
         }
     }
@@ -166,6 +171,10 @@ fn a_go_program_does_what_it_does_natively() {
     let Some(go) = tool("SANDBOX_TEST_GO", &["go"]) else {
         return eprintln!("NOT TESTED: `go` is not installed");
     };
+    let known = Command::new(&go).args(["tool", "dist", "list"]).output().unwrap().stdout;
+    if !String::from_utf8_lossy(&known).contains("wasip1/wasm") {
+        return eprintln!("NOT TESTED: this `go` is older than 1.21 and compiles nothing for WASI");
+    }
     let (source, folder) = (source("walk.go"), folder("go"));
     let (native, wasm) = (folder.join("native"), folder.join("walk.wasm"));
     let go = || {
@@ -235,4 +244,25 @@ fn a_c_program_does_what_it_does_natively() {
 #[test]
 fn a_cpp_program_does_what_it_does_natively() {
     compare_c("cpp", "c++", "cpp", &["-std=c++17", "-fno-exceptions"]);
+}
+
+#[test]
+fn an_assemblyscript_program_does_what_it_should() {
+    let Some(asc) = tool("SANDBOX_TEST_ASC", &["asc"]) else {
+        return eprintln!("NOT TESTED: AssemblyScript's compiler `asc` is not installed");
+    };
+    // It is a link to the folder where npm keeps packages. The compiler finds what a configuration names from where it is.
+    let asc = std::fs::canonicalize(asc).unwrap();
+    let shim = "node_modules/@assemblyscript/wasi-shim/asconfig.json";
+    let Some(packages) = asc.ancestors().find(|folder| folder.join(shim).is_file()) else {
+        return eprintln!("NOT TESTED: `@assemblyscript/wasi-shim` is not installed beside `asc`");
+    };
+    let wasm = folder("assemblyscript").join("walk.wasm");
+    let mut compile = Command::new(&asc);
+    compile.arg(source("walk.ts")).args(["--config", shim, "-O", "-o"]).arg(&wasm);
+    build(compile.current_dir(packages));
+    // There is no such program without WASI: this is what it says where WASI is another's.
+    let expected = std::fs::read_to_string(source("walk.ts.expected")).unwrap();
+    let left = ["a/", "a/moved other", "kept/", "kept/file kept"].map(str::to_owned);
+    compare_to(&expected, &left, &wasm, &EVERYWHERE);
 }

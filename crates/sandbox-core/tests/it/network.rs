@@ -4,6 +4,7 @@ mod connections;
 mod datagrams;
 mod grants;
 mod misuse;
+mod polls;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -28,7 +29,7 @@ const BUFFER: u32 = 4096;
 const MEMORY_BYTES: u32 = 2 * 65_536;
 
 /// What the guest passes on: namespace, name, types of the parameters.
-const FUNCTIONS: [(&str, &str, &str); 21] = [
+const FUNCTIONS: [(&str, &str, &str); 22] = [
     ("wasix_32v1", "resolve", "iiiiii"),
     ("wasix_32v1", "sock_open", "iiii"),
     ("wasix_32v1", "sock_connect", "ii"),
@@ -47,6 +48,7 @@ const FUNCTIONS: [(&str, &str, &str); 21] = [
     ("wasi_snapshot_preview1", "fd_write", "iiii"),
     ("wasi_snapshot_preview1", "fd_close", "i"),
     ("wasi_snapshot_preview1", "fd_fdstat_get", "ii"),
+    ("wasi_snapshot_preview1", "fd_fdstat_set_flags", "ii"),
     ("wasi_snapshot_preview1", "sock_accept", "iii"),
     ("wasi_snapshot_preview1", "poll_oneoff", "iiii"),
     ("wasi_snapshot_preview1", "fd_renumber", "ii"),

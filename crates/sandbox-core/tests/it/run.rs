@@ -271,3 +271,65 @@ fn a_program_that_is_run_by_the_host_function_of_another_does_not_wait_for_it() 
         assert_eq!(sandbox.run_blocking(RunRequest::new()).unwrap().exit_code, 0);
     }
 }
+
+/// Prints the file `folder/name`, as far as it fits into a page.
+const PRINT_FILE: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 2)
+    (data (i32.const 32) "folder/name")
+    (func (export "_start") (local $errno i32)
+        (local.set $errno (call $open (i32.const 3) (i32.const 1) (i32.const 32) (i32.const 11)
+            (i32.const 0) (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 0)))
+        (if (local.get $errno) (then (call $exit (local.get $errno))))
+        (i32.store (i32.const 8) (i32.const 65536))
+        (i32.store (i32.const 12) (i32.const 65536))
+        (drop (call $read (i32.load (i32.const 0)) (i32.const 8) (i32.const 1) (i32.const 12)))
+        (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 4)))))"#;
+
+#[test]
+fn a_program_finds_the_files_that_it_is_run_with_and_only_those() {
+    for policy in [SecurityPolicy::permissive(), SecurityPolicy::paranoid()] {
+        let sandbox = program(PRINT_FILE, policy);
+        for path in ["folder/name", "/folder/name", "/folder/./name"] {
+            let request = RunRequest::new().file("folder/name", "before").file(path, "contents");
+            let output = sandbox.run_blocking(request).unwrap();
+            assert_eq!((output.exit_code, &*output.stdout), (0, &b"contents"[..]));
+        }
+        assert_eq!(sandbox.run_blocking(RunRequest::new()).unwrap().exit_code, 44);
+    }
+}
+
+#[test]
+fn a_file_that_has_no_place_in_memory_is_refused() {
+    let host = tempfile::tempdir().unwrap();
+    let policy = SecurityPolicy::basic().with_scratch_limit(100_000).with_folder(
+        host.path(),
+        "/granted/here",
+        sandbox_core::Access::ReadWrite,
+    );
+    let sandbox = program(PRINT_FILE, policy);
+    let refused = |path: &str, contents: Vec<u8>| {
+        let error = sandbox.run_blocking(RunRequest::new().file(path, contents)).unwrap_err();
+        let SandboxError::InvalidGrant { grant, message } = error else { panic!("{error}") };
+        assert!(grant.contains(&format!("{path:?}")), "{grant}");
+        message
+    };
+    assert!(refused("large", vec![1; 200_000]).contains("with_scratch_limit"));
+    for path in ["/granted/here/file", "granted/here", "granted/here/a/b"] {
+        let message = refused(path, b"x".to_vec());
+        assert!(message.contains("granted folder") || path == "granted/here", "{path}: {message}");
+    }
+    for path in ["", "/", ".", "a/", "../a", "a/../b", "a\0b"] {
+        refused(path, b"x".to_vec());
+    }
+    refused(&format!("a/{}", "n".repeat(256)), Vec::new());
+    let twice = RunRequest::new().file("a", "x").file("a/b", "x");
+    assert!(matches!(sandbox.run_blocking(twice), Err(SandboxError::InvalidGrant { .. })));
+    assert_eq!(std::fs::read_dir(host.path()).unwrap().count(), 0);
+    let beside = RunRequest::new().file("granted/folder", "x").file("folder/name", "y");
+    assert_eq!(sandbox.run_blocking(beside).unwrap().stdout, b"y");
+}

@@ -70,7 +70,7 @@ func main() {
 	say("read", err)
 	say("make all", os.MkdirAll("a/b/c/d", 0o755))
 	say("make again", os.Mkdir("a", 0o755))
-	for i := range 300 {
+	for i := 0; i < 300; i++ {
 		if err := os.WriteFile(fmt.Sprintf("a/b/c/%03d", i), make([]byte, i), 0o644); err != nil {
 			say("write many", err)
 		}

@@ -1,8 +1,10 @@
-//! `poll_oneoff`: waiting for a time or for files.
+//! `poll_oneoff`: waiting for a time, for files or for sockets.
 //!
 //! Files never make a guest wait: its input is there from the start, its output is captured, and the rest
-//! are regular files. So a poll with a file in it returns at once, and any other is a sleep. A socket counts as ready: to
-//! use it waits.
+//! are regular files. So a poll with a file in it returns at once. One of clocks alone is a sleep, and one of sockets asks the
+//! host's own ([`sockets`]).
+
+mod sockets;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use crate::wasi::rights::Rights;
 use crate::wasi::state::State;
 use crate::wasi::table::Kind;
 use crate::watchdog::CallControl;
+
+use sockets::{Ended, Sockets};
 
 /// The most subscriptions in one call.
 const MOST_SUBSCRIPTIONS: u32 = 1 << 16;
@@ -60,12 +64,21 @@ struct Subscription {
 enum What {
     /// A time, by how long it takes until then.
     After(Duration),
+    /// A socket of that number, in one direction.
+    Socket(u32, Direction),
     /// Something that needs no wait, and tells its guest this.
     Now(Event),
 }
 
+/// Way that bytes go through a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    In,
+    Out,
+}
+
 /// What a guest is told of something that happened.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Event {
     errno: Errno,
     /// How much can be read or written.
@@ -76,6 +89,16 @@ struct Event {
 impl Event {
     fn failed(errno: Errno) -> Self {
         Self { errno, bytes: 0, flags: 0 }
+    }
+
+    /// Of something that can be used, however much.
+    fn ready() -> Self {
+        Self { errno: Errno::Success, bytes: 1, flags: 0 }
+    }
+
+    /// Of a socket that is over, which to use says why.
+    fn over() -> Self {
+        Self { errno: Errno::Success, bytes: 0, flags: HANGUP }
     }
 }
 
@@ -96,24 +119,34 @@ pub(super) fn oneoff(
     memory.check(subscriptions, u64::from(count) * layout.bytes)?;
     memory.check(events, u64::from(count) * EVENT_BYTES as u64)?;
     memory.check(out, 4)?;
-    let mut polled = Vec::new();
+    let (mut polled, mut sockets) = (Vec::new(), Sockets::default());
     for index in 0..count {
         if index.is_multiple_of(LOOK_EVERY) {
             look(&state.control)?;
         }
         let at = u64::from(index) * layout.bytes;
-        polled.push(read(state, memory, &layout, (subscriptions, at))?);
+        let subscription = read(state, memory, &layout, (subscriptions, at))?;
+        if let What::Socket(fd, direction) = subscription.what {
+            sockets.add(state, fd, direction)?;
+        }
+        polled.push(subscription);
     }
-    let wait = polled.iter().map(|subscription| match subscription.what {
-        What::After(time) => time,
-        What::Now(_) => Duration::ZERO,
+    let wait = polled.iter().filter_map(|subscription| match subscription.what {
+        What::After(time) => Some(time),
+        What::Now(_) => Some(Duration::ZERO),
+        What::Socket(..) => None,
     });
-    let wait = wait.min().unwrap_or_default();
-    if !wait.is_zero() {
-        let until = started.checked_add(wait);
+    let wait = wait.min();
+    let until = wait.and_then(|wait| started.checked_add(wait));
+    let mut waited = wait.unwrap_or_default();
+    if !sockets.is_empty() {
+        if sockets.wait(state, until)? == Ended::Ready {
+            waited = started.elapsed();
+        }
+    } else if !waited.is_zero() {
         callers_thread::while_waiting(|| workers::asleep(|| sleep(&state.control, until)));
     }
-    answer(memory, &polled, wait, events, out)
+    answer(memory, &polled, &sockets, waited, (events, out))
 }
 
 fn read(
@@ -126,8 +159,8 @@ fn read(
     let [tag] = memory.load(base, at + 8)?;
     let what = match tag {
         CLOCK => time_until(state, memory, layout, base, at)?,
-        FILE_READ => What::Now(readable(state, memory.load_u32(base, at + layout.file)?)),
-        FILE_WRITE => What::Now(writable(state, memory.load_u32(base, at + layout.file)?)),
+        FILE_READ => readable(state, memory.load_u32(base, at + layout.file)?),
+        FILE_WRITE => writable(state, memory.load_u32(base, at + layout.file)?),
         _ => return Err(Errno::Inval),
     };
     Ok(Subscription { userdata, tag, what })
@@ -147,31 +180,35 @@ fn time_until(
     Ok(What::After(if flags & ABSOLUTE == 0 { timeout } else { timeout.saturating_sub(now) }))
 }
 
-fn readable(state: &State, fd: u32) -> Event {
+fn readable(state: &State, fd: u32) -> What {
     let descriptor = match state.table.get(fd) {
         Ok(descriptor) => descriptor,
-        Err(errno) => return Event::failed(errno),
+        Err(errno) => return What::Now(Event::failed(errno)),
     };
     if !descriptor.rights.contains(Rights::FD_READ) {
-        return Event::failed(Errno::BadF);
+        return What::Now(Event::failed(Errno::BadF));
     }
     match &descriptor.kind {
         Kind::Input { bytes, position } => {
             let left = bytes.len().saturating_sub(*position) as u64;
             let flags = if left == 0 { HANGUP } else { 0 };
-            Event { errno: Errno::Success, bytes: left, flags }
+            What::Now(Event { errno: Errno::Success, bytes: left, flags })
         }
-        _ => Event { errno: Errno::Success, bytes: 1, flags: 0 },
+        Kind::Socket(_) => What::Socket(fd, Direction::In),
+        _ => What::Now(Event::ready()),
     }
 }
 
-fn writable(state: &State, fd: u32) -> Event {
+fn writable(state: &State, fd: u32) -> What {
     match state.table.get(fd) {
-        Ok(descriptor) if descriptor.rights.contains(Rights::FD_WRITE) => {
-            Event { errno: Errno::Success, bytes: 1, flags: 0 }
+        Ok(descriptor) if !descriptor.rights.contains(Rights::FD_WRITE) => {
+            What::Now(Event::failed(Errno::BadF))
         }
-        Ok(_) => Event::failed(Errno::BadF),
-        Err(errno) => Event::failed(errno),
+        Ok(descriptor) if matches!(descriptor.kind, Kind::Socket(_)) => {
+            What::Socket(fd, Direction::Out)
+        }
+        Ok(_) => What::Now(Event::ready()),
+        Err(errno) => What::Now(Event::failed(errno)),
     }
 }
 
@@ -179,17 +216,18 @@ fn writable(state: &State, fd: u32) -> Event {
 fn answer(
     memory: &mut Memory<'_>,
     polled: &[Subscription],
-    wait: Duration,
-    events: u32,
-    out: u32,
+    sockets: &Sockets,
+    waited: Duration,
+    (events, out): (u32, u32),
 ) -> Result<(), Errno> {
     let mut written = 0u32;
     for Subscription { userdata, tag, what } in polled {
-        let Event { errno, bytes, flags } = match what {
-            What::After(time) if *time > wait => continue,
-            What::After(_) => Event::failed(Errno::Success),
-            What::Now(event) => *event,
+        let event = match what {
+            What::After(time) => (*time <= waited).then(|| Event::failed(Errno::Success)),
+            What::Socket(fd, direction) => sockets.event(*fd, *direction),
+            What::Now(event) => Some(*event),
         };
+        let Some(Event { errno, bytes, flags }) = event else { continue };
         let mut event = [0; EVENT_BYTES];
         event[..8].copy_from_slice(userdata);
         event[8..10].copy_from_slice(&(errno as u16).to_le_bytes());

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Call, Errno};
-use crate::wasi::network::{Gate, LookupFailure, MOST_NAME_BYTES};
+use crate::wasi::lookups::LookupFailure;
+use crate::wasi::network::{Gate, MOST_NAME_BYTES};
 use crate::wasi::rights::Rights;
 use crate::wasi::socket::{Family, Socket, SocketKind, Stream};
 use crate::wasi::state::State;

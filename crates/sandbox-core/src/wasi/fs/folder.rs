@@ -56,7 +56,7 @@ pub(crate) enum Opened {
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     shared: Arc<Shared>,
-    place: Place,
+    pub(super) place: Place,
 }
 
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -23,6 +24,12 @@ pub(in crate::wasi) enum Taking {
 
 #[derive(Debug)]
 pub(in crate::wasi) struct Datagrams(UdpSocket);
+
+impl AsFd for Datagrams {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Datagrams {
     /// A socket on a port of the operating system's choice.
@@ -82,6 +89,23 @@ impl Datagrams {
             // Nobody else takes datagrams from this socket, so it is the same one.
             if is_accepted { Ok(taken) } else { Err(io::Error::from(ErrorKind::WouldBlock)) }
         })
+    }
+
+    /// Whether receiving would not wait, once it is known that a datagram or an error is there. One from an address that is
+    /// not accepted is taken and lost.
+    pub(in crate::wasi) fn has_accepted(&self, accepts: impl Fn(SocketAddr) -> bool) -> bool {
+        match self.0.peek_from(&mut [0]) {
+            Ok((_, from)) if accepts(from) => true,
+            Ok(_) => {
+                // Nobody else takes datagrams from this socket, so it is the same one.
+                let _ = self.0.recv_from(&mut [0]);
+                false
+            }
+            Err(error) => !matches!(
+                error.kind(),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+            ),
+        }
     }
 
     /// A socket of the newer kind takes addresses of the older one in a wrapping.

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -16,6 +17,12 @@ const CONNECTING_TICK: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(in crate::wasi) struct Stream(TcpStream);
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Stream {
     /// Connects, however long that takes the operating system.

@@ -8,7 +8,7 @@ use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
 /// How long the operating system waits before we look whether the call is to stop.
-pub(super) const TICK: Duration = Duration::from_millis(5);
+pub(in crate::wasi) const TICK: Duration = Duration::from_millis(5);
 
 /// Tries until something happens, the timeout of the guest is over, or the call is to stop.
 pub(super) fn wait<T>(

@@ -1,12 +1,14 @@
 //! Sending and receiving.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::{address, check, gate, socket, socket_mut};
 use crate::wasi::calls::{Call, Errno};
 use crate::wasi::memory::{Buffer, Memory};
 use crate::wasi::rights::Rights;
 use crate::wasi::socket::{Channel, MOST_DATAGRAM_BYTES, Taking};
+use crate::wasi::table::{Flags, Table};
 
 /// The most bytes that are sent or received in one call; guests loop anyway. A datagram is smaller.
 const MOST_BYTES: u32 = 64 * 1024;
@@ -44,6 +46,12 @@ fn buffers(memory: &Memory<'_>, list: u32, count: u32) -> Result<Vec<Buffer>, Er
         .collect()
 }
 
+/// How long a guest waits for its socket: not at all, if it said so of the descriptor.
+fn timeout(table: &Table, fd: u32, set: Option<Duration>) -> Result<Option<Duration>, Errno> {
+    let is_nonblocking = table.get(fd)?.flags.contains(Flags::NONBLOCK);
+    Ok(if is_nonblocking { Some(Duration::ZERO) } else { set })
+}
+
 /// Receives, and writes how many bytes came to `out`.
 fn received(
     call: &mut Call<'_>,
@@ -54,7 +62,7 @@ fn received(
 ) -> Result<Received, Errno> {
     let socket = socket(&call.state.table, fd)?;
     call.state.table.get(fd)?.require(Rights::FD_READ)?;
-    let timeout = socket.recv_timeout;
+    let timeout = timeout(&call.state.table, fd, socket.recv_timeout)?;
     if flags & !PEEK != 0 {
         return Err(Errno::NotSup);
     }
@@ -201,7 +209,8 @@ fn sent(
         socket_mut(&mut call.state.table, fd)?.datagrams()?;
     }
     let socket = socket(&call.state.table, fd)?;
-    let (timeout, control) = (socket.send_timeout, &call.state.control);
+    let timeout = timeout(&call.state.table, fd, socket.send_timeout)?;
+    let control = &call.state.control;
     let sent = match socket.channel()? {
         Channel::Stream(stream) => stream.send(&bytes, timeout, control)?,
         Channel::Datagrams(datagrams) => datagrams.send(&bytes, to, timeout, control)?,

@@ -5,6 +5,45 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use super::*;
+#[cfg(target_os = "linux")]
+use crate::sys::alone;
+
+/// On a thread of its own, since what is refused a thread stays refused.
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_the_kernel_never_resolves_in_peace_are_walked() {
+    let ground = Ground::new();
+    symlink("../file", ground.host("granted/sub/up")).unwrap();
+    symlink("../../outside/secret", ground.host("granted/sub/out")).unwrap();
+    let grants = [ground.grant("granted", "/", Access::ReadWrite)];
+    let act = || {
+        let file_system = file_system(&grants, Resolver::Kernel);
+        let root = root(&file_system);
+        assert_eq!(read(&root, "sub/../file").unwrap(), "file");
+        // What the kernel says if something was renamed while it looked at a `..`: now each time.
+        alone::deny_here(&[libc::SYS_openat2], libc::EAGAIN);
+        let place = rustix::fs::openat2(
+            rustix::fs::CWD,
+            ".",
+            rustix::fs::OFlags::PATH,
+            rustix::fs::Mode::empty(),
+            rustix::fs::ResolveFlags::empty(),
+        );
+        assert_eq!(place.unwrap_err(), rustix::io::Errno::AGAIN);
+        assert_eq!(read(&root, "sub/../file").unwrap(), "file");
+        assert_eq!(read(&root, "sub/up").unwrap(), "file");
+        assert_eq!(read(&root, "sub/out"), Err(Errno::Perm));
+        assert_eq!(read(&root, "../outside/secret"), Err(Errno::Perm));
+        assert_eq!(read(&root, "sub/missing"), Err(Errno::NoEnt));
+        write(&root, "sub/../made", "made").unwrap();
+        root.rename(path("made"), &root, path("sub/../sub/moved")).unwrap();
+        root.create_folder(path("sub/../folder")).unwrap();
+        root.remove_folder(path("folder")).unwrap();
+        assert_eq!(list(&root), [".", "..", "file", "sub"]);
+    };
+    std::thread::scope(|scope| scope.spawn(act).join()).unwrap();
+    assert_eq!(std::fs::read_to_string(ground.host("granted/sub/moved")).unwrap(), "made");
+}
 
 #[test]
 fn links_of_the_host_lead_within_their_grant_or_nowhere() {

@@ -90,13 +90,21 @@ impl Outside {
     fn check(&self, stat: &Stat) {
         assert!(!self.0.contains(&stat.inode), "what is outside was reached: {stat:?}");
     }
+
+    /// What is in a folder is not what is outside, but for the folder around it.
+    fn check_entries(&self, listing: &Listing) {
+        let entries = (0..listing.len() as u64).filter_map(|at| listing.entry(at));
+        for entry in entries.filter(|entry| entry.name != "..") {
+            assert!(!self.0.contains(&entry.inode), "{:?} is listed", entry.name);
+        }
+    }
 }
 
 /// Does one thing. What it changes outside is found out later.
 fn act(folder: &Folder, outside: &Outside, random: &mut Pcg64Mcg) -> Option<Folder> {
     let (one, other) = (random_path(random), random_path(random));
     let (one, other) = (path(&one), path(&other));
-    match random.random_range(0..9) {
+    match random.random_range(0..14) {
         0 => drop(folder.create_folder(one)),
         1 => drop(folder.remove_file(one)),
         2 => drop(folder.remove_folder(one)),
@@ -120,6 +128,25 @@ fn act(folder: &Folder, outside: &Outside, random: &mut Pcg64Mcg) -> Option<Fold
                 let _ = file.set_len(1);
             }
         }
+        8 => {
+            if let Ok(Opened::File(file)) = folder.open(one, WRITE) {
+                outside.check(&file.stat().unwrap());
+                let _ = file.append(&[IoSlice::new(b"more")], Durability::Eventual);
+                let _ = file.allocate(0, 100);
+                let _ =
+                    file.set_times(SetTimes { accessed: SetTime::Now, modified: SetTime::To(1) });
+            }
+        }
+        9 => {
+            if let Ok(Opened::Folder(opened)) = folder.open(one, LOOK)
+                && let Ok(listing) = opened.list()
+            {
+                outside.check_entries(&listing);
+            }
+        }
+        10 => drop(folder.read_link(one)),
+        11 => drop(folder.symlink(path("../../outside"), one)),
+        12 => drop(folder.link(one, Follow::Links, folder, other)),
         _ => {
             if let Ok(Opened::File(file)) = folder.open(one, LOOK) {
                 outside.check(&file.stat().unwrap());

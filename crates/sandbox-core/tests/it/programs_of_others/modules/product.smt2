@@ -1,0 +1,7 @@
+(set-logic QF_BV)
+(declare-fun x () (_ BitVec 16))
+(declare-fun y () (_ BitVec 16))
+(assert (= x (_ bv7 16)))
+(assert (bvult y (_ bv100 16)))
+(assert (= (bvmul x y) (_ bv91 16)))
+(check-sat)
