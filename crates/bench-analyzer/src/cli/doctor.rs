@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything that the other commands rely on.
 
 use anyhow::bail;
+use bench_analyzer::continuous::family;
 use bench_analyzer::continuous::job::JobState;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
@@ -34,6 +35,7 @@ pub(super) async fn run(
         Some(commit) => findings.fine(format!("commit: {commit}")),
         None => findings.warn("commit: unknown, as this is no git repository".to_owned()),
     }
+    findings.check_processes();
     findings.check_noise();
     output.data(|stdout| {
         findings.lines.iter().try_for_each(|(mark, line)| writeln!(stdout, "{mark:<7} {line}"))
@@ -143,11 +145,7 @@ impl Findings {
             Ok((complaints, ..)) => {
                 self.problem(format!("database: {location} is damaged: {}", complaints.join("; ")));
             }
-            Err(error) => {
-                let causes = anyhow::Chain::new(&error).map(ToString::to_string);
-                let causes: Vec<String> = causes.collect();
-                self.problem(format!("database: {}", causes.join(": ")));
-            }
+            Err(error) => self.problem(format!("database: {}", error.with_causes())),
         }
     }
 
@@ -168,6 +166,21 @@ impl Findings {
                 self.warn("Criterion: no results yet".to_owned());
             }
             Err(error) => self.problem(format!("Criterion: {error}")),
+        }
+    }
+
+    /// By what the processes of a run are known, wherever they go.
+    fn check_processes(&mut self) {
+        match family::groups_are_made_in() {
+            Ok(folder) => self.fine(format!(
+                "processes: what a run starts is held in a control group of {folder}"
+            )),
+            Err(error) => self.warn(format!(
+                "processes: no control group can be made here ({error}; systemd allows it with \
+                 Delegate=yes). What a run starts is ended with it all the same; after a crash of \
+                 `watch`, only what left its session and its environment in the last half second \
+                 is not found"
+            )),
         }
     }
 

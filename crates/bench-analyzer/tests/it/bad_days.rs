@@ -6,9 +6,14 @@ use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use bench_analyzer::store::Store;
+use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
+use bench_analyzer::continuous::outbox::LetterFate;
+use bench_analyzer::continuous::steward::{News, Patience, Steward};
+use bench_analyzer::store::{Location, Store};
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{ConnectOptions, Connection, Executor};
 
+use crate::alerts::{Behaviour, Receiver, START, channels, queue, steward};
 use crate::simulated::runtime;
 use crate::watching::{SUITE, command, count, is_gone, process, project, spawn, wait_until};
 use crate::workspace::Workspace;
@@ -113,7 +118,7 @@ fn letters_to_a_receiver_that_hangs_hold_up_no_suite() {
     runtime().block_on(async {
         let mut store = Store::open(&workspace.location()).await.unwrap();
         for _ in 0..10 {
-            crate::alerts::queue(&mut store, "team", jiff::Timestamp::now()).await;
+            queue(&mut store, "team", jiff::Timestamp::now()).await;
         }
     });
     let watch = watch(&workspace);
@@ -250,11 +255,61 @@ fn a_full_disk_leaves_no_half_notice() {
     file.write_all(b"{\"schema\":1,\"id\":\"cut o").unwrap();
     runtime().block_on(async {
         let mut store = Store::open(&workspace.location()).await.unwrap();
-        crate::alerts::queue(&mut store, "file-1", jiff::Timestamp::now()).await;
+        queue(&mut store, "file-1", jiff::Timestamp::now()).await;
     });
     command(&workspace, &["watch", "--once"]).output().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let told: Vec<&str> = text.strip_prefix(&filler).unwrap().lines().collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(serde_json::from_str::<serde_json::Value>(told[0]).is_ok(), "{told:?}");
+}
+
+/// Changes a history behind the program's back.
+fn alter(database: &camino::Utf8Path, sql: &'static str) {
+    runtime().block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+        let mut connection = options.connect().await.unwrap();
+        connection.execute(sql).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_letter_whose_fate_cannot_be_stored_is_sent_once() {
+    let workspace = Workspace::new();
+    // The refusal of a full disk is played by a trigger of SQLite.
+    let Location::File(path) = workspace.location() else { return };
+    let answer = Behaviour::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let receiver = Receiver::new(vec![answer; 1000]);
+    let clock = SimulatedClock::new(START.parse().unwrap());
+    runtime().block_on(async {
+        let mut store = Store::open(&workspace.location()).await.unwrap();
+        queue(&mut store, "team", clock.now()).await;
+    });
+    alter(
+        &path,
+        "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN
+         SELECT RAISE(ABORT, 'database or disk is full'); END",
+    );
+    let steward = steward(&workspace.location(), channels(receiver.port, "json"), &clock);
+    let deliver =
+        |steward: &Steward| steward.deliver(Patience::Whole(Duration::from_secs(10)), &Stop::new());
+    let arrived =
+        |news: &News| matches!(news, News::Tried(one) if one.fate == LetterFate::Delivered);
+    let mut news = Vec::new();
+    for _ in 0..5 {
+        news.extend(deliver(&steward));
+        clock.advance(Duration::from_secs(7200));
+    }
+    assert_eq!(news.iter().filter(|one| arrived(one)).count(), 1, "{news:?}");
+    let said = |news: &News| matches!(news, News::Note(text) if text.contains("notices wait"));
+    assert_eq!(news.iter().filter(|one| said(one)).count(), 1, "{news:?}");
+    alter(&path, "DROP TRIGGER full");
+    deliver(&steward);
+    assert_eq!(receiver.requests().len(), 1);
+    let waits = runtime().block_on(async {
+        let mut store = Store::open(&workspace.location()).await.unwrap();
+        store.next_letter_at().await.unwrap()
+    });
+    assert_eq!(waits, None, "its fate is not stored");
 }
