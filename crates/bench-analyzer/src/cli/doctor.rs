@@ -3,6 +3,8 @@
 use anyhow::bail;
 use bench_analyzer::continuous::family;
 use bench_analyzer::continuous::job::JobState;
+use bench_analyzer::continuous::lock::is_elsewhere;
+use bench_analyzer::continuous::machine::Number;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::store::{Location, Store};
@@ -17,12 +19,16 @@ const SILENCE: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) async fn run(
     database: &Location,
+    folder: &Utf8Path,
     config: Option<&Utf8Path>,
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    let folder = database.file().and_then(Utf8Path::parent).unwrap_or(folder);
+    let number = Number::kept_in(&folder.join("continuous"));
     let mut findings = Findings::default();
-    findings.check_database(database, environment.now).await;
+    findings.check_number(number.as_ref());
+    findings.check_database(database, number.as_ref(), environment.now).await;
     findings.check_criterion(environment);
     match config {
         Some(path) => findings.fine(format!("configuration: {path}")),
@@ -66,13 +72,40 @@ impl Findings {
         self.problems += 1;
     }
 
+    /// Whether this machine's number is its own.
+    fn check_number(&mut self, number: Option<&Number>) {
+        let Some(Number { id, path, is_copy }) = number else { return };
+        let short = id.get(..8).unwrap_or(id);
+        if *is_copy {
+            self.warn(format!(
+                "number: {short} of this machine was made in another file: {path} was copied or \
+                 moved. If the machine that it came from is still at work, delete the file here"
+            ));
+        } else {
+            self.fine(format!("number: {short} is this machine's, in {path}"));
+        }
+    }
+
     /// What is planned, runs and waits, and whether somebody's clock was wrong.
     async fn check_jobs(
         &mut self,
         store: &mut Store,
+        number: Option<&Number>,
         now: Timestamp,
     ) -> bench_analyzer::Result<()> {
         for job in store.unfinished_jobs().await? {
+            let ours = number.filter(|number| job.machine.as_ref() == Some(&number.id));
+            let is_twins = |number: &&Number| {
+                job.state == JobState::Running && is_elsewhere(&number.path, job.id)
+            };
+            if let Some(number) = ours.filter(is_twins) {
+                self.warn(format!(
+                    "number: {} of {} was begun under this machine's number, and not from here: {} \
+                     was copied. `watch` takes another number when it sees the other one at work; \
+                     to have one now, delete the file",
+                    job.id, job.suite, number.path
+                ));
+            }
             let since = job.beat_at.or(job.started_at).unwrap_or(job.due_at);
             let host = job.host.as_deref().unwrap_or("an unknown machine");
             let silent = now.duration_since(since);
@@ -120,7 +153,12 @@ impl Findings {
         Ok(())
     }
 
-    async fn check_database(&mut self, location: &Location, now: Timestamp) {
+    async fn check_database(
+        &mut self,
+        location: &Location,
+        number: Option<&Number>,
+        now: Timestamp,
+    ) {
         if location.file().is_some_and(|path| !path.exists()) {
             self.warn(format!("database: {location} is made by the first import"));
             return;
@@ -131,7 +169,7 @@ impl Findings {
             let runs = store.runs(None).await?.len();
             let baselines = store.baselines().await?.len();
             if complaints.is_empty() {
-                self.check_jobs(&mut store, now).await?;
+                self.check_jobs(&mut store, number, now).await?;
             }
             if store.is_read_only() {
                 self.warn(format!("database: {location} may only be read by this user"));

@@ -171,6 +171,15 @@ impl ContinuousBenchmark {
         for note in scheduler.take_notes() {
             parts.observer.event(&Event::Note(&note));
         }
+        if let Some(job) = scheduler.take_twin() {
+            let was_copied = parts.machine.take_another_number(&self.folder);
+            was_copied.map_err(|source| Error::Write { path: self.folder.clone(), source })?;
+            parts.observer.event(&Event::Note(&format!(
+                "{job} was begun by another machine that has this one's number: the file `machine` \
+                 in {} was copied. This machine has a number of its own from now on",
+                self.folder
+            )));
+        }
         self.run_jobs(jobs).await
     }
 
@@ -237,13 +246,16 @@ impl ContinuousBenchmark {
                 commit: None,
                 runs_wanted: runs.unwrap_or(suite.runs),
             };
-            // One that was asked for and stopped is gone on with.
+            // One that was asked for and stopped here is gone on with.
+            let was_left = |job: &Job| {
+                job.machine.as_deref() == Some(&self.parts.machine.id)
+                    && JobLock::was_left(&self.job_folder(job.id))
+            };
             let stopped = unfinished.iter().find(|job| {
                 job.suite == draft.suite
                     && job.cause == Cause::Asked
                     && job.runs_wanted == draft.runs_wanted
-                    && (job.state == JobState::Pending
-                        || job.machine.as_deref() == Some(&self.parts.machine.id))
+                    && (job.state == JobState::Pending || was_left(job))
             });
             match stopped {
                 Some(job) => jobs.push(job.clone()),

@@ -23,7 +23,7 @@ use rustix::process::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::leftover::{Noted, Stat, boot, children, processes};
+use super::leftover::{Stat, Traces, boot, children, processes};
 use crate::sys;
 use control_group::ControlGroup;
 
@@ -193,26 +193,6 @@ impl Leader {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-/// What is known of those that a program left which is gone, beside their marks.
-#[derive(Debug, Default)]
-pub(super) struct Traces {
-    /// Process groups.
-    pub(super) groups: HashSet<Pid>,
-    /// Processes that were noted.
-    pub(super) processes: Vec<Noted>,
-    /// Folders of control groups that were noted.
-    pub(super) control_groups: Vec<Utf8PathBuf>,
-}
-
-impl Traces {
-    /// Adds others.
-    pub(super) fn add(&mut self, others: Self) {
-        self.groups.extend(others.groups);
-        self.processes.extend(others.processes);
-        self.control_groups.extend(others.control_groups);
     }
 }
 

@@ -9,8 +9,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::family::Traces;
-
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -64,6 +62,26 @@ pub(super) struct Noted {
 impl Noted {
     pub(super) fn is(&self, pid: i32, stat: &Stat) -> bool {
         self.pid == pid && self.started == stat.started
+    }
+}
+
+/// What is known of those that a program left which is gone, beside their marks.
+#[derive(Debug, Default)]
+pub(super) struct Traces {
+    /// Process groups.
+    pub(super) groups: HashSet<Pid>,
+    /// Processes that were noted.
+    pub(super) processes: Vec<Noted>,
+    /// Folders of control groups that were noted.
+    pub(super) control_groups: Vec<Utf8PathBuf>,
+}
+
+impl Traces {
+    /// Adds others.
+    pub(super) fn add(&mut self, others: Self) {
+        self.groups.extend(others.groups);
+        self.processes.extend(others.processes);
+        self.control_groups.extend(others.control_groups);
     }
 }
 

@@ -11,8 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::clock::Stop;
-use super::family::{Family, Leader, Reach, Survivor, Traces, adopted, end_orphans};
-use super::leftover::{Notebook, ProcessMark, groups_writing_into};
+use super::family::{Family, Leader, Reach, Survivor, adopted, end_orphans};
+use super::leftover::{Notebook, ProcessMark, Traces, groups_writing_into};
 use super::log::Log;
 use super::secret::Confidential;
 use crate::environment::Environment;

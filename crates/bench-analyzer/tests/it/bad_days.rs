@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -150,26 +151,32 @@ fn what_got_away_from_a_run_is_ended_with_it_and_after_a_crash() {
     // In a session of its own, without a mark in its environment, and with its output elsewhere.
     let away = "setsid env -i sh -c 'echo $$ > child; exec sleep 1000' > /dev/null 2>&1 &\n\
                 while ! [ -s child ]; do :; done\n";
-    let workspace = project(&SUITE.replace("runs = 3", "runs = 1"));
+    let workspace = project(&format!("{}{FAILS}", SUITE.replace("runs = 3", "runs = 1")));
     let script = std::fs::read_to_string(workspace.path().join("measure.sh")).unwrap();
     std::fs::write(workspace.path().join("measure.sh"), format!("{away}{script}")).unwrap();
-    let output = command(&workspace, &["run"]).output().unwrap();
+    let output = command(&workspace, &["run", "core"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(is_gone(process(&workspace, "child")), "a run that succeeded left it");
 
-    // After a crash, the mark has to do.
+    // After a crash, it is known by its control group, or by what was noted while it ran. Whatever runs
+    // next ends it, also where that is not the same suite.
     std::fs::remove_file(workspace.path().join("child")).unwrap();
-    let marked = away.replace("env -i ", "");
-    std::fs::write(workspace.path().join("measure.sh"), format!("{marked}sleep 1000\n")).unwrap();
-    let mut run = spawn(&workspace, &["run"]);
+    std::fs::write(workspace.path().join("measure.sh"), format!("{away}sleep 1000\n")).unwrap();
+    let mut run = spawn(&workspace, &["run", "core"]);
     let child = process(&workspace, "child");
+    let note = workspace.path().join(".bench/continuous/job-2/process.json");
+    let noted = format!("\"pid\":{},", child.as_raw_nonzero());
+    wait_until("the note about what got away", || {
+        std::fs::read_to_string(&note).is_ok_and(|text| text.contains(&noted))
+    });
     run.kill().unwrap();
     run.wait().unwrap();
     assert!(!is_gone(child));
-    std::fs::write(workspace.path().join("measure.sh"), script).unwrap();
-    let output = command(&workspace, &["run"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    command(&workspace, &["run", "fails"]).output().unwrap();
     assert!(is_gone(child), "the crash left it");
+    std::fs::write(workspace.path().join("measure.sh"), script).unwrap();
+    let output = command(&workspace, &["run", "core"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]
@@ -197,6 +204,38 @@ fn the_measured_code_knows_no_secret_and_tells_none() {
     }
     let said = [output.stdout, output.stderr].concat();
     assert!(!String::from_utf8_lossy(&said).contains("T0k3n"));
+}
+
+#[test]
+fn programs_that_say_what_is_here_know_no_secret() {
+    let hook = "[[alert]]\nto = \"webhook\"\nurl_env = \"HOOK\"\ntimeout = \"1s\"\n";
+    let branch = "[[suite]]\nname = \"branch\"\ncommand = [\"true\"]\n\
+                  schedule = [{ branch = \"main\", poll = \"1h\" }]\n";
+    let workspace = project(&format!("{SUITE}{branch}{hook}"));
+    let folder = workspace.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    for program in ["git", "rustc"] {
+        let path = folder.join(program);
+        std::fs::write(&path, "#!/bin/sh\nenv >> \"$0.seen\"\nexit 1\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut watch = command(&workspace, &["watch", "--once"]);
+    let path = std::env::var("PATH").unwrap();
+    watch.env("PATH", format!("{folder}:{path}")).env("RUSTC", folder.join("rustc"));
+    watch.env("HOOK", "http://127.0.0.1:9/services/T0k3n-of-the-team");
+    watch.env("PGPASSWORD", "pg-s3cr3t").env("CARGO_REGISTRY_TOKEN", "cr4tes");
+    let output = watch.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let git = std::fs::read_to_string(folder.join("git.seen")).unwrap();
+    let rustc = std::fs::read_to_string(folder.join("rustc.seen")).unwrap();
+    assert!(git.contains("GIT_TERMINAL_PROMPT=0"), "the branch was not looked at: {git}");
+    for seen in [git, rustc.clone()] {
+        assert!(seen.contains("PATH="), "{seen}");
+        for hidden in ["T0k3n", "pg-s3cr3t", "BENCH_ANALYZER_DB"] {
+            assert!(!seen.contains(hidden), "{hidden}: {seen}");
+        }
+    }
+    assert!(!rustc.contains("cr4tes"), "{rustc}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::process::Stdio;
 
+use super::super::leftover::Noted;
 use super::*;
 
 fn start(family: &Family, script: &str) -> Leader {
