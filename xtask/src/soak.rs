@@ -83,20 +83,22 @@ enum Event {
     ClockAhead,
     ClockBack,
     FullDisk,
+    RoomAgain,
     NewName,
     Commit,
     Slower,
     Breaks,
 }
 
-/// All of them. What fills the disk is followed by what gives the program another one.
-const EVENTS: [Event; 9] = [
+/// All of them, in an order in which each shows by itself.
+const EVENTS: [Event; 10] = [
     Event::Commit,
     Event::Breaks,
     Event::ClockAhead,
     Event::Kill,
     Event::Slower,
     Event::FullDisk,
+    Event::RoomAgain,
     Event::NewName,
     Event::ClockBack,
     Event::Stop,
@@ -201,6 +203,7 @@ impl Days {
                 program.kill(account)?;
                 now.disk_is_full = true;
             }
+            Event::RoomAgain => program.give_room(),
             Event::NewName => {
                 program.kill(account)?;
                 now.name = format!("host-{}", chance.random_range(0..1000));

@@ -28,6 +28,7 @@ pub(super) struct Program {
     /// A library that moves the clock of a process, if it could be compiled.
     clock: Option<Utf8PathBuf>,
     can_be_renamed: bool,
+    can_get_room: bool,
     escapes: Escapes,
 }
 
@@ -101,6 +102,7 @@ impl Program {
             read(Command::new("unshare").args(["--uts", "sh", "-c", "hostname soak && hostname"]));
         let mut doctor = Command::new(&analyzer);
         doctor.current_dir(&folder).env_remove("BENCH_ANALYZER_DB").arg("doctor");
+        let room = read(Command::new("prlimit").arg("--version"));
         // Whatever else it complains about.
         let said = String::from_utf8_lossy(&capture(&mut doctor)?.stdout).into_owned();
         let grouped = said.lines().any(|line| line.contains("held in a control group"));
@@ -110,6 +112,7 @@ impl Program {
             escapes: if grouped { Escapes::Unmarked } else { Escapes::Marked },
             running: None,
             clock: compiled.is_ok().then_some(library),
+            can_get_room: room.is_ok(),
             can_be_renamed: renamed.is_ok_and(|name| name.trim() == "soak"),
         })
     }
@@ -132,6 +135,9 @@ impl Program {
         if !self.can_be_renamed {
             unplayed.push("a host that is renamed (`unshare --uts` is not allowed)");
         }
+        if !self.can_get_room {
+            unplayed.push("a disk that gets room again (`prlimit` is not installed)");
+        }
         if self.escapes == Escapes::Marked {
             unplayed.push("children that empty their environment (no control groups may be made)");
         }
@@ -147,7 +153,7 @@ impl Program {
             let history = self.folder.join(".bench/history.db");
             let length = history.metadata().map(|data| data.len()).unwrap_or_default();
             let blocks = (length / 512).max(64) + 8;
-            script.push_str(&format!("trap '' XFSZ; ulimit -f {blocks}; "));
+            script.push_str(&format!("trap '' XFSZ; ulimit -Sf {blocks}; "));
         }
         let mut command = if self.can_be_renamed && !circumstances.name.is_empty() {
             script.insert_str(0, &format!("hostname {}; ", circumstances.name));
@@ -173,6 +179,16 @@ impl Program {
             .stderr(log.into_parts().0);
         self.running = Some(command.spawn().context("failed to start the analyzer")?);
         Ok(())
+    }
+
+    /// Lets files grow again, while it runs.
+    pub(super) fn give_room(&self) {
+        if let (Some(child), true) = (&self.running, self.can_get_room) {
+            let mut prlimit = Command::new("prlimit");
+            prlimit.args(["--pid", &child.id().to_string(), "--fsize=unlimited:"]);
+            // One that has just ended needs none.
+            drop(read(&mut prlimit));
+        }
     }
 
     pub(super) fn set_clock(&self, seconds: i64) -> Result<()> {

@@ -60,6 +60,7 @@ impl Machine {
             self.id = number.id;
             return Ok(());
         }
+        std::fs::create_dir_all(folder)?;
         let (made, id) = make_number(folder)?;
         std::fs::rename(&made, &path)?;
         self.id = id;

@@ -8,6 +8,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
+use bench_analyzer::continuous::job::{Cause, JobDraft};
 use bench_analyzer::continuous::outbox::LetterFate;
 use bench_analyzer::continuous::steward::{News, Patience, Steward};
 use bench_analyzer::store::{Location, Store};
@@ -304,13 +305,11 @@ fn a_full_disk_leaves_no_half_notice() {
 }
 
 /// Changes a history behind the program's back.
-fn alter(database: &camino::Utf8Path, sql: &'static str) {
-    runtime().block_on(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-        let mut connection = options.connect().await.unwrap();
-        connection.execute(sql).await.unwrap();
-        connection.close().await.unwrap();
-    });
+async fn sql(database: &camino::Utf8Path, text: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let mut connection = options.connect().await.unwrap();
+    connection.execute(text).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 #[test]
@@ -325,11 +324,9 @@ fn a_letter_whose_fate_cannot_be_stored_is_sent_once() {
         let mut store = Store::open(&workspace.location()).await.unwrap();
         queue(&mut store, "team", clock.now()).await;
     });
-    alter(
-        &path,
-        "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN
-         SELECT RAISE(ABORT, 'database or disk is full'); END",
-    );
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN
+                SELECT RAISE(ABORT, 'database or disk is full'); END";
+    runtime().block_on(sql(&path, full));
     let steward = steward(&workspace.location(), channels(receiver.port, "json"), &clock);
     let deliver =
         |steward: &Steward| steward.deliver(Patience::Whole(Duration::from_secs(10)), &Stop::new());
@@ -343,7 +340,7 @@ fn a_letter_whose_fate_cannot_be_stored_is_sent_once() {
     assert_eq!(news.iter().filter(|one| arrived(one)).count(), 1, "{news:?}");
     let said = |news: &News| matches!(news, News::Note(text) if text.contains("notices wait"));
     assert_eq!(news.iter().filter(|one| said(one)).count(), 1, "{news:?}");
-    alter(&path, "DROP TRIGGER full");
+    runtime().block_on(sql(&path, "DROP TRIGGER full"));
     deliver(&steward);
     assert_eq!(receiver.requests().len(), 1);
     let waits = runtime().block_on(async {
@@ -351,4 +348,32 @@ fn a_letter_whose_fate_cannot_be_stored_is_sent_once() {
         store.next_letter_at().await.unwrap()
     });
     assert_eq!(waits, None, "its fate is not stored");
+}
+
+#[test]
+fn a_history_that_refused_once_takes_what_comes_later() {
+    let workspace = Workspace::new();
+    // As SQLite does on a full disk, the trigger undoes the whole transaction.
+    let Location::File(path) = workspace.location() else { return };
+    runtime().block_on(async {
+        let mut store = Store::open(&workspace.location()).await.unwrap();
+        drop(store.lock_for_writing().await.unwrap());
+        let full = "CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN
+                    SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
+        sql(&path, full).await;
+        let job = JobDraft {
+            suite: "core".to_owned(),
+            cause: Cause::Asked,
+            due_at: START.parse().unwrap(),
+            commit: None,
+            runs_wanted: 1,
+        };
+        for _ in 0..2 {
+            let error = store.plan_job(&job).await.unwrap_err().with_causes();
+            assert!(error.contains("disk is full"), "{error}");
+        }
+        sql(&path, "DROP TRIGGER full").await;
+        store.plan_job(&job).await.unwrap();
+        assert_eq!(store.unfinished_jobs().await.unwrap().len(), 1);
+    });
 }
