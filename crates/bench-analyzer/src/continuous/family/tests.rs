@@ -49,7 +49,7 @@ fn start_away(family: &Family) -> (Leader, Pid) {
     let path = folder.path().join("pid");
     let mut command = Command::new("sh");
     command.args(["-c", AWAY]).arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
-    let leader = family.start(&mut command.stderr(Stdio::null())).unwrap();
+    let leader = family.start(command.stderr(Stdio::null())).unwrap();
     let began = Instant::now();
     loop {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
