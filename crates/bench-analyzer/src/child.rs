@@ -49,7 +49,10 @@ pub(crate) fn command(
 /// Makes a command that asks a tool what is here. It inherits only what tools go by: which variables
 /// hold secrets is not known before the suites are read.
 pub(crate) fn tool(program: impl AsRef<OsStr>) -> Command {
-    command(program, |name| name.is_some_and(is_of_tools))
+    let mut command = command(program, |name| name.is_some_and(is_of_tools));
+    // `git status` would lock the index for a moment, and another git of the user's would fail then.
+    command.env("GIT_OPTIONAL_LOCKS", "0");
+    command
 }
 
 /// Makes a command that inherits all but what leads to the store: the user's own.

@@ -230,6 +230,7 @@ fn programs_that_say_what_is_here_know_no_secret() {
     let git = std::fs::read_to_string(folder.join("git.seen")).unwrap();
     let rustc = std::fs::read_to_string(folder.join("rustc.seen")).unwrap();
     assert!(git.contains("GIT_TERMINAL_PROMPT=0"), "the branch was not looked at: {git}");
+    assert!(git.contains("GIT_OPTIONAL_LOCKS=0"), "it may be in the way of the user's git: {git}");
     for seen in [git, rustc.clone()] {
         assert!(seen.contains("PATH="), "{seen}");
         for hidden in ["T0k3n", "pg-s3cr3t", "BENCH_ANALYZER_DB"] {
