@@ -56,18 +56,23 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     }
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let seed = arguments.seed.unwrap_or_else(|| u64::from(since.subsec_nanos()));
-    let account = play(workspace, arguments.minutes, seed)?;
+    let mut days = Days::begin(workspace, seed)?;
+    days.by_chance(arguments.minutes)?;
+    let account = days.end()?;
     println!("{account}");
     Ok(if account.faults() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A short while, as part of the tests: the same days every time.
-pub(crate) fn briefly(workspace: &Workspace) -> Result<()> {
-    let account = play(workspace, Duration::from_secs(25), 1)?;
+/// Every event once, as part of the tests. Nothing is timed: each event is followed by whatever has to
+/// come of it, however long that takes. Returns what was counted, in lines.
+pub(crate) fn briefly(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut days = Days::begin(workspace, 1)?;
+    days.one_by_one()?;
+    let account = days.end()?;
     if account.faults() > 0 {
         bail!("{account}");
     }
-    Ok(())
+    Ok(account.to_string().lines().map(|line| line.trim().to_owned()).collect())
 }
 
 /// What goes wrong next.
@@ -78,57 +83,129 @@ enum Event {
     ClockAhead,
     ClockBack,
     FullDisk,
+    RoomAgain,
     NewName,
     Commit,
     Slower,
     Breaks,
 }
 
-const EVENTS: [Event; 9] = [
-    Event::Kill,
-    Event::Stop,
-    Event::ClockAhead,
-    Event::ClockBack,
-    Event::FullDisk,
-    Event::NewName,
+/// All of them, in an order in which each shows by itself.
+const EVENTS: [Event; 10] = [
     Event::Commit,
-    Event::Slower,
     Event::Breaks,
+    Event::ClockAhead,
+    Event::Kill,
+    Event::Slower,
+    Event::FullDisk,
+    Event::RoomAgain,
+    Event::NewName,
+    Event::ClockBack,
+    Event::Stop,
 ];
 
 /// How long the program has at the end to catch up with everything.
-const CALM: Duration = Duration::from_secs(120);
+const CALM: Duration = Duration::from_secs(300);
+/// How long something that has to come may take before it counts as lost: no judgement of speed.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often what has to come is looked for.
+const LOOK: Duration = Duration::from_millis(250);
+/// No notice waits longer for its next attempt, nor does a job of a commit in its first attempts.
+const LONGEST_WAIT: i64 = 2 * 3600;
 
-fn play(workspace: &Workspace, time: Duration, seed: u64) -> Result<Account> {
-    let analyzer = build(workspace)?;
-    let mut chance = Pcg64::seed_from_u64(seed);
-    let receiver = Receiver::start(seed).context("failed to listen on loopback")?;
-    let project = Project::make(workspace, seed, receiver.port(), receiver.silent_port())?;
-    let mut program = Program::new(analyzer, &project)?;
-    let mut account = Account::new(seed, program.unplayed());
-    let progress = Progress::quiet_spinner("soak");
-    let began = Instant::now();
-    let mut now = Circumstances::default();
-    program.start(&now)?;
-    while began.elapsed() < time {
-        std::thread::sleep(Duration::from_millis(chance.random_range(300..2500)));
-        let event = EVENTS[chance.random_range(0..EVENTS.len())];
-        progress.detail(format!(
-            "{event:?}, {} s to go",
-            time.saturating_sub(began.elapsed()).as_secs()
-        ));
-        account.played(event);
+/// Bad days in the making.
+struct Days {
+    chance: Pcg64,
+    receiver: Receiver,
+    project: Project,
+    program: Program,
+    account: Account,
+    now: Circumstances,
+    progress: Progress,
+}
+
+impl Days {
+    fn begin(workspace: &Workspace, seed: u64) -> Result<Self> {
+        let analyzer = build(workspace)?;
+        let receiver = Receiver::start(seed).context("failed to listen on loopback")?;
+        let mut program = Program::new(analyzer, workspace.soak(seed))?;
+        let project = Project::make(
+            program.folder(),
+            seed,
+            [receiver.port(), receiver.silent_port()],
+            program.escapes(),
+        )?;
+        let now = Circumstances::default();
+        program.start(&now)?;
+        Ok(Self {
+            chance: Pcg64::seed_from_u64(seed),
+            account: Account::new(seed, program.unplayed()),
+            receiver,
+            project,
+            program,
+            now,
+            progress: Progress::quiet_spinner("soak"),
+        })
+    }
+
+    /// Has events happen at random for some time.
+    fn by_chance(&mut self, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            std::thread::sleep(Duration::from_millis(self.chance.random_range(300..2500)));
+            let event = EVENTS[self.chance.random_range(0..EVENTS.len())];
+            let left = time.saturating_sub(began.elapsed()).as_secs();
+            self.progress.detail(format!("{event:?}, {left} s to go"));
+            self.meet(event)?;
+            self.account.watch(&self.project)?;
+        }
+        Ok(())
+    }
+
+    /// Has each event happen once, and waits for runs after each.
+    fn one_by_one(&mut self) -> Result<()> {
+        self.see_runs("the start")?;
+        for event in EVENTS {
+            self.progress.detail(format!("{event:?}"));
+            self.meet(event)?;
+            if event == Event::FullDisk {
+                // Whether it can measure now is not known; that it noticed is in its log.
+                std::thread::sleep(Duration::from_secs(3));
+            } else {
+                self.see_runs(&format!("{event:?}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until something was measured that was not yet before.
+    fn see_runs(&mut self, after: &str) -> Result<()> {
+        let (before, began) = (self.project.runs()?, Instant::now());
+        while self.project.runs()? < before + 3 {
+            if began.elapsed() >= PATIENCE {
+                let log = self.project.folder().join("watch.log");
+                bail!("nothing was measured after {after}; {log} says why");
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn meet(&mut self, event: Event) -> Result<()> {
+        self.account.played(event);
+        let Self { chance, project, program, account, now, .. } = self;
         match event {
-            Event::Kill => program.kill(&mut account)?,
-            Event::Stop => program.stop(&mut account)?,
+            Event::Kill => program.kill(account)?,
+            Event::Stop => program.stop(account)?,
             Event::ClockAhead => now.clock = 86_400 * chance.random_range(1..60),
             Event::ClockBack => now.clock = [0, -7200][chance.random_range(0..2)],
             Event::FullDisk => {
-                program.kill(&mut account)?;
+                program.kill(account)?;
                 now.disk_is_full = true;
             }
+            Event::RoomAgain => program.give_room(),
             Event::NewName => {
-                program.kill(&mut account)?;
+                program.kill(account)?;
                 now.name = format!("host-{}", chance.random_range(0..1000));
             }
             Event::Commit => project.commit(chance.random_range(0..1_000_000))?,
@@ -137,26 +214,35 @@ fn play(workspace: &Workspace, time: Duration, seed: u64) -> Result<Account> {
         }
         program.set_clock(now.clock)?;
         if !program.is_running()? {
-            program.start(&now)?;
+            program.start(now)?;
             now.disk_is_full = false;
         }
-        account.watch(&project)?;
+        Ok(())
     }
-    // The calm: everything outside works, and what was begun comes to its end.
-    progress.detail("a calm while, to catch up");
-    program.kill(&mut account)?;
-    receiver.behave();
-    project.break_down(false)?;
-    project.quiet()?;
-    program.set_clock(0)?;
-    program.start(&Circumstances::default())?;
-    let calm = Instant::now();
-    while !account.is_settled(&project, &program, &receiver)? && calm.elapsed() < CALM {
-        std::thread::sleep(Duration::from_millis(500));
+
+    /// Ends them with a calm while, in which everything outside works and what was begun comes to
+    /// its end, and counts. What waits for a later hour has the clock move there.
+    fn end(mut self) -> Result<Account> {
+        self.progress.detail("a calm while, to catch up");
+        let Self { receiver, project, program, account, .. } = &mut self;
+        program.kill(account)?;
+        receiver.behave();
+        project.break_down(false)?;
+        project.quiet()?;
+        program.start(&Circumstances::default())?;
+        let (calm, mut moved, mut clock) = (Instant::now(), Instant::now(), 0);
+        while !account.is_settled(project, program, receiver)? && calm.elapsed() < CALM {
+            if moved.elapsed() >= Duration::from_secs(3) {
+                clock += LONGEST_WAIT;
+                program.set_clock(clock)?;
+                moved = Instant::now();
+            }
+            std::thread::sleep(LOOK);
+        }
+        program.stop(account)?;
+        account.close(project, program, receiver)?;
+        Ok(self.account)
     }
-    program.stop(&mut account)?;
-    account.close(&project, &program, &receiver)?;
-    Ok(account)
 }
 
 fn build(workspace: &Workspace) -> Result<camino::Utf8PathBuf> {

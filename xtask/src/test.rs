@@ -72,7 +72,10 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         }
         Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
         Check::Invariants => Outcome::from(invariants::check(workspace)),
-        Check::Soak => Outcome::from(soak::briefly(workspace)),
+        Check::Soak => match soak::briefly(workspace) {
+            Ok(closing) => Outcome::Passed { closing },
+            Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
+        },
         Check::Guests => Outcome::from(build_guests::ensure_built(workspace)),
     };
     match outcome {

@@ -79,9 +79,9 @@ impl Workspace {
         self.root.join("target/xtask-bench-peers")
     }
 
-    /// The project that `cargo xtask soak` plays in.
-    pub(crate) fn soak(&self) -> Utf8PathBuf {
-        self.root.join("target/xtask-soak")
+    /// The project that `cargo xtask soak` plays in; several may play at once.
+    pub(crate) fn soak(&self, seed: u64) -> Utf8PathBuf {
+        self.root.join(format!("target/xtask-soak/{seed}"))
     }
 
     /// Programs that `cargo xtask wasi` fetched or compiled, and its reports.

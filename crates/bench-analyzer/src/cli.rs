@@ -86,7 +86,7 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         None => folder.join("history.db").into(),
     };
     if let Command::Doctor(_) = arguments.command {
-        return doctor::run(&location, config_path.as_deref(), &environment, output).await;
+        return doctor::run(&location, &folder, config_path.as_deref(), &environment, output).await;
     }
     let mut store = Store::open(&location).await?;
     if location.file().is_none() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
+use crate::child;
 use crate::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
 
 /// Where, when and on what an import takes place.
@@ -90,7 +91,7 @@ impl Environment {
             return None;
         }
         let git = |arguments: &[&str]| {
-            output(Command::new("git").arg("-C").arg(&self.working_dir).args(arguments))
+            output(child::tool("git").arg("-C").arg(&self.working_dir).args(arguments))
         };
         let seconds = git(&["log", "-1", "--format=%ct", commit, "--"])?.parse().ok()?;
         let ancestors = git(&["rev-list", "--count", commit, "--"])?.parse().ok()?;
@@ -122,7 +123,7 @@ struct Package {
 fn metadata(dir: &Utf8Path) -> Option<Metadata> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
-    let answer = output(Command::new(cargo).args(arguments).current_dir(dir))?;
+    let answer = output(child::tool(cargo).args(arguments).current_dir(dir))?;
     serde_json::from_str(&answer).ok()
 }
 
@@ -135,7 +136,7 @@ fn configures_target_dir(folder: &Utf8Path) -> bool {
 
 /// Who works here: the user of git, else of the system.
 pub fn user(dir: &Utf8Path) -> Option<String> {
-    let git = output(Command::new("git").arg("-C").arg(dir).args(["config", "user.name"]));
+    let git = output(child::tool("git").arg("-C").arg(dir).args(["config", "user.name"]));
     git.into_iter()
         .chain(["USER", "USERNAME"].iter().filter_map(|name| std::env::var(name).ok()))
         .find(|name| !name.is_empty())
@@ -143,14 +144,14 @@ pub fn user(dir: &Utf8Path) -> Option<String> {
 
 /// The newest tag that the commit checked out in `dir` descends from, with the commit it names.
 pub fn newest_tag(dir: &Utf8Path) -> Option<(String, String)> {
-    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
+    let git = |arguments: &[&str]| output(child::tool("git").arg("-C").arg(dir).args(arguments));
     let name = git(&["describe", "--tags", "--abbrev=0"])?;
     let sha = git(&["rev-list", "-n", "1", &name, "--"])?;
     Some((name, sha))
 }
 
 fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<Timestamp>) {
-    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(arguments));
+    let git = |arguments: &[&str]| output(child::tool("git").arg("-C").arg(dir).args(arguments));
     let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {
         remarks.extend(distrust(dir));
         return (Revision::default(), None);
@@ -171,7 +172,7 @@ fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<T
 /// What git says where there is a repository that it does not read.
 fn distrust(dir: &Utf8Path) -> Option<String> {
     // In the words that are looked for below, whatever language the user has.
-    let mut git = Command::new("git");
+    let mut git = child::tool("git");
     let git = git.arg("-C").arg(dir).args(["log", "-1"]).env("LC_ALL", "C").output().ok()?;
     let said = String::from_utf8_lossy(&git.stderr);
     said.contains("dubious ownership").then(|| {
@@ -212,7 +213,7 @@ fn kernel() -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 fn kernel() -> Option<String> {
-    output(Command::new("uname").arg("-r"))
+    output(child::tool("uname").arg("-r"))
 }
 
 /// The product that a virtual machine says it is; none on bare metal.
@@ -237,7 +238,7 @@ fn of_processor(key: &str) -> Option<String> {
 
 fn this_machine(dir: &Utf8Path) -> Fingerprint {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let rustc = output(Command::new(rustc).arg("--version").current_dir(dir));
+    let rustc = output(child::tool(rustc).arg("--version").current_dir(dir));
     let cores = std::thread::available_parallelism()
         .ok()
         .and_then(|cores| u32::try_from(cores.get()).ok())
@@ -263,7 +264,7 @@ fn cpu_model() -> Option<String> {
 
 #[cfg(target_os = "macos")]
 fn cpu_model() -> Option<String> {
-    output(Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]))
+    output(child::tool("sysctl").args(["-n", "machdep.cpu.brand_string"]))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
@@ -274,15 +275,8 @@ fn cpu_model() -> Option<String> {
 /// How long a command may take: a repository or a compiler may be on a disk that is gone.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The trimmed standard output of a command that exists, and succeeds in time. It learns nothing of
-/// the store.
+/// The trimmed standard output of a command that exists, and succeeds in time.
 fn output(command: &mut Command) -> Option<String> {
-    let of_the_store = |name: &str| name == "BENCH_ANALYZER_DB" || name.starts_with("PG");
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(of_the_store) {
-            command.env_remove(name);
-        }
-    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     let mut stdout = child.stdout.take()?;

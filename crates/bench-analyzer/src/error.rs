@@ -354,6 +354,24 @@ fn describe_guess(guess: Option<&(FileFormat, String)>) -> String {
     }
 }
 
+impl Error {
+    /// What went wrong with all its causes, for a place that shows one line.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let said = error.to_string();
+            // Some say what their cause says.
+            if !text.contains(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
 fn list_reasons(reasons: &[String]) -> String {
     if reasons.is_empty() { String::new() } else { format!(":\n  {}", reasons.join("\n  ")) }
 }

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod analyzer;
+pub mod child;
 pub mod config;
 pub mod continuous;
 pub mod detect;
@@ -37,6 +38,7 @@ pub mod report;
 pub mod serve;
 pub mod stats;
 pub mod store;
+mod sys;
 
 pub use analyzer::{
     AnalysisReport, BenchmarkAnalyzer, ImprovementNote, PerformanceRecommendation, RegressionAlert,

@@ -27,10 +27,11 @@ mod timeline;
 mod version;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use self::link::{Link, Transaction};
 use self::open::failure;
@@ -69,6 +70,8 @@ struct File {
     access: FileAccess,
     /// Locked while notices are delivered.
     outbox: Option<std::fs::File>,
+    /// How long others that write are waited for.
+    patience: Duration,
 }
 
 /// What may be done with a file.
@@ -169,13 +172,9 @@ impl Store {
     async fn begin(&mut self) -> Result<Transaction<'_>> {
         let failed = self.failed();
         match &mut self.backend {
-            // Immediate: taking the write lock later, after reading, cannot wait for its turn.
-            Backend::Sqlite(file) => {
-                file.connection.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
-            }
-            Backend::Postgres(server) => server.begin().await,
+            Backend::Sqlite(file) => file.begin(&self.location).await,
+            Backend::Postgres(server) => server.begin().await.map_err(failed),
         }
-        .map_err(failed)
     }
 
     /// A transaction in which a job is taken. On a server it has no write lock, so that taking one
@@ -183,12 +182,9 @@ impl Store {
     async fn begin_claim(&mut self) -> Result<Transaction<'_>> {
         let failed = self.failed();
         match &mut self.backend {
-            Backend::Sqlite(file) => {
-                file.connection.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
-            }
-            Backend::Postgres(server) => server.begin_claim().await,
+            Backend::Sqlite(file) => file.begin(&self.location).await,
+            Backend::Postgres(server) => server.begin_claim().await.map_err(failed),
         }
-        .map_err(failed)
     }
 
     fn failed(&self) -> impl Fn(sqlx::Error) -> Error + use<> {

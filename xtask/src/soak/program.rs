@@ -4,12 +4,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::account::Account;
-use super::project::Project;
-use crate::process::read;
+use crate::process::{capture, read};
 
 /// What the next process is given.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +28,17 @@ pub(super) struct Program {
     /// A library that moves the clock of a process, if it could be compiled.
     clock: Option<Utf8PathBuf>,
     can_be_renamed: bool,
+    can_get_room: bool,
+    escapes: Escapes,
+}
+
+/// How far children go to get away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Escapes {
+    /// Into a session of their own, without a parent.
+    Marked,
+    /// Also without the environment that they were started with.
+    Unmarked,
 }
 
 /// Moves the calendar by as many seconds as a file says, which is read again and again; the time that
@@ -72,8 +82,17 @@ time_t time(time_t *at) {
 const HANGS: Duration = Duration::from_secs(30);
 
 impl Program {
-    pub(super) fn new(analyzer: Utf8PathBuf, project: &Project) -> Result<Self> {
-        let folder = project.folder().to_owned();
+    /// The program in an empty folder.
+    pub(super) fn new(analyzer: Utf8PathBuf, folder: Utf8PathBuf) -> Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        // Its history is here, whatever lies in the folders above.
+        fs::create_dir_all(folder.join(".bench"))?;
+        // A build meanwhile must not put another in its place.
+        let copy = folder.join("bench-analyzer");
+        fs::copy(&analyzer, &copy)?;
+        let analyzer = copy;
         let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
         fs::write(&source, SHIM)?;
         let compiled = read(
@@ -81,13 +100,30 @@ impl Program {
         );
         let renamed =
             read(Command::new("unshare").args(["--uts", "sh", "-c", "hostname soak && hostname"]));
+        let mut doctor = Command::new(&analyzer);
+        doctor.current_dir(&folder).env_remove("BENCH_ANALYZER_DB").arg("doctor");
+        let room = read(Command::new("prlimit").arg("--version"));
+        // Whatever else it complains about.
+        let said = String::from_utf8_lossy(&capture(&mut doctor)?.stdout).into_owned();
+        let grouped = said.lines().any(|line| line.contains("held in a control group"));
         Ok(Self {
             analyzer,
             folder,
+            escapes: if grouped { Escapes::Unmarked } else { Escapes::Marked },
             running: None,
             clock: compiled.is_ok().then_some(library),
+            can_get_room: room.is_ok(),
             can_be_renamed: renamed.is_ok_and(|name| name.trim() == "soak"),
         })
+    }
+
+    pub(super) fn folder(&self) -> &Utf8Path {
+        &self.folder
+    }
+
+    /// How far children may go so that the program can still end them after it was killed.
+    pub(super) fn escapes(&self) -> Escapes {
+        self.escapes
     }
 
     /// What cannot be played here.
@@ -98,6 +134,12 @@ impl Program {
         }
         if !self.can_be_renamed {
             unplayed.push("a host that is renamed (`unshare --uts` is not allowed)");
+        }
+        if !self.can_get_room {
+            unplayed.push("a disk that gets room again (`prlimit` is not installed)");
+        }
+        if self.escapes == Escapes::Marked {
+            unplayed.push("children that empty their environment (no control groups may be made)");
         }
         unplayed
     }
@@ -111,7 +153,7 @@ impl Program {
             let history = self.folder.join(".bench/history.db");
             let length = history.metadata().map(|data| data.len()).unwrap_or_default();
             let blocks = (length / 512).max(64) + 8;
-            script.push_str(&format!("trap '' XFSZ; ulimit -f {blocks}; "));
+            script.push_str(&format!("trap '' XFSZ; ulimit -Sf {blocks}; "));
         }
         let mut command = if self.can_be_renamed && !circumstances.name.is_empty() {
             script.insert_str(0, &format!("hostname {}; ", circumstances.name));
@@ -137,6 +179,16 @@ impl Program {
             .stderr(log.into_parts().0);
         self.running = Some(command.spawn().context("failed to start the analyzer")?);
         Ok(())
+    }
+
+    /// Lets files grow again, while it runs.
+    pub(super) fn give_room(&self) {
+        if let (Some(child), true) = (&self.running, self.can_get_room) {
+            let mut prlimit = Command::new("prlimit");
+            prlimit.args(["--pid", &child.id().to_string(), "--fsize=unlimited:"]);
+            // One that has just ended needs none.
+            drop(read(&mut prlimit));
+        }
     }
 
     pub(super) fn set_clock(&self, seconds: i64) -> Result<()> {

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
+use super::program::Escapes;
 use crate::process::read;
-use crate::workspace::Workspace;
 
 /// The secret in the receiver's address, which must show up nowhere.
 pub(super) const SECRET: &str = "s0ak-s3cr3t-t0k3n";
@@ -19,14 +19,14 @@ pub(super) struct Project {
 }
 
 /// Each run notes its start by the time since the system started, and then does something bad now
-/// and then. What empties its environment too is not among it: that is ended with its run, but after a
-/// kill nothing tells whose it was. The values are made from that time, so that no two runs are equal.
+/// and then. The values are made from that time, so that no two runs are equal.
 const MEASURE: &str = r#"
 read now rest < /proc/uptime
 echo "$now $1" >> ran.log
 case "$1" in
   escapes)
     setsid sh -c "exec sleep $2" > /dev/null 2>&1 &
+    [ "$3" = marked ] || (setsid env -i sleep "$2" > /dev/null 2>&1 &)
     (setsid sleep "$2" &) ;;
   fails) [ ! -e broken ] || exit 1 ;;
   exact)
@@ -40,19 +40,19 @@ printf 'benchmark,value\n%s,%s.%s\n%s,%s.%s\n' "$1" "$base" "$n" "$1" "$base" "1
 
 impl Project {
     pub(super) fn make(
-        workspace: &Workspace,
+        folder: &Utf8Path,
         seed: u64,
-        receiver: u16,
-        silent: u16,
+        [receiver, silent]: [u16; 2],
+        escapes: Escapes,
     ) -> Result<Self> {
-        let folder = workspace.soak();
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir_all(&folder)?;
+        let folder = folder.to_owned();
         // Seconds that nobody else sleeps.
         let mark = format!("9{:06}.{}", seed % 1_000_000, std::process::id());
         let project = Self { folder, mark };
+        let escapes = match escapes {
+            Escapes::Marked => "marked",
+            Escapes::Unmarked => "unmarked",
+        };
         project.write("measure.sh", MEASURE)?;
         project.take(100)?;
         let mut suites = String::new();
@@ -67,7 +67,8 @@ impl Project {
         ] {
             suites.push_str(&format!(
                 "[[suite]]\nname = \"{name}\"\nruns = 2\ntimeout = \"20s\"\nresults = [\"{name}.csv\"]\n\
-                 command = [\"sh\", \"measure.sh\", \"{name}\", \"{}\"]\nschedule = [{schedule}]\n",
+                 command = [\"sh\", \"measure.sh\", \"{name}\", \"{}\", \"{escapes}\"]\n\
+                 schedule = [{schedule}]\n",
                 project.mark
             ));
         }
@@ -82,7 +83,7 @@ impl Project {
         project.write("suites.toml", &suites)?;
         project.git(&["init", "-q", "-b", "main"])?;
         project.git(&["remote", "add", "far", &format!("git://127.0.0.1:{silent}/x")])?;
-        project.write(".gitignore", "*.csv\n*.log\n*.jsonl\n.bench\n")?;
+        project.write(".gitignore", "*.csv\n*.log\n*.jsonl\n.bench\nbench-analyzer\nclock*\n")?;
         project.git(&["add", "."])?;
         project.git(&["commit", "-q", "-m", "The beginning"])?;
         Ok(project)
@@ -94,6 +95,12 @@ impl Project {
 
     pub(super) fn mark(&self) -> &str {
         &self.mark
+    }
+
+    /// How many runs were begun.
+    pub(super) fn runs(&self) -> Result<usize> {
+        let path = self.folder.join("ran.log");
+        Ok(if path.exists() { fs::read_to_string(path)?.lines().count() } else { 0 })
     }
 
     /// What a run takes from now on.

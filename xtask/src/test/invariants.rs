@@ -22,6 +22,7 @@ const WITHOUT_WASIX: [&str; 2] = ["sandbox-core", "sandbox-bench"];
 /// `unsafe_code` denies it.
 const UNSAFE: [&str; 7] = [
     "benches/peers/on_wasmtime/src/artifact.rs",
+    "crates/bench-analyzer/src/sys.rs",
     "crates/sandbox-bench/src/resources/snapshot.rs",
     "crates/sandbox-core/src/sys",
     "crates/sandbox-guest/macros/src/expansion.rs",

@@ -1,8 +1,9 @@
 //! `aa`: how often identical code raises an alarm here.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
+use bench_analyzer::child;
 use bench_analyzer::config::{Config, FILE_NAME};
 use bench_analyzer::detect::aa::{SelfComparison, Tally, compare_with_itself};
 use bench_analyzer::environment::Environment;
@@ -62,7 +63,7 @@ async fn measure(
         if root.exists() {
             std::fs::remove_dir_all(&root).with_context(|| format!("failed to clear {root}"))?;
         }
-        let status = Command::new(program)
+        let status = child::own(program)
             .args(arguments)
             .env("CRITERION_HOME", &root)
             .stdout(Stdio::null())

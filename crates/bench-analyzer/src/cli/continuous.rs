@@ -62,6 +62,26 @@ pub(super) fn stop_on_signals() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
+/// How long a program that was asked to stop may go on computing, or waiting for a disk.
+const LEAVING: Duration = Duration::from_millis(900);
+
+/// Ends this process in time once it was asked to stop, whatever it is at: the next one goes on with
+/// that, as after a crash. Only the end of what a run started is waited for.
+pub(super) fn leave_in_time(stop: Stop) {
+    std::thread::spawn(move || {
+        while !stop.is_asked() {
+            std::thread::sleep(LOOK);
+        }
+        std::thread::sleep(LEAVING);
+        while family::is_at_work() {
+            std::thread::sleep(LOOK);
+        }
+        std::process::exit(0);
+    });
+}
+
+const LOOK: Duration = Duration::from_millis(20);
+
 fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())

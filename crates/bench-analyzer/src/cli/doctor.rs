@@ -1,7 +1,10 @@
 //! `doctor`: looks at everything that the other commands rely on.
 
 use anyhow::bail;
+use bench_analyzer::continuous::family;
 use bench_analyzer::continuous::job::JobState;
+use bench_analyzer::continuous::lock::is_elsewhere;
+use bench_analyzer::continuous::machine::Number;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::store::{Location, Store};
@@ -16,12 +19,16 @@ const SILENCE: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) async fn run(
     database: &Location,
+    folder: &Utf8Path,
     config: Option<&Utf8Path>,
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    let folder = database.file().and_then(Utf8Path::parent).unwrap_or(folder);
+    let number = Number::kept_in(&folder.join("continuous"));
     let mut findings = Findings::default();
-    findings.check_database(database, environment.now).await;
+    findings.check_number(number.as_ref());
+    findings.check_database(database, number.as_ref(), environment.now).await;
     findings.check_criterion(environment);
     match config {
         Some(path) => findings.fine(format!("configuration: {path}")),
@@ -34,6 +41,7 @@ pub(super) async fn run(
         Some(commit) => findings.fine(format!("commit: {commit}")),
         None => findings.warn("commit: unknown, as this is no git repository".to_owned()),
     }
+    findings.check_processes();
     findings.check_noise();
     output.data(|stdout| {
         findings.lines.iter().try_for_each(|(mark, line)| writeln!(stdout, "{mark:<7} {line}"))
@@ -64,13 +72,40 @@ impl Findings {
         self.problems += 1;
     }
 
+    /// Whether this machine's number is its own.
+    fn check_number(&mut self, number: Option<&Number>) {
+        let Some(Number { id, path, is_copy }) = number else { return };
+        let short = id.get(..8).unwrap_or(id);
+        if *is_copy {
+            self.warn(format!(
+                "number: {short} of this machine was made in another file: {path} was copied or \
+                 moved. If the machine that it came from is still at work, delete the file here"
+            ));
+        } else {
+            self.fine(format!("number: {short} is this machine's, in {path}"));
+        }
+    }
+
     /// What is planned, runs and waits, and whether somebody's clock was wrong.
     async fn check_jobs(
         &mut self,
         store: &mut Store,
+        number: Option<&Number>,
         now: Timestamp,
     ) -> bench_analyzer::Result<()> {
         for job in store.unfinished_jobs().await? {
+            let ours = number.filter(|number| job.machine.as_ref() == Some(&number.id));
+            let is_twins = |number: &&Number| {
+                job.state == JobState::Running && is_elsewhere(&number.path, job.id)
+            };
+            if let Some(number) = ours.filter(is_twins) {
+                self.warn(format!(
+                    "number: {} of {} was begun under this machine's number, and not from here: {} \
+                     was copied. `watch` takes another number when it sees the other one at work; \
+                     to have one now, delete the file",
+                    job.id, job.suite, number.path
+                ));
+            }
             let since = job.beat_at.or(job.started_at).unwrap_or(job.due_at);
             let host = job.host.as_deref().unwrap_or("an unknown machine");
             let silent = now.duration_since(since);
@@ -118,7 +153,12 @@ impl Findings {
         Ok(())
     }
 
-    async fn check_database(&mut self, location: &Location, now: Timestamp) {
+    async fn check_database(
+        &mut self,
+        location: &Location,
+        number: Option<&Number>,
+        now: Timestamp,
+    ) {
         if location.file().is_some_and(|path| !path.exists()) {
             self.warn(format!("database: {location} is made by the first import"));
             return;
@@ -129,7 +169,7 @@ impl Findings {
             let runs = store.runs(None).await?.len();
             let baselines = store.baselines().await?.len();
             if complaints.is_empty() {
-                self.check_jobs(&mut store, now).await?;
+                self.check_jobs(&mut store, number, now).await?;
             }
             if store.is_read_only() {
                 self.warn(format!("database: {location} may only be read by this user"));
@@ -143,11 +183,7 @@ impl Findings {
             Ok((complaints, ..)) => {
                 self.problem(format!("database: {location} is damaged: {}", complaints.join("; ")));
             }
-            Err(error) => {
-                let causes = anyhow::Chain::new(&error).map(ToString::to_string);
-                let causes: Vec<String> = causes.collect();
-                self.problem(format!("database: {}", causes.join(": ")));
-            }
+            Err(error) => self.problem(format!("database: {}", error.with_causes())),
         }
     }
 
@@ -168,6 +204,21 @@ impl Findings {
                 self.warn("Criterion: no results yet".to_owned());
             }
             Err(error) => self.problem(format!("Criterion: {error}")),
+        }
+    }
+
+    /// By what the processes of a run are known, wherever they go.
+    fn check_processes(&mut self) {
+        match family::groups_are_made_in() {
+            Ok(folder) => self.fine(format!(
+                "processes: what a run starts is held in a control group of {folder}"
+            )),
+            Err(error) => self.warn(format!(
+                "processes: no control group can be made here ({error}; systemd allows it with \
+                 Delegate=yes). What a run starts is ended with it all the same; after a crash of \
+                 `watch`, only what left its session and its environment in the last half second \
+                 is not found"
+            )),
         }
     }
 

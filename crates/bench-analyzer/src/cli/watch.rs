@@ -20,6 +20,7 @@ pub(super) async fn run(
         store.folder().join("continuous")
     ));
     let parts = continuous::parts(&mut suites, &store, command.file.labels, db, output)?;
+    continuous::leave_in_time(parts.stop.clone());
     let mut benchmark = ContinuousBenchmark::new(suites, config.settings(), store, parts);
     if command.once {
         benchmark.run_scheduled_benchmarks().await?;

@@ -14,7 +14,7 @@ use super::machine::Machine;
 use super::observer::{Event, Observer};
 use super::reporter::BenchmarkReporter;
 use super::repository::Repository;
-use super::runner::Runner;
+use super::runner::{MARK, Runner};
 use super::scheduler::{BenchmarkScheduler, Remotes};
 use super::steward::{Affairs, News, Patience, Steward};
 use super::suites::{BenchmarkConfig, BenchmarkSuite};
@@ -92,8 +92,10 @@ const LOCK_LOOK: SignedDuration = SignedDuration::from_secs(1);
 const KEPT_JOBS: i64 = 200;
 /// How long deliveries are waited for by a program that ends then.
 const LAST_DELIVERIES: Duration = Duration::from_secs(15);
-/// How long the store may take to answer when somebody asks to stop.
-const FAREWELL: Duration = Duration::from_millis(700);
+/// How long the store may take to close at least, whatever was waited for before.
+const CLOSING: Duration = Duration::from_millis(100);
+/// How long to wait before trying again after the store refused; each further time it is twice as long.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(2);
 /// How often a job of a commit is put off before it counts as failed.
 const MOST_PUT_OFF: u32 = 5;
 /// How long it is put off the first time; each further time is four times as long.
@@ -144,7 +146,8 @@ impl ContinuousBenchmark {
         drop(steward);
         let closing = store.close();
         if parts.stop.is_asked() {
-            return tokio::time::timeout(FAREWELL, closing).await.unwrap_or(Ok(()));
+            let most = parts.stop.farewell().max(CLOSING);
+            return tokio::time::timeout(most, closing).await.unwrap_or(Ok(()));
         }
         closing.await
     }
@@ -155,6 +158,7 @@ impl ContinuousBenchmark {
     /// If the store refuses. Suites that fail are no errors, but outcomes.
     pub async fn run_scheduled_benchmarks(&mut self) -> Result<Vec<JobOutcome>> {
         let stop = self.parts.stop.clone();
+        self.end_all_leftovers();
         let outcomes = or_stopped(&stop, self.run_due(Remotes::Wholly)).await;
         self.deliver(Patience::Whole(LAST_DELIVERIES));
         outcomes.unwrap_or(Ok(Vec::new()))
@@ -167,6 +171,15 @@ impl ContinuousBenchmark {
         for note in scheduler.take_notes() {
             parts.observer.event(&Event::Note(&note));
         }
+        if let Some(job) = scheduler.take_twin() {
+            let was_copied = parts.machine.take_another_number(&self.folder);
+            was_copied.map_err(|source| Error::Write { path: self.folder.clone(), source })?;
+            parts.observer.event(&Event::Note(&format!(
+                "{job} was begun by another machine that has this one's number: the file `machine` \
+                 in {} was copied. This machine has a number of its own from now on",
+                self.folder
+            )));
+        }
         self.run_jobs(jobs).await
     }
 
@@ -176,15 +189,22 @@ impl ContinuousBenchmark {
     /// Never: what goes wrong is noted, and tried again.
     pub async fn watch(&mut self) -> Result<()> {
         let stop = self.parts.stop.clone();
+        self.end_all_leftovers();
+        let mut retry = FIRST_RETRY;
         while !stop.is_asked() {
             let ran = or_stopped(&stop, self.run_due(Remotes::Briefly)).await;
+            let now = self.parts.clock.now();
+            let mut latest = now.checked_add(AT_LEAST).unwrap_or(Timestamp::MAX);
             let failed = matches!(ran, Some(Err(_)));
             if let Some(Err(error)) = ran {
-                let note = format!("{error}; trying again in a minute");
+                let why = error.with_causes();
+                let note = format!("{why}; trying again in {} s", retry.as_secs());
                 self.parts.observer.event(&Event::Note(&note));
+                latest = now.checked_add(retry).unwrap_or(Timestamp::MAX);
+                retry = (retry * 2).min(AT_LEAST);
+            } else {
+                retry = FIRST_RETRY;
             }
-            let now = self.parts.clock.now();
-            let latest = now.checked_add(AT_LEAST).unwrap_or(Timestamp::MAX);
             let next = match or_stopped(&stop, self.next_moment()).await {
                 Some(Ok(Some(next))) if !failed => next,
                 _ => latest,
@@ -215,6 +235,7 @@ impl ContinuousBenchmark {
         suites: &[String],
         runs: Option<u32>,
     ) -> Result<Vec<JobOutcome>> {
+        self.end_all_leftovers();
         let mut jobs = Vec::new();
         let unfinished = self.store.unfinished_jobs().await?;
         for suite in self.config.suites.iter().filter(|suite| suites.contains(&suite.name)) {
@@ -225,13 +246,16 @@ impl ContinuousBenchmark {
                 commit: None,
                 runs_wanted: runs.unwrap_or(suite.runs),
             };
-            // One that was asked for and stopped is gone on with.
+            // One that was asked for and stopped here is gone on with.
+            let was_left = |job: &Job| {
+                job.machine.as_deref() == Some(&self.parts.machine.id)
+                    && JobLock::was_left(&self.job_folder(job.id))
+            };
             let stopped = unfinished.iter().find(|job| {
                 job.suite == draft.suite
                     && job.cause == Cause::Asked
                     && job.runs_wanted == draft.runs_wanted
-                    && (job.state == JobState::Pending
-                        || job.machine.as_deref() == Some(&self.parts.machine.id))
+                    && (job.state == JobState::Pending || was_left(job))
             });
             match stopped {
                 Some(job) => jobs.push(job.clone()),
@@ -261,6 +285,23 @@ impl ContinuousBenchmark {
         Ok(outcomes)
     }
 
+    /// Ends what programs left that are gone, whatever job it was of: it would disturb every other.
+    fn end_all_leftovers(&mut self) {
+        let entries = self.folder.read_dir_utf8().into_iter().flatten().flatten();
+        let noted = entries.map(|entry| entry.into_path()).filter(|path| path.join(MARK).exists());
+        // Somebody may be at one of these jobs.
+        let left: Vec<(Utf8PathBuf, JobLock)> = noted
+            .filter_map(|path| JobLock::try_take(&path).ok()?.map(|lock| (path, lock)))
+            .collect();
+        let folders: Vec<&Utf8Path> = left.iter().map(|(path, _)| path.as_path()).collect();
+        self.end_leftovers(&folders);
+    }
+
+    fn end_leftovers(&mut self, jobs: &[&Utf8Path]) {
+        let Parts { runner, observer, .. } = &mut self.parts;
+        runner.end_leftovers(jobs, &mut |text| observer.event(&Event::Note(text)));
+    }
+
     /// One job from its beginning, or from where it was left, to its end. Nothing comes back if
     /// it was stopped or put off, or belongs to another machine.
     async fn run_job(&mut self, job: &Job) -> Result<Option<JobOutcome>> {
@@ -272,10 +313,7 @@ impl ContinuousBenchmark {
         let taken = JobLock::try_take(&folder)
             .map_err(|source| Error::Write { path: folder.clone(), source })?;
         let Some(_at_job) = taken else { return Ok(None) };
-        let Parts { runner, observer, .. } = &mut self.parts;
-        runner.end_leftover(&folder.join("process.json"), &folder, &mut |text| {
-            observer.event(&Event::Note(text));
-        });
+        self.end_leftovers(&[&folder]);
         let now = self.parts.clock.now();
         if !self.store.claim_job(job, &self.parts.machine, now).await? {
             return Ok(None);
@@ -393,7 +431,7 @@ fn may_be_put_off(job: &Job) -> bool {
 async fn or_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
     let stopped = async {
         stop.asked().await;
-        tokio::time::sleep(FAREWELL).await;
+        tokio::time::sleep(stop.farewell()).await;
     };
     tokio::select! {
         biased;

@@ -1,7 +1,7 @@
 //! Where notices go.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -131,7 +131,7 @@ impl Channel {
                 let mut file = tempfile().map_err(said)?;
                 file.write_all(&json(notice)?).map_err(said)?;
                 std::io::Seek::rewind(&mut file).map_err(said)?;
-                let mut command = Command::new(program);
+                let mut command = confidential.command(program, None);
                 command
                     .args(arguments)
                     .current_dir(folder)

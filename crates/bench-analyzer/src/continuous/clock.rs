@@ -4,8 +4,8 @@
 //! somebody sets the clock. The other one only says how much passed, and cannot jump: whatever is to
 //! happen after a while goes by that.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -29,6 +29,8 @@ pub struct Stop {
     own: Arc<AtomicBool>,
     /// Another wish that counts for this one.
     wider: Option<Arc<AtomicBool>>,
+    /// When somebody first saw that it was asked for.
+    seen: Arc<OnceLock<Instant>>,
 }
 
 impl Stop {
@@ -40,7 +42,7 @@ impl Stop {
     /// A wish to end something that ends with this one too.
     #[must_use]
     pub fn narrower(&self) -> Self {
-        Self { own: Arc::default(), wider: Some(Arc::clone(&self.own)) }
+        Self { wider: Some(Arc::clone(&self.own)), ..Self::default() }
     }
 
     /// Asks to end.
@@ -51,7 +53,17 @@ impl Stop {
     /// Whether somebody asked.
     pub fn is_asked(&self) -> bool {
         let asked = |flag: &AtomicBool| flag.load(Ordering::Acquire);
-        asked(&self.own) || self.wider.as_deref().is_some_and(asked)
+        let is_asked = asked(&self.own) || self.wider.as_deref().is_some_and(asked);
+        if is_asked {
+            self.seen.get_or_init(Instant::now);
+        }
+        is_asked
+    }
+
+    /// How long what is under way may still take: all of it together, since somebody asked.
+    pub fn farewell(&self) -> Duration {
+        let since = self.seen.get().map(Instant::elapsed).unwrap_or_default();
+        FAREWELL.saturating_sub(since)
     }
 
     /// The flag itself, for what sets flags by itself.
@@ -67,6 +79,10 @@ impl Stop {
     }
 }
 
+/// How long everything together may take that is under way when somebody asks to stop. With what the
+/// system takes it is a second.
+const FAREWELL: Duration = Duration::from_millis(700);
+
 /// How long a wish to end may go unheard.
 pub(super) const SLICE: Duration = Duration::from_millis(50);
 
@@ -81,7 +97,7 @@ impl Clock for SystemClock {
 
     /// Since the system started, sleep included.
     fn passed(&self) -> Duration {
-        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        static START: OnceLock<Instant> = OnceLock::new();
         let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
         let seconds = text.split(' ').next().and_then(|text| text.parse().ok());
         let uptime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

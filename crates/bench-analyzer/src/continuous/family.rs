@@ -2,9 +2,11 @@
 //!
 //! A process keeps the environment that it was started with when it changes its session, its group
 //! or its parent. So every command gets a *mark* in its environment, and its family is whoever
-//! bears the mark, with their children. What empties its environment as well is caught by this
+//! bears the mark, with their children. What empties its environment as well is held in a
+//! [control group](control_group), where this program may make one, and is caught by this
 //! program as a *guardian*: the kernel makes it the parent of all its descendants that lose theirs
-//! (`PR_SET_CHILD_SUBREAPER`).
+//! (`PR_SET_CHILD_SUBREAPER`). After a crash there is no guardian any more: then the groups tell
+//! who is left, and the processes that were [noted](super::leftover) while it lived.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
@@ -19,7 +21,13 @@ use rustix::process::{
     waitpid,
 };
 
-use super::leftover::{Stat, boot, processes};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::leftover::{Stat, Traces, boot, children, processes};
+use crate::sys;
+use control_group::ControlGroup;
+
+mod control_group;
 
 /// The variable that bears the mark.
 const VARIABLE: &str = "BENCH_ANALYZER_FAMILY";
@@ -29,9 +37,10 @@ const VARIABLE: &str = "BENCH_ANALYZER_FAMILY";
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The processes that one command started.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Family {
     mark: String,
+    group: Option<ControlGroup>,
 }
 
 /// How far the end of a family reaches.
@@ -75,6 +84,19 @@ pub fn become_guardian() {
     GUARDIAN.store(set_child_subreaper(Some(rustix::process::getpid())).is_ok(), Ordering::Release);
 }
 
+/// Whether something that this program started is still being ended, or works.
+pub fn is_at_work() -> bool {
+    !registry().marks.is_empty()
+}
+
+/// Below which control group those of commands are made.
+///
+/// # Errors
+/// If this process may make none, which only costs certainty: see [the module](self).
+pub fn groups_are_made_in() -> io::Result<Utf8PathBuf> {
+    control_group::tried()
+}
+
 impl Family {
     /// A family that nobody belongs to yet.
     pub(super) fn new() -> Self {
@@ -82,11 +104,20 @@ impl Family {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("{}.{number}", Home::own().text());
         registry().marks.insert(mark.clone());
-        Self { mark }
+        let group = ControlGroup::make(&mark).ok();
+        Self { mark, group }
+    }
+
+    /// Where its control group is, if it has one.
+    pub(super) fn group(&self) -> Option<&Utf8Path> {
+        self.group.as_ref().map(ControlGroup::folder)
     }
 
     /// Starts the command that founds the family, in a process group of its own.
     pub(super) fn start(&self, command: &mut Command) -> io::Result<Leader> {
+        if let Some(members) = self.group.as_ref().and_then(|group| group.entrance().ok()) {
+            sys::join_group(command, members);
+        }
         // Until it is noted, it would look like an orphan.
         let mut registry = registry();
         let child = command.env(VARIABLE, &self.mark).process_group(0).spawn()?;
@@ -106,15 +137,33 @@ impl Family {
         grace: Duration,
         say: &mut dyn FnMut(&str),
     ) -> Vec<Survivor> {
-        let wanted = |mark: &str| mark == self.mark;
-        end(&|| members(&wanted, reach), grace, say)
+        let groups = self.group.as_slice();
+        let found = || {
+            let held = held_in(groups);
+            members(&mut |pid, mark| mark == Some(&self.mark) || held.contains(&pid), reach)
+        };
+        end(&found, groups, grace, say)
     }
 }
 
 impl Drop for Family {
     fn drop(&mut self) {
         registry().marks.remove(&self.mark);
+        if let Some(group) = &self.group {
+            group.remove();
+        }
     }
+}
+
+/// The numbers of those whom this program adopted as a guardian.
+pub(super) fn adopted() -> Vec<i32> {
+    if !GUARDIAN.load(Ordering::Acquire) {
+        return Vec::new();
+    }
+    let registry = registry();
+    let mut children = children(rustix::process::getpid().as_raw_nonzero().get());
+    children.retain(|pid| !registry.children.contains(pid));
+    children
 }
 
 /// The process that a family began with.
@@ -147,9 +196,9 @@ impl Leader {
     }
 }
 
-/// Ends what programs like this one started that are gone, and whoever belongs to `groups`.
+/// Ends what programs like this one started that are gone, and what left traces.
 pub(super) fn end_orphans(
-    groups: &HashSet<Pid>,
+    traces: &Traces,
     grace: Duration,
     say: &mut dyn FnMut(&str),
 ) -> Vec<Survivor> {
@@ -160,24 +209,41 @@ pub(super) fn end_orphans(
             .entry(home.to_owned())
             .or_insert_with(|| Home::parse(home).is_none_or(|home| home.is_there()))
     };
-    let found = move || {
-        let mut found = members_by(&mut is_left, Reach::Marked);
-        let of_group = |stat: &Stat| Pid::from_raw(stat.group).is_some_and(|g| groups.contains(&g));
-        found.extend(processes().into_iter().filter(|(_, stat)| of_group(stat)));
+    let mut control_groups = ControlGroup::left(&mut is_left);
+    control_groups.extend(traces.control_groups.iter().filter_map(|one| ControlGroup::noted(one)));
+    let own = std::process::id();
+    // Whoever ends a group must not be in it.
+    control_groups
+        .retain(|group| i32::try_from(own).is_ok_and(|own| !group.members().contains(&own)));
+    let is_left = std::cell::RefCell::new(is_left);
+    let found = || {
+        let mut is_left = is_left.borrow_mut();
+        let held = held_in(&control_groups);
+        let mut found = members(
+            &mut |pid, mark| held.contains(&pid) || mark.is_some_and(&mut *is_left),
+            Reach::Marked,
+        );
+        let traced = |pid: i32, stat: &Stat| {
+            Pid::from_raw(stat.group).is_some_and(|group| traces.groups.contains(&group))
+                || traces.processes.iter().any(|one| one.is(pid, stat))
+        };
+        let all = processes().into_iter();
+        found.extend(all.filter(|(pid, stat)| !stat.is_over() && traced(*pid, stat)));
         found
     };
-    let found = std::cell::RefCell::new(found);
-    end(&|| (found.borrow_mut())(), grace, say)
+    let left = end(&found, &control_groups, grace, say);
+    control_groups.iter().for_each(ControlGroup::remove);
+    left
 }
 
 type Members = BTreeMap<i32, Stat>;
 
-/// Those who bear a wanted mark and are not over.
-fn members(wanted: &dyn Fn(&str) -> bool, reach: Reach) -> Members {
-    members_by(&mut |mark| wanted(mark), reach)
+fn held_in(groups: &[ControlGroup]) -> HashSet<i32> {
+    groups.iter().flat_map(ControlGroup::members).collect()
 }
 
-fn members_by(wanted: &mut dyn FnMut(&str) -> bool, reach: Reach) -> Members {
+/// Those who are wanted, by number and mark, and are not over.
+fn members(wanted: &mut dyn FnMut(i32, Option<&str>) -> bool, reach: Reach) -> Members {
     let registry = registry();
     let all = processes();
     let own = rustix::process::getpid().as_raw_nonzero().get();
@@ -186,7 +252,7 @@ fn members_by(wanted: &mut dyn FnMut(&str) -> bool, reach: Reach) -> Members {
     let mut zombies = Vec::new();
     for (&pid, stat) in all.iter().filter(|(pid, _)| **pid != own) {
         let mark = mark_of(pid);
-        let marked = mark.as_deref().is_some_and(&mut *wanted);
+        let marked = wanted(pid, mark.as_deref());
         let orphan = adopts && stat.parent == own && !registry.children.contains(&pid);
         let of_others = mark.is_some_and(|mark| !marked && registry.marks.contains(&mark));
         if stat.is_over() {
@@ -197,7 +263,16 @@ fn members_by(wanted: &mut dyn FnMut(&str) -> bool, reach: Reach) -> Members {
             members.insert(pid, stat.clone());
         }
     }
-    // Their children, also those that emptied their environment.
+    with_descendants(&mut members, &all, own);
+    // What was adopted is nobody else's to reap.
+    for pid in zombies.into_iter().filter_map(Pid::from_raw) {
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+    }
+    members
+}
+
+/// Adds the children of members, also those that emptied their environment.
+fn with_descendants(members: &mut Members, all: &Members, own: i32) {
     loop {
         let more: Vec<(i32, Stat)> = all
             .iter()
@@ -210,15 +285,10 @@ fn members_by(wanted: &mut dyn FnMut(&str) -> bool, reach: Reach) -> Members {
             .map(|(pid, stat)| (*pid, stat.clone()))
             .collect();
         if more.is_empty() {
-            break;
+            return;
         }
         members.extend(more);
     }
-    // What was adopted is nobody else's to reap.
-    for pid in zombies.into_iter().filter_map(Pid::from_raw) {
-        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
-    }
-    members
 }
 
 fn mark_of(pid: i32) -> Option<String> {
@@ -229,7 +299,12 @@ fn mark_of(pid: i32) -> Option<String> {
     String::from_utf8(found[start.len()..].to_vec()).ok()
 }
 
-fn end(members: &dyn Fn() -> Members, grace: Duration, say: &mut dyn FnMut(&str)) -> Vec<Survivor> {
+fn end(
+    members: &dyn Fn() -> Members,
+    groups: &[ControlGroup],
+    grace: Duration,
+    say: &mut dyn FnMut(&str),
+) -> Vec<Survivor> {
     let began = Instant::now();
     let mut asked: HashSet<(i32, u64)> = HashSet::new();
     let mut pause = Duration::from_millis(2);
@@ -248,6 +323,9 @@ fn end(members: &dyn Fn() -> Members, grace: Duration, say: &mut dyn FnMut(&str)
                 grace.as_secs()
             ));
             said = true;
+        }
+        if waited >= grace {
+            groups.iter().for_each(ControlGroup::kill);
         }
         for (&pid, stat) in &left {
             if waited >= grace {

@@ -59,8 +59,9 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// After so long, nobody waits for the news any more.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
-/// So often a letter was tried at least before it is given up, whatever the calendar says.
-const FEWEST: u32 = 10;
+/// So often a letter was tried at least before it is given up, whatever the calendar says: a clock that
+/// jumps makes each next attempt due, and an unreliable receiver may fail many times in a row.
+const FEWEST: u32 = 50;
 
 /// What becomes of a letter that was just tried.
 pub(super) fn fate(
@@ -106,6 +107,25 @@ fn wait_after(attempts: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_has_no_letter_given_up() {
+        let queued_at: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let letter = |attempts| Letter {
+            id: 1,
+            channel: "team".to_owned(),
+            notice: String::new(),
+            queued_at,
+            attempts,
+        };
+        let failed = || Err(DeliveryError::new("it hangs".to_owned()));
+        let years_later = queued_at.checked_add(SignedDuration::from_hours(20_000)).unwrap();
+        let given_up = |attempts, now| {
+            matches!(fate(&letter(attempts), failed(), now), LetterFate::GivenUp { .. })
+        };
+        assert!(!given_up(12, years_later) && given_up(FEWEST, years_later));
+        assert!(!given_up(FEWEST, queued_at), "it is not a week old");
+    }
 
     #[test]
     fn waits_grow_up_to_an_hour() {

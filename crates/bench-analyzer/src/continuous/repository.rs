@@ -1,6 +1,6 @@
 //! What `git` knows: new commits of branches, and folders in which a commit is checked out.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ impl Git {
         limit: Duration,
         stop: &Stop,
     ) -> Result<String, String> {
-        let mut command = Command::new("git");
+        let mut command = self.confidential.command("git", None);
         command.arg("-C").arg(folder).args(arguments);
         // Nobody is there to type a password.
         command.env("GIT_TERMINAL_PROMPT", "0");

@@ -11,8 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::clock::Stop;
-use super::family::{Family, Leader, Reach, Survivor, end_orphans};
-use super::leftover::{ProcessMark, groups_writing_into};
+use super::family::{Family, Leader, Reach, Survivor, adopted, end_orphans};
+use super::leftover::{Notebook, ProcessMark, Traces, groups_writing_into};
 use super::log::Log;
 use super::secret::Confidential;
 use crate::environment::Environment;
@@ -36,9 +36,12 @@ pub struct Order {
     pub log: Utf8PathBuf,
     /// Where its results are expected, told to it as `CRITERION_HOME`.
     pub criterion: Utf8PathBuf,
-    /// Where the running process is noted, for whoever comes after a crash.
+    /// Where is noted what it started, for whoever comes after a crash.
     pub mark: Utf8PathBuf,
 }
+
+/// What the note about a run is called in the folder of its job.
+pub(super) const MARK: &str = "process.json";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,10 +71,10 @@ pub trait Runner: Send + Sync {
     /// The machine, and the source code that is checked out in a folder.
     fn environment(&self, folder: &Utf8Path) -> Environment;
 
-    /// Ends what an earlier process of this program left running: whatever bears the mark of one
-    /// that is gone, the process that is noted in `mark`, and those that write into `logs`, a
-    /// folder of this program's own.
-    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path, say: &mut dyn FnMut(&str));
+    /// Ends what earlier processes of this program left running: whatever bears the mark of one that
+    /// is gone or is in its control group, and of jobs, by their folders, what was noted there or
+    /// writes into the logs there.
+    fn end_leftovers(&self, jobs: &[&Utf8Path], say: &mut dyn FnMut(&str));
 }
 
 /// Runs commands as processes of this machine.
@@ -108,8 +111,7 @@ impl Runner for CommandRunner {
         let (program, arguments) = order.command.split_first().ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no command")
         })?;
-        let mut command = Command::new(program);
-        order.confidential.clear(&mut command, order.inherits.as_deref());
+        let mut command = order.confidential.command(program, order.inherits.as_deref());
         command
             .args(arguments)
             .current_dir(&order.folder)
@@ -121,9 +123,11 @@ impl Runner for CommandRunner {
         let family = Family::new();
         let leader = family.start(&mut command)?;
         drop(command);
-        // Without it, what a crash leaves is known by its marks and its log only.
-        let _ = ProcessMark::of(leader.pid).write(&order.mark);
-        let forced = attend(leader.pid, order.timeout, stop, &mut || log.look());
+        let mut notebook = Notebook::open(&order.mark, ProcessMark::of(leader.pid, family.group()));
+        let forced = attend(leader.pid, order.timeout, stop, &mut || {
+            log.look();
+            notebook.look(adopted);
+        });
         // Before its number is free for others: what it left behind would disturb the next run.
         let left = family.end(Reach::Adopted, self.grace, say);
         // What could not be looked into, such as another user's process, may still obey.
@@ -146,13 +150,20 @@ impl Runner for CommandRunner {
         Environment::capture(folder)
     }
 
-    fn end_leftover(&self, mark: &Utf8Path, logs: &Utf8Path, say: &mut dyn FnMut(&str)) {
-        let marked = ProcessMark::read(mark).and_then(|mark| mark.still_running());
-        // A crash may have come between the start of the command and the mark.
-        let groups = marked.into_iter().chain(groups_writing_into(logs)).collect();
-        let left = end_orphans(&groups, self.grace, say);
+    fn end_leftovers(&self, jobs: &[&Utf8Path], say: &mut dyn FnMut(&str)) {
+        let mut traces = Traces::default();
+        for folder in jobs {
+            if let Some(mark) = ProcessMark::read(&folder.join(MARK)) {
+                traces.add(mark.traces());
+            }
+            // A crash may have come between the start of the command and the note.
+            traces.groups.extend(groups_writing_into(folder));
+        }
+        let left = end_orphans(&traces, self.grace, say);
         report_survivors(&left, say);
-        let _ = std::fs::remove_file(mark);
+        if left.is_empty() {
+            jobs.iter().for_each(|folder| drop(std::fs::remove_file(folder.join(MARK))));
+        }
     }
 }
 
@@ -225,7 +236,6 @@ pub(super) fn output_of(
     terms: Terms<'_>,
 ) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    terms.confidential.clear(command, None);
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let family = Family::new();
     let mut leader: Leader =

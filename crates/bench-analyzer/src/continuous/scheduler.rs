@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::clock::{Clock, SLICE, Stop};
-use super::job::{Cause, Job, JobDraft, JobState};
-use super::lease::Leases;
+use super::job::{Cause, Job, JobDraft, JobId, JobState};
+use super::lease::{Leases, Standing};
 use super::machine::Machine;
 use super::repository::Repository;
 use super::schedule::{BranchWatch, Schedule};
@@ -27,6 +27,7 @@ pub struct BenchmarkScheduler {
     /// How far intervals were followed, and at what time that cannot jump.
     followed: HashMap<Key, (Timestamp, Duration)>,
     leases: Leases,
+    twin: Option<JobId>,
     notes: Vec<String>,
 }
 
@@ -65,6 +66,7 @@ impl BenchmarkScheduler {
             looks: HashMap::new(),
             followed: HashMap::new(),
             leases: Leases::default(),
+            twin: None,
             notes: Vec::new(),
         }
     }
@@ -115,8 +117,16 @@ impl BenchmarkScheduler {
             let due = job.not_before.is_none_or(|until| {
                 until <= now || until.duration_since(now) > super::benchmark::LONGEST_PUT_OFF
             });
-            if !suits || !due || !self.leases.allow(&job, machine, &*self.clock) {
+            if !suits || !due {
                 continue;
+            }
+            match self.leases.look(&job, machine, store, &*self.clock) {
+                Standing::Free => {}
+                Standing::Taken => continue,
+                Standing::Twin => {
+                    self.twin = Some(job.id);
+                    continue;
+                }
             }
             let host = job.host.as_deref().unwrap_or("another machine");
             if job.state == JobState::Running && job.machine.as_deref() != Some(&machine.id) {
@@ -165,6 +175,12 @@ impl BenchmarkScheduler {
             }
         }
         Ok(next)
+    }
+
+    /// A job that another machine began under this one's number, if one was seen since the last time
+    /// this was asked.
+    pub(super) fn take_twin(&mut self) -> Option<JobId> {
+        self.twin.take()
     }
 
     /// What went wrong since the last time this was asked.

@@ -7,6 +7,8 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE};
 
+use crate::child;
+
 /// An address that lets its bearer write, or a password. Only what is harmless is shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -159,9 +161,6 @@ pub struct Confidential {
     variables: BTreeSet<String>,
 }
 
-/// Variables that hold the address of the store, or how PostgreSQL is logged in to.
-const OF_THE_STORE: [&str; 2] = ["BENCH_ANALYZER_DB", "PG*"];
-
 impl Confidential {
     /// Keeps a secret.
     pub fn add(&mut self, secret: Secret) {
@@ -180,29 +179,19 @@ impl Confidential {
 
     /// Whether a command may inherit a variable.
     pub fn may_inherit(&self, variable: &str) -> bool {
-        !self.variables.contains(variable) && !OF_THE_STORE.iter().any(|one| matches(one, variable))
+        !self.variables.contains(variable) && !child::is_of_the_store(variable)
     }
 
-    /// Keeps from a command what it may not inherit; and if there is a list of what it may, all
-    /// else. A name on it may end in `*`.
-    pub(super) fn clear(&self, command: &mut Command, allowed: Option<&[String]>) {
-        for (name, _) in std::env::vars_os() {
-            let listed = |name: &str| {
-                allowed.is_none_or(|allowed| allowed.iter().any(|one| matches(one, name)))
-            };
-            let fine = name.to_str().is_some_and(|name| listed(name) && self.may_inherit(name));
-            // A name that is no text is in no list, and in no file of suites.
-            if !fine && (allowed.is_some() || name.to_str().is_some()) {
-                command.env_remove(name);
+    /// Makes a command that inherits nothing that it may not; and if there is a list of what it may,
+    /// nothing else. A name on it may end in `*`.
+    pub(super) fn command(&self, program: &str, allowed: Option<&[String]>) -> Command {
+        child::command(program, |name| match (name, allowed) {
+            (None, allowed) => allowed.is_none(),
+            (Some(name), None) => self.may_inherit(name),
+            (Some(name), Some(allowed)) => {
+                self.may_inherit(name) && allowed.iter().any(|one| child::matches(one, name))
             }
-        }
-    }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => name == pattern,
+        })
     }
 }
 

@@ -76,8 +76,6 @@ const TICK: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(1);
 /// How long a database that does nothing is waited for.
 const MOST: Duration = Duration::from_secs(30);
-/// How long deliveries that are on their way may take when somebody asks to stop.
-const FAREWELL: Duration = Duration::from_millis(600);
 
 impl Steward {
     /// Begins to work.
@@ -121,13 +119,9 @@ impl Steward {
                 Patience::Brief => MOST,
                 Patience::Whole(most) => most,
             };
-            let mut asked = None;
             while let Err(mpsc::RecvTimeoutError::Timeout) = answer.recv_timeout(SLICE) {
-                if stop.is_asked() {
-                    asked.get_or_insert_with(Instant::now);
-                }
-                let farewell = asked.is_some_and(|asked: Instant| asked.elapsed() >= FAREWELL);
-                if farewell || began.elapsed() >= most {
+                let over = stop.is_asked() && stop.farewell().is_zero();
+                if over || began.elapsed() >= most {
                     break;
                 }
             }
@@ -293,7 +287,7 @@ impl Work {
                 // Opened anew, it may work again.
                 self.store = None;
                 self.has_outbox = false;
-                let said = format!("notices wait, because {error}");
+                let said = format!("notices wait, because {}", error.with_causes());
                 if self.complaint.as_ref() != Some(&said) {
                     let _ = self.tell.send(News::Note(said.clone()));
                     self.complaint = Some(said);

@@ -7,6 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::link::Transaction;
 use super::postgres::{self, Server};
 use super::{Backend, File, FileAccess, Location, Store};
 use crate::error::{DatabaseProblem, Error, Result};
@@ -98,17 +99,39 @@ impl Store {
     }
 }
 
+impl File {
+    /// Begins a transaction that has the write lock. Immediate: taking the lock later, after reading,
+    /// cannot wait for its turn.
+    ///
+    /// SQLite itself undoes transactions, such as on a full disk. The driver does not learn of it, and
+    /// would begin no other; so the connection is made anew.
+    pub(super) async fn begin(&mut self, location: &Location) -> Result<Transaction<'_>> {
+        let failed = |source| failure(location, source);
+        if self.connection.is_in_transaction() {
+            // One that was dropped may be on its way to be undone: this comes after it.
+            self.connection.ping().await.map_err(failed)?;
+        }
+        if let (true, Some(path)) = (self.connection.is_in_transaction(), location.file()) {
+            self.connection = open_for_writing(path, self.patience).await?;
+        }
+        let begun = self.connection.begin_with("BEGIN IMMEDIATE").await;
+        begun.map(Transaction::Sqlite).map_err(failed)
+    }
+}
+
 async fn open_file(path: &Utf8Path, busy_timeout: Duration) -> Result<File> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|source| unusable_folder(path, source))?;
     }
+    let file =
+        |connection, access| File { connection, access, outbox: None, patience: busy_timeout };
     match open_for_writing(path, busy_timeout).await {
-        Ok(connection) => Ok(File { connection, access: FileAccess::Write, outbox: None }),
+        Ok(connection) => Ok(file(connection, FileAccess::Write)),
         Err(error) if is_refusal(&error) && path.is_file() => {
             // What may only be read is read, or else the first complaint holds.
             let read = open_for_reading(path, busy_timeout).await;
             match read {
-                Ok(connection) => Ok(File { connection, access: FileAccess::Read, outbox: None }),
+                Ok(connection) => Ok(file(connection, FileAccess::Read)),
                 Err(told @ Error::Database { problem: DatabaseProblem::Older { .. }, .. }) => {
                     Err(told)
                 }

@@ -3,12 +3,19 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use bench_analyzer::store::Store;
+use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
+use bench_analyzer::continuous::job::{Cause, JobDraft};
+use bench_analyzer::continuous::outbox::LetterFate;
+use bench_analyzer::continuous::steward::{News, Patience, Steward};
+use bench_analyzer::store::{Location, Store};
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{ConnectOptions, Connection, Executor};
 
+use crate::alerts::{Behaviour, Receiver, START, channels, queue, steward};
 use crate::simulated::runtime;
 use crate::watching::{SUITE, command, count, is_gone, process, project, spawn, wait_until};
 use crate::workspace::Workspace;
@@ -113,7 +120,7 @@ fn letters_to_a_receiver_that_hangs_hold_up_no_suite() {
     runtime().block_on(async {
         let mut store = Store::open(&workspace.location()).await.unwrap();
         for _ in 0..10 {
-            crate::alerts::queue(&mut store, "team", jiff::Timestamp::now()).await;
+            queue(&mut store, "team", jiff::Timestamp::now()).await;
         }
     });
     let watch = watch(&workspace);
@@ -145,26 +152,32 @@ fn what_got_away_from_a_run_is_ended_with_it_and_after_a_crash() {
     // In a session of its own, without a mark in its environment, and with its output elsewhere.
     let away = "setsid env -i sh -c 'echo $$ > child; exec sleep 1000' > /dev/null 2>&1 &\n\
                 while ! [ -s child ]; do :; done\n";
-    let workspace = project(&SUITE.replace("runs = 3", "runs = 1"));
+    let workspace = project(&format!("{}{FAILS}", SUITE.replace("runs = 3", "runs = 1")));
     let script = std::fs::read_to_string(workspace.path().join("measure.sh")).unwrap();
     std::fs::write(workspace.path().join("measure.sh"), format!("{away}{script}")).unwrap();
-    let output = command(&workspace, &["run"]).output().unwrap();
+    let output = command(&workspace, &["run", "core"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(is_gone(process(&workspace, "child")), "a run that succeeded left it");
 
-    // After a crash, the mark has to do.
+    // After a crash, it is known by its control group, or by what was noted while it ran. Whatever runs
+    // next ends it, also where that is not the same suite.
     std::fs::remove_file(workspace.path().join("child")).unwrap();
-    let marked = away.replace("env -i ", "");
-    std::fs::write(workspace.path().join("measure.sh"), format!("{marked}sleep 1000\n")).unwrap();
-    let mut run = spawn(&workspace, &["run"]);
+    std::fs::write(workspace.path().join("measure.sh"), format!("{away}sleep 1000\n")).unwrap();
+    let mut run = spawn(&workspace, &["run", "core"]);
     let child = process(&workspace, "child");
+    let note = workspace.path().join(".bench/continuous/job-2/process.json");
+    let noted = format!("\"pid\":{},", child.as_raw_nonzero());
+    wait_until("the note about what got away", || {
+        std::fs::read_to_string(&note).is_ok_and(|text| text.contains(&noted))
+    });
     run.kill().unwrap();
     run.wait().unwrap();
     assert!(!is_gone(child));
-    std::fs::write(workspace.path().join("measure.sh"), script).unwrap();
-    let output = command(&workspace, &["run"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    command(&workspace, &["run", "fails"]).output().unwrap();
     assert!(is_gone(child), "the crash left it");
+    std::fs::write(workspace.path().join("measure.sh"), script).unwrap();
+    let output = command(&workspace, &["run", "core"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]
@@ -192,6 +205,39 @@ fn the_measured_code_knows_no_secret_and_tells_none() {
     }
     let said = [output.stdout, output.stderr].concat();
     assert!(!String::from_utf8_lossy(&said).contains("T0k3n"));
+}
+
+#[test]
+fn programs_that_say_what_is_here_know_no_secret() {
+    let hook = "[[alert]]\nto = \"webhook\"\nurl_env = \"HOOK\"\ntimeout = \"1s\"\n";
+    let branch = "[[suite]]\nname = \"branch\"\ncommand = [\"true\"]\n\
+                  schedule = [{ branch = \"main\", poll = \"1h\" }]\n";
+    let workspace = project(&format!("{SUITE}{branch}{hook}"));
+    let folder = workspace.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    for program in ["git", "rustc"] {
+        let path = folder.join(program);
+        std::fs::write(&path, "#!/bin/sh\nenv >> \"$0.seen\"\nexit 1\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut watch = command(&workspace, &["watch", "--once"]);
+    let path = std::env::var("PATH").unwrap();
+    watch.env("PATH", format!("{folder}:{path}")).env("RUSTC", folder.join("rustc"));
+    watch.env("HOOK", "http://127.0.0.1:9/services/T0k3n-of-the-team");
+    watch.env("PGPASSWORD", "pg-s3cr3t").env("CARGO_REGISTRY_TOKEN", "cr4tes");
+    let output = watch.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let git = std::fs::read_to_string(folder.join("git.seen")).unwrap();
+    let rustc = std::fs::read_to_string(folder.join("rustc.seen")).unwrap();
+    assert!(git.contains("GIT_TERMINAL_PROMPT=0"), "the branch was not looked at: {git}");
+    assert!(git.contains("GIT_OPTIONAL_LOCKS=0"), "it may be in the way of the user's git: {git}");
+    for seen in [git, rustc.clone()] {
+        assert!(seen.contains("PATH="), "{seen}");
+        for hidden in ["T0k3n", "pg-s3cr3t", "BENCH_ANALYZER_DB"] {
+            assert!(!seen.contains(hidden), "{hidden}: {seen}");
+        }
+    }
+    assert!(!rustc.contains("cr4tes"), "{rustc}");
 }
 
 #[test]
@@ -250,11 +296,85 @@ fn a_full_disk_leaves_no_half_notice() {
     file.write_all(b"{\"schema\":1,\"id\":\"cut o").unwrap();
     runtime().block_on(async {
         let mut store = Store::open(&workspace.location()).await.unwrap();
-        crate::alerts::queue(&mut store, "file-1", jiff::Timestamp::now()).await;
+        queue(&mut store, "file-1", jiff::Timestamp::now()).await;
     });
     command(&workspace, &["watch", "--once"]).output().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let told: Vec<&str> = text.strip_prefix(&filler).unwrap().lines().collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(serde_json::from_str::<serde_json::Value>(told[0]).is_ok(), "{told:?}");
+}
+
+/// Changes a history behind the program's back.
+async fn sql(database: &camino::Utf8Path, text: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let mut connection = options.connect().await.unwrap();
+    connection.execute(text).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[test]
+fn a_letter_whose_fate_cannot_be_stored_is_sent_once() {
+    let workspace = Workspace::new();
+    // The refusal of a full disk is played by a trigger of SQLite.
+    let Location::File(path) = workspace.location() else { return };
+    let answer = Behaviour::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let receiver = Receiver::new(vec![answer; 1000]);
+    let clock = SimulatedClock::new(START.parse().unwrap());
+    runtime().block_on(async {
+        let mut store = Store::open(&workspace.location()).await.unwrap();
+        queue(&mut store, "team", clock.now()).await;
+    });
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN
+                SELECT RAISE(ABORT, 'database or disk is full'); END";
+    runtime().block_on(sql(&path, full));
+    let steward = steward(&workspace.location(), channels(receiver.port, "json"), &clock);
+    let deliver =
+        |steward: &Steward| steward.deliver(Patience::Whole(Duration::from_secs(10)), &Stop::new());
+    let arrived =
+        |news: &News| matches!(news, News::Tried(one) if one.fate == LetterFate::Delivered);
+    let mut news = Vec::new();
+    for _ in 0..5 {
+        news.extend(deliver(&steward));
+        clock.advance(Duration::from_secs(7200));
+    }
+    assert_eq!(news.iter().filter(|one| arrived(one)).count(), 1, "{news:?}");
+    let said = |news: &News| matches!(news, News::Note(text) if text.contains("notices wait"));
+    assert_eq!(news.iter().filter(|one| said(one)).count(), 1, "{news:?}");
+    runtime().block_on(sql(&path, "DROP TRIGGER full"));
+    deliver(&steward);
+    assert_eq!(receiver.requests().len(), 1);
+    let waits = runtime().block_on(async {
+        let mut store = Store::open(&workspace.location()).await.unwrap();
+        store.next_letter_at().await.unwrap()
+    });
+    assert_eq!(waits, None, "its fate is not stored");
+}
+
+#[test]
+fn a_history_that_refused_once_takes_what_comes_later() {
+    let workspace = Workspace::new();
+    // As SQLite does on a full disk, the trigger undoes the whole transaction.
+    let Location::File(path) = workspace.location() else { return };
+    runtime().block_on(async {
+        let mut store = Store::open(&workspace.location()).await.unwrap();
+        drop(store.lock_for_writing().await.unwrap());
+        let full = "CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN
+                    SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
+        sql(&path, full).await;
+        let job = JobDraft {
+            suite: "core".to_owned(),
+            cause: Cause::Asked,
+            due_at: START.parse().unwrap(),
+            commit: None,
+            runs_wanted: 1,
+        };
+        for _ in 0..2 {
+            let error = store.plan_job(&job).await.unwrap_err().with_causes();
+            assert!(error.contains("disk is full"), "{error}");
+        }
+        sql(&path, "DROP TRIGGER full").await;
+        store.plan_job(&job).await.unwrap();
+        assert_eq!(store.unfinished_jobs().await.unwrap().len(), 1);
+    });
 }

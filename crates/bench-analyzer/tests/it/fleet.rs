@@ -131,6 +131,30 @@ fn a_job_goes_on_on_the_same_machine_under_another_name() {
 }
 
 #[test]
+fn machines_that_have_one_number_do_not_run_one_job() {
+    let project = Project::new(&told());
+    let number = project.machine.id.clone();
+    // The file with the number was copied there.
+    let twin = Machine { name: "there".to_owned(), ..project.machine.clone() };
+    let id = begin_elsewhere(&project, &twin);
+    runtime().block_on(async {
+        let mut benchmark = project.start(hours(9)).await;
+        let mut store = Store::open(&project.workspace.location()).await.unwrap();
+        for _ in 0..5 {
+            benchmark.run_scheduled_benchmarks().await.unwrap();
+            project.clock.advance(Duration::from_secs(60));
+            // It is at work, and nobody took its job away.
+            assert!(store.beat_job(id, &number, project.clock.now()).await.unwrap());
+        }
+        let held = store.job(id).await.unwrap().unwrap();
+        assert_eq!((held.state, held.host.as_deref()), (JobState::Running, Some("there")));
+    });
+    let notes = project.observer.notes.lock().unwrap().clone();
+    let said = notes.iter().filter(|note| note.contains("that has this one's number"));
+    assert_eq!(said.count(), 1, "{notes:?}");
+}
+
+#[test]
 fn a_job_is_taken_over_when_its_machine_says_nothing_of_it_any_more() {
     let project = Project::new(&told());
     let id = begin_elsewhere(&project, &machine("there"));

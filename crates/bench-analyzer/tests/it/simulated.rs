@@ -99,7 +99,7 @@ impl Runner for FakeRunner {
         }
     }
 
-    fn end_leftover(&self, _mark: &Utf8Path, _logs: &Utf8Path, _say: &mut dyn FnMut(&str)) {}
+    fn end_leftovers(&self, _jobs: &[&Utf8Path], _say: &mut dyn FnMut(&str)) {}
 }
 
 /// A branch that gets a commit every four hours.

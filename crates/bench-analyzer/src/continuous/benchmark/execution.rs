@@ -11,7 +11,7 @@ use super::{ContinuousBenchmark, Parts, spoken, tail};
 use crate::continuous::clock::{SLICE, Stop};
 use crate::continuous::job::{Job, JobRun};
 use crate::continuous::observer::Event;
-use crate::continuous::runner::{Ending, Order};
+use crate::continuous::runner::{Ending, MARK, Order};
 use crate::continuous::suites::BenchmarkSuite;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -149,7 +149,7 @@ impl ContinuousBenchmark {
             timeout: suite.timeout,
             log: log.clone(),
             criterion: results.clone(),
-            mark: folder.join("process.json"),
+            mark: folder.join(MARK),
         };
         let (began, started_at) = (self.parts.clock.passed(), self.parts.clock.now());
         let Parts { runner, observer, .. } = &mut self.parts;

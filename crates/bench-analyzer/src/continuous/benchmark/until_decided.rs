@@ -74,6 +74,10 @@ struct Side {
     done: Vec<JobRun>,
 }
 
+/// What the folders of the two sides are called.
+const AGAINST: &str = "against";
+const CURRENT: &str = "current";
+
 impl Side {
     /// Takes over the runs of an earlier call, as far as their results are still there.
     fn take_up(&mut self, runs: &[JobRun]) -> Result<()> {
@@ -98,6 +102,7 @@ impl ContinuousBenchmark {
         question: &Question,
     ) -> Result<Vec<Decision>> {
         let Some(_lock) = self.take_lock()? else { return Ok(Vec::new()) };
+        self.end_all_leftovers();
         let chosen = self.config.suites.iter().filter(|suite| suites.contains(&suite.name));
         let chosen: Vec<BenchmarkSuite> = chosen.cloned().collect();
         let mut decisions = Vec::new();
@@ -119,6 +124,9 @@ impl ContinuousBenchmark {
         question: &Question,
         made: &mut BTreeMap<String, u32>,
     ) -> Result<Result<AnalysisReport, String>> {
+        // What an earlier call left that was killed. While this one holds the machine, no other is at it.
+        let folder = self.until_decided(suite);
+        self.end_leftovers(&[&folder.join(AGAINST), &folder.join(CURRENT)]);
         let mut sides = match self.sides(suite, question)? {
             Ok(sides) => sides,
             Err(why) => return Ok(Err(why)),
@@ -216,7 +224,7 @@ impl ContinuousBenchmark {
             let environment = self.look_around(&measured_in, stop)?;
             Some(Side { measured_in, folder: folder.join(name), environment, done: Vec::new() })
         };
-        let sides = (side(there, "against"), side(suite.folder.clone(), "current"));
+        let sides = (side(there, AGAINST), side(suite.folder.clone(), CURRENT));
         Ok(match sides {
             (Some(there), Some(here)) => Ok([there, here]),
             _ => Err(STOPPED.to_owned()),

@@ -27,7 +27,7 @@ impl Place {
             timeout,
             log: self.path.join("log"),
             criterion: self.path.join("criterion"),
-            mark: self.path.join("mark"),
+            mark: self.path.join(MARK),
         }
     }
 
@@ -70,7 +70,7 @@ fn output_and_environment_are_kept() {
     assert_eq!(ending, Ending::Failed("exit status: 3".to_owned()));
     let log = std::fs::read_to_string(place.path.join("log")).unwrap();
     assert_eq!(log, format!("said {}\noops\n", place.path.join("criterion")));
-    assert!(!place.path.join("mark").exists());
+    assert!(!place.path.join(MARK).exists());
 }
 
 #[test]
@@ -125,24 +125,24 @@ fn only_the_marked_process_is_ended_after_a_crash() {
     let place = Place::new();
     let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let mark = place.path.join("mark");
+    let mark = place.path.join(MARK);
 
-    let text = serde_json::to_value(ProcessMark::of(pid)).unwrap();
+    let text = serde_json::to_value(ProcessMark::of(pid, None)).unwrap();
     for (field, value) in [("started", "1"), ("boot", "another life")] {
         let mut other = text.clone();
         other[field] = value.into();
         std::fs::write(&mark, other.to_string()).unwrap();
-        QUICK.end_leftover(&mark, &place.path, &mut |_| {});
+        QUICK.end_leftovers(&[&place.path], &mut |_| {});
         assert!(!is_gone(pid), "a process with the same number but another {field} was ended");
         assert!(!mark.exists());
     }
 
     std::fs::write(&mark, "not json").unwrap();
-    QUICK.end_leftover(&mark, &place.path, &mut |_| {});
+    QUICK.end_leftovers(&[&place.path], &mut |_| {});
     assert!(!is_gone(pid));
 
-    ProcessMark::of(pid).write(&mark).unwrap();
-    QUICK.end_leftover(&mark, &place.path, &mut |_| {});
+    ProcessMark::of(pid, None).write(&mark).unwrap();
+    QUICK.end_leftovers(&[&place.path], &mut |_| {});
     assert!(is_gone_soon(pid));
     child.wait().unwrap();
 }
@@ -162,7 +162,7 @@ fn what_writes_into_the_logs_is_ended_after_a_crash_that_left_no_mark() {
     let pid = |child: &Child| Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let mut left = start(&logs.join("run-1.log"));
     let mut other = start(&place.path.join("log"));
-    QUICK.end_leftover(&place.path.join("mark"), &logs, &mut |_| {});
+    QUICK.end_leftovers(&[&logs], &mut |_| {});
     assert!(is_gone_soon(pid(&left)));
     assert!(!is_gone(pid(&other)), "it writes elsewhere");
     kill_process_group(pid(&other), Signal::KILL).unwrap();
@@ -240,4 +240,31 @@ fn commands_neither_inherit_nor_log_what_is_secret() {
     assert!(log.contains("PATH=") && log.contains("WORD=said"), "{log}");
     assert!(!log.contains("\nHOME=") && !log.contains("CARGO_PKG_NAME="), "{log}");
     assert!(log.contains("leaked ...") && !log.contains("t0ken"), "{log}");
+}
+
+#[test]
+fn what_a_run_started_is_noted_while_it_runs() {
+    let place = Place::new();
+    let script =
+        "setsid env -i sleep 1000 & echo $! > child; while ! [ -e go ]; do sleep 0.1; done";
+    let order = place.order(script, LONG);
+    let (noted, child) = std::thread::scope(|scope| {
+        let run = scope.spawn(|| QUICK.run(&order, &Stop::new(), &mut |_| {}).unwrap());
+        let child = place.pid("child");
+        let began = Instant::now();
+        let is_noted = || {
+            let text = std::fs::read_to_string(&order.mark).unwrap_or_default();
+            text.contains(&format!("\"pid\":{},", child.as_raw_nonzero())).then_some(text)
+        };
+        let mut noted = None;
+        while noted.is_none() && began.elapsed() < Duration::from_secs(60) {
+            noted = is_noted();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        File::create(place.path.join("go")).unwrap();
+        assert_eq!(run.join().unwrap(), Ending::Succeeded);
+        (noted, child)
+    });
+    assert!(noted.is_some(), "nobody noted it");
+    assert!(is_gone(child) && !order.mark.exists());
 }
