@@ -27,7 +27,7 @@ pub(crate) struct Extent {
     /// In the order of [`CompileMeasure::ALL`]. Of what is counted for each function: the most of one.
     counts: [u64; CompileMeasure::ALL.len()],
     /// The functions with the most, by their index, in the same order as far as it goes.
-    functions: [u32; CompileMeasure::Phis.at()],
+    functions: [u32; CompileMeasure::Phis as usize],
     /// What an instance makes the host hold as it begins, in bytes, beside its linear memory.
     held_bytes: u64,
     /// The elements that all tables begin with.
