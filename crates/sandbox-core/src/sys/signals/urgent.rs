@@ -52,10 +52,10 @@ unsafe fn act(sender: sending::Sender, context: *mut libc::ucontext_t) {
         if running.is_told_to_stop() {
             // SAFETY: as above, and the guest is in its own code.
             unsafe { unwind(context, registers) };
-        } else if sender != sending::Sender::Other {
-            if let Some(hand_over) = handlers::HAND_OVER.get() {
-                hand_over();
-            }
+        } else if sender != sending::Sender::Other
+            && let Some(hand_over) = handlers::HAND_OVER.get()
+        {
+            hand_over();
         }
     });
 }
