@@ -39,8 +39,7 @@ const HOUSES: &[House] = &[House {
 }];
 
 /// The modules of bench-analyzer still use each other in circles.
-const CRATES: [&str; 3] =
-    ["crates/sandbox-bench", "crates/sandbox-core", "crates/sandbox-guest"];
+const CRATES: [&str; 3] = ["crates/sandbox-bench", "crates/sandbox-core", "crates/sandbox-guest"];
 
 /// A module by the names that lead to it from the crate's root, which has none.
 type Path = Vec<String>;
