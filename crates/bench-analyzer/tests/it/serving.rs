@@ -65,7 +65,18 @@ impl Served {
             request.push_str(&format!("Host: {}\r\n", self.address));
         }
         headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
-        self.raw(format!("{request}\r\n").as_bytes())
+        self.asked_until_it_is_there(format!("{request}\r\n").as_bytes())
+    }
+
+    /// Asks again while what the answer needs is still being made.
+    fn asked_until_it_is_there(&self, request: &[u8]) -> Answer {
+        loop {
+            let answer = self.raw(request);
+            if answer.status != 202 {
+                return answer;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn bless(&self, headers: &[&str], body: &serde_json::Value) -> Answer {
@@ -73,14 +84,7 @@ impl Served {
         let mut request = format!("POST /api/bless HTTP/1.1\r\nHost: {}\r\n", self.address);
         headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
         request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-        loop {
-            let answer = self.raw(request.as_bytes());
-            // What it needs for an answer may still be made.
-            if answer.status != 202 {
-                return answer;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.asked_until_it_is_there(request.as_bytes())
     }
 
     fn csrf(&self) -> String {
