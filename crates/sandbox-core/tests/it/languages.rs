@@ -85,9 +85,7 @@ fn sandboxed(program: &Path, policy: SecurityPolicy, place: Place) -> (Deeds, te
     let policy = policy.with_wall_clock(Duration::from_secs(120));
     let (policy, argument) = match place {
         Place::HostRoot => (policy.with_folder(files.path(), "/", Access::ReadWrite), "/"),
-        Place::HostFolder => {
-            (policy.with_folder(files.path(), "/work", Access::ReadWrite), "/work")
-        }
+        Place::HostFolder => (policy.with_folder(files.path(), "/job", Access::ReadWrite), "/job"),
         Place::Memory => (policy, "/"),
     };
     let sandbox = WasmSandbox::builder()

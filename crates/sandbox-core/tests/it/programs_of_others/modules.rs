@@ -13,7 +13,7 @@ struct Job {
     name: &'static str,
     /// Programs with their arguments, one after the other.
     steps: &'static [(&'static str, &'static [&'static str])],
-    /// Files that are given, below `/work`.
+    /// Files that are given, below `/job`.
     files: &'static [(&'static str, &'static str)],
     /// What the last step says and how it ends.
     stdout: &'static str,
@@ -24,7 +24,7 @@ struct Job {
 
 const PYTHON: Job = Job {
     name: "CPython works with files",
-    steps: &[("python.wasm", &["/work/job.py", "/work"])],
+    steps: &[("python.wasm", &["/job/job.py", "/job"])],
     files: &[
         ("job.py", include_str!("modules/job.py")),
         ("orders.csv", "item,count,price\napple,3,0.50\npear,2,1.25\napple,1,0.50\n"),
@@ -41,7 +41,7 @@ const PYTHON: Job = Job {
 /// Seven times what, below 100, is 91: 13. The exit code says that there is an answer.
 const BOOLECTOR: Job = Job {
     name: "Boolector solves a problem",
-    steps: &[("boolector.wasm", &["-m", "-d", "/work/product.smt2"])],
+    steps: &[("boolector.wasm", &["-m", "-d", "/job/product.smt2"])],
     files: &[("product.smt2", include_str!("modules/product.smt2"))],
     stdout: "sat\n(\n  (define-fun x () (_ BitVec 16) (_ bv7 16))\n  (define-fun y () (_ BitVec 16) (_ bv13 16))\n)\n",
     exit_code: 10,
@@ -52,10 +52,10 @@ const BOOLECTOR: Job = Job {
 const GCC: Job = Job {
     name: "GCC, as, ld and objcopy make a program",
     steps: &[
-        ("cc1.wasm", &["-quiet", "-Os", "/work/answer.c", "-o", "/work/answer.s"]),
-        ("avr-as.wasm", &["/work/answer.s", "-o", "/work/answer.o"]),
-        ("avr-ld.wasm", &["-e", "answer", "-o", "/work/answer.elf", "/work/answer.o"]),
-        ("avr-objcopy.wasm", &["-O", "ihex", "/work/answer.elf", "/work/answer.hex"]),
+        ("cc1.wasm", &["-quiet", "-Os", "/job/answer.c", "-o", "/job/answer.s"]),
+        ("avr-as.wasm", &["/job/answer.s", "-o", "/job/answer.o"]),
+        ("avr-ld.wasm", &["-e", "answer", "-o", "/job/answer.elf", "/job/answer.o"]),
+        ("avr-objcopy.wasm", &["-O", "ihex", "/job/answer.elf", "/job/answer.hex"]),
     ],
     files: &[("answer.c", "int answer(void) { return 42; }\n")],
     stdout: "",
@@ -78,7 +78,7 @@ fn step(
     let mut request = RunRequest::new().program(program).arguments(arguments.to_vec());
     if place == Place::Memory {
         for (path, contents) in job.files {
-            request = request.file(format!("/work/{path}"), *contents);
+            request = request.file(format!("/job/{path}"), *contents);
         }
     }
     let sandbox = WasmSandbox::builder()
@@ -101,7 +101,7 @@ fn run(job: &Job, place: Place, policy: SecurityPolicy) -> Result<(), String> {
         for (path, contents) in job.files {
             std::fs::write(granted.path().join(path), contents).unwrap();
         }
-        policy = policy.with_folder(granted.path(), "/work", Access::ReadWrite);
+        policy = policy.with_folder(granted.path(), "/job", Access::ReadWrite);
     }
     let mut output = RunOutput::default();
     for one in job.steps {
