@@ -3,10 +3,10 @@
 //! A process keeps the environment that it was started with when it changes its session, its group
 //! or its parent. So every command gets a *mark* in its environment, and its family is whoever
 //! bears the mark, with their children. What empties its environment as well is held in a
-//! [control group](control_group), where this program may make one, and is caught by this
+//! control group, where this program may make one, and is caught by this
 //! program as a *guardian*: the kernel makes it the parent of all its descendants that lose theirs
 //! (`PR_SET_CHILD_SUBREAPER`). After a crash there is no guardian any more: then the groups tell
-//! who is left, and the processes that were [noted](super::leftover) while it lived.
+//! who is left, and the processes that were noted while it lived.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;

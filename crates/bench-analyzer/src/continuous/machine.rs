@@ -2,7 +2,7 @@
 //!
 //! Names of hosts come and go, with every container. So a machine is known by a random number, which
 //! lies beside the store's other files; its name is for people only. Where that file was copied to
-//! another machine, both have one number until the [leases](super::lease) show it; then one of them
+//! another machine, both have one number until the leases show it; then one of them
 //! takes another.
 
 use std::io;
