@@ -107,14 +107,14 @@ fn a_policy_that_refuses_grants_refuses_arguments() {
 #[test]
 fn limits_hold_for_programs() {
     let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let patient = || SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600));
     let spin = r#"(module (func (export "_start") (loop $again br $again)))"#;
     let error = program(spin, policy).run_blocking(RunRequest::new()).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     let trap = r#"(module (func (export "_start") unreachable))"#;
-    let error =
-        program(trap, SecurityPolicy::strict()).run_blocking(RunRequest::new()).unwrap_err();
+    let error = program(trap, patient()).run_blocking(RunRequest::new()).unwrap_err();
     assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
-    let sandbox = program(PROGRAM, SecurityPolicy::strict().with_output_limit(100));
+    let sandbox = program(PROGRAM, patient().with_output_limit(100));
     let error = sandbox.run_blocking(RunRequest::new().stdin(vec![7; 200])).unwrap_err();
     assert!(matches!(error, SandboxError::OutputLimit { .. }), "{error}");
     assert!(sandbox.run_blocking(RunRequest::new().stdin("short")).is_ok());
