@@ -139,6 +139,11 @@ pub(crate) fn switch(blocks: u32, locals: u32) -> Vec<u8> {
             put(code, &Instruction::I32Add);
             put(code, &Instruction::LocalSet((local + 1) % locals));
         }
+        // All of them are needed in the end, whichever way it was reached.
+        for local in 0..locals {
+            put(code, &Instruction::LocalGet(local));
+            put(code, &Instruction::Drop);
+        }
     })
 }
 
