@@ -148,6 +148,48 @@ fn links_of_a_guest_lead_nowhere_else() {
     ground.assert_untouched();
 }
 
+#[test]
+fn whatever_follows_a_name_that_is_renamed_or_removed_is_survived() {
+    let ground = Playground::new();
+    let probe = Probe::new(ground.policy());
+    for parent in ["", "granted/"] {
+        let (name, other) = (format!("{parent}x"), format!("{parent}b"));
+        let rename = |from: &str, to: &str| {
+            probe.put(PATH, from.as_bytes());
+            probe.put(OTHER_PATH, to.as_bytes());
+            let (from, to) = (from.len() as u32, to.len() as u32);
+            probe.call("path_rename", (ROOT, PATH, from, ROOT, OTHER_PATH, to))
+        };
+        for tail in ["/.", "/./.", "/..", "/../b", "/./../b", "/./b", "/"] {
+            let path = name.clone() + tail;
+            for is_file in [true, false] {
+                let attacks: [&dyn Fn() -> i32; 4] = [
+                    &|| probe.with_path("path_unlink_file", &path),
+                    &|| probe.with_path("path_remove_directory", &path),
+                    &|| rename(&name, &path),
+                    &|| rename(&path, &format!("{parent}n")),
+                ];
+                for attack in attacks {
+                    for path in [&name, &other, &format!("{parent}n")] {
+                        let _ = probe.with_path("path_unlink_file", path);
+                        let _ = probe.with_path("path_remove_directory", path);
+                    }
+                    if is_file {
+                        probe.write(&name, "text").unwrap();
+                    } else {
+                        assert_eq!(probe.with_path("path_create_directory", &name), 0);
+                    }
+                    probe.write(&other, "other").unwrap();
+                    // An error number in most cases, and whatever it is, an answer.
+                    attack();
+                    probe.assert_well();
+                }
+            }
+        }
+    }
+    ground.assert_untouched();
+}
+
 /// A path of few names, which are links and folders in turn.
 fn random_path(random: &mut Pcg64Mcg) -> String {
     const NAMES: [&str; 10] =
