@@ -124,10 +124,10 @@ mod wasi;
 mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
-pub use error::{ArtifactRejection, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
+pub use error::{ArtifactRejection, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
-    Caller, ExchangeError, GuestMemoryError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
+    Caller, ExchangeError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
@@ -142,8 +142,8 @@ pub use policy::{
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
-    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox,
-    WasmSandboxBuilder,
+    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, Session,
+    WasmSandbox, WasmSandboxBuilder,
 };
 pub use signing::SigningKey;
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
@@ -151,4 +151,5 @@ pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]
 pub use virtual_fs;
+pub use wasi::{GuestFile, GuestFiles};
 pub use watchdog::cancel_handle::CancelHandle;
