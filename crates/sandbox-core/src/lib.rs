@@ -31,6 +31,7 @@
 //! | pass bytes or text, with one copy each way | the same, and a guest written with `sandbox-guest` | `bytes_and_text` |
 //! | pass any serde value | [`SerializationFormat`] | `values` |
 //! | call one function often | [`WasmSandbox::function`] | `handles` |
+//! | use pointers and lengths, or make several calls one step | [`WasmSandbox::session`] | `sessions` |
 //! | make many calls in one turn | [`WasmSandbox::call_batch`] | `batches` |
 //! | pass a stream through a guest | [`StreamingSandbox`] | `streaming` |
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
@@ -124,7 +125,9 @@ mod wasi;
 mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
-pub use error::{ArtifactRejection, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
+pub use error::{
+    ArtifactRejection, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode, ValueDirection,
+};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
     Caller, ExchangeError, HostFunctions, HostNumber, HostNumbers, HostOutcome,

@@ -16,7 +16,11 @@ impl Instance {
     ///
     /// # Errors
     /// [`GuestMemoryError::OutOfBounds`].
-    pub(crate) fn write_memory(&mut self, start: u32, bytes: &[u8]) -> Result<(), GuestMemoryError> {
+    pub(crate) fn write_memory(
+        &mut self,
+        start: u32,
+        bytes: &[u8],
+    ) -> Result<(), GuestMemoryError> {
         // No memory holds more than a `u32` counts, so a longer slice fits none.
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let range = checked_range(self.guest.memory().len(), start, len)?;

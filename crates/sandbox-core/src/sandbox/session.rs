@@ -180,9 +180,7 @@ impl Session {
         let (id, _) = inner.recipe.module.function(function)?;
         let called = match spans::wanted(&inner, function) {
             None => self.call_here(&inner, id, &arguments),
-            Some(span) => {
-                spans::traced_blocking(&span, || self.call_here(&inner, id, &arguments))
-            }
+            Some(span) => spans::traced_blocking(&span, || self.call_here(&inner, id, &arguments)),
         };
         called.map_err(|error| *error)
     }
