@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use crate::child;
-use crate::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
+use bench_stats::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
 
 /// Where, when and on what an import takes place.
 #[derive(Debug, Clone, PartialEq)]

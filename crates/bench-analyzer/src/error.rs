@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use crate::ingest::format::FileFormat;
-use crate::model::{BaselineName, InvalidSamples, RunId, Series};
+use bench_stats::model::{BaselineName, InvalidSamples, RunId, Series};
 use crate::store::Location;
 
 /// The result of everything here that can fail.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ingest::{
     BlessingDraft, Claims, Digest, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
 };
-use crate::model::{
+use bench_stats::model::{
     Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
     Series, Throughput,
 };

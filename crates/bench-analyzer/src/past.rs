@@ -7,12 +7,12 @@ use std::str::FromStr;
 use camino::Utf8Path;
 use jiff::Timestamp;
 
-use crate::detect::changes::{SeriesChanges, find_changes_by};
-use crate::detect::reference::Reference;
-use crate::detect::steps::StepSettings;
+use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
+use bench_stats::detect::reference::Reference;
+use bench_stats::detect::steps::StepSettings;
 use crate::environment;
 use crate::error::{Error, Result};
-use crate::model::{BaselineName, Selector, Series};
+use bench_stats::model::{BaselineName, Selector, Series};
 use crate::store::{Store, StoreProgress};
 
 /// The place that histories are held against, as people name it.

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::continuous::clock::Stop;
 use crate::continuous::secret::Secret;
-use crate::detect::settings::Settings;
+use bench_stats::detect::settings::Settings;
 use crate::report::figure;
 use crate::store::Location;
 

@@ -1,7 +1,7 @@
 //! The arguments that all commands share, and the commands; each one's own arguments, and the help that
 //! explains them, have a file of their own.
 
-use bench_analyzer::model::RunId;
+use bench_stats::model::RunId;
 use camino::Utf8PathBuf;
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail};
 use bench_analyzer::config::Config;
-use bench_analyzer::detect::changes::find_changes;
+use bench_stats::detect::changes::find_changes;
 use bench_analyzer::environment::{self, Environment};
-use bench_analyzer::model::{Blessing, Timeline, TimelinePoint};
+use bench_stats::model::{Blessing, Timeline, TimelinePoint};
 use bench_analyzer::store::Store;
 
 use super::Outcome;

@@ -1,7 +1,7 @@
 //! Gates: what fails a build.
 
 use bench_analyzer::AnalysisReport;
-use bench_analyzer::model::Series;
+use bench_stats::model::Series;
 use bench_analyzer::report::text::plural;
 
 use super::Outcome;

@@ -4,7 +4,7 @@ use bench_analyzer::Error;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::ingest::{self, ImportBatch, Reading, Strictness};
-use bench_analyzer::model::Selector;
+use bench_stats::model::Selector;
 use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
 use camino::Utf8PathBuf;
 

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::model::BaselineName;
+use bench_stats::model::BaselineName;
 use bench_analyzer::store::{BaselineMerge, Location, MergeOutcome, Store};
 
 use super::Outcome;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use bench_analyzer::environment::{self, Environment};
-use bench_analyzer::model::{FoundStep, Withdrawal};
+use bench_stats::model::{FoundStep, Withdrawal};
 use bench_analyzer::store::Store;
 
 use super::Outcome;

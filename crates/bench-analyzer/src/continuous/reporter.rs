@@ -5,7 +5,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::job::JobId;
-use crate::analyzer::AnalysisReport;
+use bench_stats::analysis::AnalysisReport;
 use crate::error::{Error, Result};
 use crate::report::Reporter;
 use crate::report::dossier::Evidence;

@@ -13,7 +13,7 @@ use super::channel::Channel;
 use super::schedule::{BranchWatch, CronSchedule, Schedule};
 use super::secret::{Confidential, Secret};
 use crate::error::{Error, Remedy, Result};
-use crate::model::BaselineName;
+use bench_stats::model::BaselineName;
 
 mod alert;
 

@@ -17,7 +17,7 @@ use super::spool::{Sorted, Spool, Value};
 use super::{RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{Attributes, InvalidSamples, Revision, Sample, Series, Throughput};
+use bench_stats::model::{Attributes, InvalidSamples, Revision, Sample, Series, Throughput};
 
 /// What a file says about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

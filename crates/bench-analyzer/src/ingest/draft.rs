@@ -10,7 +10,7 @@ use super::digest::Digest;
 use super::identity::Claims;
 use super::measurements::Measurements;
 use super::remark::Remark;
-use crate::model::{
+use bench_stats::model::{
     Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
     Series, Throughput, Withdrawal,
 };

@@ -39,7 +39,7 @@ use super::{ImportBatch, Remark, RunDraft};
 use crate::environment::Environment;
 use crate::error::{Error, Remedy, Result};
 use crate::exchange;
-use crate::model::{BenchmarkId, Direction, Metric, Series, Unit};
+use bench_stats::model::{BenchmarkId, Direction, Metric, Series, Unit};
 
 /// A kind of result file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

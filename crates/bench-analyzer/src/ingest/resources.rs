@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::model::{BenchmarkId, Direction, Metric, Sample, Samples, Series, Unit};
+use bench_stats::model::{BenchmarkId, Direction, Metric, Sample, Samples, Series, Unit};
 
 /// The file's content. Every field may be missing; unknown ones are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::words::{WORST_FIRST, worst_first};
-use crate::analyzer::{AnalysisReport, MeasuredBenchmark, PerformanceRecommendation};
-use crate::detect::changes::SeriesChanges;
-use crate::detect::origin::Origin;
-use crate::detect::outliers::OutlierDetection;
-use crate::detect::shape::{RunModes, ShapeChange};
-use crate::detect::verdict::{Comparison, Verdict};
-use crate::model::{BenchmarkResult, BenchmarkResults, Series};
+use bench_stats::analysis::{AnalysisReport, MeasuredBenchmark, PerformanceRecommendation};
+use bench_stats::detect::changes::SeriesChanges;
+use bench_stats::detect::origin::Origin;
+use bench_stats::detect::outliers::OutlierDetection;
+use bench_stats::detect::shape::{RunModes, ShapeChange};
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::{BenchmarkResult, BenchmarkResults, Series};
 
 /// What a report was made from: the samples of both sides, and the past of their series.
 #[derive(Debug, Clone, Default, PartialEq)]

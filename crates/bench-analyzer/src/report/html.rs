@@ -14,8 +14,8 @@ use std::io;
 
 use super::dossier::{Dossier, Evidence};
 use super::{Reporter, plot::palette};
-use crate::analyzer::AnalysisReport;
-use crate::model::Series;
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::model::Series;
 
 /// Writes a page for browsers, phones and paper.
 #[derive(Debug, Clone, Copy)]

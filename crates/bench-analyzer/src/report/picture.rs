@@ -12,7 +12,7 @@ use super::dossier::{Dossier, Evidence};
 use super::plot::{self, Area, Drawn, LABEL, Words, font, palette};
 use super::words::{self, describe_side, summary};
 use super::{Reporter, format_change, format_quantity, text};
-use crate::analyzer::AnalysisReport;
+use bench_stats::analysis::AnalysisReport;
 
 /// Writes a picture: every change with its interval, worst first; or, of a report about a single
 /// benchmark, its interval, samples and history.

@@ -10,7 +10,7 @@ use super::snapshot::{Snapshot, Snapshots};
 use super::stores::{Lent, Stores};
 use super::{Access, ServeOptions};
 use crate::error::Error;
-use crate::model::{BaselineInfo, Selector};
+use bench_stats::model::{BaselineInfo, Selector};
 use crate::store::{RunListing, Store, StoreVersion};
 
 mod bless;

@@ -10,8 +10,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Exactness, InvalidSamples, Sample, Samples};
-use crate::stats::summary::Summary;
+use bench_stats::model::{Exactness, InvalidSamples, Sample, Samples};
+use bench_stats::stats::summary::Summary;
 
 const WHOLE: u8 = 1;
 const EXACT: u8 = 2;

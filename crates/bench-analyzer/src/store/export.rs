@@ -11,7 +11,7 @@ use crate::exchange::{
     FORMAT, SCHEMA,
 };
 use crate::ingest::{Digest, MeasurementDraft};
-use crate::model::{CommitPlace, Run, RunId};
+use bench_stats::model::{CommitPlace, Run, RunId};
 
 impl Store {
     /// Everything that is stored.

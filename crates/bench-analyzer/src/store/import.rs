@@ -13,8 +13,8 @@ use super::{Store, StoreProgress, bulk, codec};
 use crate::continuous::job::JobId;
 use crate::error::{Error, Result};
 use crate::ingest::{Claims, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
-use crate::model::{BaselineName, Fingerprint, RunId, Series};
-use crate::stats::summary::Summary;
+use bench_stats::model::{BaselineName, Fingerprint, RunId, Series};
+use bench_stats::stats::summary::Summary;
 
 /// How many measurements are stored at a time, and of how many samples at most: enough that a
 /// distant server is not asked too often, few enough that memory does not matter.

@@ -14,7 +14,7 @@ use super::{Store, StoreProgress, read};
 use crate::error::Result;
 use crate::exchange::ExportedRole;
 use crate::ingest::{BlessingDraft, Claims, Digest, RunDraft, RunRole};
-use crate::model::{BaselineName, RunId, Series};
+use bench_stats::model::{BaselineName, RunId, Series};
 
 /// What becomes of baselines that both stores have under one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

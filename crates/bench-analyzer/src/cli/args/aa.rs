@@ -1,6 +1,6 @@
 //! `aa`: what to measure false alarms with.
 
-use bench_analyzer::model::Selector;
+use bench_stats::model::Selector;
 use clap::Args;
 
 /// Measure how often identical code raises an alarm here

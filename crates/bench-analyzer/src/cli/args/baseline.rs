@@ -1,6 +1,6 @@
 //! `baseline`: listing, setting and removing them.
 
-use bench_analyzer::model::{BaselineName, RunId};
+use bench_stats::model::{BaselineName, RunId};
 use clap::Subcommand;
 
 use super::{ListFormat, run_id};

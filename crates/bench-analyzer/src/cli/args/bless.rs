@@ -1,6 +1,6 @@
 //! `bless`: which change to accept, and why.
 
-use bench_analyzer::model::RunId;
+use bench_stats::model::RunId;
 use clap::Args;
 
 use super::run_id;

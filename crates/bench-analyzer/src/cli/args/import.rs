@@ -2,7 +2,7 @@
 
 use bench_analyzer::ingest;
 use bench_analyzer::ingest::format::FileFormat;
-use bench_analyzer::model::BaselineName;
+use bench_stats::model::BaselineName;
 use camino::Utf8PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

@@ -1,6 +1,6 @@
 //! `report` and `compare`: what to compare, how to judge and how to show it.
 
-use bench_analyzer::model::Selector;
+use bench_stats::model::Selector;
 use bench_analyzer::report::html::HtmlReporter;
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};

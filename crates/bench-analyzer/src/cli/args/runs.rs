@@ -1,6 +1,6 @@
 //! `runs`: which of them to list, and what to do to them.
 
-use bench_analyzer::model::RunId;
+use bench_stats::model::RunId;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp, Unit};
 

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Subject, Transition, TransitionKind};
 use crate::continuous::job::JobId;
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::detect::settings::Settings;
-use crate::detect::steps::tolerance;
-use crate::model::{Direction, RunId, Series};
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::steps::tolerance;
+use bench_stats::model::{Direction, RunId, Series};
 use crate::report::words::commits;
 use crate::report::{format_change, format_quantity};
-use crate::stats::quantile::median;
+use bench_stats::stats::quantile::median;
 
 /// A step that somebody was told about.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,21 +3,21 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{ContinuousBenchmark, JobOutcome};
-use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use crate::continuous::alert::{after_failure, after_looking_back, after_success};
 use crate::continuous::job::{Job, JobState};
 use crate::continuous::notice::Notice;
 use crate::continuous::suites::BenchmarkSuite;
-use crate::detect::changes::SeriesChanges;
-use crate::detect::reference::Reference;
-use crate::detect::settings::Settings;
-use crate::detect::verdict::Verdict;
+use bench_stats::detect::changes::SeriesChanges;
+use bench_stats::detect::reference::Reference;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{BaselineName, BenchmarkResults, RunId, Selector, Series};
+use bench_stats::model::{BaselineName, BenchmarkResults, RunId, Selector, Series};
 use crate::past;
 use crate::report::dossier::Evidence;
-use crate::stats::spending::Plan;
+use bench_stats::stats::spending::Plan;
 use crate::store::JobEnd;
 
 impl ContinuousBenchmark {

@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ingest::criterion::Wanted;
 use crate::ingest::{self, ImportBatch, Reading, RunDraft};
-use crate::model::RunId;
+use bench_stats::model::RunId;
 use crate::store::Destination;
 
 /// How far a job came.

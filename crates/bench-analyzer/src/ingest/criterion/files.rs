@@ -14,7 +14,7 @@ use crate::error::{Error, Remedy, Result};
 use crate::ingest::format::{custom_series, parse as parse_json};
 use crate::ingest::remark::Remarks;
 use crate::ingest::resources::Resources;
-use crate::model::{
+use bench_stats::model::{
     Estimate, InvalidSamples, Sample, Samples, Series, Statistic, Throughput, ThroughputKind,
 };
 
@@ -266,7 +266,7 @@ fn estimates(folder: &Utf8Path, samples: &Samples, remarks: &mut Remarks) -> Vec
         }
     };
     let values: Vec<f64> = samples.per_iteration().collect();
-    let mean = crate::stats::summary::mean(&values);
+    let mean = bench_stats::stats::mean::mean(&values);
     if (file.mean.point_estimate - mean).abs() > ROUNDING * mean {
         remarks.note(format!(
             "{path} does not belong to the samples beside it (their mean is {mean} ns, it says {} \

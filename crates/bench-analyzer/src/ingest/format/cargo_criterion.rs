@@ -8,7 +8,7 @@ use super::elements::parse;
 use super::lines::each_line;
 use super::{Complaint, Format, custom_series, nanoseconds_in};
 use crate::ingest::collector::Collector;
-use crate::model::{Sample, Series, Throughput, ThroughputKind};
+use bench_stats::model::{Sample, Series, Throughput, ThroughputKind};
 
 pub(super) struct CargoCriterion;
 

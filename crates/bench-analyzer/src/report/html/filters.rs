@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::detect::verdict::Verdict;
+use bench_stats::detect::verdict::Verdict;
 use crate::report::dossier::Dossier;
 use crate::report::words;
 

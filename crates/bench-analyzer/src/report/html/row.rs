@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::detail;
 use super::filters::Kind;
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
-use crate::model::Series;
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::Series;
 use crate::report::dossier::Dossier;
 use crate::report::plot::{Words, sparkline};
 use crate::report::text::{self, plural};

@@ -5,7 +5,7 @@ use std::io;
 use anstyle::Style;
 
 use super::{BOLD, DIM, OPEN, TerminalReporter};
-use crate::analyzer::AnalysisReport;
+use bench_stats::analysis::AnalysisReport;
 use crate::report::table::{Cell, Table};
 use crate::report::text::{self, visible};
 use crate::report::words;

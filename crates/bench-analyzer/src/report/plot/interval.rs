@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::{Area, Drawn, LABEL, font, palette};
-use crate::detect::verdict::{Comparison, RatioInterval};
+use bench_stats::detect::verdict::{Comparison, RatioInterval};
 use crate::report::format_change;
 
 /// The relative changes that an axis covers; they lie on it by their log ratios, so that twice and

@@ -6,8 +6,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 use crate::report::words::{WORST_FIRST, describe_side, since, summary, values, worst_first};
 use crate::report::{format_change, text};
 

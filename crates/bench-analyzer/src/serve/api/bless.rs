@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Api, Refusal};
 use crate::error::Error;
-use crate::model::{Blessing, RunId};
+use bench_stats::model::{Blessing, RunId};
 use crate::serve::Access;
 use crate::serve::http::{Request, Response};
 

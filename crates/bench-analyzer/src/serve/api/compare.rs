@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Api, Refusal};
-use crate::detect::verdict::{Comparison, Verdict};
+use bench_stats::detect::verdict::{Comparison, Verdict};
 use crate::error::Error;
-use crate::model::Selector;
+use bench_stats::model::Selector;
 use crate::report::figure;
 use crate::report::words::{self, WORST_FIRST};
 use crate::serve::compared::{Compared, Sides};
@@ -76,7 +76,7 @@ impl Api {
             return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was not compared")));
         };
         let settings = &self.options.settings;
-        let of = |side: &crate::model::BenchmarkResults| side.results.get(&one.series).cloned();
+        let of = |side: &bench_stats::model::BenchmarkResults| side.results.get(&one.series).cloned();
         let drawn = figure::interval(one, settings).and_then(|interval| {
             let (old, new) = (of(&compared.baseline), of(&compared.current));
             Ok([interval, figure::samples(&one.series, old.as_ref(), new.as_ref())?])

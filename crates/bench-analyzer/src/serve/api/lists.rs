@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Api, Refusal};
 use crate::continuous::job::{Job, JobId, JobState};
 use crate::continuous::lock::JobLock;
-use crate::model::BaselineInfo;
+use bench_stats::model::BaselineInfo;
 use crate::serve::http::{Request, Response};
 use crate::store::RunListing;
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::continuous::job::{Job, JobId, JobRun};
 use crate::continuous::machine::Machine;
 use crate::error::Result;
-use crate::model::RunId;
+use bench_stats::model::RunId;
 use crate::store::Store;
 use crate::store::link::{Transaction, change, row, rows, value, values};
 

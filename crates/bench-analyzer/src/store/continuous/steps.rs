@@ -6,7 +6,7 @@ use super::JobEnd;
 use crate::continuous::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
 use crate::continuous::job::JobId;
 use crate::error::Result;
-use crate::model::RunId;
+use bench_stats::model::RunId;
 use crate::store::Store;
 use crate::store::link::{Link, change, row, rows};
 

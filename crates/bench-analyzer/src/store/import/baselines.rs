@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{BaselineMode, Stored, Writer};
 use crate::ingest::{BlessingDraft, Digest};
-use crate::model::BaselineName;
+use bench_stats::model::BaselineName;
 use crate::store::link::{change, one, rows, value};
 use crate::store::merge::{MergedMembers, list_of};
 
