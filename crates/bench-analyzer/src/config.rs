@@ -26,9 +26,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use bench_stats::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use crate::error::{Error, Remedy, Result};
 use crate::past::ReferenceName;
+use bench_stats::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use bench_stats::stats::spending::Plan;
 
 /// The name that is looked for in the working folder and above.

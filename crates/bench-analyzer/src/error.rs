@@ -3,8 +3,8 @@
 use camino::Utf8PathBuf;
 
 use crate::ingest::format::FileFormat;
-use bench_stats::model::{BaselineName, InvalidSamples, RunId, Series};
 use crate::store::Location;
+use bench_stats::model::{BaselineName, InvalidSamples, RunId, Series};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -37,8 +37,9 @@ mod sys;
 
 pub use bench_stats::{self, detect, model, stats};
 pub use bench_stats::{
-    AnalysisReport, BenchmarkAnalyzer, BenchmarkResult, BenchmarkResults, Comparison, ImprovementNote,
-    OutlierDetection, PerformanceRecommendation, RegressionAlert, ResourceAnalysis, Severity, Verdict,
+    AnalysisReport, BenchmarkAnalyzer, BenchmarkResult, BenchmarkResults, Comparison,
+    ImprovementNote, OutlierDetection, PerformanceRecommendation, RegressionAlert,
+    ResourceAnalysis, Severity, Verdict,
 };
 pub use continuous::{BenchmarkReporter, BenchmarkScheduler, ContinuousBenchmark};
 pub use error::{Error, Result};

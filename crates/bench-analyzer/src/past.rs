@@ -7,13 +7,13 @@ use std::str::FromStr;
 use camino::Utf8Path;
 use jiff::Timestamp;
 
+use crate::environment;
+use crate::error::{Error, Result};
+use crate::store::{Store, StoreProgress};
 use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
 use bench_stats::detect::reference::Reference;
 use bench_stats::detect::steps::StepSettings;
-use crate::environment;
-use crate::error::{Error, Result};
 use bench_stats::model::{BaselineName, Selector, Series};
-use crate::store::{Store, StoreProgress};
 
 /// The place that histories are held against, as people name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 
 use crate::continuous::clock::Stop;
 use crate::continuous::secret::Secret;
-use bench_stats::detect::settings::Settings;
 use crate::report::figure;
 use crate::store::Location;
+use bench_stats::detect::settings::Settings;
 
 mod api;
 mod background;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::ImportBatch;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
-use bench_stats::model::{BenchmarkResults, Selector};
 use bench_analyzer::store::{BaselineMode, Destination, Store};
 use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use bench_stats::model::{BenchmarkResults, Selector};
 use camino::Utf8Path;
 
 use bench_stats::detect::steps::{StepSettings, segment};

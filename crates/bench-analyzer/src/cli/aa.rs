@@ -5,11 +5,11 @@ use std::process::Stdio;
 use anyhow::{Context, bail, ensure};
 use bench_analyzer::child;
 use bench_analyzer::config::{Config, FILE_NAME};
-use bench_stats::detect::aa::{SelfComparison, Tally, compare_with_itself};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::Reading;
-use bench_stats::model::Selector;
 use bench_analyzer::store::{Destination, Store};
+use bench_stats::detect::aa::{SelfComparison, Tally, compare_with_itself};
+use bench_stats::model::Selector;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::Aa;

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, bail};
 use bench_analyzer::config::Config;
-use bench_stats::detect::changes::find_changes;
 use bench_analyzer::environment::{self, Environment};
-use bench_stats::model::{Blessing, Timeline, TimelinePoint};
 use bench_analyzer::store::Store;
+use bench_stats::detect::changes::find_changes;
+use bench_stats::model::{Blessing, Timeline, TimelinePoint};
 
 use super::Outcome;
 use super::args::Bless;

@@ -1,8 +1,8 @@
 //! Gates: what fails a build.
 
 use bench_analyzer::AnalysisReport;
-use bench_stats::model::Series;
 use bench_analyzer::report::text::plural;
+use bench_stats::model::Series;
 
 use super::Outcome;
 use super::args::FailOn;

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use bench_analyzer::config::Config;
+use bench_analyzer::environment::Environment;
+use bench_analyzer::past;
+use bench_analyzer::report::text::visible;
+use bench_analyzer::report::{format_change, history};
+use bench_analyzer::store::Store;
 use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::reference::Reference;
 use bench_stats::detect::settings::Pattern;
 use bench_stats::detect::steps::StepSettings;
 use bench_stats::detect::verdict::Verdict;
-use bench_analyzer::environment::Environment;
 use bench_stats::model::{Metric, Series};
-use bench_analyzer::past;
-use bench_analyzer::report::text::visible;
-use bench_analyzer::report::{format_change, history};
-use bench_analyzer::store::Store;
 
 use super::Outcome;
 use super::args::{FailOnStep, History, ListFormat};

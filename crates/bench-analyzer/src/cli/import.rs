@@ -4,8 +4,8 @@ use bench_analyzer::Error;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::ingest::{self, ImportBatch, Reading, Strictness};
-use bench_stats::model::Selector;
 use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
+use bench_stats::model::Selector;
 use camino::Utf8PathBuf;
 
 use super::Outcome;

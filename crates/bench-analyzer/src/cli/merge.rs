@@ -2,8 +2,8 @@
 
 use anyhow::ensure;
 use bench_analyzer::environment::Environment;
-use bench_stats::model::BaselineName;
 use bench_analyzer::store::{BaselineMerge, Location, MergeOutcome, Store};
+use bench_stats::model::BaselineName;
 
 use super::Outcome;
 use super::args::{BaselineChoice, Pull, Push};

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use bench_analyzer::config::Config;
-use bench_stats::detect::reference::Reference;
-use bench_stats::detect::settings::{Pattern, Settings};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::Reading;
-use bench_stats::model::{BenchmarkResults, RunId, Series};
 use bench_analyzer::past;
 use bench_analyzer::report::dossier::Evidence;
-use bench_stats::stats::spending::Plan;
 use bench_analyzer::store::{Destination, Store};
 use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer, Error};
+use bench_stats::detect::reference::Reference;
+use bench_stats::detect::settings::{Pattern, Settings};
+use bench_stats::model::{BenchmarkResults, RunId, Series};
+use bench_stats::stats::spending::Plan;
 use jiff::Timestamp;
 
 use super::args::{Compare, Report, ReportOptions};

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, bail};
 use bench_analyzer::environment::{self, Environment};
-use bench_stats::model::{FoundStep, Withdrawal};
 use bench_analyzer::store::Store;
+use bench_stats::model::{FoundStep, Withdrawal};
 
 use super::Outcome;
 use super::args::Withdraw;

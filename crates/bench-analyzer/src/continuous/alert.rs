@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::job::JobId;
+use crate::report::words::interval;
+use crate::report::{format_change, format_quantity};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Reservation, Verdict};
 use bench_stats::model::{Direction, RunId, Series};
-use crate::report::words::interval;
-use crate::report::{format_change, format_quantity};
 
 mod step;
 

@@ -18,10 +18,10 @@ use super::runner::{MARK, Runner};
 use super::scheduler::{BenchmarkScheduler, Remotes};
 use super::steward::{Affairs, News, Patience, Steward};
 use super::suites::{BenchmarkConfig, BenchmarkSuite};
-use bench_stats::analysis::AnalysisReport;
-use bench_stats::detect::settings::Settings;
 use crate::error::{Error, Result};
 use crate::store::Store;
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::settings::Settings;
 
 mod conclusion;
 mod execution;

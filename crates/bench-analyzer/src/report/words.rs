@@ -4,13 +4,13 @@ use super::text::{plural, visible};
 use super::{format_change, format_quantity, text};
 use bench_stats::analysis::{AnalysisReport, SideInfo};
 use bench_stats::detect::changes::ChangePoint;
+use bench_stats::detect::changes::SlowMove;
 use bench_stats::detect::geometric_mean::{GeometricMean, LeftOut};
 use bench_stats::detect::origin::{Origin, OriginEvidence};
 use bench_stats::detect::outliers::OutlierDetection;
 use bench_stats::detect::reference::SinceReference;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::shape::{RunModes, ShapeChange};
-use bench_stats::detect::changes::SlowMove;
 use bench_stats::detect::trend::Trend;
 use bench_stats::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,

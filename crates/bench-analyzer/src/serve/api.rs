@@ -10,8 +10,8 @@ use super::snapshot::{Snapshot, Snapshots};
 use super::stores::{Lent, Stores};
 use super::{Access, ServeOptions};
 use crate::error::Error;
-use bench_stats::model::{BaselineInfo, Selector};
 use crate::store::{RunListing, Store, StoreVersion};
+use bench_stats::model::{BaselineInfo, Selector};
 
 mod bless;
 mod compare;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
 use super::snapshot::Snapshot;
+use crate::report::words::{WORST_FIRST, worst_first};
+use crate::store::{Location, Store, StoreVersion};
 use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::verdict::Comparison;
 use bench_stats::model::{BenchmarkResults, RunId, Selector, Series};
-use crate::report::words::{WORST_FIRST, worst_first};
-use crate::store::{Location, Store, StoreVersion};
 
 /// Two sides, and what comparing them came to.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 
 use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
+use crate::store::{Location, MeasuredVersion, Store};
 use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
 use bench_stats::detect::settings::Settings;
 use bench_stats::model::Series;
-use crate::store::{Location, MeasuredVersion, Store};
 
 /// Histories with their changes, as of one state of the store.
 #[derive(Debug)]

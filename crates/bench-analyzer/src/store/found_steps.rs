@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::import::{KnownSeries, Writer};
 use super::link::{Link, change, rows};
 use super::{Store, read};
-use bench_stats::detect::changes::{ChangePoint, News, SeriesChanges};
 use crate::error::{DatabaseProblem, Error, Result};
 use crate::ingest::FoundStepDraft;
+use bench_stats::detect::changes::{ChangePoint, News, SeriesChanges};
 use bench_stats::model::{FoundStep, Memory, RunId, Series, Withdrawal};
 
 impl Store {

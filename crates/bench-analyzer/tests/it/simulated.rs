@@ -14,10 +14,10 @@ use bench_analyzer::continuous::repository::Repository;
 use bench_analyzer::continuous::runner::{Ending, Order, Runner};
 use bench_analyzer::continuous::schedule::BranchWatch;
 use bench_analyzer::continuous::{BenchmarkConfig, ContinuousBenchmark, JobOutcome, Parts};
-use bench_stats::detect::settings::Settings;
 use bench_analyzer::environment::Environment;
-use bench_stats::model::{Fingerprint, Revision};
 use bench_analyzer::store::Store;
+use bench_stats::detect::settings::Settings;
+use bench_stats::model::{Fingerprint, Revision};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
 

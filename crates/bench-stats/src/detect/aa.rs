@@ -9,9 +9,9 @@ use super::compare::compare;
 use super::settings::Settings;
 use super::verdict::{Comparison, Verdict};
 use crate::model::{BenchmarkResults, History, RunId};
+use crate::stats::mean::to_f64;
 use crate::stats::quantile::Weighted;
 use crate::stats::spread::Spread;
-use crate::stats::mean::to_f64;
 
 /// What comparing halves of identical runs came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::model::{BenchmarkResult, BenchmarkResults, Series};
 use crate::stats::difference::Difference;
-use crate::stats::modes::{Modes, two_modes};
 use crate::stats::mean::{mean, to_f64};
+use crate::stats::modes::{Modes, two_modes};
 
 /// The slow samples of a benchmark moved relative to their median.
 #[derive(Debug, Clone, PartialEq, Serialize)]

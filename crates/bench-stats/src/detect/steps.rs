@@ -173,7 +173,7 @@ pub(crate) fn inflation(deviations: &[f64]) -> f64 {
 
 /// How far a step may be located from where it was first seen and still be the same: as many values
 /// as do not yet make a level of their own.
-pub(crate) fn tolerance(settings: &StepSettings) -> usize {
+pub fn tolerance(settings: &StepSettings) -> usize {
     settings.min_segment - 1
 }
 

@@ -13,8 +13,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::quantile::Weighted;
 use super::mean::{mean, to_f64};
+use super::quantile::Weighted;
 use crate::samples::Samples;
 
 /// How many equally likely medians stand for the bootstrap distribution of one run.

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::mean::{mean, to_f64, variance};
 use super::spending::Plan;
 use super::spread::Spread;
-use super::mean::{mean, to_f64, variance};
 
 /// A difference of log medians (current minus baseline) with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

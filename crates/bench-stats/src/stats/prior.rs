@@ -9,8 +9,8 @@
 
 use statrs::function::gamma::digamma;
 
-use super::spread::Spread;
 use super::mean::{mean, variance};
+use super::spread::Spread;
 
 /// What fewer spreads say about their population is mostly chance.
 pub const SPREADS_AT_LEAST: usize = 10;

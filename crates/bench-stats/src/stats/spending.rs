@@ -89,8 +89,8 @@ mod tests {
 
     use super::*;
     use crate::stats::difference::Difference;
-    use crate::stats::spread::Spread;
     use crate::stats::mean::to_f64;
+    use crate::stats::spread::Spread;
 
     #[test]
     fn no_more_is_spent_than_there_is() {

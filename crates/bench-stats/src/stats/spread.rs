@@ -11,8 +11,8 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-use super::quantile::median;
 use super::mean::{to_f64, variance};
+use super::quantile::median;
 
 /// A belief about the standard deviation of log run medians, worth some observations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! How steadily values rise or fall, and how sure that is.
 
 use super::difference::t_quantile;
-use super::quantile::median;
 use super::mean::{mean, to_f64};
+use super::quantile::median;
 
 /// A line through values in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! `report` and `compare`: what to compare, how to judge and how to show it.
 
-use bench_stats::model::Selector;
 use bench_analyzer::report::html::HtmlReporter;
+use bench_stats::model::Selector;
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 

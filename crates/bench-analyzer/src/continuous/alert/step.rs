@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Subject, Transition, TransitionKind};
 use crate::continuous::job::JobId;
+use crate::report::words::commits;
+use crate::report::{format_change, format_quantity};
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::steps::tolerance;
 use bench_stats::model::{Direction, RunId, Series};
-use crate::report::words::commits;
-use crate::report::{format_change, format_quantity};
 use bench_stats::stats::quantile::median;
 
 /// A step that somebody was told about.

@@ -3,22 +3,22 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{ContinuousBenchmark, JobOutcome};
-use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use crate::continuous::alert::{after_failure, after_looking_back, after_success};
 use crate::continuous::job::{Job, JobState};
 use crate::continuous::notice::Notice;
 use crate::continuous::suites::BenchmarkSuite;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::past;
+use crate::report::dossier::Evidence;
+use crate::store::JobEnd;
+use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::reference::Reference;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::verdict::Verdict;
-use crate::environment::Environment;
-use crate::error::{Error, Result};
 use bench_stats::model::{BaselineName, BenchmarkResults, RunId, Selector, Series};
-use crate::past;
-use crate::report::dossier::Evidence;
 use bench_stats::stats::spending::Plan;
-use crate::store::JobEnd;
 
 impl ContinuousBenchmark {
     /// Analyses, reports, stores what was concluded, and queues what there is to tell.

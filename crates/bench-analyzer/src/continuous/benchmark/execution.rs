@@ -17,8 +17,8 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ingest::criterion::Wanted;
 use crate::ingest::{self, ImportBatch, Reading, RunDraft};
-use bench_stats::model::RunId;
 use crate::store::Destination;
+use bench_stats::model::RunId;
 
 /// How far a job came.
 pub(super) enum Executed {

@@ -16,18 +16,18 @@ use camino::{Utf8Path, Utf8PathBuf};
 use self::progress::Progress;
 use super::execution::{Ran, read_results, results_folder};
 use super::{BenchmarkSuite, ContinuousBenchmark};
-use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use crate::continuous::job::JobRun;
 use crate::continuous::observer::Event;
-use bench_stats::detect::compare::REPLICATED;
-use bench_stats::detect::settings::Settings;
-use bench_stats::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ingest::{ImportBatch, RunDraft};
+use crate::store::{BaselineMode, Destination, Location, Store};
+use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
+use bench_stats::detect::compare::REPLICATED;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{BaselineName, Selector};
 use bench_stats::stats::spending::Plan;
-use crate::store::{BaselineMode, Destination, Location, Store};
 
 /// What is measured until it is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::{Area, Drawn, LABEL, font, palette};
-use bench_stats::model::BenchmarkResult;
 use crate::report::quantity::AxisScale;
 use crate::report::text::plural;
-use bench_stats::stats::quantile::Weighted;
+use bench_stats::model::BenchmarkResult;
 use bench_stats::stats::mean::to_f64;
+use bench_stats::stats::quantile::Weighted;
 
 /// The samples of one side.
 struct Side {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Api, Refusal};
-use bench_stats::detect::verdict::{Comparison, Verdict};
 use crate::error::Error;
-use bench_stats::model::Selector;
 use crate::report::figure;
 use crate::report::words::{self, WORST_FIRST};
 use crate::serve::compared::{Compared, Sides};
 use crate::serve::http::{Request, Response};
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::Selector;
 
 /// How many comparisons a page lists.
 const ROWS: usize = 200;
@@ -76,7 +76,8 @@ impl Api {
             return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was not compared")));
         };
         let settings = &self.options.settings;
-        let of = |side: &bench_stats::model::BenchmarkResults| side.results.get(&one.series).cloned();
+        let of =
+            |side: &bench_stats::model::BenchmarkResults| side.results.get(&one.series).cloned();
         let drawn = figure::interval(one, settings).and_then(|interval| {
             let (old, new) = (of(&compared.baseline), of(&compared.current));
             Ok([interval, figure::samples(&one.series, old.as_ref(), new.as_ref())?])

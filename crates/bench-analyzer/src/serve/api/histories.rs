@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{Api, Histories, Refusal};
+use crate::serve::http::{Request, Response};
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::model::{Blessing, Series};
-use crate::serve::http::{Request, Response};
 use bench_stats::stats::quantile::median;
 
 /// How many stretches of a history a row of the overview draws.

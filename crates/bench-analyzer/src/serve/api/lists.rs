@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::{Api, Refusal};
 use crate::continuous::job::{Job, JobId, JobState};
 use crate::continuous::lock::JobLock;
-use bench_stats::model::BaselineInfo;
 use crate::serve::http::{Request, Response};
 use crate::store::RunListing;
+use bench_stats::model::BaselineInfo;
 
 /// How many runs a page lists.
 const RUNS: usize = 100;

@@ -6,9 +6,9 @@ use super::JobEnd;
 use crate::continuous::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
 use crate::continuous::job::JobId;
 use crate::error::Result;
-use bench_stats::model::RunId;
 use crate::store::Store;
 use crate::store::link::{Link, change, row, rows};
+use bench_stats::model::RunId;
 
 impl Store {
     /// The steps that were told about a suite, or about all suites, oldest first, whether they are

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::{BaselineMode, Stored, Writer};
 use crate::ingest::{BlessingDraft, Digest};
-use bench_stats::model::BaselineName;
 use crate::store::link::{change, one, rows, value};
 use crate::store::merge::{MergedMembers, list_of};
+use bench_stats::model::BaselineName;
 
 impl Writer<'_> {
     /// Follows a baseline that another tool keeps: a benchmark's saved result takes the place of

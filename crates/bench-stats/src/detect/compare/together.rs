@@ -9,8 +9,8 @@
 use serde::Serialize;
 
 use crate::detect::settings::Settings;
-use crate::stats::quantile::median;
 use crate::stats::mean::to_f64;
+use crate::stats::quantile::median;
 
 /// A common move of most benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -4,8 +4,8 @@
 //! from their level are pulled in first, so that a spike weighs no more than an ordinary value that is
 //! far out.
 
-use crate::stats::quantile::{MAD_TO_SIGMA, median};
 use crate::stats::mean::{mean, to_f64};
+use crate::stats::quantile::{MAD_TO_SIGMA, median};
 use crate::stats::trend::deviations_from_line;
 
 /// The values on both sides of a candidate.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::separation::{separated, separation_p_value};
 use super::{Split, StepSettings, stretches};
 use crate::stats::cusum::{excursion_p_value, largest_excursion};
-use crate::stats::quantile::median;
 use crate::stats::mean::to_f64;
+use crate::stats::quantile::median;
 
 /// All splits that the search finds, in order.
 pub(super) fn candidates(values: &[f64], ranks: &[f64], settings: &StepSettings) -> Vec<Split> {

@@ -4,9 +4,9 @@
 //! than that they are the four largest. How far out they are says the rest.
 
 use super::{Split, StepSettings};
+use crate::stats::mean::to_f64;
 use crate::stats::outliers::OUTLYING_Z;
 use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
-use crate::stats::mean::to_f64;
 
 /// With fewer values on the longer side, nobody knows what is far.
 const AT_LEAST: usize = 8;

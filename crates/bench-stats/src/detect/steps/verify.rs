@@ -7,8 +7,8 @@ use super::drift::Surroundings;
 use super::separation::separation_p_value;
 use super::{Split, StepSettings, bounds, noise, residuals, stretches};
 use crate::stats::cusum::{excursion_p_value, largest_excursion};
-use crate::stats::quantile::median;
 use crate::stats::mean::to_f64;
+use crate::stats::quantile::median;
 
 /// The steps that are left, and what the values between them are like.
 pub(super) struct Verified {
