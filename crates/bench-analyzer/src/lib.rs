@@ -23,14 +23,17 @@
 //! ```
 
 pub mod child;
+pub mod clock;
 pub mod config;
 pub mod continuous;
 pub mod environment;
 pub mod error;
-pub mod exchange;
 pub mod ingest;
+pub mod jobs;
+pub mod location;
 pub mod past;
 pub mod report;
+pub mod secret;
 pub mod serve;
 pub mod store;
 mod sys;

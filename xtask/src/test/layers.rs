@@ -18,6 +18,22 @@ struct House {
 /// Crates whose modules have floors. In the others, as in every folder, modules only must not use each other in a circle.
 const HOUSES: &[House] = &[
     House {
+        crate_folder: "crates/bench-analyzer",
+        floors: &[
+            &["child", "clock", "location", "sys"],
+            &["environment", "secret"],
+            &["error"],
+            &["jobs"],
+            // Reading files and storing what they hold. What is decided of it is bench-stats'.
+            &["ingest"],
+            &["store"],
+            &["past"],
+            &["config", "report"],
+            &["continuous", "serve"],
+            &["cli"],
+        ],
+    },
+    House {
         crate_folder: "crates/bench-stats",
         floors: &[&["samples"], &["stats"], &["model"], &["detect"], &["analysis"]],
     },
@@ -44,9 +60,13 @@ const HOUSES: &[House] = &[
     },
 ];
 
-/// The modules of bench-analyzer still use each other in circles.
-const CRATES: [&str; 4] =
-    ["crates/bench-stats", "crates/sandbox-bench", "crates/sandbox-core", "crates/sandbox-guest"];
+const CRATES: [&str; 5] = [
+    "crates/bench-analyzer",
+    "crates/bench-stats",
+    "crates/sandbox-bench",
+    "crates/sandbox-core",
+    "crates/sandbox-guest",
+];
 
 /// A module by the names that lead to it from the crate's root, which has none.
 type Path = Vec<String>;

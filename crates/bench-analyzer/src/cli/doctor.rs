@@ -2,11 +2,11 @@
 
 use anyhow::bail;
 use bench_analyzer::continuous::family;
-use bench_analyzer::continuous::job::JobState;
-use bench_analyzer::continuous::lock::is_elsewhere;
-use bench_analyzer::continuous::machine::Number;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
+use bench_analyzer::jobs::job::JobState;
+use bench_analyzer::jobs::lock::is_elsewhere;
+use bench_analyzer::jobs::machine::Number;
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
 use jiff::{SignedDuration, Timestamp};

@@ -1,8 +1,8 @@
 //! `jobs` and `retry`: what was planned, what became of it, and asking for it once more.
 
 use anyhow::bail;
-use bench_analyzer::continuous::job::{Job, JobId, JobState};
 use bench_analyzer::environment::Environment;
+use bench_analyzer::jobs::job::{Job, JobId, JobState};
 use bench_analyzer::store::{AskedAgain, Store};
 use comfy_table::{Table, presets};
 

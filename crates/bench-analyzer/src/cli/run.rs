@@ -2,10 +2,10 @@
 
 use anyhow::{Context, bail, ensure};
 use bench_analyzer::AnalysisReport;
-use bench_analyzer::continuous::machine::Machine;
 use bench_analyzer::continuous::suites::{self, BenchmarkConfig};
 use bench_analyzer::continuous::{ContinuousBenchmark, Decision, JobOutcome, Question};
 use bench_analyzer::environment::Environment;
+use bench_analyzer::jobs::machine::Machine;
 use bench_analyzer::report::Reporter;
 use bench_analyzer::report::human::HumanReporter;
 use bench_analyzer::store::Store;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, ensure};
 use bench_analyzer::config::Config;
-use bench_analyzer::continuous::secret::Secret;
 use bench_analyzer::environment::{self, Environment};
+use bench_analyzer::secret::Secret;
 use bench_analyzer::serve::{Access, Dashboard, ServeOptions};
 use bench_analyzer::store::Store;
 use camino::Utf8Path;

@@ -4,8 +4,8 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::job::JobId;
 use crate::error::{Error, Result};
+use crate::jobs::job::JobId;
 use crate::report::Reporter;
 use crate::report::dossier::Evidence;
 use crate::report::html::HtmlReporter;

@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::format::FileRuns;
+use super::draft::FileRuns;
 use super::identity::{Claims, Originality};
 use super::machine::NamedMachine;
 use super::measurements::{FiledRun, FiledRuns, Measurements};

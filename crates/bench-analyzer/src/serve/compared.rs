@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
+use super::refusal::{Refusal, off_thread};
 use super::snapshot::Snapshot;
 use crate::report::words::{WORST_FIRST, worst_first};
 use crate::store::{Location, Store, StoreVersion};

@@ -1,8 +1,8 @@
 //! All histories, kept in memory until something is measured: finding steps in thousands of
 //! series takes longer than a page may.
 
-use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
+use super::refusal::{Refusal, off_thread};
 use crate::store::{Location, MeasuredVersion, Store};
 use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
 use bench_stats::detect::settings::Settings;

@@ -1,6 +1,9 @@
+use jiff::Timestamp;
+
 use super::*;
 use crate::BenchmarkAnalyzer;
-use bench_stats::model::{BenchmarkResults, Blessing, Measurement, RunId, Samples};
+use crate::jobs::job::JobId;
+use bench_stats::model::{BenchmarkResults, Blessing, Measurement, RunId, Samples, Series};
 use bench_stats::stats::summary::Summary;
 
 /// Five runs around a value, a percent apart.

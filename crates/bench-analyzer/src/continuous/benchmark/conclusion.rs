@@ -2,13 +2,14 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{ContinuousBenchmark, JobOutcome};
+use super::ContinuousBenchmark;
 use crate::continuous::alert::{after_failure, after_looking_back, after_success};
-use crate::continuous::job::{Job, JobState};
 use crate::continuous::notice::Notice;
+use crate::continuous::observer::JobOutcome;
 use crate::continuous::suites::BenchmarkSuite;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::jobs::job::{Job, JobState};
 use crate::past;
 use crate::report::dossier::Evidence;
 use crate::store::JobEnd;

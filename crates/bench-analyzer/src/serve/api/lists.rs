@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Api, Refusal};
-use crate::continuous::job::{Job, JobId, JobState};
-use crate::continuous::lock::JobLock;
+use crate::jobs::job::{Job, JobId, JobState};
+use crate::jobs::lock::JobLock;
 use crate::serve::http::{Request, Response};
 use crate::store::RunListing;
 use bench_stats::model::BaselineInfo;

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::JobEnd;
-use crate::continuous::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
-use crate::continuous::job::JobId;
 use crate::error::Result;
+use crate::jobs::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
+use crate::jobs::job::JobId;
 use crate::store::Store;
 use crate::store::link::{Link, change, row, rows};
 use bench_stats::model::RunId;

@@ -1,4 +1,7 @@
+use jiff::Timestamp;
+
 use super::*;
+use crate::jobs::job::JobId;
 use bench_stats::detect::changes::find_changes_by;
 use bench_stats::detect::settings::{Override, Pattern};
 use bench_stats::model::{Blessing, Memory, Timeline, TimelinePoint};

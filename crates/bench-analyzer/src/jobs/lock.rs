@@ -9,7 +9,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::job::JobId;
-use super::leftover::boot;
+use crate::environment::boot;
 
 /// Held while this process measures; the system frees it when the process ends, however it does.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(crate) struct JobLock {
 
 /// Who is at a job, as its folder tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(crate) enum Holder {
     /// Somebody is.
     Present,
     /// Somebody was, since the system was started, and is gone.
@@ -95,7 +95,7 @@ impl JobLock {
     }
 
     /// Who is at the job that has this folder.
-    pub(super) fn holder(folder: &Utf8Path) -> Holder {
+    pub(crate) fn holder(folder: &Utf8Path) -> Holder {
         let path = folder.join(JOB_LOCK);
         let Ok(file) = File::open(&path) else { return Holder::Nobody };
         // Shared, so that those who look do not see each other.

@@ -84,7 +84,7 @@ impl Stop {
 const FAREWELL: Duration = Duration::from_millis(700);
 
 /// How long a wish to end may go unheard.
-pub(super) const SLICE: Duration = Duration::from_millis(50);
+pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
 /// The time of the system.
 #[derive(Debug, Clone, Copy, Default)]

@@ -105,6 +105,16 @@ impl Secret {
     }
 }
 
+/// 192 random bits, as text that fits into an address.
+pub fn random_token() -> String {
+    let mut bytes = [0; 24];
+    // Without randomness there is no secret, and nobody is let in: a digest of nothing known.
+    if getrandom::fill(&mut bytes).is_err() {
+        return String::new();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether a segment of a path is a word, such as `services`, that a text may well hold.
 fn is_word(segment: &str) -> bool {
     segment.len() <= 12 && segment.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '_')
@@ -184,7 +194,7 @@ impl Confidential {
 
     /// Makes a command that inherits nothing that it may not; and if there is a list of what it may,
     /// nothing else. A name on it may end in `*`.
-    pub(super) fn command(&self, program: &str, allowed: Option<&[String]>) -> Command {
+    pub(crate) fn command(&self, program: &str, allowed: Option<&[String]>) -> Command {
         child::command(program, |name| match (name, allowed) {
             (None, allowed) => allowed.is_none(),
             (Some(name), None) => self.may_inherit(name),

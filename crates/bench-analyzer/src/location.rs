@@ -7,8 +7,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sqlx::ConnectOptions;
 use sqlx_postgres::PgConnectOptions;
 
-use crate::error::Error;
-
 /// Where a history is. Its text never holds a password.
 #[derive(Debug, Clone)]
 pub enum Location {
@@ -17,6 +15,15 @@ pub enum Location {
     /// A database on a PostgreSQL server.
     Server(ServerAddress),
 }
+
+/// The address of a server cannot be read. It is not repeated, as it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the address of the database cannot be read: it has the form \
+     postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require, where characters such as \
+     @ : / % in a name or password are written as %40 %3A %2F %25"
+)]
+pub struct InvalidAddress;
 
 /// How a database on a PostgreSQL server is reached, and as whom.
 #[derive(Clone)]
@@ -35,7 +42,7 @@ impl Location {
 }
 
 impl FromStr for Location {
-    type Err = Error;
+    type Err = InvalidAddress;
 
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS`, or else a path.
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -46,7 +53,7 @@ impl FromStr for Location {
             return Ok(Self::File(text.into()));
         }
         // What the parser says may repeat the part that it cannot read, and that may be a password.
-        let options = text.parse::<PgConnectOptions>().map_err(|_| Error::Address)?;
+        let options = text.parse::<PgConnectOptions>().map_err(|_| InvalidAddress)?;
         let options = options.application_name("bench-analyzer").disable_statement_logging();
         Ok(Self::Server(ServerAddress { options: Box::new(options) }))
     }

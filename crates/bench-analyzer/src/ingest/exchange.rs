@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ingest::{
-    BlessingDraft, Claims, Digest, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+use super::digest::Digest;
+use super::draft::{
+    BlessingDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
 };
+use super::identity::Claims;
 use bench_stats::model::{
     Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
     Series, Throughput,
@@ -29,7 +31,7 @@ pub struct Export {
     /// All baselines.
     pub baselines: Vec<ExportedBaseline>,
     /// All accepted changes.
-    pub blessings: Vec<ExportedBlessing>,
+    pub blessings: Vec<BlessingDraft>,
     /// All steps that were found in histories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found_steps: Vec<FoundStepDraft>,
@@ -113,19 +115,6 @@ pub struct ExportedBaseline {
     pub members: Vec<Digest>,
 }
 
-/// An accepted change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExportedBlessing {
-    /// The first measurement of the new level.
-    pub measurement: Digest,
-    /// Why it is fine.
-    pub reason: String,
-    /// Who said so.
-    pub author: String,
-    /// When.
-    pub blessed_at: Timestamp,
-}
-
 impl Export {
     /// What importing this document takes.
     ///
@@ -144,48 +133,15 @@ impl Export {
             baselines.push((name.parse::<BaselineName>()?, members));
         }
         let runs = self.runs.into_iter().map(ExportedRun::into_draft).collect();
-        let blessings = self
-            .blessings
-            .into_iter()
-            .map(|ExportedBlessing { measurement, reason, author, blessed_at }| BlessingDraft {
-                measurement,
-                reason,
-                author,
-                blessed_at,
-            })
-            .collect();
-        let found_steps = self.found_steps;
+        let (blessings, found_steps) = (self.blessings, self.found_steps);
         Ok(ImportBatch { runs, baselines, blessings, found_steps, remarks: Vec::new() })
     }
 }
 
 impl ExportedRun {
     fn into_draft(self) -> RunDraft {
-        let measurements: Vec<MeasurementDraft> = self
-            .measurements
-            .into_iter()
-            .map(|one| {
-                let ExportedMeasurement {
-                    digest,
-                    content,
-                    series,
-                    throughput,
-                    estimates,
-                    declared,
-                    samples,
-                } = one;
-                let content = content.unwrap_or(digest);
-                MeasurementDraft {
-                    series,
-                    samples,
-                    throughput,
-                    estimates,
-                    declared,
-                    digest,
-                    content,
-                }
-            })
-            .collect();
+        let measurements: Vec<MeasurementDraft> =
+            self.measurements.into_iter().map(MeasurementDraft::from).collect();
         RunDraft {
             role: match self.role {
                 ExportedRole::Current => RunRole::Current,
@@ -206,5 +162,30 @@ impl ExportedRun {
             excluded: self.excluded,
             measurements: measurements.into(),
         }
+    }
+}
+
+impl From<MeasurementDraft> for ExportedMeasurement {
+    fn from(draft: MeasurementDraft) -> Self {
+        let MeasurementDraft { series, samples, throughput, estimates, declared, digest, content } =
+            draft;
+        let content = (content != digest).then_some(content);
+        Self { digest, content, series, throughput, estimates, declared, samples }
+    }
+}
+
+impl From<ExportedMeasurement> for MeasurementDraft {
+    fn from(exported: ExportedMeasurement) -> Self {
+        let ExportedMeasurement {
+            digest,
+            content,
+            series,
+            throughput,
+            estimates,
+            declared,
+            samples,
+        } = exported;
+        let content = content.unwrap_or(digest);
+        Self { series, samples, throughput, estimates, declared, digest, content }
     }
 }

@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::secret::random_token;
+
 /// A machine that runs suites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -53,7 +55,7 @@ impl Machine {
     }
 
     /// Gives it another number, because another machine has this one too.
-    pub(super) fn take_another_number(&mut self, folder: &Utf8Path) -> io::Result<()> {
+    pub(crate) fn take_another_number(&mut self, folder: &Utf8Path) -> io::Result<()> {
         let path = folder.join(FILE);
         // Another program of this machine may have done so.
         if let Some(number) = Number::read(&path).filter(|number| number.id != self.id) {
@@ -104,7 +106,7 @@ impl Number {
 
 /// Makes a number in a file of its own, which says which file it is.
 fn make_number(folder: &Utf8Path) -> io::Result<(Utf8PathBuf, String)> {
-    let id = crate::serve::random_token();
+    let id = random_token();
     let path = folder.join(format!("{FILE}.{}.tmp", std::process::id()));
     std::fs::write(&path, "")?;
     std::fs::write(&path, format!("{id} {}\n", path.metadata()?.ino()))?;
