@@ -26,8 +26,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
+use crate::analysis::ReferenceName;
 use crate::error::{Error, Remedy, Result};
-use crate::past::ReferenceName;
 use bench_stats::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use bench_stats::stats::spending::Plan;
 

@@ -22,6 +22,7 @@
 //! cargo sqlx prepare -- --lib
 //! ```
 
+pub mod analysis;
 pub mod child;
 pub mod clock;
 pub mod config;
@@ -31,7 +32,6 @@ pub mod error;
 pub mod ingest;
 pub mod jobs;
 pub mod location;
-pub mod past;
 pub mod report;
 pub mod secret;
 pub mod serve;

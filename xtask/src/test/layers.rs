@@ -27,7 +27,7 @@ const HOUSES: &[House] = &[
             // Reading files and storing what they hold. What is decided of it is bench-stats'.
             &["ingest"],
             &["store"],
-            &["past"],
+            &["analysis"],
             &["config", "report"],
             &["continuous", "serve"],
             &["cli"],

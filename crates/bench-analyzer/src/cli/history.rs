@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use bench_analyzer::analysis::LookBack;
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::past;
 use bench_analyzer::report::text::visible;
 use bench_analyzer::report::{format_change, history};
 use bench_analyzer::store::Store;
@@ -53,15 +53,9 @@ pub(super) async fn run(
         }
     };
     let usual = command.alpha.is_none() && command.threshold.is_none();
-    let mut changes = if usual {
-        past::noted_histories(store, of_metric, rules, environment.now, &mut follow).await?
-    } else {
-        past::histories(store, of_metric, rules, &mut follow).await?
-    };
+    let look = LookBack { reference, noted_at: usual.then_some(environment.now) };
+    let mut changes = look.at(store, of_metric, rules, &mut follow).await?;
     drop(follow);
-    for one in &mut changes {
-        one.since = one.since(&reference, &rules(&one.timeline.series));
-    }
     progress.finish();
     if !command.filters.is_empty() {
         let patterns: Vec<Pattern> =

@@ -4,10 +4,10 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::analysis::Evidence;
 use crate::error::{Error, Result};
 use crate::jobs::job::JobId;
 use crate::report::Reporter;
-use crate::report::dossier::Evidence;
 use crate::report::html::HtmlReporter;
 use crate::report::human::HumanReporter;
 use crate::report::json::JsonReporter;

@@ -12,8 +12,9 @@ mod row;
 use std::collections::HashSet;
 use std::io;
 
-use super::dossier::{Dossier, Evidence};
+use super::dossier::Dossier;
 use super::{Reporter, plot::palette};
+use crate::analysis::Evidence;
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::model::Series;
 

@@ -1,6 +1,6 @@
 //! `history`: which series to show, and what counts as a change.
 
-use bench_analyzer::past::ReferenceName;
+use bench_analyzer::analysis::ReferenceName;
 use clap::Args;
 
 use super::{FailOnStep, ListFormat, probability, ratio};

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use bench_analyzer::AnalysisReport;
+use bench_analyzer::analysis::Evidence;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::report::Reporter;
 use bench_analyzer::report::csv::CsvReporter;
-use bench_analyzer::report::dossier::Evidence;
 use bench_analyzer::report::github::GithubReporter;
 use bench_analyzer::report::html::HtmlReporter;
 use bench_analyzer::report::human::{HumanReporter, TerminalReporter};

@@ -1,19 +1,15 @@
-//! Looking back: the histories of series with all that is known of their changes. Whatever a look finds
-//! is noted, so that the next one holds on to it.
+//! Names for the place that histories are held against.
 
 use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8Path;
-use jiff::Timestamp;
 
 use crate::environment;
 use crate::error::{Error, Result};
-use crate::store::{Store, StoreProgress};
-use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
+use crate::store::Store;
 use bench_stats::detect::reference::Reference;
-use bench_stats::detect::steps::StepSettings;
-use bench_stats::model::{BaselineName, Selector, Series};
+use bench_stats::model::{BaselineName, Selector};
 
 /// The place that histories are held against, as people name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,36 +63,4 @@ impl ReferenceName {
             }
         }
     }
-}
-
-/// Reads the histories of the series that `wanted` accepts, with their changes by `rules`.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn histories(
-    store: &mut Store,
-    wanted: impl FnMut(&Series) -> bool,
-    rules: impl Fn(&Series) -> StepSettings + Sync,
-    progress: &mut dyn FnMut(StoreProgress),
-) -> Result<Vec<SeriesChanges>> {
-    let timelines = store.timelines_watched(wanted, progress).await?;
-    let memory = store.memory().await?;
-    Ok(find_changes_by(timelines, &memory, rules))
-}
-
-/// [`histories`], noting what was found. `rules` have to be those that every look has, because what one
-/// finds all hold on to.
-///
-/// # Errors
-/// As [`histories`].
-pub async fn noted_histories(
-    store: &mut Store,
-    wanted: impl FnMut(&Series) -> bool,
-    rules: impl Fn(&Series) -> StepSettings + Sync,
-    now: Timestamp,
-    progress: &mut dyn FnMut(StoreProgress),
-) -> Result<Vec<SeriesChanges>> {
-    let mut changes = histories(store, wanted, rules, progress).await?;
-    store.remember(&mut changes, now).await?;
-    Ok(changes)
 }
