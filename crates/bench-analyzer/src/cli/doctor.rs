@@ -9,10 +9,15 @@ use bench_analyzer::jobs::lock::is_elsewhere;
 use bench_analyzer::jobs::machine::Number;
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Outcome;
 use super::output::Output;
+
+/// Check that everything is in order
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
 
 /// Whoever runs a job says so much more often.
 const SILENCE: SignedDuration = SignedDuration::from_mins(10);

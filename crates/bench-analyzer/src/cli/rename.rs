@@ -2,11 +2,28 @@
 
 use bench_analyzer::environment::Environment;
 use bench_analyzer::store::Store;
+use clap::Args;
 
 use super::Outcome;
-use super::args::Rename;
 use super::output::Output;
-use super::runs::deed;
+use super::runs::{Told, deed};
+
+/// Give a benchmark another name, for what is stored and for what will be imported
+///
+/// What is stored under OLD moves to NEW, and what is imported as OLD from now on is stored as NEW: so
+/// branches that still have the old name go on in the same history. Without names, all are listed.
+#[derive(Debug, Args)]
+pub(crate) struct Rename {
+    /// The name that it has
+    #[arg(requires = "new")]
+    pub(crate) old: Option<String>,
+
+    /// The name that it is to have
+    pub(crate) new: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
 
 pub(super) async fn run(
     store: &mut Store,
