@@ -45,7 +45,7 @@ impl FromStr for Location {
     type Err = InvalidAddress;
 
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS`, or else a path.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let is_server = ["postgres://", "postgresql://"].iter().any(|scheme| {
             text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
         });

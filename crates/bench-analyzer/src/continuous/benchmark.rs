@@ -15,12 +15,10 @@ use super::steward::{Affairs, News, Patience, Steward};
 use super::suites::{BenchmarkConfig, BenchmarkSuite};
 use crate::clock::{Clock, Stop};
 use crate::error::{Error, Result};
-use crate::jobs::alert::Transition;
 use crate::jobs::job::{Cause, Job, JobDraft, JobId, JobState};
 use crate::jobs::lock::{JobLock, MachineLock};
 use crate::jobs::machine::Machine;
 use crate::store::Store;
-use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::settings::Settings;
 
 mod conclusion;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sqlx_postgres::PgConnection;
 
 use super::codec;
-use super::link::{column, one};
-use super::postgres::{change, patient};
+use super::link::one;
+use super::postgres::{change, column, patient};
 use crate::ingest::MeasurementDraft;
 use bench_stats::stats::summary::Summary;
 

@@ -16,7 +16,7 @@ use super::{Store, StoreProgress, read};
 use crate::error::Result;
 use crate::ingest::exchange::ExportedRole;
 use crate::ingest::{Claims, Digest, RunDraft, RunRole};
-use bench_stats::model::{BaselineName, RunId, Series};
+use bench_stats::model::{BaselineName, RunId};
 
 /// What becomes of baselines that both stores have under one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
