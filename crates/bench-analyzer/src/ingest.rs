@@ -11,6 +11,7 @@ pub mod format;
 mod identity;
 mod machine;
 mod measurements;
+mod plausible;
 mod reading;
 mod remark;
 mod resources;

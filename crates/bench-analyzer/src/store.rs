@@ -41,7 +41,7 @@ use crate::error::{Error, Result};
 use crate::jobs::lock::try_lock;
 
 pub use crate::location::{Location, ServerAddress};
-pub use care::{Alias, Deed};
+pub use care::{Alias, Deed, NameGivenBack};
 pub(crate) use continuous::Followed;
 pub use continuous::{AskedAgain, JobEnd};
 pub use import::{BaselineMode, Destination, ImportOutcome};

@@ -1,7 +1,7 @@
-//! `rename`: gives a benchmark another name.
+//! `rename`: gives a benchmark another name, or its own one back.
 
 use bench_analyzer::environment::Environment;
-use bench_analyzer::store::Store;
+use bench_analyzer::store::{NameGivenBack, Store};
 use clap::Args;
 
 use super::Outcome;
@@ -12,6 +12,9 @@ use super::runs::{Told, deed};
 ///
 /// What is stored under OLD moves to NEW, and what is imported as OLD from now on is stored as NEW: so
 /// branches that still have the old name go on in the same history. Without names, all are listed.
+///
+/// `--undo OLD` takes that back: what has the name OLD in its file goes by it again, what always was NEW
+/// stays NEW.
 #[derive(Debug, Args)]
 pub(crate) struct Rename {
     /// The name that it has
@@ -20,6 +23,10 @@ pub(crate) struct Rename {
 
     /// The name that it is to have
     pub(crate) new: Option<String>,
+
+    /// Take back that this name became another
+    #[arg(long, value_name = "OLD", conflicts_with_all = ["old", "new"])]
+    pub(crate) undo: Option<String>,
 
     #[command(flatten)]
     pub(crate) told: Told,
@@ -31,6 +38,23 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if let Some(old) = command.undo {
+        let deed = deed(command.told, environment)?;
+        let found = store.give_name_back(&old, &deed).await?;
+        let NameGivenBack { was, measurements } = found.ok_or_else(|| {
+            anyhow::anyhow!("{old} goes by no other name: `bench-analyzer rename` lists who does")
+        })?;
+        output.message(&match measurements {
+            0 => format!(
+                "{old} is {old} from now on; nothing that is stored as {was} is known to be from it"
+            ),
+            1 => format!("{old} is {old} again, with 1 measurement that went by {was}"),
+            _ => {
+                format!("{old} is {old} again, with {measurements} measurements that went by {was}")
+            }
+        });
+        return Ok(Outcome::Fine);
+    }
     let (Some(old), Some(new)) = (command.old, command.new) else {
         let aliases = store.aliases().await?;
         if aliases.is_empty() {
