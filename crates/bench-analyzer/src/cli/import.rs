@@ -1,11 +1,11 @@
 //! `import`: reads results and stores them.
 
+use bench_analyzer::Error;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
 use bench_analyzer::ingest::format::FileFormat;
 use bench_analyzer::ingest::{self, ImportBatch, Reading, Strictness};
 use bench_analyzer::store::{BaselineMode, Destination, ImportOutcome, Store};
-use bench_analyzer::{Error, ingest};
 use bench_stats::model::{BaselineName, Selector};
 use camino::Utf8PathBuf;
 use clap::Args;

@@ -4,6 +4,7 @@ use bench_analyzer::continuous::ContinuousBenchmark;
 use bench_analyzer::store::Store;
 use clap::Args;
 
+use super::continuous::SuitesFile;
 use super::run::read as read_suites;
 use super::{Outcome, Surroundings, continuous};
 

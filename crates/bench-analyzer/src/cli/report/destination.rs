@@ -17,7 +17,7 @@ use bench_analyzer::report::markdown::MarkdownReporter;
 use bench_analyzer::report::picture::{PictureFormat, PictureReporter};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::cli::args::{ReportFormat, ReportOptions};
+use super::{ReportFormat, ReportOptions};
 use crate::cli::output::Output;
 
 /// Files and formats, checked before anything is computed.
