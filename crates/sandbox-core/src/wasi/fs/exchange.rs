@@ -1,6 +1,6 @@
-//! Files that a guest finds when it starts.
+//! Files that the host gives to a guest, and takes from it.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 
 use super::folder::Place;
 use super::{Durability, Errno, FileSystem, Folder, Follow, GuestPath, OpenHow, Opened, Presence};
@@ -24,6 +24,28 @@ impl FileSystem {
             folder = folder.with_folder(parent)?;
         }
         write_all(&folder.new_file(name)?, contents)
+    }
+
+    /// Reads a file in memory or of a bundle, whole.
+    ///
+    /// # Errors
+    /// Those of opening it, and [`Errno::XDev`] if it is in a granted folder.
+    pub(crate) fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let how = OpenHow {
+            follow: Follow::Links,
+            presence: Presence::Required,
+            folder_only: false,
+            truncate: false,
+            read: true,
+            write: false,
+        };
+        let (_, root) = self.preopened()?.swap_remove(0);
+        let path = GuestPath::new(path.trim_start_matches('/').as_bytes())?;
+        match root.open(path, how)? {
+            Opened::File(file) if file.is_of_host() => Err(Errno::XDev),
+            Opened::File(file) => read_all(&file),
+            Opened::Folder(_) => Err(Errno::IsDir),
+        }
     }
 }
 
@@ -84,4 +106,20 @@ fn write_all(file: &File, contents: &[u8]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn read_all(file: &File) -> Result<Vec<u8>> {
+    let size = usize::try_from(file.stat()?.size).map_err(|_| Errno::FBig)?;
+    let mut contents = Vec::new();
+    contents.try_reserve_exact(size).map_err(|_| Errno::NoMem)?;
+    contents.resize(size, 0);
+    let mut read = 0;
+    while let Some(rest) = contents.get_mut(read..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(&mut [IoSliceMut::new(rest)], read as u64)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    contents.truncate(read);
+    Ok(contents)
 }
