@@ -38,7 +38,7 @@ pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
-pub use run::{RunOutput, RunRequest};
+pub use run::{RunOutput, RunReport, RunRequest};
 pub use session::Session;
 use totals::Totals;
 
