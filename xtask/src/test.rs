@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     stages: Vec<Stage>,
 }
 
-/// How a stage ended.
+/// Result of a stage.
 enum Verdict {
     Passed,
     Failed,

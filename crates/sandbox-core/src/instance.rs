@@ -65,11 +65,11 @@ pub(crate) struct Instance {
     poisoned: bool,
     /// The guest was interrupted, or the host panicked: not even a reset makes the instance fit for use.
     unsound: bool,
-    /// What is known of writes to its memories since it was new.
+    /// Knowledge of the writes to its memories since it was new.
     writes: Writes,
 }
 
-/// What an instance begins from.
+/// Beginning of an instance: its template, or its module.
 #[derive(Clone, Copy)]
 enum Origin<'a> {
     /// It is initialised, and never reset.
@@ -90,7 +90,7 @@ impl Origin<'_> {
     }
 }
 
-/// What a call left behind.
+/// Result of a call, as the guest left it behind.
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// The results are where the arguments were.
@@ -100,7 +100,7 @@ pub(crate) enum Returned {
 }
 
 impl Returned {
-    /// How many bytes came out through the exchange area.
+    /// Number of bytes that came out through the exchange area.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Numbers => 0,
@@ -257,7 +257,7 @@ impl Instance {
             .map_err(|error| self.runtime_failure(INSTANTIATION, error))
     }
 
-    /// What the last call computed, if the guest is metered.
+    /// Fuel that the last call used, if the guest is metered.
     pub(crate) fn fuel_used(&mut self) -> Option<FuelUnits> {
         Some(self.fuel.as_ref()?.used(self.guest.store()))
     }
@@ -273,12 +273,12 @@ impl Instance {
         &self.control
     }
 
-    /// What the guest did as it was initialised is no part of any call.
+    /// Forgets what the guest did as it was initialised: that is no part of any call.
     fn forget_initialisation(&self) {
         self.host.take_calls();
     }
 
-    /// How many host functions the guest called since this was last asked.
+    /// Takes the number of host functions that the guest called since this was last asked.
     pub(crate) fn take_host_calls(&self) -> u64 {
         self.host.take_calls()
     }
@@ -294,7 +294,7 @@ impl Instance {
         self.module.is_outdated()
     }
 
-    /// What made the code that it runs.
+    /// Compiler of the code that the instance runs.
     pub(crate) fn compiler(&self) -> Compiler {
         self.module.compiler()
     }

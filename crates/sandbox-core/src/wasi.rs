@@ -43,7 +43,7 @@ pub(crate) use network::check as check_network;
 pub(crate) use output::OutputCapture;
 pub(crate) use state::Remembered;
 
-/// What would grant a connection.
+/// Change of the policy that would grant a connection.
 pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
      policy that accepts grants of the network, such as `permissive`";
 

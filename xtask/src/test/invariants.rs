@@ -1,4 +1,4 @@
-//! What holds about the workspace as a whole, and no compiler checks.
+//! Rules about the workspace as a whole that no compiler checks.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 const WITHOUT_WASMER: [&str; 4] =
     ["bench-analyzer", "sandbox-guest", "sandbox-guest-macros", "xtask"];
 
-/// What is there for Wasmer packages and for the comparison with WASIX only.
+/// Packages that are there for Wasmer packages and for the comparison with WASIX only.
 const OF_WASIX: [&str; 4] = ["virtual-", "wasmer-package", "wasmer-wasix", "webc"];
 
 /// They do without it if their feature `wasix` is off, and `cargo xtask bench` compiles them so.

@@ -1,4 +1,4 @@
-//! What host functions know and leave behind in one instance.
+//! State of the host functions in one instance: what they know and leave behind.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::watchdog::CallControl;
 pub(super) struct HostState {
     pub(super) context: Context,
     pub(super) control: Arc<CallControl>,
-    /// How large a value that the guest passes may be, in bytes.
+    /// Largest value that the guest may pass, in bytes.
     pub(super) value_limit_bytes: u64,
     /// Only the thread that runs the guest writes to it.
     calls: AtomicU64,

@@ -53,7 +53,7 @@ pub trait IntoAsyncValueFunction<Kind, Argument, Outcome> {
     fn into_blueprint(self) -> Blueprint;
 }
 
-/// What a guest passes when it calls such a function.
+/// Lengths and addresses that a guest passes when it calls such a function.
 #[derive(Debug, Clone, Copy)]
 struct Exchange {
     input: u32,
@@ -158,7 +158,7 @@ impl Exchange {
     }
 }
 
-/// How a type travels.
+/// Returns how a type travels.
 fn payload_of<T: 'static>() -> Payload {
     let this = TypeId::of::<T>();
     let is = |types: &[TypeId]| types.contains(&this);
@@ -173,7 +173,7 @@ fn payload_of<T: 'static>() -> Payload {
     }
 }
 
-/// What this crate itself offers under that name.
+/// Returns this crate's own function of that name, if it offers one.
 pub(super) fn own_function(namespace: &str, name: &str) -> Option<Definition> {
     (namespace == NAMESPACE && name == TAKE_OUTPUT)
         .then(|| take_output().named(namespace.to_owned(), name.to_owned()))

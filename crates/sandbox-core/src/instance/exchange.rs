@@ -29,10 +29,10 @@ const STATE: usize = 20;
 /// The value of the `state` field after a panic.
 const PANICKED: u32 = 1;
 
-/// How much of a guest's error or panic message is kept, in bytes.
+/// Length of a guest's error or panic message that is kept, in bytes.
 const MESSAGE_LIMIT_BYTES: usize = 4096;
 
-/// What the `format` field says in one call.
+/// Meaning of the `format` field in one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallFormat {
     None,

@@ -23,7 +23,7 @@ pub(crate) enum Users {
     Sandboxes,
 }
 
-/// What an initialised instance was, for others to become.
+/// State of an initialised instance, for others to begin as.
 pub(crate) struct Template {
     snapshot: Snapshot,
     pub(super) place: Option<Place>,

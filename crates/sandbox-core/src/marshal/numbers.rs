@@ -31,7 +31,7 @@ use shape::{FEW, Shape, Shaped};
 /// the heap.
 pub(crate) type Values = SmallVec<[RawValue; FEW]>;
 
-/// What a function of numbers takes and returns.
+/// Types of the numbers that a function takes and returns.
 #[derive(Debug)]
 pub(crate) struct Signature {
     ty: FunctionType,
@@ -62,7 +62,7 @@ impl Signature {
         &self.ty
     }
 
-    /// How many places the values of one call take.
+    /// Number of slots that the values of one call take.
     #[inline]
     pub(crate) fn places(&self) -> usize {
         self.places
@@ -211,7 +211,7 @@ fn read<R: DeserializeOwned>(source: impl Source) -> Result<R, Mismatch> {
     Ok(result)
 }
 
-/// What does not fit, in words. One pointer, so that results with it travel in registers.
+/// Mismatch of arguments and parameters, in words. One pointer, so that results with it travel in registers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.0)]
 pub(crate) struct Mismatch(Box<Words>);

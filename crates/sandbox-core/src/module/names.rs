@@ -13,11 +13,11 @@ use bytes::Bytes;
 
 use crate::sys::artifact::sections::{number, sections, text};
 
-/// How much of a name is kept, in bytes. Those that compilers make of generic functions are longer than they are
+/// Length of a name that is kept, in bytes. Those that compilers make of generic functions are longer than they are
 /// shown.
 const KEPT_BYTES: usize = 512;
 
-/// How much of a name is shown, in characters.
+/// Length of a name that is shown, in characters.
 pub(crate) const SHOWN_CHARS: usize = 256;
 
 /// The subsection of a name section with the names of functions.
@@ -46,7 +46,7 @@ impl Names {
         Self::read_when_needed(written.into())
     }
 
-    /// What was written once, which must be authentic.
+    /// Takes names that were written once, which must be authentic.
     pub(super) fn read_when_needed(written: Bytes) -> Self {
         Self { written, index: OnceLock::new() }
     }

@@ -111,7 +111,7 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// What a limit of compiling is called in the table.
+/// Name of a compile limit's row in the table.
 fn row_of(measure: CompileMeasure) -> &'static str {
     match measure {
         CompileMeasure::FunctionBytes => "compiled: size of a function",

@@ -1,4 +1,4 @@
-//! What the calls of a batch returned.
+//! Results of the calls of a batch.
 
 use std::iter::FusedIterator;
 
@@ -78,7 +78,7 @@ impl<R> BatchResults<R> {
         }
     }
 
-    /// How many calls were made.
+    /// Number of calls that were made.
     #[inline]
     pub fn len(&self) -> usize {
         self.values.len() + self.errors.len()

@@ -23,7 +23,7 @@ use crate::watchdog::cancellation::Cancellation;
 /// The most calls that are made with one entry into the guest. Entering costs so little that more would not help.
 const MOST_AT_ONCE: usize = 256;
 
-/// How many calls of one entry are made of functions that are quick, but would not be so often.
+/// Number of calls in one entry of functions that are quick, but would not be so often.
 const SOME_AT_ONCE: usize = 64;
 
 /// A wall-clock limit that so many quick calls together cannot come near.

@@ -17,7 +17,7 @@ use crate::watchdog::cancellation::Cancellation;
 /// The function that a WASI program begins with.
 const START: &str = "_start";
 
-/// What a program is run with.
+/// Arguments, input and files that a program is run with.
 ///
 /// ```
 /// use sandbox_core::RunRequest;
@@ -80,15 +80,15 @@ impl RunRequest {
     }
 }
 
-/// What a program left behind.
+/// Exit code and output of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunOutput {
-    /// What it gave to `proc_exit`, or 0 if it returned.
+    /// Number that it gave to `proc_exit`, or 0 if it returned.
     pub exit_code: i32,
-    /// What it wrote to standard output.
+    /// Output to the standard output stream.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// Output to the standard error stream.
     pub stderr: Vec<u8>,
 }
 

@@ -65,8 +65,8 @@ macro_rules! guarded {
     )*};
 }
 
-/// The same for functions that may trap or take long, of which it can be told before whether they will trap. A trap is ours
-/// then, and of the innermost calls. They also look whether the call is to stop.
+/// Replaces functions that may trap or take long, of which it can be told before whether they will trap. A trap is
+/// ours then, and of the innermost calls. They also look whether the call is to stop.
 macro_rules! checked {
     ($($name:ident($context:ident, $($argument:ident: $ty:ty),*) $(-> $result:ty)?: $trap:expr;)*) => {$(
         unsafe extern "C-unwind" fn $name($context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
@@ -85,8 +85,8 @@ macro_rules! checked {
     )*};
 }
 
-/// The same for functions of which only Wasmer knows whether they trap, and which no guest calls often: where the guest is,
-/// is noted before.
+/// Replaces functions of which only Wasmer knows whether they trap, and which no guest calls often: where the guest
+/// is, is noted before.
 macro_rules! noted {
     ($($name:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {$(
         unsafe extern "C-unwind" fn $name(context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
@@ -167,7 +167,7 @@ unsafe fn beyond_memory(
     (end > bytes).then_some(TrapCode::HeapAccessOutOfBounds)
 }
 
-/// The same for elements of a table.
+/// Notes that a guest went beyond the end of a table.
 ///
 /// # Safety
 /// As [`beyond_memory`].
@@ -227,7 +227,7 @@ unsafe extern "C-unwind" fn table_grow(
     }
 }
 
-/// What no guest calls, since no module imports a table.
+/// Stands in for a function that no guest calls, since no module imports a table.
 unsafe extern "C-unwind" fn imported_table_grow(
     context: *mut VMContext,
     item: usize,
@@ -262,8 +262,8 @@ unsafe extern "C-unwind" fn raise_trap(reason: TrapCode) -> ! {
     }
 }
 
-/// What a guest that caught an exception calls, to see which one it is. Called while the stack is unwound, from a frame
-/// that was there before, so there is room if there was for [`throw`].
+/// Tells a guest that caught an exception which one it is. Called while the stack is unwound, from a frame that was
+/// there before, so there is room if there was for [`throw`].
 unsafe extern "C-unwind" fn personality(context: *mut VMContext, exception: *mut c_void) -> i32 {
     // SAFETY: as above. The pointer is one to a structure that is Wasmer's own.
     unsafe {
@@ -272,7 +272,7 @@ unsafe extern "C-unwind" fn personality(context: *mut VMContext, exception: *mut
     }
 }
 
-/// What a guest that caught an exception calls first.
+/// Gives a guest that caught an exception a reference to it, which it asks for first.
 unsafe extern "C-unwind" fn exception_into_reference(exception: *mut c_void) -> u32 {
     // SAFETY: as above.
     unsafe {
@@ -295,14 +295,14 @@ unsafe extern "C-unwind" fn debug_number(value: usize) {
     libcalls::wasmer_vm_dbg_usize(value);
 }
 
-/// The same for text.
+/// Ends a call of Wasmer's debugging function for text.
 unsafe extern "C-unwind" fn debug_text(address: usize, len: u32) {
     // SAFETY: as above.
     unsafe { unwind_without_room() };
     libcalls::wasmer_vm_dbg_str(address, len);
 }
 
-/// What stands in each place of the table.
+/// Returns the function for each place of the table.
 fn functions() -> [(Index, usize); Index::builtin_functions_total_number() as usize] {
     macro_rules! table {
         ($($index:ident: $function:ident,)*) => {

@@ -22,7 +22,7 @@ use super::{interrupt, stack};
 /// The gate of an instance.
 pub(crate) struct Gate {
     enter: TypedFunction<i64, ()>,
-    /// How much of a stack the guest may use.
+    /// Bytes of a stack that the guest may use.
     stack_bytes: usize,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Unguarded {
 
 impl std::error::Error for Unguarded {}
 
-/// What a function may call.
+/// Set of the functions that a function may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Functions of the host too.
@@ -51,7 +51,7 @@ pub(crate) enum Reach {
 pub(crate) struct Target {
     /// Absent where arguments are references, which cannot be given.
     raw: Option<NonNull<VMCallerCheckedAnyfunc>>,
-    /// How many places the values of one call take.
+    /// Number of slots that the values of one call take.
     places: usize,
     reach: Reach,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Target {
 // caller owns it.
 unsafe impl Send for Target {}
 
-/// What is to be called.
+/// Request to call a function, as it crosses over to the guest's stack.
 struct Request {
     target: NonNull<VMCallerCheckedAnyfunc>,
     /// The arguments of the first call, and after it its results.
@@ -68,11 +68,11 @@ struct Request {
     /// From the values of one call to those of the next.
     places: usize,
     calls: usize,
-    /// How many calls have returned.
+    /// Number of calls that have returned.
     returned: usize,
-    /// How large the stack is at least.
+    /// Smallest size of the stack.
     stack_size: usize,
-    /// How much of it the guest may use.
+    /// Bytes of it that the guest may use.
     stack_bytes: usize,
     is_guarded: bool,
 }
@@ -218,7 +218,7 @@ fn raw_of(function: &Function, store: &mut impl AsStoreMut) -> NonNull<VMCallerC
         .expect("a reference to a function is not null")
 }
 
-/// How many places the values of one call take: the results come where the arguments were.
+/// Number of slots that the values of one call take: the results come where the arguments were.
 pub(crate) fn places(ty: &FunctionType) -> usize {
     ty.params().len().max(ty.results().len())
 }

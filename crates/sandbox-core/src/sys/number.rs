@@ -4,7 +4,7 @@
 use wasmer::Type;
 use wasmer_types::RawValue;
 
-/// What stands in one place for a value.
+/// Number in one slot of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
     I32(i32),

@@ -37,7 +37,7 @@ enum Host {
     Address(IpAddr),
     Name {
         name: String,
-        /// What the last lookup gave, without what a name cannot open.
+        /// Addresses that the last lookup gave, without those that a name cannot open.
         addresses: Vec<IpAddr>,
     },
 }

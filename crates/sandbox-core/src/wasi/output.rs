@@ -7,11 +7,11 @@ use super::table::StreamName;
 use crate::output::Output;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
 
-/// What was captured and not taken yet.
+/// Output that was captured and not taken yet.
 #[derive(Debug, Default)]
 struct Captured {
     output: Output,
-    /// How much of it is of calls before the one that wrote last: the first bytes of either stream.
+    /// Bytes of it that are of calls before the one that wrote last: the first bytes of either stream.
     earlier: (usize, usize),
     /// The call that wrote last.
     call: Option<CallNumber>,
@@ -30,7 +30,7 @@ impl Captured {
         }
     }
 
-    /// What earlier calls wrote, and nobody took.
+    /// Drops what earlier calls wrote, and nobody took.
     fn drop_earlier(&mut self) {
         self.output.stdout.drain(..self.earlier.0);
         self.output.stderr.drain(..self.earlier.1);

@@ -47,7 +47,7 @@ pub(super) enum StreamName {
     Stderr,
 }
 
-/// How a descriptor is used.
+/// Flags of a descriptor: how it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Flags(u16);
 

@@ -12,7 +12,7 @@ pub(super) trait Source {
     /// The next one, if there is one.
     fn next(&mut self) -> Option<Number>;
 
-    /// How many are left.
+    /// Number of values that are left.
     fn left(&self) -> usize;
 }
 

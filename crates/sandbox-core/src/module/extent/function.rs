@@ -4,7 +4,7 @@ use wasmer::sys::wasmparser::{BlockType, Operator};
 
 use super::signatures::Signatures;
 
-/// What was counted in one function.
+/// Counts of one function.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FunctionCounts {
     pub(super) locals: u64,
@@ -70,7 +70,7 @@ impl FunctionCounter {
         }
     }
 
-    /// What was counted since the function began.
+    /// Counts since the function began.
     pub(super) fn counts(&self) -> FunctionCounts {
         self.counts
     }

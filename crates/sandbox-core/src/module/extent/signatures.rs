@@ -1,6 +1,6 @@
-//! How many values functions take and return.
+//! Numbers of values that functions take and return.
 
-/// How many values a type of functions takes and returns.
+/// Numbers of values that a type of functions takes and returns.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Arity {
     pub(super) parameters: u32,

@@ -79,7 +79,7 @@ fn check(state: &State, what: &str, to: SocketAddr) -> Result<(), Errno> {
     Err(Errno::NotCapable)
 }
 
-/// Nothing can be listened on, so there is nothing to accept.
+/// Refuses to accept: as no socket can listen, no connection comes.
 pub(super) fn accept(call: &mut Call<'_>, fd: u32, _flags: u32, _out: u32) -> Result<(), Errno> {
     socket(&call.state.table, fd)?;
     Err(Errno::NotSup)

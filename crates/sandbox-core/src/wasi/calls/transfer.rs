@@ -15,10 +15,10 @@ use crate::wasi::rights::Rights;
 use crate::wasi::table::{Descriptor, Flags, Kind};
 use crate::watchdog::CallControl;
 
-/// How many bytes are moved at once.
+/// Number of bytes that are moved at once.
 const PORTION_BYTES: u32 = 4 << 20;
 
-/// How many buffers are given to the host at once: as many as Linux takes.
+/// Number of buffers that are given to the host at once: as many as Linux takes.
 const MOST_AT_ONCE: usize = 1024;
 
 /// After how many buffers it is looked whether the call is to stop.

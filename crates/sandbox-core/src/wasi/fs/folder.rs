@@ -19,17 +19,17 @@ use super::{Errno, File, GuestPath, Kind, Listing, Result, SetTimes, Stat};
 /// Whether a path must lead to something, or has it made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// What exists is opened (`oflags` without `creat`).
+    /// The file has to exist (`oflags` without `creat`).
     #[default]
     Required,
-    /// What exists is opened, and a missing file created (`creat`).
+    /// The file is created if it is missing (`creat`).
     Created,
     /// A file is created, and may not exist (`creat` and `excl`).
     Exclusive,
 }
 
-/// How something is opened. The caller translates rights and flags. Appending is not a way to open but an operation,
-/// [`File::append`], and so is writing to the disk at once.
+/// Manner of opening something. The caller translates rights and flags. Appending is not a way to open but an
+/// operation, [`File::append`], and so is writing to the disk at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that a guest sets one by one")]
 pub(crate) struct OpenHow {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Errno, Kind, Result};
 
-/// How much the listings of one guest may take at once, some hundred thousand names: what a folder has in it is up to
-/// others, who must not fill the host's memory by it.
+/// Bytes that the listings of one guest may take at once, some hundred thousand names: what a folder has in it is up
+/// to others, who must not fill the host's memory by it.
 const LISTED_BYTES: u64 = 32 << 20;
 
 /// Size of an entry beside its name.
@@ -43,7 +43,7 @@ pub(super) struct Names {
     share: Share,
 }
 
-/// How much the open listings of a guest take.
+/// Bytes that the open listings of a guest take.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ListedBytes(Arc<AtomicU64>);
 
@@ -116,7 +116,7 @@ impl From<Names> for Listing {
 }
 
 impl Listing {
-    /// How many entries there are.
+    /// Number of entries.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.names.places.len()

@@ -113,7 +113,7 @@ impl Sockets {
         callers_thread::while_waiting(|| workers::asleep(&mut wait))
     }
 
-    /// What is to be told of a direction of a socket, if it is ready.
+    /// Event of a direction of a socket, if it is ready.
     pub(super) fn event(&self, fd: u32, direction: Direction) -> Option<Event> {
         let polled = self.0.get(&fd)?;
         let side = match direction {

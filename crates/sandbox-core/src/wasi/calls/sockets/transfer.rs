@@ -21,7 +21,7 @@ const TRUNCATED: u16 = 1;
 
 const _: () = assert!(MOST_DATAGRAM_BYTES < MOST_BYTES as usize);
 
-/// What was received.
+/// Bytes that were received, and from where.
 struct Received {
     len: usize,
     /// Of a datagram.
@@ -46,7 +46,7 @@ fn buffers(memory: &Memory<'_>, list: u32, count: u32) -> Result<Vec<Buffer>, Er
         .collect()
 }
 
-/// How long a guest waits for its socket: not at all, if it said so of the descriptor.
+/// Time that a guest waits for its socket: none, if it said so of the descriptor.
 fn timeout(table: &Table, fd: u32, set: Option<Duration>) -> Result<Option<Duration>, Errno> {
     let is_nonblocking = table.get(fd)?.flags.contains(Flags::NONBLOCK);
     Ok(if is_nonblocking { Some(Duration::ZERO) } else { set })
