@@ -32,7 +32,7 @@ use crate::sys::signals;
 use crate::sys::state::Recorder;
 use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::cancellation::Cancellation;
-use crate::watchdog::{CallControl, Turn};
+use crate::watchdog::{CallControl, TurnId};
 
 use exchange::Exchange;
 use fuel::FuelTank;
@@ -69,9 +69,9 @@ pub(crate) struct Instance {
     writes: Writes,
 }
 
-/// Beginning of an instance: its template, or its module.
+/// Start of an instance: its own initialisation, or a template.
 #[derive(Clone, Copy)]
-enum Origin<'a> {
+enum Start<'a> {
     /// It is initialised, and never reset.
     Initialised,
     /// It is initialised, and a template is made of it.
@@ -80,12 +80,12 @@ enum Origin<'a> {
     Template(&'a Template),
 }
 
-impl Origin<'_> {
+impl Start<'_> {
     fn recorder(self) -> Option<Recorder> {
         match self {
-            Origin::Initialised => None,
-            Origin::First(method) => Some(Recorder::new(method, Contents::OfModule)),
-            Origin::Template(template) => Some(Recorder::new(template.method, Contents::Replaced)),
+            Start::Initialised => None,
+            Start::First(method) => Some(Recorder::new(method, Contents::OfModule)),
+            Start::Template(template) => Some(Recorder::new(template.method, Contents::Replaced)),
         }
     }
 }
@@ -125,13 +125,13 @@ impl Instance {
         launch: Launch,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::launch(recipe, launch, Origin::Initialised, cancellation)
+        Self::launch(recipe, launch, Start::Initialised, cancellation)
     }
 
     fn launch(
         recipe: &Recipe,
         launch: Launch,
-        origin: Origin<'_>,
+        start: Start<'_>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
         let Recipe { policy, host, .. } = recipe;
@@ -139,7 +139,7 @@ impl Instance {
         let room = room::of(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::new(Refusals::new(room.exceptions));
-        let recorder = origin.recorder();
+        let recorder = start.recorder();
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());
         let tunables = LimitingTunables::new(policy, room, Arc::clone(&refusals), recorder.clone());
@@ -177,10 +177,10 @@ impl Instance {
         let turn = instance.begin_turn();
         cancellation.attach(&instance.control, turn);
         instance.watched(INSTANTIATION, |instance| {
-            instance.start(origin, recorder.as_ref(), offered.as_ref())
+            instance.start(start, recorder.as_ref(), offered.as_ref())
         })?;
         signals::look_at_mask_again();
-        if let Origin::Template(template) = origin {
+        if let Start::Template(template) = start {
             instance.adopt(template)?;
         }
         Ok(instance)
@@ -189,7 +189,7 @@ impl Instance {
     /// `offered` is what the module may import of WASI.
     fn start(
         &mut self,
-        origin: Origin<'_>,
+        start: Start<'_>,
         recorder: Option<&Recorder>,
         offered: Option<&Imports>,
     ) -> Result<()> {
@@ -207,15 +207,15 @@ impl Instance {
         if let Some(recorder) = recorder {
             self.guest.own_state(recorder);
         }
-        self.start_function(&exported, origin)?;
-        if !matches!(origin, Origin::Template(_))
+        self.start_function(&exported, start)?;
+        if !matches!(start, Start::Template(_))
             && let Ok(initialize) = exported.exports.get_function(INSTANTIATION)
         {
             self.run_to_its_end(initialize.clone())?;
         }
-        let known = match origin {
-            Origin::Template(template) => template.place,
-            Origin::Initialised | Origin::First(_) => None,
+        let known = match start {
+            Start::Template(template) => template.area_address,
+            Start::Initialised | Start::First(_) => None,
         };
         // It asks the guest, which may be at its limit.
         self.exchange = Exchange::of(&mut self.guest, &exported, known)
@@ -231,14 +231,14 @@ impl Instance {
     }
 
     /// Fills the tank of a guest that is metered, and calls the start function, which does not run by itself.
-    fn start_function(&mut self, exported: &wasmer::Instance, origin: Origin<'_>) -> Result<()> {
+    fn start_function(&mut self, exported: &wasmer::Instance, start: Start<'_>) -> Result<()> {
         if self.module.is_metered() {
             self.fuel = FuelTank::of(exported, &self.policy);
         }
         if let Some(fuel) = &self.fuel {
             fuel.fill(self.guest.store());
         }
-        if matches!(origin, Origin::Template(_)) {
+        if matches!(start, Start::Template(_)) {
             return Ok(());
         }
         match exported.exports.get_function(START_EXPORT) {
@@ -264,7 +264,7 @@ impl Instance {
 
     /// Begins a new turn: one caller's use of the instance.
     #[inline]
-    pub(crate) fn begin_turn(&mut self) -> Turn {
+    pub(crate) fn begin_turn(&mut self) -> TurnId {
         self.control.begin_turn()
     }
 

@@ -136,7 +136,7 @@ impl WasiContext {
                 message: format!("the guest's folders cannot be opened: {errno}"),
             })?;
         files.put(&state.files)?;
-        let has_network = state.gate.is_some();
+        let has_network = state.network.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();
         for import in module.imports() {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{barrier, signals, stack};
 
-pub(crate) use control::{CallControl, CallNumber, StopReason, Turn};
+pub(crate) use control::{CallControl, CallNumber, StopReason, TurnId};
 use control::{IDLE, nanos};
 
 /// Time between two looks at the calls in progress: the precision of deadlines. Two milliseconds cost about a
@@ -198,7 +198,7 @@ impl Entry {
             control.saw(turn, now);
         }
         if control.wall_clock().is_some_and(|limit| now.duration_since(self.since) >= limit) {
-            control.request(Turn(turn), StopReason::Timeout);
+            control.request(TurnId(turn), StopReason::Timeout);
         }
         if control.stop_reason().is_some() {
             self.interrupts = self.interrupts.saturating_add(1);

@@ -30,11 +30,11 @@ const OF_FUNCTIONS: u8 = 1;
 pub(crate) struct Names {
     written: Bytes,
     /// The indices in their order, each with the place of its text in what is written.
-    index: OnceLock<Box<[Place]>>,
+    index: OnceLock<Box<[NameRange]>>,
 }
 
 /// A function, and where its name is.
-type Place = (u32, Range<u32>);
+type NameRange = (u32, Range<u32>);
 
 impl Names {
     /// The names that a valid module gives its functions.
@@ -90,7 +90,7 @@ fn write_names(section: &[u8], written: &mut Vec<u8>) {
 }
 
 /// Where each name is. What cannot be read has no names: nothing but words for people is lost.
-fn read_index(written: &[u8]) -> Box<[Place]> {
+fn read_index(written: &[u8]) -> Box<[NameRange]> {
     let mut index = Vec::new();
     let mut at = 0;
     while let Some((function, rest)) = written.get(at..).and_then(<[u8]>::split_first_chunk::<4>)

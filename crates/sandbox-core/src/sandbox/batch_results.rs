@@ -74,7 +74,7 @@ impl<R> BatchResults<R> {
             let done = self.values.len() - before + 1;
             self.push(Err(signature_mismatch(export, mismatch.into_words())));
             left -= done;
-            values = &values[done * signature.places()..];
+            values = &values[done * signature.width()..];
         }
     }
 

@@ -86,9 +86,9 @@ impl RunRequest {
 pub struct RunOutput {
     /// Number that it gave to `proc_exit`, or 0 if it returned.
     pub exit_code: i32,
-    /// Output to the standard output stream.
+    /// Bytes that it wrote to standard output.
     pub stdout: Vec<u8>,
-    /// Output to the standard error stream.
+    /// Bytes that it wrote to standard error.
     pub stderr: Vec<u8>,
 }
 

@@ -167,7 +167,7 @@ unsafe fn beyond_memory(
     (end > bytes).then_some(TrapCode::HeapAccessOutOfBounds)
 }
 
-/// Notes that a guest went beyond the end of a table.
+/// Returns the trap of an access to elements of a table, if it goes beyond the end.
 ///
 /// # Safety
 /// As [`beyond_memory`].
@@ -295,7 +295,7 @@ unsafe extern "C-unwind" fn debug_number(value: usize) {
     libcalls::wasmer_vm_dbg_usize(value);
 }
 
-/// Ends a call of Wasmer's debugging function for text.
+/// Prints a text, for debugging compilers.
 unsafe extern "C-unwind" fn debug_text(address: usize, len: u32) {
     // SAFETY: as above.
     unsafe { unwind_without_room() };

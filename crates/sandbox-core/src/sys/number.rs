@@ -4,7 +4,7 @@
 use wasmer::Type;
 use wasmer_types::RawValue;
 
-/// Number in one slot of a call.
+/// Value of a call, by its type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
     I32(i32),

@@ -154,7 +154,7 @@ struct LeftTask {
 impl LeftTask {
     const NOWHERE: usize = usize::MAX;
 
-    /// Has a worker stand by. Returns `None` if this thread is no worker.
+    /// Leaves a task with the worker that this thread is. Returns `None` if this thread is no worker.
     fn spawn(runtime: &Handle) -> Option<Self> {
         let index = tokio::runtime::worker_index()?;
         let ran_on = Arc::new(AtomicUsize::new(Self::NOWHERE));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::cancel_handle::{CancelHandle, Registration};
-use super::{CallControl, StopReason, Turn};
+use super::{CallControl, StopReason, TurnId};
 
 /// Wishes of a caller for its calls, beyond the policy.
 #[derive(Debug, Clone, Default)]
@@ -59,14 +59,14 @@ enum State {
     /// No instance runs the call yet.
     #[default]
     Waiting,
-    Running(Arc<CallControl>, Turn),
+    Running(Arc<CallControl>, TurnId),
     Cancelled,
 }
 
 impl Cancellation {
     /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
     #[inline]
-    pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
+    pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: TurnId) {
         if let Some(limit) = self.time_limit {
             control.limit_turn(limit);
         }

@@ -44,7 +44,7 @@ impl StopReason {
 
 /// Identifies one use of an instance, so that a late request to stop cannot hit a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn(pub(super) u64);
+pub(crate) struct TurnId(pub(super) u64);
 
 /// Identifies one call of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,16 +146,16 @@ impl CallControl {
 
     /// Begins a new turn: from now on only requests to stop this turn count.
     #[inline]
-    pub(crate) fn begin_turn(&self) -> Turn {
+    pub(crate) fn begin_turn(&self) -> TurnId {
         let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
         self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
         self.outlasted_nanos.store(0, Ordering::Relaxed);
         self.stop.store(turn << 8, Ordering::Release);
-        Turn(turn)
+        TurnId(turn)
     }
 
     /// Asks that the given turn stop, unless it is over or already has a reason to.
-    pub(crate) fn request_stop(&self, turn: Turn, reason: StopReason) {
+    pub(crate) fn request_stop(&self, turn: TurnId, reason: StopReason) {
         if self.request(turn, reason)
             && let Ok(watchdog) = Watchdog::global()
         {
@@ -164,7 +164,7 @@ impl CallControl {
     }
 
     /// Returns whether the turn had not ended, nor a reason to stop.
-    pub(super) fn request(&self, turn: Turn, reason: StopReason) -> bool {
+    pub(super) fn request(&self, turn: TurnId, reason: StopReason) -> bool {
         let unstopped = turn.0 << 8;
         let wanted = unstopped | reason as u64;
         let set =
@@ -177,7 +177,7 @@ impl CallControl {
 
     /// Asks that whatever turn is in progress stop.
     pub(crate) fn request_stop_now(&self, reason: StopReason) {
-        self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
+        self.request_stop(TurnId(self.stop.load(Ordering::Acquire) >> 8), reason);
     }
 
     /// Returns the word that [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{address, check, gate, socket, socket_mut};
+use super::{address, check, network, socket, socket_mut};
 use crate::wasi::calls::{Call, Errno};
 use crate::wasi::memory::{Buffer, Memory};
 use crate::wasi::rights::Rights;
@@ -83,8 +83,8 @@ fn received(
         Channel::Datagrams(datagrams) => {
             // With room for any, or nobody could tell that the end of one is missing.
             bytes.resize(MOST_BYTES as usize, 0);
-            let gate = gate(call.state)?;
-            let accepts = |from| gate.permits(from);
+            let network = network(call.state)?;
+            let accepts = |from| network.permits(from);
             let (len, from) = datagrams.receive(&mut bytes, taking, accepts, timeout, control)?;
             let flags = if len > room { TRUNCATED } else { 0 };
             Received { len: len.min(room), from: Some(from), flags }
