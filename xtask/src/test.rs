@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 mod closing;
 mod invariants;
 mod layers;
+mod links;
+mod publishing;
 mod run;
 mod stage;
 

@@ -152,3 +152,9 @@ pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]
 pub use virtual_fs;
 pub use watchdog::cancel_handle::CancelHandle;
+
+// The examples of both READMEs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -269,3 +269,8 @@ pub mod __private {
     pub use crate::number::Number;
     pub use crate::runtime::{HostCall, Input, Output, Refusal, serve};
 }
+
+// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

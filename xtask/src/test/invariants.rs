@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::layers;
+use super::{layers, links, publishing};
 use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
@@ -43,6 +43,8 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
     broken.extend(layers::check(workspace.root())?);
+    broken.extend(links::check(workspace.root())?);
+    broken.extend(publishing::check(workspace)?);
     let peers = workspace.peers();
     let manifest = fs::read_to_string(peers.join("Cargo.toml"))?;
     let lock = fs::read_to_string(peers.join("Cargo.lock"))?;

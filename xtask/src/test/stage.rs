@@ -78,7 +78,9 @@ impl Stage {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Format => "the sources are formatted",
-            Self::Invariants => "what may depend on what, and where unsafe code may be",
+            Self::Invariants => {
+                "what may depend on what, where unsafe code may be, and where documents link to"
+            }
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
             Self::Tests => "unit and integration tests",

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use super::context::Context;
 use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
+use super::state::Context;
 use super::values;
 use crate::error::{Result, SandboxError};
 use crate::marshal::export::signature_in_words;

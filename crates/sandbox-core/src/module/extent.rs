@@ -7,7 +7,6 @@
 mod function;
 mod holdings;
 mod module;
-mod signatures;
 
 use serde::{Deserialize, Serialize};
 

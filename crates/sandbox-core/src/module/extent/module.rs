@@ -7,8 +7,7 @@ use wasmer::sys::wasmparser::{
     Operator, Payload, RefType, TableType, TypeRef,
 };
 
-use super::function::FunctionCounter;
-use super::signatures::{Arity, Signatures};
+use super::function::{Arity, FunctionCounter, Signatures};
 use super::{Extent, holdings};
 use crate::policy::CompileMeasure;
 
