@@ -88,19 +88,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     }
 
     let (runs, state) = measure(workspace, arguments, &here, against.as_ref(), &analyzer)?;
-    let stored = analyzer.import(&runs.here, arguments.save_baseline.as_deref(), None)?;
-    if !stored.success() {
-        bail!("failed to store the results: bench-analyzer import ended with {stored}");
-    }
     let mut baseline = arguments.baseline.clone();
+    // The other commit first: what is imported last is the latest result, which the report is about.
     if let Some(against) = &against {
         let name = against.name();
-        let stored = analyzer.import(&runs.against, Some(&name), Some(&against.commit))?;
-        if !stored.success() {
-            bail!("failed to store the results: bench-analyzer import ended with {stored}");
-        }
+        analyzer.import(&runs.against, Some(&name), Some(&against.commit))?;
         baseline = Some(name);
     }
+    analyzer.import(&runs.here, arguments.save_baseline.as_deref(), None)?;
     state.close()?;
     figures::print(&runs.here);
     let current = arguments.save_baseline.as_deref();

@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode, ExitStatus};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
@@ -40,7 +40,7 @@ impl<'a> Analyzer<'a> {
         runs: &[Utf8PathBuf],
         name: Option<&str>,
         commit: Option<&str>,
-    ) -> Result<ExitStatus> {
+    ) -> Result<()> {
         let mut import = self.command();
         import.arg("import").args(runs.iter().map(|run| run.join("criterion")));
         if let Some(name) = name {
@@ -49,7 +49,11 @@ impl<'a> Analyzer<'a> {
         if let Some(commit) = commit {
             import.args(["--commit", commit]);
         }
-        status(&mut import)
+        let stored = status(&mut import)?;
+        if !stored.success() {
+            bail!("failed to store the results: bench-analyzer import ended with {stored}");
+        }
+        Ok(())
     }
 
     /// Prints the report about what was just stored. `planned` is the number of runs that was decided on
