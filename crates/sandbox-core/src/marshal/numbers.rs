@@ -191,7 +191,7 @@ impl Signature {
     ) -> Result<(), Mismatch> {
         to.reserve(calls);
         for call in 0..calls {
-            to.push(read(&values[call * self.places..])?);
+            to.push(read(&values[call * self.width..])?);
         }
         Ok(())
     }

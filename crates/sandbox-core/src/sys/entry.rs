@@ -106,7 +106,7 @@ impl Gate {
         let Some(raw) = target.raw else {
             return (0, Err(RuntimeError::new("the function takes references")));
         };
-        if target.places.checked_mul(calls) != Some(values.len()) {
+        if target.width.checked_mul(calls) != Some(values.len()) {
             return (0, Err(RuntimeError::new("the values do not fit the function")));
         }
         let all_values = values;
