@@ -10,6 +10,7 @@ pub mod format;
 mod identity;
 mod machine;
 mod measurements;
+mod plausible;
 mod reading;
 mod remark;
 mod resources;

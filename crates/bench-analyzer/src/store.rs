@@ -38,7 +38,7 @@ use self::open::failure;
 use self::postgres::Server;
 use crate::error::{Error, Result};
 
-pub use care::{Alias, Deed};
+pub use care::{Alias, Deed, NameGivenBack};
 pub(crate) use continuous::Followed;
 pub use continuous::{AskedAgain, JobEnd};
 pub use import::{BaselineMode, Destination, ImportOutcome};

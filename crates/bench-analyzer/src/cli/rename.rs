@@ -1,7 +1,7 @@
-//! `rename`: gives a benchmark another name.
+//! `rename`: gives a benchmark another name, or its own one back.
 
 use bench_analyzer::environment::Environment;
-use bench_analyzer::store::Store;
+use bench_analyzer::store::{NameGivenBack, Store};
 
 use super::Outcome;
 use super::args::Rename;
@@ -14,6 +14,23 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if let Some(old) = command.undo {
+        let deed = deed(command.told, environment)?;
+        let found = store.give_name_back(&old, &deed).await?;
+        let NameGivenBack { was, measurements } = found.ok_or_else(|| {
+            anyhow::anyhow!("{old} goes by no other name: `bench-analyzer rename` lists who does")
+        })?;
+        output.message(&match measurements {
+            0 => format!(
+                "{old} is {old} from now on; nothing that is stored as {was} is known to be from it"
+            ),
+            1 => format!("{old} is {old} again, with 1 measurement that went by {was}"),
+            _ => {
+                format!("{old} is {old} again, with {measurements} measurements that went by {was}")
+            }
+        });
+        return Ok(Outcome::Fine);
+    }
     let (Some(old), Some(new)) = (command.old, command.new) else {
         let aliases = store.aliases().await?;
         if aliases.is_empty() {

@@ -12,12 +12,13 @@ use super::format::FileRuns;
 use super::identity::{Claims, Originality};
 use super::machine::NamedMachine;
 use super::measurements::{FiledRun, FiledRuns, Measurements};
+use super::plausible::{self, Implausible};
 use super::remark::Remarks;
 use super::spool::{Sorted, Spool, Value};
 use super::{RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{Attributes, InvalidSamples, Revision, Sample, Series, Throughput};
+use crate::model::{Attributes, Exactness, Revision, Sample, Series, Throughput};
 
 /// What a file says about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -134,14 +135,37 @@ impl Collector {
 
     /// Adds a sample, unless it cannot have been measured: then that is remarked.
     pub(super) fn push(&mut self, run: u32, series: Series, sample: Sample) {
+        self.push_if_plausible(run, series, |series, exactness, index| {
+            plausible::check(series, exactness, sample, index).map(|()| sample)
+        });
+    }
+
+    /// Pushes a total over a number of iterations, as a file gives them.
+    pub(super) fn push_counted(&mut self, run: u32, series: Series, iterations: f64, total: f64) {
+        self.push_if_plausible(run, series, |series, _, index| {
+            plausible::sample(series, index, iterations, total)
+        });
+    }
+
+    fn push_if_plausible(
+        &mut self,
+        run: u32,
+        series: Series,
+        sample: impl FnOnce(&Series, Exactness, usize) -> Result<Sample, Implausible>,
+    ) {
         let number = self.series(series);
         let count = self.counts.entry((run, number)).or_default();
         let series = &self.series[number as usize];
-        if let Err(problem) = check(series, sample, count.usable + count.refused) {
-            count.refused += 1;
-            self.remarks.leave_out(format!("a value of `{series}`: {problem}"));
-            return;
-        }
+        let declared = self.exact.contains(&number);
+        let exactness = if declared { Exactness::Exact } else { series.metric.exactness() };
+        let sample = match sample(series, exactness, count.usable + count.refused) {
+            Ok(sample) => sample,
+            Err(problem) => {
+                count.refused += 1;
+                self.remarks.leave_out(format!("a value of `{series}`: {problem}"));
+                return;
+            }
+        };
         count.usable += 1;
         // Said at the end, so that no format has to care.
         if self.failure.is_none() {
@@ -155,6 +179,10 @@ impl Collector {
     }
 
     pub(super) fn set_throughput(&mut self, run: u32, series: Series, throughput: Throughput) {
+        if let Err(problem) = plausible::check_work(throughput) {
+            self.remarks.leave_out(format!("the work of `{series}`: {problem}"));
+            return;
+        }
         let series = self.series(series);
         let all = self.throughput.entry((run, series)).or_default();
         if !all.contains(&throughput) {
@@ -328,14 +356,6 @@ fn content(
         hasher.update(written_at.as_nanosecond().to_le_bytes());
     }
     hexadecimal(&hasher.finalize_reset())
-}
-
-fn check(series: &Series, sample: Sample, index: usize) -> Result<(), InvalidSamples> {
-    sample.check(index)?;
-    if series.metric.is_time() && sample.total == 0.0 {
-        return Err(InvalidSamples::ZeroTime { index });
-    }
-    Ok(())
 }
 
 fn hexadecimal(hash: &[u8]) -> String {

@@ -2,14 +2,15 @@
 
 use serde::Deserialize;
 
-use crate::model::{BenchmarkId, Direction, Metric, Sample, Samples, Series, Unit};
+use super::plausible;
+use crate::model::{BenchmarkId, Direction, Metric, Samples, Series, Unit};
 
 /// The file's content. Every field may be missing; unknown ones are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Resources {
     schema: Option<u32>,
-    iterations: Option<u64>,
+    iterations: Option<f64>,
     cpu_user_ns: Option<f64>,
     cpu_system_ns: Option<f64>,
     peak_resident_bytes: Option<f64>,
@@ -33,9 +34,13 @@ impl Resources {
     }
 
     /// The series of one benchmark: totals per iteration, peaks as they are. Values that cannot
-    /// be are left out, as resources only ever support what the times say.
-    pub(super) fn series(&self, benchmark: &str) -> Vec<(Series, Samples)> {
-        let iterations = self.iterations.unwrap_or(1).max(1);
+    /// be are left out, as resources only ever support what the times say; `left_out` is told which.
+    pub(super) fn series(
+        &self,
+        benchmark: &str,
+        mut left_out: impl FnMut(String),
+    ) -> Vec<(Series, Samples)> {
+        let iterations = self.iterations.unwrap_or(1.0).max(1.0);
         let totals = [
             ("cpu_user", "ns", self.cpu_user_ns),
             ("cpu_system", "ns", self.cpu_system_ns),
@@ -52,18 +57,20 @@ impl Resources {
             ("guest_memory", "bytes", self.guest_memory_bytes),
         ];
         let totals = totals.map(|(metric, unit, value)| (metric, unit, value, iterations));
-        let peaks = peaks.map(|(metric, unit, value)| (metric, unit, value, 1));
+        let peaks = peaks.map(|(metric, unit, value)| (metric, unit, value, 1.0));
         totals
             .into_iter()
             .chain(peaks)
             .filter_map(|(metric, unit, total, iterations)| {
-                let samples = Samples::new(vec![Sample { iterations, total: total? }]).ok()?;
                 let series = Series {
                     benchmark: BenchmarkId::new(benchmark),
                     metric: Metric::new(metric),
                     unit: Unit::new(unit),
                     direction: Direction::Lower,
                 };
+                let sample = plausible::sample(&series, 0, iterations, total?)
+                    .map_err(|problem| left_out(format!("`{metric}`: {problem}")));
+                let samples = Samples::new(vec![sample.ok()?]).ok()?;
                 Some((series, samples))
             })
             .collect()
@@ -82,7 +89,7 @@ mod tests {
         )
         .unwrap();
         let values: Vec<_> = resources
-            .series("b")
+            .series("b", |problem| panic!("{problem}"))
             .into_iter()
             .map(|(series, samples)| {
                 (series.metric.to_string(), samples.as_slice()[0].per_iteration())

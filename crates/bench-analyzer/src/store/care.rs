@@ -1,9 +1,13 @@
 //! What people do to a history: leaving runs out, giving up samples, renaming benchmarks. All of it is
 //! written down with a reason and an author.
 
+mod names;
+
+pub use names::{Alias, NameGivenBack};
+
 use jiff::Timestamp;
 
-use super::link::{Link, Transaction, change, one, rows, value};
+use super::link::{Transaction, change, one, rows, value};
 use super::{Store, codec};
 use crate::error::{Error, Result};
 use crate::model::{RunId, Samples};
@@ -17,15 +21,6 @@ pub struct Deed {
     pub author: String,
     /// When.
     pub at: Timestamp,
-}
-
-/// A name that a benchmark had, or has elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alias {
-    /// The name in files.
-    pub name: String,
-    /// The name here.
-    pub benchmark: String,
 }
 
 /// How many measurements lose their samples in one transaction.
@@ -154,90 +149,6 @@ impl Store {
         transaction.commit().await.map_err(failed)?;
         Ok(pruned)
     }
-
-    /// Gives a benchmark another name: what is stored moves to it, and what is imported under the
-    /// old name from now on does too. Says how many series moved.
-    ///
-    /// # Errors
-    /// If the database refuses; then nothing changes.
-    pub async fn rename_benchmark(&mut self, old: &str, new: &str, deed: &Deed) -> Result<usize> {
-        let failed = self.failed();
-        let mut transaction = self.begin().await?;
-        let moved = rename(transaction.link(), old, new).await.map_err(&failed)?;
-        let subject = format!("{old} -> {new}");
-        write_down(&mut transaction, "rename", &subject, deed).await.map_err(&failed)?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(moved)
-    }
-
-    /// The names that benchmarks have in files, where they have others here.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub async fn aliases(&mut self) -> Result<Vec<Alias>> {
-        let failed = self.failed();
-        let found = rows!(
-            self.link().await?,
-            { name: String, benchmark: String },
-            "SELECT name, benchmark FROM aliases ORDER BY name",
-        )
-        .map_err(failed)?;
-        Ok(found
-            .into_iter()
-            .map(|row| Alias { name: row.name, benchmark: row.benchmark })
-            .collect())
-    }
-}
-
-async fn rename(mut link: Link<'_>, old: &str, new: &str) -> sqlx::Result<usize> {
-    let series = rows!(
-        link.again(),
-        { id: i64, metric: String, unit: String, direction: String },
-        r#"SELECT id AS "id!", metric, unit, direction FROM series WHERE benchmark = $1"#,
-        old,
-    )?;
-    for row in &series {
-        let there = value!(
-            link.again(),
-            i64,
-            r#"SELECT id AS "id!" FROM series
-               WHERE benchmark = $1 AND metric = $2 AND unit = $3 AND direction = $4"#,
-            new,
-            row.metric,
-            row.unit,
-            row.direction,
-        )?;
-        let Some(there) = there else {
-            change!(link.again(), "UPDATE series SET benchmark = $1 WHERE id = $2", new, row.id,)?;
-            continue;
-        };
-        // A run that measured both keeps both: then they are not the same benchmark in it.
-        change!(
-            link.again(),
-            "UPDATE measurements SET series_id = $1 WHERE series_id = $2 AND run_id NOT IN
-             (SELECT run_id FROM measurements WHERE series_id = $1)",
-            there,
-            row.id,
-        )?;
-        change!(
-            link.again(),
-            "UPDATE blessings SET series_id = $1 WHERE series_id = $2 AND run_id NOT IN
-             (SELECT run_id FROM blessings WHERE series_id = $1)",
-            there,
-            row.id,
-        )?;
-    }
-    // What was renamed before goes all the way, and the new name is nobody's other name.
-    change!(link.again(), "UPDATE aliases SET benchmark = $1 WHERE benchmark = $2", new, old,)?;
-    change!(link.again(), "DELETE FROM aliases WHERE name = $1", new,)?;
-    change!(
-        link.again(),
-        "INSERT INTO aliases (name, benchmark) VALUES ($1, $2)
-         ON CONFLICT (name) DO UPDATE SET benchmark = excluded.benchmark",
-        old,
-        new,
-    )?;
-    Ok(series.len())
 }
 
 async fn write_down(

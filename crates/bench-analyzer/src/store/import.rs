@@ -274,6 +274,7 @@ impl<'t> Writer<'t> {
                 None => *run.insert(self.insert_run(draft, set).await?),
             };
             let stored = self.insert_measurements(run, &fresh).await?;
+            self.keep_names(&stored, &fresh).await?;
             ids.extend(fresh.iter().map(|(_, one)| one.digest).zip(stored));
         }
         if let Some(places) = places {
@@ -413,6 +414,26 @@ impl<'t> Writer<'t> {
             ids.push(self.insert_measurement(run, *series, draft).await?);
         }
         Ok(ids)
+    }
+
+    /// Keeps the names of measurements that go by another here.
+    async fn keep_names(
+        &mut self,
+        stored: &[i64],
+        drafts: &[(i64, &MeasurementDraft)],
+    ) -> sqlx::Result<()> {
+        for (&id, (_, draft)) in stored.iter().zip(drafts) {
+            let name = draft.series.benchmark.as_str();
+            if self.series.aliases.contains_key(name) {
+                change!(
+                    self.link.again(),
+                    "INSERT INTO named_measurements (measurement_id, name) VALUES ($1, $2)",
+                    id,
+                    name,
+                )?;
+            }
+        }
+        Ok(())
     }
 
     async fn insert_measurement(

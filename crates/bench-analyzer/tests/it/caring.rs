@@ -108,6 +108,31 @@ fn a_renamed_benchmark_goes_on_in_the_same_history() {
     assert_eq!(aliases, "new -> newest\nold -> newest\n");
 }
 
+/// The name of another benchmark, written by mistake, makes one history of two.
+#[test]
+fn a_renaming_by_mistake_is_taken_back_whole() {
+    let workspace = filled("parse", &[10.0, 11.0]);
+    import(&workspace, "print", &[30.0, 31.0], 3);
+    workspace.run(&["rename", "parse", "print", "--by", "Ada"], 0);
+    import(&workspace, "parse", &[12.0], 5);
+    assert_eq!(points(&workspace, "print"), [10.0, 11.0, 30.0, 31.0, 12.0]);
+    let refused = workspace.run(&["rename", "--undo", "print", "--by", "Ada"], 3).stderr;
+    assert!(refused.contains("print goes by no other name"), "{refused}");
+    let said = workspace.run(&["rename", "--undo", "parse", "--by", "Ada"], 0).stderr;
+    assert!(said.contains("parse again, with 3 measurements that went by print"), "{said}");
+    import(&workspace, "parse", &[13.0], 6);
+    assert_eq!(points(&workspace, "parse"), [10.0, 11.0, 12.0, 13.0]);
+    assert_eq!(points(&workspace, "print"), [30.0, 31.0]);
+    assert_eq!(workspace.run(&["rename"], 0).stdout, "");
+    // Through a name in between, too.
+    workspace.run(&["rename", "parse", "prase", "--by", "Ada"], 0);
+    workspace.run(&["rename", "prase", "print", "--by", "Ada"], 0);
+    assert_eq!(points(&workspace, "print").len(), 6);
+    workspace.run(&["rename", "--undo", "parse", "--by", "Ada"], 0);
+    assert_eq!(points(&workspace, "parse"), [10.0, 11.0, 12.0, 13.0]);
+    assert_eq!(points(&workspace, "print"), [30.0, 31.0]);
+}
+
 /// Work that grew tenfold in tenfold the time is no regression, and said to be other work.
 #[test]
 fn other_work_is_compared_by_its_rate() {

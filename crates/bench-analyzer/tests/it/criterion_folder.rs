@@ -309,14 +309,46 @@ fn one_bad_value_is_left_out_and_named() {
     let criterion = workspace.criterion();
     criterion.save("a", "new", 100.0, 1);
     let sample = criterion.saved("a", "new").join("sample.json");
-    let content = r#"{"iters":[1,1e16,1,2.5],"times":[100.0,1e18,-3.0,100.0]}"#;
+    let content = r#"{"iters":[1,2,1,2.5,3],"times":[100.0,200.0,-3.0,100.0,300.0]}"#;
     std::fs::write(&sample, content).unwrap();
     let finished = workspace.run(&["import"], 0);
     assert!(finished.stderr.contains("sample 2 is negative"), "{}", finished.stderr);
     assert!(finished.stderr.contains("2.5 is not a number of iterations"), "{}", finished.stderr);
     let report = workspace.run(&["report", "--no-import", "--format", "json"], 0).json();
-    assert_eq!(report["measured"][0]["samples"], 2);
+    assert_eq!(report["measured"][0]["samples"], 3);
     assert!((report["measured"][0]["value"].as_f64().unwrap() - 100.0).abs() < 1e-9, "{report}");
+}
+
+/// Beyond 2^53 a number is no longer the one in the file, and nobody counted that far.
+#[test]
+fn counts_that_nobody_reaches_are_left_out_and_named() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    criterion.save("a", "new", 100.0, 1);
+    let folder = criterion.saved("a", "new");
+    let content = r#"{"iters":[1,9007199254740994,2],"times":[100.0,1e18,200.0]}"#;
+    std::fs::write(folder.join("sample.json"), content).unwrap();
+    let work = r#"{"full_id":"a","throughput":{"Bytes":9007199254740994}}"#;
+    std::fs::write(folder.join("benchmark.json"), work).unwrap();
+    let used = r#"{"schema":1,"iterations":10,"cpu_user_ns":1000,"fuel":1e300,"bytes_in":-1}"#;
+    std::fs::write(folder.join("resources.json"), used).unwrap();
+    let refused = workspace.run(&["import", "--strict"], 3).stderr;
+    assert!(refused.contains("9007199254740994 is not a number of iterations"), "{refused}");
+    let said = workspace.run(&["import"], 0).stderr;
+    for left_out in [
+        "sample.json: a value of `a`: 9007199254740994 is not a number of iterations",
+        "benchmark.json: an iteration handles no 9007199254740994 of anything",
+        "resources.json: `fuel`: 1e300 is more than can be counted exactly",
+        "resources.json: `bytes_in`: sample 0 is negative (-1)",
+    ] {
+        assert!(said.contains(left_out), "{left_out}: {said}");
+    }
+    let report = workspace.run(&["report", "--no-import", "--format", "json"], 0).json();
+    let mut measured = report["measured"].as_array().unwrap().iter();
+    let time = measured.find(|one| one["metric"] == "time").unwrap();
+    assert_eq!(time["samples"], 2, "{report}");
+    assert!((time["value"].as_f64().unwrap() - 100.0).abs() < 1e-9, "{report}");
+    assert_eq!(time["throughput"].as_array().map_or(0, Vec::len), 0, "{report}");
 }
 
 #[test]

@@ -154,6 +154,38 @@ fn machines_that_have_one_number_do_not_run_one_job() {
     assert_eq!(said.count(), 1, "{notes:?}");
 }
 
+/// A machine's image, or its folder, was copied: what the operator has to know before both go to work.
+#[test]
+fn doctor_says_that_a_machines_number_was_copied() {
+    let (there, here) = (Workspace::new(), Workspace::new());
+    let Location::File(_) = here.location() else { return };
+    let folder = |workspace: &Workspace| workspace.path().join(".bench/continuous");
+    let machine = Machine::of(&folder(&there), "there".to_owned(), Vec::new()).unwrap();
+    let said = there.run(&["doctor"], 0).stdout;
+    assert!(said.contains(&format!("number: {} is this machine's", &machine.id[..8])), "{said}");
+    std::fs::create_dir_all(folder(&here)).unwrap();
+    std::fs::copy(folder(&there).join("machine"), folder(&here).join("machine")).unwrap();
+    let said = here.run(&["doctor"], 0).stdout;
+    assert!(said.contains("was copied or moved"), "{said}");
+    runtime().block_on(async {
+        let mut store = Store::open(&here.location()).await.unwrap();
+        let id = store.plan_job(&asked("told")).await.unwrap();
+        let job = store.job(id).await.unwrap().unwrap();
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert!(store.claim_job(&job, &machine, now).await.unwrap());
+    });
+    let said = here.run(&["doctor"], 0).stdout;
+    let twin = "job:1 of told was begun under this machine's number, and not from here";
+    assert!(said.contains(twin) && said.contains("delete the file"), "{said}");
+    // What it advises helps.
+    std::fs::remove_file(folder(&here).join("machine")).unwrap();
+    let other = Machine::of(&folder(&here), "here".to_owned(), Vec::new()).unwrap();
+    assert_ne!(other.id, machine.id);
+    let said = here.run(&["doctor"], 0).stdout;
+    assert!(!said.contains("copied") && !said.contains(twin), "{said}");
+    assert!(said.contains(&format!("number: {} is this machine's", &other.id[..8])), "{said}");
+}
+
 #[test]
 fn a_job_is_taken_over_when_its_machine_says_nothing_of_it_any_more() {
     let project = Project::new(&told());

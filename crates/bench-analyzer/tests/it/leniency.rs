@@ -209,3 +209,58 @@ fn google_counters_are_kept_and_equal_names_told_apart() {
     );
     assert!(said.contains("several benchmarks are called `a`"), "{said}");
 }
+
+/// Beyond 2^53 a float is another number than the file's: no reader believes it.
+#[test]
+fn counts_beyond_what_floats_hold_cost_only_themselves() {
+    let files: [(&str, &str, &str); 5] = [
+        (
+            "cargo-criterion.json",
+            r#"{"reason":"benchmark-complete","id":"a","iteration_count":[1,18446744073709551616,2],
+               "measured_values":[5.0,5.0,10.0],"unit":"ns",
+               "throughput":[{"per_iteration":18446744073709551616,"unit":"bytes"}]}"#,
+            "18446744073709552000 is not a number of iterations",
+        ),
+        (
+            "pytest.json",
+            r#"{"machine_info":{"python_version":"3.11"},"benchmarks":[
+               {"fullname":"b","stats":{"data":[5e-9],"iterations":9007199254740994}},
+               {"fullname":"a","stats":{"data":[5e-9,5e-9],"iterations":2}}]}"#,
+            "9007199254740994 is not a number of iterations",
+        ),
+        (
+            "jmh.json",
+            r#"[{"jmhVersion":"1.37","benchmark":"a","mode":"sample","primaryMetric":{"score":5,
+               "scoreUnit":"ns/op","rawDataHistogram":[[[[5.0,2],[5.0,1],[5.0,9007199254740994]]]]}}]"#,
+            "9007199254740994 is not a number of iterations",
+        ),
+        (
+            "dotnet.json",
+            r#"{"Title":"t","HostEnvironmentInfo":{},"Benchmarks":[{"FullName":"a","Measurements":[
+               {"IterationMode":"Workload","IterationStage":"Result","LaunchIndex":1,"Operations":2,
+                "Nanoseconds":10},
+               {"IterationMode":"Workload","IterationStage":"Result","LaunchIndex":1,"Operations":1,
+                "Nanoseconds":5},
+               {"IterationMode":"Workload","IterationStage":"Result","LaunchIndex":1,
+                "Operations":9223372036854775807,"Nanoseconds":5}]}]}"#,
+            "9223372036854776000 is not a number of iterations",
+        ),
+        (
+            "all.csv",
+            "benchmark,metric,unit,value,exactness\na,steps,count,5,exact\na,steps,count,5,exact\n\
+             a,steps,count,9007199254740993,exact\n",
+            "9007199254740992.0 is more than can be counted exactly",
+        ),
+    ];
+    for (name, content, complaint) in files {
+        let content = if name == "cargo-criterion.json" {
+            content.split_whitespace().collect::<String>()
+        } else {
+            content.to_owned()
+        };
+        let (measured, said) = imported(name, content.as_bytes());
+        assert!(said.contains(name) && said.contains(complaint), "{name}: {said}");
+        assert_eq!(measured.as_array().unwrap().len(), 1, "{name}: {measured}");
+        assert_value(&measured[0], 5.0);
+    }
+}

@@ -1,26 +1,32 @@
 //! Histories that may only be read, and ones that are no longer what was stored.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use bench_analyzer::store::Location;
 use sqlx::{ConnectOptions, Connection};
 
+use crate::serving::Served;
 use crate::workspace::Workspace;
 
-/// Runs the program as somebody who may not write; nothing comes back where that cannot be done.
-fn as_reader(workspace: &Workspace, arguments: &[&str]) -> Option<Output> {
+/// The program as somebody who may not write.
+fn reader(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = if rustix::process::getuid().is_root() {
-        let mut command = std::process::Command::new("setpriv");
+        let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
         command.arg(env!("CARGO_BIN_EXE_bench-analyzer"));
         command
     } else {
-        std::process::Command::new(env!("CARGO_BIN_EXE_bench-analyzer"))
+        Command::new(env!("CARGO_BIN_EXE_bench-analyzer"))
     };
     command.args(arguments).current_dir(workspace.path()).env_remove("BENCH_ANALYZER_DB");
     command.env("GIT_CEILING_DIRECTORIES", workspace.path().parent().unwrap());
-    let output = command.output().unwrap();
+    command
+}
+
+/// Runs it; nothing comes back where that cannot be done.
+fn as_reader(workspace: &Workspace, arguments: &[&str]) -> Option<Output> {
+    let output = reader(workspace, arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("setpriv:") {
         eprintln!("NOT TESTED: {said}");
@@ -68,6 +74,31 @@ fn who_may_only_read_a_history_reads_it() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(3), "{said}");
     assert!(said.contains("is read-only"), "{said}");
+    allow(&workspace, 0o755, 0o644);
+}
+
+/// Neither the file nor its folder may be written: no lock, no log and no found step can be kept.
+#[test]
+fn who_may_only_read_a_history_sees_its_dashboard() {
+    let workspace = Workspace::new();
+    let Location::File(_) = workspace.location() else { return };
+    workspace.criterion().save_baseline("a", "main", 100.0, 1);
+    workspace.run(&["import"], 0);
+    workspace.criterion().save("a", "new", 120.0, 2);
+    workspace.run(&["import"], 0);
+    allow(&workspace, 0o555, 0o444);
+    if as_reader(&workspace, &["runs"]).is_some() {
+        for access in [&["--read-only"][..], &[]] {
+            let arguments = [&["serve", "--listen", "127.0.0.1:0"], access].concat();
+            let served = Served::by(reader(&workspace, &arguments));
+            assert_eq!(served.get("/api/about").json()["read_only"], true);
+            let report = served.get("/api/compare?baseline=main&current=latest").json();
+            assert_eq!(report["total"], 1, "{report}");
+            assert_eq!(served.get("/api/series?benchmark=a&metric=time").status, 200);
+            assert_eq!(served.get("/api/changes").status, 200);
+            assert_eq!(served.get("/").status, 200);
+        }
+    }
     allow(&workspace, 0o755, 0o644);
 }
 

@@ -16,17 +16,20 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new(workspace: &Workspace, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bench-analyzer"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bench-analyzer"));
+        command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .current_dir(workspace.path())
             .env_remove("BENCH_ANALYZER_DB")
             .envs(workspace.store_variable())
-            .env("GIT_CEILING_DIRECTORIES", workspace.path().parent().unwrap())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .env("GIT_CEILING_DIRECTORIES", workspace.path().parent().unwrap());
+        Self::by(command)
+    }
+
+    /// The dashboard that a command serves.
+    pub(crate) fn by(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().trim_start_matches("http://");

@@ -12,11 +12,10 @@ use serde_json::Value;
 use super::unit::CustomUnit;
 use crate::error::{Error, Remedy, Result};
 use crate::ingest::format::{custom_series, parse as parse_json};
+use crate::ingest::plausible;
 use crate::ingest::remark::Remarks;
 use crate::ingest::resources::Resources;
-use crate::model::{
-    Estimate, InvalidSamples, Sample, Samples, Series, Statistic, Throughput, ThroughputKind,
-};
+use crate::model::{Estimate, Samples, Series, Statistic, Throughput, ThroughputKind};
 
 /// One saved result of one benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,9 +77,17 @@ impl BenchmarkFile {
     }
 
     /// The work of one iteration; none where a later version counts what is not known here.
-    fn throughput(&self) -> Vec<Throughput> {
+    fn throughput(&self, path: &Utf8Path, remarks: &mut Remarks) -> Vec<Throughput> {
         let known = self.throughput.clone().map(serde_json::from_value::<ThroughputField>);
-        known.and_then(Result::ok).map(ThroughputField::parts).unwrap_or_default()
+        let work = known.and_then(Result::ok).map(ThroughputField::parts).unwrap_or_default();
+        let believed = |work: &Throughput| match plausible::check_work(*work) {
+            Ok(()) => true,
+            Err(problem) => {
+                remarks.leave_out(format!("{path}: {problem}"));
+                false
+            }
+        };
+        work.into_iter().filter(believed).collect()
     }
 }
 
@@ -127,7 +134,7 @@ pub(super) fn read(
     let benchmark_path = folder.join("benchmark.json");
     let benchmark: BenchmarkFile = parse(&benchmark_path)?;
     let name = benchmark.name().ok_or_else(|| Error::Malformed {
-        path: benchmark_path,
+        path: benchmark_path.clone(),
         reason: "it names no benchmark".to_owned(),
         remedy: Remedy::RunCriterionAgain,
     })?;
@@ -144,7 +151,7 @@ pub(super) fn read(
         written_at,
         samples,
         estimates,
-        throughput: benchmark.throughput(),
+        throughput: benchmark.throughput(&benchmark_path, remarks),
         series,
         resources,
     })
@@ -168,9 +175,11 @@ fn samples(
     let mut good = Vec::with_capacity(times.len());
     let mut bad: Option<String> = None;
     for (index, (iterations, total)) in iters.iter().zip(times).enumerate() {
-        match sample(series, index, *iterations, *total) {
+        let known = |number: &Option<f64>| number.unwrap_or(f64::NAN);
+        match plausible::sample(series, index, known(iterations), known(total)) {
             Ok(sample) => good.push(sample),
-            Err(reason) => {
+            Err(problem) => {
+                let reason = problem.to_string();
                 remarks.leave_out(format!("{path}: a value of `{series}`: {reason}"));
                 bad.get_or_insert(reason);
             }
@@ -192,31 +201,6 @@ fn samples(
         source,
         remedy: Remedy::RunCriterionAgain,
     })
-}
-
-fn sample(
-    series: &Series,
-    index: usize,
-    iterations: Option<f64>,
-    total: Option<f64>,
-) -> Result<Sample, String> {
-    let iterations = iterations.unwrap_or(f64::NAN);
-    // Criterion writes whole numbers as floats.
-    if iterations.fract() != 0.0 || !(1.0..=9e18).contains(&iterations) {
-        return Err(format!("{iterations} is not a number of iterations"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked above to be whole and in range"
-    )]
-    let iterations = iterations as u64;
-    let sample = Sample { iterations, total: total.unwrap_or(f64::NAN) };
-    sample.check(index).map_err(|error| error.to_string())?;
-    if series.metric.is_time() && sample.total == 0.0 {
-        return Err(InvalidSamples::ZeroTime { index }.to_string());
-    }
-    Ok(sample)
 }
 
 /// What Criterion estimated, under the names of versions since 0.3.4 and before.
@@ -303,7 +287,10 @@ fn resources(folder: &Utf8Path, benchmark: &str, remarks: &mut Remarks) -> Vec<(
             remarks.leave_out(format!("{path}: it has a newer layout than this program knows"));
             Vec::new()
         }
-        Ok(resources) => resources.series(benchmark),
+        Ok(resources) => {
+            let left_out = |problem| remarks.leave_out(format!("{path}: {problem}"));
+            resources.series(benchmark, left_out)
+        }
         Err(error) => {
             remarks.leave_out(error.to_string());
             Vec::new()

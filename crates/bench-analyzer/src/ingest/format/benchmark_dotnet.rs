@@ -9,7 +9,7 @@ use super::elements::{Others, each_in_field};
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Direction, Sample, Series};
+use crate::model::{Direction, Series};
 
 pub(super) struct BenchmarkDotNet;
 
@@ -45,7 +45,7 @@ struct Measurement {
     iteration_mode: String,
     iteration_stage: String,
     launch_index: u32,
-    operations: u64,
+    operations: Option<f64>,
     nanoseconds: Option<f64>,
 }
 
@@ -113,11 +113,11 @@ impl Benchmark {
         machine: &NamedMachine,
         results: &mut Collector,
     ) -> Result<(), Complaint> {
-        let mut launches: BTreeMap<u32, Vec<Sample>> = BTreeMap::new();
+        let mut launches: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
         for one in self.measurements {
             if one.iteration_mode == "Workload" && one.iteration_stage == "Result" {
-                let total = one.nanoseconds.unwrap_or(f64::NAN);
-                let sample = Sample { iterations: one.operations, total };
+                let known = |number: Option<f64>| number.unwrap_or(f64::NAN);
+                let sample = (known(one.operations), known(one.nanoseconds));
                 launches.entry(one.launch_index).or_default().push(sample);
             }
         }
@@ -126,9 +126,7 @@ impl Benchmark {
                 .statistics
                 .ok_or_else(|| Complaint("it has no statistics: it failed".into()))?;
             let values = if original_values.is_empty() { vec![median] } else { original_values };
-            let samples = values
-                .into_iter()
-                .map(|value| Sample { iterations: 1, total: value.unwrap_or(f64::NAN) });
+            let samples = values.into_iter().map(|value| (1.0, value.unwrap_or(f64::NAN)));
             launches.insert(1, samples.collect());
         }
         let run_of = |launch: u32, results: &mut Collector| {
@@ -137,8 +135,8 @@ impl Benchmark {
         };
         for (launch, samples) in launches {
             let run = run_of(launch, results);
-            for sample in samples {
-                results.push(run, Series::time(name), sample);
+            for (iterations, total) in samples {
+                results.push_counted(run, Series::time(name), iterations, total);
             }
         }
         let run = run_of(1, results);

@@ -3,12 +3,13 @@
 use std::io::BufRead;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::elements::parse;
 use super::lines::each_line;
 use super::{Complaint, Format, custom_series, nanoseconds_in};
 use crate::ingest::collector::Collector;
-use crate::model::{Sample, Series, Throughput, ThroughputKind};
+use crate::model::{Series, Throughput, ThroughputKind};
 
 pub(super) struct CargoCriterion;
 
@@ -20,11 +21,11 @@ struct Message {
 #[derive(Deserialize)]
 struct Complete {
     id: String,
-    iteration_count: Vec<u64>,
+    iteration_count: Vec<Option<f64>>,
     measured_values: Vec<Option<f64>>,
     unit: String,
     #[serde(default)]
-    throughput: Vec<PerIteration>,
+    throughput: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -75,10 +76,18 @@ impl Complete {
             )));
         }
         for (iterations, value) in self.iteration_count.into_iter().zip(self.measured_values) {
+            let iterations = iterations.unwrap_or(f64::NAN);
             let total = value.unwrap_or(f64::NAN) * factor;
-            results.push(run, series.clone(), Sample { iterations, total });
+            results.push_counted(run, series.clone(), iterations, total);
         }
-        for PerIteration { per_iteration, unit } in self.throughput {
+        for work in self.throughput.into_iter().flatten() {
+            let PerIteration { per_iteration, unit } = match serde_json::from_value(work) {
+                Ok(work) => work,
+                Err(error) => {
+                    results.remarks.leave_out(format!("the work of `{series}`: {error}"));
+                    continue;
+                }
+            };
             let kind = match unit.as_str() {
                 "bits" => ThroughputKind::Bits,
                 "bytes" => ThroughputKind::Bytes,

@@ -14,7 +14,7 @@ use super::elements::each;
 use super::{Complaint, Format, Names, is_json_with, nanoseconds_in, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Direction, Sample, Series};
+use crate::model::{Direction, Series};
 
 pub(super) struct Jmh;
 
@@ -50,7 +50,7 @@ struct Scores {
 }
 
 /// Values, and how often each was seen.
-type Histogram = Vec<(f64, u64)>;
+type Histogram = Vec<(f64, f64)>;
 
 impl Format for Jmh {
     fn marks(&self) -> &'static [&'static str] {
@@ -128,14 +128,13 @@ impl Scores {
     ) -> Result<(), Complaint> {
         let Self { score, raw, histograms, .. } = self;
         let (raw, histograms) = (raw.unwrap_or_default(), histograms.unwrap_or_default());
-        let mut fork = |number: usize, values: &mut dyn Iterator<Item = (f64, u64)>| {
+        let mut fork = |number: usize, values: &mut dyn Iterator<Item = (f64, f64)>| {
             let label = Some(format!("fork {number}"));
             let key = RunKey { label, machine: machine.clone(), ..RunKey::default() };
             let run = results.run(key);
             for (value, iterations) in values {
-                #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
-                let total = value * factor * iterations as f64;
-                results.push(run, series.clone(), Sample { iterations, total });
+                let total = value * factor * iterations;
+                results.push_counted(run, series.clone(), iterations, total);
             }
         };
         if !histograms.iter().all(Vec::is_empty) {
@@ -145,10 +144,10 @@ impl Scores {
         } else if raw.iter().all(Vec::is_empty) {
             // Results that were written without raw data have nothing but their score.
             let score = score.ok_or_else(|| Complaint(format!("`{series}` has no score")))?;
-            fork(1, &mut std::iter::once((score, 1)));
+            fork(1, &mut std::iter::once((score, 1.0)));
         } else {
             for (number, scores) in (1..).zip(&raw) {
-                fork(number, &mut scores.iter().map(|score| (score.unwrap_or(f64::NAN), 1)));
+                fork(number, &mut scores.iter().map(|score| (score.unwrap_or(f64::NAN), 1.0)));
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::elements::{Others, each_in_field};
 use super::{Complaint, Format, is_json_with};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Attribute, Sample, Series};
+use crate::model::{Attribute, Series};
 
 pub(super) struct Pytest;
 
@@ -25,7 +25,7 @@ struct Stats {
     #[serde(default)]
     data: Option<Vec<Option<f64>>>,
     median: Option<f64>,
-    iterations: Option<u64>,
+    iterations: Option<f64>,
 }
 
 impl Format for Pytest {
@@ -86,11 +86,10 @@ impl Benchmark {
         }
         let data = if data.is_empty() { vec![median] } else { data };
         // A round's time is given for one iteration, so without their number it is still that.
-        let iterations = iterations.unwrap_or(1);
+        let iterations = iterations.unwrap_or(1.0);
         for seconds in data {
-            #[expect(clippy::cast_precision_loss, reason = "a number of iterations")]
-            let total = seconds.unwrap_or(f64::NAN) * 1e9 * iterations as f64;
-            results.push(run, Series::time(fullname.as_str()), Sample { iterations, total });
+            let total = seconds.unwrap_or(f64::NAN) * 1e9 * iterations;
+            results.push_counted(run, Series::time(fullname.as_str()), iterations, total);
         }
         Ok(())
     }
