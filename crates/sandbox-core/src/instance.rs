@@ -5,6 +5,7 @@ mod exchange;
 mod failure;
 mod fuel;
 mod imports;
+mod inspecting;
 mod pool;
 mod recipe;
 mod room;
@@ -143,7 +144,8 @@ impl Instance {
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());
         let tunables = LimitingTunables::new(policy, room, Arc::clone(&refusals), recorder.clone());
-        let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
+        let sinks = launch.sinks.clone();
+        let output = OutputCapture::new(policy.output_limit_bytes, sinks, Arc::clone(&control));
         let mut guest = Guest::new(module.engine().clone(), tunables, policy.stack_bytes);
         let (wasi, offered) = if host.imports_wasi() {
             let grants = host.grants(policy)?;

@@ -10,6 +10,7 @@ mod instances;
 mod number_calls;
 mod run;
 mod scope;
+mod session;
 mod spans;
 mod tier;
 mod totals;
@@ -37,7 +38,8 @@ pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
-pub use run::{RunOutput, RunRequest};
+pub use run::{RunOutput, RunReport, RunRequest};
+pub use session::Session;
 use totals::Totals;
 
 /// A guest module behind its limits, ready to be called.

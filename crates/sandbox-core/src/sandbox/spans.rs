@@ -69,6 +69,18 @@ pub(super) fn traced_blocking<T, E: Borrow<SandboxError>>(
     outcome
 }
 
+/// Runs something that blocks within a span. `failure` finds the error in what it returned.
+pub(super) fn recorded<T>(
+    span: &Span,
+    run: impl FnOnce() -> T,
+    failure: impl FnOnce(&T) -> Option<&SandboxError>,
+) -> T {
+    let started = Instant::now();
+    let outcome = span.in_scope(run);
+    record(span, started, failure(&outcome).map_or(Ok(&()), Err));
+    outcome
+}
+
 fn record<T>(span: &Span, started: Instant, outcome: Result<&T, &SandboxError>) {
     span.record("outcome", outcome.map_or_else(SandboxError::kind, |_| "ok"));
     let elapsed = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

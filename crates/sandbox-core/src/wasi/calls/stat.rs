@@ -52,7 +52,7 @@ pub(super) fn fd_filestat_get(
         Kind::File { file, .. } => file.stat()?,
         Kind::Folder { folder, .. } => folder.stat()?,
         // Different numbers for different things, and none of them zero.
-        Kind::Input { .. } => Stat { inode: 1, ..NOT_A_FILE },
+        Kind::Input { .. } | Kind::Reader(_) => Stat { inode: 1, ..NOT_A_FILE },
         Kind::Output(name) => Stat { inode: 2 + *name as u64, ..NOT_A_FILE },
         Kind::Socket(_) => Stat { inode: 4 + u64::from(fd), ..NOT_A_FILE },
     };
@@ -144,7 +144,9 @@ pub(super) fn fd_filestat_set_times(
             descriptor.require(Rights::FD_FILESTAT_SET_TIMES)?;
             folder.set_times(times)
         }
-        Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => Err(Errno::NotSup),
+        Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+            Err(Errno::NotSup)
+        }
     }
 }
 

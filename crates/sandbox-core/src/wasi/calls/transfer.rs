@@ -45,7 +45,9 @@ impl Descriptor {
     /// The file that it is, to be read or written at a place.
     fn at_a_place(&self, direction: Rights, offset: u64) -> Result<&File, Errno> {
         match &self.kind {
-            Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => Err(Errno::SPipe),
+            Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+                Err(Errno::SPipe)
+            }
             Kind::Folder { .. } => Err(Errno::IsDir),
             Kind::File { file, .. } => {
                 self.require_direction(direction)?;
@@ -80,6 +82,9 @@ pub(super) fn read(
             *position += len;
             Ok(len)
         })?,
+        Kind::Reader(source) => {
+            fill(memory, buffers, &call.state.control, |portion| source.read(portion))?
+        }
         Kind::File { file, position } => fill(memory, buffers, &call.state.control, |portion| {
             let len = file.read_at(&mut [IoSliceMut::new(portion)], *position)?;
             *position = position.saturating_add(len as u64);
