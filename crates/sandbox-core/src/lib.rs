@@ -158,3 +158,9 @@ pub use usage::ResourceUsage;
 pub use virtual_fs;
 pub use wasi::{GuestFile, GuestFiles, OutputOverflow};
 pub use watchdog::cancel_handle::CancelHandle;
+
+// The examples of both READMEs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -52,7 +52,7 @@ impl FunctionId {
     }
 }
 
-/// How many names of functions an error lists, and how much of each, in bytes.
+/// Number of functions' names that an error lists, and the length of each, in bytes.
 const MOST_NAMES: usize = 64;
 const MOST_NAME_BYTES: usize = 1024;
 
@@ -281,8 +281,9 @@ impl Module {
         Self { successor: Some(successor), ..self }
     }
 
-    /// What made the native code. It can be another than was chosen: that of the first tier with [`Tiering::Auto`], and
-    /// Singlepass for a module with more [`phis`](crate::CompileLimits::phis) than the policy allows.
+    /// Compiler that made the native code. It can be another than was chosen: that of the first tier with
+    /// [`Tiering::Auto`], and Singlepass for a module with more [`phis`](crate::CompileLimits::phis) than the policy
+    /// allows.
     pub fn compiler(&self) -> Compiler {
         self.inner.identity.settings().compiler()
     }
@@ -322,7 +323,7 @@ impl Module {
             })
     }
 
-    /// How much there is in the module of that, to choose [`CompileLimits`](crate::CompileLimits) by. Of what is counted
+    /// Amount of that measure in the module, to choose [`CompileLimits`](crate::CompileLimits) by. Of what is counted
     /// for each function: the most of one.
     pub fn count(&self, measure: CompileMeasure) -> u64 {
         self.extent().count(measure)
@@ -361,7 +362,7 @@ impl Module {
         self.inner.formats
     }
 
-    /// What its code can do to the state of its instances.
+    /// Behaviour of its code: what it can do to the state of its instances.
     pub(crate) fn behaviour(&self) -> &Behaviour {
         &self.inner.behaviour
     }
@@ -371,7 +372,7 @@ impl Module {
         &self.inner.names
     }
 
-    /// What the guest says about an import, if it says anything.
+    /// Declaration of the guest about an import, if it makes one.
     pub(crate) fn declared_import(&self, module: &str, name: &str) -> Option<&Payloads> {
         if self.inner.declared_imports.is_empty() {
             return None;
@@ -402,7 +403,7 @@ impl Module {
         self.extent().require_within(&policy.compile_limits)
     }
 
-    /// How much there is in it of what takes time and memory.
+    /// Amounts in the module of what takes time and memory.
     pub(crate) fn extent(&self) -> &Extent {
         self.inner.behaviour.extent()
     }

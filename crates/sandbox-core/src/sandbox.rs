@@ -79,7 +79,7 @@ struct Inner {
     recipe: Recipe,
     format: SerializationFormat,
     placement: CallPlacement,
-    /// What a program that is run sees as its own name, unless the run says otherwise.
+    /// Name that a program which is run sees as its own, unless the run says otherwise.
     program: Option<Arc<str>>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.

@@ -48,7 +48,7 @@ pub(crate) use state::Remembered;
 pub use streams::OutputOverflow;
 pub(crate) use streams::{Sink, Source};
 
-/// What would grant a connection.
+/// Change of the policy that would grant a connection.
 pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
      policy that accepts grants of the network, such as `permissive`";
 
@@ -141,7 +141,7 @@ impl WasiContext {
                 message: format!("the guest's folders cannot be opened: {errno}"),
             })?;
         files.put(&state.files)?;
-        let has_network = state.gate.is_some();
+        let has_network = state.network.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();
         for import in module.imports() {

@@ -33,7 +33,7 @@ impl Instance {
         Ok(())
     }
 
-    /// How much the guest wrote beyond the limit of its output, in bytes.
+    /// Bytes that the guest wrote beyond the limit of its output.
     pub(crate) fn output_beyond_limit(&self) -> u64 {
         self.output.beyond_limit()
     }

@@ -62,7 +62,7 @@ pub struct WasmSandboxBuilder {
     memory_reset: MemoryReset,
 }
 
-/// How fresh instances get back the memory that an earlier call wrote to.
+/// Way in which fresh instances get back the memory that an earlier call wrote to.
 ///
 /// All ways have the same result; they differ in speed. See [`WasmSandboxBuilder::memory_reset`].
 ///
@@ -114,7 +114,7 @@ impl Default for FormatChoice {
     }
 }
 
-/// What names a serialization format: the format itself, or its name.
+/// Name of a serialization format: the format itself, or its name as text.
 pub trait IntoFormat {
     /// The format, if there is one of that name.
     ///

@@ -21,7 +21,7 @@ use crate::watchdog::cancellation::Cancellation;
 /// The function that a WASI program begins with.
 const START: &str = "_start";
 
-/// What a program is run with.
+/// Arguments, input and files that a program is run with.
 ///
 /// ```
 /// use sandbox_core::RunRequest;
@@ -117,34 +117,34 @@ impl RunRequest {
     }
 }
 
-/// What a program left behind.
+/// Exit code and output of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunOutput {
-    /// What it gave to `proc_exit`, or 0 if it returned.
+    /// Number that it gave to `proc_exit`, or 0 if it returned.
     pub exit_code: i32,
-    /// What it wrote to standard output.
+    /// Bytes that it wrote to standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// Bytes that it wrote to standard error.
     pub stderr: Vec<u8>,
 }
 
-/// What became of a program, whether it succeeded or not.
+/// Report on a program, whether it succeeded or not.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunReport {
-    /// What it gave to `proc_exit`, or 0 if it returned; else why it was stopped, or did not start. The output of that
-    /// error is here and not there.
+    /// Number that it gave to `proc_exit`, or 0 if it returned; else the error why it was stopped, or did not start.
+    /// The output of that error is here and not there.
     pub ended: Result<i32>,
-    /// What it wrote to standard output, as far as that went to no [writer](RunRequest::stdout_to).
+    /// Bytes that it wrote to standard output, as far as that went to no [writer](RunRequest::stdout_to).
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error, as far as that went to no [writer](RunRequest::stderr_to).
+    /// Bytes that it wrote to standard error, as far as that went to no [writer](RunRequest::stderr_to).
     pub stderr: Vec<u8>,
-    /// How much it wrote beyond the limit of its output, in bytes.
+    /// Number of bytes that it wrote beyond the limit of its output.
     pub output_bytes_beyond_limit: u64,
     /// The files that it left in memory. Nothing if it did not start, or imports nothing of WASI.
     pub files: Option<GuestFiles>,
-    /// What it used, also if it failed. All zeros but for the counts if it did not start.
+    /// Resources that it used, also if it failed. All zeros but for the counts if it did not start.
     pub usage: ResourceUsage,
 }
 

@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees of calls.
+//! Spans of calls, for subscribers of `tracing`.
 //!
 //! Without one that is interested in level `DEBUG`, a call pays one look at a number for it.
 

@@ -1,4 +1,4 @@
-//! What a guest is started with.
+//! Launch of a guest: what it is started with.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::table::Input;
 use crate::error::{Result, SandboxError};
 use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
 
-/// What a guest sees as its own name, in front of its arguments.
+/// Name that a guest sees as its own, in front of its arguments.
 const PROGRAM: &str = "guest";
 
 /// Names and values.
@@ -48,7 +48,7 @@ impl Strings {
     }
 }
 
-/// What one start of a guest adds to what the policy grants.
+/// Additions of one start of a guest to what the policy grants.
 #[derive(Clone, Default)]
 pub(crate) struct Launch {
     /// The guest's name for itself, if it is not to be the usual one.

@@ -8,17 +8,17 @@ use super::streams::{OutputOverflow, Sinks, StreamName};
 use crate::output::Output;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
 
-/// What was captured and not taken yet.
+/// Output that was captured and not taken yet.
 #[derive(Debug, Default)]
 struct Captured {
     output: Output,
-    /// How much of it is of calls before the one that wrote last: the first bytes of either stream.
+    /// Bytes of it that are of calls before the one that wrote last: the first bytes of either stream.
     earlier: (usize, usize),
     /// The call that wrote last.
     call: Option<CallNumber>,
-    /// How much went to the host's writers, in bytes.
+    /// Bytes that went to the host's writers.
     passed_on: u64,
-    /// How much was beyond the limit, in bytes.
+    /// Bytes that were beyond the limit.
     beyond: u64,
 }
 
@@ -35,7 +35,7 @@ impl Captured {
         }
     }
 
-    /// What earlier calls wrote, and nobody took.
+    /// Drops what earlier calls wrote, and nobody took.
     fn drop_earlier(&mut self) {
         self.output.stdout.drain(..self.earlier.0);
         self.output.stderr.drain(..self.earlier.1);
@@ -57,7 +57,7 @@ impl OutputCapture {
         Arc::new(Self { captured: Mutex::default(), limit_bytes, sinks, control })
     }
 
-    /// How much the guest wrote beyond the limit, in bytes.
+    /// Bytes that the guest wrote beyond the limit.
     pub(crate) fn beyond_limit(&self) -> u64 {
         self.lock().beyond
     }

@@ -14,7 +14,7 @@ pub(super) enum StreamName {
     Stderr,
 }
 
-/// What becomes of output beyond the limit.
+/// Treatment of output beyond the limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutputOverflow {

@@ -43,14 +43,14 @@ pub(super) enum Kind {
     Socket(Box<Socket>),
 }
 
-/// What a guest reads from its standard input.
+/// Source of a guest's standard input.
 #[derive(Debug)]
 pub(super) enum Input {
     Bytes(Arc<[u8]>),
     Reader(Source),
 }
 
-/// How a descriptor is used.
+/// Flags of a descriptor: how it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Flags(u16);
 

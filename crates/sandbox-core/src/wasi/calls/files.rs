@@ -25,7 +25,7 @@ impl Whence {
     }
 }
 
-/// What a guest may say of how it will use a file, by number.
+/// Advice that a guest may give about how it will use a file, by number.
 const ADVICE: [Advice; 6] = [
     Advice::Normal,
     Advice::Sequential,

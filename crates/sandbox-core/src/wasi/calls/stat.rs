@@ -1,4 +1,4 @@
-//! What is known of files, and their times.
+//! Attributes of files, and their times.
 
 use super::{Call, Errno, Version, descriptors};
 use crate::wasi::clock::ClockSource;
@@ -26,7 +26,7 @@ const NOT_A_FILE: Stat = Stat {
     changed: 0,
 };
 
-/// How a path is looked up.
+/// Way in which a path is looked up.
 ///
 /// # Errors
 /// [`Errno::Inval`] for flags that there are not.

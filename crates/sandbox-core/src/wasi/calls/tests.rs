@@ -16,7 +16,7 @@ use crate::wasi::streams::Sinks;
 use crate::wasi::{Surroundings, state};
 use crate::watchdog::CallControl;
 
-/// What WASIX has in a namespace.
+/// Functions that WASIX has in a namespace.
 fn offered_by_wasix(namespace: &str) -> BTreeMap<String, FunctionType> {
     let text =
         format!(r#"(module (import "{namespace}" "fd_close" (func (param i32) (result i32))))"#);

@@ -1,4 +1,4 @@
-//! What is told of programs that fail, and streams that lead to the host.
+//! Reports on programs that fail, and streams that lead to the host.
 
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
