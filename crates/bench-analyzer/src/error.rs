@@ -2,14 +2,13 @@
 
 use camino::Utf8PathBuf;
 
-use crate::ingest::format::FileFormat;
-use crate::model::{BaselineName, InvalidSamples, RunId, Series};
-use crate::store::Location;
+use crate::location::{InvalidAddress, Location};
+use bench_stats::model::{BaselineName, InvalidSamples, RunId, Series};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, about what, and what to do about it.
+/// Error: what went wrong, about what, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,7 +21,7 @@ pub enum Error {
         /// The folder that was looked at.
         path: Utf8PathBuf,
     },
-    /// What there is cannot be used.
+    /// All that was found cannot be used.
     #[error(
         "found nothing in {path} that can be used{reasons}",
         reasons = list_reasons(.reasons)
@@ -30,7 +29,7 @@ pub enum Error {
     NothingUsable {
         /// The folder or file.
         path: Utf8PathBuf,
-        /// What was left out, and why.
+        /// Losses, and why.
         reasons: Vec<String>,
     },
     /// Something would have been left out, which `--strict` forbids.
@@ -65,7 +64,7 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -74,7 +73,7 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -84,7 +83,7 @@ pub enum Error {
          there, or set TMPDIR to a folder that has some"
     )]
     Temporary {
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -96,9 +95,9 @@ pub enum Error {
     Malformed {
         /// The file.
         path: Utf8PathBuf,
-        /// What is wrong, with the place in the file where it is known.
+        /// Reason, with the place in the file where it is known.
         reason: String,
-        /// What to do about it.
+        /// Advice on what to do about it.
         remedy: Remedy,
     },
     /// A file is of no format that is known.
@@ -111,8 +110,8 @@ pub enum Error {
     UnknownFormat {
         /// The file.
         path: Utf8PathBuf,
-        /// What it resembles most, and why.
-        guess: Option<(FileFormat, String)>,
+        /// Format that it resembles most, and why.
+        guess: Option<FormatGuess>,
     },
     /// A result file holds values that no measurement can have.
     #[error(
@@ -127,7 +126,7 @@ pub enum Error {
         /// Which value.
         #[source]
         source: InvalidSamples,
-        /// What to do about it.
+        /// Advice on what to do about it.
         remedy: Remedy,
     },
     /// The baseline is not in the store.
@@ -176,27 +175,23 @@ pub enum Error {
         /// The new side.
         current: String,
     },
-    /// Nothing has ever been imported.
+    /// The store is empty: no import has been made.
     #[error("{location} holds no run yet: run `cargo bench`, then `bench-analyzer import`")]
     EmptyStore {
         /// The database.
         location: Location,
     },
-    /// The address of a server cannot be read. It is not repeated, as it may hold a password.
-    #[error(
-        "the address of the database cannot be read: it has the form \
-         postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require, where characters such as \
-         @ : / % in a name or password are written as %40 %3A %2F %25"
-    )]
-    Address,
+    /// The address of a server cannot be read.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
     /// The database could not be opened or used.
     #[error("the database {location} {problem}")]
     Database {
         /// The database.
         location: Location,
-        /// What is wrong with it, and the remedy.
+        /// Problem with it, and the remedy.
         problem: DatabaseProblem,
-        /// What the database said, where it adds anything.
+        /// Answer of the database, where it adds anything.
         #[source]
         source: Option<Box<sqlx::Error>>,
     },
@@ -213,7 +208,7 @@ pub enum Error {
     },
 }
 
-/// What is wrong with a database.
+/// Problem with a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseProblem {
@@ -319,7 +314,18 @@ pub enum DatabaseProblem {
     Other,
 }
 
-/// What helps against a file that cannot be used.
+/// The format that an unknown file resembles most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatGuess {
+    /// The word for it, as `--format` takes it.
+    pub format: &'static str,
+    /// The command that makes such files.
+    pub made_by: &'static str,
+    /// Features of it that the file has, and those that it lacks.
+    pub why: String,
+}
+
+/// Remedy against a file that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Criterion's own output.
@@ -345,17 +351,14 @@ impl Remedy {
     }
 }
 
-fn describe_guess(guess: Option<&(FileFormat, String)>) -> String {
-    match guess {
-        Some((format, why)) => {
-            format!("; it resembles {} most ({}): {why}", format.as_str(), format.origin())
-        }
-        None => String::new(),
-    }
+fn describe_guess(guess: Option<&FormatGuess>) -> String {
+    guess.map_or_else(String::new, |FormatGuess { format, made_by, why }| {
+        format!("; it resembles {format} most ({made_by}): {why}")
+    })
 }
 
 impl Error {
-    /// What went wrong with all its causes, for a place that shows one line.
+    /// Returns the error with all its causes, for a place that shows one line.
     pub fn with_causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);

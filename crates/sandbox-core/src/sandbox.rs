@@ -10,6 +10,7 @@ mod instances;
 mod number_calls;
 mod run;
 mod scope;
+mod session;
 mod spans;
 mod tier;
 mod totals;
@@ -37,7 +38,8 @@ pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
-pub use run::{RunOutput, RunRequest};
+pub use run::{RunOutput, RunReport, RunRequest};
+pub use session::Session;
 use totals::Totals;
 
 /// A guest module behind its limits, ready to be called.
@@ -77,7 +79,7 @@ struct Inner {
     recipe: Recipe,
     format: SerializationFormat,
     placement: CallPlacement,
-    /// What a program that is run sees as its own name, unless the run says otherwise.
+    /// Name that a program which is run sees as its own, unless the run says otherwise.
     program: Option<Arc<str>>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.

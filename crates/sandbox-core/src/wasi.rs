@@ -11,6 +11,7 @@
 mod calls;
 mod clock;
 mod errno;
+mod files;
 mod fs;
 mod launch;
 mod lookups;
@@ -21,6 +22,7 @@ mod random;
 mod rights;
 mod socket;
 mod state;
+mod streams;
 mod table;
 
 use std::fmt;
@@ -36,14 +38,17 @@ use crate::watchdog::CallControl;
 use calls::{Version, sockets};
 use state::State;
 
+pub use files::{GuestFile, GuestFiles};
 pub(crate) use fs::Grants;
 pub(crate) use launch::Launch;
 pub(crate) use lookups::Lookups;
 pub(crate) use network::check as check_network;
 pub(crate) use output::OutputCapture;
 pub(crate) use state::Remembered;
+pub use streams::OutputOverflow;
+pub(crate) use streams::{Sink, Source};
 
-/// What would grant a connection.
+/// Change of the policy that would grant a connection.
 pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
      policy that accepts grants of the network, such as `permissive`";
 
@@ -136,7 +141,7 @@ impl WasiContext {
                 message: format!("the guest's folders cannot be opened: {errno}"),
             })?;
         files.put(&state.files)?;
-        let has_network = state.gate.is_some();
+        let has_network = state.network.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();
         for import in module.imports() {
@@ -153,6 +158,13 @@ impl WasiContext {
             }
         }
         Ok((Self { state }, imports))
+    }
+
+    /// The files that the guest sees, which count as changed from now on.
+    pub(crate) fn files(&self, store: &mut Store) -> GuestFiles {
+        let state = self.state.as_mut(store);
+        state.note_change();
+        GuestFiles::new(state.files.clone())
     }
 
     /// Whether the guest may have changed descriptors or files since they were made or put back.
@@ -206,7 +218,7 @@ impl WasiContext {
 pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
     let policy = SecurityPolicy::strict();
     let control = CallControl::new(None).unwrap();
-    let output = OutputCapture::new(0, Arc::clone(&control));
+    let output = OutputCapture::new(0, streams::Sinks::default(), Arc::clone(&control));
     let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let mut store = Store::default();
     let module = Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();

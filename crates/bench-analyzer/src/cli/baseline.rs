@@ -1,12 +1,40 @@
 //! `baseline`: lists, sets and removes names.
 
 use bench_analyzer::environment::Environment;
+use bench_analyzer::report::table::Table;
 use bench_analyzer::store::Store;
-use comfy_table::{Table, presets};
+use bench_stats::model::{BaselineName, RunId};
+use clap::Subcommand;
 
 use super::Outcome;
-use super::args::{Baseline, ListFormat};
 use super::output::Output;
+use super::values::{ListFormat, run_id};
+
+/// List, set and remove baselines
+#[derive(Debug, Subcommand)]
+pub(crate) enum Baseline {
+    /// List all baselines
+    List {
+        /// How to show them
+        #[arg(long, value_name = "FORMAT", default_value = "human")]
+        format: ListFormat,
+    },
+    /// Make a baseline of stored runs, whatever it held before
+    Set {
+        /// Its name
+        name: BaselineName,
+        /// The runs, as `runs` numbers them: 12 or run:12
+        #[arg(required = true, value_parser = run_id)]
+        runs: Vec<RunId>,
+    },
+    /// Remove a baseline; its runs stay stored
+    ///
+    /// A folder of that name that Criterion still keeps brings it back at the next import.
+    Rm {
+        /// Its name
+        name: BaselineName,
+    },
+}
 
 pub(super) async fn run(
     store: &mut Store,
@@ -44,12 +72,11 @@ async fn list(store: &mut Store, format: ListFormat, output: &Output) -> anyhow:
         );
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["baseline", "runs", "benchmarks", "updated", "commits"]);
+    let mut table = Table::fitting(None);
+    table.push_texts(["baseline", "runs", "benchmarks", "updated", "commits"].map(str::to_owned));
     for baseline in baselines {
         let commits = baseline.commits.iter().map(|sha| sha.get(..10).unwrap_or(sha));
-        table.add_row([
+        table.push_texts([
             baseline.name.to_string(),
             baseline.runs.to_string(),
             baseline.benchmarks.to_string(),
@@ -57,6 +84,6 @@ async fn list(store: &mut Store, format: ListFormat, output: &Output) -> anyhow:
             commits.collect::<Vec<_>>().join(", "),
         ]);
     }
-    output.data(|stdout| writeln!(stdout, "{}", table.trim_fmt()))?;
+    output.data(|stdout| table.write(stdout))?;
     Ok(())
 }

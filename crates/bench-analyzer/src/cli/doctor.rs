@@ -2,17 +2,22 @@
 
 use anyhow::bail;
 use bench_analyzer::continuous::family;
-use bench_analyzer::continuous::job::JobState;
-use bench_analyzer::continuous::lock::is_elsewhere;
-use bench_analyzer::continuous::machine::Number;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
+use bench_analyzer::jobs::job::JobState;
+use bench_analyzer::jobs::lock::is_elsewhere;
+use bench_analyzer::jobs::machine::Number;
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Outcome;
 use super::output::Output;
+
+/// Check that everything is in order
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
 
 /// Whoever runs a job says so much more often.
 const SILENCE: SignedDuration = SignedDuration::from_mins(10);
@@ -86,7 +91,7 @@ impl Findings {
         }
     }
 
-    /// What is planned, runs and waits, and whether somebody's clock was wrong.
+    /// Jobs that are planned, run and wait, and whether somebody's clock was wrong.
     async fn check_jobs(
         &mut self,
         store: &mut Store,
@@ -222,7 +227,7 @@ impl Findings {
         }
     }
 
-    /// What is known to make measurements noisy on Linux; elsewhere the files do not exist.
+    /// Settings that are known to make measurements noisy on Linux; elsewhere the files do not exist.
     fn check_noise(&mut self) {
         let read = |path: &str| std::fs::read_to_string(path).ok();
         let load = read("/proc/loadavg")

@@ -23,7 +23,8 @@ use rustix::process::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::leftover::{Stat, Traces, boot, children, processes};
+use super::leftover::{Stat, Traces, children, processes};
+use crate::environment::boot;
 use crate::sys;
 use control_group::ControlGroup;
 
@@ -58,7 +59,7 @@ pub(super) enum Reach {
 pub struct Survivor {
     /// Its number.
     pub pid: i32,
-    /// What it is called.
+    /// Name.
     pub name: String,
 }
 

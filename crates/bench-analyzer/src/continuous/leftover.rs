@@ -9,7 +9,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-/// What `/proc/PID/stat` says of a process.
+use crate::environment::boot;
+
+/// Facts about a process from `/proc/PID/stat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) name: String,
@@ -91,7 +93,7 @@ impl Traces {
 pub(super) struct ProcessMark {
     pid: i32,
     started: String,
-    /// What the system calls its present life.
+    /// Identity of the system's present life, from start to shutdown.
     boot: String,
     #[serde(default)]
     seen: Vec<Noted>,
@@ -214,10 +216,4 @@ pub(super) fn groups_writing_into(folder: &Utf8Path) -> HashSet<Pid> {
 
 fn started(pid: i32) -> Option<String> {
     Some(Stat::of(pid)?.started.to_string())
-}
-
-/// What the system calls its present life.
-pub(super) fn boot() -> Option<String> {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.trim().to_owned())
 }

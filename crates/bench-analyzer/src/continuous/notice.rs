@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Subject, Transition, TransitionKind};
-use super::job::JobId;
+use crate::jobs::alert::{Subject, Transition, TransitionKind};
+use crate::jobs::job::JobId;
 
 /// News about one job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Notice {
     pub at: Timestamp,
     /// The commit that was measured.
     pub commit: Option<String>,
-    /// What happened, worst first.
+    /// Changes, worst first.
     pub changes: Vec<Transition>,
     /// A link or path to the report.
     pub report: Option<String>,

@@ -6,56 +6,22 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::channel::{Channel, DeliveryError};
-use super::clock::Stop;
 use super::notice::Notice;
-use super::secret::Confidential;
-
-/// A notice on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// Its number in the store.
-    pub id: i64,
-    /// Where it goes.
-    pub channel: String,
-    /// The notice as JSON.
-    pub notice: String,
-    /// Since when it waits.
-    pub queued_at: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-}
-
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LetterFate {
-    /// It arrived.
-    Delivered,
-    /// It is to be tried again.
-    TryAgain {
-        /// When.
-        at: Timestamp,
-        /// Why it did not arrive.
-        error: String,
-    },
-    /// It was tried for long enough, or the receiver will never take it.
-    GivenUp {
-        /// Why it did not arrive the last time.
-        error: String,
-    },
-}
+use crate::clock::Stop;
+use crate::jobs::letter::{LONGEST_WAIT, Letter, LetterFate};
+use crate::secret::Confidential;
 
 /// An attempt, for whoever watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The channel.
     pub channel: String,
-    /// What became of it.
+    /// Outcome.
     pub fate: LetterFate,
 }
 
 /// The first wait; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// After so long, nobody waits for the news any more.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
@@ -63,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 /// jumps makes each next attempt due, and an unreliable receiver may fail many times in a row.
 const FEWEST: u32 = 50;
 
-/// What becomes of a letter that was just tried.
+/// Decides the fate of a letter that was just tried.
 pub(super) fn fate(
     letter: &Letter,
     outcome: Result<(), DeliveryError>,

@@ -35,11 +35,11 @@ use camino::Utf8Path;
 pub(super) use self::elements::parse;
 use super::collector::Collector;
 use super::decode;
-use super::{ImportBatch, Remark, RunDraft};
+use super::draft::{FileRuns, ImportBatch};
+use super::export;
 use crate::environment::Environment;
-use crate::error::{Error, Remedy, Result};
-use crate::exchange;
-use crate::model::{BenchmarkId, Direction, Metric, Series, Unit};
+use crate::error::{Error, FormatGuess, Remedy, Result};
+use bench_stats::model::{BenchmarkId, Direction, Metric, Series, Unit};
 
 /// A kind of result file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub enum FileFormat {
     Github,
 }
 
-/// What reading one format takes.
+/// Reader of one format.
 ///
 /// Readers never stop at something bad: they remark what cannot be used and go on. They complain about
 /// the file as a whole only where nothing of it can be used.
@@ -148,8 +148,8 @@ impl FileFormat {
         self.facts().0
     }
 
-    /// What writes it, with the command that does.
-    pub fn origin(self) -> &'static str {
+    /// Tool that writes it, with the command that does.
+    pub fn made_by(self) -> &'static str {
         self.facts().1
     }
 
@@ -248,25 +248,16 @@ impl FromStr for FileFormat {
     }
 }
 
-/// The runs of one file, and what the user should know about it.
-#[derive(Debug, Default)]
-pub struct FileRuns {
-    /// Its runs, in its order.
-    pub runs: Vec<RunDraft>,
-    /// What was left out, and what else is worth knowing.
-    pub remarks: Vec<Remark>,
-}
-
-/// Reads a history that [`Export`](crate::exchange::Export) wrote; `None` if the file is none.
+/// Reads a history that [`Export`](crate::ingest::export::Export) wrote; `None` if the file is none.
 ///
 /// # Errors
 /// If it is one but cannot be read or understood.
 pub fn read_export(path: &Utf8Path) -> Result<Option<ImportBatch>> {
     let (mut input, head) = open(path)?;
-    if !is_json_with(&head, '{', &["format", exchange::FORMAT]) {
+    if !is_json_with(&head, '{', &["format", export::FORMAT]) {
         return Ok(None);
     }
-    let batch = serde_json::from_reader::<_, exchange::Export>(&mut input)
+    let batch = serde_json::from_reader::<_, export::Export>(&mut input)
         .map_err(cut_off_or_wrong)
         .and_then(|export| export.into_batch().map_err(Complaint));
     batch.map(Some).map_err(|Complaint(reason)| malformed(path, reason))
@@ -327,7 +318,7 @@ fn open(path: &Utf8Path) -> Result<(Box<dyn BufRead>, String)> {
 }
 
 /// The format that a file resembles most, with what speaks for it and against it.
-fn guess(head: &str) -> Option<(FileFormat, String)> {
+fn guess(head: &str) -> Option<FormatGuess> {
     let likeness = |format: FileFormat| {
         let marks = format.reader().marks();
         let (there, missing): (Vec<&str>, Vec<&str>) =
@@ -346,7 +337,11 @@ fn guess(head: &str) -> Option<(FileFormat, String)> {
         } else {
             format!(", but not {}", list(&missing))
         };
-        (format, format!("it has {}{lacks}", list(&there)))
+        FormatGuess {
+            format: format.as_str(),
+            made_by: format.made_by(),
+            why: format!("it has {}{lacks}", list(&there)),
+        }
     })
 }
 

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::model::{Exactness, Sample, Series};
+use bench_stats::model::{Exactness, Sample, Series};
 
-/// What was said of a run beyond what its files say.
+/// Claims about a run beyond what its files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// The commit it measured.
@@ -41,7 +41,7 @@ impl Claims {
         Self { matching: Matching::Exactly, ..Self::default() }
     }
 
-    /// What of them belongs to the identity of each measurement; empty if nothing.
+    /// Part of them that belongs to the identity of each measurement; empty if none does.
     pub(super) fn identity(&self) -> String {
         let mut text = String::new();
         if let Some(commit) = &self.commit {
@@ -133,7 +133,7 @@ mod tests {
         assert!(of(&time, wobbly(20)));
         assert!(!of(&time, wobbly(3)));
         assert!(!of(&time, std::iter::repeat_n(12_345_678.0, 1000)));
-        let counted = Series { metric: crate::model::Metric::new("instructions"), ..time };
+        let counted = Series { metric: bench_stats::model::Metric::new("instructions"), ..time };
         assert!(!of(&counted, wobbly(1000)));
     }
 

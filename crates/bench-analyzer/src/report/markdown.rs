@@ -9,9 +9,9 @@ use super::words::{
     self, WORST_FIRST, describe_side, remark, sign, summary, title, undecided, worst_first,
 };
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
-use crate::analyzer::AnalysisReport;
-use crate::detect::geometric_mean::GeometricMean;
-use crate::detect::verdict::{Comparison, Verdict};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::geometric_mean::GeometricMean;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 
 /// Writes GitHub-flavoured Markdown, short enough for a comment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,9 +115,9 @@ fn section(
 
 fn row(one: &Comparison, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut said = remark(one);
-    if let Some(origin) = report.origin(&one.series) {
+    if let Some(onset) = report.onset(&one.series) {
         let comma = if said.is_empty() { "" } else { ", " };
-        said.push_str(&format!("{comma}{}", words::since(origin)));
+        said.push_str(&format!("{comma}{}", words::since(onset)));
     }
     writeln!(
         output,

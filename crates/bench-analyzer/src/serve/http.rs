@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::api::Refusal;
+use super::refusal::Refusal;
 
 /// A request that was read to its end.
 #[derive(Debug, Clone, Default)]
@@ -133,6 +133,15 @@ impl Response {
     }
 }
 
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Said(status, why) => Self::refusal(status, &why),
+            Refusal::NotYet(what) => Self::not_yet(&what),
+        }
+    }
+}
+
 /// How much of an answer somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -140,7 +149,7 @@ pub(super) enum Part {
     Head,
 }
 
-/// Nothing from elsewhere is loaded, nobody frames the page, and nothing of it is kept.
+/// Headers of every answer: no source from elsewhere is loaded, nobody frames the page, and no answer is kept.
 const FOR_ALL: [(&str, &str); 7] = [
     ("Connection", "close"),
     ("Cache-Control", "no-store"),

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::import::{KnownSeries, Writer};
 use super::link::{Link, change, rows};
 use super::{Store, read};
-use crate::detect::changes::{ChangePoint, News, SeriesChanges};
 use crate::error::{DatabaseProblem, Error, Result};
 use crate::ingest::FoundStepDraft;
-use crate::model::{FoundStep, Memory, RunId, Series, Withdrawal};
+use bench_stats::detect::changes::{ChangePoint, News, SeriesChanges};
+use bench_stats::model::{FoundStep, Memory, RunId, Series, Withdrawal};
 
 impl Store {
     /// All that is known of changes beside the values: what people accepted, and what was found.
@@ -16,7 +16,10 @@ impl Store {
     /// # Errors
     /// If the database refuses.
     pub async fn memory(&mut self) -> Result<Memory> {
-        Ok(Memory { blessings: self.blessings().await?, steps: self.found_steps().await? })
+        Ok(Memory {
+            accepted_changes: self.accepted_changes().await?,
+            steps: self.found_steps().await?,
+        })
     }
 
     /// All steps that were ever found, in the order they were.
@@ -62,7 +65,7 @@ impl Store {
             .collect()
     }
 
-    /// The same by measurements, as they are known in every store.
+    /// Acceptances by measurements, as they are known in every store.
     pub(super) async fn exported_found_steps(&mut self) -> Result<Vec<FoundStepDraft>> {
         let failed = self.failed();
         let rows = rows!(

@@ -5,69 +5,14 @@
 //! happened before the suite was first run, because then it is no news. It is over when the level is
 //! back where it was before, or when somebody accepted it.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::{Subject, Transition, TransitionKind};
-use crate::continuous::job::JobId;
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::detect::settings::Settings;
-use crate::detect::steps::tolerance;
-use crate::model::{Direction, RunId, Series};
+use crate::jobs::alert::{KnownSteps, StepEvidence, Subject, ToldStep, Transition, TransitionKind};
 use crate::report::words::commits;
 use crate::report::{format_change, format_quantity};
-use crate::stats::quantile::median;
-
-/// A step that somebody was told about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ToldStep {
-    /// The suite.
-    pub suite: String,
-    /// The benchmark.
-    pub name: String,
-    /// The quantity.
-    pub metric: String,
-    /// The first run of the new level, as it was seen then.
-    pub run: RunId,
-    /// The job that found it.
-    pub opened_job: JobId,
-    /// When.
-    pub opened_at: Timestamp,
-    /// The level before.
-    pub level: f64,
-    /// By which factor the new level is worse.
-    pub factor: f64,
-    /// Whether its end was told.
-    pub over: bool,
-}
-
-/// All that decides which steps of a suite are news.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct KnownSteps {
-    /// What was told of steps, whether it is over or not.
-    pub told: Vec<ToldStep>,
-    /// When a comparison was last told to be worse, by benchmark.
-    pub compared: Vec<(Subject, Timestamp)>,
-    /// When the suite was first run.
-    pub watched_since: Option<Timestamp>,
-}
-
-/// Where a step is, how large and how sure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepEvidence {
-    /// When the first run of the new level measured.
-    pub measured_at: Timestamp,
-    /// The last commit known to have the old level.
-    pub after_commit: Option<String>,
-    /// The first commit known to have the new level.
-    pub up_to_commit: Option<String>,
-    /// The level before.
-    pub before: f64,
-    /// The level since.
-    pub after: f64,
-    /// The probability of such a step around there without any change.
-    pub p_value: f64,
-}
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::steps::tolerance;
+use bench_stats::model::{Direction, RunId, Series};
+use bench_stats::stats::quantile::median;
 
 /// What there is to tell of the histories of all that a job measured, beside the `comparisons` that
 /// it tells of anyway.
@@ -122,7 +67,7 @@ impl KnownSteps {
         self.told
             .iter()
             .filter(|told| told.is_about(series))
-            .filter_map(|told| place(history, told.run))
+            .filter_map(|told| point_of(history, told.run))
             .any(|at| at.abs_diff(change.index) <= reach)
     }
 }
@@ -172,11 +117,11 @@ fn end_of(told: &ToldStep, history: &SeriesChanges, settings: &Settings) -> Opti
     let rules = settings.steps(series);
     let reach = tolerance(&rules);
     let points = &history.timeline.points;
-    let at = place(history, told.run)?;
+    let at = point_of(history, told.run)?;
     let near = |change: &&ChangePoint| change.index.abs_diff(at) <= reach;
     let own = history.change_points.iter().filter(near).min_by_key(|one| one.index.abs_diff(at));
-    if let Some(blessing) = own.and_then(|change| change.acknowledged.as_ref()) {
-        return Some(format!("accepted by {}: {}", blessing.author, blessing.reason));
+    if let Some(accepted) = own.and_then(|change| change.acknowledged.as_ref()) {
+        return Some(format!("accepted by {}: {}", accepted.author, accepted.reason));
     }
     if let Some(withdrawn) = own.and_then(|change| change.withdrawn.as_ref())
         && let Some(author) = &withdrawn.author
@@ -276,7 +221,7 @@ fn factor_worse(series: &Series, before: f64, after: f64) -> f64 {
 }
 
 /// The point that a run belongs to.
-fn place(history: &SeriesChanges, run: RunId) -> Option<usize> {
+fn point_of(history: &SeriesChanges, run: RunId) -> Option<usize> {
     history.timeline.points.iter().position(|point| point.runs.contains(&run))
 }
 

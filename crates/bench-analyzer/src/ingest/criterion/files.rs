@@ -15,7 +15,7 @@ use crate::ingest::format::{custom_series, parse as parse_json};
 use crate::ingest::plausible;
 use crate::ingest::remark::Remarks;
 use crate::ingest::resources::Resources;
-use crate::model::{Estimate, Samples, Series, Statistic, Throughput, ThroughputKind};
+use bench_stats::model::{Estimate, Samples, Series, Statistic, Throughput, ThroughputKind};
 
 /// One saved result of one benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,9 +30,9 @@ pub(super) struct SavedResult {
     pub(super) samples: Samples,
     /// The work of one iteration.
     pub(super) throughput: Vec<Throughput>,
-    /// What Criterion estimated.
+    /// Estimates of Criterion's.
     pub(super) estimates: Vec<Estimate>,
-    /// What was recorded beside time.
+    /// Resources recorded beside time.
     pub(super) resources: Vec<(Series, Samples)>,
 }
 
@@ -203,7 +203,7 @@ fn samples(
     })
 }
 
-/// What Criterion estimated, under the names of versions since 0.3.4 and before.
+/// Estimates of Criterion's, under the names of versions since 0.3.4 and before.
 #[derive(Debug, Deserialize)]
 struct EstimatesFile {
     #[serde(alias = "Mean")]
@@ -250,7 +250,7 @@ fn estimates(folder: &Utf8Path, samples: &Samples, remarks: &mut Remarks) -> Vec
         }
     };
     let values: Vec<f64> = samples.per_iteration().collect();
-    let mean = crate::stats::summary::mean(&values);
+    let mean = bench_stats::stats::mean::mean(&values);
     if (file.mean.point_estimate - mean).abs() > ROUNDING * mean {
         remarks.note(format!(
             "{path} does not belong to the samples beside it (their mean is {mean} ns, it says {} \

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::elements::each_field;
 use super::{Complaint, Format, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct BencherMetric;
 

@@ -10,11 +10,11 @@ use super::elements::each_field;
 use super::gungraun::counted;
 use super::{Complaint, Format, is_json_with, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct GungraunSummary;
 
-/// What one tool counted.
+/// Counts of one tool.
 #[derive(Deserialize)]
 struct Profile {
     tool: String,

@@ -14,7 +14,7 @@ use super::elements::each;
 use super::{Complaint, Format, Names, is_json_with, nanoseconds_in, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Jmh;
 
@@ -154,7 +154,7 @@ impl Scores {
     }
 }
 
-/// What was measured, and what its scores have to be multiplied with.
+/// Quantity, and what its scores have to be multiplied with.
 fn primary(name: &str, mode: &str, unit: &str) -> (Series, f64) {
     if let Some(factor) = unit.strip_suffix("/op").and_then(nanoseconds_in) {
         return (Series::time(name), factor);

@@ -20,7 +20,7 @@ pub(crate) enum Durability {
     All,
 }
 
-/// How a guest says that it will use a part of a file, with the numbers of preview 1.
+/// Advice of a guest about how it will use a part of a file, with the numbers of preview 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Advice {
@@ -48,7 +48,7 @@ impl Advice {
 /// Outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Appended {
-    /// How many bytes were written.
+    /// Number of bytes that were written.
     pub(crate) written: usize,
     /// The file's end after them, where the position of the descriptor now is.
     pub(crate) end: u64,
@@ -82,6 +82,11 @@ pub(super) enum SavedStorage {
 impl File {
     pub(super) fn new(shared: &Arc<Shared>, storage: Storage) -> Self {
         Self { shared: Arc::clone(shared), storage }
+    }
+
+    /// Whether the file is in a granted folder.
+    pub(super) fn is_of_host(&self) -> bool {
+        matches!(self.storage, Storage::Host(_))
     }
 
     /// Reads into the buffers in turn; less than their length at the end of the file, or where there are very many.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::file::{SavedStorage, Storage};
-use super::folder::Place;
+use super::folder::Backing;
 use super::memory::{NodeId, Tree, TreeState};
 use super::shared::{Handle, Shared, TimeSource};
 use super::{File, Folder, Grants, Result, SavedFile, SavedFolder};
@@ -50,7 +50,7 @@ impl FileSystem {
             Some(mount) => Folder::of_mount(&self.shared, mount),
             None => Folder::new(
                 &self.shared,
-                Place::Memory(Arc::new(Handle::new(&self.shared, NodeId::ROOT)?)),
+                Backing::Memory(Arc::new(Handle::new(&self.shared, NodeId::ROOT)?)),
             ),
         };
         let others = grants.mounts().filter(|(path, _)| *path != "/");
@@ -81,6 +81,13 @@ impl FileSystem {
     /// Whether the guest changed something in a granted folder, which cannot be undone, since the file systems were made.
     pub(crate) fn has_changed_host(&self) -> bool {
         self.shared.has_changed_host()
+    }
+
+    /// The paths of all files in memory and their lengths, in order. Paths that nobody could open are left out.
+    pub(crate) fn list(&self) -> Vec<(String, u64)> {
+        let mut files = self.shared.memory().files();
+        files.sort_unstable();
+        files
     }
 
     /// Opens a folder of a template.
