@@ -128,3 +128,20 @@ fn nothing_acquits_what_everything_did() {
     let acquitted = [Verdict::Unchanged, Verdict::NoChangeSeen, Verdict::Improvement];
     assert_eq!(share(&verdicts, 0..40, &acquitted), 0.0);
 }
+
+/// What EVALUATION.md says of one run a side: few alarms where the spread is what benchmarks have in general,
+/// nothing found below 20%, and a slowdown of 30% in seven of eight.
+#[test]
+fn one_run_a_side_raises_and_finds_what_is_said_of_it() {
+    let settings = Settings { plan: Plan::Stated(1), ..Settings::default() };
+    let judged = |factor: f64, wanted: &[Verdict]| {
+        let factors = [factor];
+        let alone = Reports { runs: (1, 1), factors: &factors, offset: 0.0 };
+        share(&alone.verdicts(4000, &settings), 0..1, wanted)
+    };
+    let alarms = judged(1.0, &CHANGED);
+    let found = [1.05, 1.10, 1.30].map(|factor| judged(factor, &[Verdict::Regression]));
+    assert!((0.007..0.018).contains(&alarms), "alarms {alarms}");
+    assert!(found[0] < 0.03 && found[1] < 0.05, "found {found:?}");
+    assert!((0.84..0.90).contains(&found[2]), "found {found:?}");
+}
