@@ -16,6 +16,7 @@
 //! has to fear ([`Compiler::Llvm`](crate::Compiler)).
 #![expect(unsafe_code, reason = "replaces functions in the context of an instance")]
 
+mod noting;
 mod unwalked;
 
 use std::ffi::c_void;
@@ -28,7 +29,9 @@ use wasmer::sys::vm::{
 };
 
 use super::frames;
-use super::interrupt::{note_where, unwind_for, unwind_if_told, unwind_without_room, with_running};
+use super::interrupt::{
+    note_callers, note_where, unwind_for, unwind_if_told, unwind_without_room, with_running,
+};
 use super::refusals::RefusedTable;
 use crate::policy::PAGE_BYTES;
 
@@ -85,16 +88,13 @@ macro_rules! checked {
     )*};
 }
 
-/// The same for functions of which only Wasmer knows whether they trap, and which no guest calls often: where the guest is,
-/// is noted before.
+/// The same for functions of which only Wasmer knows whether they trap. Guests do not call these, but what stands before them
+/// ([`noting`]), which looks at all that is to be looked at before, and notes where the guest is.
 macro_rules! noted {
     ($($name:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {$(
         unsafe extern "C-unwind" fn $name(context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
             // SAFETY: as above.
             unsafe {
-                unwind_without_room();
-                unwind_if_told();
-                note_where();
                 let result = unwalked::$name(context, $($argument),*);
                 frames::forget();
                 unwind_if_told();
@@ -138,6 +138,16 @@ noted! {
     imported_wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
     notify(memory: u32, at: u32, count: u32) -> u32;
     imported_notify(memory: u32, at: u32, count: u32) -> u32;
+}
+
+/// What a guest does before it calls a function that is [`noted!`], whose frame has that address.
+unsafe extern "C-unwind" fn before_noted(frame: usize) {
+    // SAFETY: a guest called a function with that frame, and nothing here has to be dropped.
+    unsafe {
+        unwind_without_room();
+        unwind_if_told();
+        note_callers(frame);
+    }
 }
 
 /// The trap of an instruction that works on so many bytes of a memory, if they are not all in it. No module imports a memory or
@@ -305,7 +315,7 @@ unsafe extern "C-unwind" fn debug_text(address: usize, len: u32) {
 /// What stands in each place of the table.
 fn functions() -> [(Index, usize); Index::builtin_functions_total_number() as usize] {
     macro_rules! table {
-        ($($index:ident: $function:ident,)*) => {
+        ($($index:ident: $function:path,)*) => {
             [$((Index::$index(), $function as *const () as usize),)*]
         };
     }
@@ -315,12 +325,12 @@ fn functions() -> [(Index, usize); Index::builtin_functions_total_number() as us
         get_memory32_size_index: memory_size,
         get_imported_memory32_size_index: imported_memory_size,
         get_table_copy_index: table_copy,
-        get_table_init_index: table_init,
+        get_table_init_index: noting::table_init,
         get_elem_drop_index: element_drop,
         get_memory_copy_index: memory_copy,
         get_memory_fill_index: memory_fill,
-        get_imported_memory_fill_index: imported_memory_fill,
-        get_memory_init_index: memory_init,
+        get_imported_memory_fill_index: noting::imported_memory_fill,
+        get_memory_init_index: noting::memory_init,
         get_data_drop_index: data_drop,
         get_raise_trap_index: raise_trap,
         get_table_size_index: table_size,
@@ -328,17 +338,17 @@ fn functions() -> [(Index, usize); Index::builtin_functions_total_number() as us
         get_table_grow_index: table_grow,
         get_imported_table_grow_index: imported_table_grow,
         get_table_get_index: table_get,
-        get_imported_table_get_index: imported_table_get,
+        get_imported_table_get_index: noting::imported_table_get,
         get_table_set_index: table_set,
-        get_imported_table_set_index: imported_table_set,
+        get_imported_table_set_index: noting::imported_table_set,
         get_func_ref_index: function_reference,
         get_table_fill_index: table_fill,
-        get_memory_atomic_wait32_index: wait32,
-        get_imported_memory_atomic_wait32_index: imported_wait32,
-        get_memory_atomic_wait64_index: wait64,
-        get_imported_memory_atomic_wait64_index: imported_wait64,
-        get_memory_atomic_notify_index: notify,
-        get_imported_memory_atomic_notify_index: imported_notify,
+        get_memory_atomic_wait32_index: noting::wait32,
+        get_imported_memory_atomic_wait32_index: noting::imported_wait32,
+        get_memory_atomic_wait64_index: noting::wait64,
+        get_imported_memory_atomic_wait64_index: noting::imported_wait64,
+        get_memory_atomic_notify_index: noting::notify,
+        get_imported_memory_atomic_notify_index: noting::imported_notify,
         get_imported_debug_usize_index: debug_number,
         get_imported_debug_str_index: debug_text,
         get_imported_personality2_index: personality,

@@ -97,28 +97,49 @@ pub(super) unsafe fn note_fault(
     reason: Option<TrapCode>,
 ) {
     begin(reason);
-    let mut room = add(registers.counter);
-    // SAFETY: our caller's contract; `word` reads nothing outside the stack.
-    let word = |address: usize| unsafe { word(address, registers.stack, stack) };
-    let mut note = |address: Option<usize>| {
-        let caller = address.and_then(|address| address.checked_sub(1));
-        let Some(caller) = caller.filter(|caller| code.contains(*caller)) else { return false };
-        room = room && add(caller);
-        room
-    };
-    // SAFETY: our caller's contract.
-    if unsafe { has_no_frame_yet(registers.counter, code) }
-        && !note(registers.return_address.or_else(|| word(registers.stack)))
-    {
-        return;
+    add(registers.counter);
+    // SAFETY: our caller's contract; nothing outside the stack is read.
+    unsafe {
+        let returns_to =
+            || registers.return_address.or_else(|| word(registers.stack, registers.stack, stack));
+        if has_no_frame_yet(registers.counter, code) && !add_caller(returns_to(), code) {
+            return;
+        }
+        add_chain(registers.frame, registers.stack, code, stack);
     }
-    let mut frame = registers.frame;
-    while note(frame.checked_add(size_of::<usize>()).and_then(word)) {
+}
+
+/// Notes the calls of a guest that calls a function of the host now, which may end it, by the chain of frames that its code
+/// keeps. That takes next to nothing at any depth.
+///
+/// # Safety
+/// The frame is that of a function that a guest with that code called on that stack: the address of the guest's own frame, and
+/// behind it the one that the function returns to.
+pub(super) unsafe fn note_callers(frame: usize, code: &Code, stack: Bounds) {
+    begin(None);
+    // SAFETY: our caller's contract.
+    unsafe { add_chain(frame, frame, code, stack) }
+}
+
+/// Notes the calls that a chain of frames tells of.
+///
+/// # Safety
+/// What is between the stack pointer and the top of the stack is readable.
+unsafe fn add_chain(mut frame: usize, stack_pointer: usize, code: &Code, stack: Bounds) {
+    // SAFETY: our caller's contract; `word` reads nothing outside the stack.
+    let word = |address: usize| unsafe { word(address, stack_pointer, stack) };
+    while add_caller(frame.checked_add(size_of::<usize>()).and_then(word), code) {
         match word(frame) {
             Some(outer) if outer > frame => frame = outer,
             _ => return,
         }
     }
+}
+
+/// Notes a call by the address that it returns to, if that is in the guest's code; says whether another may follow.
+fn add_caller(returns_to: Option<usize>, code: &Code) -> bool {
+    let caller = returns_to.and_then(|address| address.checked_sub(1));
+    caller.filter(|caller| code.contains(*caller)).is_some_and(add)
 }
 
 /// A word of the part of the stack that is in use.

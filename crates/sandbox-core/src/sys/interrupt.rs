@@ -154,7 +154,18 @@ pub(super) unsafe fn unwind_if_told() {
     }
 }
 
-/// Notes where the guest is that this thread runs, in case that it traps.
+/// Notes where the guest is that this thread runs, in case that it traps, by the frame of a function that it called.
+///
+/// # Safety
+/// As for [`frames::note_callers`].
+pub(super) unsafe fn note_callers(frame: usize) {
+    with_running(|running| {
+        // SAFETY: our caller's contract.
+        unsafe { frames::note_callers(frame, running.code(), running.stack()) }
+    });
+}
+
+/// Notes where the guest is that this thread runs, before an exception is thrown that nobody may catch.
 pub(super) fn note_where() {
     with_running(|running| frames::note_call(running.code(), TrapCode::StackOverflow));
 }

@@ -85,7 +85,7 @@ fn policy() -> SecurityPolicy {
     SecurityPolicy::strict()
         .with_instances(InstanceMode::Fresh)
         .with_max_instances(1)
-        .with_wall_clock(Duration::from_millis(500))
+        .with_wall_clock(Duration::from_secs(600))
 }
 
 fn sandbox(text: &str, policy: SecurityPolicy, reset: MemoryReset) -> WasmSandbox {

@@ -254,7 +254,7 @@ async fn a_context_that_is_missing_or_of_another_type_is_an_error_with_both_type
 #[tokio::test]
 async fn a_loop_of_host_calls_is_stopped_at_its_deadline() {
     let calls = Arc::new(AtomicU64::new(0));
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(30));
+    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600));
     let builder = modules::builder(LOOP).security_policy(policy).host_function("env", "step", {
         let calls = Arc::clone(&calls);
         move |_: u32| {
@@ -262,8 +262,9 @@ async fn a_loop_of_host_calls_is_stopped_at_its_deadline() {
         }
     });
     let sandbox = builder.build().await.unwrap();
+    let hurried = sandbox.with_time_limit(Duration::from_millis(30));
     for _ in 0..20 {
-        let error = sandbox.call::<_, ()>("forever", ()).await.unwrap_err();
+        let error = hurried.call::<_, ()>("forever", ()).await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
         assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
     }

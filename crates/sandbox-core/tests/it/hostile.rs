@@ -23,10 +23,11 @@ async fn assert_well(sandbox: &WasmSandbox) {
 
 #[tokio::test]
 async fn what_never_ends_is_stopped() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(50));
+    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600));
     let sandbox = hostile(policy).await;
+    let hurried = sandbox.with_time_limit(Duration::from_millis(50));
     for attack in ["spin", "spin_alloc", "spin_in_host", "sleep_forever"] {
-        let error = sandbox.call::<_, ()>(attack, ()).await.unwrap_err();
+        let error = hurried.call::<_, ()>(attack, ()).await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{attack}: {error}");
         assert_well(&sandbox).await;
     }

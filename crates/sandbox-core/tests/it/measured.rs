@@ -183,19 +183,66 @@ scenes! {
     }
 }
 
-/// Not a test: what the limit of a function's size was chosen by. Prints how long Cranelift takes.
+/// Not a test: what the limits of a function's size were chosen by. Prints what the largest functions that each preset lets pass
+/// take, and what those between take. `STRAIGHT` in the environment chooses one kind of code.
 #[test]
 #[ignore = "measures, and asserts nothing"]
 fn straight_code_of_many_sizes() {
+    let chosen = std::env::var("STRAIGHT").unwrap_or_default();
     for straight in outsized::Straight::ALL {
-        for kib in [128, 256, 512] {
-            let wasm = straight.module(kib * 1024);
-            let policy = SecurityPolicy::permissive();
-            let what = format!("{straight:?}, {} KiB", wasm.len() / 1024);
-            let compile = || Module::compile_with(&wasm, &policy, Compiler::Cranelift);
-            let (module, _) = measure(&what, compile);
-            let phis = module.unwrap().count(CompileMeasure::Phis);
-            println!("    {phis} phis");
+        if !format!("{straight:?}").contains(&chosen) {
+            continue;
+        }
+        for kib in [128, 256, 512, 1024, 2048, 4096] {
+            let bytes = kib * 1024;
+            let variables = PRESETS
+                .iter()
+                .map(|(_, policy)| policy.compile_limits)
+                .filter(|limits| limits.function_bytes as usize >= bytes)
+                .map(|limits| limits.function_locals.min(40_000) as usize)
+                .min();
+            let wasm = straight.module(bytes, variables.unwrap_or(2) * 4 / 5);
+            for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+                let policy = SecurityPolicy::permissive();
+                let what = format!("{straight:?}, {} KiB, {compiler}", wasm.len() / 1024);
+                let (module, _) = measure(&what, || Module::compile_with(&wasm, &policy, compiler));
+                let phis = module.unwrap().count(CompileMeasure::Phis);
+                println!("    {phis} phis");
+            }
+        }
+    }
+}
+
+/// Not a test: prints what it costs that guests see where they were when functions of Wasmer trap, by how deep they call them.
+#[test]
+#[ignore = "measures, and asserts nothing"]
+fn functions_of_wasmer_at_many_depths() {
+    const TIMES: i32 = 100_000;
+    for (what, instructions) in [
+        ("memory.fill", "(memory.fill (i32.const 0) (i32.const 0) (i32.const 1))"),
+        ("memory.init", "(memory.init $bytes (i32.const 0) (i32.const 0) (i32.const 1))"),
+        ("table.get", "(drop (table.get $f (i32.const 0)))"),
+        ("table.init", "(table.init $f $some (i32.const 0) (i32.const 0) (i32.const 1))"),
+        ("notify", "(drop (memory.atomic.notify (i32.const 0) (i32.const 0)))"),
+        ("wait", "(drop (memory.atomic.wait32 (i32.const 0) (i32.const 1) (i64.const 0)))"),
+    ] {
+        let text = format!(
+            r#"(module (memory 1) (table $f 1 funcref) (data $bytes "bytes")
+                (elem $some func $down)
+                (func $down (export "down") (param i32 i32)
+                    (if (local.get 0) (then
+                        (call $down (i32.sub (local.get 0) (i32.const 1)) (local.get 1))
+                        (return)))
+                    (loop $again {instructions}
+                        (br_if $again (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))))"#
+        );
+        let policy = SecurityPolicy::permissive();
+        let sandbox = modules::builder(&text).security_policy(policy).build_blocking().unwrap();
+        for depth in [0, 10, 100, 1_000] {
+            let before = processor_time();
+            sandbox.call_blocking::<_, ()>("down", (depth, TIMES)).unwrap();
+            let each = (processor_time() - before) / f64::from(TIMES) * 1e9;
+            println!("{what}, {depth} deep: {each:.0} ns");
         }
     }
 }

@@ -200,10 +200,10 @@ impl Straight {
         }
     }
 
-    /// A module with one function of at most so many bytes.
-    pub(crate) fn module(self, bytes: usize) -> Vec<u8> {
+    /// A module with one function of at most so many bytes, with so many variables at most.
+    pub(crate) fn module(self, bytes: usize, variables: usize) -> Vec<u8> {
         // As many values as a policy lets a function have, all of them needed after the last step.
-        let live = if matches!(self, Self::Calls) { 4_000 } else { 2 };
+        let live = if matches!(self, Self::Calls) { variables } else { 2 };
         let text = |steps: usize| {
             let mut middle = self.step().repeat(steps);
             if matches!(self, Self::Stack) {

@@ -19,11 +19,16 @@ const TEXT: &str = r#"(module (memory 2) (global $g (mut i32) (i32.const 5))
     (func (export "spin") (loop $again (br $again))))"#;
 
 fn pool(text: &str, method: ResetMethod) -> Arc<InstancePool> {
+    pool_within(Duration::from_secs(600), text, method)
+}
+
+/// A pool of a policy that lets calls take that long.
+fn pool_within(wall_clock: Duration, text: &str, method: ResetMethod) -> Arc<InstancePool> {
     let policy = Arc::new(
         SecurityPolicy::strict()
             .with_instances(InstanceMode::Fresh)
             .with_max_instances(2)
-            .with_wall_clock(Duration::from_millis(30)),
+            .with_wall_clock(wall_clock),
     );
     let module = Module::compile(&wat::parse_str(text).unwrap(), &policy).unwrap();
     InstancePool::new(&recipe(&module, &policy, method), &Cancellation::default()).unwrap()
@@ -106,7 +111,7 @@ fn an_instance_that_trapped_is_put_back_where_memory_can_shrink() {
 #[test]
 fn an_instance_that_was_interrupted_is_replaced_in_advance() {
     for method in methods() {
-        let pool = pool(TEXT, method);
+        let pool = pool_within(Duration::from_millis(30), TEXT, method);
         let first = used(&pool, "spin");
         wait_for_workers(&pool);
         assert!(pool.free.take().is_some_and(|ready| !Arc::ptr_eq(ready.control(), &first)));

@@ -127,8 +127,8 @@ async fn other_sandboxes_can_be_called() {
 
 #[tokio::test]
 async fn an_inner_guest_that_is_stopped_leaves_the_outer_one_alone() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
-    let inner = modules::sandbox(modules::NUMBERS, policy).await;
+    let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::permissive()).await;
+    let inner = inner.with_time_limit(Duration::from_millis(20));
     let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
     let builder = modules::builder(DOWN).security_policy(policy);
     let builder = builder.host_function("env", "down", move |_: u32| {
@@ -145,9 +145,9 @@ async fn an_inner_guest_that_is_stopped_leaves_the_outer_one_alone() {
 
 #[tokio::test]
 async fn an_outer_guest_whose_time_is_up_ends_when_the_inner_one_has() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(100));
-    let inner = modules::sandbox(modules::NUMBERS, policy).await;
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::permissive()).await;
+    let inner = inner.with_time_limit(Duration::from_millis(100));
+    let policy = SecurityPolicy::permissive();
     let builder = modules::builder(DOWN).security_policy(policy);
     let builder = builder.host_function("env", "down", move |_: u32| {
         let spun = inner.call_blocking::<_, u32>("spin", ());
@@ -155,7 +155,8 @@ async fn an_outer_guest_whose_time_is_up_ends_when_the_inner_one_has() {
         0u32
     });
     let sandbox = builder.build().await.unwrap();
-    let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
+    let hurried = sandbox.with_time_limit(Duration::from_millis(20));
+    let error = hurried.call::<_, u32>("down", 1u32).await.unwrap_err();
     let SandboxError::Timeout { function, limit, .. } = error else { panic!("{error}") };
     assert_eq!((function.as_str(), limit), ("down", Duration::from_millis(20)));
 }
@@ -208,13 +209,13 @@ async fn a_call_through_another_thread_ends_with_the_outer_wall_clock() {
 #[tokio::test]
 async fn a_guest_that_is_awaited_is_stopped_with_the_call_that_awaits_it() {
     let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::permissive()).await;
-    let policy = SecurityPolicy::permissive().with_wall_clock(Duration::from_millis(30));
-    let builder = modules::builder(DOWN).security_policy(policy);
+    let builder = modules::builder(DOWN).security_policy(SecurityPolicy::permissive());
     let builder = builder.async_host_function("env", "down", {
         let inner = inner.clone();
         async move |_: u32| inner.call::<_, u32>("spin", ()).await
     });
     let sandbox = builder.build().await.unwrap();
+    let sandbox = sandbox.with_time_limit(Duration::from_millis(30));
     let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     // It spins without a limit of its own, so this has its turn only if it was stopped.

@@ -81,11 +81,12 @@ fn standard_output_still_works_beside_sockets() {
 fn waits_end_with_their_call() {
     let (listener, address) = listen();
     let silent = std::thread::spawn(move || listener.accept().map(|(client, _)| client));
-    let client = Client::new(granted(address).with_wall_clock(Duration::from_millis(300)));
+    let client = Client::new(granted(address));
     let fd = client.connect(address).unwrap();
     let mut server = silent.join().unwrap().unwrap();
     client.put_buffer(100);
-    let error = client.sandbox.call_blocking::<_, i32>("sock_recv", (fd, IOV, 1, 0, OUT, OUT + 8));
+    let hurried = client.sandbox.with_time_limit(Duration::from_millis(300));
+    let error = hurried.call_blocking::<_, i32>("sock_recv", (fd, IOV, 1, 0, OUT, OUT + 8));
     let error = error.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     // The instance is gone and its connection with it.
