@@ -149,7 +149,7 @@ pub(in crate::ingest) fn parse<T: DeserializeOwned>(
 
 /// Understands a list of numbers. What is none of them was not measured, and costs no other; a list that is
 /// missing is empty.
-pub(super) fn numbers<'de, D: Deserializer<'de>>(
+pub(in crate::ingest) fn numbers<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Option<f64>>, D::Error> {
     let all = Option::<Vec<Element>>::deserialize(deserializer)?.unwrap_or_default();
