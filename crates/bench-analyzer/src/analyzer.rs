@@ -19,7 +19,9 @@ pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
-use crate::model::{BenchmarkResults, Blessing, Estimate, History, Run, Series, Throughput, Unit};
+use crate::model::{
+    BenchmarkResults, Blessing, Direction, Estimate, History, Run, Series, Throughput, Unit,
+};
 use crate::stats::spending::Plan;
 
 /// Compares results with a baseline, in the light of earlier runs.
@@ -245,6 +247,25 @@ impl AnalysisReport {
         self.comparisons
             .iter()
             .filter(|one| one.could_not_be_judged() && self.settings.gates(&one.series))
+    }
+
+    /// A common move for the worse whose cause nobody can tell, where more than half of the benchmarks got
+    /// worse by their whole interval. Each alone may be undecided, as with a single new run; together they
+    /// are a lost flag or a slow machine, and a gate must not let that pass.
+    pub fn unexplained_move(&self) -> Option<&CommonMove> {
+        let threshold = 1.0 + self.settings.relative_threshold;
+        let common = self.common_move.as_ref().filter(|common| {
+            common.cause == Cause::MachineOrCode && common.median_ratio > threshold
+        })?;
+        let at_least_worse = |one: &Comparison| match one.series.direction {
+            Direction::Higher => one.interval.high.recip(),
+            Direction::Lower | Direction::Neutral => one.interval.low,
+        };
+        let gated = self.comparisons.iter().filter(|one| self.settings.gates(&one.series));
+        let clearly = gated
+            .filter(|one| one.acknowledged.is_none() && at_least_worse(one) > threshold)
+            .count();
+        (2 * clearly > common.benchmarks).then_some(common)
     }
 
     /// The improvements that are as certain as [`AnalysisReport::failing`] regressions are.
