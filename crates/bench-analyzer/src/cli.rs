@@ -1,7 +1,6 @@
 //! Commands, one file each, and what they share: the store and the output.
 
 mod aa;
-mod args;
 mod baseline;
 mod bless;
 mod completions;
@@ -21,6 +20,7 @@ mod report;
 mod run;
 mod runs;
 mod serve;
+mod values;
 mod watch;
 mod withdraw;
 
@@ -31,11 +31,96 @@ use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8PathBuf;
-use clap::Parser;
+use clap::{ColorChoice, Parser, Subcommand};
 
-use self::args::{Arguments, Command};
+use self::aa::Aa;
+use self::baseline::Baseline;
+use self::bless::Bless;
+use self::completions::Completions;
+use self::doctor::Doctor;
+use self::export::Export;
+use self::history::History;
+use self::import::Import;
+use self::jobs::{Jobs, Retry};
+use self::merge::{Pull, Push};
 use self::outcome::Outcome;
 use self::output::Output;
+use self::rename::Rename;
+use self::report::{Compare, Report};
+use self::run::Run;
+use self::runs::Runs;
+use self::serve::Serve;
+use self::watch::Watch;
+use self::withdraw::Withdraw;
+
+/// Stores benchmark results and says what changed, by how much, and how sure that is
+///
+/// Works on the folder that Criterion leaves behind, without any set-up:
+///
+///   cargo bench -- --save-baseline main     measure, and call the result `main`
+///   (change the code)
+///   cargo bench                             measure again
+///   bench-analyzer report --baseline main   what changed?
+///
+/// One run a side can only show large changes. For verdicts that hold, measure each side three
+/// times or more, as processes of their own, and import them as one:
+///
+///   for i in 1 2 3 4 5; do CRITERION_HOME=runs/$i cargo bench; done
+///   bench-analyzer import --baseline main runs/*
+///
+/// Exit codes: 0 fine; 1 the gate failed; 2 wrong usage; 3 failure; 4 the gate could not judge (machine or
+/// code).
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    /// The history to use: a file, or postgres://USER@HOST/DATABASE for one that a team shares
+    /// [default: .bench/history.db of the project around the working folder]
+    // The value may hold a password: it must not show up in --help.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|ADDRESS",
+        env = "BENCH_ANALYZER_DB",
+        hide_env_values = true
+    )]
+    db: Option<String>,
+
+    /// The configuration [default: bench-analyzer.toml here or above]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<Utf8PathBuf>,
+
+    /// Colour the output; NO_COLOR is respected
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Import(Import),
+    Report(Report),
+    Compare(Compare),
+    History(History),
+    Bless(Bless),
+    Withdraw(Withdraw),
+    Export(Export),
+    Push(Push),
+    Pull(Pull),
+    Runs(Runs),
+    Rename(Rename),
+    #[command(subcommand)]
+    Baseline(Baseline),
+    Aa(Aa),
+    Run(Run),
+    Watch(Watch),
+    Jobs(Jobs),
+    Retry(Retry),
+    Serve(Serve),
+    Doctor(Doctor),
+    Completions(Completions),
+}
 
 /// What commands that run suites are given.
 #[derive(Clone, Copy)]
@@ -162,4 +247,16 @@ fn default_folder(environment: &Environment) -> Utf8PathBuf {
         || above().find(|dir| dir.join("Cargo.lock").is_file() || dir.join(".git").exists());
     let dir = existing.or_else(project).unwrap_or(&environment.working_dir);
     dir.join(".bench")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

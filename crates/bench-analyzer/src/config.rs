@@ -26,10 +26,10 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use crate::detect::settings::{AdviceSettings, Override, Pattern, Settings};
+use crate::analysis::ReferenceName;
 use crate::error::{Error, Remedy, Result};
-use crate::past::ReferenceName;
-use crate::stats::spending::Plan;
+use bench_stats::detect::settings::{AdviceSettings, Override, Pattern, Settings};
+use bench_stats::stats::spending::Plan;
 
 /// The name that is looked for in the working folder and above.
 pub const FILE_NAME: &str = "bench-analyzer.toml";

@@ -14,14 +14,10 @@
 pub mod alert;
 pub mod benchmark;
 pub mod channel;
-pub mod clock;
 pub mod family;
-pub mod job;
 mod lease;
 mod leftover;
-pub mod lock;
 mod log;
-pub mod machine;
 pub mod notice;
 pub mod observer;
 pub mod outbox;
@@ -30,11 +26,11 @@ pub mod repository;
 pub mod runner;
 pub mod schedule;
 pub mod scheduler;
-pub mod secret;
 pub mod steward;
 pub mod suites;
 
-pub use benchmark::{ContinuousBenchmark, Decision, JobOutcome, Parts, Question};
+pub use benchmark::{ContinuousBenchmark, Decision, Parts, Question};
+pub use observer::JobOutcome;
 pub use reporter::BenchmarkReporter;
 pub use scheduler::BenchmarkScheduler;
 pub use suites::{BenchmarkConfig, BenchmarkSuite};

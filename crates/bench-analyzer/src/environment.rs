@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use crate::child;
-use crate::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
+use bench_stats::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
 
 /// Where, when and on what an import takes place.
 #[derive(Debug, Clone, PartialEq)]
@@ -300,4 +300,10 @@ fn output(command: &mut Command) -> Option<String> {
     };
     let text = String::from_utf8(said?).ok()?;
     status.success().then(|| text.trim().to_owned())
+}
+
+/// What the system calls its present life.
+pub(crate) fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
 }

@@ -2,9 +2,8 @@
 
 use camino::Utf8PathBuf;
 
-use crate::ingest::format::FileFormat;
-use crate::model::{BaselineName, InvalidSamples, RunId, Series};
-use crate::store::Location;
+use crate::location::{InvalidAddress, Location};
+use bench_stats::model::{BaselineName, InvalidSamples, RunId, Series};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -112,7 +111,7 @@ pub enum Error {
         /// The file.
         path: Utf8PathBuf,
         /// What it resembles most, and why.
-        guess: Option<(FileFormat, String)>,
+        guess: Option<FormatGuess>,
     },
     /// A result file holds values that no measurement can have.
     #[error(
@@ -182,13 +181,9 @@ pub enum Error {
         /// The database.
         location: Location,
     },
-    /// The address of a server cannot be read. It is not repeated, as it may hold a password.
-    #[error(
-        "the address of the database cannot be read: it has the form \
-         postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require, where characters such as \
-         @ : / % in a name or password are written as %40 %3A %2F %25"
-    )]
-    Address,
+    /// The address of a server cannot be read.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
     /// The database could not be opened or used.
     #[error("the database {location} {problem}")]
     Database {
@@ -319,6 +314,17 @@ pub enum DatabaseProblem {
     Other,
 }
 
+/// The format that an unknown file resembles most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatGuess {
+    /// The word for it, as `--format` takes it.
+    pub format: &'static str,
+    /// The command that makes such files.
+    pub made_by: &'static str,
+    /// What the file has of it, and what not.
+    pub why: String,
+}
+
 /// What helps against a file that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -345,13 +351,10 @@ impl Remedy {
     }
 }
 
-fn describe_guess(guess: Option<&(FileFormat, String)>) -> String {
-    match guess {
-        Some((format, why)) => {
-            format!("; it resembles {} most ({}): {why}", format.as_str(), format.origin())
-        }
-        None => String::new(),
-    }
+fn describe_guess(guess: Option<&FormatGuess>) -> String {
+    guess.map_or_else(String::new, |FormatGuess { format, made_by, why }| {
+        format!("; it resembles {format} most ({made_by}): {why}")
+    })
 }
 
 impl Error {

@@ -6,6 +6,7 @@ pub mod criterion;
 mod decode;
 mod digest;
 mod draft;
+pub mod exchange;
 pub mod format;
 mod identity;
 mod machine;
@@ -17,7 +18,9 @@ mod resources;
 mod spool;
 
 pub use digest::Digest;
-pub use draft::{BlessingDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole};
+pub use draft::{
+    BlessingDraft, FileRuns, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+};
 pub use identity::{Claims, Matching};
 pub use measurements::Measurements;
 pub use reading::{Circumstances, Reading, Strictness, read};

@@ -1,11 +1,10 @@
 //! Stores benchmark results and says what changed, by how much, and how sure that is.
 //!
 //! Results flow one way: [`ingest`] reads the output of benchmark tools, [`store`] keeps it,
-//! [`stats`] and [`detect`] are pure functions over what was kept, and [`report`] shows what they
-//! found.
+//! [`bench_stats`] decides what it means, and [`report`] shows that.
 //!
 //! ```text
-//! ingest -> store -> stats -> detect -> report
+//! ingest -> store -> bench-stats -> report
 //! ```
 //!
 //! # Changing the schema or a query
@@ -23,29 +22,27 @@
 //! cargo sqlx prepare -- --lib
 //! ```
 
-pub mod analyzer;
+pub mod analysis;
 pub mod child;
+pub mod clock;
 pub mod config;
 pub mod continuous;
-pub mod detect;
 pub mod environment;
 pub mod error;
-pub mod exchange;
 pub mod ingest;
-pub mod model;
-pub mod past;
+pub mod jobs;
+pub mod location;
 pub mod report;
+pub mod secret;
 pub mod serve;
-pub mod stats;
 pub mod store;
 mod sys;
 
-pub use analyzer::{
-    AnalysisReport, BenchmarkAnalyzer, ImprovementNote, PerformanceRecommendation, RegressionAlert,
-    ResourceAnalysis,
+pub use bench_stats::{self, detect, model, stats};
+pub use bench_stats::{
+    AnalysisReport, BenchmarkAnalyzer, BenchmarkResult, BenchmarkResults, Comparison,
+    ImprovementNote, OutlierDetection, PerformanceRecommendation, RegressionAlert,
+    ResourceAnalysis, Severity, Verdict,
 };
 pub use continuous::{BenchmarkReporter, BenchmarkScheduler, ContinuousBenchmark};
-pub use detect::outliers::OutlierDetection;
-pub use detect::verdict::{Comparison, Severity, Verdict};
 pub use error::{Error, Result};
-pub use model::{BenchmarkResult, BenchmarkResults};

@@ -21,7 +21,7 @@ pub use quantity::{format_change, format_quantity};
 
 use std::io;
 
-use crate::analyzer::AnalysisReport;
+use bench_stats::analysis::AnalysisReport;
 
 /// Turns a report into text.
 pub trait Reporter {

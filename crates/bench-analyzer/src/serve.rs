@@ -11,22 +11,21 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 use tokio::net::TcpListener;
 
-use crate::continuous::clock::Stop;
-use crate::continuous::secret::Secret;
-use crate::detect::settings::Settings;
+use crate::clock::Stop;
 use crate::report::figure;
+use crate::secret::Secret;
 use crate::store::Location;
+use bench_stats::detect::settings::Settings;
 
 mod api;
 mod background;
 mod compared;
 mod guard;
 mod http;
+mod refusal;
 mod snapshot;
 mod stores;
 mod visitors;
-
-pub use guard::random_token;
 
 use api::Api;
 use guard::Guard;

@@ -13,15 +13,16 @@ mod care;
 mod codec;
 mod continuous;
 mod export;
+mod failure;
 mod found_steps;
 mod import;
 mod link;
-mod location;
 mod merge;
 mod open;
 mod postgres;
 mod read;
 mod runs;
+mod server;
 mod soundness;
 mod timeline;
 mod version;
@@ -33,16 +34,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use self::failure::failure;
 use self::link::{Link, Transaction};
-use self::open::failure;
-use self::postgres::Server;
+use self::server::Server;
 use crate::error::{Error, Result};
+use crate::jobs::lock::try_lock;
 
+pub use crate::location::{Location, ServerAddress};
 pub use care::{Alias, Deed, NameGivenBack};
 pub(crate) use continuous::Followed;
 pub use continuous::{AskedAgain, JobEnd};
 pub use import::{BaselineMode, Destination, ImportOutcome};
-pub use location::{Location, ServerAddress};
 pub use merge::{BaselineMerge, MergeOutcome};
 pub use runs::RunListing;
 pub(crate) use version::MeasuredVersion;
@@ -134,7 +136,7 @@ impl Store {
         match &mut self.backend {
             Backend::Sqlite(file) => {
                 let path = Utf8PathBuf::from(format!("{}-outbox", self.location));
-                match crate::continuous::lock::try_lock(&path) {
+                match try_lock(&path) {
                     Ok(lock) => {
                         let taken = lock.is_some();
                         file.outbox = lock;

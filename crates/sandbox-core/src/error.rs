@@ -2,6 +2,7 @@
 
 mod artifact;
 mod kind;
+mod memory;
 mod need;
 mod output;
 
@@ -11,6 +12,8 @@ use std::time::Duration;
 use crate::output::Output;
 
 pub use artifact::ArtifactRejection;
+pub use memory::GuestMemoryError;
+pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
 
 use crate::text::{cut, shown};
@@ -531,6 +534,27 @@ pub enum SandboxError {
         function: String,
         /// What it would wait for.
         message: String,
+    },
+
+    /// A pointer and a length, of the guest or of the host, that the guest's memory does not hold.
+    #[error(transparent)]
+    GuestMemory(#[from] GuestMemoryError),
+
+    /// A file of the guest could not be read or written by the host.
+    #[error("failed to use the guest's file {path:?}")]
+    GuestFile {
+        /// The path, as it was given.
+        path: String,
+        /// What is wrong.
+        #[source]
+        error: std::io::Error,
+    },
+
+    /// The session's instance is gone: a call of the session failed in a way that poisons it, or was dropped.
+    #[error("the session is over, because a call of it failed or was dropped; begin another to call `{function}`", function = shown(function))]
+    SessionEnded {
+        /// What the session was asked to do.
+        function: String,
     },
 
     /// Code of the host panicked while it served the guest. The instance was discarded.

@@ -27,7 +27,7 @@ mod state;
 mod values;
 
 pub(crate) use binding::HostBinding;
-pub use caller::{Caller, GuestMemoryError, MissingContext};
+pub use caller::{Caller, MissingContext};
 pub(crate) use context::Context;
 pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCaller};
 pub(crate) use failure::Unwound;

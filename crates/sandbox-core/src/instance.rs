@@ -5,6 +5,7 @@ mod exchange;
 mod failure;
 mod fuel;
 mod imports;
+mod inspecting;
 mod pool;
 mod recipe;
 mod room;

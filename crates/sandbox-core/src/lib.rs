@@ -31,6 +31,7 @@
 //! | pass bytes or text, with one copy each way | the same, and a guest written with `sandbox-guest` | `bytes_and_text` |
 //! | pass any serde value | [`SerializationFormat`] | `values` |
 //! | call one function often | [`WasmSandbox::function`] | `handles` |
+//! | use pointers and lengths, or make several calls one step | [`WasmSandbox::session`] | `sessions` |
 //! | make many calls in one turn | [`WasmSandbox::call_batch`] | `batches` |
 //! | pass a stream through a guest | [`StreamingSandbox`] | `streaming` |
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
@@ -124,10 +125,12 @@ mod wasi;
 mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
-pub use error::{ArtifactRejection, Result, SandboxError, SystemNeed, TrapCode, ValueDirection};
+pub use error::{
+    ArtifactRejection, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode, ValueDirection,
+};
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
-    Caller, ExchangeError, GuestMemoryError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
+    Caller, ExchangeError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
@@ -142,8 +145,8 @@ pub use policy::{
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
-    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, WasmSandbox,
-    WasmSandboxBuilder,
+    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, Session,
+    WasmSandbox, WasmSandboxBuilder,
 };
 pub use signing::SigningKey;
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
@@ -151,4 +154,5 @@ pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]
 pub use virtual_fs;
+pub use wasi::{GuestFile, GuestFiles};
 pub use watchdog::cancel_handle::CancelHandle;

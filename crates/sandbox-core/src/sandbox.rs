@@ -10,6 +10,7 @@ mod instances;
 mod number_calls;
 mod run;
 mod scope;
+mod session;
 mod spans;
 mod tier;
 mod totals;
@@ -38,6 +39,7 @@ pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
 pub use run::{RunOutput, RunRequest};
+pub use session::Session;
 use totals::Totals;
 
 /// A guest module behind its limits, ready to be called.

@@ -11,6 +11,7 @@
 mod calls;
 mod clock;
 mod errno;
+mod files;
 mod fs;
 mod launch;
 mod lookups;
@@ -36,6 +37,7 @@ use crate::watchdog::CallControl;
 use calls::{Version, sockets};
 use state::State;
 
+pub use files::{GuestFile, GuestFiles};
 pub(crate) use fs::Grants;
 pub(crate) use launch::Launch;
 pub(crate) use lookups::Lookups;
@@ -153,6 +155,13 @@ impl WasiContext {
             }
         }
         Ok((Self { state }, imports))
+    }
+
+    /// The files that the guest sees, which count as changed from now on.
+    pub(crate) fn files(&self, store: &mut Store) -> GuestFiles {
+        let state = self.state.as_mut(store);
+        state.note_change();
+        GuestFiles::new(state.files.clone())
     }
 
     /// Whether the guest may have changed descriptors or files since they were made or put back.

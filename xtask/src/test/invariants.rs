@@ -8,9 +8,16 @@ use super::layers;
 use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
-/// They must compile in seconds, and the first two are of use without the sandbox.
-const WITHOUT_WASMER: [&str; 4] =
-    ["bench-analyzer", "sandbox-guest", "sandbox-guest-macros", "xtask"];
+/// They must compile in seconds, and the first three are of use without the sandbox.
+const WITHOUT_WASMER: [&str; 5] =
+    ["bench-analyzer", "bench-stats", "sandbox-guest", "sandbox-guest-macros", "xtask"];
+
+/// A crate of pure functions.
+const PURE: &str = "bench-stats";
+
+/// What such a crate must not need: databases, runtimes, command lines, files, networks.
+const OF_INPUT_AND_OUTPUT: [&str; 8] =
+    ["camino", "clap", "fs-err", "rustix", "sqlx", "tempfile", "tokio", "ureq"];
 
 /// What is there for Wasmer packages and for the comparison with WASIX only.
 const OF_WASIX: [&str; 4] = ["virtual-", "wasmer-package", "wasmer-wasix", "webc"];
@@ -35,6 +42,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for package in WITHOUT_WASMER {
         check_without_wasmer(workspace, package)?;
     }
+    check_pure(workspace)?;
     for package in WITHOUT_WASIX {
         check_without_wasix(workspace, package)?;
     }
@@ -65,6 +73,18 @@ fn check_without_wasmer(workspace: &Workspace, package: &str) -> Result<()> {
         Ok(())
     } else {
         Err(failure(&tree, &output)).with_context(|| format!("failed to list what {package} needs"))
+    }
+}
+
+fn check_pure(workspace: &Workspace) -> Result<()> {
+    let mut tree = cargo();
+    tree.args(["tree", "--locked", "-p", PURE, "-e", "normal", "--prefix", "none"]);
+    let needed = read(tree.current_dir(workspace.root()))
+        .with_context(|| format!("failed to list what {PURE} needs"))?;
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    match needed.lines().map(name).find(|name| OF_INPUT_AND_OUTPUT.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(found) => bail!("{PURE} does no input and output, so it must not depend on {found}"),
     }
 }
 

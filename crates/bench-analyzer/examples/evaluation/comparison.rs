@@ -1,12 +1,12 @@
 //! How often comparisons raise false alarms, and how often they find real changes.
 
-use bench_analyzer::detect::compare::compare;
-use bench_analyzer::detect::settings::Settings;
-use bench_analyzer::detect::verdict::Verdict;
-use bench_analyzer::model::{History, HistoryPoint, RunId, Samples, Series};
-use bench_analyzer::stats::difference::Difference;
-use bench_analyzer::stats::spending::Plan;
-use bench_analyzer::stats::summary::Summary;
+use bench_stats::detect::compare::compare;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{History, HistoryPoint, RunId, Samples, Series};
+use bench_stats::stats::difference::Difference;
+use bench_stats::stats::spending::Plan;
+use bench_stats::stats::summary::Summary;
 
 use crate::noise::Noise;
 use crate::reports::{Kind, Pair, counts, results, share, verdicts};

@@ -1,6 +1,6 @@
 //! What becomes of steps as a history grows: whether those that were found stay.
 
-use bench_analyzer::detect::steps::{Held, StepSettings, segment, segment_beside};
+use bench_stats::detect::steps::{Held, StepSettings, segment, segment_beside};
 
 use crate::noise::Noise;
 use crate::real::per_series;

@@ -1,9 +1,9 @@
 //! Public data that nobody here tuned to, from the files that `held_out.py` prints.
 
-use bench_analyzer::detect::settings::Settings;
-use bench_analyzer::detect::verdict::Verdict;
-use bench_analyzer::model::{Sample as Timed, Samples};
-use bench_analyzer::stats::spending::Plan;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{Sample as Timed, Samples};
+use bench_stats::stats::spending::Plan;
 
 use crate::growing;
 use crate::noise::Noise;

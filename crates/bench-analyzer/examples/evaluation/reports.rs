@@ -1,13 +1,13 @@
 //! Simulated reports whose truth is known.
 
-use bench_analyzer::detect::compare::{Compared, compare};
-use bench_analyzer::detect::settings::Settings;
-use bench_analyzer::detect::verdict::Verdict;
-use bench_analyzer::model::{
+use bench_stats::detect::compare::{Compared, compare};
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{
     BenchmarkResults, Fingerprint, History, Measurement, Revision, Run, RunId, Sample, Samples,
     Series,
 };
-use bench_analyzer::stats::summary::Summary;
+use bench_stats::stats::summary::Summary;
 use jiff::Timestamp;
 
 use crate::noise::Noise;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::ImportBatch;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
-use bench_analyzer::model::{BenchmarkResults, Selector};
 use bench_analyzer::store::{BaselineMode, Destination, Store};
 use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use bench_stats::model::{BenchmarkResults, Selector};
 use camino::Utf8Path;
 
-use bench_analyzer::detect::steps::{StepSettings, segment};
+use bench_stats::detect::steps::{StepSettings, segment};
 
 use crate::noise::Noise;
 

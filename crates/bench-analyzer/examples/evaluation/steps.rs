@@ -1,6 +1,6 @@
 //! How often steps are found in a history, and how often there was none.
 
-use bench_analyzer::detect::steps::{StepSettings, segment};
+use bench_stats::detect::steps::{StepSettings, segment};
 
 use crate::noise::Noise;
 use crate::pelt;

@@ -1,13 +1,13 @@
 //! How far a gate can be trusted: trades, common moves, unequal sides, looking again and again, counts.
 
-use bench_analyzer::detect::compare::compare;
-use bench_analyzer::detect::settings::Settings;
-use bench_analyzer::detect::verdict::{Reservation, Verdict};
-use bench_analyzer::model::{
+use bench_stats::detect::compare::compare;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::{Reservation, Verdict};
+use bench_stats::model::{
     BenchmarkResults, History, Measurement, Metric, RunId, Samples, Series, Unit,
 };
-use bench_analyzer::stats::spending::Plan;
-use bench_analyzer::stats::summary::Summary;
+use bench_stats::stats::spending::Plan;
+use bench_stats::stats::summary::Summary;
 
 use crate::noise::Noise;
 use crate::real;

@@ -5,20 +5,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bench_analyzer::continuous::clock::{Stop, SystemClock};
-use bench_analyzer::continuous::lock::MachineLock;
-use bench_analyzer::continuous::machine::Machine;
+use bench_analyzer::clock::{Stop, SystemClock};
 use bench_analyzer::continuous::observer::{Event, Observer};
-use bench_analyzer::continuous::outbox::LetterFate;
 use bench_analyzer::continuous::repository::Git;
 use bench_analyzer::continuous::runner::CommandRunner;
-use bench_analyzer::continuous::secret::Secret;
 use bench_analyzer::continuous::{BenchmarkConfig, Parts, family};
+use bench_analyzer::jobs::letter::LetterFate;
+use bench_analyzer::jobs::lock::MachineLock;
+use bench_analyzer::jobs::machine::Machine;
+use bench_analyzer::secret::Secret;
 use bench_analyzer::store::Store;
+use camino::Utf8PathBuf;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::output::Output;
+
+/// Where the suites are described.
+#[derive(Debug, Args)]
+pub(crate) struct SuitesFile {
+    /// The file of suites [default: suites.toml here or above]
+    #[arg(long = "suites", value_name = "FILE")]
+    pub(crate) suites_file: Option<Utf8PathBuf>,
+
+    /// What this machine is, for suites that say what they run on: --labels x86,quiet
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', env = "BENCH_ANALYZER_LABELS")]
+    pub(crate) labels: Vec<String>,
+}
 
 /// Everything real. What `db` and the environment hold of secrets is added to those of the suites.
 pub(super) fn parts(

@@ -2,17 +2,22 @@
 
 use anyhow::bail;
 use bench_analyzer::continuous::family;
-use bench_analyzer::continuous::job::JobState;
-use bench_analyzer::continuous::lock::is_elsewhere;
-use bench_analyzer::continuous::machine::Number;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::criterion::{self, CustomUnit, Wanted};
+use bench_analyzer::jobs::job::JobState;
+use bench_analyzer::jobs::lock::is_elsewhere;
+use bench_analyzer::jobs::machine::Number;
 use bench_analyzer::store::{Location, Store};
 use camino::Utf8Path;
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Outcome;
 use super::output::Output;
+
+/// Check that everything is in order
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
 
 /// Whoever runs a job says so much more often.
 const SILENCE: SignedDuration = SignedDuration::from_mins(10);

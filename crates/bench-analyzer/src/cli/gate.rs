@@ -1,12 +1,12 @@
 //! Gates: what fails a build.
 
 use bench_analyzer::AnalysisReport;
-use bench_analyzer::model::Series;
 use bench_analyzer::report::text::plural;
+use bench_stats::model::Series;
 
 use super::Outcome;
-use super::args::FailOn;
 use super::output::Output;
+use crate::cli::values::FailOn;
 
 /// Judges a report by what the gate was told to fail on, and says so on stderr.
 pub(super) fn judge(report: &AnalysisReport, fail_on: &[FailOn], output: &Output) -> Outcome {

@@ -1,25 +1,182 @@
 //! `report`: imports what is new and says what changed.
 
-use std::collections::BTreeSet;
-
+use bench_analyzer::Error;
+use bench_analyzer::analysis::{LookBack, Sides};
 use bench_analyzer::config::Config;
-use bench_analyzer::detect::reference::Reference;
-use bench_analyzer::detect::settings::{Pattern, Settings};
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::Reading;
-use bench_analyzer::model::{BenchmarkResults, RunId, Series};
-use bench_analyzer::past;
-use bench_analyzer::report::dossier::Evidence;
-use bench_analyzer::stats::spending::Plan;
+use bench_analyzer::report::html::HtmlReporter;
 use bench_analyzer::store::{Destination, Store};
-use bench_analyzer::{AnalysisReport, BenchmarkAnalyzer, Error};
-use jiff::Timestamp;
+use bench_stats::detect::reference::Reference;
+use bench_stats::detect::settings::{Pattern, Settings};
+use bench_stats::model::Selector;
+use bench_stats::stats::spending::Plan;
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+use destination::Destinations;
 
-use super::args::{Compare, Report, ReportOptions};
 use super::output::Output;
 use super::progress::Progress;
+use super::values::{FailOn, probability, ratio};
 use super::{Outcome, gate, import};
-use destination::Destinations;
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer report --baseline main                        what changed since `main`?
+  bench-analyzer report --baseline main --fail-on regression   the same as a gate
+  bench-analyzer report --baseline main --filter 'parse/*' --threshold 0.03
+  bench-analyzer report --baseline main --format json | jq '.regressions[].test_name'
+
+Exit codes:
+  0  fine, or nothing was asked to fail
+  1  the gate failed: what --fail-on names was found, or nothing was compared
+  2  wrong usage
+  3  failure: nothing could be said
+  4  the gate could not judge: most benchmarks moved together, and it may be the machine or the
+     code. Measure both sides in turns, or name a --control";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  bench-analyzer compare main            `main` with the latest runs
+  bench-analyzer compare v1.0 v1.1       two baselines
+  bench-analyzer compare run:12 run:15   two single runs
+
+Exit codes: 0 fine; 1 the gate failed (--fail-on, or nothing was compared); 2 wrong usage; 3 failure;
+4 the gate could not judge (machine or code).";
+
+/// Say what changed
+///
+/// Imports what is new in the Criterion folder first, so that it needs no other command before it.
+///
+/// A regression or improvement is listed when it is statistically significant and its whole
+/// interval lies beyond the practical threshold. `unchanged` means that whatever changed is below
+/// the threshold, `no change seen` that a change of the size it names would have been seen, and
+/// `inconclusive` that more runs are needed, and how many. Comparisons with fewer than three runs a
+/// side and no history are `unreplicated`: hints that never fail a build. Metrics that are counted
+/// (instructions, allocations) are `exact`: one run a side is enough.
+#[derive(Debug, Args)]
+#[command(after_long_help = REPORT_EXAMPLES)]
+pub(crate) struct Report {
+    /// Criterion folders to import first [default: as `import`; none is no error]
+    #[arg(value_name = "DIR")]
+    pub(crate) paths: Vec<Utf8PathBuf>,
+
+    /// Compare with this baseline, or with a single run as run:12
+    #[arg(long, value_name = "NAME")]
+    pub(crate) baseline: Option<Selector>,
+
+    /// What to compare: a baseline, run:12, or latest
+    #[arg(long, value_name = "NAME", default_value = "latest")]
+    pub(crate) current: Selector,
+
+    /// Look at what is stored only
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) no_import: bool,
+
+    #[command(flatten)]
+    pub(crate) options: ReportOptions,
+}
+
+/// Compare two sides that are stored already
+///
+/// Like `report`, but nothing is imported, and both sides are named: baselines, single runs as
+/// run:12, or latest.
+#[derive(Debug, Args)]
+#[command(after_long_help = COMPARE_EXAMPLES)]
+pub(crate) struct Compare {
+    /// The old side
+    pub(crate) baseline: Selector,
+
+    /// The new side
+    #[arg(default_value = "latest")]
+    pub(crate) current: Selector,
+
+    #[command(flatten)]
+    pub(crate) options: ReportOptions,
+}
+
+/// How to judge, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct ReportOptions {
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: ReportFormat,
+
+    /// Write to FILE, in the format of its ending (html, md, json, csv, xml, svg, png), else in that
+    /// of --format; may be given several times
+    ///
+    /// What --format names goes to stdout as well, unless one of the files has that format.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Vec<Utf8PathBuf>,
+
+    /// Append the Markdown report to the file that GITHUB_STEP_SUMMARY names
+    #[arg(long)]
+    pub(crate) step_summary: bool,
+
+    /// List every benchmark, however many did not change; always so where stdout is no terminal
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// For how many benchmarks an HTML report draws samples and history, worst first
+    #[arg(long, value_name = "N", default_value_t = HtmlReporter::PLOTS)]
+    pub(crate) plots: usize,
+
+    /// Exit with 1 if this is found, or if nothing was compared; several with commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
+
+    /// Only benchmarks whose name contains this, or matches it as a whole if it has a `*`
+    #[arg(long = "filter", value_name = "NAME")]
+    pub(crate) filters: Vec<String>,
+
+    /// The practical threshold: relative changes inside it are of no interest [default: 0.01, or
+    /// what the configuration says]
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub(crate) threshold: Option<f64>,
+
+    /// Of all changes listed, at most this share may be false in the long run [default: 0.1, or what
+    /// the configuration says]
+    #[arg(long, value_name = "SHARE", value_parser = probability)]
+    pub(crate) fdr: Option<f64>,
+
+    /// How many runs a side were decided on before measuring: such a look finds more
+    ///
+    /// Without it a report stays valid however often you add runs and look again, and pays for that with
+    /// a smaller level at each look.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) planned_runs: Option<u32>,
+
+    /// A control: a benchmark that the change cannot touch, as --filter names them: where most benchmarks moved
+    /// together, it tells the machine from the code; may be given several times
+    #[arg(long = "control", alias = "reference", value_name = "NAME")]
+    pub(crate) controls: Vec<String>,
+
+    /// The largest p-value of a change [default: 0.01, or what the configuration says]
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub(crate) alpha: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For a terminal
+    Human,
+    /// For programs; docs/report.schema.json describes it
+    Json,
+    /// For pull requests
+    Markdown,
+    /// One page with plots, for browsers, phones and paper
+    Html,
+    /// For spreadsheets
+    Csv,
+    /// Test results in XML, for CI systems
+    Junit,
+    /// Annotations in the log of a GitHub workflow
+    Github,
+    /// A picture of all changes; with --filter for one benchmark, of its samples and history
+    Svg,
+    /// The same as pixels
+    Png,
+}
 
 mod destination;
 
@@ -37,53 +194,30 @@ pub(super) async fn run(
     }
     let mut progress = Progress::new();
     progress.phase("reading the results");
-    // The baseline first: a name that does not exist is the likelier mistake.
-    let mut baseline = match &command.baseline {
-        Some(selector) => Some(store.results(selector).await?),
-        None => None,
-    };
-    let mut current = store.results(&command.current).await?;
-    keep_wanted(&mut current, &command.options.filters);
-    if let Some(baseline) = &mut baseline {
-        keep_wanted(baseline, &command.options.filters);
-    }
-    if let Some(baseline) = &baseline
-        && !current.results.is_empty()
-        && same_measurements(baseline, &current)
-    {
-        let (baseline, current) = (baseline.name.clone(), current.name);
+    let mut sides = Sides::load(store, command.baseline.as_ref(), &command.current).await?;
+    keep_wanted(&mut sides, &command.options.filters);
+    if let (Some(baseline), true) = (&sides.baseline, sides.are_the_same()) {
+        let (baseline, current) = (baseline.name.clone(), sides.current.name);
         return Err(Error::SameRuns { baseline, current }.into());
     }
-    let nothing = |side: &BenchmarkResults| side.results.is_empty();
     anyhow::ensure!(
-        !(nothing(&current)
-            && baseline.as_ref().is_none_or(nothing)
-            && command.options.fail_on.is_empty()),
+        !(sides.are_empty() && command.options.fail_on.is_empty()),
         "no benchmark is named like {}: `history` lists those that are stored",
         command.options.filters.join(" or ")
     );
-
-    let analyzer = match &baseline {
-        Some(baseline) => BenchmarkAnalyzer::new(baseline.clone()),
-        None => BenchmarkAnalyzer::without_baseline(),
-    };
-    let runs: Vec<RunId> = current.runs.iter().map(|run| run.id).collect();
-    let history = match current.runs.last() {
-        Some(newest) => store.history(&newest.fingerprint, &runs).await?,
-        None => Default::default(),
-    };
-    let report = analyzer
-        .with_settings(settings(&command.options, config))
-        .with_history(history)
-        .with_blessings(store.blessings().await?)
-        .analyze_results(&current);
     let reference = match &config.since {
         Some(name) => name.resolve(store, &environment.working_dir).await?,
         None => Reference::Start,
     };
     let usual = command.options.threshold.is_none();
-    let past = Past { reference: &reference, noted_at: usual.then_some(environment.now) };
-    let (report, evidence) = gather(store, report, baseline, current, past, &mut progress).await?;
+    let look = LookBack { reference, noted_at: usual.then_some(environment.now) };
+    let settings = settings(&command.options, config);
+    let mut follow = progress.follow("reading the history");
+    let histories = sides.histories(store, &settings, &look, &mut follow).await?;
+    drop(follow);
+    progress.phase("writing the report");
+    let report = sides.report(settings, &histories);
+    let evidence = sides.into_evidence(histories);
     progress.finish();
     destinations.write(&report, &evidence, output)?;
     Ok(gate::judge(&report, &command.options.fail_on, output))
@@ -101,48 +235,6 @@ async fn note_baselines(store: &mut Store, output: &Output) -> anyhow::Result<()
         ));
     }
     Ok(())
-}
-
-/// Reads the past of what was measured, to say since when it changed and what moves slowly.
-async fn gather(
-    store: &mut Store,
-    report: AnalysisReport,
-    baseline: Option<BenchmarkResults>,
-    current: BenchmarkResults,
-    past: Past<'_>,
-    progress: &mut Progress,
-) -> anyhow::Result<(AnalysisReport, Evidence)> {
-    let wanted: BTreeSet<&Series> = report
-        .measured
-        .iter()
-        .map(|one| &one.series)
-        .filter(|series| !series.metric.is_resource())
-        .collect();
-    let mut follow = progress.follow("reading the history");
-    let is_wanted = |series: &Series| wanted.contains(series);
-    let rules = |series: &Series| report.settings.steps(series);
-    let mut histories = match past.noted_at {
-        Some(now) => past::noted_histories(store, is_wanted, rules, now, &mut follow).await?,
-        None => past::histories(store, is_wanted, rules, &mut follow).await?,
-    };
-    drop(follow);
-    for one in &mut histories {
-        one.since = one.since(past.reference, &rules(&one.timeline.series));
-    }
-    progress.phase("writing the report");
-    let report = match &baseline {
-        Some(baseline) => report.trace(baseline, &current, &histories),
-        None => report,
-    };
-    Ok((report.with_slow_moves(&histories), Evidence { baseline, current, histories }))
-}
-
-/// How a report looks back.
-struct Past<'r> {
-    /// The place that histories are held against.
-    reference: &'r Reference,
-    /// When what is found is noted; not at all where it was looked for by other rules than usual.
-    noted_at: Option<Timestamp>,
 }
 
 /// `compare`: a report of two sides that are stored already.
@@ -223,22 +315,15 @@ fn settings(options: &ReportOptions, config: &Config) -> Settings {
 }
 
 /// Leaves only the benchmarks that one of the patterns names.
-fn keep_wanted(results: &mut BenchmarkResults, filters: &[String]) {
+fn keep_wanted(sides: &mut Sides, filters: &[String]) {
     if filters.is_empty() {
         return;
     }
     let patterns: Vec<Pattern> = filters.iter().map(|text| contains_or_matches(text)).collect();
-    results.results.retain(|series, _| {
-        patterns.iter().any(|pattern| pattern.matches(series.benchmark.as_str()))
-    });
+    sides.retain(|series| patterns.iter().any(|one| one.matches(series.benchmark.as_str())));
 }
 
 /// What a filter means: without a star it is a part of a name, as everywhere with Cargo.
 pub(super) fn contains_or_matches(text: &str) -> Pattern {
     if text.contains('*') { Pattern::new(text) } else { Pattern::new(format!("*{text}*")) }
-}
-
-/// Whether two sides hold the very same measurements, as right after saving a baseline.
-fn same_measurements(left: &BenchmarkResults, right: &BenchmarkResults) -> bool {
-    left.results == right.results
 }

@@ -2,10 +2,26 @@
 
 use bench_analyzer::continuous::ContinuousBenchmark;
 use bench_analyzer::store::Store;
+use clap::Args;
 
-use super::args::Watch;
+use super::continuous::SuitesFile;
 use super::run::read as read_suites;
 use super::{Outcome, Surroundings, continuous};
+
+/// Run suites whenever their schedules say, until it is stopped
+///
+/// What is due but not done survives a restart, and so do alerts that were not delivered. Moments
+/// that passed while nothing ran are made up for by one job. SIGTERM and Ctrl-C end the running
+/// command and then this program; the next start goes on behind the last run that succeeded.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) file: SuitesFile,
+
+    /// Run what is due now, then exit: for a timer of the system
+    #[arg(long)]
+    pub(crate) once: bool,
+}
 
 pub(super) async fn run(
     store: Store,

@@ -10,118 +10,16 @@
 //! What no comparison shows, because it came in small parts or because the baseline moved along,
 //! the history does: see [`after_looking_back`].
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::job::JobId;
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Reservation, Verdict};
-use crate::model::{Direction, RunId, Series};
+use crate::jobs::alert::{OpenAlert, Subject, Transition, TransitionKind};
 use crate::report::words::interval;
 use crate::report::{format_change, format_quantity};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Reservation, Verdict};
+use bench_stats::model::Direction;
 
 mod step;
 
-pub use step::{KnownSteps, StepEvidence, ToldStep, after_looking_back};
-
-/// What an alert is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// The suite itself, which failed.
-    Suite,
-    /// One metric of one benchmark.
-    Benchmark {
-        /// The benchmark.
-        name: String,
-        /// The quantity.
-        metric: String,
-    },
-    /// A lasting change in the history of a benchmark.
-    Step {
-        /// The benchmark.
-        name: String,
-        /// The quantity.
-        metric: String,
-        /// The first run of the new level.
-        run: RunId,
-    },
-}
-
-impl Subject {
-    fn of(series: &Series) -> Self {
-        Self::Benchmark {
-            name: series.benchmark.as_str().to_owned(),
-            metric: series.metric.as_str().to_owned(),
-        }
-    }
-
-    pub(crate) fn columns(&self) -> (&str, &str) {
-        match self {
-            Self::Suite => ("", ""),
-            Self::Benchmark { name, metric } | Self::Step { name, metric, .. } => (name, metric),
-        }
-    }
-
-    pub(crate) fn of_columns(benchmark: &str, metric: &str) -> Self {
-        if benchmark.is_empty() && metric.is_empty() {
-            Self::Suite
-        } else {
-            Self::Benchmark { name: benchmark.to_owned(), metric: metric.to_owned() }
-        }
-    }
-}
-
-/// An alert that is not over.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OpenAlert {
-    /// The suite.
-    pub suite: String,
-    /// What it is about.
-    pub subject: Subject,
-    /// The job that opened it.
-    pub opened_job: JobId,
-    /// When.
-    pub opened_at: Timestamp,
-    /// By which factor it got worse, as it was last told.
-    pub factor: f64,
-    /// The lower end of that factor's interval.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
-/// A change of what there is to tell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Transition {
-    /// What happened.
-    pub kind: TransitionKind,
-    /// To what.
-    pub subject: Subject,
-    /// By which factor it is worse than its baseline, or than before the step.
-    pub factor: f64,
-    /// The lower end of that factor's interval; steps have none, and the factor stands here.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-    /// The evidence, in a sentence.
-    pub evidence: String,
-    /// The step of the history, if that is what was found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<StepEvidence>,
-}
-
-/// What happened to an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TransitionKind {
-    /// It is new.
-    Opened,
-    /// It was known and became worse beyond doubt.
-    Worsened,
-    /// It is over, for this reason.
-    Resolved(String),
-}
+pub use step::after_looking_back;
 
 /// What there is to tell after a job of a suite succeeded.
 pub fn after_success(open: &[OpenAlert], report: &AnalysisReport) -> Vec<Transition> {

@@ -6,22 +6,20 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
-use super::alert::Transition;
-use super::clock::{Clock, Stop};
-use super::job::{Cause, Job, JobDraft, JobId, JobState};
-use super::lock::{JobLock, MachineLock};
-use super::machine::Machine;
-use super::observer::{Event, Observer};
+use super::observer::{Event, JobOutcome, Observer};
 use super::reporter::BenchmarkReporter;
 use super::repository::Repository;
 use super::runner::{MARK, Runner};
-use super::scheduler::{BenchmarkScheduler, Remotes};
+use super::scheduler::{BenchmarkScheduler, LONGEST_PUT_OFF, Remotes};
 use super::steward::{Affairs, News, Patience, Steward};
 use super::suites::{BenchmarkConfig, BenchmarkSuite};
-use crate::analyzer::AnalysisReport;
-use crate::detect::settings::Settings;
+use crate::clock::{Clock, Stop};
 use crate::error::{Error, Result};
+use crate::jobs::job::{Cause, Job, JobDraft, JobId, JobState};
+use crate::jobs::lock::{JobLock, MachineLock};
+use crate::jobs::machine::Machine;
 use crate::store::Store;
+use bench_stats::detect::settings::Settings;
 
 mod conclusion;
 mod execution;
@@ -65,25 +63,6 @@ pub struct ContinuousBenchmark {
     parts: Parts,
 }
 
-/// What became of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobOutcome {
-    /// The job.
-    pub job: JobId,
-    /// The suite.
-    pub suite: String,
-    /// What it found; none if it failed.
-    pub report: Option<AnalysisReport>,
-    /// Why it failed.
-    pub failure: Option<String>,
-    /// Where its report lies.
-    pub report_at: Option<String>,
-    /// What there is to tell.
-    pub transitions: Vec<Transition>,
-    /// In a sentence.
-    pub summary: String,
-}
-
 /// How often the outside is looked at even if nothing is due.
 const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
 /// How long to wait for another process that measures, before looking again.
@@ -100,7 +79,6 @@ const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(2);
 const MOST_PUT_OFF: u32 = 5;
 /// How long it is put off the first time; each further time is four times as long.
 const FIRST_PUT_OFF: SignedDuration = SignedDuration::from_mins(1);
-pub(super) const LONGEST_PUT_OFF: SignedDuration = SignedDuration::from_hours(6);
 
 impl ContinuousBenchmark {
     /// Keeps its folders in that of the store.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::clock::Stop;
 use super::notice::Notice;
 use super::runner::{Terms, output_of};
-use super::secret::Confidential;
+use crate::clock::Stop;
+use crate::secret::Confidential;
 
 #[cfg(feature = "smtp")]
 mod email;

@@ -23,7 +23,8 @@ use rustix::process::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::leftover::{Stat, Traces, boot, children, processes};
+use super::leftover::{Stat, Traces, children, processes};
+use crate::environment::boot;
 use crate::sys;
 use control_group::ControlGroup;
 

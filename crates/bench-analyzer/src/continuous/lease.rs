@@ -12,10 +12,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::job::{Job, JobId, JobState};
-use super::lock::{Holder, JobLock};
-use super::machine::Machine;
+use crate::clock::Clock;
+use crate::jobs::job::{Job, JobId, JobState};
+use crate::jobs::lock::{Holder, JobLock};
+use crate::jobs::machine::Machine;
 use crate::store::Store;
 
 /// How often whoever runs a job says so.

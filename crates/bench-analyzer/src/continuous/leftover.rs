@@ -9,6 +9,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+use crate::environment::boot;
+
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -214,10 +216,4 @@ pub(super) fn groups_writing_into(folder: &Utf8Path) -> HashSet<Pid> {
 
 fn started(pid: i32) -> Option<String> {
     Some(Stat::of(pid)?.started.to_string())
-}
-
-/// What the system calls its present life.
-pub(super) fn boot() -> Option<String> {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.trim().to_owned())
 }

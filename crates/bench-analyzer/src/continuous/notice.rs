@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Subject, Transition, TransitionKind};
-use super::job::JobId;
+use crate::jobs::alert::{Subject, Transition, TransitionKind};
+use crate::jobs::job::JobId;
 
 /// News about one job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

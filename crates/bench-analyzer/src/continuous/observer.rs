@@ -2,9 +2,30 @@
 
 use std::time::Duration;
 
-use super::benchmark::JobOutcome;
-use super::job::Job;
 use super::outbox::Attempt;
+use crate::jobs::alert::Transition;
+use crate::jobs::job::Job;
+use crate::jobs::job::JobId;
+use bench_stats::analysis::AnalysisReport;
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobOutcome {
+    /// The job.
+    pub job: JobId,
+    /// The suite.
+    pub suite: String,
+    /// What it found; none if it failed.
+    pub report: Option<AnalysisReport>,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Where its report lies.
+    pub report_at: Option<String>,
+    /// What there is to tell.
+    pub transitions: Vec<Transition>,
+    /// In a sentence.
+    pub summary: String,
+}
 
 /// Something that happened.
 #[derive(Debug)]

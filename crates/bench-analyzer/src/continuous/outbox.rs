@@ -6,43 +6,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::channel::{Channel, DeliveryError};
-use super::clock::Stop;
 use super::notice::Notice;
-use super::secret::Confidential;
-
-/// A notice on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// Its number in the store.
-    pub id: i64,
-    /// Where it goes.
-    pub channel: String,
-    /// The notice as JSON.
-    pub notice: String,
-    /// Since when it waits.
-    pub queued_at: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-}
-
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LetterFate {
-    /// It arrived.
-    Delivered,
-    /// It is to be tried again.
-    TryAgain {
-        /// When.
-        at: Timestamp,
-        /// Why it did not arrive.
-        error: String,
-    },
-    /// It was tried for long enough, or the receiver will never take it.
-    GivenUp {
-        /// Why it did not arrive the last time.
-        error: String,
-    },
-}
+use crate::clock::Stop;
+use crate::jobs::letter::{LONGEST_WAIT, Letter, LetterFate};
+use crate::secret::Confidential;
 
 /// An attempt, for whoever watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +22,6 @@ pub struct Attempt {
 
 /// The first wait; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// After so long, nobody waits for the news any more.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 

@@ -4,15 +4,15 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::job::JobId;
-use crate::analyzer::AnalysisReport;
+use crate::analysis::Evidence;
 use crate::error::{Error, Result};
+use crate::jobs::job::JobId;
 use crate::report::Reporter;
-use crate::report::dossier::Evidence;
 use crate::report::html::HtmlReporter;
 use crate::report::human::HumanReporter;
 use crate::report::json::JsonReporter;
 use crate::report::markdown::MarkdownReporter;
+use bench_stats::analysis::AnalysisReport;
 
 /// Writes a job's report in several formats into a folder of its own, and as a page for browsers
 /// where a folder for pages is named.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::clock::Stop;
 use super::runner::{Terms, output_of};
 use super::schedule::BranchWatch;
-use super::secret::Confidential;
+use crate::clock::Stop;
+use crate::secret::Confidential;
 
 /// The source code whose commits are measured.
 pub trait Repository: Send + Sync {

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::clock::Stop;
 use super::family::{Family, Leader, Reach, Survivor, adopted, end_orphans};
 use super::leftover::{Notebook, ProcessMark, Traces, groups_writing_into};
 use super::log::Log;
-use super::secret::Confidential;
+use crate::clock::Stop;
 use crate::environment::Environment;
+use crate::secret::Confidential;
 
 /// One run of a suite, as the runner is told to do it.
 #[derive(Debug, Clone)]

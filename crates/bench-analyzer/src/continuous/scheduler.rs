@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::clock::{Clock, SLICE, Stop};
-use super::job::{Cause, Job, JobDraft, JobId, JobState};
 use super::lease::{Leases, Standing};
-use super::machine::Machine;
 use super::repository::Repository;
 use super::schedule::{BranchWatch, Schedule};
 use super::suites::BenchmarkSuite;
+use crate::clock::{Clock, SLICE, Stop};
 use crate::error::Result;
+use crate::jobs::job::{Cause, Job, JobDraft, JobId, JobState};
+use crate::jobs::machine::Machine;
 use crate::store::{Followed, Store};
 
 /// Knows when suites are due. What it planned is in the store, so a restart loses and repeats
@@ -52,6 +52,8 @@ pub enum Remotes {
 /// A remote nearby answers within this.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// How long a job is put off at most.
+pub(super) const LONGEST_PUT_OFF: SignedDuration = SignedDuration::from_hours(6);
 /// How far ahead of this machine's clock another's may be that follows the same schedules. What was
 /// followed further than that was followed by a clock that went wrong.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -114,9 +116,9 @@ impl BenchmarkScheduler {
         for job in store.unfinished_jobs().await? {
             let suite = suites.iter().find(|suite| suite.name == job.suite);
             let suits = suite.is_none_or(|suite| machine.lacks(&suite.runs_on).is_empty());
-            let due = job.not_before.is_none_or(|until| {
-                until <= now || until.duration_since(now) > super::benchmark::LONGEST_PUT_OFF
-            });
+            let due = job
+                .not_before
+                .is_none_or(|until| until <= now || until.duration_since(now) > LONGEST_PUT_OFF);
             if !suits || !due {
                 continue;
             }

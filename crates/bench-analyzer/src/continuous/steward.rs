@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::channel::{Channel, DeliveryError};
-use super::clock::{Clock, SLICE, Stop};
-use super::job::JobId;
 use super::lease::BEAT;
-use super::outbox::{Attempt, Letter, LetterFate, attempt, fate};
-use super::secret::Confidential;
+use super::outbox::{Attempt, attempt, fate};
+use crate::clock::{Clock, SLICE, Stop};
 use crate::error::Result;
+use crate::jobs::job::JobId;
+use crate::jobs::letter::{Letter, LetterFate};
+use crate::secret::Confidential;
 use crate::store::{Location, Store};
 
 /// Things that the steward works with.

@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::channel::Channel;
 use super::schedule::{BranchWatch, CronSchedule, Schedule};
-use super::secret::{Confidential, Secret};
 use crate::error::{Error, Remedy, Result};
-use crate::model::BaselineName;
+use crate::secret::{Confidential, Secret};
+use bench_stats::model::BaselineName;
 
 mod alert;
 

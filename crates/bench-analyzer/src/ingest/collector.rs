@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::format::FileRuns;
+use super::draft::FileRuns;
 use super::identity::{Claims, Originality};
 use super::machine::NamedMachine;
 use super::measurements::{FiledRun, FiledRuns, Measurements};
@@ -18,7 +18,7 @@ use super::spool::{Sorted, Spool, Value};
 use super::{RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{Attributes, Exactness, Revision, Sample, Series, Throughput};
+use bench_stats::model::{Attributes, Exactness, Revision, Sample, Series, Throughput};
 
 /// What a file says about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

@@ -25,7 +25,7 @@ use super::remark::Remarks;
 use super::{Digest, MeasurementDraft, Remark, RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{BaselineName, Exactness};
+use bench_stats::model::{BaselineName, Exactness};
 
 pub use self::unit::CustomUnit;
 

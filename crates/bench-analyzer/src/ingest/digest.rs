@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Samples, Series};
+use bench_stats::model::{Samples, Series};
 
 /// A hash of a series, its samples and what else tells them from others. The same measurement read
 /// twice has the same digest, which makes importing idempotent. Two processes never give the same

@@ -10,7 +10,7 @@ use super::digest::Digest;
 use super::identity::Claims;
 use super::measurements::Measurements;
 use super::remark::Remark;
-use crate::model::{
+use bench_stats::model::{
     Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
     Series, Throughput, Withdrawal,
 };
@@ -82,8 +82,17 @@ pub struct RunDraft {
     pub measurements: Measurements,
 }
 
+/// The runs of one file, and what the user should know about it.
+#[derive(Debug, Default)]
+pub struct FileRuns {
+    /// Its runs, in its order.
+    pub runs: Vec<RunDraft>,
+    /// What was left out, and what else is worth knowing.
+    pub remarks: Vec<Remark>,
+}
+
 /// A change that was accepted elsewhere.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlessingDraft {
     /// The first measurement of the new level.
     pub measurement: Digest,

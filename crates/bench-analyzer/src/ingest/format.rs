@@ -35,11 +35,11 @@ use camino::Utf8Path;
 pub(super) use self::elements::{numbers, parse};
 use super::collector::Collector;
 use super::decode;
-use super::{ImportBatch, Remark, RunDraft};
+use super::draft::{FileRuns, ImportBatch};
+use super::exchange;
 use crate::environment::Environment;
-use crate::error::{Error, Remedy, Result};
-use crate::exchange;
-use crate::model::{BenchmarkId, Direction, Metric, Series, Unit};
+use crate::error::{Error, FormatGuess, Remedy, Result};
+use bench_stats::model::{BenchmarkId, Direction, Metric, Series, Unit};
 
 /// A kind of result file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,16 +248,7 @@ impl FromStr for FileFormat {
     }
 }
 
-/// The runs of one file, and what the user should know about it.
-#[derive(Debug, Default)]
-pub struct FileRuns {
-    /// Its runs, in its order.
-    pub runs: Vec<RunDraft>,
-    /// What was left out, and what else is worth knowing.
-    pub remarks: Vec<Remark>,
-}
-
-/// Reads a history that [`Export`](crate::exchange::Export) wrote; `None` if the file is none.
+/// Reads a history that [`Export`](crate::ingest::exchange::Export) wrote; `None` if the file is none.
 ///
 /// # Errors
 /// If it is one but cannot be read or understood.
@@ -327,7 +318,7 @@ fn open(path: &Utf8Path) -> Result<(Box<dyn BufRead>, String)> {
 }
 
 /// The format that a file resembles most, with what speaks for it and against it.
-fn guess(head: &str) -> Option<(FileFormat, String)> {
+fn guess(head: &str) -> Option<FormatGuess> {
     let likeness = |format: FileFormat| {
         let marks = format.reader().marks();
         let (there, missing): (Vec<&str>, Vec<&str>) =
@@ -346,7 +337,11 @@ fn guess(head: &str) -> Option<(FileFormat, String)> {
         } else {
             format!(", but not {}", list(&missing))
         };
-        (format, format!("it has {}{lacks}", list(&there)))
+        FormatGuess {
+            format: format.as_str(),
+            made_by: format.origin(),
+            why: format!("it has {}{lacks}", list(&there)),
+        }
     })
 }
 

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::model::{Exactness, Sample, Series};
+use bench_stats::model::{Exactness, Sample, Series};
 
 /// What was said of a run beyond what its files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,7 +133,7 @@ mod tests {
         assert!(of(&time, wobbly(20)));
         assert!(!of(&time, wobbly(3)));
         assert!(!of(&time, std::iter::repeat_n(12_345_678.0, 1000)));
-        let counted = Series { metric: crate::model::Metric::new("instructions"), ..time };
+        let counted = Series { metric: bench_stats::model::Metric::new("instructions"), ..time };
         assert!(!of(&counted, wobbly(1000)));
     }
 

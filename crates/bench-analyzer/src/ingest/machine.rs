@@ -1,6 +1,6 @@
 //! The machine that a file names.
 
-use crate::model::Fingerprint;
+use bench_stats::model::Fingerprint;
 
 /// What a file, or the user, says of the machine that measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

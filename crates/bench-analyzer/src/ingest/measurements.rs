@@ -10,7 +10,7 @@ use super::identity::Claims;
 use super::spool::{Sorted, Value};
 use super::{Digest, MeasurementDraft};
 use crate::error::{Error, Remedy, Result};
-use crate::model::{Exactness, InvalidSamples, Sample, Samples, Series, Throughput};
+use bench_stats::model::{Exactness, InvalidSamples, Sample, Samples, Series, Throughput};
 
 /// What a run measured. Long runs stay in a file until they are stored, one series after the
 /// other, so that the size of an import is not limited by memory.

@@ -4,7 +4,7 @@
 //! another number here than in its file, so it is not believed; nobody has waited for as many iterations
 //! either.
 
-use crate::model::{Exactness, InvalidSamples, Sample, Series, Throughput};
+use bench_stats::model::{Exactness, InvalidSamples, Sample, Series, Throughput};
 
 /// The largest count that is believed, 2^53.
 const MOST: u64 = 1 << 53;

@@ -13,7 +13,7 @@ use super::remark::Remark;
 use super::{Digest, ImportBatch, RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::CommitPlace;
+use bench_stats::model::CommitPlace;
 
 /// How to read what an import names.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::plausible;
-use crate::model::{BenchmarkId, Direction, Metric, Samples, Series, Unit};
+use bench_stats::model::{BenchmarkId, Direction, Metric, Samples, Series, Unit};
 
 /// The file's content. Every field may be missing; unknown ones are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

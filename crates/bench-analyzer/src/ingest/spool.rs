@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::Sample;
+use bench_stats::model::Sample;
 
 /// One value, with the numbers of its run and series.
 #[derive(Debug, Clone, Copy, PartialEq)]

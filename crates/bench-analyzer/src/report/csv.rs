@@ -5,9 +5,9 @@ use std::io;
 use super::Reporter;
 use super::words::WORST_FIRST;
 use super::words::worst_first;
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::Comparison;
-use crate::model::Series;
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::Comparison;
+use bench_stats::model::Series;
 
 /// Writes comma-separated values with a header: comparisons, worst first, or without a baseline
 /// whatever was measured. Values are in the unit of their row, changes are ratios (0.05 is five

@@ -3,24 +3,14 @@
 use std::collections::HashMap;
 
 use super::words::{WORST_FIRST, worst_first};
-use crate::analyzer::{AnalysisReport, MeasuredBenchmark, PerformanceRecommendation};
-use crate::detect::changes::SeriesChanges;
-use crate::detect::origin::Origin;
-use crate::detect::outliers::OutlierDetection;
-use crate::detect::shape::{RunModes, ShapeChange};
-use crate::detect::verdict::{Comparison, Verdict};
-use crate::model::{BenchmarkResult, BenchmarkResults, Series};
-
-/// What a report was made from: the samples of both sides, and the past of their series.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Evidence {
-    /// The old side.
-    pub baseline: Option<BenchmarkResults>,
-    /// The new side.
-    pub current: BenchmarkResults,
-    /// The series through time, those that have a past.
-    pub histories: Vec<SeriesChanges>,
-}
+use crate::analysis::Evidence;
+use bench_stats::analysis::{AnalysisReport, MeasuredBenchmark, PerformanceRecommendation};
+use bench_stats::detect::changes::SeriesChanges;
+use bench_stats::detect::origin::Origin;
+use bench_stats::detect::outliers::OutlierDetection;
+use bench_stats::detect::shape::{RunModes, ShapeChange};
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::{BenchmarkResult, Series};
 
 /// One series of a report and everything that the report and its evidence say about it.
 #[derive(Debug, Clone)]

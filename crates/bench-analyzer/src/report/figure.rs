@@ -6,9 +6,9 @@ use super::plot::{self, Size, Words};
 use super::text::{self, plural};
 use super::words::interval as interval_in_words;
 use super::{format_change, format_quantity};
-use crate::detect::settings::Settings;
-use crate::detect::verdict::Comparison;
-use crate::model::{BenchmarkResult, Series};
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Comparison;
+use bench_stats::model::{BenchmarkResult, Series};
 
 const INTERVAL: Size = (960, 170);
 /// The size of plots that show many values.

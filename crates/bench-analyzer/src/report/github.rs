@@ -5,8 +5,8 @@ use std::io;
 use super::Reporter;
 use super::text::{self, visible};
 use super::words::{self, line, summary, undecided, worst_first};
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 
 /// Writes workflow commands: an error for each regression that may fail a build, a warning for
 /// every other regression, a notice for each improvement and for the report as a whole.

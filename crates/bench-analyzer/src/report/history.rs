@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::json::SCHEMA;
 use super::text::{self, plural, sparkline, visible};
 use super::{format_change, format_quantity, words};
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::detect::verdict::Verdict;
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::verdict::Verdict;
 
 /// How many bars show a series.
 const WIDTH: usize = 60;

@@ -12,10 +12,11 @@ mod row;
 use std::collections::HashSet;
 use std::io;
 
-use super::dossier::{Dossier, Evidence};
+use super::dossier::Dossier;
 use super::{Reporter, plot::palette};
-use crate::analyzer::AnalysisReport;
-use crate::model::Series;
+use crate::analysis::Evidence;
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::model::Series;
 
 /// Writes a page for browsers, phones and paper.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use super::table::{Cell, Table};
 use super::text::{self, sparkline};
 use super::words::{self, WORST_FIRST, describe_side, remark, sign, summary, title, worst_first};
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 
 mod bar;
 mod beside;

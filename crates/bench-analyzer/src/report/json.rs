@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 
 use super::Reporter;
-use crate::analyzer::AnalysisReport;
+use bench_stats::analysis::AnalysisReport;
 
 /// Writes one JSON object: the [`AnalysisReport`] and the version of its layout.
 #[derive(Debug, Clone, Copy, Default)]

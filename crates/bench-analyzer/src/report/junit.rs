@@ -9,9 +9,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::Reporter;
 use super::text::{self, visible};
 use super::words::line;
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
-use crate::model::{Series, Unit};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::{Series, Unit};
 
 /// Writes one test suite for each group of benchmarks and one test case for each benchmark: failed
 /// where a regression may fail a build, skipped where nothing could be decided or a regression

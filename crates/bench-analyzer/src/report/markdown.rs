@@ -9,9 +9,9 @@ use super::words::{
     self, WORST_FIRST, describe_side, remark, sign, summary, title, undecided, worst_first,
 };
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
-use crate::analyzer::AnalysisReport;
-use crate::detect::geometric_mean::GeometricMean;
-use crate::detect::verdict::{Comparison, Verdict};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::geometric_mean::GeometricMean;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 
 /// Writes GitHub-flavoured Markdown, short enough for a comment.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,11 +8,12 @@ use plotters::style::ShapeStyle;
 use plotters::style::text_anchor::{HPos, VPos};
 use resvg::{tiny_skia, usvg};
 
-use super::dossier::{Dossier, Evidence};
+use super::dossier::Dossier;
 use super::plot::{self, Area, Drawn, LABEL, Words, font, palette};
 use super::words::{self, describe_side, summary};
 use super::{Reporter, format_change, format_quantity, text};
-use crate::analyzer::AnalysisReport;
+use crate::analysis::Evidence;
+use bench_stats::analysis::AnalysisReport;
 
 /// Writes a picture: every change with its interval, worst first; or, of a report about a single
 /// benchmark, its interval, samples and history.

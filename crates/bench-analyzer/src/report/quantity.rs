@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use crate::model::{Throughput, ThroughputKind, Unit};
+use bench_stats::model::{Throughput, ThroughputKind, Unit};
 
 /// A value with a fitting multiple of its unit: `1.25 ms`, `64.0 KiB`, `12.3 kops`.
 pub fn format_quantity(value: f64, unit: &Unit) -> String {

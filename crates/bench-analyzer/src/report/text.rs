@@ -1,7 +1,7 @@
 //! Names from files, made safe to show.
 
-use crate::model::Series;
-use crate::stats::quantile::median;
+use bench_stats::model::Series;
+use bench_stats::stats::quantile::median;
 
 /// The text with everything that does not print, or that turns the direction of writing, spelled
 /// out. A benchmark's name comes from a file that anybody may have written: shown as it is, it

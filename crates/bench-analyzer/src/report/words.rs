@@ -2,20 +2,21 @@
 
 use super::text::{plural, visible};
 use super::{format_change, format_quantity, text};
-use crate::analyzer::{AnalysisReport, SideInfo};
-use crate::detect::changes::ChangePoint;
-use crate::detect::geometric_mean::{GeometricMean, LeftOut};
-use crate::detect::origin::{Origin, OriginEvidence};
-use crate::detect::outliers::OutlierDetection;
-use crate::detect::reference::SinceReference;
-use crate::detect::settings::Settings;
-use crate::detect::shape::{RunModes, ShapeChange};
-use crate::detect::trend::{SlowMove, Trend};
-use crate::detect::verdict::{
+use bench_stats::analysis::{AnalysisReport, SideInfo};
+use bench_stats::detect::changes::ChangePoint;
+use bench_stats::detect::changes::SlowMove;
+use bench_stats::detect::geometric_mean::{GeometricMean, LeftOut};
+use bench_stats::detect::origin::{Origin, OriginEvidence};
+use bench_stats::detect::outliers::OutlierDetection;
+use bench_stats::detect::reference::SinceReference;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::shape::{RunModes, ShapeChange};
+use bench_stats::detect::trend::Trend;
+use bench_stats::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
-use crate::detect::work::WorkStep;
-use crate::model::TimelinePoint;
+use bench_stats::detect::work::WorkStep;
+use bench_stats::model::TimelinePoint;
 
 /// One sentence that says what the report comes to.
 pub fn summary(report: &AnalysisReport) -> String {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::background::{Background, Got};
 use super::compared::Comparisons;
 use super::http::{Request, Response};
+use super::refusal::{Refusal, off_thread};
 use super::snapshot::{Snapshot, Snapshots};
 use super::stores::{Lent, Stores};
 use super::{Access, ServeOptions};
-use crate::error::Error;
-use crate::model::{BaselineInfo, Selector};
 use crate::store::{RunListing, Store, StoreVersion};
+use bench_stats::model::{BaselineInfo, Selector};
 
 mod bless;
 mod compare;
@@ -29,41 +29,6 @@ pub(super) struct Api {
     baselines: Background<StoreVersion, Vec<BaselineInfo>>,
     /// The overview as it was last written, and of what.
     overview: RefCell<Option<(StoreVersion, Response)>>,
-}
-
-/// Why a question has no answer.
-#[derive(Debug, Clone)]
-pub(super) enum Refusal {
-    /// With this status, for this reason.
-    Said(u16, String),
-    /// It takes a while; this is what is being done.
-    NotYet(String),
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let status = match error {
-            Error::NoBaseline { .. } | Error::NoRun { .. } | Error::EmptyStore { .. } => 404,
-            _ => 500,
-        };
-        Self::Said(status, error.to_string())
-    }
-}
-
-impl Refusal {
-    fn response(self) -> Response {
-        match self {
-            Self::Said(status, why) => Response::refusal(status, &why),
-            Self::NotYet(what) => Response::not_yet(&what),
-        }
-    }
-}
-
-/// Waits for what the store is asked, on a thread that may wait.
-pub(super) fn off_thread<T>(
-    asking: impl Future<Output = crate::error::Result<T>>,
-) -> Result<T, Refusal> {
-    Ok(tokio::runtime::Handle::current().block_on(asking)?)
 }
 
 /// What an answer is made from, and whether the store has moved on since.
@@ -130,11 +95,11 @@ impl Api {
             "/api/log" => self.log(request),
             _ => Err(Refusal::Said(404, "there is no such question".to_owned())),
         };
-        answer.unwrap_or_else(Refusal::response)
+        answer.unwrap_or_else(Response::from)
     }
 
     pub(super) async fn bless(&self, request: &Request) -> Response {
-        self.try_bless(request).await.unwrap_or_else(Refusal::response)
+        self.try_bless(request).await.unwrap_or_else(Response::from)
     }
 
     fn about(&self) -> Response {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::api::Refusal;
+use super::refusal::Refusal;
 
 /// How long a page waits for what is being made, before it says that it is.
 const PATIENCE: Duration = Duration::from_millis(100);

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
+use super::refusal::{Refusal, off_thread};
 use super::snapshot::Snapshot;
-use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
-use crate::detect::settings::Settings;
-use crate::detect::verdict::Comparison;
-use crate::model::{BenchmarkResults, RunId, Selector, Series};
+use crate::analysis::Sides;
 use crate::report::words::{WORST_FIRST, worst_first};
 use crate::store::{Location, Store, StoreVersion};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Comparison;
+use bench_stats::model::{Selector, Series};
 
 /// Two sides, and what comparing them came to.
 #[derive(Debug)]
 pub(super) struct Compared {
-    pub(super) baseline: BenchmarkResults,
-    pub(super) current: BenchmarkResults,
+    pub(super) sides: Sides,
     pub(super) report: AnalysisReport,
 }
 
@@ -38,7 +38,7 @@ impl Compared {
 
 /// What is compared, in which state of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sides {
+pub(super) struct Question {
     pub(super) version: StoreVersion,
     pub(super) baseline: Selector,
     pub(super) current: Selector,
@@ -49,7 +49,7 @@ pub(super) struct Sides {
 pub(super) struct Comparisons {
     database: Location,
     settings: Settings,
-    kept: Background<Sides, Compared>,
+    kept: Background<Question, Compared>,
 }
 
 /// How many comparisons are kept; each holds the samples of both its sides.
@@ -63,31 +63,19 @@ impl Comparisons {
     /// The comparison of two sides, traced in their histories; nothing while it is being made.
     pub(super) async fn of(
         &self,
-        sides: Sides,
+        question: Question,
         histories: Arc<Snapshot>,
     ) -> Result<Option<Arc<Compared>>, Refusal> {
         let (database, settings) = (self.database.clone(), self.settings.clone());
-        let (old, new) = (sides.baseline.clone(), sides.current.clone());
+        let Question { baseline, current, .. } = question.clone();
         let make = move || {
-            let (baseline, current, history, blessings) = off_thread(async {
-                let mut store = Store::open(&database).await?;
-                let (baseline, current) = (store.results(&old).await?, store.results(&new).await?);
-                let runs: Vec<RunId> = current.runs.iter().map(|run| run.id).collect();
-                let history = match current.runs.last() {
-                    Some(newest) => store.history(&newest.fingerprint, &runs).await?,
-                    None => Default::default(),
-                };
-                Ok((baseline, current, history, store.blessings().await?))
+            let sides = off_thread(async {
+                Sides::load(&mut Store::open(&database).await?, Some(&baseline), &current).await
             })?;
-            let report = BenchmarkAnalyzer::new(baseline.clone())
-                .with_settings(settings)
-                .with_history(history)
-                .with_blessings(blessings)
-                .analyze_results(&current)
-                .trace(&baseline, &current, &histories.series);
-            Ok(Compared { baseline, current, report })
+            let report = sides.report(settings, &histories.series);
+            Ok(Compared { sides, report })
         };
-        Ok(match self.kept.get(sides, make).await? {
+        Ok(match self.kept.get(question, make).await? {
             Got::Made(compared) => Some(compared),
             // Another comparison is no answer to this question.
             Got::Earlier(_) | Got::NotYet => None,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use sha2::{Digest, Sha256};
 
 use super::http::{Request, Response};
-use crate::continuous::secret::Secret;
+use crate::secret::{Secret, random_token};
 
 /// Knows the server's names and secrets.
 #[derive(Debug)]
@@ -14,16 +14,6 @@ pub(super) struct Guard {
     token: Option<Secret>,
     cookie: String,
     csrf: String,
-}
-
-/// 192 random bits, as text that fits into an address.
-pub fn random_token() -> String {
-    let mut bytes = [0; 24];
-    // Without randomness there is no secret, and nobody is let in: a digest of nothing known.
-    if getrandom::fill(&mut bytes).is_err() {
-        return String::new();
-    }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Guard {

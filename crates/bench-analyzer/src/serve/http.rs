@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::api::Refusal;
+use super::refusal::Refusal;
 
 /// A request that was read to its end.
 #[derive(Debug, Clone, Default)]
@@ -129,6 +129,15 @@ impl Response {
         match part {
             Part::Whole => [head.as_bytes(), &self.body].concat(),
             Part::Head => head.into_bytes(),
+        }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Said(status, why) => Self::refusal(status, &why),
+            Refusal::NotYet(what) => Self::not_yet(&what),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! All histories, kept in memory until something is measured: finding steps in thousands of
 //! series takes longer than a page may.
 
-use super::api::{Refusal, off_thread};
 use super::background::{Background, Got};
-use crate::detect::changes::{SeriesChanges, find_changes_by};
-use crate::detect::settings::Settings;
-use crate::model::Series;
+use super::refusal::{Refusal, off_thread};
+use crate::analysis::LookBack;
 use crate::store::{Location, MeasuredVersion, Store};
+use bench_stats::detect::changes::SeriesChanges;
+use bench_stats::detect::settings::Settings;
+use bench_stats::model::Series;
 
 /// Histories with their changes, as of one state of the store.
 #[derive(Debug)]
@@ -41,11 +42,11 @@ impl Snapshots {
     pub(super) async fn of(&self, version: MeasuredVersion) -> Result<Got<Snapshot>, Refusal> {
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let make = move || {
-            let (timelines, memory) = off_thread(async {
+            let rules = |series: &Series| settings.steps(series);
+            let series = off_thread(async {
                 let mut store = Store::open(&database).await?;
-                Ok((store.timelines(|_| true).await?, store.memory().await?))
+                LookBack::default().at(&mut store, |_| true, rules, &mut |_| {}).await
             })?;
-            let series = find_changes_by(timelines, &memory, |one| settings.steps(one));
             Ok(Snapshot { series, version })
         };
         self.kept.get(version, make).await

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Store;
 use super::link::{change, one, rows, value, values};
 use crate::error::{Error, Result};
-use crate::model::{BaselineInfo, BaselineName, RunId};
+use bench_stats::model::{BaselineInfo, BaselineName, RunId};
 
 impl Store {
     /// All baselines by name.

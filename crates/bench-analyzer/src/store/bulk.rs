@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use sqlx_postgres::PgConnection;
 
 use super::codec;
-use super::link::{column, one};
-use super::postgres::{change, patient};
+use super::link::one;
+use super::postgres::{change, column, patient};
 use crate::ingest::MeasurementDraft;
-use crate::stats::summary::Summary;
+use bench_stats::stats::summary::Summary;
 
 /// Stores measurements of one run, given with their series, and says their numbers in order.
 pub(super) async fn insert(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::link::{Transaction, change, one, rows, value};
 use super::{Store, codec};
 use crate::error::{Error, Result};
-use crate::model::{RunId, Samples};
+use bench_stats::model::{RunId, Samples};
 
 /// Who does something to a history, when and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

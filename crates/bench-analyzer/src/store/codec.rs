@@ -10,8 +10,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Exactness, InvalidSamples, Sample, Samples};
-use crate::stats::summary::Summary;
+use crate::ingest::Digest;
+use bench_stats::model::{Exactness, InvalidSamples, Sample, Samples};
+use bench_stats::stats::summary::Summary;
 
 const WHOLE: u8 = 1;
 const EXACT: u8 = 2;
@@ -180,6 +181,12 @@ fn take_varint(bytes: &mut &[u8]) -> Result<i64, CodecError> {
 /// What was declared of a measurement, as the column `exact` has it.
 pub(super) fn exactness(column: i64) -> Exactness {
     if column == 0 { Exactness::Sampled } else { Exactness::Exact }
+}
+
+/// Digests as JSON, for queries: `[["00ff..."],...]`.
+pub(super) fn list_of<'d>(digests: impl Iterator<Item = &'d Digest>) -> String {
+    let quoted: Vec<String> = digests.map(|digest| format!("[\"{digest}\"]")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 #[cfg(test)]

@@ -6,12 +6,11 @@ use super::codec::{self, Summarised};
 use super::link::{one, row, rows, value, values};
 use super::{Store, read};
 use crate::error::Result;
-use crate::exchange::{
-    Export, ExportedBaseline, ExportedBlessing, ExportedMeasurement, ExportedRole, ExportedRun,
-    FORMAT, SCHEMA,
+use crate::ingest::exchange::{
+    Export, ExportedBaseline, ExportedMeasurement, ExportedRole, ExportedRun, FORMAT, SCHEMA,
 };
-use crate::ingest::{Digest, MeasurementDraft};
-use crate::model::{CommitPlace, Run, RunId};
+use crate::ingest::{BlessingDraft, Digest, MeasurementDraft};
+use bench_stats::model::{CommitPlace, Run, RunId};
 
 impl Store {
     /// Everything that is stored.
@@ -105,28 +104,7 @@ impl Store {
         )
         .map_err(failed)?;
         let drafts = self.drafts(&ids).await?;
-        let exported = |draft: MeasurementDraft| {
-            let MeasurementDraft {
-                digest,
-                content,
-                series,
-                throughput,
-                estimates,
-                declared,
-                samples,
-            } = draft;
-            let content = (content != digest).then_some(content);
-            ExportedMeasurement {
-                digest,
-                content,
-                series,
-                throughput,
-                estimates,
-                declared,
-                samples,
-            }
-        };
-        Ok(drafts.into_iter().map(exported).collect())
+        Ok(drafts.into_iter().map(ExportedMeasurement::from).collect())
     }
 
     /// Measurements as they were imported.
@@ -201,7 +179,7 @@ impl Store {
         Ok(baselines)
     }
 
-    pub(super) async fn exported_blessings(&mut self) -> Result<Vec<ExportedBlessing>> {
+    pub(super) async fn exported_blessings(&mut self) -> Result<Vec<BlessingDraft>> {
         let failed = self.failed();
         let rows = rows!(
             self.link().await?,
@@ -213,7 +191,7 @@ impl Store {
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {
-                Ok(ExportedBlessing {
+                Ok(BlessingDraft {
                     measurement: self.digest(&row.digest)?,
                     reason: row.reason,
                     author: row.author,

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::import::{KnownSeries, Writer};
 use super::link::{Link, change, rows};
 use super::{Store, read};
-use crate::detect::changes::{ChangePoint, News, SeriesChanges};
 use crate::error::{DatabaseProblem, Error, Result};
 use crate::ingest::FoundStepDraft;
-use crate::model::{FoundStep, Memory, RunId, Series, Withdrawal};
+use bench_stats::detect::changes::{ChangePoint, News, SeriesChanges};
+use bench_stats::model::{FoundStep, Memory, RunId, Series, Withdrawal};
 
 impl Store {
     /// All that is known of changes beside the values: what people accepted, and what was found.

@@ -1,20 +1,20 @@
 //! Storing what was read: all of it or nothing, and everything only once.
 
-mod baselines;
+pub(super) mod baselines;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::codec::list_of;
 use super::link::{Link, change, one, rows, value, values};
-use super::merge::list_of;
 use super::{Store, StoreProgress, bulk, codec};
-use crate::continuous::job::JobId;
 use crate::error::{Error, Result};
 use crate::ingest::{Claims, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
-use crate::model::{BaselineName, Fingerprint, RunId, Series};
-use crate::stats::summary::Summary;
+use crate::jobs::job::JobId;
+use bench_stats::model::{BaselineName, Fingerprint, RunId, Series};
+use bench_stats::stats::summary::Summary;
 
 /// How many measurements are stored at a time, and of how many samples at most: enough that a
 /// distant server is not asked too often, few enough that memory does not matter.

@@ -5,8 +5,8 @@
 //! are read by the names and types that the caller declares. Where a name carries one of sqlx's
 //! remarks (`"id!"`, `"runs!: i64"`), the remark is no part of it.
 
-use sqlx::{Row, SqliteConnection};
-use sqlx_postgres::{PgConnection, PgRow};
+use sqlx::SqliteConnection;
+use sqlx_postgres::PgConnection;
 
 /// A connection to either database.
 pub(super) enum Link<'l> {
@@ -52,29 +52,14 @@ pub(super) fn one<T>(found: sqlx::Result<Option<T>>) -> sqlx::Result<T> {
     found?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// What a row of PostgreSQL's becomes.
-pub(super) trait Record: Sized {
-    fn read(row: &PgRow) -> sqlx::Result<Self>;
-}
-
-/// The column of that name, whatever remark follows it.
-pub(super) fn column<'r, T>(row: &'r PgRow, name: &str) -> sqlx::Result<T>
-where
-    T: sqlx::Decode<'r, sqlx_postgres::Postgres> + sqlx::Type<sqlx_postgres::Postgres>,
-{
-    let plain = |column: &str| column.split(['!', '?', ':']).next() == Some(name);
-    let place = row.columns().iter().position(|column| plain(sqlx::Column::name(column)));
-    row.try_get(place.ok_or_else(|| sqlx::Error::ColumnNotFound(name.to_owned()))?)
-}
-
 /// Declares what rows become.
 macro_rules! record {
     (struct $name:ident { $($field:ident: $kind:ty),+ $(,)? }) => {
         struct $name { $($field: $kind),+ }
 
-        impl $crate::store::link::Record for $name {
+        impl $crate::store::postgres::Record for $name {
             fn read(row: &sqlx_postgres::PgRow) -> sqlx::Result<Self> {
-                Ok(Self { $($field: $crate::store::link::column(row, stringify!($field))?),+ })
+                Ok(Self { $($field: $crate::store::postgres::column(row, stringify!($field))?),+ })
             }
         }
     };

@@ -8,13 +8,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::codec::list_of;
+use super::import::baselines::MergedMembers;
 use super::import::{KnownSeries, Writer};
 use super::link::{rows, value, values};
 use super::{Store, StoreProgress, read};
 use crate::error::Result;
-use crate::exchange::ExportedRole;
-use crate::ingest::{BlessingDraft, Claims, Digest, RunDraft, RunRole};
-use crate::model::{BaselineName, RunId, Series};
+use crate::ingest::exchange::ExportedRole;
+use crate::ingest::{Claims, Digest, RunDraft, RunRole};
+use bench_stats::model::{BaselineName, RunId};
 
 /// What becomes of baselines that both stores have under one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,14 +210,6 @@ impl Store {
     }
 }
 
-/// What the other store's baseline holds of one series.
-pub(super) struct MergedMembers {
-    pub(super) series: Series,
-    /// When the latest of them was measured.
-    pub(super) newest: i64,
-    pub(super) members: Vec<Digest>,
-}
-
 /// A merge in progress.
 struct Merging {
     now: Timestamp,
@@ -321,13 +315,7 @@ impl Merging {
         let mut transaction = target.begin().await?;
         let mut writer = Writer::new(transaction.link(), self.now, KnownSeries::default());
         for blessing in blessings {
-            let draft = BlessingDraft {
-                measurement: blessing.measurement,
-                reason: blessing.reason,
-                author: blessing.author,
-                blessed_at: blessing.blessed_at,
-            };
-            self.outcome.blessings += writer.bless(&draft).await.map_err(&failed)?;
+            self.outcome.blessings += writer.bless(&blessing).await.map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
     }
@@ -344,10 +332,4 @@ impl Merging {
         }
         transaction.commit().await.map_err(failed)
     }
-}
-
-/// Digests as JSON, for queries: `[["00ff..."],...]`.
-pub(super) fn list_of<'d>(digests: impl Iterator<Item = &'d Digest>) -> String {
-    let quoted: Vec<String> = digests.map(|digest| format!("[\"{digest}\"]")).collect();
-    format!("[{}]", quoted.join(","))
 }

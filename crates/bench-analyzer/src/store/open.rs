@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::failure::{failure, migration_error, newer, newest, problem_of_file};
 use super::link::Transaction;
-use super::postgres::{self, Server};
+use super::server::{self, Server};
 use super::{Backend, File, FileAccess, Location, Store};
 use crate::error::{DatabaseProblem, Error, Result};
 
@@ -31,7 +32,7 @@ impl Store {
     /// # Errors
     /// If it cannot be opened, written or understood: see [`DatabaseProblem`].
     pub async fn open(location: impl Into<Location>) -> Result<Self> {
-        Self::open_patiently(location.into(), BUSY_TIMEOUT, postgres::LOCK_TIMEOUT).await
+        Self::open_patiently(location.into(), BUSY_TIMEOUT, server::LOCK_TIMEOUT).await
     }
 
     /// [`Store::open`], waiting no longer than `busy_timeout` for other processes that write.
@@ -279,33 +280,6 @@ async fn recognise(connection: &mut SqliteConnection, location: &Location) -> Re
     Err(Error::Database { location: location.clone(), problem, source: None })
 }
 
-/// The schema that some migrations lead to.
-pub(super) fn newest(migrations: &Migrator) -> i64 {
-    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
-
-/// Says that another version of this program has to be used.
-pub(super) fn newer(location: &Location, schema: i64) -> Error {
-    let problem = DatabaseProblem::Newer { schema };
-    Error::Database { location: location.clone(), problem, source: None }
-}
-
-pub(super) fn migration_error(
-    location: &Location,
-    migrations: &Migrator,
-    error: MigrateError,
-) -> Error {
-    match error {
-        MigrateError::VersionMissing(schema) if schema > newest(migrations) => {
-            newer(location, schema)
-        }
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            failure(location, error)
-        }
-        other => failure(location, sqlx::Error::Migrate(Box::new(other))),
-    }
-}
-
 fn unusable_folder(path: &Utf8Path, source: std::io::Error) -> Error {
     let problem = match source.kind() {
         std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
@@ -317,45 +291,6 @@ fn unusable_folder(path: &Utf8Path, source: std::io::Error) -> Error {
     Error::Database { location: path.into(), problem, source: Some(Box::new(source.into())) }
 }
 
-/// Tells the causes that a user can act on apart. What the database itself says is kept where it
-/// adds anything: always for a server, whose refusals have many reasons.
-pub(super) fn failure(location: &Location, source: sqlx::Error) -> Error {
-    let (problem, telling) = match location {
-        Location::File(_) => {
-            let problem = problem_of_file(&source);
-            let unclear = matches!(
-                problem,
-                DatabaseProblem::Other | DatabaseProblem::WriteFailed | DatabaseProblem::ReadFailed
-            );
-            (problem, unclear)
-        }
-        Location::Server(_) => (postgres::problem_of(&source), true),
-    };
-    let source = telling.then(|| Box::new(source));
-    Error::Database { location: location.clone(), problem, source }
-}
-
-fn problem_of_file(error: &sqlx::Error) -> DatabaseProblem {
-    let sqlx::Error::Database(database) = error else { return DatabaseProblem::Other };
-    let code = database.code().and_then(|code| code.parse::<i32>().ok());
-    // Of the extended codes of failed input and output, those of reading and of writing.
-    match code {
-        Some(266 | 522) => return DatabaseProblem::ReadFailed,
-        Some(778 | 1034 | 1290 | 1546 | 4874) => return DatabaseProblem::WriteFailed,
-        _ => {}
-    }
-    // The low byte is the primary result code, see https://sqlite.org/rescode.html.
-    match code.map(|code| code & 0xff) {
-        Some(5 | 6) => DatabaseProblem::Locked,
-        Some(8) => DatabaseProblem::ReadOnly,
-        Some(11) => DatabaseProblem::Damaged,
-        Some(13) => DatabaseProblem::DiskFull,
-        Some(14) => DatabaseProblem::CannotOpen,
-        Some(26) => DatabaseProblem::NotADatabase,
-        _ => DatabaseProblem::Other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,7 +298,7 @@ mod tests {
     #[test]
     fn both_databases_have_the_same_schemas() {
         let versions = |all: &Migrator| all.iter().map(|one| one.version).collect::<Vec<_>>();
-        assert_eq!(versions(&MIGRATIONS), versions(postgres::migrations()));
+        assert_eq!(versions(&MIGRATIONS), versions(server::migrations()));
     }
 
     /// Opens a file from as many threads at the same moment, and says what came of each.

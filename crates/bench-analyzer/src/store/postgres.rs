@@ -1,193 +1,28 @@
-//! A PostgreSQL server: reaching it, bringing its schema up to date, asking it, and telling
-//! apart what can go wrong with it.
+//! Asks a PostgreSQL server, and reads what it answers.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::migrate::Migrator;
-use sqlx::{ConnectOptions, Connection, Executor, Row};
-use sqlx_postgres::{PgArguments, PgConnection, PgDatabaseError, Postgres};
+use sqlx::Row;
+use sqlx_postgres::{PgArguments, PgConnection, PgRow, Postgres};
 
-use super::link::{Record, Transaction};
-use super::location::{Location, ServerAddress};
-use super::open::{failure, migration_error, newer, newest};
-use crate::error::{DatabaseProblem, Error, Result};
-
-/// A table of its own for what was applied: the database may serve other programs too, whose
-/// migrations are none of ours.
-const APPLIED: &str = "bench_analyzer_migrations";
-
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("migrations/postgres");
-    migrations.dangerous_set_table_name(APPLIED);
-    migrations
-});
-
-#[cfg(test)]
-pub(super) fn migrations() -> &'static Migrator {
-    &MIGRATIONS
-}
-
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait for others that write. An import holds the lock for about a second; a team's
-/// runners may all finish at once.
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a statement may take on the server.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a statement may take as seen from here. Longer, so that the server's own word comes
 /// first wherever there still is a server.
-const PATIENCE: Duration = Duration::from_secs(150);
-/// A transaction whose client is gone must not hold the write lock for ever.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// After so long without use, a connection is tried before it is relied on.
-const FRESH: Duration = Duration::from_secs(5);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 
-/// "bnch": what kind of advisory locks ours are.
-const LOCK_CLASS: i32 = 1_651_401_576;
-
-/// A connection that is made anew when it was lost.
-#[derive(Debug)]
-pub(super) struct Server {
-    address: ServerAddress,
-    connection: PgConnection,
-    lock_timeout: Duration,
-    used: Instant,
-    /// Set when a statement failed in a way that may have cost the connection.
-    pub(super) suspect: Arc<AtomicBool>,
+/// What a row of PostgreSQL's becomes.
+pub(super) trait Record: Sized {
+    fn read(row: &PgRow) -> sqlx::Result<Self>;
 }
 
-impl Server {
-    /// Connects, and updates the schema.
-    pub(super) async fn open(address: &ServerAddress, lock_timeout: Duration) -> Result<Self> {
-        let location = Location::Server(address.clone());
-        let failed = |source| failure(&location, source);
-        let mut connection = connect(address, lock_timeout).await.map_err(failed)?;
-        migrate(&mut connection, &location).await?;
-        Ok(Self {
-            address: address.clone(),
-            connection,
-            lock_timeout,
-            used: Instant::now(),
-            suspect: Arc::default(),
-        })
-    }
-
-    /// The connection, made anew if it was lost meanwhile.
-    pub(super) async fn ready(&mut self) -> sqlx::Result<&mut PgConnection> {
-        let suspect = self.suspect.swap(false, Ordering::Relaxed);
-        if suspect || self.used.elapsed() > FRESH {
-            let answer = tokio::time::timeout(PING_TIMEOUT, self.connection.ping()).await;
-            if !matches!(answer, Ok(Ok(()))) {
-                self.connection = connect(&self.address, self.lock_timeout).await?;
-            }
-        }
-        self.used = Instant::now();
-        Ok(&mut self.connection)
-    }
-
-    /// Begins to write. One at a time does: so everything that is read in between stays true,
-    /// as it does under SQLite's write lock. The table's own number keeps stores in one database
-    /// apart.
-    pub(super) async fn begin(&mut self) -> sqlx::Result<Transaction<'_>> {
-        let connection = self.ready().await?;
-        let mut transaction = patient(connection.begin()).await?;
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1, 'runs'::regclass::oid::int)");
-        change(&mut transaction, lock.bind(LOCK_CLASS)).await?;
-        Ok(Transaction::Postgres(transaction))
-    }
-
-    /// Begins to take a job: nobody else has to wait meanwhile, because its row is locked.
-    pub(super) async fn begin_claim(&mut self) -> sqlx::Result<Transaction<'_>> {
-        let connection = self.ready().await?;
-        Ok(Transaction::Postgres(patient(connection.begin()).await?))
-    }
-
-    /// Takes the right to deliver notices for as long as this connection lives, if nobody has it.
-    pub(super) async fn try_take_outbox(&mut self) -> sqlx::Result<bool> {
-        let sql = "SELECT pg_try_advisory_lock($1, 'outbox'::regclass::oid::int)";
-        let taken = value::<bool>(self.ready().await?, sqlx::query(sql).bind(LOCK_CLASS)).await?;
-        Ok(taken.unwrap_or_default())
-    }
-
-    /// Gives it back.
-    pub(super) async fn leave_outbox(&mut self) -> sqlx::Result<()> {
-        let sql = "SELECT pg_advisory_unlock($1, 'outbox'::regclass::oid::int)";
-        change(self.ready().await?, sqlx::query(sql).bind(LOCK_CLASS)).await?;
-        Ok(())
-    }
-
-    /// What is missing; nothing if all is sound.
-    pub(super) async fn complaints(&mut self) -> sqlx::Result<Vec<String>> {
-        let sql = "SELECT count(*) FROM measurements AS m
-                   WHERE NOT EXISTS (SELECT 1 FROM samples WHERE measurement_id = m.id)";
-        let bare = value::<i64>(self.ready().await?, sqlx::query(sql)).await?.unwrap_or_default();
-        Ok(if bare == 0 { Vec::new() } else { vec![format!("{bare} measurements lack samples")] })
-    }
-
-    pub(super) async fn close(self) -> sqlx::Result<()> {
-        patient(self.connection.close()).await
-    }
-}
-
-/// Locks the row of a job, unless somebody else has it locked.
-pub(super) async fn lock_job(connection: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
-    let sql = "SELECT id FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED";
-    Ok(value::<i64>(connection, sqlx::query(sql).bind(id)).await?.is_some())
-}
-
-async fn connect(address: &ServerAddress, lock_timeout: Duration) -> sqlx::Result<PgConnection> {
-    let connecting = async {
-        let mut connection = address.options().connect().await?;
-        // Statements of their own: poolers between here and the server refuse such settings in
-        // the connection's start.
-        let milliseconds = |duration: Duration| duration.as_millis();
-        let settings = format!(
-            "SET lock_timeout = {}; SET statement_timeout = {};
-             SET idle_in_transaction_session_timeout = {}; SET client_min_messages = warning",
-            milliseconds(lock_timeout),
-            milliseconds(STATEMENT_TIMEOUT),
-            milliseconds(IDLE_TIMEOUT),
-        );
-        connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-        Ok(connection)
-    };
-    within(CONNECT_TIMEOUT, connecting).await
-}
-
-/// Applies what is missing. Only then: a role that may only read has no right to look in the way
-/// that the migrator does.
-async fn migrate(connection: &mut PgConnection, location: &Location) -> Result<()> {
-    let failed = |source| failure(location, source);
-    let ours = newest(&MIGRATIONS);
-    let (marked, occupied): (bool, bool) = patient(
-        sqlx::query_as("SELECT to_regclass($1) IS NOT NULL, to_regclass('runs') IS NOT NULL")
-            .bind(APPLIED)
-            .fetch_one(&mut *connection),
-    )
-    .await
-    .map_err(failed)?;
-    if !marked && occupied {
-        let problem = DatabaseProblem::Foreign;
-        return Err(Error::Database { location: location.clone(), problem, source: None });
-    }
-    if marked {
-        let sql = "SELECT max(version) FROM bench_analyzer_migrations WHERE success";
-        let schema = value::<Option<i64>>(connection, sqlx::query(sql)).await.map_err(failed)?;
-        match schema.flatten() {
-            Some(schema) if schema > ours => return Err(newer(location, schema)),
-            Some(schema) if schema == ours => return Ok(()),
-            _ => {}
-        }
-    }
-    tokio::time::timeout(PATIENCE, MIGRATIONS.run_direct(None, connection, false))
-        .await
-        .map_err(|_| failure(location, elapsed()))?
-        .map_err(|error| migration_error(location, &MIGRATIONS, error))
+/// The column of that name, whatever remark follows it.
+pub(super) fn column<'r, T>(row: &'r PgRow, name: &str) -> sqlx::Result<T>
+where
+    T: sqlx::Decode<'r, sqlx_postgres::Postgres> + sqlx::Type<sqlx_postgres::Postgres>,
+{
+    let plain = |column: &str| column.split(['!', '?', ':']).next() == Some(name);
+    let place = row.columns().iter().position(|column| plain(sqlx::Column::name(column)));
+    row.try_get(place.ok_or_else(|| sqlx::Error::ColumnNotFound(name.to_owned()))?)
 }
 
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
@@ -239,55 +74,19 @@ pub(super) async fn patient<T>(asked: impl Future<Output = sqlx::Result<T>>) -> 
     within(PATIENCE, asked).await
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     asked: impl Future<Output = sqlx::Result<T>>,
 ) -> sqlx::Result<T> {
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(elapsed()))
 }
 
-fn elapsed() -> sqlx::Error {
+pub(super) fn elapsed() -> sqlx::Error {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
-/// Tells the causes that a user can act on apart, by the server's codes.
-pub(super) fn problem_of(error: &sqlx::Error) -> DatabaseProblem {
-    use std::io::ErrorKind;
-
-    match error {
-        sqlx::Error::Io(error) => match error.kind() {
-            ErrorKind::UnexpectedEof
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe => DatabaseProblem::ConnectionLost,
-            _ => DatabaseProblem::Unreachable,
-        },
-        sqlx::Error::Tls(_) => DatabaseProblem::NotSecure,
-        sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(error) => problem_of_code(error.code()),
-            None => DatabaseProblem::Other,
-        },
-        _ => DatabaseProblem::Other,
-    }
-}
-
-/// See appendix A of PostgreSQL's manual.
-fn problem_of_code(code: &str) -> DatabaseProblem {
-    match code {
-        "28000" | "28P01" => DatabaseProblem::Refused,
-        "3D000" => DatabaseProblem::NoDatabase,
-        "53300" => DatabaseProblem::TooManyConnections,
-        "57P03" => DatabaseProblem::Unreachable,
-        "57P01" | "57P02" | "25P03" | "08000" | "08003" | "08006" => {
-            DatabaseProblem::ConnectionLost
-        }
-        "42501" | "25006" => DatabaseProblem::NoRight,
-        "55P03" => DatabaseProblem::Locked,
-        "57014" => DatabaseProblem::TooSlow,
-        "53100" => DatabaseProblem::DiskFull,
-        "58030" => DatabaseProblem::WriteFailed,
-        "XX001" | "XX002" => DatabaseProblem::Damaged,
-        "22021" => DatabaseProblem::Unstorable,
-        _ => DatabaseProblem::Other,
-    }
+/// Locks the row of a job, unless somebody else has it locked.
+pub(super) async fn lock_job(connection: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let sql = "SELECT id FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED";
+    Ok(value::<i64>(connection, sqlx::query(sql).bind(id)).await?.is_some())
 }

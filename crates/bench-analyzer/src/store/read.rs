@@ -6,12 +6,12 @@ use super::Store;
 use super::codec::{self, Summarised};
 use super::link::{rows, values};
 use crate::error::{Error, Result};
-use crate::model::{
+use bench_stats::model::{
     Attribute, Attributes, BenchmarkId, BenchmarkResults, Direction, Estimate, Fingerprint,
     History, HistoryPoint, Measurement, Metric, Revision, Run, RunId, Selector, Series, Statistic,
     Throughput, ThroughputKind, Unit,
 };
-use crate::stats::summary::Summary;
+use bench_stats::stats::summary::Summary;
 
 /// How many runs back the between-run spread is borrowed from: enough to estimate it, few enough
 /// to be about the present code and machine.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::link::rows;
 use super::{Store, read};
 use crate::error::Result;
-use crate::model::{Fingerprint, Run, RunId};
+use bench_stats::model::{Fingerprint, Run, RunId};
 
 /// A run and how much it measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]

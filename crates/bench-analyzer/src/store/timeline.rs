@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::link::{change, rows};
 use super::{Store, StoreProgress, read};
 use crate::error::{Error, Result};
-use crate::model::{
+use bench_stats::model::{
     Attributes, Blessing, RunId, Series, Throughput, ThroughputKind, Timeline, TimelinePoint,
 };
-use crate::stats::summary::typical;
+use bench_stats::stats::mean::typical;
 
 /// How many series are read at a time: a server is far away, and memory is not endless.
 const CHUNK: usize = 200;

@@ -4,15 +4,16 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use bench_analyzer::clock::Stop;
+use bench_analyzer::clock::{Clock, SimulatedClock};
 use bench_analyzer::continuous::BenchmarkConfig;
 use bench_analyzer::continuous::channel::Channel;
-use bench_analyzer::continuous::clock::Stop;
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock};
-use bench_analyzer::continuous::job::{Cause, JobDraft, JobState};
 use bench_analyzer::continuous::notice::Notice;
-use bench_analyzer::continuous::outbox::{Attempt, LetterFate};
-use bench_analyzer::continuous::secret::Confidential;
+use bench_analyzer::continuous::outbox::Attempt;
 use bench_analyzer::continuous::steward::{Affairs, News, Patience, Steward};
+use bench_analyzer::jobs::job::{Cause, JobDraft, JobState};
+use bench_analyzer::jobs::letter::LetterFate;
+use bench_analyzer::secret::Confidential;
 use bench_analyzer::store::{JobEnd, Location, Store};
 use jiff::Timestamp;
 

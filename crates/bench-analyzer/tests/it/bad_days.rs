@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
-use bench_analyzer::continuous::job::{Cause, JobDraft};
-use bench_analyzer::continuous::outbox::LetterFate;
+use bench_analyzer::clock::{Clock, SimulatedClock, Stop};
 use bench_analyzer::continuous::steward::{News, Patience, Steward};
+use bench_analyzer::jobs::job::{Cause, JobDraft};
+use bench_analyzer::jobs::letter::LetterFate;
 use bench_analyzer::store::{Location, Store};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{ConnectOptions, Connection, Executor};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bench_analyzer::continuous::job::{Cause, JobState};
 use bench_analyzer::continuous::runner::Ending;
+use bench_analyzer::jobs::job::{Cause, JobState};
 use bench_analyzer::store::Store;
 use jiff::{SignedDuration, Timestamp};
 

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock};
-use bench_analyzer::continuous::job::{Cause, Job, JobDraft, JobId, JobState};
-use bench_analyzer::continuous::machine::Machine;
+use bench_analyzer::clock::{Clock, SimulatedClock};
+use bench_analyzer::jobs::job::{Cause, Job, JobDraft, JobId, JobState};
+use bench_analyzer::jobs::machine::Machine;
 use bench_analyzer::store::{Location, Store};
 
 use crate::alerts::{Behaviour, Receiver, START, channels, deliver, queue, steward};

@@ -5,11 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bench_analyzer::clock::{Clock, SimulatedClock, Stop};
 use bench_analyzer::continuous::BenchmarkConfig;
 use bench_analyzer::continuous::channel::Channel;
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
-use bench_analyzer::continuous::outbox::LetterFate;
-use bench_analyzer::continuous::secret::Confidential;
+use bench_analyzer::jobs::letter::LetterFate;
+use bench_analyzer::secret::Confidential;
 use bench_analyzer::store::Store;
 
 use crate::alerts::{START, deliver, notice, queue, steward};

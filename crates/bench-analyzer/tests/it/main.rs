@@ -33,6 +33,7 @@ mod readers;
 mod redaction;
 mod report_formats;
 mod reporting;
+mod same_story;
 mod scale;
 #[cfg(unix)]
 mod server;

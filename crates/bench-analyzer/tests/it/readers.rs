@@ -6,7 +6,7 @@ use std::io::Write;
 
 use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::{self, Reading};
-use bench_analyzer::model::{Fingerprint, Revision};
+use bench_stats::model::{Fingerprint, Revision};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// What one file holds: by benchmark and metric, values for one iteration in their order.

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bench_analyzer::continuous::clock::{Clock, SimulatedClock, Stop};
-use bench_analyzer::continuous::job::Job;
-use bench_analyzer::continuous::machine::Machine;
+use bench_analyzer::clock::{Clock, SimulatedClock, Stop};
 use bench_analyzer::continuous::observer::{Event, Observer};
 use bench_analyzer::continuous::repository::Repository;
 use bench_analyzer::continuous::runner::{Ending, Order, Runner};
 use bench_analyzer::continuous::schedule::BranchWatch;
 use bench_analyzer::continuous::{BenchmarkConfig, ContinuousBenchmark, JobOutcome, Parts};
-use bench_analyzer::detect::settings::Settings;
 use bench_analyzer::environment::Environment;
-use bench_analyzer::model::{Fingerprint, Revision};
+use bench_analyzer::jobs::job::Job;
+use bench_analyzer::jobs::machine::Machine;
 use bench_analyzer::store::Store;
+use bench_stats::detect::settings::Settings;
+use bench_stats::model::{Fingerprint, Revision};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmer::FunctionEnvMut;
 
 use super::state::HostState;
+use crate::error::{GuestMemoryError, checked_range};
 use crate::sys::guest_memory::GuestMemory;
 
 /// The guest that called a host function, while it waits for the answer.
@@ -59,7 +60,7 @@ impl<'a> Caller<'a> {
     /// [`GuestMemoryError::OutOfBounds`] if it is not all there. Hostile guests pass any pointer and any length.
     pub fn bytes(&self, start: u32, len: u32) -> Result<&[u8], GuestMemoryError> {
         let memory = self.memory.bytes();
-        let range = checked(memory.len(), start, len)?;
+        let range = checked_range(memory.len(), start, len)?;
         Ok(&memory[range])
     }
 
@@ -70,7 +71,7 @@ impl<'a> Caller<'a> {
     pub fn bytes_mut(&mut self, start: u32, len: u32) -> Result<&mut [u8], GuestMemoryError> {
         self.state.lend();
         let memory = self.memory.bytes_mut();
-        let range = checked(memory.len(), start, len)?;
+        let range = checked_range(memory.len(), start, len)?;
         Ok(&mut memory[range])
     }
 
@@ -112,7 +113,7 @@ impl<'a> Caller<'a> {
         let memory = self.memory.bytes_mut();
         // No memory holds more than a `u32` counts, so a longer slice fits none.
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let range = checked(memory.len(), start, len)?;
+        let range = checked_range(memory.len(), start, len)?;
         memory[range].copy_from_slice(bytes);
         Ok(())
     }
@@ -155,49 +156,6 @@ impl std::fmt::Debug for Caller<'_> {
     }
 }
 
-fn checked(
-    memory_bytes: usize,
-    start: u32,
-    len: u32,
-) -> Result<std::ops::Range<usize>, GuestMemoryError> {
-    // Both fit into 32 bits, so their sum cannot overflow in 64.
-    let end = u64::from(start) + u64::from(len);
-    if end > memory_bytes as u64 {
-        return Err(GuestMemoryError::OutOfBounds {
-            start,
-            len,
-            memory_bytes: memory_bytes as u64,
-        });
-    }
-    Ok(start as usize..start as usize + len as usize)
-}
-
-/// A guest passed a pointer and a length that its memory does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuestMemoryError {
-    /// Part of it is outside the memory.
-    #[error("{len} bytes at {start} are outside the guest's memory of {memory_bytes} bytes")]
-    OutOfBounds {
-        /// The address, in bytes from the start of linear memory.
-        start: u32,
-        /// The length, in bytes.
-        len: u32,
-        /// The size of the memory, in bytes.
-        memory_bytes: u64,
-    },
-    /// It is there, and is no text.
-    #[error("{len} bytes at {start} in the guest's memory are no UTF-8 (valid are {valid_up_to})")]
-    NotUtf8 {
-        /// The address, in bytes from the start of linear memory.
-        start: u32,
-        /// The length, in bytes.
-        len: u32,
-        /// How many bytes of it are valid.
-        valid_up_to: usize,
-    },
-}
-
 /// A host function asked for a context value that its sandbox does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -207,29 +165,4 @@ pub enum GuestMemoryError {
 pub struct MissingContext {
     expected: &'static str,
     given: &'static str,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_lies_in_memory_passes_and_what_does_not_is_refused() {
-        assert_eq!(checked(10, 0, 10), Ok(0..10));
-        assert_eq!(checked(10, 10, 0), Ok(10..10));
-        assert_eq!(checked(0, 0, 0), Ok(0..0));
-        for (start, len) in
-            [(0, 11), (10, 1), (11, 0), (u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX)]
-        {
-            let error = GuestMemoryError::OutOfBounds { start, len, memory_bytes: 10 };
-            assert_eq!(checked(10, start, len), Err(error));
-        }
-    }
-
-    #[test]
-    fn a_memory_of_four_gibibytes_can_be_used_to_its_end() {
-        let memory_bytes = 1usize << 32;
-        assert_eq!(checked(memory_bytes, u32::MAX, 1), Ok(memory_bytes - 1..memory_bytes));
-        assert!(checked(memory_bytes, u32::MAX, 2).is_err());
-    }
 }

@@ -93,6 +93,12 @@ impl InstancePool {
         self.make(template, cancellation)
     }
 
+    /// A free instance, if there is one: no code of the guest runs.
+    pub(crate) fn take_free(&self) -> Option<Box<Instance>> {
+        self.template.as_ref()?;
+        self.free.take().inspect(|_| self.usage.note())
+    }
+
     /// An instance that does not begin from the template, and cannot be put back to it.
     fn initialise(&self, cancellation: &Cancellation) -> Result<Box<Instance>> {
         Instance::create(&self.recipe, cancellation).map(Box::new)

@@ -18,7 +18,7 @@ impl Inner {
         }
     }
 
-    /// Does what [`account`](Self::account) does where nobody asks for the usage, which is often nothing to account for.
+    /// Does what [`account`](Self::account) does where there is something to account for, which is often not so.
     #[inline]
     pub(super) fn account_silently(
         &self,
@@ -27,15 +27,16 @@ impl Inner {
         instance: &mut Instance,
         bytes_in: u64,
         returned: &CallResult<Returned>,
-    ) {
+    ) -> Option<ResourceUsage> {
         let is_nothing = !meter.is_timed()
             && matches!(returned, Ok(Returned::Numbers))
             && self.recipe.host.is_empty()
             && !self.recipe.module.is_metered()
             && !instance.control().has_outlasted_tick();
-        if !is_nothing {
-            self.account(meter, id, instance, bytes_in, returned);
+        if is_nothing {
+            return None;
         }
+        Some(self.account(meter, id, instance, bytes_in, returned))
     }
 
     /// Adds what a call used to the totals, and learns from it how quick its function is.
@@ -59,7 +60,7 @@ impl Inner {
         if let Some(took) = outlasted_tick {
             self.profiles[id.index()].break_trust();
             if !meter.is_timed() {
-                self.totals.add_time(took);
+                usage.wall_time = took;
             }
             stands_for = 1;
         } else if meter.is_timed() {

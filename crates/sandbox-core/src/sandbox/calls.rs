@@ -264,7 +264,7 @@ impl Inner {
     }
 
     /// Runs a call on a worker thread; dropping the future stops it.
-    async fn run_on_worker(
+    pub(super) async fn run_on_worker(
         self: &Arc<Self>,
         mut turn: Turn<'static>,
         id: FunctionId,
@@ -333,7 +333,7 @@ impl Inner {
 
     /// What the caller asked for, from the numbers that came back.
     #[inline]
-    fn number_result<R: DeserializeOwned>(
+    pub(super) fn number_result<R: DeserializeOwned>(
         &self,
         export: &Export,
         signature: &Signature,
@@ -348,7 +348,7 @@ impl Inner {
 
     /// What the caller asked for, from the numbers or the output that came back.
     #[inline]
-    fn result<R: DeserializeOwned + 'static>(
+    pub(super) fn result<R: DeserializeOwned + 'static>(
         &self,
         instance: Option<&Instance>,
         export: &Export,
@@ -373,7 +373,7 @@ impl Inner {
 
 /// Does something with the arguments of a function of numbers.
 #[inline]
-fn with_numbers<A: Serialize, T>(
+pub(super) fn with_numbers<A: Serialize, T>(
     export: &Export,
     signature: &Signature,
     arguments: &A,

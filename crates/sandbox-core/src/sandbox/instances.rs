@@ -71,6 +71,8 @@ pub(super) struct Loan<'a> {
     /// Until it is given up, or passed on.
     permit: Option<Permit>,
     of: Lender<'a>,
+    /// Several calls are to see each other's state.
+    is_held: bool,
 }
 
 /// Borrowed where that will do: whoever counts handles writes to what all cores read.
@@ -103,7 +105,7 @@ impl Fresh {
 
     #[inline]
     fn permitted(&self, permit: Permit) -> Loan<'_> {
-        Loan { instance: None, permit: Some(permit), of: Lender::Borrowed(self) }
+        Loan { instance: None, permit: Some(permit), of: Lender::Borrowed(self), is_held: false }
     }
 }
 
@@ -114,6 +116,7 @@ impl Loan<'_> {
             instance: self.instance.take(),
             permit: self.permit.take(),
             of: Lender::Kept(Arc::clone(of)),
+            is_held: self.is_held,
         }
     }
 }
@@ -278,6 +281,25 @@ impl Turn<'_> {
         }
     }
 
+    /// The instance, if there is one, to be changed.
+    pub(super) fn instance_mut(&mut self) -> Option<&mut Instance> {
+        match self {
+            Self::Persistent(one) => one.instance.as_mut(),
+            Self::Kept(one) => one.instance.as_mut(),
+            Self::Fresh(loan) => loan.instance.as_deref_mut(),
+        }
+    }
+
+    /// Has all calls of the turn see one instance, and takes that if one is ready. Runs no guest code.
+    pub(super) fn hold(&mut self) {
+        if let Self::Fresh(loan) = self {
+            loan.is_held = true;
+            if loan.instance.is_none() {
+                loan.instance = loan.of.pool.take_free();
+            }
+        }
+    }
+
     /// What made the code that the call will run, if an instance for it is there or can be had of a pool.
     pub(super) fn compiler(&self) -> Option<Compiler> {
         match self {
@@ -303,6 +325,7 @@ impl Turn<'_> {
             Self::Fresh(loan) => {
                 let as_new = match loan.instance.take() {
                     None => loan.of.pool.take(cancellation)?,
+                    Some(held) if loan.is_held => held,
                     Some(used) => loan.of.pool.renew(used, cancellation)?,
                 };
                 loan.instance.insert(as_new)

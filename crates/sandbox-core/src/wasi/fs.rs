@@ -20,11 +20,11 @@
 //!   it is given, by a folder's size or by the budget of the files in memory.
 
 mod bundled;
+mod exchange;
 mod file;
 mod folder;
 mod grants;
 mod host;
-mod initial;
 mod listing;
 mod memory;
 mod names;

@@ -64,6 +64,7 @@ mod pool;
 mod probe;
 mod programs_of_others;
 mod run;
+mod session;
 mod signals;
 mod sources;
 mod stack_ends;

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use bench_analyzer::AnalysisReport;
+use bench_analyzer::analysis::Evidence;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::report::Reporter;
 use bench_analyzer::report::csv::CsvReporter;
-use bench_analyzer::report::dossier::Evidence;
 use bench_analyzer::report::github::GithubReporter;
 use bench_analyzer::report::html::HtmlReporter;
 use bench_analyzer::report::human::{HumanReporter, TerminalReporter};
@@ -17,7 +17,7 @@ use bench_analyzer::report::markdown::MarkdownReporter;
 use bench_analyzer::report::picture::{PictureFormat, PictureReporter};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::cli::args::{ReportFormat, ReportOptions};
+use super::{ReportFormat, ReportOptions};
 use crate::cli::output::Output;
 
 /// Files and formats, checked before anything is computed.

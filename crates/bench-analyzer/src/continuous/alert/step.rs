@@ -5,69 +5,14 @@
 //! happened before the suite was first run, because then it is no news. It is over when the level is
 //! back where it was before, or when somebody accepted it.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::{Subject, Transition, TransitionKind};
-use crate::continuous::job::JobId;
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::detect::settings::Settings;
-use crate::detect::steps::tolerance;
-use crate::model::{Direction, RunId, Series};
+use crate::jobs::alert::{KnownSteps, StepEvidence, Subject, ToldStep, Transition, TransitionKind};
 use crate::report::words::commits;
 use crate::report::{format_change, format_quantity};
-use crate::stats::quantile::median;
-
-/// A step that somebody was told about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ToldStep {
-    /// The suite.
-    pub suite: String,
-    /// The benchmark.
-    pub name: String,
-    /// The quantity.
-    pub metric: String,
-    /// The first run of the new level, as it was seen then.
-    pub run: RunId,
-    /// The job that found it.
-    pub opened_job: JobId,
-    /// When.
-    pub opened_at: Timestamp,
-    /// The level before.
-    pub level: f64,
-    /// By which factor the new level is worse.
-    pub factor: f64,
-    /// Whether its end was told.
-    pub over: bool,
-}
-
-/// All that decides which steps of a suite are news.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct KnownSteps {
-    /// What was told of steps, whether it is over or not.
-    pub told: Vec<ToldStep>,
-    /// When a comparison was last told to be worse, by benchmark.
-    pub compared: Vec<(Subject, Timestamp)>,
-    /// When the suite was first run.
-    pub watched_since: Option<Timestamp>,
-}
-
-/// Where a step is, how large and how sure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepEvidence {
-    /// When the first run of the new level measured.
-    pub measured_at: Timestamp,
-    /// The last commit known to have the old level.
-    pub after_commit: Option<String>,
-    /// The first commit known to have the new level.
-    pub up_to_commit: Option<String>,
-    /// The level before.
-    pub before: f64,
-    /// The level since.
-    pub after: f64,
-    /// The probability of such a step around there without any change.
-    pub p_value: f64,
-}
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::steps::tolerance;
+use bench_stats::model::{Direction, RunId, Series};
+use bench_stats::stats::quantile::median;
 
 /// What there is to tell of the histories of all that a job measured, beside the `comparisons` that
 /// it tells of anyway.

@@ -1,7 +1,10 @@
+use jiff::Timestamp;
+
 use super::*;
 use crate::BenchmarkAnalyzer;
-use crate::model::{BenchmarkResults, Blessing, Measurement, RunId, Samples};
-use crate::stats::summary::Summary;
+use crate::jobs::job::JobId;
+use bench_stats::model::{BenchmarkResults, Blessing, Measurement, RunId, Samples, Series};
+use bench_stats::stats::summary::Summary;
 
 /// Five runs around a value, a percent apart.
 fn side(name: &str, value: f64) -> BenchmarkResults {

@@ -2,23 +2,22 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{ContinuousBenchmark, JobOutcome};
-use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
+use super::ContinuousBenchmark;
+use crate::analysis::{Evidence, LookBack, Sides};
 use crate::continuous::alert::{after_failure, after_looking_back, after_success};
-use crate::continuous::job::{Job, JobState};
 use crate::continuous::notice::Notice;
+use crate::continuous::observer::JobOutcome;
 use crate::continuous::suites::BenchmarkSuite;
-use crate::detect::changes::SeriesChanges;
-use crate::detect::reference::Reference;
-use crate::detect::settings::Settings;
-use crate::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{BaselineName, BenchmarkResults, RunId, Selector, Series};
-use crate::past;
-use crate::report::dossier::Evidence;
-use crate::stats::spending::Plan;
+use crate::jobs::job::{Job, JobState};
 use crate::store::JobEnd;
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::reference::Reference;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{BaselineName, BenchmarkResults, RunId, Selector};
+use bench_stats::stats::spending::Plan;
 
 impl ContinuousBenchmark {
     /// Analyses, reports, stores what was concluded, and queues what there is to tell.
@@ -133,44 +132,18 @@ impl ContinuousBenchmark {
     ) -> Result<(AnalysisReport, Evidence)> {
         let current = self.store.results_of_runs(&suite.name, runs).await?;
         let baseline = self.baseline(suite, &current, runs).await?;
-        let history = match current.runs.last() {
-            Some(newest) => self.store.history(&newest.fingerprint, runs).await?,
-            None => Default::default(),
-        };
-        let histories = self.histories(&current).await?;
-        let analyzer = match baseline.clone() {
-            Some(baseline) => BenchmarkAnalyzer::new(baseline),
-            None => BenchmarkAnalyzer::without_baseline(),
-        };
+        let look = LookBack { reference: Reference::Start, noted_at: Some(self.parts.clock.now()) };
         // The suite says how many runs there are before any is made.
         let planned = u32::try_from(runs.len()).unwrap_or(u32::MAX);
         let plan = match self.settings.plan {
             Plan::Open => Plan::Stated(planned),
             said => said,
         };
-        let report = analyzer
-            .with_settings(Settings { plan, ..self.settings.clone() })
-            .with_history(history)
-            .with_blessings(self.store.blessings().await?)
-            .analyze_results(&current);
-        let report = match &baseline {
-            Some(baseline) => report.trace(baseline, &current, &histories),
-            None => report,
-        };
-        let report = report.with_slow_moves(&histories);
-        Ok((report, Evidence { baseline, current, histories }))
-    }
-
-    async fn histories(&mut self, current: &BenchmarkResults) -> Result<Vec<SeriesChanges>> {
-        let measured = |series: &Series| current.results.contains_key(series);
-        let rules = |series: &Series| self.settings.steps(series);
-        let now = self.parts.clock.now();
-        let mut histories =
-            past::noted_histories(&mut self.store, measured, rules, now, &mut |_| {}).await?;
-        for one in &mut histories {
-            one.since = one.since(&Reference::Start, &rules(&one.timeline.series));
-        }
-        Ok(histories)
+        let settings = Settings { plan, ..self.settings.clone() };
+        let sides = Sides::of(&mut self.store, baseline, current).await?;
+        let histories = sides.histories(&mut self.store, &settings, &look, &mut |_| {}).await?;
+        let report = sides.report(settings, &histories);
+        Ok((report, sides.into_evidence(histories)))
     }
 
     /// What to compare with. The first results of a suite that names no baseline become its own,

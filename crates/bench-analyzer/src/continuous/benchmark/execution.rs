@@ -8,8 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ContinuousBenchmark, Parts, spoken, tail};
-use crate::continuous::clock::{SLICE, Stop};
-use crate::continuous::job::{Job, JobRun};
+use crate::clock::{SLICE, Stop};
 use crate::continuous::observer::Event;
 use crate::continuous::runner::{Ending, MARK, Order};
 use crate::continuous::suites::BenchmarkSuite;
@@ -17,8 +16,9 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ingest::criterion::Wanted;
 use crate::ingest::{self, ImportBatch, Reading, RunDraft};
-use crate::model::RunId;
+use crate::jobs::job::{Job, JobRun};
 use crate::store::Destination;
+use bench_stats::model::RunId;
 
 /// How far a job came.
 pub(super) enum Executed {

@@ -3,7 +3,7 @@
 //! Most benchmarks need few runs: what got much worse shows at once, and so does that nothing changed
 //! where runs agree. After every run, from the third on, both sides are compared, and only what is
 //! still open is measured again. Verdicts hold whenever one stops
-//! ([`spending`](crate::stats::spending)), so looking often is no way to be wrong more often.
+//! ([`spending`](bench_stats::stats::spending)), so looking often is no way to be wrong more often.
 //!
 //! Who is stopped or killed goes on behind the last run, with the same code on both sides.
 
@@ -16,18 +16,18 @@ use camino::{Utf8Path, Utf8PathBuf};
 use self::progress::Progress;
 use super::execution::{Ran, read_results, results_folder};
 use super::{BenchmarkSuite, ContinuousBenchmark};
-use crate::analyzer::{AnalysisReport, BenchmarkAnalyzer};
-use crate::continuous::job::JobRun;
 use crate::continuous::observer::Event;
-use crate::detect::compare::REPLICATED;
-use crate::detect::settings::Settings;
-use crate::detect::verdict::Verdict;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ingest::{ImportBatch, RunDraft};
-use crate::model::{BaselineName, Selector};
-use crate::stats::spending::Plan;
+use crate::jobs::job::JobRun;
 use crate::store::{BaselineMode, Destination, Location, Store};
+use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
+use bench_stats::detect::compare::REPLICATED;
+use bench_stats::detect::settings::Settings;
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{BaselineName, Selector};
+use bench_stats::stats::spending::Plan;
 
 /// What is measured until it is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]

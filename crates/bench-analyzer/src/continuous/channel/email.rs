@@ -12,7 +12,7 @@ use lettre::{Message, SmtpTransport, Transport};
 
 use super::{DeliveryError, plain};
 use crate::continuous::notice::Notice;
-use crate::continuous::secret::Secret;
+use crate::secret::Secret;
 
 /// A mail server, and whom to write through it.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::DeliveryError;
 use crate::continuous::notice::Notice;
-use crate::continuous::secret::Secret;
+use crate::secret::Secret;
 
 /// An address that takes JSON. The address itself is the secret.
 #[derive(Debug, Clone)]

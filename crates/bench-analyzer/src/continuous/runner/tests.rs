@@ -229,7 +229,7 @@ fn commands_neither_inherit_nor_log_what_is_secret() {
     let place = Place::new();
     let mut confidential = Confidential::default();
     confidential.withhold("HOME");
-    confidential.add(super::super::secret::Secret::new("https://h.example/x/t0ken"));
+    confidential.add(crate::secret::Secret::new("https://h.example/x/t0ken"));
     let order = Order {
         confidential: Arc::new(confidential),
         inherits: Some(vec!["PATH".to_owned(), "HOME".to_owned()]),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::duration;
 use crate::continuous::channel::{Channel, ChannelKind, Webhook, WebhookShape};
-use crate::continuous::secret::Secret;
+use crate::secret::Secret;
 
 #[cfg(feature = "smtp")]
 mod email;

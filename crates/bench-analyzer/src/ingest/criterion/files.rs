@@ -15,7 +15,7 @@ use crate::ingest::format::{custom_series, numbers, parse as parse_json};
 use crate::ingest::plausible;
 use crate::ingest::remark::Remarks;
 use crate::ingest::resources::Resources;
-use crate::model::{Estimate, Samples, Series, Statistic, Throughput, ThroughputKind};
+use bench_stats::model::{Estimate, Samples, Series, Statistic, Throughput, ThroughputKind};
 
 /// One saved result of one benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,7 +258,7 @@ fn estimates(folder: &Utf8Path, samples: &Samples, remarks: &mut Remarks) -> Vec
         }
     };
     let values: Vec<f64> = samples.per_iteration().collect();
-    let mean = crate::stats::summary::mean(&values);
+    let mean = bench_stats::stats::mean::mean(&values);
     if (file.mean.point_estimate - mean).abs() > ROUNDING * mean {
         remarks.note(format!(
             "{path} does not belong to the samples beside it (their mean is {mean} ns, it says {} \

@@ -11,7 +11,7 @@ use super::elements::each_in_fields;
 use super::{Complaint, Format, is_json_with, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Attribute, Direction, Series};
+use bench_stats::model::{Attribute, Direction, Series};
 
 pub(super) struct Asv;
 

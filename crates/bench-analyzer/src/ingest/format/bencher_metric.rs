@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::elements::each_field;
 use super::{Complaint, Format, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct BencherMetric;
 

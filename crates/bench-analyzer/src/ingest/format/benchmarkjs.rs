@@ -9,7 +9,7 @@ use super::elements::{each, numbers};
 use super::lines::each_line;
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct BenchmarkJs;
 

@@ -9,7 +9,7 @@ use super::elements::{numbers, parse};
 use super::lines::each_line;
 use super::{Complaint, Format, custom_series, nanoseconds_in};
 use crate::ingest::collector::Collector;
-use crate::model::{Series, Throughput, ThroughputKind};
+use bench_stats::model::{Series, Throughput, ThroughputKind};
 
 pub(super) struct CargoCriterion;
 

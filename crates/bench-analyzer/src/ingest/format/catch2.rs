@@ -6,7 +6,7 @@ use std::io::BufRead;
 use super::lines::each_line;
 use super::{Complaint, Format, Names};
 use crate::ingest::collector::Collector;
-use crate::model::Series;
+use bench_stats::model::Series;
 
 pub(super) struct Catch2;
 

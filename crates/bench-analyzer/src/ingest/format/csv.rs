@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{Complaint, Format, nanoseconds_in, stream_ended};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{BenchmarkId, Direction, Exactness, Metric, Series, Unit};
+use bench_stats::model::{BenchmarkId, Direction, Exactness, Metric, Series, Unit};
 
 pub(super) struct Csv;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::elements::each;
 use super::{Complaint, Format, Names, is_json_with, nanoseconds_in, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Github;
 

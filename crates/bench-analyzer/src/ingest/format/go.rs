@@ -10,7 +10,7 @@ use super::lines::each_line;
 use super::{Complaint, Format, nanoseconds_in};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{BenchmarkId, Direction, Metric, Series, Unit};
+use bench_stats::model::{BenchmarkId, Direction, Metric, Series, Unit};
 
 pub(super) struct Go;
 

@@ -11,7 +11,7 @@ use super::elements::each_in_field;
 use super::{Complaint, Format, is_json_with, nanoseconds_in, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Direction, Metric, Series};
+use bench_stats::model::{Direction, Metric, Series};
 
 pub(super) struct Google;
 

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use super::lines::each_line;
 use super::{Complaint, Format, Names, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Gungraun;
 

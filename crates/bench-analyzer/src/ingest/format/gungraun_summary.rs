@@ -10,7 +10,7 @@ use super::elements::each_field;
 use super::gungraun::counted;
 use super::{Complaint, Format, is_json_with, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct GungraunSummary;
 

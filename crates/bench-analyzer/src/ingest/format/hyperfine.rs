@@ -10,7 +10,7 @@ use super::elements::{each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Metric, Series, Unit};
+use bench_stats::model::{Metric, Series, Unit};
 
 pub(super) struct Hyperfine;
 

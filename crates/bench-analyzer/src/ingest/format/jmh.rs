@@ -14,7 +14,7 @@ use super::elements::{each, numbers};
 use super::{Complaint, Format, Names, is_json_with, nanoseconds_in, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Jmh;
 

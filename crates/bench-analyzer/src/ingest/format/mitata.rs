@@ -9,7 +9,7 @@ use super::elements::{Others, each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Mitata;
 

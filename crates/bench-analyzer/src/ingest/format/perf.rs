@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::lines::{Line, each_line};
 use super::{Complaint, Format, Names, nanoseconds_in, series};
 use crate::ingest::collector::Collector;
-use crate::model::{Direction, Series};
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Perf;
 

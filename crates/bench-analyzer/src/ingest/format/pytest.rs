@@ -10,7 +10,7 @@ use super::elements::{Others, each_in_field, numbers};
 use super::{Complaint, Format, is_json_with};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
-use crate::model::{Attribute, Series};
+use bench_stats::model::{Attribute, Series};
 
 pub(super) struct Pytest;
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::elements::{each, numbers};
 use super::{Complaint, Format, Names, is_json_with};
 use crate::ingest::collector::Collector;
-use crate::model::Series;
+use bench_stats::model::Series;
 
 pub(super) struct Tinybench;
 

@@ -4,10 +4,6 @@ use std::io;
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::analyzer::AnalysisReport;
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::detect::outliers::OutlierDetection;
-use crate::detect::verdict::{Comparison, Verdict};
 use crate::report::dossier::Dossier;
 use crate::report::figure::{self, Figure};
 use crate::report::plot::{self, Words};
@@ -15,6 +11,10 @@ use crate::report::quantity::format_rate;
 use crate::report::text::{self, plural, visible};
 use crate::report::words::{self, commits, interval};
 use crate::report::{format_change, format_quantity};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::outliers::OutlierDetection;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 
 /// Everything behind a line.
 pub(super) fn render(

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::detect::verdict::Verdict;
 use crate::report::dossier::Dossier;
 use crate::report::words;
+use bench_stats::detect::verdict::Verdict;
 
 /// The groups of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use sha2::{Digest as _, Sha256};
 use super::filters::{self, Kind};
 use super::row::{self, RowScale};
 use super::{SCRIPT, style};
-use crate::analyzer::{AnalysisReport, SideInfo};
-use crate::detect::geometric_mean::GeometricMean;
-use crate::model::Series;
 use crate::report::dossier::Dossier;
 use crate::report::text::{self, plural, visible};
 use crate::report::words::{geometric_mean, summary, undecided};
+use bench_stats::analysis::{AnalysisReport, SideInfo};
+use bench_stats::detect::geometric_mean::GeometricMean;
+use bench_stats::model::Series;
 
 /// The whole page.
 pub(super) fn render(

@@ -7,14 +7,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::detail;
 use super::filters::Kind;
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
-use crate::model::Series;
 use crate::report::dossier::Dossier;
 use crate::report::plot::{Words, sparkline};
 use crate::report::text::{self, plural};
 use crate::report::words;
 use crate::report::{format_change, format_quantity};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::Series;
 
 /// The scale of the intervals in all lines: a log ratio on either side of no change.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,6 @@
 //! Intervals drawn with characters.
 
-use crate::detect::verdict::{Comparison, RatioInterval, Verdict};
+use bench_stats::detect::verdict::{Comparison, RatioInterval, Verdict};
 
 /// The scale that all bars of a report share: symmetric in log ratios, so that twice as slow and
 /// twice as fast lie equally far out.
@@ -38,7 +38,7 @@ impl Scale {
     }
 
     fn cell(self, log: f64) -> Position {
-        let middle = crate::stats::summary::to_f64(CELLS / 2);
+        let middle = bench_stats::stats::mean::to_f64(CELLS / 2);
         let at = (log / self.limit * middle).round() + middle;
         if at < 0.0 {
             Position::Below

@@ -5,10 +5,10 @@ use std::io;
 use anstyle::Style;
 
 use super::{BOLD, DIM, OPEN, TerminalReporter};
-use crate::analyzer::AnalysisReport;
 use crate::report::table::{Cell, Table};
 use crate::report::text::{self, visible};
 use crate::report::words;
+use bench_stats::analysis::AnalysisReport;
 
 impl TerminalReporter {
     /// A line that is broken between words where the terminal ends, each further one after

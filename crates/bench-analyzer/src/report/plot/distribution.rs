@@ -6,11 +6,11 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::{Area, Drawn, LABEL, font, palette};
-use crate::model::BenchmarkResult;
 use crate::report::quantity::AxisScale;
 use crate::report::text::plural;
-use crate::stats::quantile::Weighted;
-use crate::stats::summary::to_f64;
+use bench_stats::model::BenchmarkResult;
+use bench_stats::stats::mean::to_f64;
+use bench_stats::stats::quantile::Weighted;
 
 /// The samples of one side.
 struct Side {
@@ -169,7 +169,7 @@ fn density(samples: &[f64], grid: &[f64]) -> Vec<f64> {
     let (Some(&low), Some(&high)) = (grid.first(), grid.last()) else { return Vec::new() };
     let sorted = Weighted::new(samples.iter().map(|&one| (one, 1.0)).collect());
     let quartiles = (sorted.quantile(0.75) - sorted.quantile(0.25)) / 1.34;
-    let deviation = crate::stats::summary::variance(samples).sqrt();
+    let deviation = bench_stats::stats::mean::variance(samples).sqrt();
     let spread = if quartiles > 0.0 { quartiles.min(deviation) } else { deviation };
     let rule = 0.9 * spread * to_f64(samples.len()).powf(-0.2);
     let cell = (high - low) / to_f64(BINS);

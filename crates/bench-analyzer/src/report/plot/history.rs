@@ -6,12 +6,12 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::{Area, Drawn, LABEL, font, palette};
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::detect::verdict::Verdict;
 use crate::report::format_change;
 use crate::report::quantity::AxisScale;
-use crate::stats::quantile::{Weighted, median};
-use crate::stats::summary::to_f64;
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::stats::mean::to_f64;
+use bench_stats::stats::quantile::{Weighted, median};
 
 /// Beyond this many points each is drawn without a dot of its own.
 const DOTTED: usize = 120;

@@ -5,8 +5,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::{Area, Drawn, LABEL, font, palette};
-use crate::detect::verdict::{Comparison, RatioInterval};
 use crate::report::format_change;
+use bench_stats::detect::verdict::{Comparison, RatioInterval};
 
 /// The relative changes that an axis covers; they lie on it by their log ratios, so that twice and
 /// half are equally far from no change.

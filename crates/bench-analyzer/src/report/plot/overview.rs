@@ -6,10 +6,10 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
-use crate::analyzer::AnalysisReport;
-use crate::detect::verdict::{Comparison, Verdict};
 use crate::report::words::{WORST_FIRST, describe_side, since, summary, values, worst_first};
 use crate::report::{format_change, text};
+use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::verdict::{Comparison, Verdict};
 
 /// How many comparisons fit.
 const ROWS: usize = 30;

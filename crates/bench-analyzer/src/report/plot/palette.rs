@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use crate::detect::verdict::Verdict;
+use bench_stats::detect::verdict::Verdict;
 
 /// What is behind everything.
 pub(crate) const PAPER: RGBColor = RGBColor(255, 255, 255);

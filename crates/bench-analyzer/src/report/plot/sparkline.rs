@@ -7,7 +7,7 @@ use plotters::style::{Color, ShapeStyle};
 
 use super::{Size, Words, palette, svg};
 use crate::report::text::thinned;
-use crate::stats::summary::to_f64;
+use bench_stats::stats::mean::to_f64;
 
 const SIZE: Size = (240, 48);
 const MARGIN: i32 = 6;

@@ -5,9 +5,9 @@ use serde::Deserialize;
 
 use super::{Api, Refusal};
 use crate::error::Error;
-use crate::model::{Blessing, RunId};
 use crate::serve::Access;
 use crate::serve::http::{Request, Response};
+use bench_stats::model::{Blessing, RunId};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Api, Refusal};
-use crate::detect::verdict::{Comparison, Verdict};
 use crate::error::Error;
-use crate::model::Selector;
 use crate::report::figure;
 use crate::report::words::{self, WORST_FIRST};
-use crate::serve::compared::{Compared, Sides};
+use crate::serve::compared::{Compared, Question};
 use crate::serve::http::{Request, Response};
+use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::{BenchmarkResults, Selector};
 
 /// How many comparisons a page lists.
 const ROWS: usize = 200;
@@ -76,9 +76,10 @@ impl Api {
             return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was not compared")));
         };
         let settings = &self.options.settings;
-        let of = |side: &crate::model::BenchmarkResults| side.results.get(&one.series).cloned();
+        let of = |side: &BenchmarkResults| side.results.get(&one.series).cloned();
         let drawn = figure::interval(one, settings).and_then(|interval| {
-            let (old, new) = (of(&compared.baseline), of(&compared.current));
+            let sides = &compared.sides;
+            let (old, new) = (sides.baseline.as_ref().and_then(of), of(&sides.current));
             Ok([interval, figure::samples(&one.series, old.as_ref(), new.as_ref())?])
         });
         let drawn = drawn.map_err(|error| Refusal::Said(500, error.to_string()))?;
@@ -120,7 +121,7 @@ impl Api {
         if histories.newer_to_come {
             return Err(being);
         }
-        let sides = Sides { version, baseline, current };
-        self.comparisons.of(sides, histories.snapshot).await?.ok_or(being)
+        let question = Question { version, baseline, current };
+        self.comparisons.of(question, histories.snapshot).await?.ok_or(being)
     }
 }

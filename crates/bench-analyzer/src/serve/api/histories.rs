@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Api, Histories, Refusal};
-use crate::detect::changes::{ChangePoint, SeriesChanges};
-use crate::model::{Blessing, Series};
 use crate::serve::http::{Request, Response};
-use crate::stats::quantile::median;
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::model::{Blessing, Series};
+use bench_stats::stats::quantile::median;
 
 /// How many stretches of a history a row of the overview draws.
 const SPARK: usize = 60;

@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Api, Refusal};
-use crate::continuous::job::{Job, JobId, JobState};
-use crate::continuous::lock::JobLock;
-use crate::model::BaselineInfo;
+use crate::jobs::job::{Job, JobId, JobState};
+use crate::jobs::lock::JobLock;
 use crate::serve::http::{Request, Response};
 use crate::store::RunListing;
+use bench_stats::model::BaselineInfo;
 
 /// How many runs a page lists.
 const RUNS: usize = 100;

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::steps::note_step;
-use crate::continuous::alert::{OpenAlert, Subject, Transition, TransitionKind};
-use crate::continuous::job::{JobId, JobState};
 use crate::error::Result;
+use crate::jobs::alert::{OpenAlert, Subject, Transition, TransitionKind};
+use crate::jobs::job::{JobId, JobState};
 use crate::store::Store;
 use crate::store::link::{change, rows};
 

@@ -3,12 +3,12 @@
 
 use jiff::Timestamp;
 
-use crate::continuous::job::{Job, JobId, JobRun};
-use crate::continuous::machine::Machine;
 use crate::error::Result;
-use crate::model::RunId;
+use crate::jobs::job::{Job, JobId, JobRun};
+use crate::jobs::machine::Machine;
 use crate::store::Store;
 use crate::store::link::{Transaction, change, row, rows, value, values};
+use bench_stats::model::RunId;
 
 /// What became of a wish to run a job once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::continuous::job::{Cause, Job, JobDraft, JobId, JobRun, JobState};
 use crate::error::Result;
+use crate::jobs::job::{Cause, Job, JobDraft, JobId, JobRun, JobState};
 use crate::store::Store;
 use crate::store::link::{Link, change, one, record, row, rows, value};
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::continuous::outbox::{LONGEST_WAIT, Letter, LetterFate};
 use crate::error::Result;
+use crate::jobs::letter::{LONGEST_WAIT, Letter, LetterFate};
 use crate::store::Store;
 use crate::store::link::{change, one, row, rows, value};
 

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::JobEnd;
-use crate::continuous::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
-use crate::continuous::job::JobId;
 use crate::error::Result;
-use crate::model::RunId;
+use crate::jobs::alert::{KnownSteps, Subject, ToldStep, Transition, TransitionKind};
+use crate::jobs::job::JobId;
 use crate::store::Store;
 use crate::store::link::{Link, change, row, rows};
+use bench_stats::model::RunId;
 
 impl Store {
     /// The steps that were told about a suite, or about all suites, oldest first, whether they are

@@ -4,9 +4,17 @@ use std::collections::HashMap;
 
 use super::{BaselineMode, Stored, Writer};
 use crate::ingest::{BlessingDraft, Digest};
-use crate::model::BaselineName;
+use crate::store::codec::list_of;
 use crate::store::link::{change, one, rows, value};
-use crate::store::merge::{MergedMembers, list_of};
+use bench_stats::model::{BaselineName, Series};
+
+/// Members of another store's baseline, of one series.
+pub(in crate::store) struct MergedMembers {
+    pub(in crate::store) series: Series,
+    /// When the latest of them was measured.
+    pub(in crate::store) newest: i64,
+    pub(in crate::store) members: Vec<Digest>,
+}
 
 impl Writer<'_> {
     /// Follows a baseline that another tool keeps: a benchmark's saved result takes the place of

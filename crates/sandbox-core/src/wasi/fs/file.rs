@@ -84,6 +84,11 @@ impl File {
         Self { shared: Arc::clone(shared), storage }
     }
 
+    /// Whether the file is in a granted folder.
+    pub(super) fn is_of_host(&self) -> bool {
+        matches!(self.storage, Storage::Host(_))
+    }
+
     /// Reads into the buffers in turn; less than their length at the end of the file, or where there are very many.
     ///
     /// # Errors

@@ -83,6 +83,13 @@ impl FileSystem {
         self.shared.has_changed_host()
     }
 
+    /// The paths of all files in memory and their lengths, in order. Paths that nobody could open are left out.
+    pub(crate) fn list(&self) -> Vec<(String, u64)> {
+        let mut files = self.shared.memory().files();
+        files.sort_unstable();
+        files
+    }
+
     /// Opens a folder of a template.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
+use jiff::Timestamp;
+
 use super::*;
-use crate::detect::changes::find_changes_by;
-use crate::detect::settings::{Override, Pattern};
-use crate::model::{Blessing, Memory, Timeline, TimelinePoint};
+use crate::jobs::job::JobId;
+use bench_stats::detect::changes::find_changes_by;
+use bench_stats::detect::settings::{Override, Pattern};
+use bench_stats::model::{Blessing, Memory, Timeline, TimelinePoint};
 
 fn at(index: usize) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + 3600 * i64::try_from(index).unwrap()).unwrap()

@@ -4,10 +4,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::continuous::job::JobRun;
 use crate::continuous::suites::BenchmarkSuite;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::jobs::job::JobRun;
 
 const FILE: &str = "progress.json";
 

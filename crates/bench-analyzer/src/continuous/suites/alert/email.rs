@@ -6,7 +6,7 @@ use lettre::message::Mailbox;
 
 use super::AlertEntry;
 use crate::continuous::channel::{Email, MailLogin, MailSecurity};
-use crate::continuous::secret::Secret;
+use crate::secret::Secret;
 
 impl AlertEntry {
     pub(super) fn email(

@@ -6,7 +6,7 @@ mod rename;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 
-use super::super::path::LONGEST_NAME;
+use super::super::path::{LONGEST_NAME, PATH_BYTES};
 use super::super::stat::DEVICE;
 use super::super::{Errno, Kind, Result, SetTime, SetTimes, Stat};
 use super::contents::{Budget, Contents};
@@ -249,6 +249,32 @@ impl TreeState {
         id: NodeId,
     ) -> Result<impl Iterator<Item = (&str, Child)>> {
         Ok(self.tree.folder(id)?.entries.iter().map(|(name, child)| (&**name, *child)))
+    }
+
+    /// The paths of all files, each with its length. A path that is longer than one may be is left out, with what is below
+    /// it.
+    pub(in super::super) fn files(&self) -> Vec<(String, u64)> {
+        let mut files = Vec::new();
+        let mut folders = vec![(String::new(), NodeId::ROOT)];
+        while let Some((path, folder)) = folders.pop() {
+            let Ok(entries) = self.entries(folder) else { continue };
+            for (name, child) in entries {
+                let Child::Node(id) = child else { continue };
+                if path.len() + 1 + name.len() > PATH_BYTES {
+                    continue;
+                }
+                match self.stat(id) {
+                    Ok(Stat { kind: Kind::File, size, .. }) => {
+                        files.push((format!("{path}/{name}"), size));
+                    }
+                    Ok(Stat { kind: Kind::Folder, .. }) => {
+                        folders.push((format!("{path}/{name}"), id));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        files
     }
 
     pub(in super::super) fn create_file(

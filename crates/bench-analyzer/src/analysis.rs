@@ -1,0 +1,150 @@
+//! Two sides of a comparison: loaded with all that is known beside them, analysed, and traced in their histories.
+//!
+//! `report`, the jobs of suites and the dashboard all say what they say by this, so that they say the same.
+//!
+//! ```text
+//! Sides::load -> Sides::histories -> Sides::report
+//! ```
+
+mod looking_back;
+mod reference;
+
+pub use looking_back::LookBack;
+pub use reference::ReferenceName;
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::store::{Store, StoreProgress};
+use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
+use bench_stats::detect::changes::SeriesChanges;
+use bench_stats::detect::settings::Settings;
+use bench_stats::model::{BenchmarkResults, Blessing, History, RunId, Selector, Series};
+
+/// Two sides, and what is known beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sides {
+    /// The old side; without it, a report only describes the new one.
+    pub baseline: Option<BenchmarkResults>,
+    /// The new side.
+    pub current: BenchmarkResults,
+    /// Earlier values on the machine of the new side, which tell how much runs differ.
+    history: History,
+    /// Changes that people accepted.
+    blessings: Vec<Blessing>,
+    /// All that the runs of the new side measured, but for what was used beside time.
+    measured: BTreeSet<Series>,
+}
+
+/// Samples of both sides and the past of their series: what a report was made from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// The old side.
+    pub baseline: Option<BenchmarkResults>,
+    /// The new side.
+    pub current: BenchmarkResults,
+    /// The series through time, those that have a past.
+    pub histories: Vec<SeriesChanges>,
+}
+
+impl Sides {
+    /// Loads both sides.
+    ///
+    /// # Errors
+    /// If one of them is not stored, or the database refuses.
+    pub async fn load(
+        store: &mut Store,
+        baseline: Option<&Selector>,
+        current: &Selector,
+    ) -> Result<Self> {
+        // The baseline first: a name that does not exist is the likelier mistake.
+        let baseline = match baseline {
+            Some(selector) => Some(store.results(selector).await?),
+            None => None,
+        };
+        let current = store.results(current).await?;
+        Self::of(store, baseline, current).await
+    }
+
+    /// Loads what is known beside two sides.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn of(
+        store: &mut Store,
+        baseline: Option<BenchmarkResults>,
+        current: BenchmarkResults,
+    ) -> Result<Self> {
+        let runs: Vec<RunId> = current.runs.iter().map(|run| run.id).collect();
+        let history = match current.runs.last() {
+            Some(newest) => store.history(&newest.fingerprint, &runs).await?,
+            None => History::default(),
+        };
+        let blessings = store.blessings().await?;
+        let own = current.results.keys().filter(|series| !series.metric.is_resource());
+        let measured = own.cloned().collect();
+        Ok(Self { baseline, current, history, blessings, measured })
+    }
+
+    /// Reads the past of what the new side holds. What was measured along with it is looked at too, even if it
+    /// is not retained: a change that most benchmarks made at once is the machine's.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn histories(
+        &self,
+        store: &mut Store,
+        settings: &Settings,
+        look: &LookBack,
+        progress: &mut dyn FnMut(StoreProgress),
+    ) -> Result<Vec<SeriesChanges>> {
+        let wanted = |series: &Series| self.measured.contains(series);
+        let rules = |series: &Series| settings.steps(series);
+        let mut histories = look.at(store, wanted, rules, progress).await?;
+        histories.retain(|one| self.current.results.contains_key(&one.timeline.series));
+        Ok(histories)
+    }
+
+    /// Leaves only the series that `wanted` accepts on both sides.
+    pub fn retain(&mut self, wanted: impl Fn(&Series) -> bool) {
+        for side in self.baseline.iter_mut().chain([&mut self.current]) {
+            side.results.retain(|series, _| wanted(series));
+        }
+    }
+
+    /// Whether both sides hold the very same measurements, as right after a baseline was saved.
+    pub fn are_the_same(&self) -> bool {
+        let old = self.baseline.as_ref().map(|baseline| &baseline.results);
+        !self.current.results.is_empty() && old == Some(&self.current.results)
+    }
+
+    /// Whether neither side holds anything.
+    pub fn are_empty(&self) -> bool {
+        let mut sides = self.baseline.iter().chain([&self.current]);
+        sides.all(|side| side.results.is_empty())
+    }
+
+    /// Says what changed, and by `histories` since when, and what moves slowly.
+    pub fn report(&self, settings: Settings, histories: &[SeriesChanges]) -> AnalysisReport {
+        let analyzer = match &self.baseline {
+            Some(baseline) => BenchmarkAnalyzer::new(baseline.clone()),
+            None => BenchmarkAnalyzer::without_baseline(),
+        };
+        let report = analyzer
+            .with_settings(settings)
+            .with_history(self.history.clone())
+            .with_blessings(self.blessings.clone())
+            .analyze_results(&self.current);
+        let report = match &self.baseline {
+            Some(baseline) => report.trace(baseline, &self.current, histories),
+            None => report,
+        };
+        report.with_slow_moves(histories)
+    }
+
+    /// Keeps the samples, for formats that draw them.
+    pub fn into_evidence(self, histories: Vec<SeriesChanges>) -> Evidence {
+        let Self { baseline, current, .. } = self;
+        Evidence { baseline, current, histories }
+    }
+}

@@ -1,0 +1,52 @@
+//! Values that several commands take as arguments.
+
+use bench_stats::model::RunId;
+use clap::ValueEnum;
+
+/// What fails a gate. Nothing to compare always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A replicated regression that stays significant among all benchmarks (Holm, 5%)
+    Regression,
+    /// A benchmark of the baseline that the current side lacks
+    Missing,
+    /// Any replicated change, for the better too
+    Change,
+}
+
+/// What fails a gate on histories. Nothing to look at always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOnStep {
+    /// A lasting change for the worse, or what small parts add up to where a reference is named
+    Regression,
+    /// Any lasting change
+    Change,
+}
+
+/// How a list is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// For a terminal
+    Human,
+    /// For programs
+    Json,
+}
+
+pub(super) fn run_id(text: &str) -> Result<RunId, String> {
+    let number = text.strip_prefix("run:").unwrap_or(text);
+    number.parse().map(RunId).map_err(|_| "write 12 or run:12, as `runs` lists them".to_owned())
+}
+
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=10.0).contains(&ratio) => Ok(ratio),
+        _ => Err("write a ratio from 0 to 10, such as 0.02 for two percent".to_owned()),
+    }
+}
+
+pub(super) fn probability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(probability) if probability > 0.0 && probability < 1.0 => Ok(probability),
+        _ => Err("write a probability between 0 and 1, such as 0.01".to_owned()),
+    }
+}
