@@ -1,4 +1,5 @@
-//! What the sandbox adds to Wasmer: to a call, to a megabyte, to a loop, and to the end of a loop that must end.
+//! Costs that the sandbox adds to Wasmer: to a call, to a megabyte, to a loop, and to the end of a loop that must
+//! end.
 
 use std::cell::{LazyCell, RefCell};
 use std::hint::black_box;
@@ -16,13 +17,13 @@ use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy, WasmSandbox};
 
 const MIB: usize = 1024 * 1024;
 
-/// How many calls a batch makes.
+/// Number of calls in a batch.
 const BATCH: usize = 64;
 
-/// How often the tight loop goes round: a few milliseconds.
+/// Number of the tight loop's rounds: a few milliseconds.
 const ROUNDS: i64 = 5_000_000;
 
-/// How long a loop without end may run.
+/// Time that a loop without end may run.
 const DEADLINE: Duration = Duration::from_millis(10);
 
 fn main() {
@@ -45,7 +46,7 @@ fn numbers(policy: SecurityPolicy) -> WasmSandbox {
     expect(builder.security_policy(policy).build_blocking())
 }
 
-/// The same function of the same module, called in every way there is.
+/// Calls the same function of the same module in every way there is.
 fn calls(criterion: &mut Criterion) {
     let sandbox = LazyCell::new(|| {
         let sandbox = numbers(SecurityPolicy::basic());
@@ -153,7 +154,7 @@ fn transfer(criterion: &mut Criterion) {
     });
 }
 
-/// What it costs a loop that it can be stopped, and how long after its deadline it is.
+/// Measures what it costs a loop that it can be stopped, and how long after its deadline it is.
 fn interruption(criterion: &mut Criterion) {
     let expected = LazyCell::new(|| texts::count(ROUNDS));
     let mut group = Group::open(criterion, "interruption");
@@ -201,7 +202,7 @@ fn interruption(criterion: &mut Criterion) {
     });
 }
 
-/// How long after its deadline a loop without end comes to its end.
+/// Measures how long after its deadline a loop without end comes to its end.
 fn stop_delay(sandbox: &WasmSandbox) -> Duration {
     // Whoever was stopped is replaced before the next call, which is not what is measured.
     let () = expect(sandbox.call_blocking("nothing", ()));

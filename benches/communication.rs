@@ -1,4 +1,4 @@
-//! What travels between host and guest: bytes, values and streams.
+//! Communication between host and guest: bytes, values and streams.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -22,10 +22,10 @@ use stream_processor::State;
 /// The seed's sizes, of transfers and of chunks.
 const SIZES: [usize; 3] = [1024, 64 * 1024, 1024 * 1024];
 
-/// How many orders there are in the data set.
+/// Number of orders in the data set.
 const ORDERS: u64 = 300;
 
-/// What passes through a stream in one iteration.
+/// Bytes that pass through a stream in one iteration.
 const STREAM_BYTES: usize = 10 * 1024 * 1024;
 
 fn main() {

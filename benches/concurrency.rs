@@ -28,7 +28,7 @@ const FEWER_INSTANCES: [usize; 3] = [1, 4, 16];
 /// Up to where a guest looks for the longest Collatz sequence: a few milliseconds of arithmetic.
 const LIMIT: u32 = 10_000;
 
-/// How many tasks there are for each core when the threads are to be saturated.
+/// Number of tasks for each core when the threads are to be saturated.
 const TASKS_PER_CORE: usize = 4;
 
 /// Sandboxes that need memory at the same time, what each may have, and what each works on.
@@ -61,7 +61,7 @@ fn persistent(guest: Guest, policy: &SecurityPolicy, count: usize) -> Vec<WasmSa
     (0..count).map(|_| guest.sandbox(policy.clone())).collect()
 }
 
-/// The same computation on so many instances at once.
+/// Does the same computation on so many instances at once.
 fn concurrency(criterion: &mut Criterion) {
     let expected = cpu_intensive::compute(LIMIT);
     let mut group = Group::open(criterion, "concurrency");

@@ -17,7 +17,7 @@ use sandbox_core::{RunRequest, SecurityPolicy, WasmSandbox};
 
 const MIB: usize = 1024 * 1024;
 
-/// What every program's crate offers: from standard input to standard output.
+/// Function that every program's crate offers: from standard input to standard output.
 type Native = fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>;
 
 /// A program, and something for it to do.

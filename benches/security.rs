@@ -1,4 +1,4 @@
-//! What a policy costs, what it costs that every file is looked up under one, and how compiling grows with what it lets pass.
+//! Costs of a policy, of looking up every file under one, and of compiling what it lets pass.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -15,10 +15,10 @@ use sandbox_core::{Access, Compiler, Module, SecurityPolicy, WasmSandbox};
 const COMPUTATION: Guest = Guest("computation");
 const CAPABILITY_HEAVY: Guest = Guest("capability_heavy");
 
-/// How often the guest multiplies matrices: the seed's number, some milliseconds.
+/// Number of times that the guest multiplies matrices: some milliseconds.
 const ROUNDS: u32 = 1000;
 
-/// How many files are written, measured, read and removed.
+/// Number of files that are written, measured, read and removed.
 const FILES: u32 = 100;
 
 /// The seed's names for the presets.
@@ -46,7 +46,7 @@ fn main() {
     suite::run("security", &[policies, capability_checks, compile_bounds], &figures);
 }
 
-/// The same computation under four policies, in the parts that a policy can make dearer.
+/// Does the same computation under four policies, in the parts that a policy can make dearer.
 fn policies(criterion: &mut Criterion) {
     let expected = [0, ROUNDS].map(computation::compute_intensive);
     let mut group = Group::open(criterion, "security");

@@ -17,10 +17,10 @@ const MIB: u64 = 1024 * 1024;
 const TYPICAL_APP: Guest = Guest("typical_app");
 const GC_HEAVY: Guest = Guest("gc_heavy");
 
-/// How many trees of objects the guest makes: the seed's number.
+/// Number of trees of objects that the guest makes.
 const OBJECTS: u32 = 10_000;
 
-/// What has to be loaded for the module cache in memory to have room for nothing else.
+/// Size that has to be loaded for the module cache in memory to have room for nothing else.
 const WHOLE_MEMORY_CACHE: usize = 64 * 1024 * 1024;
 
 fn main() {

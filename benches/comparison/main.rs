@@ -22,7 +22,7 @@ use sandbox_core::{
 const RECORD: Guest = Guest(guests::RECORD);
 const PROGRAM: Guest = Guest(guests::PROGRAM);
 
-/// How often a function is called before it is timed: until it is trusted, and instances are in stock.
+/// Number of calls of a function before it is timed: until it is trusted, and instances lie ready.
 const WARM_UP: usize = 100;
 
 fn main() {
@@ -44,7 +44,7 @@ fn touch(mode: InstanceMode) -> WasmSandbox {
     expect(builder.security_policy(policy(mode)).build_blocking())
 }
 
-/// The same with `add` known to be quick.
+/// Makes a sandbox with `add` known to be quick.
 fn adding(mode: InstanceMode) -> WasmSandbox {
     let sandbox = touch(mode);
     for _ in 0..WARM_UP {

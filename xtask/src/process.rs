@@ -27,7 +27,7 @@ pub(crate) fn failure(command: &Command, output: &Output) -> anyhow::Error {
     anyhow!("{} ended with {}: {}", name(command), output.status, essence(&said))
 }
 
-/// What a program complained about, on one line: its `error` lines, or else its last line.
+/// Picks out of what a program wrote to its standard error, on one line: its `error` lines, or else its last line.
 pub(crate) fn essence(stderr: &str) -> String {
     let is_error = |line: &&str| {
         let start = line.split([':', ' ']).next().unwrap_or_default();

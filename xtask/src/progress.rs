@@ -1,4 +1,4 @@
-//! What a person sees while a long step runs: a bar on a terminal, two lines elsewhere.
+//! Progress of a long step, for the person who waits: a bar on a terminal, two lines elsewhere.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl Progress {
         )
     }
 
-    /// The same where the parts take so long that one wants to know when the last will be done.
+    /// Bar of parts which take so long that one wants to know when the last will be done.
     pub(crate) fn parts_with_time_left(title: impl Into<String>, total: u64) -> Self {
         let template = "{prefix} {bar:30} {pos}/{len}, {eta} left {wide_msg:.dim}";
         Self::new(title.into(), ProgressBar::new(total), template)

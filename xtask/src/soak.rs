@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value = "60", value_parser = minutes)]
     minutes: Duration,
 
-    /// What decides the order of events [default: one of its own each time]
+    /// Seed of the order of events [default: one of its own each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
@@ -75,7 +75,7 @@ pub(crate) fn briefly(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(account.to_string().lines().map(|line| line.trim().to_owned()).collect())
 }
 
-/// What goes wrong next.
+/// Event that disturbs the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Event {
     Kill,
@@ -104,11 +104,11 @@ const EVENTS: [Event; 10] = [
     Event::Stop,
 ];
 
-/// How long the program has at the end to catch up with everything.
+/// Time that the program has at the end to catch up with everything.
 const CALM: Duration = Duration::from_secs(300);
-/// How long something that has to come may take before it counts as lost: no judgement of speed.
+/// Time after which something that has to come counts as lost: no judgement of speed.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often what has to come is looked for.
+/// Time between two looks for something that has to come.
 const LOOK: Duration = Duration::from_millis(250);
 /// No notice waits longer for its next attempt, nor does a job of a commit in its first attempts.
 const LONGEST_WAIT: i64 = 2 * 3600;
@@ -195,17 +195,17 @@ impl Days {
         self.account.played(event);
         let Self { chance, project, program, account, now, .. } = self;
         match event {
-            Event::Kill => program.kill(account)?,
-            Event::Stop => program.stop(account)?,
+            Event::Kill => account.ended(program.kill()?),
+            Event::Stop => account.ended(program.stop()?),
             Event::ClockAhead => now.clock = 86_400 * chance.random_range(1..60),
             Event::ClockBack => now.clock = [0, -7200][chance.random_range(0..2)],
             Event::FullDisk => {
-                program.kill(account)?;
+                account.ended(program.kill()?);
                 now.disk_is_full = true;
             }
             Event::RoomAgain => program.give_room(),
             Event::NewName => {
-                program.kill(account)?;
+                account.ended(program.kill()?);
                 now.name = format!("host-{}", chance.random_range(0..1000));
             }
             Event::Commit => project.commit(chance.random_range(0..1_000_000))?,
@@ -225,7 +225,7 @@ impl Days {
     fn end(mut self) -> Result<Account> {
         self.progress.detail("a calm while, to catch up");
         let Self { receiver, project, program, account, .. } = &mut self;
-        program.kill(account)?;
+        account.ended(program.kill()?);
         receiver.behave();
         project.break_down(false)?;
         project.quiet()?;
@@ -239,7 +239,7 @@ impl Days {
             }
             std::thread::sleep(LOOK);
         }
-        program.stop(account)?;
+        account.ended(program.stop()?);
         account.close(project, program, receiver)?;
         Ok(self.account)
     }

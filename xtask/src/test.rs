@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 mod closing;
 mod invariants;
 mod layers;
+mod links;
+mod publishing;
 mod run;
 mod stage;
 
@@ -32,7 +34,7 @@ pub(crate) struct Arguments {
     stages: Vec<Stage>,
 }
 
-/// How a stage ended.
+/// Result of a stage.
 enum Verdict {
     Passed,
     Failed,

@@ -89,7 +89,7 @@ impl Workspace {
         self.root.join("target/xtask-wasi")
     }
 
-    /// What the stages of `cargo xtask test` printed.
+    /// Folder of the output of `cargo xtask test`'s stages.
     pub(crate) fn test_logs(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-test")
     }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serialization::{Batch, Priced};
 
-/// What the exchange of a batch comes to if both sides are the host: the batch is encoded and decoded, priced, and
-/// the result encoded and decoded, as the sandbox and its guest do it.
+/// Does the exchange of a batch with the host on both sides: the batch is encoded and decoded, priced, and the result
+/// encoded and decoded, as the sandbox and its guest do it.
 ///
 /// # Panics
 /// When a value does not survive, in which case there is nothing to measure.

@@ -22,26 +22,26 @@ pub struct Figure {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// How many times longer the first takes than the second.
+    /// Ratio of the first one's time to that of the second.
     Ratio { of: String, to: String },
-    /// How much of the cores' combined speed so many tasks side by side get.
+    /// Share of the cores' combined speed that so many tasks side by side get.
     Scaling { one: String, many: String, tasks: usize, cores: usize },
 }
 
-/// What a figure came to.
+/// Value of a figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Value {
-    /// What was compared with what.
+    /// Benchmarks that were compared, in words.
     pub title: String,
     /// The figure.
     pub value: f64,
-    /// How it is to be read.
+    /// Unit, which says how it is to be read.
     pub unit: Unit,
-    /// What it is meant to reach, if anything.
+    /// Largest value that it is meant to have, if any.
     pub at_most: Option<f64>,
 }
 
-/// How a figure is to be read.
+/// Unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
@@ -52,14 +52,14 @@ pub enum Unit {
 }
 
 impl Figure {
-    /// How many times longer an iteration of one benchmark takes than one of the other.
+    /// Ratio of the times of an iteration of two benchmarks.
     pub fn ratio(of: impl Into<String>, to: impl Into<String>) -> Self {
         let (of, to) = (of.into(), to.into());
         Self { title: format!("{of} to {to}"), kind: Kind::Ratio { of, to }, at_most: None }
     }
 
-    /// How well so many tasks share the cores: their throughput beside that of one task, times as many cores as
-    /// they can use. `function/N` has to be a benchmark that runs `N` tasks.
+    /// Share of the cores' speed that so many tasks get: their throughput beside that of one task, times as many
+    /// cores as they can use. `function/N` has to be a benchmark that runs `N` tasks.
     pub fn scaling(function: &str, tasks: usize, cores: usize) -> Self {
         let (one, many) = (format!("{function}/1"), format!("{function}/{tasks}"));
         let title = format!("{function}: {tasks} tasks use of {cores} cores");

@@ -8,7 +8,7 @@ use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use crate::resources::Recorder;
 use crate::timing::Bench;
 
-/// How often a slow benchmark is sampled: the fewest that Criterion takes.
+/// Number of samples of a slow benchmark: the fewest that Criterion takes.
 const SLOW_SAMPLES: usize = 10;
 
 /// A group of benchmarks.
@@ -56,7 +56,7 @@ impl<'c> Group<'c> {
         };
     }
 
-    /// The same for a benchmark that handles one thing in an iteration.
+    /// Adds a benchmark that handles one thing in an iteration.
     pub fn bench_one(&mut self, id: impl Into<Id>, routine: impl FnMut(&mut Bench<'_, '_>)) {
         self.bench(id, Throughput::Elements(1), routine);
     }

@@ -78,7 +78,7 @@ impl PlainInstance {
         function.map_err(PlainError::from)
     }
 
-    /// What calls of its functions need.
+    /// Store that calls of its functions need.
     #[inline]
     pub fn store(&mut self) -> &mut Store {
         &mut self.store

@@ -1,4 +1,4 @@
-//! What a benchmark uses of the machine beside time.
+//! Resources of the machine that a benchmark uses beside time.
 //!
 //! Criterion stores times only. For each benchmark this writes `resources.json` beside Criterion's own files:
 //! processor time, page faults and context switches over all loops of the benchmark (warm-up included, since
@@ -22,7 +22,7 @@ pub use writer::{WriteError, write_beside_criterion};
 /// The version of the file's layout.
 const SCHEMA: u32 = 1;
 
-/// What one benchmark used, as written to `resources.json`.
+/// Resources that one benchmark used, as written to `resources.json`.
 ///
 /// All counts are totals over `iterations`; divide for a value per iteration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ pub struct Resources {
     pub voluntary_switches: u64,
     /// Context switches because its time was up.
     pub involuntary_switches: u64,
-    /// How many iterations all of this is for.
+    /// Number of iterations that all of this is for.
     pub iterations: u64,
     /// The guest's linear memory at its largest, in bytes, where the benchmark says so.
     pub guest_memory_bytes: Option<u64>,
@@ -53,7 +53,7 @@ pub struct Resources {
     pub bytes_in: Option<u64>,
     /// Bytes that come out of the guest.
     pub bytes_out: Option<u64>,
-    /// How the times of single iterations are distributed, where the benchmark is about that.
+    /// Distribution of the times of single iterations, where the benchmark is about that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percentiles: Option<Percentiles>,
     /// The times of single iterations so far.

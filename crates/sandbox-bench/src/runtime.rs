@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::suite;
 
-/// How many cores the process may use, which is how many worker threads the runtime has.
+/// Number of cores that the process may use, which is the number of the runtime's worker threads.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -8,7 +8,7 @@ use wasm_encoder::{
 /// A shape of code, of which there can be more or less.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// What it is called in the benchmark's name.
+    /// Name of the shape in that of the benchmark.
     pub name: &'static str,
     /// The most of it that is asked for.
     pub most: u32,

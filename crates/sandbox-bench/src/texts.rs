@@ -27,7 +27,7 @@ pub fn wasm(text: &str) -> Vec<u8> {
     crate::suite::expect(wat::parse_str(text))
 }
 
-/// What `count` of [`NUMBERS`] returns.
+/// Result of `count` of [`NUMBERS`].
 pub fn count(rounds: i64) -> i64 {
     (1..=rounds)
         .rev()

@@ -79,8 +79,8 @@ impl<'a, 'b> Bench<'a, 'b> {
         });
     }
 
-    /// The same, where the times themselves, and not only their mean, are of interest: their percentiles are
-    /// kept with the benchmark's resources.
+    /// Times each iteration by itself and keeps the percentiles with the benchmark's resources, where not only the
+    /// mean is of interest.
     pub fn clocked_with_percentiles(&mut self, mut routine: impl FnMut() -> Duration) {
         let recorder = self.recorder;
         self.clocked(|| {

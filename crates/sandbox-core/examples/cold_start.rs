@@ -1,4 +1,4 @@
-//! What the first call of a module costs, depending on what is there of it already.
+//! Costs of a module's first call, depending on what is there of it already.
 //!
 //! `cargo run --release -p sandbox-core --example cold_start 200` repeats each way 200 times.
 

@@ -1,4 +1,4 @@
-//! How many guests one process can hold, and what each of them takes.
+//! Density: the number of guests that one process can hold, and what each of them takes.
 //!
 //! `cargo run --release -p sandbox-core --example density 10000 100000` makes 10,000 live instances of a WASI module, each
 //! called once, and 100,000 idle sandboxes with fresh instances, and lets them go again. What is printed is per piece of the

@@ -25,7 +25,7 @@ const PLUGIN: &str = r#"(module
             (f64.mul (call $price (local.get $article)) (f64.convert_i32_u (local.get $count)))
             (f64.sub (f64.const 1) (call $discount (i32.const 16) (i32.const 16))))))"#;
 
-/// What the host knows about the shop that a sandbox works for.
+/// Shop that a sandbox works for, as the host knows it.
 struct Shop {
     name: &'static str,
     prices: BTreeMap<u32, f64>,

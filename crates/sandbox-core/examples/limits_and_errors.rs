@@ -1,4 +1,4 @@
-//! What happens to a guest that takes too much or fails: a typed error, and the next call goes well.
+//! Limits and errors: a guest that takes too much or fails ends in a typed error, and the next call goes well.
 //!
 //! `cargo run -p sandbox-core --example limits_and_errors`
 

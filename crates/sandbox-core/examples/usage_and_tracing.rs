@@ -1,4 +1,4 @@
-//! What calls cost: for one call, for all calls of a sandbox, and as `tracing` spans.
+//! Usage of calls: of one call, of all calls of a sandbox, and as `tracing` spans.
 //!
 //! `cargo run -p sandbox-core --example usage_and_tracing`
 

@@ -24,7 +24,7 @@ pub(crate) const LONGEST_NAME: usize = 255;
 /// The deepest place in a bundle, in names.
 pub(crate) const DEEPEST: usize = 128;
 
-/// How many files, folders and links there are in a bundle at most.
+/// Largest number of files, folders and links in a bundle, together.
 pub(crate) const MOST_NODES: usize = 1_000_000;
 
 /// Why a bundle of files cannot be made.
@@ -34,7 +34,7 @@ pub(crate) const MOST_NODES: usize = 1_000_000;
 pub struct InvalidBundle {
     /// The path in the bundle.
     pub path: String,
-    /// What is wrong with it.
+    /// Description of the fault.
     pub message: String,
 }
 

@@ -1,6 +1,7 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
 mod artifact;
+mod class;
 mod kind;
 mod memory;
 mod need;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::output::Output;
 
 pub use artifact::ArtifactRejection;
+pub use class::ErrorClass;
 pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
@@ -44,7 +46,7 @@ pub enum SandboxError {
     SourceUnreadable {
         /// The path as it was given to the builder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
@@ -61,7 +63,7 @@ pub enum SandboxError {
     /// The bytes are not a valid WebAssembly module.
     #[error("not a valid WebAssembly module: {message} (at byte {offset})", message = shown(message))]
     InvalidModule {
-        /// What the validator found.
+        /// Message of the validator.
         message: String,
         /// Where it found it, in bytes from the start of the module.
         offset: usize,
@@ -72,7 +74,7 @@ pub enum SandboxError {
     ForbiddenFeature {
         /// The feature, by its name.
         feature: String,
-        /// What the validator found.
+        /// Message of the validator.
         message: String,
         /// Where it found it, in bytes from the start of the module.
         offset: usize,
@@ -85,7 +87,7 @@ pub enum SandboxError {
         feature: String,
         /// The compiler.
         compiler: crate::policy::Compiler,
-        /// What the validator found.
+        /// Message of the validator.
         message: String,
         /// Where it found it, in bytes from the start of the module.
         offset: usize,
@@ -104,7 +106,7 @@ pub enum SandboxError {
     /// The module is valid but the compiler gave up on it.
     #[error("failed to compile the module: {message}", message = shown(message))]
     Compilation {
-        /// What the compiler said.
+        /// Message of the compiler.
         message: String,
     },
 
@@ -119,11 +121,11 @@ pub enum SandboxError {
         /// The function that has most of it, by its index (imported functions come first), if it is counted for each
         /// function.
         function: Option<u32>,
-        /// What there is too much of.
+        /// Measure of which there is too much.
         measure: crate::policy::CompileMeasure,
-        /// How much there is.
+        /// Amount of it in the module.
         found: u64,
-        /// How much the policy has compiled.
+        /// Amount that the policy has compiled.
         limit: u32,
     },
 
@@ -156,7 +158,7 @@ pub enum SandboxError {
     /// A compiled module could not be taken out of the process.
     #[error("failed to serialise the compiled module: {message}", message = shown(message))]
     Unserializable {
-        /// What Wasmer said.
+        /// Message of Wasmer.
         message: String,
     },
 
@@ -178,16 +180,16 @@ pub enum SandboxError {
         module: String,
         /// The import's name.
         name: String,
-        /// What the module expects.
+        /// Import as the module expects it.
         expected: String,
-        /// What is offered under that name.
+        /// Import as it is offered under that name.
         given: String,
     },
 
-    /// What the module says about its own exports contradicts what they are.
+    /// The module's declarations about its own exports contradict what they are.
     #[error("the module's declaration is wrong: {message}", message = shown(message))]
     InvalidDeclaration {
-        /// What contradicts what.
+        /// Description of the contradiction.
         message: String,
     },
 
@@ -198,7 +200,7 @@ pub enum SandboxError {
         name: String,
         /// The names that can be called, sorted: the first 64 of them.
         available: Vec<String>,
-        /// How many names more there are.
+        /// Number of names beyond those.
         more: usize,
     },
 
@@ -209,7 +211,7 @@ pub enum SandboxError {
         function: String,
         /// Its signature.
         expected: String,
-        /// What the caller gave, or asked for.
+        /// Signature of what the caller gave, or asked for.
         given: String,
     },
 
@@ -220,7 +222,7 @@ pub enum SandboxError {
         function: String,
         /// The step that failed.
         direction: ValueDirection,
-        /// What the serialiser said.
+        /// Message of the serialiser.
         message: String,
     },
 
@@ -240,7 +242,7 @@ pub enum SandboxError {
         function: String,
         /// The panic's message with its place in the guest's source.
         message: String,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -251,7 +253,7 @@ pub enum SandboxError {
         function: String,
         /// The rule and the value that breaks it.
         message: String,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -264,7 +266,7 @@ pub enum SandboxError {
         code: TrapCode,
         /// The guest's frames, innermost first, by name where the module has names.
         backtrace: Vec<String>,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -275,7 +277,7 @@ pub enum SandboxError {
         function: String,
         /// The exit code.
         code: i32,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -286,7 +288,7 @@ pub enum SandboxError {
         function: String,
         /// The wall-clock limit of one call.
         limit: Duration,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -297,7 +299,7 @@ pub enum SandboxError {
         function: String,
         /// The limit of one call.
         limit: crate::policy::FuelUnits,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -306,7 +308,7 @@ pub enum SandboxError {
     Cancelled {
         /// The function that was called.
         function: String,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -319,7 +321,7 @@ pub enum SandboxError {
         requested_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -330,7 +332,7 @@ pub enum SandboxError {
         requested: u32,
         /// The limit, in elements of all tables.
         limit: u32,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -343,7 +345,7 @@ pub enum SandboxError {
     InstanceTooLarge {
         /// The linear memory that it begins with, in bytes.
         memory_bytes: u64,
-        /// What the host holds for it, in bytes.
+        /// Bytes that the host would hold for it.
         held_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
@@ -367,7 +369,7 @@ pub enum SandboxError {
         function: String,
         /// The limit for standard output and standard error together, in bytes.
         limit_bytes: u64,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -379,11 +381,11 @@ pub enum SandboxError {
     CapabilityDenied {
         /// The function that was called.
         function: String,
-        /// What it was denied last.
+        /// Capability that it was denied last.
         capability: String,
-        /// What would grant it.
+        /// Change of the policy that would grant it.
         remedy: String,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -396,7 +398,7 @@ pub enum SandboxError {
     PackageUnreadable {
         /// The path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
@@ -404,18 +406,18 @@ pub enum SandboxError {
     /// The bytes are not a package that can be read.
     #[error("not a Wasmer package that can be read: {message}", message = shown(message))]
     InvalidPackage {
-        /// What is wrong with it.
+        /// Description of the fault.
         message: String,
     },
 
     /// There is more of something in a package than is read.
     #[error("the package has {found} {what}, and at most {limit} are read")]
     PackageLimit {
-        /// What there is too much of.
+        /// Name of what there is too much of.
         what: &'static str,
-        /// How much there is, as far as it was counted.
+        /// Amount that was found, as far as it was counted.
         found: u64,
-        /// How much is read.
+        /// Largest amount that is read.
         limit: u64,
     },
 
@@ -433,7 +435,7 @@ pub enum SandboxError {
     CommandUnavailable {
         /// The command's name.
         command: String,
-        /// What is missing.
+        /// Description of what is missing.
         message: String,
     },
 
@@ -442,7 +444,7 @@ pub enum SandboxError {
     InvalidGrant {
         /// The folder, bundle, environment variable, argument or host.
         grant: String,
-        /// What is wrong with it.
+        /// Description of the fault.
         message: String,
     },
 
@@ -461,16 +463,16 @@ pub enum SandboxError {
          `size` or `max_waiting`"
     )]
     PoolExhausted {
-        /// How many sandboxes the pool has at most.
+        /// Largest number of sandboxes in the pool.
         size: usize,
-        /// How many callers were waiting.
+        /// Number of callers that were waiting.
         waiting: usize,
     },
 
     /// No sandbox of the pool became free in time.
     #[error("no sandbox of the pool became free within {limit:?}")]
     PoolTimeout {
-        /// How long a caller waits at most.
+        /// Longest time that a caller waits.
         limit: Duration,
     },
 
@@ -481,16 +483,16 @@ pub enum SandboxError {
     /// The host could not provide what an instance needs.
     #[error("failed to create an instance: {message}", message = shown(message))]
     Instantiation {
-        /// What was missing.
+        /// Description of what was missing.
         message: String,
     },
 
     /// The operating system refused something without which no guest can run as its policy says.
     #[error("the system gives no {need} ({error}): {remedy}", remedy = need.remedy())]
     SystemRefused {
-        /// What is needed.
+        /// Service of the operating system that is needed.
         need: SystemNeed,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
@@ -510,7 +512,7 @@ pub enum SandboxError {
         /// The error, as the host function returned it.
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -523,7 +525,7 @@ pub enum SandboxError {
         host_function: String,
         /// The panic's message.
         message: String,
-        /// What the guest wrote before, as far as nobody took it.
+        /// Output of the guest before that, as far as nobody took it.
         output: Box<Output>,
     },
 
@@ -532,7 +534,7 @@ pub enum SandboxError {
     NestedCall {
         /// The function that was called.
         function: String,
-        /// What it would wait for.
+        /// Description of what the thread would wait for.
         message: String,
     },
 
@@ -545,7 +547,7 @@ pub enum SandboxError {
     GuestFile {
         /// The path, as it was given.
         path: String,
-        /// What is wrong.
+        /// Description of the fault.
         #[source]
         error: std::io::Error,
     },
@@ -553,7 +555,7 @@ pub enum SandboxError {
     /// The session's instance is gone: a call of the session failed in a way that poisons it, or was dropped.
     #[error("the session is over, because a call of it failed or was dropped; begin another to call `{function}`", function = shown(function))]
     SessionEnded {
-        /// What the session was asked to do.
+        /// Method of the session that was called.
         function: String,
     },
 

@@ -12,7 +12,7 @@ use bounded::Bounds;
 
 use crate::text::cut;
 
-/// How much of what a serialiser says is kept, in bytes: it may quote the guest.
+/// Length of a serialiser's message that is kept, in bytes: it may quote the guest.
 const MESSAGE_LIMIT_BYTES: usize = 512;
 
 /// A format for values. Numbers, bytes and text never need one.

@@ -15,7 +15,6 @@
 
 mod binding;
 mod caller;
-mod context;
 mod define;
 mod failure;
 mod functions;
@@ -28,11 +27,11 @@ mod values;
 
 pub(crate) use binding::HostBinding;
 pub use caller::{Caller, MissingContext};
-pub(crate) use context::Context;
 pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCaller};
 pub(crate) use failure::Unwound;
 pub use functions::HostFunctions;
 pub(crate) use import_hint::unknown_import;
 pub(crate) use link::HostLink;
 pub use numbers::{HostNumber, HostNumbers, HostOutcome};
+pub(crate) use state::Context;
 pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

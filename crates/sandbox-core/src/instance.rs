@@ -33,7 +33,7 @@ use crate::sys::signals;
 use crate::sys::state::Recorder;
 use crate::wasi::{Launch, OutputCapture, Surroundings, WasiContext};
 use crate::watchdog::cancellation::Cancellation;
-use crate::watchdog::{CallControl, Turn};
+use crate::watchdog::{CallControl, TurnId};
 
 use exchange::Exchange;
 use fuel::FuelTank;
@@ -66,13 +66,13 @@ pub(crate) struct Instance {
     poisoned: bool,
     /// The guest was interrupted, or the host panicked: not even a reset makes the instance fit for use.
     unsound: bool,
-    /// What is known of writes to its memories since it was new.
+    /// Knowledge of the writes to its memories since it was new.
     writes: Writes,
 }
 
-/// What an instance begins from.
+/// Start of an instance: its own initialisation, or a template.
 #[derive(Clone, Copy)]
-enum Origin<'a> {
+enum Start<'a> {
     /// It is initialised, and never reset.
     Initialised,
     /// It is initialised, and a template is made of it.
@@ -81,17 +81,17 @@ enum Origin<'a> {
     Template(&'a Template),
 }
 
-impl Origin<'_> {
+impl Start<'_> {
     fn recorder(self) -> Option<Recorder> {
         match self {
-            Origin::Initialised => None,
-            Origin::First(method) => Some(Recorder::new(method, Contents::OfModule)),
-            Origin::Template(template) => Some(Recorder::new(template.method, Contents::Replaced)),
+            Start::Initialised => None,
+            Start::First(method) => Some(Recorder::new(method, Contents::OfModule)),
+            Start::Template(template) => Some(Recorder::new(template.method, Contents::Replaced)),
         }
     }
 }
 
-/// What a call left behind.
+/// Result of a call, as the guest left it behind.
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// The results are where the arguments were.
@@ -101,7 +101,7 @@ pub(crate) enum Returned {
 }
 
 impl Returned {
-    /// How many bytes came out through the exchange area.
+    /// Number of bytes that came out through the exchange area.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Numbers => 0,
@@ -126,13 +126,13 @@ impl Instance {
         launch: Launch,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        Self::launch(recipe, launch, Origin::Initialised, cancellation)
+        Self::launch(recipe, launch, Start::Initialised, cancellation)
     }
 
     fn launch(
         recipe: &Recipe,
         launch: Launch,
-        origin: Origin<'_>,
+        start: Start<'_>,
         cancellation: &Cancellation,
     ) -> Result<Self> {
         let Recipe { policy, host, .. } = recipe;
@@ -140,11 +140,12 @@ impl Instance {
         let room = room::of(module, policy)?;
         crate::wasi::check_network(policy)?;
         let refusals = Arc::new(Refusals::new(room.exceptions));
-        let recorder = origin.recorder();
+        let recorder = start.recorder();
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());
         let tunables = LimitingTunables::new(policy, room, Arc::clone(&refusals), recorder.clone());
-        let output = OutputCapture::new(policy.output_limit_bytes, Arc::clone(&control));
+        let sinks = launch.sinks.clone();
+        let output = OutputCapture::new(policy.output_limit_bytes, sinks, Arc::clone(&control));
         let mut guest = Guest::new(module.engine().clone(), tunables, policy.stack_bytes);
         let (wasi, offered) = if host.imports_wasi() {
             let grants = host.grants(policy)?;
@@ -178,10 +179,10 @@ impl Instance {
         let turn = instance.begin_turn();
         cancellation.attach(&instance.control, turn);
         instance.watched(INSTANTIATION, |instance| {
-            instance.start(origin, recorder.as_ref(), offered.as_ref())
+            instance.start(start, recorder.as_ref(), offered.as_ref())
         })?;
         signals::look_at_mask_again();
-        if let Origin::Template(template) = origin {
+        if let Start::Template(template) = start {
             instance.adopt(template)?;
         }
         Ok(instance)
@@ -190,7 +191,7 @@ impl Instance {
     /// `offered` is what the module may import of WASI.
     fn start(
         &mut self,
-        origin: Origin<'_>,
+        start: Start<'_>,
         recorder: Option<&Recorder>,
         offered: Option<&Imports>,
     ) -> Result<()> {
@@ -208,15 +209,15 @@ impl Instance {
         if let Some(recorder) = recorder {
             self.guest.own_state(recorder);
         }
-        self.start_function(&exported, origin)?;
-        if !matches!(origin, Origin::Template(_))
+        self.start_function(&exported, start)?;
+        if !matches!(start, Start::Template(_))
             && let Ok(initialize) = exported.exports.get_function(INSTANTIATION)
         {
             self.run_to_its_end(initialize.clone())?;
         }
-        let known = match origin {
-            Origin::Template(template) => template.place,
-            Origin::Initialised | Origin::First(_) => None,
+        let known = match start {
+            Start::Template(template) => template.area_address,
+            Start::Initialised | Start::First(_) => None,
         };
         // It asks the guest, which may be at its limit.
         self.exchange = Exchange::of(&mut self.guest, &exported, known)
@@ -232,14 +233,14 @@ impl Instance {
     }
 
     /// Fills the tank of a guest that is metered, and calls the start function, which does not run by itself.
-    fn start_function(&mut self, exported: &wasmer::Instance, origin: Origin<'_>) -> Result<()> {
+    fn start_function(&mut self, exported: &wasmer::Instance, start: Start<'_>) -> Result<()> {
         if self.module.is_metered() {
             self.fuel = FuelTank::of(exported, &self.policy);
         }
         if let Some(fuel) = &self.fuel {
             fuel.fill(self.guest.store());
         }
-        if matches!(origin, Origin::Template(_)) {
+        if matches!(start, Start::Template(_)) {
             return Ok(());
         }
         match exported.exports.get_function(START_EXPORT) {
@@ -258,14 +259,14 @@ impl Instance {
             .map_err(|error| self.runtime_failure(INSTANTIATION, error))
     }
 
-    /// What the last call computed, if the guest is metered.
+    /// Fuel that the last call used, if the guest is metered.
     pub(crate) fn fuel_used(&mut self) -> Option<FuelUnits> {
         Some(self.fuel.as_ref()?.used(self.guest.store()))
     }
 
     /// Begins a new turn: one caller's use of the instance.
     #[inline]
-    pub(crate) fn begin_turn(&mut self) -> Turn {
+    pub(crate) fn begin_turn(&mut self) -> TurnId {
         self.control.begin_turn()
     }
 
@@ -274,12 +275,12 @@ impl Instance {
         &self.control
     }
 
-    /// What the guest did as it was initialised is no part of any call.
+    /// Forgets what the guest did as it was initialised: that is no part of any call.
     fn forget_initialisation(&self) {
         self.host.take_calls();
     }
 
-    /// How many host functions the guest called since this was last asked.
+    /// Takes the number of host functions that the guest called since this was last asked.
     pub(crate) fn take_host_calls(&self) -> u64 {
         self.host.take_calls()
     }
@@ -295,7 +296,7 @@ impl Instance {
         self.module.is_outdated()
     }
 
-    /// What made the code that it runs.
+    /// Compiler of the code that the instance runs.
     pub(crate) fn compiler(&self) -> Compiler {
         self.module.compiler()
     }

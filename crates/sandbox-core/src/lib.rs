@@ -35,6 +35,7 @@
 //! | make many calls in one turn | [`WasmSandbox::call_batch`] | `batches` |
 //! | pass a stream through a guest | [`StreamingSandbox`] | `streaming` |
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
+//! | show output as it comes, and know what a program left, also if it failed | [`WasmSandbox::run_reported`] | `runner` |
 //! | let guests call functions of yours | [`HostFunctions`] | `host_functions` |
 //! | grant folders, variables, arguments | [`SecurityPolicy::with_folder`] and its like | `folders` |
 //! | run a command of a Wasmer package | `Package`, with the feature `wasix` | `packages` |
@@ -126,7 +127,8 @@ mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
 pub use error::{
-    ArtifactRejection, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode, ValueDirection,
+    ArtifactRejection, ErrorClass, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode,
+    ValueDirection,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
@@ -145,8 +147,8 @@ pub use policy::{
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
-    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunRequest, Session,
-    WasmSandbox, WasmSandboxBuilder,
+    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunReport, RunRequest,
+    Session, WasmSandbox, WasmSandboxBuilder,
 };
 pub use signing::SigningKey;
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
@@ -154,5 +156,11 @@ pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]
 pub use virtual_fs;
-pub use wasi::{GuestFile, GuestFiles};
+pub use wasi::{GuestFile, GuestFiles, OutputOverflow};
 pub use watchdog::cancel_handle::CancelHandle;
+
+// The examples of both READMEs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

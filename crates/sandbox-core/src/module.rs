@@ -52,7 +52,7 @@ impl FunctionId {
     }
 }
 
-/// How many names of functions an error lists, and how much of each, in bytes.
+/// Number of functions' names that an error lists, and the length of each, in bytes.
 const MOST_NAMES: usize = 64;
 const MOST_NAME_BYTES: usize = 1024;
 
@@ -81,6 +81,8 @@ pub struct Module {
     origin: ModuleOrigin,
     /// Of the first tier: the better code that is being made.
     successor: Option<Arc<Successor>>,
+    /// The limits that it was compiled or loaded under.
+    policy: Option<Arc<SecurityPolicy>>,
 }
 
 /// Where the native code of a [`Module`] came from.
@@ -116,7 +118,8 @@ impl Module {
     /// Validates and compiles a module with Cranelift, on the calling thread.
     ///
     /// The policy says how large the module may be and how much is compiled of it, which WebAssembly features it may
-    /// use, and whether it is metered. A module that would take an optimising compiler disproportionately long is
+    /// use, and whether it is metered. Its limits go with the module: a sandbox that is given no other policy runs under
+    /// them, and grants nothing. A module that would take an optimising compiler disproportionately long is
     /// compiled with Singlepass instead ([`CompileLimits::phis`](crate::CompileLimits::phis));
     /// [`Module::compiler`] tells.
     ///
@@ -136,7 +139,9 @@ impl Module {
     pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
         validation::check_size(wasm, policy)?;
         let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
-        Self::compile_as(wasm, policy, identity, Hurry::CallerWaits, &Wanted::always())
+        let compiled =
+            Self::compile_as(wasm, policy, identity, Hurry::CallerWaits, &Wanted::always())?;
+        Ok(compiled.under(policy))
     }
 
     /// Compiles a module whose identity is already known.
@@ -245,6 +250,7 @@ impl Module {
             }),
             origin,
             successor: None,
+            policy: None,
         })
     }
 
@@ -255,7 +261,19 @@ impl Module {
 
     /// Returns the module, said to come from there.
     fn with_origin(&self, origin: ModuleOrigin) -> Self {
-        Self { inner: Arc::clone(&self.inner), origin, successor: None }
+        Self { inner: Arc::clone(&self.inner), origin, successor: None, policy: None }
+    }
+
+    /// Returns the module, which brings the policy's limits along, and nothing of what that grants.
+    pub(crate) fn under(mut self, policy: &SecurityPolicy) -> Self {
+        self.policy = Some(Arc::new(policy.without_grants()));
+        self
+    }
+
+    /// The policy that a sandbox of the module has unless it is given one: that which the module was compiled or loaded
+    /// under, without what it grants.
+    pub fn policy(&self) -> Option<&SecurityPolicy> {
+        self.policy.as_deref()
     }
 
     /// Returns the module, which gives way to better code when that is there.
@@ -263,8 +281,9 @@ impl Module {
         Self { successor: Some(successor), ..self }
     }
 
-    /// What made the native code. It can be another than was chosen: that of the first tier with [`Tiering::Auto`], and
-    /// Singlepass for a module with more [`phis`](crate::CompileLimits::phis) than the policy allows.
+    /// Compiler that made the native code. It can be another than was chosen: that of the first tier with
+    /// [`Tiering::Auto`], and Singlepass for a module with more [`phis`](crate::CompileLimits::phis) than the policy
+    /// allows.
     pub fn compiler(&self) -> Compiler {
         self.inner.identity.settings().compiler()
     }
@@ -304,7 +323,7 @@ impl Module {
             })
     }
 
-    /// How much there is in the module of that, to choose [`CompileLimits`](crate::CompileLimits) by. Of what is counted
+    /// Amount of that measure in the module, to choose [`CompileLimits`](crate::CompileLimits) by. Of what is counted
     /// for each function: the most of one.
     pub fn count(&self, measure: CompileMeasure) -> u64 {
         self.extent().count(measure)
@@ -343,7 +362,7 @@ impl Module {
         self.inner.formats
     }
 
-    /// What its code can do to the state of its instances.
+    /// Behaviour of its code: what it can do to the state of its instances.
     pub(crate) fn behaviour(&self) -> &Behaviour {
         &self.inner.behaviour
     }
@@ -353,7 +372,7 @@ impl Module {
         &self.inner.names
     }
 
-    /// What the guest says about an import, if it says anything.
+    /// Declaration of the guest about an import, if it makes one.
     pub(crate) fn declared_import(&self, module: &str, name: &str) -> Option<&Payloads> {
         if self.inner.declared_imports.is_empty() {
             return None;
@@ -384,7 +403,7 @@ impl Module {
         self.extent().require_within(&policy.compile_limits)
     }
 
-    /// How much there is in it of what takes time and memory.
+    /// Amounts in the module of what takes time and memory.
     pub(crate) fn extent(&self) -> &Extent {
         self.inner.behaviour.extent()
     }

@@ -1,6 +1,6 @@
-//! What a guest writes to its standard streams.
+//! Output of a guest to its standard streams.
 
-/// What a guest wrote.
+/// Output of a guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
     /// The bytes written to standard output.

@@ -21,7 +21,7 @@ use crate::bundle::{FileBundle, read_virtual};
 use crate::error::{Result, SandboxError};
 use crate::policy::{BundleGrant, EnvironmentVariable, SecurityPolicy};
 
-/// How large the file of a package may be: it is held in memory.
+/// Largest file of a package, in bytes: it is held in memory.
 const FILE_BYTES: u64 = 1 << 30;
 
 /// A Wasmer package: commands, and the folders that they see.
@@ -77,7 +77,7 @@ pub struct PackageCommand {
 pub struct PackageVolume {
     /// Where commands see the folder.
     pub guest: String,
-    /// What is in it.
+    /// Files of the package.
     pub bundle: FileBundle,
 }
 

@@ -1,4 +1,4 @@
-//! What a guest may use, and how much of it.
+//! Policy of a sandbox: which of the host's resources a guest may use, and how much of each.
 
 mod changes;
 mod compile;
@@ -51,24 +51,24 @@ pub struct SecurityPolicy {
     pub memory_limit_bytes: Option<u64>,
     /// The elements of all tables together.
     pub table_limit_elements: u32,
-    /// How long one call may take. Instantiation, with the module's start function and
-    /// `_initialize`, counts as one call. `None` sets no limit.
+    /// Longest time that one call may take. Instantiation, with the module's start function and `_initialize`, counts
+    /// as one call. `None` sets no limit.
     pub wall_clock: Option<Duration>,
-    /// How much one call may compute. Instantiation counts as one call here too. `None` sets no limit and
-    /// measures nothing; a limit makes tight loops take about twice the time.
+    /// Fuel of one call: the most that it may compute. Instantiation counts as one call here too. `None` sets no
+    /// limit and measures nothing; a limit makes tight loops take about twice the time.
     pub fuel: Option<FuelUnits>,
     /// The stack that guest code may use, in bytes.
     pub stack_bytes: usize,
     /// The largest module that is accepted, in bytes.
     pub module_limit_bytes: u64,
-    /// How much is compiled, and of what shape.
+    /// Limits on the amount and the shape of what is compiled.
     pub compile_limits: CompileLimits,
-    /// How large a serde value may be that the guest passes to the host, in bytes as it is encoded. Decoded it can
-    /// take some tens of times as much. Bytes and text are limited by linear memory alone.
+    /// Largest serde value that the guest may pass to the host, in bytes as it is encoded. Decoded it can take some
+    /// tens of times as much. Bytes and text are limited by linear memory alone.
     pub value_limit_bytes: u64,
-    /// How much standard output and standard error are captured together, in bytes a call.
+    /// Largest amount of standard output and standard error that is captured, together, in bytes a call.
     pub output_limit_bytes: u64,
-    /// How much a guest may write to files in its private in-memory folder, in bytes.
+    /// Largest amount that a guest may write to files in its private in-memory folder, in bytes.
     pub scratch_limit_bytes: u64,
     /// Which parts of WebAssembly a module may use, as far as the compiler offers them.
     pub features: WasmFeatures,
@@ -78,11 +78,11 @@ pub struct SecurityPolicy {
     pub nan_bits: NanBits,
     /// Whether calls share an instance.
     pub instances: InstanceMode,
-    /// How many fresh instances may run at once, those of [`run`](crate::WasmSandbox::run) included; further calls and
-    /// runs wait for their turn.
+    /// Number of fresh instances that may run at once, those of [`run`](crate::WasmSandbox::run) included; further
+    /// calls and runs wait for their turn.
     pub max_instances: usize,
-    /// How many files and folders the guest may have open at once, with its standard streams and the
-    /// granted folders. An open file of a granted folder takes a file descriptor of this process.
+    /// Number of files and folders that the guest may have open at once, with its standard streams and the granted
+    /// folders. An open file of a granted folder takes a file descriptor of this process.
     pub open_file_limit: u32,
     /// Whether folders, bundles, environment variables and arguments can be granted at all.
     pub grants: GrantUse,
@@ -98,9 +98,9 @@ pub struct SecurityPolicy {
     pub network_grants: GrantUse,
     /// The hosts that the guest may connect to.
     pub network: Vec<NetworkGrant>,
-    /// What the guest's clocks show.
+    /// Clocks that the guest sees.
     pub clock: Clock,
-    /// What the guest's random bytes are.
+    /// Source of the guest's random bytes.
     pub randomness: Randomness,
 }
 

@@ -188,7 +188,7 @@ impl SandboxPool {
         self.places.acquire(self.module, &self.scope, purpose).await
     }
 
-    /// How the pool is now, and what it has been through.
+    /// Returns how the pool is now, and what it has been through.
     pub fn status(&self) -> PoolStatus {
         self.places.status()
     }

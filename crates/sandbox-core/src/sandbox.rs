@@ -38,7 +38,7 @@ pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
-pub use run::{RunOutput, RunRequest};
+pub use run::{RunOutput, RunReport, RunRequest};
 pub use session::Session;
 use totals::Totals;
 
@@ -79,7 +79,7 @@ struct Inner {
     recipe: Recipe,
     format: SerializationFormat,
     placement: CallPlacement,
-    /// What a program that is run sees as its own name, unless the run says otherwise.
+    /// Name that a program which is run sees as its own, unless the run says otherwise.
     program: Option<Arc<str>>,
     instances: Instances,
     /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.

@@ -20,7 +20,7 @@ use std::fmt;
 #[derive(Clone)]
 pub struct SigningKey([u8; SigningKey::LENGTH_BYTES]);
 
-/// What a sealed file is for.
+/// Purpose of a sealed file.
 ///
 /// Each purpose has a key of its own, derived from the secret, so that a file that was sealed for one is
 /// not accepted for another even under the same secret.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::{self, Write as _};
 
-/// How much of a name or message is shown, in bytes.
+/// Length of a name or message that is shown, in bytes.
 const SHOWN_BYTES: usize = 4096;
 
 /// The text, cut to so many bytes if it is longer.
@@ -26,7 +26,7 @@ pub(crate) fn shown(text: &str) -> Shown<'_> {
     Shown(text)
 }
 
-/// What [`shown`] makes of a text.
+/// Text as [`shown`] displays it.
 pub(crate) struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
@@ -57,7 +57,7 @@ fn is_obeyed(character: char) -> bool {
     (character.is_control() && !matches!(character, '\n' | '\t')) || directs
 }
 
-/// What a panic said.
+/// Message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

@@ -1,28 +1,28 @@
-//! What a call used.
+//! Resources that calls used.
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::policy::FuelUnits;
 
-/// What one call used, or several together.
+/// Resources that one call used, or several together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResourceUsage {
-    /// How many calls this is for.
+    /// Number of calls that this is for.
     pub calls: u64,
-    /// How many of them returned an error.
+    /// Number of them that returned an error.
     pub failed_calls: u64,
     /// Real time in the guest and in the host functions that it called. Waiting for a turn is not in it.
     pub wall_time: Duration,
     /// Processor time of the thread that ran the guest; absent where the system cannot tell.
     pub cpu_time: Option<Duration>,
-    /// What the guest computed; absent where the policy sets no limit of it, as then nothing is measured.
+    /// Fuel that the guest used; absent where the policy sets no limit of it, as then nothing is measured.
     pub fuel: Option<FuelUnits>,
     /// The guest's linear memory at its largest, in bytes. Linear memory never shrinks, so this is its
     /// size after the call.
     pub memory_high_water_bytes: u64,
-    /// How many functions of the host the guest called. WASI's are not among them.
+    /// Number of the host's functions that the guest called. WASI's are not among them.
     pub host_calls: u64,
     /// Bytes copied into the guest through the exchange area.
     pub bytes_in: u64,

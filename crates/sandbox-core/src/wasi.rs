@@ -22,6 +22,7 @@ mod random;
 mod rights;
 mod socket;
 mod state;
+mod streams;
 mod table;
 
 use std::fmt;
@@ -44,8 +45,10 @@ pub(crate) use lookups::Lookups;
 pub(crate) use network::check as check_network;
 pub(crate) use output::OutputCapture;
 pub(crate) use state::Remembered;
+pub use streams::OutputOverflow;
+pub(crate) use streams::{Sink, Source};
 
-/// What would grant a connection.
+/// Change of the policy that would grant a connection.
 pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
      policy that accepts grants of the network, such as `permissive`";
 
@@ -138,7 +141,7 @@ impl WasiContext {
                 message: format!("the guest's folders cannot be opened: {errno}"),
             })?;
         files.put(&state.files)?;
-        let has_network = state.gate.is_some();
+        let has_network = state.network.is_some();
         let state = FunctionEnv::new(store, state);
         let mut imports = Imports::new();
         for import in module.imports() {
@@ -215,7 +218,7 @@ impl WasiContext {
 pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
     let policy = SecurityPolicy::strict();
     let control = CallControl::new(None).unwrap();
-    let output = OutputCapture::new(0, Arc::clone(&control));
+    let output = OutputCapture::new(0, streams::Sinks::default(), Arc::clone(&control));
     let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let mut store = Store::default();
     let module = Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();

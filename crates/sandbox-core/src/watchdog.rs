@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{barrier, signals, stack};
 
-pub(crate) use control::{CallControl, CallNumber, StopReason, Turn};
+pub(crate) use control::{CallControl, CallNumber, StopReason, TurnId};
 use control::{IDLE, nanos};
 
-/// How often calls in progress are looked at: the precision of deadlines. Two milliseconds cost about a
+/// Time between two looks at the calls in progress: the precision of deadlines. Two milliseconds cost about a
 /// thousandth of one core, and only while guests run.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -43,7 +43,7 @@ const UNHEEDED_AGAIN: u32 = 64;
 /// After how many ticks it is looked whether the signal handlers are still there, and what threads block.
 const TICKS_OF_HANDLERS: u32 = 64;
 
-/// What the watchdog remembers of an instance from tick to tick.
+/// Memory of the watchdog about an instance, from tick to tick.
 struct Entry {
     control: Arc<CallControl>,
     /// The turn that was in progress when it last looked.
@@ -52,7 +52,7 @@ struct Entry {
     /// The processor time of the turn's thread at that moment.
     cpu_time: Option<Duration>,
     idle_ticks: u32,
-    /// How often the call was interrupted.
+    /// Number of interrupts of the call.
     interrupts: u32,
 }
 
@@ -74,8 +74,7 @@ pub(crate) fn at_next_tick(task: DeferredTask) -> std::result::Result<(), Deferr
 struct Watchdog {
     entries: Mutex<Vec<Entry>>,
     wake: Condvar,
-    /// What is to be done at the next tick. Only locked by who has locked the list, and holds something only while
-    /// that does.
+    /// Tasks for the next tick. Only locked by who has locked the list, and holds something only while that does.
     deferred: Mutex<Vec<DeferredTask>>,
 }
 
@@ -199,7 +198,7 @@ impl Entry {
             control.saw(turn, now);
         }
         if control.wall_clock().is_some_and(|limit| now.duration_since(self.since) >= limit) {
-            control.request(Turn(turn), StopReason::Timeout);
+            control.request(TurnId(turn), StopReason::Timeout);
         }
         if control.stop_reason().is_some() {
             self.interrupts = self.interrupts.saturating_add(1);

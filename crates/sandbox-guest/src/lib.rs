@@ -1,4 +1,4 @@
-//! What a guest of the sandbox is written with.
+//! Library for guests of the sandbox.
 //!
 //! A guest is a library crate compiled to WebAssembly. Functions marked with [`export`] are what its
 //! host can call. This is a whole guest:
@@ -262,10 +262,15 @@ mod number;
 mod panics;
 mod runtime;
 
-/// What the code written by [`export`] calls. Not for anybody else: it changes without notice.
+/// Functions that the code written by [`export`] calls. Not for anybody else: they change without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::format::{FORMATS_RECORD, record};
     pub use crate::number::Number;
     pub use crate::runtime::{HostCall, Input, Output, Refusal, serve};
 }
+
+// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

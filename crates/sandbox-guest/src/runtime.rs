@@ -58,7 +58,7 @@ pub struct Refusal {
     message: String,
 }
 
-/// How a call ended, as the ABI numbers it.
+/// Ending of a call, as the ABI numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     Returned = 0,

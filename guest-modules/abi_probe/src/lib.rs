@@ -14,7 +14,7 @@ mod order;
 
 pub use order::{Line, Order, Report, Status};
 
-/// How often [`count`] was called: state that lives from call to call.
+/// Number of calls of [`count`]: state that lives from call to call.
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 // Numbers.
@@ -98,7 +98,7 @@ pub fn exclaim(mut text: String) -> String {
     text
 }
 
-/// Nothing in, text out.
+/// Takes nothing and returns text.
 #[export]
 #[must_use]
 pub fn greeting() -> &'static str {

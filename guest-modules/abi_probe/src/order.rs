@@ -12,26 +12,26 @@ pub struct Order {
     pub id: u64,
     /// Who ordered; nobody, if it was the house itself.
     pub customer: Option<String>,
-    /// What was ordered.
+    /// Articles that were ordered.
     pub lines: Vec<Line>,
     /// Whatever else is known.
     pub notes: BTreeMap<String, String>,
-    /// How far it got.
+    /// State of the order.
     pub status: Status,
 }
 
 /// One line of an order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// What.
+    /// Name of the article.
     pub article: String,
-    /// How many; negative where some came back.
+    /// Number of pieces; negative where some came back.
     pub count: i32,
-    /// What one costs.
+    /// Price of one piece.
     pub price: f64,
 }
 
-/// How far an order got.
+/// State of an order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Status {
     /// Not looked at yet.
@@ -41,21 +41,21 @@ pub enum Status {
     Shipped {
         /// The carrier's name for it.
         tracking: String,
-        /// How many parcels.
+        /// Number of parcels.
         parcels: u8,
     },
     /// Given up.
     Cancelled(String),
 }
 
-/// What there is to say about an order.
+/// Summary of an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Of the order.
     pub id: u64,
-    /// How many articles.
+    /// Number of articles.
     pub articles: i64,
-    /// What all of them cost.
+    /// Price of all of them.
     pub total: f64,
     /// The longest name of an article; none in an empty order.
     pub longest: Option<String>,

@@ -23,7 +23,7 @@ pub fn many_file_operations(count: u32) -> Result<u64, String> {
     operations_in(Path::new(FOLDER), count)
 }
 
-/// The same in a folder that the guest makes itself, among its private files in memory.
+/// Does many file operations in a folder that the guest makes itself, among its private files in memory.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn escapes(paths: Vec<String>) -> Vec<String> {
     paths.into_iter().filter(|path| fs::File::open(path).is_ok()).collect()
 }
 
-/// What [`many_file_operations`] returns when all goes well.
+/// Result of [`many_file_operations`] when all goes well.
 #[must_use]
 pub fn expected_bytes(count: u32) -> u64 {
     (0..count).map(|number| content(number).len() as u64).sum()

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use sandbox_guest::export;
 
-/// How many objects live at the same time.
+/// Number of objects that live at the same time.
 const ALIVE: usize = 512;
 
 /// An object that owns others.
@@ -38,7 +38,7 @@ pub fn allocation_pressure(count: u32) -> u64 {
     sum + names.values().sum::<u64>() + young.iter().map(Node::weight).sum::<u64>()
 }
 
-/// What [`allocation_pressure`] returns, computed without keeping anything.
+/// Result of [`allocation_pressure`], computed without keeping anything.
 #[must_use]
 pub fn expected(count: u32) -> u64 {
     let nodes = (0..count).map(|number| Node::new(number, 2));
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// How many objects hang together here.
+    /// Number of objects that hang together here.
     fn size(&self) -> u64 {
         1 + self.children.iter().map(Self::size).sum::<u64>()
     }

@@ -74,7 +74,7 @@ fn total(articles: Vec<String>) -> Result<f64, String> {
     articles.iter().map(|article| price_of(article)).sum()
 }
 
-/// The same, with the error as text.
+/// Asks for a price, with the error as text.
 #[sandbox_guest::export]
 fn price_in_words(article: &str) -> String {
     match price_of(article) {

@@ -1,11 +1,11 @@
-//! What people ask of JSON documents: filter, group, sort.
+//! Queries that people ask of JSON documents: filter, group, sort.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 
 use serde_json::{Value, json};
 
-/// How many of the largest groups are listed.
+/// Number of the largest groups that are listed.
 const LISTED: usize = 20;
 
 /// Reads a document with a list `orders` of objects, takes those with a `discount`, adds up what was ordered of

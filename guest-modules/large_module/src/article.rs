@@ -58,7 +58,7 @@ impl Article {
         page
     }
 
-    /// How often each word of the text occurs, in lower case.
+    /// Counts each word of the text, in lower case.
     #[must_use]
     pub fn words(&self) -> BTreeMap<String, usize> {
         let mut words = BTreeMap::new();

@@ -24,7 +24,7 @@ pub struct Site {
     pub template: Option<String>,
 }
 
-/// What a template sees of an article.
+/// Article as a template sees it.
 #[derive(Serialize)]
 struct Rendered {
     title: String,
@@ -36,7 +36,7 @@ struct Rendered {
 
 const TEMPLATE: &str = include_str!("page.html");
 
-/// How many words the index has.
+/// Number of words in the index.
 const INDEX_WORDS: usize = 12;
 
 /// Renders the site.

@@ -13,7 +13,7 @@ use crate::tokens::{Token, tokens};
 pub enum Expression {
     /// A number as it stands.
     Number(f64),
-    /// What an earlier line calculated.
+    /// Result of an earlier line.
     Variable(String),
     /// `-x`.
     Negated(Box<Expression>),
@@ -46,7 +46,7 @@ pub enum CalculationError {
     NoValue,
 }
 
-/// How deep formulas may nest: the stack of a guest is small.
+/// Deepest nesting of formulas: the stack of a guest is small.
 const DEEPEST: usize = 64;
 
 impl Expression {

@@ -1,4 +1,4 @@
-//! What formulas can do: operators and functions.
+//! Operators and functions of formulas.
 
 /// An operator between two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// How tightly a sign binds: more than `*`, less than `^`.
+    /// Binding of a sign: tighter than `*`, looser than `^`.
     pub(crate) const NEGATION_BINDS: u8 = 5;
 
     pub(crate) fn of(symbol: char) -> Option<Self> {
@@ -33,7 +33,7 @@ impl Operator {
         })
     }
 
-    /// How tightly it binds to the left and to the right.
+    /// Returns how tightly it binds to the left and to the right.
     pub(crate) fn binding(self) -> (u8, u8) {
         match self {
             Self::Plus | Self::Minus => (1, 2),

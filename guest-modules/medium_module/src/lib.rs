@@ -33,10 +33,10 @@ pub fn run(input: &[u8]) -> Vec<u8> {
     report::write(&Sheet::calculate(&text), input).into_bytes()
 }
 
-/// What [`smoke_test`] calculates.
+/// Sheet that [`smoke_test`] calculates.
 const SMOKE: &[u8] = b"width = 3.5\narea = width ^ 2\nmax(area, 10) * sqrt(2)\n";
 
-/// What a host calls to see whether the program works: calculates a small sheet, and returns the length of its report.
+/// Calculates a small sheet, so that a host sees whether the program works, and returns the length of its report.
 #[export]
 #[must_use]
 pub fn smoke_test() -> u32 {

@@ -1,12 +1,12 @@
 //! Statistics of the values of a sheet.
 
-/// How many bars a histogram has.
+/// Number of bars in a histogram.
 const BARS: usize = 8;
 
-/// What there is to say about some numbers.
+/// Statistics of some numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
-    /// How many.
+    /// Number of values.
     pub count: usize,
     /// Their sum over their count.
     pub mean: f64,
@@ -18,7 +18,7 @@ pub struct Statistics {
     pub minimum: f64,
     /// The largest.
     pub maximum: f64,
-    /// How many lie in each eighth of the range.
+    /// Number of values in each eighth of the range.
     pub histogram: [usize; BARS],
 }
 

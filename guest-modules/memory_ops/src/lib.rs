@@ -30,7 +30,7 @@ pub fn allocate_memory(size: u32) -> u32 {
     memory.iter().step_by(PAGE).map(|&byte| u32::from(byte)).sum()
 }
 
-/// What [`allocate_memory`] returns for a size, without allocating.
+/// Result of [`allocate_memory`] for a size, without allocating.
 #[must_use]
 pub fn sum_of_pages(size: u32) -> u32 {
     let pages = usize::try_from(size).map_or(0, |size| size.div_ceil(PAGE));

@@ -2,7 +2,7 @@
 
 use sandbox_guest::export;
 
-/// How many bytes a task hashes.
+/// Number of bytes that a task hashes.
 pub const BLOCK: usize = 64 * 1024;
 
 /// Makes the block of a task and returns its hash. Different tasks share nothing.

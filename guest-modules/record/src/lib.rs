@@ -5,10 +5,10 @@
 use sandbox_guest::export;
 use serde::Serialize;
 
-/// How long a record's text is, in bytes.
+/// Length of a record's text, in bytes.
 pub const TEXT_BYTES: usize = 100;
 
-/// What is encoded.
+/// Record that is encoded.
 #[derive(Serialize)]
 struct Record {
     number: u32,

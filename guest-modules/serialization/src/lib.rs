@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use sandbox_guest::export;
 use serde::{Deserialize, Serialize};
 
-/// What goes in.
+/// Batch that goes in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// The orders.
     pub orders: Vec<Order>,
-    /// What an article costs, in cents.
+    /// Price of each article, in cents.
     pub prices: BTreeMap<String, u32>,
 }
 
@@ -23,7 +23,7 @@ pub struct Order {
     pub id: u64,
     /// Who ordered.
     pub customer: Customer,
-    /// How many of which article.
+    /// Articles, and how many of each.
     pub items: Vec<(String, u32)>,
     /// A share of the price, if the customer has one.
     pub discount: Option<f64>,
@@ -48,7 +48,7 @@ pub enum Customer {
     },
 }
 
-/// What comes out: as large as what went in.
+/// Priced batch that comes out: as large as what went in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Priced {
     /// The orders, in the same order.

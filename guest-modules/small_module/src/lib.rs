@@ -2,7 +2,7 @@
 
 use sandbox_guest::export;
 
-/// What [`run`] returns, before it is written as bytes.
+/// Result of [`run`], before it is written as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checksums {
     /// CRC-32 as in ZIP and PNG: polynomial `0xedb88320`, reflected.

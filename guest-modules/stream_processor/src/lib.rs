@@ -7,7 +7,7 @@ use sandbox_guest::export;
 
 thread_local!(static STATE: Cell<State> = const { Cell::new(State::new()) });
 
-/// What is remembered from chunk to chunk.
+/// State that is kept from chunk to chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
     place: u8,

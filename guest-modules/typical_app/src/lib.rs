@@ -1,4 +1,4 @@
-//! What a plugin often is: a small application with state, a router and JSON.
+//! Typical plugin: a small application with state, a router and JSON.
 //!
 //! It keeps notes. Each request names a method and a path; bodies are JSON.
 
@@ -17,8 +17,8 @@ pub fn handle(request: &Request) -> Response {
     router::handle(request)
 }
 
-/// What a host calls to see whether the application has started: a note goes in, comes back out, and
-/// is removed. Returns the number of bytes of the note's JSON.
+/// Shows a host whether the application has started: a note goes in, comes back out, and is removed. Returns the
+/// number of bytes of the note's JSON.
 #[export]
 #[must_use]
 pub fn smoke_test() -> u32 {

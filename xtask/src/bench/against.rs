@@ -45,7 +45,7 @@ impl Against {
         Ok(Self { commit, workspace: other, benches })
     }
 
-    /// What its results are called.
+    /// Name under which its results are kept.
     pub(super) fn name(&self) -> String {
         format!("against-{}", short(&self.commit))
     }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::measure::Runs;
+use super::plan::Runs;
 use crate::process::{capture, read};
 use crate::workspace::Workspace;
 

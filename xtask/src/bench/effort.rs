@@ -1,14 +1,14 @@
-//! How long to measure.
+//! Length of a measurement: runs, samples and time.
 
 use clap::Args;
 
-/// What every command that measures can be told.
+/// Options of every command that measures.
 #[derive(Args)]
 pub(crate) struct Pace {
     /// Take a first look: fewer and shorter samples, some minutes in all
     #[arg(long)]
     quick: bool,
-    /// How often to run each benchmark, each time in a process of its own [default: 5, with --quick 3]
+    /// Number of runs of each benchmark, each in a process of its own [default: 5, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
     /// Visit what is measured in the order that this number gives
@@ -23,12 +23,12 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// How often each benchmark is run.
+    /// Number of runs of each benchmark.
     pub(super) fn runs(&self) -> u32 {
         self.effort().runs
     }
 
-    /// How often each benchmark is run at most while it is undecided.
+    /// Largest number of runs of a benchmark while it is undecided.
     pub(super) fn most_runs(&self) -> u32 {
         self.runs.unwrap_or(MOST_RUNS)
     }
@@ -43,7 +43,7 @@ impl Pace {
     }
 }
 
-/// How often, and how long each time.
+/// Number of runs, and the length of each.
 #[derive(Debug, PartialEq, Eq)]
 struct Effort {
     runs: u32,

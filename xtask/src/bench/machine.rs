@@ -1,10 +1,10 @@
-//! What makes this machine noisy, and what to do about it.
+//! Sources of noise on this machine, and what to do about them.
 
 use std::time::Duration;
 
 use camino::Utf8Path;
 
-/// How long the processors are watched for time that somebody else takes.
+/// Time for which the processors are watched for time that somebody else takes.
 const WATCHED: Duration = Duration::from_secs(1);
 
 /// From which load on other programs are likely to be in the way.
@@ -20,7 +20,7 @@ const HOT: f64 = 80.0;
 #[derive(Debug, PartialEq)]
 pub(super) struct Finding {
     what: String,
-    /// What to do, if it does.
+    /// Advice, if it does.
     remedy: Option<&'static str>,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn inspect() -> Vec<Finding> {
     findings
 }
 
-/// What files below `root` tell, which is `/` outside of tests.
+/// Findings from files below `root`, which is `/` outside of tests.
 fn inspect_files(root: &Utf8Path) -> Vec<Finding> {
     let read = |path: &str| {
         let text = std::fs::read_to_string(root.join(path)).ok()?;
@@ -146,7 +146,7 @@ fn hottest(root: &Utf8Path) -> Option<f64> {
     zones.flatten().filter_map(|zone| read(zone.path())).reduce(f64::max)
 }
 
-/// How the processors have spent their time so far, in the kernel's ticks.
+/// Time that the processors have spent so far, by kind, in the kernel's ticks.
 struct ProcessorTimes {
     total: u64,
     stolen: u64,

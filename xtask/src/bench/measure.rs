@@ -10,14 +10,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use fs_err::File;
 
-use super::plan::{Side, Visit};
+use super::plan::{Runs, Side, Visit};
 use super::programs::Benches;
 use super::state::{FileState, Question, State};
 use super::until_decided::{Names, Tally, UntilDecided, exactly};
 use crate::process::read;
 use crate::progress::{Progress, counted, seconds};
 
-/// What to measure, and with which arguments.
+/// Benchmarks to measure, and the arguments to do it with.
 pub(super) struct Measurement<'a> {
     pub(super) here: &'a Benches,
     pub(super) against: Option<&'a Benches>,
@@ -40,19 +40,12 @@ struct Place<'a> {
     log: &'a Utf8Path,
 }
 
-/// The Criterion folders of the runs of each side.
-#[derive(Default)]
-pub(super) struct Runs {
-    pub(super) here: Vec<Utf8PathBuf>,
-    pub(super) against: Vec<Utf8PathBuf>,
-}
-
 /// A measurement that came to its end.
 pub(super) struct Conducted {
     pub(super) runs: Runs,
     /// To be closed when nobody needs to go on from it any more.
     pub(super) state: State,
-    /// What measuring only what was open saved, in a sentence.
+    /// Measurements that were saved by measuring only what was open, in a sentence.
     pub(super) saved: Option<String>,
 }
 
@@ -82,7 +75,7 @@ impl Measurement<'_> {
         Ok(Conducted { runs: self.runs(), state, saved })
     }
 
-    /// What an earlier call left unfinished, or nothing yet.
+    /// Takes up what an earlier call left unfinished, or begins anew.
     fn state(&self, files: Vec<FileState>) -> Result<State> {
         let arguments = self.arguments.iter().cloned().chain(self.filter.map(str::to_owned));
         let (visits, arguments) = (self.visits.to_vec(), arguments.collect());
@@ -290,7 +283,7 @@ fn refresh(folder: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-/// What Criterion says it does, as far as it matters for a bar.
+/// Message of Criterion, as far as it matters for a bar.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     Started(String),

@@ -1,5 +1,6 @@
-//! In which order what is measured.
+//! The processes that measure, in their order, and where each leaves its results.
 
+use camino::Utf8PathBuf;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_pcg::Pcg64Mcg;
@@ -21,6 +22,13 @@ pub(super) struct Visit {
     pub(super) run: u32,
     pub(super) side: Side,
     pub(super) target: String,
+}
+
+/// The Criterion folders of the runs of each side.
+#[derive(Default)]
+pub(super) struct Runs {
+    pub(super) here: Vec<Utf8PathBuf>,
+    pub(super) against: Vec<Utf8PathBuf>,
 }
 
 /// Lists all visits in the order in which they are to be made.

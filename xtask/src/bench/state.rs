@@ -1,4 +1,4 @@
-//! What has been measured so far, kept in a file, so that a measurement that was killed can go on.
+//! Progress of a measurement, kept in a file, so that one that was killed can go on.
 
 use std::time::UNIX_EPOCH;
 
@@ -79,7 +79,7 @@ impl State {
         self.write()
     }
 
-    /// Nothing is left to go on with: the next measurement begins anew.
+    /// Removes the file, so that the next measurement begins anew.
     pub(super) fn close(self) -> Result<()> {
         Ok(fs::remove_file(self.folder.join(FILE))?)
     }

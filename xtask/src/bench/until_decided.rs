@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 
 use super::analyzer::Analyzer;
-use super::measure::Runs;
+use super::plan::Runs;
 
-/// What is asked after every run.
+/// Asks the analyzer after every run.
 pub(super) struct UntilDecided<'a> {
     pub(super) analyzer: &'a Analyzer<'a>,
     /// Where it may keep what it looks at.
@@ -27,7 +27,7 @@ pub(super) type Names = BTreeSet<String>;
 const RUNS_BEFORE_LOOKING: u32 = 3;
 
 impl UntilDecided<'_> {
-    /// What is still open after so many runs; all of `listed` while it is too early to tell.
+    /// Returns the benchmarks that are still open after so many runs; all of `listed` while it is too early to tell.
     pub(super) fn open(&self, runs: &Runs, made: u32, listed: &Names) -> Result<Names> {
         if made < RUNS_BEFORE_LOOKING {
             return Ok(listed.clone());
@@ -69,7 +69,7 @@ pub(super) fn exactly(names: &Names) -> String {
     pattern + ")$"
 }
 
-/// How much was measured, and what a fixed number of runs would have taken.
+/// Count of the measurements made, to compare with those that a fixed number of runs would have taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     made: BTreeMap<String, u32>,
@@ -83,7 +83,7 @@ impl Tally {
         }
     }
 
-    /// What that saved against as many runs of everything, in a sentence.
+    /// Says in a sentence how many measurements were saved against as many runs of everything.
     pub(super) fn saved(&self, most: u32) -> String {
         let made: u64 = self.made.values().copied().map(u64::from).sum();
         let fixed = u64::from(most) * self.made.len() as u64;

@@ -1,4 +1,4 @@
-//! What the guests were built from, in one hash.
+//! Fingerprint of everything that the guests were built from, in one hash.
 
 use std::fmt::Write as _;
 use std::io;

@@ -31,7 +31,7 @@ pub(crate) const TARGET: &str = "wasm32-wasip1";
 pub(crate) enum Source {
     /// The toolchain that cargo runs with, which has the target already
     Active,
-    /// The same after `rustup target add`
+    /// The toolchain in use, after `rustup target add`
     Rustup,
     /// Debian's packages, unpacked into the user's cache folder
     Debian,
@@ -56,7 +56,7 @@ pub(crate) struct Toolchain {
     pub(crate) compiler: Compiler,
 }
 
-/// How cargo is told about the compiler.
+/// Compiler of a toolchain, and how cargo is told about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Compiler {
     /// It is the one that cargo runs anyway.

@@ -1,4 +1,4 @@
-//! What the bad days cost: what was lost, doubled or left running, and how long it was silent.
+//! Account of the bad days: what was lost, doubled or left running, and how long it was silent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::Event;
 use super::outside::Receiver;
-use super::program::Program;
+use super::program::{End, Program};
 use super::project::{Project, SECRET};
 
-/// What was counted.
+/// Counts of bad days.
 pub(super) struct Account {
     seed: u64,
     began: Instant,
@@ -60,21 +60,21 @@ impl Account {
         *self.played.entry(event).or_default() += 1;
     }
 
-    pub(super) fn killed(&mut self) {
-        self.kills.push(Instant::now());
+    /// Notes how the program ended, if it was running.
+    pub(super) fn ended(&mut self, end: Option<End>) {
+        match end {
+            Some(End::Killed) => self.kills.push(Instant::now()),
+            Some(End::Stopped { after }) => {
+                // Deliveries that took longer than the farewell are cut off too.
+                self.kills.push(Instant::now());
+                self.stops.push(after);
+            }
+            Some(End::Hung) => self.hung += 1,
+            None => {}
+        }
     }
 
-    pub(super) fn stopped(&mut self, after: Duration) {
-        // Deliveries that took longer than the farewell are cut off too.
-        self.kills.push(Instant::now());
-        self.stops.push(after);
-    }
-
-    pub(super) fn hung(&mut self) {
-        self.hung += 1;
-    }
-
-    /// How many things went wrong that must not.
+    /// Number of things that went wrong and must not.
     pub(super) fn faults(&self) -> usize {
         let hung = usize::try_from(self.hung).unwrap_or(usize::MAX);
         self.lost.len() + self.doubled.len() + self.left.len() + self.leaked.len() + hung

@@ -1,4 +1,4 @@
-//! What is outside: a receiver of notices that works, fails, hangs and lies, and a remote that takes
+//! World outside the program: a receiver of notices that works, fails, hangs and lies, and a remote that takes
 //! connections and says nothing.
 
 use std::collections::HashMap;

@@ -7,17 +7,16 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::account::Account;
 use crate::process::{capture, read};
 
-/// What the next process is given.
+/// Circumstances that the next process is started in.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Circumstances {
     /// By how many seconds its clock is wrong.
     pub(super) clock: i64,
     /// Whether files cannot grow any more.
     pub(super) disk_is_full: bool,
-    /// What its machine is called; nothing means as it is.
+    /// Name of its machine; empty if it stays as it is.
     pub(super) name: String,
 }
 
@@ -32,7 +31,18 @@ pub(super) struct Program {
     escapes: Escapes,
 }
 
-/// How far children go to get away.
+/// End of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Killed, without being asked.
+    Killed,
+    /// By itself, as it was asked to.
+    Stopped { after: Duration },
+    /// Killed, because it did not end when it was asked to.
+    Hung,
+}
+
+/// Distance that children go to get away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escapes {
     /// Into a session of their own, without a parent.
@@ -78,7 +88,7 @@ time_t time(time_t *at) {
 }
 "#;
 
-/// How long a program may take to end before it counts as one that hangs.
+/// Time that a program may take to end before it counts as one that hangs.
 const HANGS: Duration = Duration::from_secs(30);
 
 impl Program {
@@ -121,12 +131,12 @@ impl Program {
         &self.folder
     }
 
-    /// How far children may go so that the program can still end them after it was killed.
+    /// Returns how far children may go so that the program can still end them after it was killed.
     pub(super) fn escapes(&self) -> Escapes {
         self.escapes
     }
 
-    /// What cannot be played here.
+    /// Names the events that cannot be played here.
     pub(super) fn unplayed(&self) -> Vec<&'static str> {
         let mut unplayed = Vec::new();
         if self.clock.is_none() {
@@ -205,21 +215,19 @@ impl Program {
         }
     }
 
-    /// Ends it as a power failure does.
-    pub(super) fn kill(&mut self, account: &mut Account) -> Result<()> {
-        if let Some(mut child) = self.running.take() {
-            child.kill()?;
-            child.wait()?;
-            account.killed();
-        }
-        Ok(())
+    /// Kills the program, as a power failure does. Returns `None` if it was not running.
+    pub(super) fn kill(&mut self) -> Result<Option<End>> {
+        let Some(mut child) = self.running.take() else { return Ok(None) };
+        child.kill()?;
+        child.wait()?;
+        Ok(Some(End::Killed))
     }
 
-    /// Asks it to end, and takes the time.
-    pub(super) fn stop(&mut self, account: &mut Account) -> Result<()> {
-        let Some(mut child) = self.running.take() else { return Ok(()) };
+    /// Asks the program to end, and waits for it. Returns `None` if it was not running.
+    pub(super) fn stop(&mut self) -> Result<Option<End>> {
+        let Some(mut child) = self.running.take() else { return Ok(None) };
         if child.try_wait()?.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let asked = Instant::now();
         read(Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
@@ -227,16 +235,14 @@ impl Program {
             if asked.elapsed() >= HANGS {
                 child.kill()?;
                 child.wait()?;
-                account.hung();
-                return Ok(());
+                return Ok(Some(End::Hung));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        account.stopped(asked.elapsed());
-        Ok(())
+        Ok(Some(End::Stopped { after: asked.elapsed() }))
     }
 
-    /// What a command of the analyzer prints as JSON.
+    /// Returns what a command of the analyzer prints as JSON.
     pub(super) fn ask(&self, arguments: &[&str]) -> Result<Vec<serde_json::Value>> {
         let mut command = Command::new(&self.analyzer);
         command.current_dir(&self.folder).env_remove("BENCH_ANALYZER_DB").args(arguments);

@@ -14,7 +14,7 @@ pub(super) const SECRET: &str = "s0ak-s3cr3t-t0k3n";
 
 pub(super) struct Project {
     folder: Utf8PathBuf,
-    /// What the processes of this soak are known by, whatever they do.
+    /// Mark of this soak's processes, whatever they do.
     mark: String,
 }
 
@@ -97,13 +97,13 @@ impl Project {
         &self.mark
     }
 
-    /// How many runs were begun.
+    /// Returns the number of runs that were begun.
     pub(super) fn runs(&self) -> Result<usize> {
         let path = self.folder.join("ran.log");
         Ok(if path.exists() { fs::read_to_string(path)?.lines().count() } else { 0 })
     }
 
-    /// What a run takes from now on.
+    /// Sets the time that a run says it took, from now on.
     pub(super) fn take(&self, nanoseconds: u32) -> Result<()> {
         self.write("nanoseconds", &nanoseconds.to_string())
     }

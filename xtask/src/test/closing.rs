@@ -1,4 +1,4 @@
-//! What test runners say last.
+//! Closing lines of test runners.
 
 /// Picks the closing lines out of what a runner printed.
 pub(super) fn lines(output: &str) -> Vec<String> {

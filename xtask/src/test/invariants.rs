@@ -1,10 +1,10 @@
-//! What holds about the workspace as a whole, and no compiler checks.
+//! Rules about the workspace as a whole that no compiler checks.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::layers;
+use super::{layers, links, publishing};
 use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
@@ -15,11 +15,11 @@ const WITHOUT_WASMER: [&str; 5] =
 /// A crate of pure functions.
 const PURE: &str = "bench-stats";
 
-/// What such a crate must not need: databases, runtimes, command lines, files, networks.
+/// Packages that such a crate must not need: databases, runtimes, command lines, files, networks.
 const OF_INPUT_AND_OUTPUT: [&str; 8] =
     ["camino", "clap", "fs-err", "rustix", "sqlx", "tempfile", "tokio", "ureq"];
 
-/// What is there for Wasmer packages and for the comparison with WASIX only.
+/// Packages that are there for Wasmer packages and for the comparison with WASIX only.
 const OF_WASIX: [&str; 4] = ["virtual-", "wasmer-package", "wasmer-wasix", "webc"];
 
 /// They do without it if their feature `wasix` is off, and `cargo xtask bench` compiles them so.
@@ -51,6 +51,8 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
     broken.extend(layers::check(workspace.root())?);
+    broken.extend(links::check(workspace.root())?);
+    broken.extend(publishing::check(workspace)?);
     let peers = workspace.peers();
     let manifest = fs::read_to_string(peers.join("Cargo.toml"))?;
     let lock = fs::read_to_string(peers.join("Cargo.lock"))?;

@@ -60,12 +60,13 @@ const HOUSES: &[House] = &[
     },
 ];
 
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 6] = [
     "crates/bench-analyzer",
     "crates/bench-stats",
     "crates/sandbox-bench",
     "crates/sandbox-core",
     "crates/sandbox-guest",
+    "xtask",
 ];
 
 /// A module by the names that lead to it from the crate's root, which has none.
@@ -252,7 +253,7 @@ fn without_comments(source: &str) -> String {
     lines.fold(String::with_capacity(source.len()), |all, line| all + line + "\n")
 }
 
-/// What stands before the tests of a file, which come last.
+/// Returns the part of a file before its tests, which come last.
 fn before_tests(source: &str) -> &str {
     let inline = source.match_indices("#[cfg(test)]").find(|(at, attribute)| {
         let item = source[at + attribute.len()..].trim_start();

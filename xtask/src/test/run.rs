@@ -14,13 +14,13 @@ use fs_err::File;
 use super::closing;
 use crate::progress::Progress;
 
-/// How often a program that takes long is heard of where there is no terminal.
+/// Time between two signs of life of a program that takes long, where there is no terminal.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// How a stage ended.
+/// Result of a stage.
 pub(super) enum Outcome {
     Passed {
-        /// What the programs said last.
+        /// Last lines of the programs.
         closing: Vec<String>,
     },
     Failed {

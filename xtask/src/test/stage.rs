@@ -20,13 +20,14 @@ pub(super) enum Stage {
     Doctests,
     Benches,
     Docs,
+    Optimised,
     GuestTests,
 }
 
 /// All failures of a run are of interest, and of the tests that pass, only the slow ones.
 const OF_NEXTEST: [&str; 3] = ["--no-fail-fast", "--status-level", "slow"];
 
-/// What a stage does.
+/// Work of a stage.
 pub(super) enum Check {
     Commands(Vec<Command>),
     Invariants,
@@ -77,7 +78,9 @@ impl Stage {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Format => "the sources are formatted",
-            Self::Invariants => "what may depend on what, and where unsafe code may be",
+            Self::Invariants => {
+                "what may depend on what, where unsafe code may be, and where documents link to"
+            }
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
             Self::Tests => "unit and integration tests",
@@ -86,6 +89,7 @@ impl Stage {
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
+            Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
         }
     }
@@ -149,6 +153,14 @@ impl Stage {
                 let mut docs = root(&["doc", "--workspace", "--locked", "--no-deps"]);
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
+            }
+            // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
+            // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
+            Self::Optimised => {
+                let mut build =
+                    root(&["build", "--workspace", "--locked", "--bins", "--bench", "core"]);
+                build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2").env("CARGO_INCREMENTAL", "0");
+                Check::Commands(vec![build])
             }
             Self::GuestTests => Check::Commands(vec![if has("nextest") {
                 let mut tests = native_guests(workspace, "nextest");

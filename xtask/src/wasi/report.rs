@@ -1,4 +1,4 @@
-//! What came of programs, as a table.
+//! Report on programs, as a table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ impl Report {
         self.rows.iter().any(|row| matches!(row.verdict, Verdict::Failed(_)))
     }
 
-    /// What came of a group, in short.
+    /// Returns the results of a group, in short.
     fn summary(&self, group: &str) -> String {
         let rows = || self.rows.iter().filter(|row| row.group == group);
         let count = |is: fn(&Verdict) -> bool| rows().filter(|row| is(&row.verdict)).count();

@@ -1,4 +1,4 @@
-//! How the rows are timed in engines other than the sandbox: as `sandbox-bench` times the sandbox, but without any
+//! Timing of the rows in engines other than the sandbox: as `sandbox-bench` times the sandbox, but without any
 //! dependency that another engine's lock file could not have.
 //!
 //! What a row needs is made once, untimed, and only if the row is not filtered out. Routines check their results.
@@ -14,7 +14,7 @@ use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use peer_rows::{BATCH, Engine, GROUP, Row, guests, on_threads};
 use tokio::runtime::Builder;
 
-/// How often a row is sampled whose iterations take long.
+/// Number of samples of a row whose iterations take long.
 const SLOW_SAMPLES: usize = 10;
 
 /// The rows of one engine.

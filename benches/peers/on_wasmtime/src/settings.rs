@@ -1,10 +1,10 @@
-//! How wasmtime is set up.
+//! Settings of wasmtime.
 
 use peer_harness::expect;
 use peer_rows::Engine as Peer;
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy};
 
-/// How much of a memory or table is reset by copying instead of giving its pages back: more than any guest here
+/// Bytes of a memory or table that are reset by copying instead of giving its pages back: more than any guest here
 /// writes to.
 const KEPT_BYTES: usize = 1024 * 1024;
 
@@ -23,7 +23,7 @@ pub(crate) enum Setting {
 }
 
 impl Setting {
-    /// What results are kept under.
+    /// Name that results are kept under.
     pub(crate) fn engine(self) -> Peer {
         match self {
             Self::Tuned => Peer::WasmtimeTuned,

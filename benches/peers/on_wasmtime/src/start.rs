@@ -44,7 +44,7 @@ pub(crate) fn first_call(rows: &mut Rows<'_>, setting: Setting) {
     });
 }
 
-/// What a process has before it sees its first module.
+/// Makes what a process has before it sees its first module.
 fn engine(setting: Setting) -> (Engine, Linker<WasiP1Ctx>) {
     let engine = setting.start();
     let linker = wasi_linker(&engine);

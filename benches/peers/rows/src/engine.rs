@@ -1,6 +1,6 @@
 //! The engines.
 
-/// What a row is measured in.
+/// Engine that a row is measured in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Engine {
     /// This project.

@@ -34,7 +34,7 @@ pub const TOUCH: &str = r#"(module
     (func (export "add") (param i32 i32) (result i32)
         (i32.add (local.get 0) (local.get 1))))"#;
 
-/// How many pages `touch_16` writes to.
+/// Number of pages that `touch_16` writes to.
 pub const TOUCHED: i32 = 16;
 
 /// A WASI reactor of some 90 kB: `add`, and `serialise_record`, which takes a number and returns a checksum.

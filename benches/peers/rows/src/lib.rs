@@ -1,4 +1,4 @@
-//! What the sandbox and its peers are compared in.
+//! Rows in which the sandbox and its peers are compared.
 //!
 //! The sandbox's side (`benches/comparison.rs`) and the peers are compiled with different lock files. This crate, which
 //! has no dependencies, is what they agree on: the names of the rows and engines, the guests, and how a row on several
@@ -16,5 +16,5 @@ pub use threads::on_threads;
 /// The Criterion group of all rows. A benchmark's full id is `peers/ROW/ENGINE`.
 pub const GROUP: &str = "peers";
 
-/// How many calls the batch makes.
+/// Number of calls in the batch.
 pub const BATCH: usize = 1000;

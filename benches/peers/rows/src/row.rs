@@ -5,11 +5,11 @@
 pub enum Row {
     /// A new instance and a call that writes one page of memory.
     FreshCall1Page,
-    /// The same with 16 pages.
+    /// A new instance and a call that writes 16 pages of memory.
     FreshCall16Pages,
     /// A new, initialised WASI instance, and a short call.
     FreshReactorAdd,
-    /// The same with a call that encodes a small record in three formats.
+    /// A new, initialised WASI instance, and a call that encodes a small record in three formats.
     FreshReactorRecord,
     /// A new instance and a call of a function that changes nothing.
     FreshCallPure,
@@ -17,7 +17,7 @@ pub enum Row {
     WarmCallAsync,
     /// A call of a warm instance through a resolved, typed function.
     WarmCallTyped,
-    /// The same with the look-up of its name.
+    /// A warm call with the look-up of its function's name.
     WarmCallByName,
     /// [`crate::BATCH`] calls of a warm instance.
     Batch,
@@ -27,11 +27,11 @@ pub enum Row {
     FirstCallUnseen,
     /// [`Row::FreshCall1Page`] again and again, on one thread.
     FreshCallsOneCore,
-    /// The same on a thread for each core.
+    /// [`Row::FreshCall1Page`] again and again, on a thread for each core.
     FreshCallsAllCores,
 }
 
-/// What the sandbox is to reach in a row.
+/// Aim of the sandbox in a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Aim {
     /// At most this many times the time of the quicker wasmtime ([`crate::Engine::REFERENCE`]).
@@ -78,7 +78,7 @@ impl Row {
         }
     }
 
-    /// What the sandbox is to reach.
+    /// Aim of the sandbox in this row.
     #[must_use]
     pub fn aim(self) -> Option<Aim> {
         match self {

@@ -1,4 +1,4 @@
-//! The same work on several threads at once.
+//! Work on several threads at once.
 
 use std::sync::Barrier;
 use std::thread;

@@ -9,7 +9,7 @@ use serialization::{Batch, Customer, Order};
 use super::generator;
 use super::words::{WORDS, sentence};
 
-/// How many articles have a price.
+/// Number of articles that have a price.
 const ARTICLES: usize = 120;
 
 /// So many orders: text of varying length, numbers of all sizes, options, maps, and bytes.

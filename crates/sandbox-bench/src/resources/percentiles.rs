@@ -1,4 +1,4 @@
-//! How the times of single iterations are distributed.
+//! Distribution of the times of single iterations.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Percentiles of times, by the nearest rank: each is a time that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
-    /// How many times there are.
+    /// Number of times.
     pub count: usize,
     /// Half of them are at most this, in nanoseconds.
     pub p50_ns: u64,

@@ -3,7 +3,7 @@
 
 use libc::{c_long, rusage, timeval};
 
-/// What the process has used of the machine so far.
+/// Resources of the machine that the process has used so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot {
     pub(super) cpu_user_ns: u64,

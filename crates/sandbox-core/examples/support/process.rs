@@ -1,4 +1,4 @@
-//! What this process holds of the system, as Linux tells it.
+//! Resources that this process holds of the system, as Linux tells it.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use std::fs;
 pub(crate) struct Holdings {
     /// Resident memory.
     pub(crate) resident_kib: i64,
-    /// What the kernel keeps to find that memory, which is not part of it.
+    /// Memory that the kernel keeps to find that memory, which is not part of it.
     pub(crate) page_tables_kib: i64,
     /// Address space, used or reserved.
     pub(crate) address_space_mib: i64,
@@ -19,7 +19,7 @@ pub(crate) struct Holdings {
 }
 
 impl Holdings {
-    /// What the process holds now.
+    /// Reads what the process holds now.
     pub(crate) fn now() -> Self {
         let status = fs::read_to_string("/proc/self/status").expect("Linux has this file");
         let field = |name: &str| -> i64 {

@@ -30,16 +30,16 @@ pub enum ArtifactRejection {
     Incompatible {
         /// In what the two differ.
         aspect: &'static str,
-        /// What it was made for.
+        /// Machine, version or settings that it was made for.
         made_for: String,
-        /// What is needed here.
+        /// Machine, version or settings that are needed here.
         here: String,
     },
 
     /// The file is genuine and fits, and still cannot be loaded.
     #[error("Wasmer cannot load it: {message}; precompile the module again")]
     Unloadable {
-        /// What Wasmer said.
+        /// Message of Wasmer.
         message: String,
     },
 }

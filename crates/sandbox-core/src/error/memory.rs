@@ -23,7 +23,7 @@ pub enum GuestMemoryError {
         start: u32,
         /// The length, in bytes.
         len: u32,
-        /// How many bytes of it are valid.
+        /// Number of its bytes that are valid.
         valid_up_to: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What guests need of the operating system.
+//! Services of the operating system that guests need.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum SystemNeed {
 }
 
 impl SystemNeed {
-    /// What the process, or who runs it, can do about it.
+    /// Advice to the process, or to who runs it.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::ExecutableMemory => {

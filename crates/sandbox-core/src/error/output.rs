@@ -25,6 +25,26 @@ impl SandboxError {
         }
     }
 
+    /// Takes what the guest wrote out of the error.
+    pub(crate) fn take_output(&mut self) -> Output {
+        match self {
+            Self::GuestPanic { output, .. }
+            | Self::AbiViolation { output, .. }
+            | Self::Trap { output, .. }
+            | Self::Exited { output, .. }
+            | Self::Timeout { output, .. }
+            | Self::OutOfFuel { output, .. }
+            | Self::Cancelled { output, .. }
+            | Self::MemoryLimit { output, .. }
+            | Self::TableLimit { output, .. }
+            | Self::OutputLimit { output, .. }
+            | Self::CapabilityDenied { output, .. }
+            | Self::HostFunctionFailed { output, .. }
+            | Self::HostFunctionPanicked { output, .. } => std::mem::take(output),
+            _ => Output::default(),
+        }
+    }
+
     /// Adds what the guest wrote, if the error is one of a guest.
     pub(crate) fn with_output(mut self, written: Output) -> Self {
         match &mut self {

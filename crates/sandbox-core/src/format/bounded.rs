@@ -12,13 +12,13 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// How deep values may be nested. Each level takes some hundred bytes of the stack, which may be a small thread's.
+/// Deepest nesting of values. Each level takes some hundred bytes of the stack, which may be a small thread's.
 pub(super) const MOST_LEVELS: u32 = 128;
 
 /// So many elements may take no bytes, such as those of a `Vec<()>`.
 pub(super) const MOST_EMPTY: usize = 1024;
 
-/// What decoding one value may still take.
+/// Bounds of what decoding one value may still take.
 #[derive(Debug)]
 pub(super) struct Bounds {
     levels: Cell<u32>,
@@ -64,7 +64,7 @@ impl Bounds {
         Ok(())
     }
 
-    /// How many elements there can be still, whatever their number is said to be.
+    /// Returns how many elements there can be still, whatever their number is said to be.
     fn at_most(&self, said: Option<usize>) -> Option<usize> {
         said.map(|said| said.min(self.elements.get()))
     }
@@ -166,7 +166,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
     }
 }
 
-/// What a visitor is given that holds no other values.
+/// Methods of a visitor that is given values which hold no other values.
 macro_rules! visits {
     ($($method:ident: $ty:ty),+ $(,)?) => {$(
         #[inline]

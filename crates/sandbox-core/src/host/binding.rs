@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use super::context::Context;
 use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
+use super::state::Context;
 use super::values;
 use crate::error::{Result, SandboxError};
 use crate::marshal::export::signature_in_words;
@@ -14,7 +14,7 @@ use crate::policy::SecurityPolicy;
 use crate::threads::nesting::{self, Level, MOST_LEVELS};
 use crate::wasi::{self, Grants, Lookups};
 
-/// What a module imports of a set of host functions. All instances of a sandbox share it.
+/// Functions of the host that a module imports, of a set. All instances of a sandbox share it.
 #[derive(Debug, Clone)]
 pub(crate) struct HostBinding {
     functions: Vec<Arc<Definition>>,
@@ -28,7 +28,7 @@ pub(crate) struct HostBinding {
     module: Module,
     /// The folders and bundles that its guests get, once one needed them.
     grants: OnceLock<Arc<Grants>>,
-    /// What its guests look up of names.
+    /// Lookups of names that its guests make.
     lookups: Arc<Lookups>,
 }
 

@@ -1,4 +1,4 @@
-//! What a host function sees of the guest that called it.
+//! View that a host function has of the guest that called it.
 
 use std::any::{Any, type_name};
 use std::time::Duration;
@@ -130,7 +130,7 @@ impl<'a> Caller<'a> {
         })
     }
 
-    /// How much of its wall clock limit the guest's call has left; nothing if it has no limit.
+    /// Time that the guest's call has left of its wall clock limit; `None` if it has no limit.
     ///
     /// Exact to about two milliseconds, which is how exactly the limit is enforced.
     pub fn remaining(&self) -> Option<Duration> {

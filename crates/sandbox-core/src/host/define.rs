@@ -98,7 +98,7 @@ pub(crate) struct Definition {
     pub(super) name: Arc<ImportName>,
     pub(super) signature: FunctionType,
     pub(super) waits: Waits,
-    /// What it takes and returns, if that is more than numbers.
+    /// Payloads that it takes and returns, if that is more than numbers.
     pub(super) payloads: Option<Payloads>,
     /// Makes the function in the store of an instance.
     pub(super) make: Box<Make>,

@@ -21,7 +21,7 @@ impl fmt::Display for ImportName {
     }
 }
 
-/// What Wasmer carries past the guest's frames.
+/// Payload that Wasmer carries past the guest's frames.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unwound {
     /// The call is to stop. Why is known to its control.

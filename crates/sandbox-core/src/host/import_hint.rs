@@ -1,4 +1,4 @@
-//! What to do about an import that a sandbox does not offer.
+//! Advice about an import that a sandbox does not offer.
 
 use wasmer::ExternType;
 
@@ -38,7 +38,7 @@ const FOREIGN: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// How much of an import's names is kept, in bytes.
+/// Length of an import's names that is kept, in bytes.
 const MOST_NAME_BYTES: usize = 1024;
 
 /// The error for an import that neither WASI nor the set of host functions offers.
@@ -120,8 +120,8 @@ fn nearest(binding: &HostBinding, module: &str, name: &str) -> Option<String> {
     elsewhere.or_else(nearly).map(|(module, name)| format!("{module}.{name}"))
 }
 
-/// How many characters have to be changed, added or left out (Levenshtein 1966), whatever their case; dashes and
-/// underscores are the same.
+/// Counts the characters that have to be changed, added or left out (Levenshtein 1966), whatever their case; dashes
+/// and underscores are the same.
 fn distance(one: &str, other: &str) -> usize {
     let plain = |text: &str| -> Vec<char> {
         text.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()

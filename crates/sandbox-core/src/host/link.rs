@@ -1,4 +1,4 @@
-//! What connects an instance with the host functions of its sandbox.
+//! Link between an instance and the host functions of its sandbox.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl HostLink {
         &self.binding
     }
 
-    /// How many host functions were called since this was last asked.
+    /// Takes the number of host functions that were called since this was last asked.
     pub(crate) fn take_calls(&self) -> u64 {
         self.state.take_calls()
     }

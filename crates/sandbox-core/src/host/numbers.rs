@@ -4,7 +4,7 @@ use std::error::Error;
 
 use wasmer::{Type, WasmTypeList};
 
-/// What becomes of an error that a host function returns.
+/// Error that a host function returns.
 pub(crate) type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// A number that a guest passes to a host function, or gets from one: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`.
@@ -12,15 +12,15 @@ pub(crate) type BoxedError = Box<dyn Error + Send + Sync>;
 /// WebAssembly has integers without signs. A signed and an unsigned type of one size fit the same import.
 pub trait HostNumber: sealed::Number {}
 
-/// What a host function returns to the guest: nothing, a number, or a tuple of two to four numbers.
+/// Result of a host function that goes to the guest: nothing, a number, or a tuple of two to four numbers.
 pub trait HostNumbers: sealed::Numbers {}
 
-/// What the closure of a host function may return: numbers, or a `Result` of them.
+/// Result of a host function's closure: numbers, or a `Result` of them.
 ///
 /// An `Err` never reaches the guest. It ends the guest's call, and whoever made that gets it as the source of
 /// [`SandboxError::HostFunctionFailed`](crate::SandboxError::HostFunctionFailed).
 pub trait HostOutcome {
-    /// What the guest gets.
+    /// Numbers that the guest gets.
     type Numbers: HostNumbers;
 
     /// Separates what goes to the guest from what ends its call.

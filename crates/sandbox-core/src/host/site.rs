@@ -15,7 +15,7 @@ use crate::threads::{callers_runtime, workers};
 pub(crate) struct Site {
     pub(super) state: Arc<HostState>,
     pub(super) name: Arc<ImportName>,
-    /// What a call adds to the count: nothing, if it only fetches what another brought.
+    /// Number that a call adds to the count: 0 if it only fetches what another brought.
     pub(super) weight: u64,
 }
 

@@ -53,9 +53,9 @@ pub trait IntoAsyncValueFunction<Kind, Argument, Outcome> {
     fn into_blueprint(self) -> Blueprint;
 }
 
-/// What a guest passes when it calls such a function.
+/// Lengths and addresses that a guest passes when it calls such a function.
 #[derive(Debug, Clone, Copy)]
-struct Exchange {
+struct PassedBuffers {
     input: u32,
     input_len: u32,
     output: u32,
@@ -94,7 +94,7 @@ pub enum ExchangeError {
     },
 }
 
-impl Exchange {
+impl PassedBuffers {
     fn argument<A: DeserializeOwned + 'static>(self, caller: &Caller<'_>) -> Result<A, BoxedError> {
         let bytes = caller.bytes(self.input, self.input_len)?;
         let undecodable = |message: String| ExchangeError::Argument(message);
@@ -158,7 +158,7 @@ impl Exchange {
     }
 }
 
-/// How a type travels.
+/// Returns how a type travels.
 fn payload_of<T: 'static>() -> Payload {
     let this = TypeId::of::<T>();
     let is = |types: &[TypeId]| types.contains(&this);
@@ -173,7 +173,7 @@ fn payload_of<T: 'static>() -> Payload {
     }
 }
 
-/// What this crate itself offers under that name.
+/// Returns this crate's own function of that name, if it offers one.
 pub(super) fn own_function(namespace: &str, name: &str) -> Option<Definition> {
     (namespace == NAMESPACE && name == TAKE_OUTPUT)
         .then(|| take_output().named(namespace.to_owned(), name.to_owned()))
@@ -201,7 +201,7 @@ impl Caller<'_> {
 
 fn blueprint<A: 'static, T: 'static>(
     waits: Waits,
-    serve: impl Fn(&Site, &mut FunctionEnvMut<'_, ()>, Exchange) -> Result<u32, Unwound>
+    serve: impl Fn(&Site, &mut FunctionEnvMut<'_, ()>, PassedBuffers) -> Result<u32, Unwound>
     + Send
     + Sync
     + 'static,
@@ -216,8 +216,8 @@ fn blueprint<A: 'static, T: 'static>(
                              output_capacity: u32,
                              format: u32|
               -> Result<u32, Unwound> {
-            let exchange = Exchange { input, input_len, output, output_capacity, format };
-            serve(&site, &mut context, exchange)
+            let buffers = PassedBuffers { input, input_len, output, output_capacity, format };
+            serve(&site, &mut context, buffers)
         };
         Function::new_typed_with_env(store, env, function)
     };
@@ -233,11 +233,11 @@ where
     E: Into<BoxedError>,
 {
     fn into_blueprint(self) -> Blueprint {
-        blueprint::<A, T>(Waits::No, move |site, context, exchange| {
+        blueprint::<A, T>(Waits::No, move |site, context, buffers| {
             site.serve(context, |caller| {
-                let argument = exchange.argument(caller)?;
+                let argument = buffers.argument(caller)?;
                 let result = self(caller, argument).map_err(Into::into)?;
-                exchange.leave(caller, &result)
+                buffers.leave(caller, &result)
             })
         })
     }
@@ -265,11 +265,11 @@ where
     E: Into<BoxedError>,
 {
     fn into_blueprint(self) -> Blueprint {
-        blueprint::<A, T>(Waits::Yes, move |site, context, exchange| {
+        blueprint::<A, T>(Waits::Yes, move |site, context, buffers| {
             site.serve_waiting(context, async |caller: &mut Caller<'_>| {
-                let argument = exchange.argument(caller)?;
+                let argument = buffers.argument(caller)?;
                 let result = self(caller, argument).await.map_err(Into::into)?;
-                exchange.leave(caller, &result)
+                buffers.leave(caller, &result)
             })
         })
     }

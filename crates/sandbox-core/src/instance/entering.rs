@@ -1,4 +1,4 @@
-//! How a call enters the guest, and whether the instance survives it.
+//! Entering of the guest by a call, and whether the instance survives it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -173,7 +173,7 @@ impl Instance {
     }
 }
 
-/// What guest code needs around it. Dropped in this order.
+/// Guards that guest code needs around it. Dropped in this order.
 #[derive(Default)]
 struct Surroundings {
     /// Of guests that call host functions.

@@ -29,10 +29,10 @@ const STATE: usize = 20;
 /// The value of the `state` field after a panic.
 const PANICKED: u32 = 1;
 
-/// How much of a guest's error or panic message is kept, in bytes.
+/// Length of a guest's error or panic message that is kept, in bytes.
 const MESSAGE_LIMIT_BYTES: usize = 4096;
 
-/// What the `format` field says in one call.
+/// Meaning of the `format` field in one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallFormat {
     None,
@@ -52,20 +52,20 @@ impl CallFormat {
 
 /// Where an instance's exchange area is.
 pub(super) struct Exchange {
-    place: Place,
+    address: AreaAddress,
     reserve: Target,
 }
 
 /// The address of an exchange area in linear memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(usize);
+pub(super) struct AreaAddress(usize);
 
 impl Exchange {
-    /// The guest's exchange area, if it has one. Runs guest code, unless its place is known.
+    /// The guest's exchange area, if it has one. Runs guest code, unless its address is known.
     pub(super) fn of(
         guest: &mut Guest,
         instance: &wasmer::Instance,
-        known: Option<Place>,
+        known: Option<AreaAddress>,
     ) -> Result<Option<Self>> {
         let Ok(address) = instance.exports.get_function(EXCHANGE_EXPORT) else {
             return Ok(None);
@@ -79,8 +79,8 @@ impl Exchange {
             return Err(wrong(format!("`{RESERVE_EXPORT}` does not take a length for an address")));
         }
         let reserve = guest.target(reserve.clone());
-        if let Some(place) = known {
-            return Ok(Some(Self { place, reserve }));
+        if let Some(address) = known {
+            return Ok(Some(Self { address, reserve }));
         }
         if !has_type(guest, address, &[], &[Type::I32]) {
             return Err(wrong(format!("`{EXCHANGE_EXPORT}` returns no address")));
@@ -91,12 +91,12 @@ impl Exchange {
             .enter(&address, &mut values)
             .map_err(|error| wrong(format!("`{EXCHANGE_EXPORT}` failed: {error}")))?;
         let area = u32_of(&values[0]);
-        Ok(Some(Self { place: Place(area as usize), reserve }))
+        Ok(Some(Self { address: AreaAddress(area as usize), reserve }))
     }
 
     /// Where the area is.
-    pub(super) fn place(&self) -> Place {
-        self.place
+    pub(super) fn address(&self) -> AreaAddress {
+        self.address
     }
 }
 
@@ -200,7 +200,7 @@ impl Instance {
     }
 
     fn field(&self, name: &str, offset: usize) -> Result<Range<usize>> {
-        let Place(area) = self.area(name)?.place;
+        let AreaAddress(area) = self.area(name)?.address;
         let size = self.guest.memory().len();
         match area.checked_add(AREA_BYTES) {
             Some(end) if end <= size => Ok(area + offset..area + offset + 4),

@@ -21,7 +21,7 @@ use crate::watchdog::StopReason;
 type WasmerTrap = wasmer::sys::vm::TrapCode;
 
 impl Instance {
-    /// What a guest that was unwound did.
+    /// Says what a guest that was unwound did.
     pub(super) fn runtime_failure(&mut self, function: &str, error: RuntimeError) -> SandboxError {
         // Whatever becomes of it: nobody else shall find it.
         let noted = frames::take();
@@ -124,8 +124,8 @@ impl Instance {
         })
     }
 
-    /// What was refused to the guest, if that was more memory or larger tables than it may have, or than the system gave.
-    /// What the module itself forbids is no limit of the policy.
+    /// Returns the refusal that the guest met, if that was of more memory or larger tables than it may have, or than
+    /// the system gave. What the module itself forbids is no limit of the policy.
     fn refused_growth(&self) -> Option<SandboxError> {
         let (memory, table) = (self.refusals.take_memory(), self.refusals.take_table());
         if self.refusals.take_system() {

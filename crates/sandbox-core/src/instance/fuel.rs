@@ -9,7 +9,7 @@ use crate::policy::{FuelUnits, SecurityPolicy};
 #[derive(Debug, Clone)]
 pub(super) struct FuelTank {
     left: Global,
-    /// How much is in it when a call begins.
+    /// Content of the tank when a call begins.
     full: i64,
 }
 
@@ -37,7 +37,7 @@ impl FuelTank {
         self.left(store) < 0
     }
 
-    /// How much was used since the tank was filled.
+    /// Returns the fuel that was used since the tank was filled.
     pub(super) fn used(&self, store: &mut Store) -> FuelUnits {
         FuelUnits(self.full.abs_diff(self.left(store).max(0)))
     }

@@ -33,6 +33,11 @@ impl Instance {
         Ok(())
     }
 
+    /// Bytes that the guest wrote beyond the limit of its output.
+    pub(crate) fn output_beyond_limit(&self) -> u64 {
+        self.output.beyond_limit()
+    }
+
     /// The files that the guest sees; nothing if it imports no WASI.
     pub(crate) fn files(&mut self) -> Option<GuestFiles> {
         let wasi = self.wasi.as_ref()?;

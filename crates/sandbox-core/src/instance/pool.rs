@@ -28,9 +28,10 @@ type DirtyInstances = Vec<Box<Instance>>;
 /// The pool of one sandbox, or of several that are alike.
 pub(crate) struct InstancePool {
     recipe: Recipe,
-    /// Nothing where used instances cannot be put back, and each call gets one that was just made.
+    /// Template of the instances. `None` where used instances cannot be put back, and each call gets one that was
+    /// just made.
     template: Option<Template>,
-    /// How many instances of the template there are, in the pool or out.
+    /// Number of instances of the template, in the pool or out.
     instances: AtomicUsize,
     free: FreeList<Box<Instance>>,
     /// Used, and to be put back when there is time.
@@ -104,12 +105,12 @@ impl InstancePool {
         Instance::create(&self.recipe, cancellation).map(Box::new)
     }
 
-    /// What its instances run under.
+    /// Policy that its instances run under.
     pub(crate) fn policy(&self) -> &Arc<SecurityPolicy> {
         &self.recipe.policy
     }
 
-    /// What made the code of the instances that are made now.
+    /// Compiler of the code of the instances that are made now.
     pub(crate) fn compiler(&self) -> Compiler {
         self.recipe.module.newest().compiler()
     }

@@ -1,4 +1,4 @@
-//! What instances are made of.
+//! Recipe of instances: what they are made of.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(crate) struct Recipe {
     pub(crate) module: Module,
     pub(crate) policy: Arc<SecurityPolicy>,
     pub(crate) host: Arc<HostBinding>,
-    /// How used instances are put back.
+    /// Method by which used instances are put back.
     pub(crate) reset: ResetMethod,
 }
 

@@ -1,4 +1,4 @@
-//! How much room an instance has, before there is one.
+//! Room of an instance, computed before there is one.
 //!
 //! A guest can make the host hold much without using any linear memory: with tables, globals, exports, functions. So what
 //! the module's [`Extent`](crate::module::Extent) says of that counts together with linear memory, against one limit.
@@ -10,10 +10,11 @@ use crate::module::Module;
 use crate::policy::{PAGE_BYTES, SecurityPolicy};
 use crate::sys::limits::{Room, most_pages};
 
-/// What of the host's memory is not counted.
+/// Memory of the host that is not counted, in bytes.
 const FREE_BYTES: u64 = 1 << 20;
 
-/// What a table grows by takes its elements, and when it is copied to where there is room, as many again.
+/// Bytes for each element that a table grows by: its own, and when the table is copied to where there is room, as
+/// many again.
 const GROWN_ELEMENT_BYTES: u64 = 16;
 
 /// The room for an instance of the module.
@@ -63,8 +64,8 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
     })
 }
 
-/// How many exceptions an instance can make: so many that all of them take a quarter of its limit at most, beside what is
-/// counted before it begins. Wasmer keeps each as long as the instance.
+/// Number of exceptions that an instance can make: so many that all of them take a quarter of its limit at most,
+/// beside what is counted before it begins. Wasmer keeps each as long as the instance.
 fn exceptions(module: &Module, limit_bytes: u64) -> u32 {
     /// An exception without its values: its entry in the store, and the few frames that its backtrace has.
     const BYTES: u64 = 1024;

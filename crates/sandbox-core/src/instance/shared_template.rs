@@ -23,11 +23,11 @@ static TEMPLATES: SharedByModule<Shared> = SharedByModule::new();
 /// Where the instances of one sandbox begin.
 pub(crate) struct SharedTemplate(Option<Arc<Shared>>);
 
-/// What the sandboxes have in common that are alike.
+/// State that alike sandboxes have in common.
 struct Shared {
     /// Of the first of them. Of the others only the host functions differ.
     recipe: Recipe,
-    /// Nothing in it where each instance has to be initialised for itself.
+    /// Template of the instances. It holds `None` where each instance has to be initialised for itself.
     template: OnceLock<Option<Template>>,
     is_being_made: AtomicBool,
 }

@@ -1,12 +1,12 @@
-//! What sandboxes share that are alike: of one module and one policy.
+//! State that alike sandboxes share: those of one module and one policy.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::module::Module;
 
-/// How many things of one module are known at once. Whoever looks for one compares policies with all of them, and a
-/// service may well have a policy for each of its users. Of more, the oldest are not found any longer.
+/// Number of things of one module that are known at once. Whoever looks for one compares policies with all of them,
+/// and a service may well have a policy for each of its users. Of more, the oldest are not found any longer.
 const MOST_KNOWN: usize = 256;
 
 /// By the address of the module. What is listed keeps its module, so while it lives no other module has that address.

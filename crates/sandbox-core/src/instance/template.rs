@@ -4,8 +4,8 @@
 //! first instance --initialised--> template --adopted--> instance --call--> used --reset--> instance
 //! ```
 
-use super::exchange::Place;
-use super::{Instance, Origin, Recipe};
+use super::exchange::AreaAddress;
+use super::{Instance, Recipe, Start};
 use crate::error::Result;
 use crate::sys::memory::{ResetMethod, Writes};
 use crate::sys::state::Snapshot;
@@ -23,10 +23,10 @@ pub(crate) enum Users {
     Sandboxes,
 }
 
-/// What an initialised instance was, for others to become.
+/// State of an initialised instance, for others to begin as.
 pub(crate) struct Template {
     snapshot: Snapshot,
-    pub(super) place: Option<Place>,
+    pub(super) area_address: Option<AreaAddress>,
     pub(super) method: ResetMethod,
     wasi: Option<Remembered>,
 }
@@ -55,8 +55,8 @@ impl Template {
             tracing::debug!("sockets are not reset, and each call gets a new instance");
             return Ok((Instance::create(recipe, cancellation)?, None));
         }
-        let origin = Origin::First(recipe.reset);
-        let mut first = Instance::launch(recipe, Launch::default(), origin, cancellation)?;
+        let start = Start::First(recipe.reset);
+        let mut first = Instance::launch(recipe, Launch::default(), start, cancellation)?;
         let template = first.template(recipe.reset, users);
         first.forget_initialisation();
         Ok((first, template))
@@ -91,8 +91,8 @@ impl Instance {
         template: &Template,
         cancellation: &Cancellation,
     ) -> Result<Self> {
-        let origin = Origin::Template(template);
-        Self::launch(recipe, Launch::default(), origin, cancellation)
+        let start = Start::Template(template);
+        Self::launch(recipe, Launch::default(), start, cancellation)
     }
 
     /// The instance, never to be put back: it goes on from where it is, and nothing is noted of its calls.
@@ -134,8 +134,8 @@ impl Instance {
             })
             .ok()?;
         self.writes = Writes::None;
-        let place = self.exchange.as_ref().map(super::exchange::Exchange::place);
-        Some(Template { snapshot, place, method, wasi })
+        let area_address = self.exchange.as_ref().map(super::exchange::Exchange::address);
+        Some(Template { snapshot, area_address, method, wasi })
     }
 
     /// Makes the instance what a new one would be, or says why not.

@@ -29,7 +29,7 @@ pub(crate) enum CallBuffer<'a> {
 }
 
 impl CallBuffer<'_> {
-    /// How many bytes go through the exchange area.
+    /// Number of bytes that go through the exchange area.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Numbers(_) | Self::Chunk(None) => 0,

@@ -1,4 +1,4 @@
-//! How a function takes its arguments and gives its result, as its module says.
+//! Kinds of exported functions: how each takes its arguments and gives its result, as its module says.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(crate) struct Export {
     pub(crate) reach: Reach,
 }
 
-/// How a function takes its arguments.
+/// Way in which a function takes its arguments.
 #[derive(Debug)]
 pub(crate) enum ExportKind {
     /// In Wasm registers.
@@ -33,7 +33,7 @@ pub(crate) enum ExportKind {
     Declared(Payloads),
 }
 
-/// What travels through the exchange area, both ways.
+/// Payloads that travel through the exchange area, both ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Payloads {
     pub(crate) input: Payload,
@@ -46,7 +46,7 @@ impl fmt::Display for Payloads {
     }
 }
 
-/// What the bytes of an input or output are.
+/// Meaning of the bytes of an input or output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Payload {

@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use wasmer::{FunctionType, Type};
 use wasmer_types::RawValue;
 
-use crate::sys::entry::places;
+use crate::sys::entry::width;
 use crate::sys::number::{Number, ZERO};
 use checked::Checked;
 use deserializer::{NumberDeserializer, Several, Source};
@@ -31,7 +31,7 @@ use shape::{FEW, Shape, Shaped};
 /// the heap.
 pub(crate) type Values = SmallVec<[RawValue; FEW]>;
 
-/// What a function of numbers takes and returns.
+/// Types of the numbers that a function takes and returns.
 #[derive(Debug)]
 pub(crate) struct Signature {
     ty: FunctionType,
@@ -39,7 +39,7 @@ pub(crate) struct Signature {
     shape: Option<Shape>,
     /// The only result.
     result: Option<Type>,
-    places: usize,
+    width: usize,
 }
 
 impl Signature {
@@ -48,9 +48,9 @@ impl Signature {
             [one] => Some(*one),
             _ => None,
         };
-        let places = places(&ty);
-        let shape = if places <= FEW { Shape::of(ty.params()) } else { None };
-        Self { shape, result, places, ty }
+        let width = width(&ty);
+        let shape = if width <= FEW { Shape::of(ty.params()) } else { None };
+        Self { shape, result, width, ty }
     }
 
     /// Of a function that takes and returns nothing.
@@ -62,10 +62,10 @@ impl Signature {
         &self.ty
     }
 
-    /// How many places the values of one call take.
+    /// Number of values of one call: of its arguments, or of its results if they are more.
     #[inline]
-    pub(crate) fn places(&self) -> usize {
-        self.places
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// Does something with the arguments as values in as many places as a call takes.
@@ -80,7 +80,7 @@ impl Signature {
         mismatch: impl FnOnce(Mismatch) -> E,
     ) -> Result<T, E> {
         if let Some(mut values) = self.shaped(arguments) {
-            return then(&mut values[..self.places]);
+            return then(&mut values[..self.width]);
         }
         let mut values = self.room();
         self.write_checked(arguments, &mut values).map_err(mismatch)?;
@@ -93,12 +93,12 @@ impl Signature {
         &self,
         all: impl Iterator<Item = A>,
     ) -> Result<(Vec<RawValue>, usize), Mismatch> {
-        let mut values = Vec::with_capacity(self.places * all.size_hint().0);
+        let mut values = Vec::with_capacity(self.width * all.size_hint().0);
         let mut sets = 0;
         for arguments in all {
             if let Some([a, b, c, d]) = self.shaped(&arguments) {
                 // Of lengths that the compiler knows: copying others costs more than the rest of this.
-                match self.places {
+                match self.width {
                     0 => {}
                     1 => values.extend_from_slice(&[a]),
                     2 => values.extend_from_slice(&[a, b]),
@@ -131,7 +131,7 @@ impl Signature {
     /// Places for the values of one call.
     fn room(&self) -> Values {
         let mut values = Values::new();
-        values.resize(self.places, ZERO);
+        values.resize(self.width, ZERO);
         values
     }
 
@@ -191,7 +191,7 @@ impl Signature {
     ) -> Result<(), Mismatch> {
         to.reserve(calls);
         for call in 0..calls {
-            to.push(read(&values[call * self.places..])?);
+            to.push(read(&values[call * self.width..])?);
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ fn read<R: DeserializeOwned>(source: impl Source) -> Result<R, Mismatch> {
     Ok(result)
 }
 
-/// What does not fit, in words. One pointer, so that results with it travel in registers.
+/// Mismatch of arguments and parameters, in words. One pointer, so that results with it travel in registers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.0)]
 pub(crate) struct Mismatch(Box<Words>);

@@ -65,7 +65,7 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
     }
 }
 
-/// What `make` makes, if `R` and `T` are the same type; else it is not called.
+/// Calls `make` and returns its result, if `R` and `T` are the same type; else it is not called.
 pub(crate) fn same_type<R: 'static, T: 'static>(make: impl FnOnce() -> T) -> Option<R> {
     let mut slot: Option<R> = None;
     if let Some(slot) = (&mut slot as &mut dyn Any).downcast_mut::<Option<T>>() {

@@ -39,7 +39,7 @@ impl Unsealed {
         &self.native
     }
 
-    /// What was found out about the WebAssembly that it was compiled from.
+    /// Behaviour of the WebAssembly that it was compiled from.
     pub(super) fn behaviour(&self) -> &Behaviour {
         &self.behaviour
     }
@@ -68,7 +68,7 @@ fn describe(identity: &Identity, behaviour: &Behaviour, names: &Names) -> Vec<u8
     lines.join(&b'\n')
 }
 
-/// What stands in a description.
+/// Content of a description.
 type Description = (Identity, Behaviour, Names);
 
 /// Reads a description. It must be authentic: one that cannot be read comes from another version.

@@ -1,4 +1,4 @@
-//! What a module can do to its own state, found by reading its code once.
+//! Behaviour of a module: what it can do to its own state, found by reading its code once.
 //!
 //! Two questions decide what a call on a fresh instance costs. Does anything in the module change state that a
 //! reset cannot put back? And which functions change no state at all? A third one decides how functions are
@@ -19,7 +19,7 @@ use super::extent::{Extent, Tally};
 use crate::sys::entry::Reach;
 use instructions::Effect;
 
-/// What a module's instances can do to their state.
+/// Effects that a module's instances can have on their state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Behaviour {
@@ -62,7 +62,7 @@ impl Behaviour {
         self.irreversible.as_deref()
     }
 
-    /// How much there is in the module of what takes time and memory.
+    /// Amounts in the module of what takes time and memory.
     pub(crate) fn extent(&self) -> &Extent {
         &self.extent
     }
@@ -72,13 +72,13 @@ impl Behaviour {
         self.pure.contains(function)
     }
 
-    /// What the exported function of that name may call.
+    /// Functions that the exported function of that name may call.
     pub(crate) fn reach(&self, function: &str) -> Reach {
         if self.inward.contains(function) { Reach::OwnFunctions } else { Reach::Imports }
     }
 }
 
-/// What has been found so far.
+/// Findings so far.
 #[derive(Default)]
 struct Survey {
     irreversible: Option<String>,

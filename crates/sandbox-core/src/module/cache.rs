@@ -26,10 +26,10 @@ use crate::policy::{Compiler, SecurityPolicy};
 use disk::DiskCache;
 use memory::MemoryCache;
 
-/// How large a cache folder becomes unless told otherwise, in bytes.
+/// Largest size of a cache folder unless told otherwise, in bytes.
 const DEFAULT_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// What a builder was told about caching.
+/// Options for caching that a builder was given.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CacheOptions {
     switch: Switch,
@@ -39,7 +39,7 @@ pub(crate) struct CacheOptions {
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Switch {
-    /// Nothing was said: memory, and the disk if a folder was named.
+    /// No option was given: memory, and the disk if a folder was named.
     #[default]
     Untouched,
     On,

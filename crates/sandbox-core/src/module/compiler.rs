@@ -21,7 +21,7 @@ use crate::text::cut;
 pub(crate) use stopping::Wanted;
 use stopping::{Stop, Stoppable};
 
-/// How much of what a compiler says is kept, in bytes: it may quote the module.
+/// Length of a compiler's message that is kept, in bytes: it may quote the module.
 const MOST_MESSAGE_BYTES: usize = 2048;
 
 /// From so many bytes of Wasm for each thread on, starting one costs little of what it saves: some 50 us, where even
@@ -54,7 +54,7 @@ pub(crate) struct CodeSettings {
 }
 
 impl CodeSettings {
-    /// How a module is compiled under that policy.
+    /// Settings for a module under that policy.
     pub(crate) fn new(policy: &SecurityPolicy, compiler: Compiler) -> Self {
         Self {
             compiler,
@@ -65,8 +65,8 @@ impl CodeSettings {
         }
     }
 
-    /// How a module is compiled under that policy of which the chosen compiler would have to merge too many values: by
-    /// the one that merges none.
+    /// Settings for a module of which the chosen compiler would have to merge more values than the policy allows: it
+    /// is compiled by the one that merges none.
     pub(super) fn without_phis(policy: &SecurityPolicy, chosen: Compiler) -> Self {
         Self { in_place_of: Some(chosen), ..Self::new(policy, Compiler::Singlepass) }
     }
@@ -106,7 +106,7 @@ impl CodeSettings {
         }
     }
 
-    /// What Wasmer says of the compiler and its options.
+    /// Description that Wasmer gives of the compiler and its options.
     ///
     /// Asked once for each of them, because it takes an engine, and that counts the cores: longer than all else
     /// that is done with an identity.
@@ -188,7 +188,7 @@ fn wasmers(features: WasmFeatures) -> Features {
     wasmers
 }
 
-/// What is changed about the modules that an engine compiles.
+/// Changes to the modules that an engine compiles.
 ///
 /// Whatever may change instructions has each of them handed to it, which takes time also where it changes none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a module exports, and what it declares about it.
+//! Exports of a module, and what it declares about them.
 
 use std::collections::HashMap;
 
@@ -19,16 +19,17 @@ use super::start::START_EXPORT;
 /// The custom section in which guests declare the functions that use the exchange area.
 const DECLARATIONS: &str = "sandbox-guest";
 
-/// How much is said about a declaration that is wrong, in bytes: it may quote the guest.
+/// Length of a message about a declaration that is wrong, in bytes: it may quote the guest.
 const MOST_MESSAGE_BYTES: usize = 1024;
 
 /// Where each export stands, by its name.
 pub(super) type Index = HashMap<String, usize, RandomState>;
 
-/// What a guest says about its imports, by module and name. Of two declarations of one import the first one counts.
+/// Declarations of a guest about its imports, by module and name. Of two declarations of one import the first one
+/// counts.
 pub(super) type DeclaredImports = HashMap<(String, String), Payloads, RandomState>;
 
-/// What a guest exports, and what it says about itself.
+/// Exports of a guest, and its declarations about itself.
 #[derive(Default)]
 pub(super) struct Declarations {
     pub(super) exports: Vec<Export>,

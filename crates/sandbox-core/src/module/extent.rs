@@ -1,4 +1,4 @@
-//! How much there is in a module of what a compiler and an instance take time and memory for.
+//! Extent of a module: how much there is in it of what a compiler and an instance take time and memory for.
 //!
 //! It is counted by the pass that finds out a module's [`Behaviour`](super::Behaviour), and known before anything is
 //! compiled. What a compiler is asked to do is held against the policy's
@@ -7,7 +7,6 @@
 mod function;
 mod holdings;
 mod module;
-mod signatures;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +19,7 @@ pub(super) use module::Tally;
 /// for one, and does not expect that to overflow.
 const MOST_HELD_BYTES: u64 = 1 << 31;
 
-/// What was counted in a module.
+/// Counts of a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Extent {
@@ -28,7 +27,7 @@ pub(crate) struct Extent {
     counts: [u64; CompileMeasure::ALL.len()],
     /// The functions with the most, by their index, in the same order as far as it goes.
     functions: [u32; CompileMeasure::Phis as usize],
-    /// What an instance makes the host hold as it begins, in bytes, beside its linear memory.
+    /// Bytes that an instance makes the host hold as it begins, beside its linear memory.
     held_bytes: u64,
     /// The elements that all tables begin with.
     table_elements: u64,
@@ -50,12 +49,12 @@ impl Default for Extent {
 }
 
 impl Extent {
-    /// How much there is of that.
+    /// Amount of that measure.
     pub(crate) fn count(&self, measure: CompileMeasure) -> u64 {
         self.counts[measure.at()]
     }
 
-    /// What an instance makes the host hold as it begins, in bytes, beside its linear memory.
+    /// Bytes that an instance makes the host hold as it begins, beside its linear memory.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.held_bytes
     }

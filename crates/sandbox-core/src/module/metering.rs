@@ -77,7 +77,7 @@ impl ModuleMiddleware for Metering {
 #[derive(Debug)]
 struct Meter {
     globals: Option<Globals>,
-    /// What was executed since the last subtraction.
+    /// Cost of what was executed since the last subtraction.
     cost: i64,
 }
 

@@ -13,11 +13,11 @@ use bytes::Bytes;
 
 use crate::sys::artifact::sections::{number, sections, text};
 
-/// How much of a name is kept, in bytes. Those that compilers make of generic functions are longer than they are
+/// Length of a name that is kept, in bytes. Those that compilers make of generic functions are longer than they are
 /// shown.
 const KEPT_BYTES: usize = 512;
 
-/// How much of a name is shown, in characters.
+/// Length of a name that is shown, in characters.
 pub(crate) const SHOWN_CHARS: usize = 256;
 
 /// The subsection of a name section with the names of functions.
@@ -30,11 +30,11 @@ const OF_FUNCTIONS: u8 = 1;
 pub(crate) struct Names {
     written: Bytes,
     /// The indices in their order, each with the place of its text in what is written.
-    index: OnceLock<Box<[Place]>>,
+    index: OnceLock<Box<[NameRange]>>,
 }
 
 /// A function, and where its name is.
-type Place = (u32, Range<u32>);
+type NameRange = (u32, Range<u32>);
 
 impl Names {
     /// The names that a valid module gives its functions.
@@ -46,7 +46,7 @@ impl Names {
         Self::read_when_needed(written.into())
     }
 
-    /// What was written once, which must be authentic.
+    /// Takes names that were written once, which must be authentic.
     pub(super) fn read_when_needed(written: Bytes) -> Self {
         Self { written, index: OnceLock::new() }
     }
@@ -90,7 +90,7 @@ fn write_names(section: &[u8], written: &mut Vec<u8>) {
 }
 
 /// Where each name is. What cannot be read has no names: nothing but words for people is lost.
-fn read_index(written: &[u8]) -> Box<[Place]> {
+fn read_index(written: &[u8]) -> Box<[NameRange]> {
     let mut index = Vec::new();
     let mut at = 0;
     while let Some((function, rest)) = written.get(at..).and_then(<[u8]>::split_first_chunk::<4>)

@@ -52,24 +52,24 @@ pub enum Tiering {
 /// The digest of the identity that the successor will have.
 pub(super) type Key = [u8; 32];
 
-/// What a module of the first tier gives way to.
+/// Successor of a module of the first tier: the better code that it gives way to.
 pub(crate) struct Successor {
     /// The first tier, without a successor of its own.
     first: Module,
     order: Order,
     /// Under which others find it while it is made, if it is shared.
     key: Option<Key>,
-    /// Nothing if it could not be made.
+    /// Better code, once it was made. It holds `None` if it could not be made.
     found: OnceLock<Option<Module>>,
     hooks: Mutex<Hooks>,
     /// Set when the hooks have run too.
     settled: OnceCell<()>,
 }
 
-/// How the better code is made, while it is wanted.
+/// Function that makes the better code, while it is wanted.
 type Compile = dyn Fn(&Wanted) -> Result<Module> + Send + Sync;
 
-/// What is to be compiled.
+/// Order to compile better code.
 pub(super) struct Order {
     compiler: Compiler,
     compile: Box<Compile>,

@@ -35,7 +35,7 @@ impl<'a> Validated<'a> {
     }
 }
 
-/// How much of what the validator says is kept, in bytes: it may quote the module.
+/// Length of the validator's message that is kept, in bytes: it may quote the module.
 const MOST_MESSAGE_BYTES: usize = 1024;
 
 /// A feature in the terms of the parser.

@@ -12,17 +12,17 @@ use webc::v3::{Index, Span, Tag};
 use crate::bundle::{DEEPEST, LONGEST_NAME};
 use crate::error::{Result, SandboxError};
 
-/// How many files, folders and links there are in a package at most.
+/// Largest number of files, folders and links in a package, together.
 pub(super) const MOST_NODES: usize = 200_000;
 
-/// How many folders a package has that are shown by themselves.
+/// Largest number of folders that a package has and that are shown by themselves.
 pub(super) const MOST_VOLUMES: u64 = 256;
 
-/// How large manifest and index may be. In memory a manifest takes some tens of times as much.
+/// Largest manifest and index, in bytes. In memory a manifest takes some tens of times as much.
 const METADATA_BYTES: u64 = 1 << 20;
 
-/// How many names are passed by on the way to all folders together. `webc` goes through those before the one that it
-/// looks for, in each folder on the way: so many take it about a second.
+/// Number of names that are passed by on the way to all folders together. `webc` goes through those before the one
+/// that it looks for, in each folder on the way: so many take it about a second.
 const MOST_PASSED: u64 = 20_000_000;
 
 /// Longest target of a link, in bytes: the longest path.
@@ -102,7 +102,7 @@ fn section<'a>(bytes: &'a [u8], span: Span, tag: Tag, what: &'static str) -> Res
     Ok(Cursor { bytes: cursor.sized()?, what })
 }
 
-/// What a tree may have in it.
+/// Kinds of entries that a tree may have in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// Files beside each other.
@@ -121,7 +121,7 @@ struct Inspection {
 struct Folder<'a> {
     entries: Cursor<'a>,
     depth: usize,
-    /// How many names are passed by on the way to it.
+    /// Number of names that are passed by on the way to it.
     passed: u64,
 }
 

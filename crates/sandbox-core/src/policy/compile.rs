@@ -1,11 +1,11 @@
-//! How much is compiled, and of what shape.
+//! Limits on the amount and the shape of what is compiled.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What takes a compiler time and memory, counted in a module before it is compiled.
+/// Measure of a module that takes a compiler time and memory, counted before it is compiled.
 ///
 /// [`SandboxError::CompileLimit`](crate::SandboxError::CompileLimit) names one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub enum CompileMeasure {
     FunctionBlocks,
     /// The targets of all branch tables (`br_table`) of a function.
     BranchTargets,
-    /// How deep the blocks of a function are nested.
+    /// The deepest nesting of a function's blocks.
     Nesting,
     /// The values that a compiler has to merge where ways through a function meet (`phis`): for each block, loop and
     /// condition that is branched to, its parameters and results and the local variables that are set within. That of a
@@ -72,7 +72,7 @@ impl CompileMeasure {
         Self::CustomSections,
     ];
 
-    /// What it is called in messages.
+    /// Name of the measure in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FunctionBytes => "bytes of code",
@@ -141,7 +141,7 @@ pub struct CompileLimits {
     pub function_blocks: u32,
     /// The targets of all branch tables of one function.
     pub branch_targets: u32,
-    /// How deep the blocks of one function are nested.
+    /// Deepest nesting of one function's blocks.
     pub nesting: u32,
     /// The values that are merged where ways through functions meet ([`CompileMeasure::Phis`]). Compilers that
     /// optimise take time with the square of it: 25,000 are about a second, 40,000 two or three.
@@ -168,7 +168,7 @@ pub struct CompileLimits {
     pub data_segments: u32,
     /// The custom sections.
     pub custom_sections: u32,
-    /// How long a compiler may take. It is looked at between two functions. `None` sets no limit.
+    /// Longest time that a compiler may take. It is looked at between two functions. `None` sets no limit.
     pub time: Option<Duration>,
 }
 

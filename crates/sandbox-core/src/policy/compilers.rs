@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::features::{WasmFeature, WasmFeatures};
 
-/// What turns WebAssembly into native code.
+/// Compiler from WebAssembly to native code.
 ///
 /// All of them enforce the same limits; they trade the time of compiling for the time of running.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

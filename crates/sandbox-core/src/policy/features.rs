@@ -65,7 +65,7 @@ impl WasmFeature {
         1 << self as u32
     }
 
-    /// What it is called in messages.
+    /// Name of the feature in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BulkMemory => "bulk memory",
@@ -119,8 +119,8 @@ impl WasmFeatures {
         Self(bits)
     };
 
-    /// What a guest may use that nobody trusts: everything but threads, and but the two features that let
-    /// it use more of the host's memory than the policy's limit.
+    /// Features for a guest that nobody trusts: all but threads, and but the two that let it use more of the host's
+    /// memory than the policy's limit.
     pub const UNTRUSTED: Self = Self::ALL
         .without(WasmFeature::Threads)
         .without(WasmFeature::Exceptions)

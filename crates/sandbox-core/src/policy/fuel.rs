@@ -1,4 +1,4 @@
-//! How much a guest may compute.
+//! Units of computing, and the costs of instructions.
 
 use std::fmt;
 use std::ops::AddAssign;

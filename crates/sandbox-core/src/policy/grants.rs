@@ -1,10 +1,10 @@
-//! What a policy hands to the guest from the host: folders, bundles, environment variables, arguments.
+//! Grants of a policy to the guest: folders, bundles, environment variables, arguments.
 
 use std::path::PathBuf;
 
 use crate::bundle::FileBundle;
 
-/// What a guest may do in a granted folder.
+/// Access of a guest to a granted folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Look and read.
@@ -22,7 +22,7 @@ pub struct FolderGrant {
     pub host: PathBuf,
     /// Where the guest sees it: an absolute path, or `.`, which is the same as `/`.
     pub guest: String,
-    /// What the guest may do in it.
+    /// Access of the guest to it.
     pub access: Access,
 }
 

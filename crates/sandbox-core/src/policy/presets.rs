@@ -11,12 +11,13 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const STACK_KIB: usize = 1024;
 
-/// How many fresh instances run at once unless the policy says otherwise: enough to keep many cores busy
-/// with calls that also wait, far below what the address space can hold (8 GiB are reserved for each).
+/// Number of fresh instances that run at once unless the policy says otherwise: enough to keep many cores busy with
+/// calls that also wait, far below what the address space can hold (8 GiB are reserved for each).
 const MAX_INSTANCES: usize = 64;
 
-/// What computes is to end by its fuel, at the same place on every machine, and not by the wall clock of a second. Measured
-/// (processor time on a 2-core virtual machine; `what_the_fuel_of_paranoid_is_in_time` in the tests measures it here):
+/// Fuel by which a long computation is to end, at the same place on every machine, and not by the wall clock of a
+/// second. Measured (processor time on a 2-core virtual machine; `what_the_fuel_of_paranoid_is_in_time` in the tests
+/// measures it here):
 ///
 /// | what the fuel is spent on | seconds |
 /// |---|---|

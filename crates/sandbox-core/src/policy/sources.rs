@@ -1,6 +1,6 @@
 //! Where a guest's time and randomness come from.
 
-/// What a guest's clocks show.
+/// Clocks that a guest sees.
 ///
 /// The monotonic clock starts at zero with each instance, so that it does not tell how long the host has
 /// been up. The clocks of processor time show the same.
@@ -15,7 +15,7 @@ pub enum Clock {
     CoarseMonotonic,
 }
 
-/// What a guest's random bytes are.
+/// Source of a guest's random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Randomness {
     /// The operating system's, fit for keys.

@@ -11,8 +11,8 @@ use crate::error::{Result, SandboxError};
 use crate::sandbox::WasmSandboxBuilder;
 use crate::watchdog::cancellation::Scope;
 
-/// How many calls in a row may fail in one sandbox before it is replaced: more than an unlucky caller makes, and
-/// few enough that a broken guest is soon gone.
+/// Number of calls in a row that may fail in one sandbox before it is replaced: more than an unlucky caller makes,
+/// and few enough that a broken guest is soon gone.
 const REPLACE_AFTER: u32 = 8;
 
 /// Describes a [`SandboxPool`]; [`SandboxPool::builder`] makes one.

@@ -16,7 +16,7 @@ use crate::threads::runtime;
 use crate::usage::ResourceUsage;
 use crate::watchdog::cancellation::Scope;
 
-/// What the builder was told.
+/// Rules of the pool, as the builder was told.
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) size: usize,
@@ -279,7 +279,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What a future becomes within that time, or nothing. Needs no runtime of the caller's.
+/// Waits that long for a future. Returns `None` if it is not ready by then. Needs no runtime of the caller's.
 fn within<T>(
     limit: Duration,
     wanted: impl Future<Output = T>,
@@ -301,17 +301,17 @@ fn within<T>(
 /// All methods of [`WasmSandbox`] are there. A clone of the sandbox, or a [`Function`](crate::Function) of it, goes
 /// on working when this is gone, but then its calls take turns with those of the next holder.
 pub struct PooledSandbox {
-    /// Nothing once it is given back.
+    /// Sandbox that is held. `None` once it is given back.
     held: Option<Held>,
     /// That sandbox, under the conditions of the caller.
     sandbox: WasmSandbox,
 }
 
-/// What has to go back to the pool.
+/// Sandbox that has to go back to the pool.
 pub(super) struct Held {
     pub(super) sandbox: WasmSandbox,
     pub(super) module: usize,
-    /// How many calls had failed in a row before this holder's.
+    /// Number of calls that had failed in a row before this holder's.
     pub(super) failures_in_a_row: u32,
     pub(super) lease: Lease,
 }

@@ -1,4 +1,4 @@
-//! What is learned from calls, and added to the totals.
+//! Accounting: what is learned from calls, and added to the totals.
 
 use super::Inner;
 use super::totals::Meter;
@@ -96,7 +96,7 @@ impl Inner {
         }
     }
 
-    /// How many host functions the guest called since this was last asked.
+    /// Takes the number of host functions that the guest called since this was last asked.
     pub(super) fn take_host_calls(&self, instance: &Instance) -> u64 {
         // Most modules import none, and the look costs less than the exchange.
         if self.recipe.host.is_empty() { 0 } else { instance.take_host_calls() }

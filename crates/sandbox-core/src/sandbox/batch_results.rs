@@ -1,4 +1,4 @@
-//! What the calls of a batch returned.
+//! Results of the calls of a batch.
 
 use std::iter::FusedIterator;
 
@@ -74,11 +74,11 @@ impl<R> BatchResults<R> {
             let done = self.values.len() - before + 1;
             self.push(Err(signature_mismatch(export, mismatch.into_words())));
             left -= done;
-            values = &values[done * signature.places()..];
+            values = &values[done * signature.width()..];
         }
     }
 
-    /// How many calls were made.
+    /// Number of calls that were made.
     #[inline]
     pub fn len(&self) -> usize {
         self.values.len() + self.errors.len()

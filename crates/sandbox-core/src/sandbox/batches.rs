@@ -23,7 +23,7 @@ use crate::watchdog::cancellation::Cancellation;
 /// The most calls that are made with one entry into the guest. Entering costs so little that more would not help.
 const MOST_AT_ONCE: usize = 256;
 
-/// How many calls of one entry are made of functions that are quick, but would not be so often.
+/// Number of calls in one entry of functions that are quick, but would not be so often.
 const SOME_AT_ONCE: usize = 64;
 
 /// A wall-clock limit that so many quick calls together cannot come near.
@@ -31,7 +31,7 @@ const LONG_WALL_CLOCK: Duration = Duration::from_secs(1);
 
 /// The arguments of a batch.
 enum Batch {
-    /// One set of values after the other, with as many places as the function needs for each.
+    /// One set of values after the other, as many for each as the width of the function.
     Numbers {
         values: Vec<RawValue>,
         calls: usize,
@@ -164,9 +164,9 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         let mut results = BatchResults::with_room_for(batch.calls());
         match (batch, &self.inner.recipe.module.export(self.id).kind) {
             (Batch::Numbers { mut values, calls }, ExportKind::Numbers(signature)) => {
-                let places = signature.places();
+                let width = signature.width();
                 while results.len() < calls {
-                    let rest = &mut values[places * results.len()..];
+                    let rest = &mut values[width * results.len()..];
                     let left = calls - results.len();
                     self.make_some(signature, rest, left, &mut results);
                 }
@@ -200,7 +200,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         calls: usize,
         results: &mut BatchResults<R>,
     ) {
-        let places = signature.places();
+        let width = signature.width();
         let may_share = calls > 1 && self.inner.may_share_entry(self.id, self.cancellation);
         if may_share && !self.cancellation.is_cancelled() {
             let most = match self.inner.profiles[self.id.index()].is_quick_for(MOST_AT_ONCE) {
@@ -208,9 +208,9 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
                 false => SOME_AT_ONCE,
             };
             let calls = calls.min(most);
-            self.make_together(signature, &mut values[..places * calls], calls, results);
+            self.make_together(signature, &mut values[..width * calls], calls, results);
         } else {
-            results.push(self.make_one(CallBuffer::Numbers(&mut values[..places])));
+            results.push(self.make_one(CallBuffer::Numbers(&mut values[..width])));
         }
     }
 

@@ -331,7 +331,7 @@ impl Inner {
         result
     }
 
-    /// What the caller asked for, from the numbers that came back.
+    /// Makes what the caller asked for of the numbers that came back.
     #[inline]
     pub(super) fn number_result<R: DeserializeOwned>(
         &self,
@@ -346,7 +346,7 @@ impl Inner {
         result
     }
 
-    /// What the caller asked for, from the numbers or the output that came back.
+    /// Makes what the caller asked for of the numbers or the output that came back.
     #[inline]
     pub(super) fn result<R: DeserializeOwned + 'static>(
         &self,

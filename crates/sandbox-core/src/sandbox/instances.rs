@@ -15,7 +15,7 @@ use crate::watchdog::cancellation::Cancellation;
 /// A guest that is to stop does so within milliseconds, unless a host function holds it up. Calls that were not
 /// dropped are another holder's, who may go on for ever.
 const SETTLES_WITHIN: Duration = Duration::from_secs(1);
-/// How often it is looked whether the turns are over: that of the watchdog, who ends them.
+/// Time between two looks whether the turns are over: that of the watchdog, who ends them.
 const SETTLING_TICK: Duration = Duration::from_millis(2);
 
 /// The instances of one sandbox.
@@ -26,7 +26,7 @@ pub(super) enum Instances {
     Fresh(Arc<Fresh>),
 }
 
-/// What bounds the runs of a sandbox whose calls share an instance. Made with the first run: most sandboxes have none.
+/// Bound of the runs of a sandbox whose calls share an instance. Made with the first run: most sandboxes have none.
 pub(super) struct Runs {
     permits: Permits,
     /// Of the guests that run, which do not take turns with those that are called.
@@ -35,7 +35,7 @@ pub(super) struct Runs {
 
 /// The one instance for all calls, and where another would begin.
 pub(super) struct One {
-    /// Nothing while there is none fit to be called.
+    /// Instance that calls share. `None` while there is none fit to be called.
     instance: Option<Instance>,
     template: SharedTemplate,
 }
@@ -46,7 +46,7 @@ pub(super) struct Fresh {
     permits: Permits,
 }
 
-/// What the next caller would find.
+/// Condition that the next caller would find the sandbox in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     /// An instance, or all of them, after somebody's turn.
@@ -300,7 +300,7 @@ impl Turn<'_> {
         }
     }
 
-    /// What made the code that the call will run, if an instance for it is there or can be had of a pool.
+    /// Compiler of the code that the call will run, if an instance for it is there or can be had of a pool.
     pub(super) fn compiler(&self) -> Option<Compiler> {
         match self {
             Self::Persistent(one) => one.instance.as_ref().map(Instance::compiler),

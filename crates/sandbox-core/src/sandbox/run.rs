@@ -1,6 +1,9 @@
 //! Running a module as a program: its `_start` from beginning to end.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
+
+use tracing::Span;
 
 use super::{Inner, WasmSandbox, spans};
 use crate::error::{Result, SandboxError};
@@ -11,13 +14,14 @@ use crate::policy::EnvironmentVariable;
 use crate::sync::permits::Permit;
 use crate::sys::fork;
 use crate::threads::dispatch::on_worker;
-use crate::wasi::Launch;
+use crate::usage::ResourceUsage;
+use crate::wasi::{GuestFiles, Launch, OutputOverflow, Sink, Source};
 use crate::watchdog::cancellation::Cancellation;
 
 /// The function that a WASI program begins with.
 const START: &str = "_start";
 
-/// What a program is run with.
+/// Arguments, input and files that a program is run with.
 ///
 /// ```
 /// use sandbox_core::RunRequest;
@@ -75,24 +79,129 @@ impl RunRequest {
 
     /// Sets what the program reads from its standard input.
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
-        self.launch.stdin = input.into();
+        (self.launch.stdin, self.launch.reader) = (input.into(), None);
+        self
+    }
+
+    /// Has the program read its standard input from a reader, as it comes. What is not read stays there.
+    ///
+    /// The program waits while the reader does, and its wall clock goes on. A reader is not interrupted: one that may wait
+    /// for ever keeps the thread of the run, and a run that is stopped is over when it returns. Clones of the request
+    /// share it.
+    pub fn stdin_from(mut self, reader: impl Read + Send + 'static) -> Self {
+        self.launch.reader = Some(Source::new(reader));
+        self
+    }
+
+    /// Passes what the program writes to standard output on to a writer, at once, instead of keeping it.
+    ///
+    /// Each write of the program is one of the writer's, followed by a flush, and the program waits until it is done: a
+    /// writer that blocks is back-pressure. Its errors are those of the program's write. It is not interrupted, as a
+    /// [reader](Self::stdin_from) is not. The policy's [limit](crate::SecurityPolicy::output_limit_bytes) counts what is
+    /// passed on too; see [`output_overflow`](Self::output_overflow).
+    pub fn stdout_to(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.launch.sinks.stdout = Some(Sink::new(writer));
+        self
+    }
+
+    /// Passes what the program writes to standard error on to a writer, as [`stdout_to`](Self::stdout_to) does.
+    pub fn stderr_to(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.launch.sinks.stderr = Some(Sink::new(writer));
+        self
+    }
+
+    /// Sets what becomes of output beyond the policy's limit. The default is that the program is stopped.
+    pub fn output_overflow(mut self, overflow: OutputOverflow) -> Self {
+        self.launch.sinks.overflow = overflow;
         self
     }
 }
 
-/// What a program left behind.
+/// Exit code and output of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunOutput {
-    /// What it gave to `proc_exit`, or 0 if it returned.
+    /// Number that it gave to `proc_exit`, or 0 if it returned.
     pub exit_code: i32,
-    /// What it wrote to standard output.
+    /// Bytes that it wrote to standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// Bytes that it wrote to standard error.
     pub stderr: Vec<u8>,
 }
 
+/// Report on a program, whether it succeeded or not.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// Number that it gave to `proc_exit`, or 0 if it returned; else the error why it was stopped, or did not start.
+    /// The output of that error is here and not there.
+    pub ended: Result<i32>,
+    /// Bytes that it wrote to standard output, as far as that went to no [writer](RunRequest::stdout_to).
+    pub stdout: Vec<u8>,
+    /// Bytes that it wrote to standard error, as far as that went to no [writer](RunRequest::stderr_to).
+    pub stderr: Vec<u8>,
+    /// Number of bytes that it wrote beyond the limit of its output.
+    pub output_bytes_beyond_limit: u64,
+    /// The files that it left in memory. Nothing if it did not start, or imports nothing of WASI.
+    pub files: Option<GuestFiles>,
+    /// Resources that it used, also if it failed. All zeros but for the counts if it did not start.
+    pub usage: ResourceUsage,
+}
+
+impl RunReport {
+    /// The report of a program that did not start.
+    fn of_failure(mut error: SandboxError) -> Self {
+        let Output { stdout, stderr } = error.take_output();
+        let usage = ResourceUsage { calls: 1, failed_calls: 1, ..ResourceUsage::default() };
+        let (output_bytes_beyond_limit, files) = (0, None);
+        Self { ended: Err(error), stdout, stderr, output_bytes_beyond_limit, files, usage }
+    }
+
+    fn into_output(self) -> Result<RunOutput> {
+        let Self { ended, stdout, stderr, .. } = self;
+        match ended {
+            Ok(exit_code) => Ok(RunOutput { exit_code, stdout, stderr }),
+            Err(error) => Err(error.with_output(Output { stdout, stderr })),
+        }
+    }
+}
+
 impl WasmSandbox {
+    /// Runs the module as [`WasmSandbox::run`] does, and reports whatever happens: what the program wrote, the files
+    /// that it left in memory and what it used are there also if it failed.
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::run`]. What a program did whose future was dropped is not reported.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use sandbox_core::{OutputOverflow, RunRequest, WasmSandbox};
+    ///
+    /// # async fn example() -> sandbox_core::Result<()> {
+    /// let sandbox = WasmSandbox::builder().source("generated.wasm").build().await?;
+    /// let request = RunRequest::new()
+    ///     .file("/in.csv", "a,b\n")
+    ///     .stdout_to(std::io::stdout())
+    ///     .output_overflow(OutputOverflow::Discard);
+    /// let report = sandbox.run_reported(request).await;
+    /// println!("ended with {:?} after {:?}", report.ended, report.usage.wall_time);
+    /// if let Some(files) = &report.files {
+    ///     for file in files.list() {
+    ///         println!("{} has {} bytes", file.path, files.read(&file.path)?.len());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run_reported(&self, request: RunRequest) -> RunReport {
+        self.run_somewhere(request).await.unwrap_or_else(RunReport::of_failure)
+    }
+
+    /// Runs the module as [`WasmSandbox::run_reported`] does, on the calling thread and without an async runtime.
+    pub fn run_reported_blocking(&self, request: RunRequest) -> RunReport {
+        self.run_here(request).unwrap_or_else(RunReport::of_failure)
+    }
+
     /// Runs the module as a program, in an instance of its own, under the sandbox's policy.
     ///
     /// Any WASI preview 1 command will do; it need not know of this crate. Runs go side by side, and see nothing of each
@@ -123,6 +232,18 @@ impl WasmSandbox {
     /// # }
     /// ```
     pub async fn run(&self, request: RunRequest) -> Result<RunOutput> {
+        self.run_somewhere(request).await?.into_output()
+    }
+
+    /// Runs the module as [`WasmSandbox::run`] does, on the calling thread and without an async runtime.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::run`].
+    pub fn run_blocking(&self, request: RunRequest) -> Result<RunOutput> {
+        self.run_here(request)?.into_output()
+    }
+
+    async fn run_somewhere(&self, request: RunRequest) -> Result<RunReport> {
         let cancellation = self.scope.droppable();
         let guard = cancellation.on_drop();
         let inner = Arc::clone(&self.inner);
@@ -131,22 +252,17 @@ impl WasmSandbox {
         let program = on_worker(START, move || {
             // Also if the future is dropped: the guest is there until it has stopped.
             let _permit = permit;
-            spans::traced_blocking(&span, || inner.run_program(request, &cancellation))
+            inner.run_program(request, &span, &cancellation)
         });
-        let output = program.await;
+        let report = program.await;
         guard.disarm();
-        output?
+        report?
     }
 
-    /// Runs the module as [`WasmSandbox::run`] does, on the calling thread and without an async runtime.
-    ///
-    /// # Errors
-    /// As [`WasmSandbox::run`].
-    pub fn run_blocking(&self, request: RunRequest) -> Result<RunOutput> {
+    fn run_here(&self, request: RunRequest) -> Result<RunReport> {
         let _permit = pollster::block_on(self.run_permit())?;
-        spans::traced_blocking(&spans::call(&self.inner, START, 1), || {
-            self.inner.run_program(request, &self.scope.undroppable())
-        })
+        let span = spans::call(&self.inner, START, 1);
+        self.inner.run_program(request, &span, &self.scope.undroppable())
     }
 
     /// Waits until one more run may have an instance, unless it is cancelled first. A host function does not wait for the
@@ -188,12 +304,27 @@ impl Drop for RunPermit {
     }
 }
 
+/// Why a program failed or did not start.
+fn failure(report: &Result<RunReport>) -> Option<&SandboxError> {
+    match report {
+        Ok(report) => report.ended.as_ref().err(),
+        Err(error) => Some(error),
+    }
+}
+
 impl Inner {
     fn run_program(
         &self,
-        mut request: RunRequest,
+        request: RunRequest,
+        span: &Span,
         cancellation: &Cancellation,
-    ) -> Result<RunOutput> {
+    ) -> Result<RunReport> {
+        spans::recorded(span, || self.launch(request, cancellation), failure)
+    }
+
+    /// # Errors
+    /// Why the program did not start.
+    fn launch(&self, mut request: RunRequest, cancellation: &Cancellation) -> Result<RunReport> {
         if request.launch.program.is_none() {
             request.launch.program = self.program.as_deref().map(str::to_owned);
         }
@@ -210,16 +341,20 @@ impl Inner {
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
         let returned = instance.enter(id, export, arguments.call_buffer());
-        self.account(&meter, id, &mut instance, 0, &returned);
-        let (exit_code, output) = match returned.map_err(|error| *error) {
-            Ok(_) => (0, instance.take_output()),
-            Err(SandboxError::Exited { code, output, .. }) => (code, *output),
-            Err(error) => {
+        let mut usage = self.account(&meter, id, &mut instance, 0, &returned);
+        let (ended, output) = match returned.map_err(|error| *error) {
+            Ok(_) => (Ok(0), instance.take_output()),
+            Err(SandboxError::Exited { code, output, .. }) => (Ok(code), *output),
+            Err(mut error) => {
                 self.totals.count_failure();
-                return Err(error);
+                let output = error.take_output();
+                (Err(error), output)
             }
         };
+        usage.failed_calls = u64::from(ended.is_err());
         let Output { stdout, stderr } = output;
-        Ok(RunOutput { exit_code, stdout, stderr })
+        let output_bytes_beyond_limit = instance.output_beyond_limit();
+        let files = instance.files();
+        Ok(RunReport { ended, stdout, stderr, output_bytes_beyond_limit, files, usage })
     }
 }

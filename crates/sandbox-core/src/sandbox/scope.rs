@@ -1,4 +1,4 @@
-//! The same sandbox for calls under a condition, and what all its calls used.
+//! Views of a sandbox whose calls are under a condition, and what all its calls used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl WasmSandbox {
         Self { inner: Arc::clone(&self.inner), scope }
     }
 
-    /// What all calls of this sandbox have used together, those of its streams and clones included.
+    /// Resources that all calls of this sandbox have used together, those of its streams and clones included.
     ///
     /// Counts are exact. Reading clocks takes about as long as a short call, so of the calls of quick functions one
     /// in 1,024 is timed and stands for the others. Linear memory is looked at then too, and now if the instance is
@@ -61,7 +61,7 @@ impl WasmSandbox {
         usage
     }
 
-    /// What the calls have used since this was last asked.
+    /// Takes what the calls have used since this was last asked.
     pub(crate) fn take_usage(&self) -> ResourceUsage {
         self.inner.totals.take()
     }
@@ -81,7 +81,7 @@ impl WasmSandbox {
         Self { inner: Arc::clone(&self.inner), scope }
     }
 
-    /// What the next caller would find.
+    /// Condition that the next caller would find the sandbox in.
     pub(crate) fn condition(&self) -> Condition {
         self.inner.instances.condition()
     }

@@ -19,7 +19,7 @@ use crate::usage::ResourceUsage;
 use crate::wasi::GuestFiles;
 use crate::watchdog::cancellation::{Cancellation, Scope};
 
-/// What the session is called in errors that no function of the guest caused.
+/// Name of the session in errors that no function of the guest caused.
 const SESSION: &str = "session";
 
 /// One instance of a sandbox, held for several calls that nobody else's come between.
@@ -74,7 +74,7 @@ const SESSION: &str = "session";
 /// ```
 #[must_use = "a session keeps others waiting, and is of no use until something is called in it"]
 pub struct Session {
-    /// Nothing once the instance is gone. Before the rest, so that it ends while that is there.
+    /// Turn on the instance. `None` once the instance is gone. Before the rest, so that it ends while that is there.
     turn: Option<Turn<'static>>,
     files: Option<GuestFiles>,
     inner: Arc<Inner>,
@@ -231,8 +231,8 @@ impl Session {
         self.instance().map(Instance::take_output).unwrap_or_default()
     }
 
-    /// What the calls of the session have used so far. Counts, bytes and fuel are exact. Times are of all calls but
-    /// those that are not timed: of a function that has proven quick about one in 1,024 is.
+    /// Resources that the calls of the session have used so far. Counts, bytes and fuel are exact. Times are of all
+    /// calls but those that are not timed: of a function that has proven quick about one in 1,024 is.
     pub fn usage(&self) -> ResourceUsage {
         let mut usage = self.usage;
         let now = self.instance().map_or(0, Instance::memory_bytes);

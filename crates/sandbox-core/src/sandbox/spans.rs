@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees of calls.
+//! Spans of calls, for subscribers of `tracing`.
 //!
 //! Without one that is interested in level `DEBUG`, a call pays one look at a number for it.
 
@@ -66,6 +66,18 @@ pub(super) fn traced_blocking<T, E: Borrow<SandboxError>>(
     let started = Instant::now();
     let outcome = span.in_scope(call);
     record(span, started, outcome.as_ref().map_err(Borrow::borrow));
+    outcome
+}
+
+/// Runs something that blocks within a span. `failure` finds the error in what it returned.
+pub(super) fn recorded<T>(
+    span: &Span,
+    run: impl FnOnce() -> T,
+    failure: impl FnOnce(&T) -> Option<&SandboxError>,
+) -> T {
+    let started = Instant::now();
+    let outcome = span.in_scope(run);
+    record(span, started, failure(&outcome).map_or(Ok(&()), Err));
     outcome
 }
 

@@ -6,7 +6,7 @@ use crate::policy::Compiler;
 use crate::watchdog::cancellation::Scope;
 
 impl WasmSandbox {
-    /// What made the code that the next call runs, unless better code comes first.
+    /// Compiler of the code that the next call runs, unless better code comes first.
     ///
     /// Waits for its turn among the calls. It is the [chosen compiler](crate::WasmSandboxBuilder::compiler) unless the
     /// sandbox is on the first tier of [`Tiering::Auto`](crate::Tiering::Auto).
@@ -29,6 +29,6 @@ impl WasmSandbox {
     /// # Cancel safety
     /// Dropping the future has no effect; the compilation goes on as long as the sandbox is there.
     pub async fn optimised(&self) -> Module {
-        self.inner.recipe.module.best().await.clone()
+        self.inner.recipe.module.best().await.clone().under(&self.inner.recipe.policy)
     }
 }

@@ -1,4 +1,4 @@
-//! What all calls of a sandbox used together.
+//! Totals of what all calls of a sandbox used.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -47,12 +47,12 @@ impl Meter {
         self.started.is_some()
     }
 
-    /// How many calls this one stands for.
+    /// Number of calls that this one stands for.
     pub(super) fn stands_for(&self) -> u32 {
         self.stands_for
     }
 
-    /// What the call used in time.
+    /// Resources that the call used, as far as they are times.
     pub(super) fn read(&self) -> ResourceUsage {
         let Some((started, cpu_before)) = self.started else { return ResourceUsage::default() };
         let cpu_after = cpu_time::of_this_thread();
@@ -136,7 +136,7 @@ impl Totals {
         }
     }
 
-    /// What was counted so far.
+    /// Totals that were counted so far.
     pub(super) fn read(&self) -> ResourceUsage {
         self.read_with(|total| total.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! How many callers may have an instance at once.
+//! Permits, which bound how many callers may have an instance at once.
 //!
 //! Permits are divided among the cores. Taken and given up without anybody waiting, one costs an atomic exchange each,
 //! of a word that other cores leave alone as long as there are enough for all.

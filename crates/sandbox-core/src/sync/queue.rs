@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long callers may go before the one that waits longest.
+/// Longest time for which callers may go before the one that waits longest.
 pub(crate) const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Those who wait.

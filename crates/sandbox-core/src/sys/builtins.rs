@@ -68,8 +68,8 @@ macro_rules! guarded {
     )*};
 }
 
-/// The same for functions that may trap or take long, of which it can be told before whether they will trap. A trap is ours
-/// then, and of the innermost calls. They also look whether the call is to stop.
+/// Replaces functions that may trap or take long, of which it can be told before whether they will trap. A trap is
+/// ours then, and of the innermost calls. They also look whether the call is to stop.
 macro_rules! checked {
     ($($name:ident($context:ident, $($argument:ident: $ty:ty),*) $(-> $result:ty)?: $trap:expr;)*) => {$(
         unsafe extern "C-unwind" fn $name($context: *mut VMContext, $($argument: $ty),*) $(-> $result)? {
@@ -88,7 +88,7 @@ macro_rules! checked {
     )*};
 }
 
-/// The same for functions of which only Wasmer knows whether they trap. Guests do not call these, but what stands before them
+/// Replaces functions of which only Wasmer knows whether they trap. Guests do not call these, but the code before them
 /// ([`noting`]), which looks at all that is to be looked at before, and notes where the guest is.
 macro_rules! noted {
     ($($name:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {$(
@@ -140,7 +140,7 @@ noted! {
     imported_notify(memory: u32, at: u32, count: u32) -> u32;
 }
 
-/// What a guest does before it calls a function that is [`noted!`], whose frame has that address.
+/// Prepares the call of a function that is [`noted!`], by a guest whose frame has that address.
 unsafe extern "C-unwind" fn before_noted(frame: usize) {
     // SAFETY: a guest called a function with that frame, and nothing here has to be dropped.
     unsafe {
@@ -177,7 +177,7 @@ unsafe fn beyond_memory(
     (end > bytes).then_some(TrapCode::HeapAccessOutOfBounds)
 }
 
-/// The same for elements of a table.
+/// Returns the trap of an access to elements of a table, if it goes beyond the end.
 ///
 /// # Safety
 /// As [`beyond_memory`].
@@ -237,7 +237,7 @@ unsafe extern "C-unwind" fn table_grow(
     }
 }
 
-/// What no guest calls, since no module imports a table.
+/// Stands in for a function that no guest calls, since no module imports a table.
 unsafe extern "C-unwind" fn imported_table_grow(
     context: *mut VMContext,
     item: usize,
@@ -272,8 +272,8 @@ unsafe extern "C-unwind" fn raise_trap(reason: TrapCode) -> ! {
     }
 }
 
-/// What a guest that caught an exception calls, to see which one it is. Called while the stack is unwound, from a frame
-/// that was there before, so there is room if there was for [`throw`].
+/// Tells a guest that caught an exception which one it is. Called while the stack is unwound, from a frame that was
+/// there before, so there is room if there was for [`throw`].
 unsafe extern "C-unwind" fn personality(context: *mut VMContext, exception: *mut c_void) -> i32 {
     // SAFETY: as above. The pointer is one to a structure that is Wasmer's own.
     unsafe {
@@ -282,7 +282,7 @@ unsafe extern "C-unwind" fn personality(context: *mut VMContext, exception: *mut
     }
 }
 
-/// What a guest that caught an exception calls first.
+/// Gives a guest that caught an exception a reference to it, which it asks for first.
 unsafe extern "C-unwind" fn exception_into_reference(exception: *mut c_void) -> u32 {
     // SAFETY: as above.
     unsafe {
@@ -305,14 +305,14 @@ unsafe extern "C-unwind" fn debug_number(value: usize) {
     libcalls::wasmer_vm_dbg_usize(value);
 }
 
-/// The same for text.
+/// Prints a text, for debugging compilers.
 unsafe extern "C-unwind" fn debug_text(address: usize, len: u32) {
     // SAFETY: as above.
     unsafe { unwind_without_room() };
     libcalls::wasmer_vm_dbg_str(address, len);
 }
 
-/// What stands in each place of the table.
+/// Returns the function for each place of the table.
 fn functions() -> [(Index, usize); Index::builtin_functions_total_number() as usize] {
     macro_rules! table {
         ($($index:ident: $function:path,)*) => {

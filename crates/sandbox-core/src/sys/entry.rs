@@ -22,7 +22,7 @@ use super::{interrupt, stack};
 /// The gate of an instance.
 pub(crate) struct Gate {
     enter: TypedFunction<i64, ()>,
-    /// How much of a stack the guest may use.
+    /// Bytes of a stack that the guest may use.
     stack_bytes: usize,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Unguarded {
 
 impl std::error::Error for Unguarded {}
 
-/// What a function may call.
+/// Set of the functions that a function may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Functions of the host too.
@@ -51,8 +51,8 @@ pub(crate) enum Reach {
 pub(crate) struct Target {
     /// Absent where arguments are references, which cannot be given.
     raw: Option<NonNull<VMCallerCheckedAnyfunc>>,
-    /// How many places the values of one call take.
-    places: usize,
+    /// Number of values of one call, see [`width`].
+    width: usize,
     reach: Reach,
 }
 
@@ -60,19 +60,19 @@ pub(crate) struct Target {
 // caller owns it.
 unsafe impl Send for Target {}
 
-/// What is to be called.
+/// Request to call a function, as it crosses over to the guest's stack.
 struct Request {
     target: NonNull<VMCallerCheckedAnyfunc>,
     /// The arguments of the first call, and after it its results.
     values: *mut RawValue,
     /// From the values of one call to those of the next.
-    places: usize,
+    width: usize,
     calls: usize,
-    /// How many calls have returned.
+    /// Number of calls that have returned.
     returned: usize,
-    /// How large the stack is at least.
+    /// Smallest size of the stack.
     stack_size: usize,
-    /// How much of it the guest may use.
+    /// Bytes of it that the guest may use.
     stack_bytes: usize,
     is_guarded: bool,
 }
@@ -93,7 +93,7 @@ impl Gate {
 
     /// Calls the function `calls` times, until a call traps.
     ///
-    /// `values` holds the arguments of each call, one after the other, with as many [`places`] for each; there
+    /// `values` holds the arguments of each call, one after the other, as many for each as its [`width`]; there
     /// it puts the results. Returns how many calls returned, and how the first that did not ended.
     #[inline]
     pub(crate) fn call(
@@ -106,18 +106,18 @@ impl Gate {
         let Some(raw) = target.raw else {
             return (0, Err(RuntimeError::new("the function takes references")));
         };
-        if target.places.checked_mul(calls) != Some(values.len()) {
+        if target.width.checked_mul(calls) != Some(values.len()) {
             return (0, Err(RuntimeError::new("the values do not fit the function")));
         }
         let all_values = values;
-        let (places, values) = (target.places, all_values.as_mut_ptr());
+        let (width, values) = (target.width, all_values.as_mut_ptr());
         // Read before Wasmer looks for a stack. It never shrinks, so the one that is found is as large.
         let (stack_size, stack_bytes) = (stack::size(), self.stack_bytes);
         let (returned, is_guarded) = (0, true);
         let mut request = Request {
             target: raw,
             values,
-            places,
+            width,
             calls,
             returned,
             stack_size,
@@ -176,7 +176,7 @@ unsafe extern "C" fn pass_through(
 /// counts what has returned in memory.
 ///
 /// # Safety
-/// The request is valid, and its values are as many as the calls have places, of the types that the target takes.
+/// The request is valid, and its values are as many as the calls are wide, of the types that the target takes.
 unsafe fn serve(request: *mut Request) {
     // SAFETY: our caller's contract; and the target is an instance's entry for the function. Wasmer enters this at the
     // top of a stack as large as it was told after that size was put into the request.
@@ -188,9 +188,9 @@ unsafe fn serve(request: *mut Request) {
         interrupt::note_stack(bounds, (*request).stack_size);
         let gap = bounds.gap((*request).stack_bytes);
         let target = *(*request).target.as_ptr();
-        let (values, places, calls) = ((*request).values, (*request).places, (*request).calls);
+        let (values, width, calls) = ((*request).values, (*request).width, (*request).calls);
         for call in 0..calls {
-            stack::call_below(gap, &target, values.add(call * places));
+            stack::call_below(gap, &target, values.add(call * width));
             ptr::write_volatile(&raw mut (*request).returned, call + 1);
         }
     }
@@ -201,7 +201,7 @@ impl Target {
         let ty = function.ty(store);
         let takes_references = ty.params().iter().any(|ty| !is_number(*ty));
         let raw = (!takes_references).then(|| raw_of(&function, store));
-        Self { raw, places: places(&ty), reach }
+        Self { raw, width: width(&ty), reach }
     }
 }
 
@@ -218,8 +218,8 @@ fn raw_of(function: &Function, store: &mut impl AsStoreMut) -> NonNull<VMCallerC
         .expect("a reference to a function is not null")
 }
 
-/// How many places the values of one call take: the results come where the arguments were.
-pub(crate) fn places(ty: &FunctionType) -> usize {
+/// Number of values of one call, of its arguments or of its results if they are more: the results come where the arguments were.
+pub(crate) fn width(ty: &FunctionType) -> usize {
     ty.params().len().max(ty.results().len())
 }
 

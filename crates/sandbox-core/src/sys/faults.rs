@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 thread_local! {
-    /// How many page faults this thread had caused when that was last looked at.
+    /// Number of page faults that this thread had caused when that was last looked at.
     static LAST_SEEN: Cell<Option<u64>> = const { Cell::new(None) };
 }
 

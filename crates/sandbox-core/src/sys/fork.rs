@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use crate::error::{Result, SandboxError};
 
-/// What is written in the page, unless it was emptied.
+/// Byte that is written in the page, unless it was emptied.
 const HOME: u8 = 1;
 
 /// The page. Null before there is one; never unmapped.

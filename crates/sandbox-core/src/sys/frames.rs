@@ -14,7 +14,7 @@ use super::code::Code;
 use super::stack::Bounds;
 use super::thread::Registers;
 
-/// How many calls of a guest a backtrace has at most.
+/// Largest number of a guest's calls in a backtrace.
 pub(crate) const MOST_FRAMES: usize = 64;
 
 /// Addresses in the code of a guest, noted as it trapped.
@@ -40,7 +40,7 @@ thread_local! {
 /// Where and why a guest trapped.
 #[derive(Debug)]
 pub(crate) struct Noted {
-    /// What the fault itself says about the reason.
+    /// Reason that the fault itself states.
     pub(crate) code: Option<TrapCode>,
     /// Addresses within the instructions that were executed, innermost first.
     pub(crate) frames: Vec<usize>,

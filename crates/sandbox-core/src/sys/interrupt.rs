@@ -29,16 +29,16 @@ use super::stack::{self, Bounds};
 /// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
 pub(crate) const REASON: u64 = 0xff;
 
-/// What signal handlers and functions that a guest calls need to know of the guest.
+/// State of a guest that signal handlers and functions which it calls need to know.
 pub(super) struct Running {
     code: *const Code,
     /// The stop word of the call.
     stop: *const AtomicU64,
-    /// What is refused to its instance.
+    /// Refusals to its instance.
     refusals: *const Refusals,
     /// Known as soon as the guest is entered.
     stack: Cell<Bounds>,
-    /// How many bytes its first memory is known to have.
+    /// Bytes that its first memory is known to have.
     known_bytes: Cell<u64>,
 }
 

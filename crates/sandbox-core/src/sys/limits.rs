@@ -22,7 +22,7 @@ use crate::policy::{PAGE_BYTES, SecurityPolicy};
 /// The most pages that a 32-bit memory can have.
 const MOST_PAGES: u32 = 65_536;
 
-/// How much room an instance has: its policy's limits, less what the instance makes the host hold.
+/// Room of an instance: its policy's limits, less what the instance makes the host hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Room {
     /// The most pages that one of its linear memories can begin with.
@@ -35,7 +35,7 @@ pub(crate) struct Room {
     pub(crate) growth_elements: u32,
     /// Those tables, by their index, in order.
     pub(crate) growing_tables: Vec<u32>,
-    /// How many exceptions can be made in its life.
+    /// Number of exceptions that can be made in its life.
     pub(crate) exceptions: u32,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Room {
 pub(crate) struct LimitingTunables {
     base: BaseTunables,
     room: Room,
-    /// How many tables were created.
+    /// Number of tables that were created.
     tables: AtomicU32,
     refusals: Arc<Refusals>,
     /// For an instance that will be reset.
@@ -208,7 +208,7 @@ impl Tunables for LimitingTunables {
 #[derive(Debug)]
 struct LimitedMemory {
     inner: VMMemory,
-    /// What it began with.
+    /// Size that it began with.
     minimum: Pages,
     refusals: Arc<Refusals>,
 }

@@ -34,7 +34,7 @@ pub(crate) use mapping::MappedMemory;
 #[cfg(target_os = "linux")]
 use mapping::Mapping;
 
-/// How a memory is put back.
+/// Method by which a memory is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ResetMethod {
     /// The written pages are copied back.
@@ -66,17 +66,17 @@ impl ResetMethod {
     }
 }
 
-/// What a memory holds when its instance is made.
+/// Contents of a memory when its instance is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     /// The data of its module.
     OfModule,
-    /// Nothing that counts: it adopts an image before the guest runs. To write the module's data first would cost a page
-    /// fault for each page of it, and page tables that stay.
+    /// No contents that count: it adopts an image before the guest runs. To write the module's data first would cost
+    /// a page fault for each page of it, and page tables that stay.
     Replaced,
 }
 
-/// What is known of a guest's writes since its memory was last put back.
+/// Knowledge of a guest's writes since its memory was last put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Writes {
     /// There were none.
@@ -97,7 +97,7 @@ pub(crate) enum RestorableMemory {
     Plain { definition: NonNull<VMMemoryDefinition> },
 }
 
-/// How much time there is to put something back.
+/// Time that there is to put something back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
     /// About as much as a short call takes: somebody waits.

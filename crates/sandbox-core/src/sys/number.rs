@@ -4,7 +4,7 @@
 use wasmer::Type;
 use wasmer_types::RawValue;
 
-/// What stands in one place for a value.
+/// Value of a call, by its type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
     I32(i32),

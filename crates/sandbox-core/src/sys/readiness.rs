@@ -11,16 +11,16 @@ pub(crate) struct Watched<'a> {
     pub(crate) socket: BorrowedFd<'a>,
     pub(crate) for_reading: bool,
     pub(crate) for_writing: bool,
-    /// What was seen of it, by [`wait`].
+    /// Readiness that [`wait`] saw.
     pub(crate) seen: Readiness,
 }
 
-/// What a socket can be used for without waiting.
+/// Uses of a socket that need no waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// Nothing more comes or goes: it failed, or both sides ended.
+    /// The connection failed, or both sides ended it, so that no more bytes come or go.
     pub(crate) is_over: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a guest asked for and did not get.
+//! Refusals: what a guest asked for and did not get.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub(crate) struct Refusals {
     table: AtomicU64,
     /// Whether it was the system that gave no memory.
     by_system: AtomicBool,
-    /// How many exceptions the instance may still make. They are kept as long as it is.
+    /// Number of exceptions that the instance may still make. They are kept as long as it is.
     exceptions_left: AtomicU32,
     /// Whether it wanted more.
     too_many_exceptions: AtomicBool,
@@ -29,7 +29,7 @@ pub(crate) struct Refusals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RefusedTable {
     pub(crate) index: u32,
-    /// How many elements it would have had.
+    /// Number of elements that it would have had.
     pub(crate) elements: u32,
 }
 

@@ -33,8 +33,8 @@ use wasmer_types::RawValue;
 
 use super::memory::page_bytes;
 
-/// What the functions of the host need of a guest's stack, with much to spare: walking the stack takes 3 KiB of it, resolving
-/// a symbol at its first use as much, and builds for debugging several times that.
+/// Bytes of a guest's stack that the functions of the host need, with much to spare: walking the stack takes 3 KiB of
+/// it, resolving a symbol at its first use as much, and builds for debugging several times that.
 pub(super) const HOST_RESERVE: usize = 64 * 1024;
 
 /// More than any code that Wasmer compiles moves the stack pointer without touching memory.
@@ -52,7 +52,7 @@ const MOST_STACK_BYTES: usize = 1 << 40;
 /// The size of all stacks. Never freed: those that were replaced may still be in use.
 static CONFIG: AtomicPtr<VMConfig> = AtomicPtr::new(ptr::null_mut());
 
-/// How large a stack has to be so that a guest can have that much of it.
+/// Size that a stack needs so that a guest can have that much of it.
 pub(crate) fn size_for(stack_bytes: usize) -> usize {
     (stack_bytes.min(MOST_STACK_BYTES) + HOST_RESERVE + GUARD + ENTRY + 2 * PAGE) & !(PAGE - 1)
 }
@@ -100,7 +100,7 @@ pub(crate) fn try_to_make() -> io::Result<()> {
     }
 }
 
-/// What Wasmer is told about the size of stacks.
+/// Settings that Wasmer is given for stacks.
 pub(crate) fn config() -> &'static VMConfig {
     static BEFORE_ANY_POLICY: VMConfig = VMConfig { wasm_stack_size: None };
     // SAFETY: it is null, or came from a box that is never freed.
@@ -132,7 +132,7 @@ impl Bounds {
         pointer() >= self.floor.wrapping_add(HOST_RESERVE)
     }
 
-    /// How far down a guest begins that may use that much.
+    /// Distance from the top at which a guest begins that may use that much.
     #[inline]
     pub(super) fn gap(self, stack_bytes: usize) -> usize {
         self.top.saturating_sub(self.floor + HOST_RESERVE).saturating_sub(stack_bytes)

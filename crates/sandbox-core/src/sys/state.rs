@@ -14,7 +14,7 @@ use wasmer::{GlobalType, Mutability, Type};
 
 use super::memory::{Contents, Effort, Image, NotRestored, ResetMethod, RestorableMemory, Writes};
 
-/// What all instances of a template begin with.
+/// State that all instances of a template begin with.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// In the order of the module's memories.
@@ -145,7 +145,7 @@ impl Recorder {
         }
     }
 
-    /// What was noted.
+    /// State that was noted.
     pub(super) fn take(&self) -> State {
         std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! What the operating system may refuse, asked for where others take for granted that it does not.
+//! Services that the operating system may refuse, asked for where others take for granted that it does not.
 #![expect(unsafe_code, reason = "maps memory, and installs a signal handler")]
 
 use std::io;

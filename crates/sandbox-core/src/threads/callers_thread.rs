@@ -44,7 +44,7 @@ pub enum CallPlacement {
     CallersThread,
 }
 
-/// How long a thread waits for another to take over: several times what waking or starting a thread takes. If none
+/// Time that a thread waits for another to take over: several times what waking or starting a thread takes. If none
 /// has come by then, the next tick tries again, for twice as long: on a busy machine threads start late.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -52,8 +52,8 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const MOST_PATIENCE: Duration = Duration::from_millis(16);
 
 thread_local! {
-    /// How long the next try to hand this thread over may take, if it is a worker that can be handed over, while it runs
-    /// a call.
+    /// Time that the next try to hand this thread over may take, if it is a worker that can be handed over, while it
+    /// runs a call.
     static PATIENCE_LEFT: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
@@ -154,7 +154,7 @@ struct LeftTask {
 impl LeftTask {
     const NOWHERE: usize = usize::MAX;
 
-    /// Nothing if this thread is no worker.
+    /// Leaves a task with the worker that this thread is. Returns `None` if this thread is no worker.
     fn spawn(runtime: &Handle) -> Option<Self> {
         let index = tokio::runtime::worker_index()?;
         let ran_on = Arc::new(AtomicUsize::new(Self::NOWHERE));

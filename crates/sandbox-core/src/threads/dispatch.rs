@@ -16,18 +16,18 @@ use crate::error::Result;
 /// worker thread, so a function that is just not quick loses a fifth of its speed to the change of threads.
 const QUICK: Duration = Duration::from_micros(100);
 
-/// How many quick calls in a row bring a function to the caller's thread.
+/// Number of quick calls in a row that bring a function to the caller's thread.
 const TRUSTED_AFTER: u32 = 8;
 
 /// The most quick calls in a row that a function which broke its trust has to show.
 const TRUSTED_AFTER_MOST: u32 = 1 << 20;
 
-/// How quick a function has been so far.
+/// Record of how quick a function has been so far.
 #[derive(Debug)]
 pub(crate) struct Profile {
     quick_in_a_row: AtomicU32,
     trusted_after: AtomicU32,
-    /// What a call takes, in nanoseconds: an average of those that were timed, the later ones counting for more.
+    /// Time that a call takes, in nanoseconds: an average of those that were timed, the later ones counting for more.
     average_nanos: AtomicU32,
 }
 

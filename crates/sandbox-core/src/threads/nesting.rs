@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 
-/// How deep calls may be nested on one thread. Each level needs some of the thread's own stack, and the depth is up
-/// to guests where two of them can call each other.
+/// Deepest nesting of calls on one thread. Each level needs some of the thread's own stack, and the depth is up to
+/// guests where two of them can call each other.
 pub(crate) const MOST_LEVELS: usize = 16;
 
 thread_local! {

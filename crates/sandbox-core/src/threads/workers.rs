@@ -1,4 +1,4 @@
-//! How many worker threads there are, and for whom.
+//! Worker threads: their number, and for whom they are.
 //!
 //! A call on a worker thread takes one of so many *slots*. A guest that waits for a host function computes nothing
 //! meanwhile, and what it waits for may need a slot itself: another call, or whatever else of the host makes one. Had

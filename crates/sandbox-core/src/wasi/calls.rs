@@ -29,7 +29,7 @@ use crate::watchdog::CallControl;
 
 type Context<'a> = FunctionEnvMut<'a, State>;
 
-/// What one call of a function works with.
+/// Tools that one call of a function works with.
 struct Call<'a> {
     state: &'a mut State,
     memory: Memory<'a>,
@@ -39,7 +39,7 @@ struct Call<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Preview1,
-    /// What came before: some numbers and places are others.
+    /// The version before: some numbers and places are others.
     Unstable,
 }
 
@@ -59,7 +59,7 @@ impl Version {
     }
 }
 
-/// How far a function changes what is put back for the next caller.
+/// Extent to which a function changes what is put back for the next caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// It reads, or changes what is put back always, or notes itself what it changes.

@@ -1,13 +1,15 @@
-//! What a guest is started with.
+//! Launch of a guest: what it is started with.
 
-use std::sync::Arc;
+use std::fmt;
 
 use super::errno::Errno;
 use super::fs::FileSystem;
+use super::streams::{Sinks, Source};
+use super::table::Input;
 use crate::error::{Result, SandboxError};
 use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
 
-/// What a guest sees as its own name, in front of its arguments.
+/// Name that a guest sees as its own, in front of its arguments.
 const PROGRAM: &str = "guest";
 
 /// Names and values.
@@ -17,7 +19,7 @@ type Variables<'a> = Vec<(&'a str, &'a str)>;
 pub(super) struct Given {
     pub(super) arguments: Strings,
     pub(super) environment: Strings,
-    pub(super) stdin: Arc<[u8]>,
+    pub(super) stdin: Input,
 }
 
 /// A list of strings as WASI passes it: each ends with a zero byte.
@@ -46,8 +48,8 @@ impl Strings {
     }
 }
 
-/// What one start of a guest adds to what the policy grants.
-#[derive(Debug, Clone, Default)]
+/// Additions of one start of a guest to what the policy grants.
+#[derive(Clone, Default)]
 pub(crate) struct Launch {
     /// The guest's name for itself, if it is not to be the usual one.
     pub(crate) program: Option<String>,
@@ -55,8 +57,11 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
     /// Replace those of the policy that have the same name.
     pub(crate) environment: Vec<EnvironmentVariable>,
-    /// Standard input.
+    /// Standard input, unless there is a reader for it.
     pub(crate) stdin: Vec<u8>,
+    pub(crate) reader: Option<Source>,
+    /// Where standard output and standard error go.
+    pub(crate) sinks: Sinks,
     /// Files in memory that are there when it starts, by their paths.
     pub(crate) files: Vec<(String, Vec<u8>)>,
 }
@@ -90,7 +95,28 @@ impl Launch {
             check(|| format!("the environment variable {name:?}"), carried)?;
             environment.push(&[name, "=", value]);
         }
-        Ok(Given { arguments, environment, stdin: self.stdin.into() })
+        let stdin = match self.reader {
+            Some(source) => Input::Reader(source),
+            None => Input::Bytes(self.stdin.into()),
+        };
+        Ok(Given { arguments, environment, stdin })
+    }
+}
+
+impl fmt::Debug for Launch {
+    /// Names and lengths only: arguments, values and contents may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let environment = self.environment.iter().map(|variable| &variable.name);
+        let files = self.files.iter().map(|(path, contents)| (path, contents.len()));
+        f.debug_struct("Launch")
+            .field("program", &self.program)
+            .field("arguments", &self.arguments.len())
+            .field("environment", &environment.collect::<Vec<_>>())
+            .field("stdin_bytes", &self.stdin.len())
+            .field("reader", &self.reader)
+            .field("sinks", &self.sinks)
+            .field("files", &files.collect::<Vec<_>>())
+            .finish()
     }
 }
 

@@ -34,7 +34,7 @@ const MOST: usize = 64;
 /// many look-ups that hang as they get.
 const FREE_FOR_EACH: usize = 8;
 
-/// How often a guest that waits looks whether its call is to stop.
+/// Time between two looks of a waiting guest whether its call is to stop.
 const TICK: Duration = Duration::from_millis(5);
 
 /// The threads of all look-ups in the process.
@@ -50,7 +50,7 @@ static THREADS: Threads = Threads { most: MOST, taken: Mutex::new(0) };
 #[derive(Debug)]
 pub(crate) struct Lookups {
     threads: &'static Threads,
-    /// How many threads of all they have taken. Changes only while those are locked.
+    /// Number of threads of all that they have taken. Changes only while those are locked.
     own: AtomicUsize,
 }
 

@@ -20,7 +20,7 @@ const LOCALHOST: &str = "localhost";
 
 /// The grants of one instance.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct NetworkGrants {
     grants: Vec<Grant>,
     /// Those of the sandbox.
     lookups: Arc<Lookups>,
@@ -37,7 +37,7 @@ enum Host {
     Address(IpAddr),
     Name {
         name: String,
-        /// What the last lookup gave, without what a name cannot open.
+        /// Addresses that the last lookup gave, without those that a name cannot open.
         addresses: Vec<IpAddr>,
     },
 }
@@ -67,8 +67,8 @@ pub(crate) fn check(policy: &SecurityPolicy) -> Result<()> {
     Ok(())
 }
 
-impl Gate {
-    /// The gate of a policy that has been checked, if it grants anything.
+impl NetworkGrants {
+    /// The grants of a policy that has been checked, if it grants anything.
     pub(super) fn of(policy: &SecurityPolicy, lookups: &Arc<Lookups>) -> Option<Self> {
         if policy.network.is_empty() {
             return None;
@@ -203,17 +203,17 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn gate(hosts: &[(&str, u16)]) -> Gate {
+    fn granted(hosts: &[(&str, u16)]) -> NetworkGrants {
         let policy = hosts.iter().fold(SecurityPolicy::permissive(), |policy, (host, port)| {
             policy.with_network_host(*host, *port)
         });
         check(&policy).unwrap();
-        Gate::of(&policy, &Arc::default()).unwrap()
+        NetworkGrants::of(&policy, &Arc::default()).unwrap()
     }
 
     #[test]
     fn an_address_opens_itself_on_its_ports_in_each_way_to_write_it() {
-        let gate = gate(&[("127.0.0.1", 80), ("[::1]", 81)]);
+        let network = granted(&[("127.0.0.1", 80), ("[::1]", 81)]);
         for (to, permitted) in [
             ("127.0.0.1:80", true),
             ("[::ffff:127.0.0.1]:80", true),
@@ -223,13 +223,13 @@ mod tests {
             ("[::1]:81", true),
             ("[::1]:80", false),
         ] {
-            assert_eq!(gate.permits(to.parse().unwrap()), permitted, "{to}");
+            assert_eq!(network.permits(to.parse().unwrap()), permitted, "{to}");
         }
     }
 
     #[test]
     fn a_name_opens_nothing_before_it_is_looked_up() {
-        assert!(!gate(&[("localhost", 80)]).permits("127.0.0.1:80".parse().unwrap()));
+        assert!(!granted(&[("localhost", 80)]).permits("127.0.0.1:80".parse().unwrap()));
     }
 
     #[test]

@@ -3,18 +3,23 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::errno::Errno;
-use super::table::StreamName;
+use super::streams::{OutputOverflow, Sinks, StreamName};
+
 use crate::output::Output;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
 
-/// What was captured and not taken yet.
+/// Output that was captured and not taken yet.
 #[derive(Debug, Default)]
 struct Captured {
     output: Output,
-    /// How much of it is of calls before the one that wrote last: the first bytes of either stream.
+    /// Bytes of it that are of calls before the one that wrote last: the first bytes of either stream.
     earlier: (usize, usize),
     /// The call that wrote last.
     call: Option<CallNumber>,
+    /// Bytes that went to the host's writers.
+    passed_on: u64,
+    /// Bytes that were beyond the limit.
+    beyond: u64,
 }
 
 impl Captured {
@@ -30,7 +35,7 @@ impl Captured {
         }
     }
 
-    /// What earlier calls wrote, and nobody took.
+    /// Drops what earlier calls wrote, and nobody took.
     fn drop_earlier(&mut self) {
         self.output.stdout.drain(..self.earlier.0);
         self.output.stderr.drain(..self.earlier.1);
@@ -43,44 +48,63 @@ impl Captured {
 pub(crate) struct OutputCapture {
     captured: Mutex<Captured>,
     limit_bytes: u64,
+    sinks: Sinks,
     control: Arc<CallControl>,
 }
 
 impl OutputCapture {
-    pub(crate) fn new(limit_bytes: u64, control: Arc<CallControl>) -> Arc<Self> {
-        Arc::new(Self { captured: Mutex::default(), limit_bytes, control })
+    pub(crate) fn new(limit_bytes: u64, sinks: Sinks, control: Arc<CallControl>) -> Arc<Self> {
+        Arc::new(Self { captured: Mutex::default(), limit_bytes, sinks, control })
+    }
+
+    /// Bytes that the guest wrote beyond the limit.
+    pub(crate) fn beyond_limit(&self) -> u64 {
+        self.lock().beyond
     }
 
     /// Takes what has been captured, and begins anew.
     pub(crate) fn take(&self) -> Output {
-        std::mem::take(&mut *self.lock()).output
+        let mut captured = self.lock();
+        (captured.earlier, captured.call) = ((0, 0), None);
+        std::mem::take(&mut captured.output)
     }
 
     fn lock(&self) -> MutexGuard<'_, Captured> {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Captures the bytes. Of those that go beyond the limit it keeps what there is room for, and has the call stopped.
+    /// Captures the bytes, or passes them on. Of those that go beyond the limit it keeps what there is room for, and has the
+    /// call stopped unless the rest is to be dropped.
     ///
     /// # Errors
-    /// [`Errno::NoSpc`] if there was not room for all.
+    /// [`Errno::NoSpc`] if there was not room for all, and those of the host's writer.
     pub(super) fn write(&self, name: StreamName, bytes: &[u8]) -> Result<(), Errno> {
         let mut captured = self.lock();
         captured.begin(self.control.call_number());
-        let room = self.limit_bytes.saturating_sub(captured.of_this_call());
+        let used = captured.of_this_call().saturating_add(captured.passed_on);
+        let room = self.limit_bytes.saturating_sub(used);
         let kept = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
-        if captured.output.len() + kept as u64 > self.limit_bytes {
-            captured.drop_earlier();
+        captured.beyond += (bytes.len() - kept) as u64;
+        if let Some(sink) = self.sinks.of(name) {
+            captured.passed_on += kept as u64;
+            // It may wait for long.
+            drop(captured);
+            if kept > 0 {
+                sink.write(&bytes[..kept])?;
+            }
+        } else {
+            if captured.output.len() + kept as u64 > self.limit_bytes {
+                captured.drop_earlier();
+            }
+            let stream = match name {
+                StreamName::Stdout => &mut captured.output.stdout,
+                StreamName::Stderr => &mut captured.output.stderr,
+            };
+            stream.extend_from_slice(&bytes[..kept]);
         }
-        let stream = match name {
-            StreamName::Stdout => &mut captured.output.stdout,
-            StreamName::Stderr => &mut captured.output.stderr,
-        };
-        stream.extend_from_slice(&bytes[..kept]);
-        if kept == bytes.len() {
+        if kept == bytes.len() || self.sinks.overflow == OutputOverflow::Discard {
             return Ok(());
         }
-        drop(captured);
         self.control.request_stop_now(StopReason::OutputLimit);
         Err(Errno::NoSpc)
     }

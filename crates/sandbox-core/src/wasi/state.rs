@@ -7,10 +7,11 @@ use super::clock::{self, ClockSource};
 use super::errno::Errno;
 use super::fs::{FileSystem, Snapshot};
 use super::launch::{Given, Strings};
-use super::network::Gate;
+use super::network::NetworkGrants;
 use super::output::OutputCapture;
 use super::random::RandomSource;
-use super::table::{Descriptor, SavedTable, StreamName, Table};
+use super::streams::StreamName;
+use super::table::{Descriptor, SavedTable, Table};
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
@@ -25,7 +26,7 @@ pub(super) struct State {
     pub(super) arguments: Strings,
     pub(super) environment: Strings,
     /// Where the policy grants hosts.
-    pub(super) gate: Option<Gate>,
+    pub(super) network: Option<NetworkGrants>,
     pub(super) refusals: Arc<Refusals>,
     /// Whether table or files may be others than at the beginning.
     is_changed: bool,
@@ -69,7 +70,7 @@ impl State {
             random: RandomSource::new(policy.randomness),
             arguments: given.arguments,
             environment: given.environment,
-            gate: Gate::of(policy, lookups),
+            network: NetworkGrants::of(policy, lookups),
             refusals: Arc::clone(refusals),
             is_changed: false,
         })

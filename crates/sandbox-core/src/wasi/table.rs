@@ -6,6 +6,7 @@ use super::errno::Errno;
 use super::fs::{Durability, File, FileSystem, Folder, Listing, SavedFile, SavedFolder};
 use super::rights::Rights;
 use super::socket::Socket;
+use super::streams::{Source, StreamName};
 
 /// One open thing.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) enum Kind {
         bytes: Arc<[u8]>,
         position: usize,
     },
+    /// A reader of the host.
+    Reader(Source),
     Output(StreamName),
     File {
         file: File,
@@ -40,14 +43,14 @@ pub(super) enum Kind {
     Socket(Box<Socket>),
 }
 
-/// A stream that a guest writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StreamName {
-    Stdout,
-    Stderr,
+/// Source of a guest's standard input.
+#[derive(Debug)]
+pub(super) enum Input {
+    Bytes(Arc<[u8]>),
+    Reader(Source),
 }
 
-/// How a descriptor is used.
+/// Flags of a descriptor: how it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Flags(u16);
 
@@ -228,8 +231,11 @@ impl SavedDescriptor {
 
 impl Descriptor {
     /// A stream.
-    pub(super) fn input(bytes: Arc<[u8]>) -> Self {
-        let kind = Kind::Input { bytes, position: 0 };
+    pub(super) fn input(input: Input) -> Self {
+        let kind = match input {
+            Input::Bytes(bytes) => Kind::Input { bytes, position: 0 },
+            Input::Reader(source) => Kind::Reader(source),
+        };
         Self { kind, rights: Rights::INPUT, inheriting: Rights::NONE, flags: Flags::default() }
     }
 
@@ -285,7 +291,7 @@ impl Descriptor {
                 preopened: preopened.clone(),
                 listing: listing.clone(),
             },
-            Kind::Socket(_) => return None,
+            Kind::Reader(_) | Kind::Socket(_) => return None,
         };
         let Self { rights, inheriting, flags, .. } = *self;
         Some(SavedDescriptor { kind, rights, inheriting, flags })

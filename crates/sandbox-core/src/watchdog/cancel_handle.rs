@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-use super::{CallControl, StopReason, Turn};
+use super::{CallControl, StopReason, TurnId};
 
 /// Stops calls in progress, from any thread.
 ///
@@ -58,7 +58,7 @@ struct State {
 struct Running {
     id: u64,
     control: Arc<CallControl>,
-    turn: Turn,
+    turn: TurnId,
 }
 
 impl CancelHandle {
@@ -124,7 +124,7 @@ impl Registration {
     }
 
     /// Names the instance that now runs the call; it is stopped at once if the handle is cancelled.
-    pub(super) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
+    pub(super) fn attach(&self, control: &Arc<CallControl>, turn: TurnId) {
         let mut state = self.handle.state();
         if state.cancelled {
             control.request_stop(turn, StopReason::Cancelled);

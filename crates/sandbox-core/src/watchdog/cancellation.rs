@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::cancel_handle::{CancelHandle, Registration};
-use super::{CallControl, StopReason, Turn};
+use super::{CallControl, StopReason, TurnId};
 
-/// What a caller has said about its calls, beyond the policy.
+/// Wishes of a caller for its calls, beyond the policy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
     pub(crate) cancel: Option<CancelHandle>,
@@ -42,7 +42,7 @@ impl Scope {
 /// Connects whoever may cancel a call with the instance that comes to run it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cancellation {
-    /// Nothing for a call whose future nobody can drop, because its caller is busy running it.
+    /// State of the call. `None` for one whose future nobody can drop, because its caller is busy running it.
     state: Option<Arc<Mutex<State>>>,
     handle: Option<Arc<Registration>>,
     time_limit: Option<Duration>,
@@ -59,14 +59,14 @@ enum State {
     /// No instance runs the call yet.
     #[default]
     Waiting,
-    Running(Arc<CallControl>, Turn),
+    Running(Arc<CallControl>, TurnId),
     Cancelled,
 }
 
 impl Cancellation {
     /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
     #[inline]
-    pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: Turn) {
+    pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: TurnId) {
         if let Some(limit) = self.time_limit {
             control.limit_turn(limit);
         }
@@ -91,7 +91,7 @@ impl Cancellation {
         }
     }
 
-    /// How long the caller lets the call take.
+    /// Time that the caller lets the call take.
     pub(crate) fn time_limit(&self) -> Option<Duration> {
         self.time_limit
     }

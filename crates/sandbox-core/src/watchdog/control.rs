@@ -17,7 +17,7 @@ use crate::threads::callers_thread;
 /// In nanoseconds more than five centuries.
 const UNLIMITED: u64 = u64::MAX;
 
-/// What stands where the turn in progress would: no call is.
+/// Number in the place of the turn in progress while there is none.
 pub(super) const IDLE: u64 = 0;
 
 /// Why a call was stopped.
@@ -44,7 +44,7 @@ impl StopReason {
 
 /// Identifies one use of an instance, so that a late request to stop cannot hit a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn(pub(super) u64);
+pub(crate) struct TurnId(pub(super) u64);
 
 /// Identifies one call of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,8 @@ pub(crate) struct CallControl {
     stop: AtomicU64,
     /// Whether the watchdog has the instance on its list.
     pub(super) listed: AtomicBool,
-    /// How long a call had been running when it was last seen, if it kept its thread busy for a tick; in nanoseconds.
+    /// Time that a call had been running when it was last seen, if it kept its thread busy for a tick; in
+    /// nanoseconds.
     pub(super) outlasted_nanos: AtomicU64,
     /// Whether that thread is one of the caller's that can hand its other tasks over.
     on_callers_worker: AtomicBool,
@@ -113,7 +114,7 @@ impl CallControl {
         CallNumber(self.running.load(Ordering::Relaxed))
     }
 
-    /// How long the current turn may take.
+    /// Time that the current turn may take.
     pub(crate) fn wall_clock(&self) -> Option<Duration> {
         match self.limit_nanos.load(Ordering::Relaxed) {
             UNLIMITED => None,
@@ -126,7 +127,7 @@ impl CallControl {
         self.limit_nanos.fetch_min(nanos(Some(limit)), Ordering::Relaxed);
     }
 
-    /// How much of the limit the call in progress has left, to a tick; nothing if there is no limit.
+    /// Time that the call in progress has left of the limit, to a tick; `None` if there is no limit.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         let limit = self.wall_clock()?;
         let running = self.running.load(Ordering::Relaxed);
@@ -145,16 +146,16 @@ impl CallControl {
 
     /// Begins a new turn: from now on only requests to stop this turn count.
     #[inline]
-    pub(crate) fn begin_turn(&self) -> Turn {
+    pub(crate) fn begin_turn(&self) -> TurnId {
         let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
         self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
         self.outlasted_nanos.store(0, Ordering::Relaxed);
         self.stop.store(turn << 8, Ordering::Release);
-        Turn(turn)
+        TurnId(turn)
     }
 
     /// Asks that the given turn stop, unless it is over or already has a reason to.
-    pub(crate) fn request_stop(&self, turn: Turn, reason: StopReason) {
+    pub(crate) fn request_stop(&self, turn: TurnId, reason: StopReason) {
         if self.request(turn, reason)
             && let Ok(watchdog) = Watchdog::global()
         {
@@ -163,7 +164,7 @@ impl CallControl {
     }
 
     /// Returns whether the turn had not ended, nor a reason to stop.
-    pub(super) fn request(&self, turn: Turn, reason: StopReason) -> bool {
+    pub(super) fn request(&self, turn: TurnId, reason: StopReason) -> bool {
         let unstopped = turn.0 << 8;
         let wanted = unstopped | reason as u64;
         let set =
@@ -176,7 +177,7 @@ impl CallControl {
 
     /// Asks that whatever turn is in progress stop.
     pub(crate) fn request_stop_now(&self, reason: StopReason) {
-        self.request_stop(Turn(self.stop.load(Ordering::Acquire) >> 8), reason);
+        self.request_stop(TurnId(self.stop.load(Ordering::Acquire) >> 8), reason);
     }
 
     /// Returns the word that [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.
@@ -201,7 +202,7 @@ impl CallControl {
         }
     }
 
-    /// How long a call took, to a tick, if one outlasted a tick since this was last asked.
+    /// Takes the time of a call, to a tick, if one outlasted a tick since this was last asked.
     pub(crate) fn take_outlasted_tick(&self) -> Option<Duration> {
         // The check is cheaper than the exchange, and nearly never is there anything to take.
         if !self.has_outlasted_tick() {
@@ -285,7 +286,7 @@ impl CallControl {
         ThreadNumber::from_bits(self.thread.load(Ordering::Relaxed))
     }
 
-    /// How much processor time the thread that runs the call has used.
+    /// Processor time that the thread that runs the call has used.
     pub(super) fn cpu_time(&self) -> Option<Duration> {
         cpu_time::of_thread(self.thread())
     }

@@ -12,13 +12,13 @@ pub(crate) fn run(test: &str) {
     run_by(Command::new(std::env::current_exe().unwrap()), test);
 }
 
-/// The same, in a process that may have so many descriptors.
+/// Runs a test in a process of its own that may have so many descriptors.
 #[cfg(unix)]
 pub(crate) fn run_with_descriptors(most: u32, test: &str) {
     run_after(&format!("ulimit -n {most}"), test);
 }
 
-/// The same, after a command of the shell that changes what the process may do.
+/// Runs a test in a process of its own, after a command of the shell that changes what the process may do.
 #[cfg(unix)]
 pub(crate) fn run_after(command: &str, test: &str) {
     let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! What goes on beside a guest that does not return: everything else.
+//! Everything else that goes on beside a guest that does not return.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sandbox_core::{
 use crate::cancelling::{ELASTIC, SLEEPER, earn_trust};
 use crate::modules;
 
-/// How long a guest may spin in these tests. It never does, but where what is to go on beside it does not.
+/// Time for which a guest may spin in these tests. It never does, but where what is to go on beside it does not.
 const LIMIT: Duration = Duration::from_secs(100);
 
 async fn elastic(placement: CallPlacement) -> WasmSandbox {
@@ -33,7 +33,7 @@ async fn go_on_beside(guests: Vec<WasmSandbox>, begun: Vec<u64>, handle: CancelH
     handle.cancel();
 }
 
-/// How many calls each has made.
+/// Returns the number of calls that each has made.
 fn calls(guests: &[WasmSandbox]) -> Vec<u64> {
     guests.iter().map(|guest| guest.usage().calls).collect()
 }

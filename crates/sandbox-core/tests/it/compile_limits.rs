@@ -213,7 +213,7 @@ async fn a_dropped_build_in_a_process_of_its_own() {
     assert!(!seen.compiled.load(Ordering::Acquire), "it went on to the end");
 }
 
-/// What threads have told of compiling.
+/// Events of compiling that threads have told of.
 #[derive(Default)]
 struct Seen {
     entered: AtomicBool,

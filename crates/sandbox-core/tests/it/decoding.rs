@@ -45,7 +45,7 @@ enum Chain {
     Link(Box<Chain>),
 }
 
-/// What a bomb is decoded as.
+/// Type that a bomb is decoded as.
 #[derive(Debug, Clone, Copy)]
 enum As {
     Chain,

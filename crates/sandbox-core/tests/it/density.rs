@@ -1,4 +1,4 @@
-//! What many guests in one process hold of the system, and that nothing of it is left when they are gone.
+//! Density: many guests in one process hold little of the system, and nothing of it is left when they are gone.
 //!
 //! Each measurement has a process of its own, because other tests hold things too.
 

@@ -1,4 +1,4 @@
-//! What programs expect of descriptors, paths and listings.
+//! Expectations of programs about descriptors, paths and listings.
 #![expect(clippy::cast_possible_truncation, reason = "sizes in these tests are small")]
 
 use std::collections::BTreeSet;

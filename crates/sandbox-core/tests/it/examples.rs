@@ -41,6 +41,7 @@ examples! {
     #[cfg(feature = "wasix")]
     packages in "../../examples/packages.rs",
     pool in "../../examples/pool.rs",
+    runner in "../../examples/runner.rs",
     sessions in "../../examples/sessions.rs",
     streaming in "../../examples/streaming.rs",
     usage_and_tracing in "../../examples/usage_and_tracing.rs",

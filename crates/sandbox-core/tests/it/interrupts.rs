@@ -6,7 +6,7 @@ use sandbox_core::{Compiler, InstanceMode, SandboxError, SecurityPolicy, TrapCod
 
 use crate::modules;
 
-/// What ends these guests. What else there is to do may take as long as a busy machine needs.
+/// Limit that ends these guests. Whatever else there is to do may take as long as a busy machine needs.
 const SPIN: Duration = Duration::from_millis(60);
 
 /// No limit but the wall clock may end these guests.

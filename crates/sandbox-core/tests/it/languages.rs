@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sandbox_core::{Access, Compiler, RunRequest, SecurityPolicy, WasmSandbox};
 
-/// What is written to the programs that read.
+/// Input of the programs that read.
 const WORDS: &str = "once two two three three three\n";
 
 /// A program, compiled for both sides.
@@ -28,7 +28,7 @@ enum Place {
     Memory,
 }
 
-/// What a program did.
+/// Deeds of a program.
 #[derive(Debug, PartialEq, Eq)]
 struct Deeds {
     code: i32,

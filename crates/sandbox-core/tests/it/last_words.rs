@@ -1,4 +1,4 @@
-//! What a guest wrote before it failed.
+//! Last words of a guest: its output before it failed.
 
 use std::time::Duration;
 

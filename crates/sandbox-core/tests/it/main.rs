@@ -14,6 +14,7 @@ mod compile_limits;
 mod decoding;
 mod density;
 mod descriptors;
+mod errors;
 mod escapes;
 mod examples;
 mod exchange_area;
@@ -32,7 +33,7 @@ mod hostile_persistent {
     const MODE: sandbox_core::InstanceMode = sandbox_core::InstanceMode::Persistent;
     mod hostile;
 }
-/// The same attacks, each on an instance of its own.
+/// Attacks of `hostile`, each on an instance of its own.
 #[path = "."]
 mod hostile_fresh {
     const MODE: sandbox_core::InstanceMode = sandbox_core::InstanceMode::Fresh;

@@ -1,5 +1,5 @@
-//! What hostile modules cost the host, counted in memory of processes of their own. They print their times too, on which nothing
-//! depends: machines are busy.
+//! Costs of hostile modules for the host, counted in memory of processes of their own. They print their times too, on
+//! which nothing depends: machines are busy.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -29,14 +29,14 @@ macro_rules! scenes {
     )*};
 }
 
-/// What `VmHWM` and its like say, in bytes.
+/// Returns `VmHWM` or its like, in bytes.
 fn status(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     1024 * line.unwrap().trim().trim_end_matches(" kB").parse::<u64>().unwrap()
 }
 
-/// How much more memory than before the process had at most, and how long it took.
+/// Measures how much more memory than before the process had at most, and how long it took.
 fn measure<T>(what: &str, run: impl FnOnce() -> T) -> (T, u64) {
     // Where the peak cannot be forgotten, it is that of what was before too, which is more.
     let _ = fs::write("/proc/self/clear_refs", "5");
@@ -48,9 +48,9 @@ fn measure<T>(what: &str, run: impl FnOnce() -> T) -> (T, u64) {
     (value, grown)
 }
 
-/// What all threads of the process have used so far, in seconds.
+/// Returns the time that all threads of the process have used so far, in seconds.
 fn processor_time() -> f64 {
-    /// What Linux tells programs a second is.
+    /// Number of ticks in a second, as Linux tells programs.
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     // The name of the program comes before, in parentheses.

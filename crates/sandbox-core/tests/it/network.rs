@@ -28,7 +28,7 @@ const NAME: u32 = 256;
 const BUFFER: u32 = 4096;
 const MEMORY_BYTES: u32 = 2 * 65_536;
 
-/// What the guest passes on: namespace, name, types of the parameters.
+/// Functions that the guest passes on: namespace, name, types of the parameters.
 const FUNCTIONS: [(&str, &str, &str); 22] = [
     ("wasix_32v1", "resolve", "iiiiii"),
     ("wasix_32v1", "sock_open", "iiii"),

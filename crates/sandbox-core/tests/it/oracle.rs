@@ -1,4 +1,4 @@
-//! What Wasmer's WASIX does with the same operations.
+//! Comparison with Wasmer's WASIX, which does the same operations.
 //!
 //! One guest passes calls of WASI on, in a sandbox and in plain Wasmer with WASIX, each with files in memory of its own. Random
 //! operations must have the same outcome in both, but where WASIX is known to be wrong: each such [`Deviation`] is
@@ -79,7 +79,7 @@ fn compare(deeds: &[Deed]) -> Result<usize, TestCaseError> {
     Ok(deeds.len())
 }
 
-/// How many cases are tried: few enough to be tried each time, or as many as the environment says.
+/// Number of cases that are tried: few enough to be tried each time, or as many as the environment says.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
 }

@@ -126,7 +126,7 @@ fn nest(code: &mut Function, blocks: u32, locals: u32) {
     }
 }
 
-/// The same, with one table of branches to all of the blocks.
+/// A function with one table of branches to all of the blocks.
 pub(crate) fn switch(blocks: u32, locals: u32) -> Vec<u8> {
     function([(locals, ValType::I32)], |code| {
         (0..blocks).for_each(|_| put(code, &Instruction::Block(BlockType::Empty)));
@@ -180,7 +180,7 @@ impl Straight {
         Self::Globals,
     ];
 
-    /// What is repeated.
+    /// Text that is repeated.
     fn step(self) -> &'static str {
         match self {
             Self::Sums => "(local.set 0 (i32.add (local.get 0) (local.get 1)))",
@@ -260,7 +260,7 @@ pub(crate) fn exporting(exports: u32, functions: u32, ty: u32) -> Vec<u8> {
     module.finish()
 }
 
-/// The same with the type that takes many parameters.
+/// A module that exports much, with a type that takes many parameters.
 pub(crate) fn exporting_much(exports: u32, functions: u32) -> Vec<u8> {
     exporting(exports, functions, MANY)
 }

@@ -9,7 +9,7 @@ pub(crate) struct Playground {
     folder: tempfile::TempDir,
 }
 
-/// What nobody may read, and nothing may change.
+/// Secret that nobody may read, and nothing may change.
 pub(crate) const SECRET: &str = "the secret";
 
 impl Playground {
@@ -43,7 +43,7 @@ impl Playground {
             .with_folder(self.host("readonly"), "/readonly", Access::ReadOnly)
     }
 
-    /// Nothing outside of the granted folder has changed.
+    /// Asserts that nothing outside of the granted folder has changed.
     pub(crate) fn assert_untouched(&self) {
         assert_eq!(std::fs::read_to_string(self.host("secret")).unwrap(), SECRET);
         assert_eq!(

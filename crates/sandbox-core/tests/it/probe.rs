@@ -56,11 +56,11 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("sock_shutdown", "ii"),
 ];
 
-/// What a test asks of a file.
+/// Rights that a test asks for.
 pub(crate) const READ: u64 = 1 << 1;
 pub(crate) const WRITE: u64 = 1 << 6;
 
-/// How a file is opened.
+/// Ways to open a file.
 pub(crate) const CREATE: u32 = 1;
 pub(crate) const DIRECTORY: u32 = 2;
 pub(crate) const TRUNCATE: u32 = 8;
@@ -194,7 +194,7 @@ impl Probe {
         self.open_with(fd, path, how, rights, 0)
     }
 
-    /// The same with flags.
+    /// Opens a file with flags.
     pub(crate) fn open_with(
         &self,
         fd: u32,
@@ -286,7 +286,7 @@ impl Probe {
         self.result(errno).map(|_| self.get(BUFFER, 64))
     }
 
-    /// What `fd_fdstat_get` says: kind, flags, rights and those that are passed on.
+    /// Result of `fd_fdstat_get`: kind, flags, rights and those that are passed on.
     pub(crate) fn fdstat(&self, fd: u32) -> Result<(u8, u16, u64, u64), i32> {
         let errno = self.call("fd_fdstat_get", (fd, BUFFER));
         self.result(errno).map(|_| {

@@ -28,7 +28,7 @@ enum Place {
     Walk,
 }
 
-/// What came of a program.
+/// Verdict about a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Verdict {
@@ -47,7 +47,7 @@ struct Row {
     verdict: Verdict,
 }
 
-/// What came of all programs in one place.
+/// Verdicts about all programs in one place.
 #[derive(Debug, Serialize)]
 struct Report {
     of: &'static str,

@@ -334,3 +334,5 @@ fn a_file_that_has_no_place_in_memory_is_refused() {
     let beside = RunRequest::new().file("granted/folder", "x").file("folder/name", "y");
     assert_eq!(sandbox.run_blocking(beside).unwrap().stdout, b"y");
 }
+
+mod reports;

@@ -178,7 +178,7 @@ fn trap_at_every_depth(compiler: Compiler) {
     }
 }
 
-/// What came of a call, in a word.
+/// Result of a call, in a word.
 fn kind_of(result: Result<(), SandboxError>) -> String {
     match result {
         Ok(()) => "nothing".to_owned(),

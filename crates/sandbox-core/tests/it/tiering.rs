@@ -121,7 +121,7 @@ async fn callers_side_by_side_notice_nothing_of_the_move() {
     }
 }
 
-/// What a call leaves behind, in words, with the fuel that it took.
+/// Result of a call in words, with the fuel that it took.
 async fn outcome(sandbox: &WasmSandbox, function: &str, arguments: (i32, i32)) -> String {
     let called = match function {
         "add" | "divide" => sandbox.call_with_usage::<_, i32>(function, arguments).await,

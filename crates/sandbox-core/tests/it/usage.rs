@@ -1,4 +1,4 @@
-//! What calls use, added up, and what `tracing` sees of them.
+//! Usage of calls, added up, and the spans that `tracing` sees of them.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -141,7 +141,7 @@ impl Subscriber for Recorder {
     fn exit(&self, _: &Id) {}
 }
 
-/// What spans something opened on this thread.
+/// Records the spans that something opened on this thread.
 fn recorded<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
     recorded_by(Recorder::default(), run)
 }
@@ -215,7 +215,7 @@ fn the_span_of_a_quick_call_is_seen_by_whoever_wants_only_that() {
     assert_eq!(calls, 50, "{spans:?}");
 }
 
-/// What the hash is, without asking the library.
+/// Computes the hash without asking the library.
 fn blake3_of(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }

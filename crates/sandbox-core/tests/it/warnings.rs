@@ -1,4 +1,4 @@
-//! What the library says in `tracing` events.
+//! Warnings of the library, as `tracing` events.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What a guest may do to the world: write a little, sleep a little, end itself.
+//! Effects of a guest on the world: it writes a little, sleeps a little, ends itself.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub(crate) fn expand(attribute: &Attribute, function: &ItemFn) -> Result<TokenSt
     })
 }
 
-/// What travels through the exchange area.
+/// Shape of what travels through the exchange area.
 struct Shape {
     input: Input,
     output: Output,
@@ -198,7 +198,7 @@ pub(crate) fn formats_record() -> TokenStream {
     }
 }
 
-/// What lets an imported function be called in code that denies unsafe code.
+/// Lifts the lint, so that an imported function can be called in code that denies unsafe code.
 pub(crate) fn lift_for_import() -> TokenStream {
     quote! {
         #[allow(unsafe_code, reason = "every import is unsafe; the host checks all that it is given")]

@@ -18,7 +18,7 @@ const DEFAULT_MODULE: &str = "env";
 /// The most parameters that travel as one tuple: serde knows no larger ones.
 const MOST_PARAMETERS: usize = 16;
 
-/// What stands in the brackets: nothing, or `module = "..."`.
+/// Namespace in the brackets, which hold nothing or `module = "..."`.
 pub(crate) struct Namespace(String);
 
 impl Parse for Namespace {
@@ -96,7 +96,7 @@ struct Import<'a> {
     module: &'a str,
     name: String,
     parameters: Vec<(Ident, Type)>,
-    /// Nothing if it returns nothing.
+    /// Type of the result; `None` if it returns nothing.
     result: Option<Type>,
 }
 
@@ -161,7 +161,7 @@ impl Import<'_> {
         })
     }
 
-    /// How the arguments travel, and the call with them.
+    /// Returns how the arguments travel, and the call with them.
     fn input(&self) -> (&'static str, TokenStream) {
         let names: Vec<&Ident> = self.parameters.iter().map(|(name, _)| name).collect();
         match self.parameters.as_slice() {

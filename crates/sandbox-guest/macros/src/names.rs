@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, LitStr, Result, Token};
 
-/// What stands in the brackets: nothing, or `name = "..."`.
+/// Content of the brackets: nothing, or `name = "..."`.
 pub(crate) struct Attribute {
     name: Option<LitStr>,
 }

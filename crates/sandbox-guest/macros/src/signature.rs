@@ -1,4 +1,4 @@
-//! What travels, read from the names of the types in a signature.
+//! Signatures of functions: what travels, read from the names of the types.
 
 use syn::{
     Error, FnArg, GenericArgument, GenericParam, ItemFn, PathArguments, Result, ReturnType, Type,
@@ -13,7 +13,7 @@ pub(crate) enum Signature {
     Exchanged { input: Input, output: Output, fallible: bool },
 }
 
-/// How the input becomes the arguments.
+/// Kind of the input, from which the arguments are made.
 pub(crate) enum Input {
     Unit,
     Bytes(Ownership),
@@ -47,7 +47,7 @@ pub(crate) enum Reference {
     Value,
 }
 
-/// What the result becomes.
+/// Kind of the output, which the result becomes.
 pub(crate) enum Output {
     Unit,
     Bytes(Ownership),

@@ -46,7 +46,7 @@ impl HostCall {
         Self { output, format }
     }
 
-    /// The same, with an encoded value as the input.
+    /// Calls a function of the host with an encoded value as the input.
     ///
     /// # Panics
     ///

@@ -1,11 +1,11 @@
-//! What the host passed.
+//! Input of a call, as the host passed it.
 
 use serde::Deserialize;
 
 use super::{Output, Refusal, fill};
 use crate::format::Format;
 
-/// What stands in the place of a format when a stream has ended.
+/// Number in the place of a format when a stream has ended.
 const END_OF_STREAM: usize = 8;
 
 /// The input of one call.

@@ -1,4 +1,4 @@
-//! What the host will read.
+//! Output of a call, which the host will read.
 
 use serde::Serialize;
 

@@ -119,7 +119,7 @@ impl Sides {
         measurement.conduct(&list(&here, None)?, Vec::new())
     }
 
-    /// How often a side measured `noisy`, `slower` and `steady`.
+    /// Counts how often a side measured `noisy`, `slower` and `steady`.
     fn measured(&self, side: &str) -> [usize; 3] {
         let measured = fs::read_to_string(self.at(side).join("measured")).unwrap();
         ["group/noisy", "group/slower", "group/steady"]

@@ -1,4 +1,4 @@
-//! What the engines' programs have left in Criterion's folders.
+//! Results of the engines' programs, read from Criterion's folders.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(super) struct Results {
     pub(super) runs: Vec<Run>,
 }
 
-/// What one run found.
+/// Results of one run.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     cells: BTreeMap<(Row, Engine), Cell>,
@@ -25,7 +25,7 @@ pub(super) struct Run {
 pub(super) struct Cell {
     /// The median time of an iteration, divided by the calls that it made.
     pub(super) ns_per_call: f64,
-    /// How many calls an iteration made.
+    /// Number of calls in an iteration.
     pub(super) calls: u32,
 }
 
@@ -80,7 +80,7 @@ impl Run {
         self.cells.insert((row, engine), cell);
     }
 
-    /// What was found, unless the engine cannot do that row or was not asked to.
+    /// Returns the result of an engine in a row, unless it cannot do that row or was not asked to.
     pub(super) fn cell(&self, row: Row, engine: Engine) -> Option<Cell> {
         self.cells.get(&(row, engine)).copied()
     }

@@ -4,12 +4,12 @@ use peer_rows::{Aim, Engine, Row};
 
 use super::results::{Results, Run};
 
-/// What a row compares, over all runs.
+/// Ratios of a row, over all runs.
 #[derive(Debug, PartialEq)]
 struct Comparison {
-    /// How many times longer this project takes than the quicker wasmtime of the same run.
+    /// Ratio of this project's time to that of the quicker wasmtime of the same run.
     to_wasmtime: Option<Range>,
-    /// What is to be reached, if anything, and whether it is.
+    /// Aim of the row in words, if it has one, and whether it is reached.
     aim: Option<(String, bool)>,
 }
 
@@ -77,7 +77,7 @@ fn line(results: &Results, row: Row, engines: &[Engine]) -> Vec<String> {
     cells
 }
 
-/// How a row compares. Nothing is said about an aim where one of its sides was not measured.
+/// Compares the engines in a row. Of an aim nothing is said where one of its sides was not measured.
 fn comparison(results: &Results, row: Row) -> Comparison {
     let to_wasmtime = range(results, |run| {
         let reference = Engine::REFERENCE.iter().filter_map(|&engine| run.cell(row, engine));
@@ -94,7 +94,7 @@ fn comparison(results: &Results, row: Row) -> Comparison {
     Comparison { to_wasmtime, aim }
 }
 
-/// How many times the calls of one core all cores make, and whether that is enough.
+/// Returns how many times the calls of one core all cores make, and whether that is enough.
 fn share_of_cores(results: &Results, row: Row, share: f64) -> Option<(String, bool)> {
     let cell = |run: &Run, row| run.cell(row, Engine::Sandbox);
     let cores = results.runs.iter().find_map(|run| cell(run, row))?.calls;

@@ -33,7 +33,7 @@ mod unpack;
 
 use apt::Apt;
 
-/// What is in a finished folder. Written last: without it, the folder is not a toolchain.
+/// Description of a finished folder. Written last: without it, the folder is not a toolchain.
 const DESCRIPTION: &str = "toolchain.json";
 
 /// Part of the folder's name: to be raised when the way in which it is made changes.

@@ -24,7 +24,7 @@ impl Attempt for ActiveToolchain {
     }
 }
 
-/// The same, after `rustup target add`.
+/// The toolchain in use, after `rustup target add`.
 pub(crate) struct RustupTarget;
 
 impl Attempt for RustupTarget {

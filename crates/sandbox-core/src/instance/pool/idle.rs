@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::InstancePool;
 use crate::threads::runtime;
 
-/// How often pools are looked at. One that was idle all the time from one look to the next is emptied.
+/// Time between two looks at the pools. One that was idle all the time from one look to the next is emptied.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// The pools that may have instances.
@@ -20,7 +20,7 @@ static LISTED: Mutex<Vec<Weak<InstancePool>>> = Mutex::new(Vec::new());
 /// Whether somebody looks.
 static LOOKING: AtomicBool = AtomicBool::new(false);
 
-/// What is known of one pool's use.
+/// Record of one pool's use.
 #[derive(Debug, Default)]
 pub(super) struct Use {
     listed: AtomicBool,

@@ -12,7 +12,7 @@ pub(super) trait Source {
     /// The next one, if there is one.
     fn next(&mut self) -> Option<Number>;
 
-    /// How many are left.
+    /// Number of values that are left.
     fn left(&self) -> usize;
 }
 
@@ -76,9 +76,7 @@ impl<S: Source> NumberDeserializer<S> {
             Number::I64(value) => visitor.visit_i64(value),
             Number::F32(value) => visitor.visit_f32(value),
             Number::F64(value) => visitor.visit_f64(value),
-            other => {
-                Err(Mismatch::because(format_args!("a number where {} comes back", other.ty())))
-            }
+            other => Err(instead_of("a number", other)),
         }
     }
 
@@ -87,9 +85,7 @@ impl<S: Source> NumberDeserializer<S> {
         match self.next()? {
             Number::I32(value) => Ok(i64::from(value)),
             Number::I64(value) => Ok(value),
-            other => {
-                Err(Mismatch::because(format_args!("an integer where {} comes back", other.ty())))
-            }
+            other => Err(instead_of("an integer", other)),
         }
     }
 
@@ -98,11 +94,14 @@ impl<S: Source> NumberDeserializer<S> {
         match self.next()? {
             Number::I32(value) => Ok(u64::from(value.cast_unsigned())),
             Number::I64(value) => Ok(value.cast_unsigned()),
-            other => {
-                Err(Mismatch::because(format_args!("an integer where {} comes back", other.ty())))
-            }
+            other => Err(instead_of("an integer", other)),
         }
     }
+}
+
+/// Says that a number of another type comes back than the one that is asked for.
+fn instead_of(asked: &str, found: Number) -> Mismatch {
+    Mismatch::because(format_args!("{asked} where {} comes back", found.ty()))
 }
 
 macro_rules! integers {
@@ -169,7 +168,7 @@ impl<'de, S: Source> de::Deserializer<'de> for &mut NumberDeserializer<S> {
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.next()? {
             Number::F32(value) => visitor.visit_f32(value),
-            other => Err(Mismatch::because(format_args!("an f32 where {} comes back", other.ty()))),
+            other => Err(instead_of("an f32", other)),
         }
     }
 
@@ -178,7 +177,7 @@ impl<'de, S: Source> de::Deserializer<'de> for &mut NumberDeserializer<S> {
         match self.next()? {
             Number::F32(value) => visitor.visit_f64(f64::from(value)),
             Number::F64(value) => visitor.visit_f64(value),
-            other => Err(Mismatch::because(format_args!("an f64 where {} comes back", other.ty()))),
+            other => Err(instead_of("an f64", other)),
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) enum Given {
     F64(f64),
 }
 
-/// What becomes of the numbers.
+/// Receiver of the numbers.
 pub(super) trait Sink {
     /// Takes the next number.
     fn put(&mut self, number: Given) -> Result<(), Mismatch>;

@@ -1,4 +1,4 @@
-//! What native code was made from, by what, and for what.
+//! Identity of native code: what it was made from, by what, and for what.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use crate::policy::SecurityPolicy;
 /// fields of [`Identity`] do not show.
 const REVISION: u32 = 7;
 
-/// What Wasmer compiles for here. It is the same as long as the process lives.
+/// Machine that Wasmer compiles for here. It is the same as long as the process lives.
 static MACHINE: LazyLock<Machine> = LazyLock::new(|| {
     let target = Target::default();
     let mut cpu_features: Vec<String> =
@@ -40,7 +40,7 @@ pub(crate) struct Identity {
     /// Their length.
     wasm_bytes: u64,
     settings: CodeSettings,
-    /// What Wasmer says of the compiler and its options.
+    /// Description that Wasmer gives of the compiler and its options.
     compiler_options: String,
     wasmer: String,
     sandbox: String,
@@ -50,7 +50,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// What those bytes become if they are compiled here with those settings.
+    /// Identity of what those bytes become if they are compiled here with those settings.
     pub(crate) fn new(wasm: &[u8], settings: &CodeSettings) -> Self {
         let wasm_hash = blake3::hash(wasm).to_hex().to_string();
         Self::of_hash(wasm_hash, wasm.len() as u64, settings)
@@ -70,7 +70,7 @@ impl Identity {
         }
     }
 
-    /// What the same module would be if it were compiled here.
+    /// Identity of the same module if it were compiled here.
     fn here(&self) -> Self {
         Self::of_hash(self.wasm.clone(), self.wasm_bytes, &self.settings)
     }

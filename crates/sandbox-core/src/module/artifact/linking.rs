@@ -46,7 +46,7 @@ fn places<'a>(bodies: impl Iterator<Item = &'a FunctionBody>) -> Option<Vec<usiz
     places.collect()
 }
 
-/// What a call holds that need not be directed again: how far its target is.
+/// Displacement in a call that need not be directed again: how far its target is.
 fn displacement(relocation: &Relocation, caller: usize, places: &[usize]) -> Option<i32> {
     let RelocationTarget::LocalFunc(callee) = relocation.reloc_target else { return None };
     if relocation.kind != RelocationKind::X86CallPCRel4 {

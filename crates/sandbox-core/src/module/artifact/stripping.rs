@@ -1,4 +1,4 @@
-//! What Wasmer writes down about a module, and this library never asks for.
+//! Removal of what Wasmer writes down about a module, and this library never asks for.
 //!
 //! All of a file is read, authenticated, and in part decoded before the first call, so each byte of it is paid for on
 //! each start. Of a typical guest, half of what Wasmer writes is of use to debuggers only.

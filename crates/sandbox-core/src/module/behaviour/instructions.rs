@@ -1,13 +1,13 @@
-//! What single instructions do to an instance's state.
+//! Effects of single instructions on an instance's state.
 
 use wasmer::sys::wasmparser::Operator;
 
-/// What one instruction does to the state of its instance.
+/// Effect of one instruction on the state of its instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing: it computes, reads, branches, or traps.
+    /// No effect: it computes, reads, branches, or traps.
     None,
-    /// What the function of that index does.
+    /// The effect of the function of that index.
     Calls(u32),
     /// It writes to a memory or a global.
     ChangesState,
@@ -17,7 +17,7 @@ pub(super) enum Effect {
     Irreversible(&'static str),
 }
 
-/// What a proposal's instructions do unless [`effect_of`] knows better.
+/// Effects of a proposal's instructions, unless [`effect_of`] knows better.
 macro_rules! proposals {
     ($( @$proposal:ident $name:ident $({ $($field:ident: $type:ty),* })? => $visit:ident
         ($($annotation:tt)*) )*) => {

@@ -75,7 +75,7 @@ pub(super) enum FileError {
     TooLarge { bytes: u64, limit_bytes: u64 },
 }
 
-/// What the owner and the permissions say about who may change a file.
+/// Judges by the owner and the permissions who may change a file.
 ///
 /// Where a file has an access control list, its mask stands in the place of the group's permissions, so what a list
 /// grants is seen here too.

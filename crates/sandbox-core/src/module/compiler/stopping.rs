@@ -22,7 +22,7 @@ use crate::policy::SecurityPolicy;
 /// The most native code of one module. Calls reach two gigabytes far, and Wasmer does not look whether that is enough.
 const MOST_CODE_BYTES: usize = 1 << 30;
 
-/// What is cancelled when a build is, in errors.
+/// Name of what is cancelled when a build is, in errors.
 const BUILDING: &str = "_initialize";
 
 /// Whether somebody still wants what is being compiled.
@@ -57,7 +57,8 @@ pub(super) struct Stop(Arc<Terms>);
 
 #[derive(Debug)]
 struct Terms {
-    /// Nothing once the compilation is over: the compiler lives as long as the code, and whoever wanted that does not.
+    /// Interest in the code. `None` once the compilation is over: the compiler lives as long as the code, and whoever
+    /// wanted that does not.
     wanted: Mutex<Option<Wanted>>,
     limit: Option<(Instant, Duration)>,
 }

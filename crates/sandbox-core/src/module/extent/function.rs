@@ -1,10 +1,40 @@
-//! Counting in the code of one function.
+//! Counting in the code of one function, and the types of functions that this takes.
 
 use wasmer::sys::wasmparser::{BlockType, Operator};
 
-use super::signatures::Signatures;
+/// Numbers of values that a type of functions takes and returns.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Arity {
+    pub(super) parameters: u32,
+    pub(super) results: u32,
+}
 
-/// What was counted in one function.
+impl Arity {
+    pub(super) fn values(self) -> u64 {
+        u64::from(self.parameters) + u64::from(self.results)
+    }
+}
+
+/// The types of a module's functions, as far as they matter here.
+#[derive(Debug, Default)]
+pub(super) struct Signatures {
+    pub(super) types: Vec<Arity>,
+    /// Of all functions, imported ones first, by their types.
+    pub(super) functions: Vec<u32>,
+    pub(super) imported: usize,
+}
+
+impl Signatures {
+    pub(super) fn of_type(&self, index: u32) -> Arity {
+        self.types.get(index as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn of_function(&self, index: u32) -> Arity {
+        self.functions.get(index as usize).map(|ty| self.of_type(*ty)).unwrap_or_default()
+    }
+}
+
+/// Counts of one function.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FunctionCounts {
     pub(super) locals: u64,
@@ -70,7 +100,7 @@ impl FunctionCounter {
         }
     }
 
-    /// What was counted since the function began.
+    /// Counts since the function began.
     pub(super) fn counts(&self) -> FunctionCounts {
         self.counts
     }

@@ -1,4 +1,4 @@
-//! What an instance makes the host hold, as it is counted.
+//! Holdings of an instance: what it makes the host hold, as it is counted.
 //!
 //! Each number is what Wasmer and this library allocate for one of a kind, read from their structures and rounded up; a
 //! test compares the sum with what a process grows by.

@@ -7,18 +7,17 @@ use wasmer::sys::wasmparser::{
     Operator, Payload, RefType, TableType, TypeRef,
 };
 
-use super::function::FunctionCounter;
-use super::signatures::{Arity, Signatures};
+use super::function::{Arity, FunctionCounter, Signatures};
 use super::{Extent, holdings};
 use crate::policy::CompileMeasure;
 
-/// What has been counted so far. It holds for modules that are valid; of others it is only known that they are not.
+/// Counts so far. They hold for modules that are valid; of others it is only known that they are not.
 #[derive(Debug, Default)]
 pub(in crate::module) struct Tally {
     extent: Extent,
     signatures: Signatures,
     function: FunctionCounter,
-    /// How many functions with code were counted.
+    /// Number of functions with code that were counted.
     bodies: usize,
     growing_tables: BTreeSet<u32>,
     /// The sum of the squares of the functions' phis.
@@ -143,7 +142,7 @@ impl Tally {
         self.squared_phis = self.squared_phis.saturating_add(phis.saturating_mul(phis));
     }
 
-    /// What was counted in all of it.
+    /// Counts of all of it.
     pub(in crate::module) fn extent(self) -> Extent {
         let mut extent = self.extent;
         extent.counts[CompileMeasure::Phis.at()] =

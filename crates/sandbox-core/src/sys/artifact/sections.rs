@@ -23,7 +23,7 @@ pub(super) fn without_names(wasm: &[u8]) -> Cow<'_, [u8]> {
 pub(crate) struct Section {
     whole: Range<usize>,
     pub(crate) is_names: bool,
-    /// What follows its name, of one with names.
+    /// Contents after its name, of a section with a name.
     pub(crate) contents: Range<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! What guests call in place of functions of which only Wasmer knows whether they trap.
+//! Code that guests call in place of functions of which only Wasmer knows whether they trap.
 //!
 //! Should they trap, the guest is to have a backtrace. By the time that is known its stack is Wasmer's to use again, so where the
 //! guest is has to be noted before. A walk by unwind data would do that in tens of microseconds, and under a lock of the

@@ -6,7 +6,7 @@ const TEXT: &str = r#"(module
     (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add)
     (func (export "spin") (loop $again br $again)))"#;
 
-/// What a child process found, as its exit code.
+/// Finding of a child process, as its exit code.
 const REFUSED: i32 = 0;
 const RAN: i32 = 1;
 const OTHER: i32 = 2;

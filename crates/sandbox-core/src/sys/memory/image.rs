@@ -1,4 +1,4 @@
-//! What a memory is put back to.
+//! Image of a memory: the contents that it is put back to.
 
 #[cfg(target_os = "linux")]
 use std::fs::File;
@@ -28,7 +28,7 @@ enum Contents {
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 struct Mappable {
-    /// What will be in the file, beside zeros. Empty when it is there.
+    /// Pages that will be in the file, beside zeros. Empty when it is there.
     pages: Mutex<Vec<Stretch>>,
     sealed: OnceLock<Sealed>,
 }

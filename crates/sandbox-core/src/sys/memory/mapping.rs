@@ -40,7 +40,7 @@ pub(crate) struct Mapping {
     start: NonNull<u8>,
     definition: NonNull<VMMemoryDefinition>,
     method: ResetMethod,
-    /// What is mapped at the beginning, copy-on-write.
+    /// Image that is mapped at the beginning, copy-on-write.
     image: Option<Arc<Image>>,
     /// Offsets of pages of the image of which the instance has its own. All of them, except for those that
     /// were written since.
@@ -266,7 +266,7 @@ fn bytes_of(pages: Pages) -> usize {
     pages.bytes().0
 }
 
-/// What Wasmer sees of the memory.
+/// Memory as Wasmer sees it.
 #[derive(Debug)]
 pub(crate) struct MappedMemory {
     ty: MemoryType,
@@ -297,7 +297,7 @@ impl MappedMemory {
         Ok(Self { ty, definition, contents, mapping: Arc::new(Mutex::new(mapping)) })
     }
 
-    /// What its instance's owner needs to put it back.
+    /// Mapping that its instance's owner needs to put it back.
     pub(in crate::sys) fn mapping(&self) -> &Arc<Mutex<Mapping>> {
         &self.mapping
     }

@@ -50,7 +50,7 @@ const SWAPPED: u64 = 1 << 4;
 /// `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: libc::Ioctl = libc::_IOWR::<ScanArgument>(b'f' as u32, 16);
 
-/// How many stretches are asked for at once.
+/// Number of stretches that are asked for at once.
 const AT_ONCE: usize = 64;
 
 /// This process's page tables.

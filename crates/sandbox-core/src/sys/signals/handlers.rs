@@ -12,7 +12,7 @@ use super::{SIGNALS, call, ours};
 /// A handler that ours took the place of.
 pub(super) struct Replaced {
     action: libc::sigaction,
-    /// What had been there before that one.
+    /// Handler that had been there before that one.
     before: *const Replaced,
 }
 
@@ -30,7 +30,7 @@ pub(super) static HAND_OVER: OnceLock<fn()> = OnceLock::new();
 static CHANGE: Mutex<()> = Mutex::new(());
 
 thread_local! {
-    /// How many handlers of others this thread is in that ours called, for each of [`SIGNALS`].
+    /// Number of others' handlers that this thread is in and that ours called, for each of [`SIGNALS`].
     static PASSED_ON: [Cell<u8>; SIGNALS.len()] = const { [const { Cell::new(0) }; SIGNALS.len()] };
 }
 
@@ -96,7 +96,7 @@ fn is_known(signal: libc::c_int, action: &libc::sigaction) -> bool {
     last.is_some_and(|last| last.action.sa_sigaction == action.sa_sigaction)
 }
 
-/// What happens on that signal now.
+/// Action that is taken on that signal now.
 fn current(signal: libc::c_int) -> Option<libc::sigaction> {
     // SAFETY: all-zero bytes are a `sigaction`, and the pointer is to a live one.
     unsafe {

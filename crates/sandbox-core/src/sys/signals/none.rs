@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::thread::ThreadNumber;
 use crate::error::{CallResult, SandboxError, SystemNeed};
 
-/// What a thread that is not admitted never gets.
+/// Signals opened again, which a thread that is not admitted never gets.
 #[derive(Debug)]
 pub(crate) enum Reopened {}
 

@@ -29,7 +29,8 @@ use super::super::thread::ThreadNumber;
 const REGISTER: libc::c_int = 1 << 8;
 const RESTART: libc::c_int = 1 << 7;
 
-/// What the C library shares with the kernel for each thread, as far as it is of interest: Linux's `struct rseq`.
+/// Area that the C library shares with the kernel for each thread, as far as it is of interest: Linux's `struct
+/// rseq`.
 #[repr(C, align(32))]
 struct Area {
     cpu_id_start: AtomicU32,
@@ -39,7 +40,7 @@ struct Area {
     sequence: AtomicU64,
 }
 
-/// What the kernel looks at when it interrupts a thread: Linux's `struct rseq_cs`.
+/// Sequence that the kernel looks at when it interrupts a thread: Linux's `struct rseq_cs`.
 #[repr(C, align(32))]
 struct Sequence {
     version: u32,
@@ -53,7 +54,7 @@ struct Sequence {
 /// A thread that enters guests.
 struct Listed {
     area: *const Area,
-    /// What was begun for it. In a box of its own, whose address the kernel knows.
+    /// Sequence that was begun for it. In a box of its own, whose address the kernel knows.
     sequence: Option<Box<Sequence>>,
 }
 
@@ -159,7 +160,7 @@ fn membarrier(command: libc::c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
-/// What the C library shares with the kernel for this thread, if it does.
+/// Area that the C library shares with the kernel for this thread, if it does.
 fn area_of_this_thread() -> Option<*const Area> {
     let offset = offset_of_areas()?;
     let thread: usize;
@@ -171,7 +172,7 @@ fn area_of_this_thread() -> Option<*const Area> {
     is_known.then_some(area)
 }
 
-/// How far the areas are from the thread pointers. Nothing where the C library has none.
+/// Distance of the areas from the thread pointers. `None` where the C library has none.
 fn offset_of_areas() -> Option<isize> {
     static OFFSET: OnceLock<Option<isize>> = OnceLock::new();
     *OFFSET.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! How the watchdog reaches the thread of a guest, and what it does if that has no effect.
+//! Sending of a signal from the watchdog to the thread of a guest, and what is done if it has no effect.
 
 use std::io;
 use std::mem;
@@ -100,7 +100,7 @@ pub(crate) enum Deafness {
     Blocked,
     /// The system does not let it be sent.
     Denied,
-    /// Nothing keeps the signal away: the guest is in a function of the host, or the next one will do.
+    /// No known obstacle keeps the signal away: the guest is in a function of the host, or the next one will do.
     Unknown,
 }
 

@@ -20,10 +20,10 @@ pub(super) fn renumber(call: &mut Call<'_>, from: u32, to: u32) -> Result<(), Er
     call.state.table.renumber(from, to)
 }
 
-/// What a guest sees as the kind of a descriptor. Captured streams are none that WASI knows: neither terminal nor file.
+/// Kind of a descriptor as the guest sees it. Captured streams are none that WASI knows: neither terminal nor file.
 pub(super) fn file_type(kind: &Kind) -> u8 {
     match kind {
-        Kind::Input { .. } | Kind::Output(_) => fs::Kind::Unknown as u8,
+        Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) => fs::Kind::Unknown as u8,
         Kind::File { .. } => fs::Kind::File as u8,
         Kind::Folder { .. } => fs::Kind::Folder as u8,
         Kind::Socket(socket) if socket.is_for_datagrams() => DATAGRAMS,

@@ -25,7 +25,7 @@ impl Whence {
     }
 }
 
-/// What a guest may say of how it will use a file, by number.
+/// Advice that a guest may give about how it will use a file, by number.
 const ADVICE: [Advice; 6] = [
     Advice::Normal,
     Advice::Sequential,
@@ -44,7 +44,9 @@ impl Descriptor {
         match &self.kind {
             Kind::File { file, .. } => Ok(file),
             Kind::Folder { .. } => Err(Errno::IsDir),
-            Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => Err(Errno::SPipe),
+            Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+                Err(Errno::SPipe)
+            }
         }
     }
 
@@ -53,7 +55,9 @@ impl Descriptor {
         let file = match &self.kind {
             Kind::File { file, .. } => file,
             Kind::Folder { .. } => return Err(Errno::IsDir),
-            Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => return Err(Errno::Inval),
+            Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+                return Err(Errno::Inval);
+            }
         };
         if !self.rights.contains(Rights::FD_WRITE) {
             return Err(Errno::BadF);
@@ -107,7 +111,9 @@ fn store(state: &State, fd: u32, rights: Rights, durability: Durability) -> Resu
             descriptor.require(rights)?;
             folder.sync()
         }
-        Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => Err(Errno::Inval),
+        Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+            Err(Errno::Inval)
+        }
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn readdir(
     memory.store(out, 0, &used.to_le_bytes())
 }
 
-/// What stands before a name. `next` is the cookie of the entry after it.
+/// Bytes that stand before a name. `next` is the cookie of the entry after it.
 fn header(entry: Entry<'_>, next: u64) -> Result<[u8; HEADER_BYTES], Errno> {
     let mut bytes = [0; HEADER_BYTES];
     let len = u32::try_from(entry.name.len()).map_err(|_| Errno::Overflow)?;

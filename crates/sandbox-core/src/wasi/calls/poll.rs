@@ -54,7 +54,7 @@ impl Layout {
     }
 }
 
-/// What is waited for.
+/// Subscription to something that is waited for.
 struct Subscription {
     userdata: [u8; 8],
     tag: u8,
@@ -77,11 +77,11 @@ enum Direction {
     Out,
 }
 
-/// What a guest is told of something that happened.
+/// Event that a guest is told of.
 #[derive(Debug, Clone, Copy)]
 struct Event {
     errno: Errno,
-    /// How much can be read or written.
+    /// Number of bytes that can be read or written.
     bytes: u64,
     flags: u8,
 }

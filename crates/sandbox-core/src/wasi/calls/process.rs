@@ -3,7 +3,7 @@
 use super::{Call, Context, Errno, stop_if_told};
 use crate::wasi::Unwound;
 
-/// What is added to the number of a signal for the exit code of a process that one ended.
+/// Offset that is added to the number of a signal for the exit code of a process that one ended.
 const ENDED_BY_SIGNAL: i32 = 128;
 
 /// The signals that end a process which does not handle them. Guests have no handlers.

@@ -2,7 +2,7 @@
 
 use super::{Call, Errno, look};
 
-/// How many bytes are made at once: between two portions the call can be stopped.
+/// Number of bytes that are made at once: between two portions the call can be stopped.
 const PORTION_BYTES: usize = 64 * 1024;
 
 pub(super) fn get(call: &mut Call<'_>, at: u32, len: u32) -> Result<(), Errno> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Call, Errno};
 use crate::wasi::lookups::LookupFailure;
-use crate::wasi::network::{Gate, MOST_NAME_BYTES};
+use crate::wasi::network::{MOST_NAME_BYTES, NetworkGrants};
 use crate::wasi::rights::Rights;
 use crate::wasi::socket::{Family, Socket, SocketKind, Stream};
 use crate::wasi::state::State;
@@ -66,20 +66,20 @@ fn socket_mut(table: &mut Table, fd: u32) -> Result<&mut Socket, Errno> {
     }
 }
 
-fn gate(state: &State) -> Result<&Gate, Errno> {
-    state.gate.as_ref().ok_or(Errno::NotSup)
+fn network(state: &State) -> Result<&NetworkGrants, Errno> {
+    state.network.as_ref().ok_or(Errno::NotSup)
 }
 
 /// Refuses what no grant allows.
 fn check(state: &State, what: &str, to: SocketAddr) -> Result<(), Errno> {
-    if gate(state)?.permits(to) {
+    if network(state)?.permits(to) {
         return Ok(());
     }
     state.refusals.deny(format!("{what} to {to}"));
     Err(Errno::NotCapable)
 }
 
-/// Nothing can be listened on, so there is nothing to accept.
+/// Refuses to accept: as no socket can listen, no connection comes.
 pub(super) fn accept(call: &mut Call<'_>, fd: u32, _flags: u32, _out: u32) -> Result<(), Errno> {
     socket(&call.state.table, fd)?;
     Err(Errno::NotSup)
@@ -92,7 +92,7 @@ pub(super) fn open(
     protocol: u32,
     out: u32,
 ) -> Result<(), Errno> {
-    gate(call.state)?;
+    network(call.state)?;
     let family = match family {
         1 => Family::V4,
         2 => Family::V6,
@@ -233,8 +233,8 @@ pub(super) fn resolve(
     let Call { state, memory } = call;
     memory.check(out_count, 4)?;
     let name = std::str::from_utf8(memory.bytes(host, len)?).map_err(|_| Errno::Inval)?;
-    let gate = state.gate.as_mut().ok_or(Errno::NotSup)?;
-    let found = gate.look_up(name, &state.control).map_err(|failure| match failure {
+    let network = state.network.as_mut().ok_or(Errno::NotSup)?;
+    let found = network.look_up(name, &state.control).map_err(|failure| match failure {
         LookupFailure::NotGranted => {
             state.refusals.deny(format!("a lookup of the host {name:?}"));
             Errno::NotCapable

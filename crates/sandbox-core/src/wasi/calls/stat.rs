@@ -1,4 +1,4 @@
-//! What is known of files, and their times.
+//! Attributes of files, and their times.
 
 use super::{Call, Errno, Version, descriptors};
 use crate::wasi::clock::ClockSource;
@@ -26,7 +26,7 @@ const NOT_A_FILE: Stat = Stat {
     changed: 0,
 };
 
-/// How a path is looked up.
+/// Way in which a path is looked up.
 ///
 /// # Errors
 /// [`Errno::Inval`] for flags that there are not.
@@ -52,7 +52,7 @@ pub(super) fn fd_filestat_get(
         Kind::File { file, .. } => file.stat()?,
         Kind::Folder { folder, .. } => folder.stat()?,
         // Different numbers for different things, and none of them zero.
-        Kind::Input { .. } => Stat { inode: 1, ..NOT_A_FILE },
+        Kind::Input { .. } | Kind::Reader(_) => Stat { inode: 1, ..NOT_A_FILE },
         Kind::Output(name) => Stat { inode: 2 + *name as u64, ..NOT_A_FILE },
         Kind::Socket(_) => Stat { inode: 4 + u64::from(fd), ..NOT_A_FILE },
     };
@@ -144,7 +144,9 @@ pub(super) fn fd_filestat_set_times(
             descriptor.require(Rights::FD_FILESTAT_SET_TIMES)?;
             folder.set_times(times)
         }
-        Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => Err(Errno::NotSup),
+        Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+            Err(Errno::NotSup)
+        }
     }
 }
 

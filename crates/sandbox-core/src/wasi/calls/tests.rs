@@ -12,10 +12,11 @@ use crate::threads::runtime;
 use crate::wasi::fs::Grants;
 use crate::wasi::launch::Launch;
 use crate::wasi::output::OutputCapture;
+use crate::wasi::streams::Sinks;
 use crate::wasi::{Surroundings, state};
 use crate::watchdog::CallControl;
 
-/// What WASIX has in a namespace.
+/// Functions that WASIX has in a namespace.
 fn offered_by_wasix(namespace: &str) -> BTreeMap<String, FunctionType> {
     let text =
         format!(r#"(module (import "{namespace}" "fd_close" (func (param i32) (result i32))))"#);
@@ -38,7 +39,7 @@ fn offered_by_wasix(namespace: &str) -> BTreeMap<String, FunctionType> {
 fn every_function_that_wasix_has_is_here_with_its_type() {
     let policy = SecurityPolicy::strict();
     let control = CallControl::new(None).unwrap();
-    let output = OutputCapture::new(0, Arc::clone(&control));
+    let output = OutputCapture::new(0, Sinks::default(), Arc::clone(&control));
     let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let mut store = Store::default();
     let module = wasmer::Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();

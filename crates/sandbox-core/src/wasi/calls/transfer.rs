@@ -15,10 +15,10 @@ use crate::wasi::rights::Rights;
 use crate::wasi::table::{Descriptor, Flags, Kind};
 use crate::watchdog::CallControl;
 
-/// How many bytes are moved at once.
+/// Number of bytes that are moved at once.
 const PORTION_BYTES: u32 = 4 << 20;
 
-/// How many buffers are given to the host at once: as many as Linux takes.
+/// Number of buffers that are given to the host at once: as many as Linux takes.
 const MOST_AT_ONCE: usize = 1024;
 
 /// After how many buffers it is looked whether the call is to stop.
@@ -26,7 +26,7 @@ const LOOK_EVERY: u32 = 4096;
 
 /// Where in a file bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Destination {
     At(u64),
     End,
 }
@@ -45,7 +45,9 @@ impl Descriptor {
     /// The file that it is, to be read or written at a place.
     fn at_a_place(&self, direction: Rights, offset: u64) -> Result<&File, Errno> {
         match &self.kind {
-            Kind::Input { .. } | Kind::Output(_) | Kind::Socket(_) => Err(Errno::SPipe),
+            Kind::Input { .. } | Kind::Reader(_) | Kind::Output(_) | Kind::Socket(_) => {
+                Err(Errno::SPipe)
+            }
             Kind::Folder { .. } => Err(Errno::IsDir),
             Kind::File { file, .. } => {
                 self.require_direction(direction)?;
@@ -80,6 +82,9 @@ pub(super) fn read(
             *position += len;
             Ok(len)
         })?,
+        Kind::Reader(source) => {
+            fill(memory, buffers, &call.state.control, |portion| source.read(portion))?
+        }
         Kind::File { file, position } => fill(memory, buffers, &call.state.control, |portion| {
             let len = file.read_at(&mut [IoSliceMut::new(portion)], *position)?;
             *position = position.saturating_add(len as u64);
@@ -143,8 +148,8 @@ pub(super) fn write(
     };
     let appends = flags.contains(Flags::APPEND);
     let moved = drain(memory, buffers, &state.control, |portions| {
-        let place = if appends { Place::End } else { Place::At(*position) };
-        let (len, end) = put(file, portions, place, flags.durability())?;
+        let destination = if appends { Destination::End } else { Destination::At(*position) };
+        let (len, end) = put(file, portions, destination, flags.durability())?;
         *position = end;
         Ok(len)
     })?;
@@ -168,8 +173,8 @@ pub(super) fn pwrite(
     let mut position = offset;
     let moved = drain(memory, buffers, &state.control, |portions| {
         // As on Linux.
-        let place = if appends { Place::End } else { Place::At(position) };
-        let (len, end) = put(file, portions, place, descriptor.flags.durability())?;
+        let destination = if appends { Destination::End } else { Destination::At(position) };
+        let (len, end) = put(file, portions, destination, descriptor.flags.durability())?;
         position = end;
         Ok(len)
     })?;
@@ -180,15 +185,15 @@ pub(super) fn pwrite(
 fn put(
     file: &File,
     portions: &[IoSlice<'_>],
-    place: Place,
+    destination: Destination,
     durability: Durability,
 ) -> Result<(usize, u64), Errno> {
-    match place {
-        Place::At(position) => {
+    match destination {
+        Destination::At(position) => {
             let len = file.write_at(portions, position, durability)?;
             Ok((len, position.saturating_add(len as u64)))
         }
-        Place::End => {
+        Destination::End => {
             let appended = file.append(portions, durability)?;
             Ok((appended.written, appended.end))
         }

@@ -2,7 +2,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 
-use super::folder::Place;
+use super::folder::Backing;
 use super::{Durability, Errno, FileSystem, Folder, Follow, GuestPath, OpenHow, Opened, Presence};
 use super::{File, Result};
 
@@ -90,9 +90,9 @@ impl Folder {
     }
 
     fn check_in_memory(&self) -> Result<()> {
-        match self.place {
-            Place::Memory(_) => Ok(()),
-            Place::Host(_) | Place::Bundled(_) | Place::Junction(_) => Err(Errno::XDev),
+        match self.backing {
+            Backing::Memory(_) => Ok(()),
+            Backing::Host(_) | Backing::Bundled(_) | Backing::Junction(_) => Err(Errno::XDev),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Durability {
     All,
 }
 
-/// How a guest says that it will use a part of a file, with the numbers of preview 1.
+/// Advice of a guest about how it will use a part of a file, with the numbers of preview 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Advice {
@@ -48,7 +48,7 @@ impl Advice {
 /// Outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Appended {
-    /// How many bytes were written.
+    /// Number of bytes that were written.
     pub(crate) written: usize,
     /// The file's end after them, where the position of the descriptor now is.
     pub(crate) end: u64,

@@ -19,17 +19,17 @@ use super::{Errno, File, GuestPath, Kind, Listing, Result, SetTimes, Stat};
 /// Whether a path must lead to something, or has it made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// What exists is opened (`oflags` without `creat`).
+    /// The file has to exist (`oflags` without `creat`).
     #[default]
     Required,
-    /// What exists is opened, and a missing file created (`creat`).
+    /// The file is created if it is missing (`creat`).
     Created,
     /// A file is created, and may not exist (`creat` and `excl`).
     Exclusive,
 }
 
-/// How something is opened. The caller translates rights and flags. Appending is not a way to open but an operation,
-/// [`File::append`], and so is writing to the disk at once.
+/// Manner of opening something. The caller translates rights and flags. Appending is not a way to open but an
+/// operation, [`File::append`], and so is writing to the disk at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that a guest sets one by one")]
 pub(crate) struct OpenHow {
@@ -56,11 +56,11 @@ pub(crate) enum Opened {
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     shared: Arc<Shared>,
-    pub(super) place: Place,
+    pub(super) backing: Backing,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) enum Backing {
     Memory(Arc<Handle>),
     Host(HostFolder),
     Bundled(BundledFolder),
@@ -75,17 +75,17 @@ pub(crate) struct SavedFolder {
 }
 
 impl Folder {
-    pub(super) fn new(shared: &Arc<Shared>, place: Place) -> Self {
-        Self { shared: Arc::clone(shared), place }
+    pub(super) fn new(shared: &Arc<Shared>, backing: Backing) -> Self {
+        Self { shared: Arc::clone(shared), backing }
     }
 
     pub(super) fn of_mount(shared: &Arc<Shared>, mount: &Mount) -> Self {
-        let place = match mount {
-            Mount::Base(Base::Host(folder)) => Place::Host(folder.clone()),
-            Mount::Base(Base::Bundled(folder)) => Place::Bundled(folder.clone()),
-            Mount::Junction(junction) => Place::Junction(Arc::clone(junction)),
+        let backing = match mount {
+            Mount::Base(Base::Host(folder)) => Backing::Host(folder.clone()),
+            Mount::Base(Base::Bundled(folder)) => Backing::Bundled(folder.clone()),
+            Mount::Junction(junction) => Backing::Junction(Arc::clone(junction)),
         };
-        Self::new(shared, place)
+        Self::new(shared, backing)
     }
 
     pub(super) fn reopen(shared: &Arc<Shared>, saved: &SavedFolder) -> Result<Self> {
@@ -93,24 +93,24 @@ impl Folder {
     }
 
     fn at(shared: &Arc<Shared>, position: Position) -> Result<Self> {
-        let place = match position {
-            Position::Memory(id) => Place::Memory(Arc::new(Handle::new(shared, id)?)),
-            Position::Host(folder) => Place::Host(folder),
-            Position::Bundled(folder) => Place::Bundled(folder),
-            Position::Junction(junction) => Place::Junction(junction),
+        let backing = match position {
+            Position::Memory(id) => Backing::Memory(Arc::new(Handle::new(shared, id)?)),
+            Position::Host(folder) => Backing::Host(folder),
+            Position::Bundled(folder) => Backing::Bundled(folder),
+            Position::Junction(junction) => Backing::Junction(junction),
         };
-        Ok(Self::new(shared, place))
+        Ok(Self::new(shared, backing))
     }
 
     fn position(&self) -> Result<Position> {
-        Ok(match &self.place {
-            Place::Memory(handle) => {
+        Ok(match &self.backing {
+            Backing::Memory(handle) => {
                 drop(handle.memory()?);
                 Position::Memory(handle.id())
             }
-            Place::Host(folder) => Position::Host(folder.clone()),
-            Place::Bundled(folder) => Position::Bundled(folder.clone()),
-            Place::Junction(junction) => Position::Junction(Arc::clone(junction)),
+            Backing::Host(folder) => Position::Host(folder.clone()),
+            Backing::Bundled(folder) => Position::Bundled(folder.clone()),
+            Backing::Junction(junction) => Position::Junction(Arc::clone(junction)),
         })
     }
 
@@ -151,7 +151,7 @@ impl Folder {
                         Opened::File(File::new(&self.shared, Storage::Host(file)))
                     }
                     HostOpened::Folder(folder) => {
-                        Opened::Folder(Self::new(&self.shared, Place::Host(folder)))
+                        Opened::Folder(Self::new(&self.shared, Backing::Host(folder)))
                     }
                 })
             }
@@ -187,7 +187,7 @@ impl Folder {
         match folder.kind(id)? {
             Kind::Folder => {
                 check_folder(how)?;
-                Ok(Opened::Folder(Self::new(&self.shared, Place::Bundled(folder.at(id)))))
+                Ok(Opened::Folder(Self::new(&self.shared, Backing::Bundled(folder.at(id)))))
             }
             _ if how.folder_only || has_slash => Err(Errno::NotDir),
             Kind::File if how.write => Err(Errno::RoFs),
@@ -294,19 +294,19 @@ impl Folder {
     /// [`Errno::NoMem`] if the open listings of the guest have become too large, and those of the host.
     pub(crate) fn list(&self) -> Result<Listing> {
         let own = self.stat()?.inode;
-        match &self.place {
-            Place::Memory(handle) => self.list_memory(handle, own),
-            Place::Host(folder) => {
+        match &self.backing {
+            Backing::Memory(handle) => self.list_memory(handle, own),
+            Backing::Host(folder) => {
                 let mut names = Names::new(&self.shared.listed, own, own)?;
                 folder.list(&mut names)?;
                 Ok(names.into())
             }
-            Place::Bundled(folder) => {
+            Backing::Bundled(folder) => {
                 let mut names = Names::new(&self.shared.listed, own, folder.parent_inode()?)?;
                 folder.list(&mut names)?;
                 Ok(names.into())
             }
-            Place::Junction(junction) => {
+            Backing::Junction(junction) => {
                 let mut names = Names::new(&self.shared.listed, own, own)?;
                 if let Some(base) = &junction.base {
                     base.list(&mut names)?;

@@ -89,7 +89,7 @@ struct Plan {
 
 /// Grant that is being opened.
 struct Wanted<'a> {
-    /// What is granted, for errors.
+    /// Name of the grant, for errors.
     what: String,
     guest: &'a str,
 }

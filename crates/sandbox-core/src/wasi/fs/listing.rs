@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Errno, Kind, Result};
 
-/// How much the listings of one guest may take at once, some hundred thousand names: what a folder has in it is up to
-/// others, who must not fill the host's memory by it.
+/// Bytes that the listings of one guest may take at once, some hundred thousand names: what a folder has in it is up
+/// to others, who must not fill the host's memory by it.
 const LISTED_BYTES: u64 = 32 << 20;
 
 /// Size of an entry beside its name.
-const ENTRY_BYTES: usize = size_of::<Place>();
+const ENTRY_BYTES: usize = size_of::<Record>();
 
 /// One name in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Listing {
 
 /// An entry, with where its name ends among all names.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Record {
     inode: u64,
     end: u32,
     kind: Kind,
@@ -39,11 +39,11 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Names {
     text: String,
-    places: Vec<Place>,
+    records: Vec<Record>,
     share: Share,
 }
 
-/// How much the open listings of a guest take.
+/// Bytes that the open listings of a guest take.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ListedBytes(Arc<AtomicU64>);
 
@@ -74,7 +74,7 @@ impl Names {
     /// Begins with `.` and `..`.
     pub(super) fn new(all: &ListedBytes, inode: u64, parent: u64) -> Result<Self> {
         let share = Share { all: all.clone(), bytes: 0 };
-        let mut names = Self { text: String::new(), places: Vec::new(), share };
+        let mut names = Self { text: String::new(), records: Vec::new(), share };
         names.add(".", inode, Kind::Folder)?;
         names.add("..", parent, Kind::Folder)?;
         Ok(names)
@@ -84,16 +84,16 @@ impl Names {
         self.share.grow((name.len() + ENTRY_BYTES) as u64)?;
         self.text.push_str(name);
         let end = u32::try_from(self.text.len()).map_err(|_| Errno::NoMem)?;
-        self.places.push(Place { inode: inode.max(1), end, kind });
+        self.records.push(Record { inode: inode.max(1), end, kind });
         Ok(())
     }
 
     /// Changes what an entry is, if there is one of that name. Otherwise it is added.
     pub(super) fn set(&mut self, name: &str, inode: u64, kind: Kind) -> Result<()> {
-        let position = (0..self.places.len()).find(|position| self.name(*position) == Some(name));
-        match position.and_then(|position| self.places.get_mut(position)) {
-            Some(place) => {
-                (place.inode, place.kind) = (inode.max(1), kind);
+        let position = (0..self.records.len()).find(|position| self.name(*position) == Some(name));
+        match position.and_then(|position| self.records.get_mut(position)) {
+            Some(record) => {
+                (record.inode, record.kind) = (inode.max(1), kind);
                 Ok(())
             }
             None => self.add(name, inode, kind),
@@ -102,10 +102,10 @@ impl Names {
 
     fn name(&self, position: usize) -> Option<&str> {
         let start = match position.checked_sub(1) {
-            Some(before) => self.places.get(before)?.end,
+            Some(before) => self.records.get(before)?.end,
             None => 0,
         };
-        self.text.get(start as usize..self.places.get(position)?.end as usize)
+        self.text.get(start as usize..self.records.get(position)?.end as usize)
     }
 }
 
@@ -116,16 +116,16 @@ impl From<Names> for Listing {
 }
 
 impl Listing {
-    /// How many entries there are.
+    /// Number of entries.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.names.places.len()
+        self.names.records.len()
     }
 
     /// The entry at a position, if there is one.
     pub(crate) fn entry(&self, position: u64) -> Option<Entry<'_>> {
         let position = usize::try_from(position).ok()?;
-        let Place { inode, kind, .. } = *self.names.places.get(position)?;
+        let Record { inode, kind, .. } = *self.names.records.get(position)?;
         Some(Entry { name: self.names.name(position)?, inode, kind })
     }
 }

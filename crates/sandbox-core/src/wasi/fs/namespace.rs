@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::file::{SavedStorage, Storage};
-use super::folder::Place;
+use super::folder::Backing;
 use super::memory::{NodeId, Tree, TreeState};
 use super::shared::{Handle, Shared, TimeSource};
 use super::{File, Folder, Grants, Result, SavedFile, SavedFolder};
@@ -50,7 +50,7 @@ impl FileSystem {
             Some(mount) => Folder::of_mount(&self.shared, mount),
             None => Folder::new(
                 &self.shared,
-                Place::Memory(Arc::new(Handle::new(&self.shared, NodeId::ROOT)?)),
+                Backing::Memory(Arc::new(Handle::new(&self.shared, NodeId::ROOT)?)),
             ),
         };
         let others = grants.mounts().filter(|(path, _)| *path != "/");

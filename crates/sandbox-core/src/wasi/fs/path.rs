@@ -8,7 +8,7 @@ pub(super) const PATH_BYTES: usize = 4095;
 /// The longest name, in bytes: what Linux allows.
 pub(super) const LONGEST_NAME: usize = 255;
 
-/// How many links are followed on one way, as on Linux.
+/// Number of links that are followed on one way, as on Linux.
 pub(super) const LINKS: usize = 40;
 
 /// Path that a guest gave: UTF-8 without NUL, and not too long. It may be empty, absolute or lead out: whether it may be
@@ -99,9 +99,10 @@ pub(crate) enum Follow {
 pub(super) enum Tail {
     /// The name itself, to make, remove or rename what has it.
     Name,
-    /// What it leads to. A slash behind it follows a link too.
+    /// The file that it leads to. A slash behind it follows a link too.
     Target(Follow),
-    /// What it leads to, which is created if it is not there. A slash behind it is refused in the end, and follows nothing.
+    /// The file that it leads to, which is created if it is not there. A slash behind it is refused in the end, and
+    /// follows nothing.
     New(Follow),
 }
 

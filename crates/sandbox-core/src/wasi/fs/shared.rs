@@ -1,4 +1,4 @@
-//! What the open files and folders of a guest have in common.
+//! State that the open files and folders of a guest have in common.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -24,7 +24,7 @@ pub(crate) struct Stat {
     /// Number of the inode on its device. It stays the same as long as the file exists, and is not zero.
     pub(crate) inode: u64,
     pub(crate) kind: Kind,
-    /// How many names the file has.
+    /// Number of names that the file has.
     pub(crate) links: u64,
     /// Length of a file or of the target of a link, in bytes.
     pub(crate) size: u64,

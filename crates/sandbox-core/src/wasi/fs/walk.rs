@@ -14,7 +14,7 @@ use super::path::{LINKS, Step, Tail, goes_up};
 use super::shared::Shared;
 use super::{Errno, Kind, Result, names};
 
-/// How many folders of the host a walk keeps open at most.
+/// Largest number of the host's folders that a walk keeps open.
 const DEPTH: usize = 128;
 
 /// A folder on the way.
@@ -51,7 +51,7 @@ pub(super) enum Spot<'a> {
     Nothing,
 }
 
-/// How a path came to a folder.
+/// Way by which a path came to a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Dot,
@@ -93,8 +93,8 @@ struct Walk<'s> {
     /// The path, with the targets of links in the place of their names, and how far it was walked. It can become long.
     text: Arc<str>,
     at: usize,
-    /// How much of the end of the text is not the text of a link in a granted folder or bundle. Such a link does not lead
-    /// out of it.
+    /// Length of the end of the text that is not the text of a link in a granted folder or bundle. Such a link does
+    /// not lead out of it.
     own_bytes: usize,
     links: usize,
     tail: Tail,

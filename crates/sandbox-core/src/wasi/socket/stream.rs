@@ -12,7 +12,7 @@ use crate::threads::{callers_thread, workers};
 use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
-/// How long we wait between two looks at a connection that is being made.
+/// Time that we wait between two looks at a connection that is being made.
 const CONNECTING_TICK: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use crate::threads::{callers_thread, workers};
 use crate::wasi::errno::Errno;
 use crate::watchdog::CallControl;
 
-/// How long the operating system waits before we look whether the call is to stop.
+/// Time that the operating system waits before we look whether the call is to stop.
 pub(in crate::wasi) const TICK: Duration = Duration::from_millis(5);
 
 /// Tries until something happens, the timeout of the guest is over, or the call is to stop.

@@ -10,7 +10,7 @@ use crate::modules::{self, NUMBERS};
 
 const SOURCE: &str = "SANDBOX_TEST_SOURCE";
 const CACHE: &str = "SANDBOX_TEST_CACHE";
-/// What stands before the answer of the other process in its output.
+/// Text before the answer of the other process in its output.
 const ANSWER: &str = "module origin: ";
 
 /// A module whose one function returns the number.
@@ -71,7 +71,7 @@ pub(crate) fn run(source: &str, folder: &Path) -> String {
     answer(command(source, folder.to_str().unwrap()))
 }
 
-/// The same for the module of that number.
+/// Builds the module of that number in another process.
 pub(crate) fn build_elsewhere(number: i32, folder: &Path) -> String {
     run(&number.to_string(), folder)
 }

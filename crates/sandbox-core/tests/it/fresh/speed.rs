@@ -1,4 +1,4 @@
-//! What a call on a fresh instance costs here. Prints figures; run with `--ignored --nocapture`.
+//! Cost of a call on a fresh instance here. Prints figures; run with `--ignored --nocapture`.
 
 use std::time::{Duration, Instant};
 

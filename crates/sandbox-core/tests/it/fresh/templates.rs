@@ -1,4 +1,4 @@
-//! What instances begin with, and modules whose instances cannot be put back.
+//! Templates of instances, and modules whose instances cannot be put back.
 
 use std::sync::{Arc, OnceLock};
 

@@ -40,7 +40,7 @@ impl Drop for Dropped {
     }
 }
 
-/// How many futures have begun, and how many of them were dropped.
+/// Numbers of futures that have begun and that were dropped.
 #[derive(Default)]
 struct Lives {
     begun: AtomicUsize,

@@ -1,4 +1,4 @@
-//! What a module imports and what it is offered.
+//! Imports of a module, and the functions that it is offered.
 
 use sandbox_core::{HostFunctions, SandboxError, WasmSandboxBuilder};
 

@@ -1,4 +1,4 @@
-//! What host functions see of a guest's memory, and what hostile pointers get from them.
+//! Views of host functions into a guest's memory, and what hostile pointers get from them.
 
 use std::error::Error;
 

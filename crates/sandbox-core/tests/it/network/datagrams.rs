@@ -23,7 +23,7 @@ fn server() -> (UdpSocket, SocketAddr) {
     (server, address)
 }
 
-/// Nothing has come.
+/// Asserts that no datagram has come.
 fn assert_lonely(server: &UdpSocket) {
     server.set_nonblocking(true).unwrap();
     assert_eq!(server.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);

@@ -1,4 +1,4 @@
-//! What is granted, and what is not.
+//! Grants of network hosts, and what is not granted.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

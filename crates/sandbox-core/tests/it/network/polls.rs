@@ -20,14 +20,14 @@ const HANGUP: u8 = 1;
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(20);
 
-/// What is waited for.
+/// Event that is waited for.
 #[derive(Clone, Copy)]
 enum Awaited {
     Socket(u32, u8),
     Time(Duration),
 }
 
-/// What came of a subscription: its place in the list, the error number, the bytes and the flags.
+/// Result of a subscription: its place in the list, the error number, the bytes and the flags.
 type Event = (u64, u16, u64, u8);
 
 impl Client {

@@ -13,7 +13,7 @@ const NOTEMPTY: i32 = 55;
 
 /// Something that WASIX does in another way than it should.
 pub(super) struct Deviation {
-    /// What it is, and why it is wrong.
+    /// Name of the deviation, and the reason why it is wrong.
     pub(super) name: &'static str,
     /// Whether a difference is this one.
     pub(super) is: fn(&Seen<'_>) -> bool,

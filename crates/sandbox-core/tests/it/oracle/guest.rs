@@ -23,7 +23,7 @@ const OF_FILES: i64 = (1 << 1) | (1 << 2) | (1 << 5) | (1 << 6) | (1 << 21) | (1
 /// Rights to list a folder, to look at it, and all that is done below it.
 const OF_FOLDERS: i64 = (1 << 14) | (1 << 21) | (1 << 13) | (1 << 18);
 
-/// What passes calls of WASI on.
+/// A guest that passes calls of WASI on.
 pub(super) trait Passes {
     /// Calls a function of WASI. A failure is that there was no error number.
     fn call(&mut self, name: &str, arguments: &[i64]) -> Result<i32, String>;
@@ -55,7 +55,7 @@ impl Passes for Probe {
     }
 }
 
-/// How something is opened.
+/// Ways to open something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     Existing,
@@ -111,7 +111,7 @@ pub(super) enum Deed {
     List { path: String },
 }
 
-/// What came of it, without what must differ: devices, inodes, sizes of folders and times.
+/// Result of an operation, without what must differ: devices, inodes, sizes of folders and times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,

@@ -16,7 +16,7 @@ const PACKAGES: [(&str, &str); 3] =
 /// Where the guest finds Go's sources.
 const ROOT: &str = "/go";
 
-/// What a test finds beside the sources, as in every installation of Go.
+/// Files that a test finds beside the sources, as in every installation of Go.
 const BESIDE: [&str; 3] = ["CONTRIBUTING.md", "LICENSE", "go.env"];
 
 const DEVICES: &str = "a guest has no devices, such as /dev/null";
@@ -52,7 +52,7 @@ const FORBIDDEN: [(&str, &[&str]); 2] = [
 /// Stands between the lines that a test says.
 const BETWEEN: &str = " | ";
 
-/// What a test says, and nothing else, when it is refused that.
+/// Messages of a test when it is refused that, and of no other failure.
 const REFUSED: [&str; 4] = [
     "Operation not permitted",
     "absolute link targets not supported",

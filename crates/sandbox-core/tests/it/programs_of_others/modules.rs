@@ -15,7 +15,7 @@ struct Job {
     steps: &'static [(&'static str, &'static [&'static str])],
     /// Files that are given, below `/job`.
     files: &'static [(&'static str, &'static str)],
-    /// What the last step says and how it ends.
+    /// Output and end of the last step.
     stdout: &'static str,
     exit_code: i32,
     /// Files that are left there beside those. `None` is for contents that are another program's business.

@@ -40,7 +40,7 @@ fn refusal(program: &str, place: Place) -> Option<&'static str> {
         .map(|(reason, _)| reason)
 }
 
-/// What the testsuite says of a program beside it.
+/// Specification of a program, which the testsuite has beside it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Specification {

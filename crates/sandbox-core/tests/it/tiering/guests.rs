@@ -1,4 +1,4 @@
-//! What guests in Rust compute, on both tiers.
+//! Computations of guests in Rust, on both tiers.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

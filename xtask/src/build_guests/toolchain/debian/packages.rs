@@ -14,8 +14,8 @@ use crate::process::read;
 /// The compiler, the sources of its standard library, and a C library for WASI.
 const ROOTS: [&str; 3] = ["rustc-web", "rust-web-src", "wasi-libc"];
 
-/// What these packages need to link programs for the machine itself. Whoever builds this
-/// workspace has it already, from wherever it came.
+/// Packages that these need to link programs for the machine itself. Whoever builds this workspace has it already,
+/// from wherever it came.
 const NATIVE_LINKING: [&str; 3] = ["gcc", "libc-dev", "binutils"];
 
 /// Part of the compiler: it must lie beside it, even where the machine has it installed as well.

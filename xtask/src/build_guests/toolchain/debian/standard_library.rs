@@ -15,14 +15,14 @@ use super::super::{Compiler, Source, TARGET, Toolchain, version, wasm_linker};
 use crate::process::essence;
 use crate::progress::Progress;
 
-/// What the compiler links by itself when it finds them in the target's folder: how a program
+/// Objects and libraries that the compiler links by itself when it finds them in the target's folder: how a program
 /// starts, and the C library.
 const SELF_CONTAINED: [&str; 3] = ["crt1-command.o", "crt1-reactor.o", "libc.a"];
 
 const PROGRAM: &str =
     "[package]\nname = \"nothing\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n[workspace]\n";
 
-/// How many crates the standard library has, about: only for the bar.
+/// Number of crates in the standard library, about: only for the bar.
 const CRATES: u64 = 24;
 
 /// A line of cargo's report about what it built.

@@ -11,7 +11,7 @@ use super::{Direction, Event};
 use crate::sys::readiness::{self, Readiness, Watched};
 use crate::threads::{callers_thread, workers};
 use crate::wasi::calls::Errno;
-use crate::wasi::network::Gate;
+use crate::wasi::network::NetworkGrants;
 use crate::wasi::socket::{Channel, SocketKind, TICK};
 use crate::wasi::state::State;
 use crate::wasi::table::Kind;
@@ -92,7 +92,7 @@ impl Sockets {
     /// # Errors
     /// Those of the host.
     pub(super) fn wait(&mut self, state: &State, until: Option<Instant>) -> Result<Ended, Errno> {
-        self.look(state.gate.as_ref(), Duration::ZERO)?;
+        self.look(state.network.as_ref(), Duration::ZERO)?;
         if self.is_ready() {
             return Ok(Ended::Ready);
         }
@@ -105,7 +105,7 @@ impl Sockets {
             if left.is_zero() || state.control.stop_reason().is_some() {
                 return Ok(Ended::Due);
             }
-            self.look(state.gate.as_ref(), left.min(TICK))?;
+            self.look(state.network.as_ref(), left.min(TICK))?;
             if self.is_ready() {
                 return Ok(Ended::Ready);
             }
@@ -113,7 +113,7 @@ impl Sockets {
         callers_thread::while_waiting(|| workers::asleep(&mut wait))
     }
 
-    /// What is to be told of a direction of a socket, if it is ready.
+    /// Event of a direction of a socket, if it is ready.
     pub(super) fn event(&self, fd: u32, direction: Direction) -> Option<Event> {
         let polled = self.0.get(&fd)?;
         let side = match direction {
@@ -132,7 +132,7 @@ impl Sockets {
     }
 
     /// Asks the host, which waits so long if none is ready.
-    fn look(&mut self, gate: Option<&Gate>, limit: Duration) -> Result<(), Errno> {
+    fn look(&mut self, network: Option<&NetworkGrants>, limit: Duration) -> Result<(), Errno> {
         let watched = self.0.values().filter_map(|polled| {
             let socket = polled.channel.as_ref()?.as_fd();
             let (for_reading, for_writing) = (polled.input.waits(), polled.output.waits());
@@ -143,17 +143,17 @@ impl Sockets {
         let seen: Vec<Readiness> = watched.iter().map(|watched| watched.seen).collect();
         let open = self.0.values_mut().filter(|polled| polled.channel.is_some());
         for (polled, seen) in open.zip(seen) {
-            polled.note(gate, seen);
+            polled.note(network, seen);
         }
         Ok(())
     }
 }
 
 impl Polled {
-    fn note(&mut self, gate: Option<&Gate>, seen: Readiness) {
+    fn note(&mut self, network: Option<&NetworkGrants>, seen: Readiness) {
         let Some(channel) = &self.channel else { return };
         if self.input.waits() && (seen.readable || seen.is_over) {
-            let accepts = |from| gate.is_some_and(|gate| gate.permits(from));
+            let accepts = |from| network.is_some_and(|network| network.permits(from));
             match channel.receivable(accepts) {
                 None => {}
                 // The end of a connection; but a datagram may be empty.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{address, check, gate, socket, socket_mut};
+use super::{address, check, network, socket, socket_mut};
 use crate::wasi::calls::{Call, Errno};
 use crate::wasi::memory::{Buffer, Memory};
 use crate::wasi::rights::Rights;
@@ -21,7 +21,7 @@ const TRUNCATED: u16 = 1;
 
 const _: () = assert!(MOST_DATAGRAM_BYTES < MOST_BYTES as usize);
 
-/// What was received.
+/// Bytes that were received, and from where.
 struct Received {
     len: usize,
     /// Of a datagram.
@@ -46,7 +46,7 @@ fn buffers(memory: &Memory<'_>, list: u32, count: u32) -> Result<Vec<Buffer>, Er
         .collect()
 }
 
-/// How long a guest waits for its socket: not at all, if it said so of the descriptor.
+/// Time that a guest waits for its socket: none, if it said so of the descriptor.
 fn timeout(table: &Table, fd: u32, set: Option<Duration>) -> Result<Option<Duration>, Errno> {
     let is_nonblocking = table.get(fd)?.flags.contains(Flags::NONBLOCK);
     Ok(if is_nonblocking { Some(Duration::ZERO) } else { set })
@@ -83,8 +83,8 @@ fn received(
         Channel::Datagrams(datagrams) => {
             // With room for any, or nobody could tell that the end of one is missing.
             bytes.resize(MOST_BYTES as usize, 0);
-            let gate = gate(call.state)?;
-            let accepts = |from| gate.permits(from);
+            let network = network(call.state)?;
+            let accepts = |from| network.permits(from);
             let (len, from) = datagrams.receive(&mut bytes, taking, accepts, timeout, control)?;
             let flags = if len > room { TRUNCATED } else { 0 };
             Received { len: len.min(room), from: Some(from), flags }

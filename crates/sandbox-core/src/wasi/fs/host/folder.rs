@@ -23,7 +23,7 @@ use super::{HostFile, HostFolder};
 const FILE_MODE: Mode = Mode::from_bits_retain(0o666);
 const FOLDER_MODE: Mode = Mode::from_bits_retain(0o777);
 
-/// How much of a folder is read at once.
+/// Number of a folder's bytes that are read at once.
 const LISTED_BYTES: usize = 1 << 15;
 
 /// File or folder that was opened in a folder of the host.

@@ -10,7 +10,7 @@ use super::super::{Errno, Follow, Result};
 use super::walk::{Last, Walk};
 use super::{HostFolder, beneath};
 
-/// How often a path is resolved again because something was moved meanwhile, before we walk.
+/// Number of times that a path is resolved again because something was moved meanwhile, before we walk.
 const ATTEMPTS: usize = 16;
 
 /// An open folder, of the caller or for this once.

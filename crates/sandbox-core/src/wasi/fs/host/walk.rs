@@ -14,7 +14,7 @@ use super::super::path::Tail;
 use super::super::path::{LINKS, Step};
 use super::super::{Errno, Result};
 
-/// How deep a walk goes: each folder on the way is an open file of the host.
+/// Largest depth of a walk: each folder on the way is an open file of the host.
 const DEPTH: usize = 128;
 
 /// Thing that a name leads to.

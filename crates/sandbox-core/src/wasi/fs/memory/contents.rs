@@ -104,7 +104,7 @@ impl Contents {
         self.len
     }
 
-    /// How much of a budget the contents take.
+    /// Part of a budget that the contents take.
     pub(super) fn charged(&self) -> u64 {
         self.chunks.values().map(|chunk| chunk.charged).sum()
     }

@@ -128,9 +128,9 @@ impl Tree {
 pub(in super::super) struct TreeState {
     tree: Arc<Tree>,
     limit_bytes: u64,
-    /// How many handles each node has: a node without a name stays as long as it has one.
+    /// Number of handles that each node has: a node without a name stays as long as it has one.
     opens: Vec<u32>,
-    /// How often the tree was put back. Handles of before are no longer valid.
+    /// Number of times that the tree was put back. Handles of before are no longer valid.
     epoch: u64,
 }
 

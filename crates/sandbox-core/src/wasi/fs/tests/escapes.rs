@@ -1,4 +1,4 @@
-//! What a granted folder may have in it, and where it leads.
+//! Entries that a granted folder may have in it, and where they lead.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

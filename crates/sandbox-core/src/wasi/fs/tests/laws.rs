@@ -59,7 +59,7 @@ impl Deed {
     }
 }
 
-/// What came of it, without what must differ: devices, inodes, sizes of folders and times that nobody set.
+/// Result of an operation, without what must differ: devices, inodes, sizes of folders and times that nobody set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
@@ -385,7 +385,7 @@ fn compare(deeds: &[Deed], with_native: bool) -> std::result::Result<(), TestCas
     Ok(())
 }
 
-/// How many cases are tried: few enough to be tried each time, or as many as the environment says.
+/// Number of cases that are tried: few enough to be tried each time, or as many as the environment says.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
 }

@@ -1,4 +1,4 @@
-//! What the host does to a granted folder meanwhile.
+//! Changes that the host makes to a granted folder meanwhile.
 
 use std::io::IoSlice;
 use std::os::unix::fs::MetadataExt as _;
@@ -83,7 +83,7 @@ fn random_path(random: &mut Pcg64Mcg) -> String {
     names.join("/")
 }
 
-/// What may not be reached, by its numbers.
+/// Files that may not be reached, by their numbers.
 struct Outside(Vec<u64>);
 
 impl Outside {
@@ -91,7 +91,7 @@ impl Outside {
         assert!(!self.0.contains(&stat.inode), "what is outside was reached: {stat:?}");
     }
 
-    /// What is in a folder is not what is outside, but for the folder around it.
+    /// Checks that what is in a folder is not what is outside, but for the folder around it.
     fn check_entries(&self, listing: &Listing) {
         let entries = (0..listing.len() as u64).filter_map(|at| listing.entry(at));
         for entry in entries.filter(|entry| entry.name != "..") {

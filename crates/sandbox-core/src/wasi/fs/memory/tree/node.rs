@@ -9,7 +9,7 @@ use super::{Child, NAME_BYTES, NODE_BYTES, NodeId};
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) body: Body,
-    /// How many names there are for it.
+    /// Number of names for it.
     pub(super) links: u64,
     pub(super) accessed: u64,
     pub(super) modified: u64,
@@ -59,7 +59,7 @@ impl Node {
         }
     }
 
-    /// How much of the budget the node takes.
+    /// Part of the budget that the node takes.
     pub(super) fn charged(&self) -> u64 {
         if self.is_fixed {
             return 0;

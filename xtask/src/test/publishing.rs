@@ -1,0 +1,125 @@
+//! The manifests of the crates that are published have what a registry and its readers ask for.
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use serde::Deserialize;
+
+use crate::process::{cargo, read};
+use crate::workspace::Workspace;
+
+/// The members of the workspace, as `cargo metadata` lists them.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: Utf8PathBuf,
+    /// The registries that it may be published to. `None` is any.
+    publish: Option<Vec<String>>,
+    description: Option<String>,
+    license: Option<String>,
+    readme: Option<Utf8PathBuf>,
+    rust_version: Option<String>,
+    keywords: Vec<String>,
+    categories: Vec<String>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+    req: String,
+    path: Option<Utf8PathBuf>,
+}
+
+/// Returns what is missing, a sentence each.
+pub(super) fn check(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut metadata = cargo();
+    metadata.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+    let metadata = read(metadata.current_dir(workspace.root()))?;
+    missing(&metadata)
+}
+
+fn missing(metadata: &str) -> Result<Vec<String>> {
+    let metadata: Metadata =
+        serde_json::from_str(metadata).context("failed to understand `cargo metadata`")?;
+    let published: Vec<&Package> =
+        metadata.packages.iter().filter(|package| package.publish.is_none()).collect();
+    let names: Vec<&str> = published.iter().map(|package| package.name.as_str()).collect();
+    Ok(published.iter().flat_map(|package| package.missing(&names)).collect())
+}
+
+impl Package {
+    fn missing(&self, published: &[&str]) -> Vec<String> {
+        let folder = self.manifest_path.parent();
+        let readme = self.readme.as_ref().zip(folder).map(|(readme, folder)| folder.join(readme));
+        let fields = [
+            ("description", self.description.is_some()),
+            ("license", self.license.is_some()),
+            ("rust-version", self.rust_version.is_some()),
+            ("readme that exists", readme.is_some_and(|readme| readme.is_file())),
+            ("keywords, five at most", (1..=5).contains(&self.keywords.len())),
+            ("categories, five at most", (1..=5).contains(&self.categories.len())),
+        ];
+        let fields = fields.into_iter().filter(|(_, is_there)| !is_there);
+        let mut missing: Vec<String> = fields
+            .map(|(field, _)| format!("{} is published and has no {field}", self.name))
+            .collect();
+        // Cargo leaves those out that have no version and are only for tests.
+        let local = self.dependencies.iter().filter(|needed| needed.path.is_some());
+        for needed in
+            local.filter(|needed| needed.kind.as_deref() != Some("dev") || needed.req != "*")
+        {
+            let Dependency { name, req, .. } = needed;
+            if req == "*" {
+                missing.push(format!("{} is published and names no version of {name}", self.name));
+            }
+            if !published.contains(&name.as_str()) {
+                missing.push(format!("{} is published and needs {name}, which is not", self.name));
+            }
+        }
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_published_crate_lacks_is_named() {
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let package = |name: &str, publish: serde_json::Value| {
+            json!({
+                "name": name, "manifest_path": format!("{folder}/Cargo.toml"), "publish": publish,
+                "description": "What it does.", "license": "MIT", "readme": "Cargo.toml",
+                "rust_version": "1.95", "keywords": ["a"], "categories": ["b"], "dependencies": [],
+            })
+        };
+        let mut faulty = package("faulty", json!(null));
+        faulty["readme"] = json!("GONE.md");
+        faulty["keywords"] = json!([]);
+        faulty["dependencies"] = json!([
+            { "name": "whole", "kind": null, "req": "^0.1.0", "path": "/whole" },
+            { "name": "hidden", "kind": null, "req": "*", "path": "/hidden" },
+            { "name": "hidden", "kind": "dev", "req": "*", "path": "/hidden" },
+            { "name": "elsewhere", "kind": null, "req": "*", "path": null },
+        ]);
+        let packages = [package("whole", json!(null)), package("hidden", json!([])), faulty];
+        assert_eq!(
+            missing(&json!({ "packages": packages }).to_string()).unwrap(),
+            [
+                "faulty is published and has no readme that exists",
+                "faulty is published and has no keywords, five at most",
+                "faulty is published and names no version of hidden",
+                "faulty is published and needs hidden, which is not",
+            ]
+        );
+    }
+}
