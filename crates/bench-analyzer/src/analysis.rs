@@ -19,7 +19,7 @@ use crate::store::{Store, StoreProgress};
 use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::settings::Settings;
-use bench_stats::model::{BenchmarkResults, Blessing, History, RunId, Selector, Series};
+use bench_stats::model::{AcceptedChange, BenchmarkResults, History, RunId, Selector, Series};
 
 /// Two sides, and what is known beside them.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Sides {
     /// Earlier values on the machine of the new side, which tell how much runs differ.
     history: History,
     /// Changes that people accepted.
-    blessings: Vec<Blessing>,
+    accepted_changes: Vec<AcceptedChange>,
     /// All that the runs of the new side measured, but for what was used beside time.
     measured: BTreeSet<Series>,
 }
@@ -80,10 +80,10 @@ impl Sides {
             Some(newest) => store.history(&newest.fingerprint, &runs).await?,
             None => History::default(),
         };
-        let blessings = store.blessings().await?;
+        let accepted_changes = store.accepted_changes().await?;
         let own = current.results.keys().filter(|series| !series.metric.is_resource());
         let measured = own.cloned().collect();
-        Ok(Self { baseline, current, history, blessings, measured })
+        Ok(Self { baseline, current, history, accepted_changes, measured })
     }
 
     /// Reads the past of what the new side holds. What was measured along with it is looked at too, even if it
@@ -133,7 +133,7 @@ impl Sides {
         let report = analyzer
             .with_settings(settings)
             .with_history(self.history.clone())
-            .with_blessings(self.blessings.clone())
+            .with_accepted_changes(self.accepted_changes.clone())
             .analyze_results(&self.current);
         let report = match &self.baseline {
             Some(baseline) => report.trace(baseline, &self.current, histories),

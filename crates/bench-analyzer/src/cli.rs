@@ -1,8 +1,8 @@
 //! Commands, one file each, and what they share: the store and the output.
 
 mod aa;
+mod accept;
 mod baseline;
-mod bless;
 mod completions;
 mod continuous;
 mod doctor;
@@ -34,8 +34,8 @@ use camino::Utf8PathBuf;
 use clap::{ColorChoice, Parser, Subcommand};
 
 use self::aa::Aa;
+use self::accept::Accept;
 use self::baseline::Baseline;
-use self::bless::Bless;
 use self::completions::Completions;
 use self::doctor::Doctor;
 use self::export::Export;
@@ -103,7 +103,8 @@ enum Command {
     Report(Report),
     Compare(Compare),
     History(History),
-    Bless(Bless),
+    #[command(visible_alias = "bless")]
+    Accept(Accept),
     Withdraw(Withdraw),
     Export(Export),
     Push(Push),
@@ -122,7 +123,7 @@ enum Command {
     Completions(Completions),
 }
 
-/// What commands that run suites are given.
+/// Surroundings of commands that run suites.
 #[derive(Clone, Copy)]
 struct Surroundings<'s> {
     config: &'s Config,
@@ -203,8 +204,8 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::History(command) => {
             history::run(&mut store, command, &config, &environment, output).await
         }
-        Command::Bless(command) => {
-            bless::run(&mut store, command, &config, &environment, output).await
+        Command::Accept(command) => {
+            accept::run(&mut store, command, &config, &environment, output).await
         }
         Command::Withdraw(command) => {
             withdraw::run(&mut store, command, &environment, output).await

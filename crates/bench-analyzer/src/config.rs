@@ -34,7 +34,7 @@ use bench_stats::stats::spending::Plan;
 /// The name that is looked for in the working folder and above.
 pub const FILE_NAME: &str = "bench-analyzer.toml";
 
-/// What a configuration file may say. Nothing has to be said.
+/// Content of a configuration file. None of it is needed.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -55,7 +55,7 @@ pub struct Config {
     /// Names of benchmarks that no change of the code can touch; `*` stands for anything.
     #[serde(default)]
     pub controls: Vec<String>,
-    /// What `controls` was called before.
+    /// Earlier name of `controls`.
     #[serde(default)]
     references: Vec<String>,
     /// The relative spread between runs on this machine, as `aa` measures it.

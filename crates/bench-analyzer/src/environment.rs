@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use crate::child;
-use bench_stats::model::{Attribute, Attributes, CommitPlace, Fingerprint, Revision};
+use bench_stats::model::{Attribute, Attributes, CommitPosition, Fingerprint, Revision};
 
 /// Where, when and on what an import takes place.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,9 +19,9 @@ pub struct Environment {
     pub now: Timestamp,
     /// The folder that relative defaults start from.
     pub working_dir: Utf8PathBuf,
-    /// What `CRITERION_HOME` says.
+    /// Value of `CRITERION_HOME`.
     pub criterion_home: Option<Utf8PathBuf>,
-    /// What `CARGO_TARGET_DIR` says, else `CARGO_BUILD_TARGET_DIR`.
+    /// Value of `CARGO_TARGET_DIR`, else of `CARGO_BUILD_TARGET_DIR`.
     pub cargo_target_dir: Option<Utf8PathBuf>,
     /// Where cargo says that it builds what is in the working folder; none if nobody asked it.
     pub target_dir: Option<Utf8PathBuf>,
@@ -85,7 +85,7 @@ impl Environment {
     }
 
     /// Where a commit stands in the history that is checked out; none if git does not know it.
-    pub fn place_of(&self, commit: &str) -> Option<CommitPlace> {
+    pub fn position_of(&self, commit: &str) -> Option<CommitPosition> {
         // Whatever starts with a dash would be an option.
         if !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) || commit.is_empty() {
             return None;
@@ -95,7 +95,7 @@ impl Environment {
         };
         let seconds = git(&["log", "-1", "--format=%ct", commit, "--"])?.parse().ok()?;
         let ancestors = git(&["rev-list", "--count", commit, "--"])?.parse().ok()?;
-        Some(CommitPlace { committed_at: Timestamp::from_second(seconds).ok()?, ancestors })
+        Some(CommitPosition { committed_at: Timestamp::from_second(seconds).ok()?, ancestors })
     }
 
     /// The revision of results that were measured at `time`: the one checked out now, unless it
@@ -108,7 +108,7 @@ impl Environment {
     }
 }
 
-/// What cargo says of a workspace.
+/// Answer of cargo about a workspace.
 #[derive(serde::Deserialize)]
 struct Metadata {
     target_directory: Utf8PathBuf,
@@ -184,7 +184,7 @@ fn distrust(dir: &Utf8Path) -> Option<String> {
     })
 }
 
-/// What is known of this machine beside its fingerprint.
+/// Attributes of this machine beside its fingerprint.
 fn this_machines_attributes() -> Attributes {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let image = || {
@@ -302,7 +302,7 @@ fn output(command: &mut Command) -> Option<String> {
     status.success().then(|| text.trim().to_owned())
 }
 
-/// What the system calls its present life.
+/// Identity of the system's present life, from start to shutdown.
 pub(crate) fn boot() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())

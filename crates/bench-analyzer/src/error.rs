@@ -8,7 +8,7 @@ use bench_stats::model::{BaselineName, InvalidSamples, RunId, Series};
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, about what, and what to do about it.
+/// Error: what went wrong, about what, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,7 +21,7 @@ pub enum Error {
         /// The folder that was looked at.
         path: Utf8PathBuf,
     },
-    /// What there is cannot be used.
+    /// All that was found cannot be used.
     #[error(
         "found nothing in {path} that can be used{reasons}",
         reasons = list_reasons(.reasons)
@@ -29,7 +29,7 @@ pub enum Error {
     NothingUsable {
         /// The folder or file.
         path: Utf8PathBuf,
-        /// What was left out, and why.
+        /// Losses, and why.
         reasons: Vec<String>,
     },
     /// Something would have been left out, which `--strict` forbids.
@@ -64,7 +64,7 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -73,7 +73,7 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: Utf8PathBuf,
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -83,7 +83,7 @@ pub enum Error {
          there, or set TMPDIR to a folder that has some"
     )]
     Temporary {
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -95,9 +95,9 @@ pub enum Error {
     Malformed {
         /// The file.
         path: Utf8PathBuf,
-        /// What is wrong, with the place in the file where it is known.
+        /// Reason, with the place in the file where it is known.
         reason: String,
-        /// What to do about it.
+        /// Advice on what to do about it.
         remedy: Remedy,
     },
     /// A file is of no format that is known.
@@ -110,7 +110,7 @@ pub enum Error {
     UnknownFormat {
         /// The file.
         path: Utf8PathBuf,
-        /// What it resembles most, and why.
+        /// Format that it resembles most, and why.
         guess: Option<FormatGuess>,
     },
     /// A result file holds values that no measurement can have.
@@ -126,7 +126,7 @@ pub enum Error {
         /// Which value.
         #[source]
         source: InvalidSamples,
-        /// What to do about it.
+        /// Advice on what to do about it.
         remedy: Remedy,
     },
     /// The baseline is not in the store.
@@ -175,7 +175,7 @@ pub enum Error {
         /// The new side.
         current: String,
     },
-    /// Nothing has ever been imported.
+    /// The store is empty: no import has been made.
     #[error("{location} holds no run yet: run `cargo bench`, then `bench-analyzer import`")]
     EmptyStore {
         /// The database.
@@ -189,9 +189,9 @@ pub enum Error {
     Database {
         /// The database.
         location: Location,
-        /// What is wrong with it, and the remedy.
+        /// Problem with it, and the remedy.
         problem: DatabaseProblem,
-        /// What the database said, where it adds anything.
+        /// Answer of the database, where it adds anything.
         #[source]
         source: Option<Box<sqlx::Error>>,
     },
@@ -208,7 +208,7 @@ pub enum Error {
     },
 }
 
-/// What is wrong with a database.
+/// Problem with a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseProblem {
@@ -321,11 +321,11 @@ pub struct FormatGuess {
     pub format: &'static str,
     /// The command that makes such files.
     pub made_by: &'static str,
-    /// What the file has of it, and what not.
+    /// Features of it that the file has, and those that it lacks.
     pub why: String,
 }
 
-/// What helps against a file that cannot be used.
+/// Remedy against a file that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Criterion's own output.
@@ -358,7 +358,7 @@ fn describe_guess(guess: Option<&FormatGuess>) -> String {
 }
 
 impl Error {
-    /// What went wrong with all its causes, for a place that shows one line.
+    /// Returns the error with all its causes, for a place that shows one line.
     pub fn with_causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);

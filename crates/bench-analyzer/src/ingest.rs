@@ -6,7 +6,7 @@ pub mod criterion;
 mod decode;
 mod digest;
 mod draft;
-pub mod exchange;
+pub mod export;
 pub mod format;
 mod identity;
 mod machine;
@@ -19,7 +19,7 @@ mod spool;
 
 pub use digest::Digest;
 pub use draft::{
-    BlessingDraft, FileRuns, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+    AcceptedChangeDraft, FileRuns, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
 };
 pub use identity::{Claims, Matching};
 pub use measurements::Measurements;

@@ -1,7 +1,6 @@
 //! Shows an [`AnalysisReport`], one file a format.
 
 pub mod csv;
-pub mod dossier;
 pub(crate) mod figure;
 pub mod github;
 pub mod history;
@@ -13,7 +12,8 @@ pub mod markdown;
 pub mod picture;
 mod plot;
 mod quantity;
-mod table;
+pub mod series_summary;
+pub mod table;
 pub mod text;
 pub mod words;
 

@@ -41,7 +41,7 @@ pub struct ServeOptions {
     pub folder: Utf8PathBuf,
     /// Where to listen.
     pub address: SocketAddr,
-    /// What everybody has to know who is let in; needed beyond loopback.
+    /// Token that everybody has to know who is let in; needed beyond loopback.
     pub token: Option<Secret>,
     /// Further names that the server is reached by.
     pub hosts: Vec<String>,
@@ -53,13 +53,13 @@ pub struct ServeOptions {
     pub settings: Settings,
 }
 
-/// What visitors may do.
+/// Rights of visitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Look.
     ReadOnly,
     /// Look, and accept changes.
-    Bless,
+    Accept,
 }
 
 /// Why the dashboard cannot be served.
@@ -74,7 +74,7 @@ pub enum ServeError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// Answer of the system.
         #[source]
         source: std::io::Error,
     },
@@ -176,8 +176,8 @@ async fn answer(guard: &Guard, api: &Api, request: &Request) -> Response {
         ("GET", "/app.css") => Response::text("text/css; charset=utf-8", style()),
         ("GET", "/favicon.ico") => Response::empty(204),
         ("GET", path) if path.starts_with("/api/") => api.get(request).await,
-        ("POST", "/api/bless") => match guard.admit_change(request) {
-            Ok(()) => api.bless(request).await,
+        ("POST", "/api/accept") => match guard.admit_change(request) {
+            Ok(()) => api.accept(request).await,
             Err(refusal) => refusal,
         },
         ("GET" | "POST", _) => Response::refusal(404, "there is no such page"),

@@ -76,7 +76,7 @@ struct File {
     patience: Duration,
 }
 
-/// What may be done with a file.
+/// Rights on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileAccess {
     Write,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::detect::changes::{SeriesChanges, SlowMove};
-use crate::detect::compare::{Cause, CommonMove, Compared, Priors, compare, detectable_change};
+use crate::detect::compare::{CommonMove, Compared, Priors, compare, detectable_change};
 use crate::detect::geometric_mean::{GeometricMean, geometric_means};
-use crate::detect::origin::{Origin, origins};
+use crate::detect::onset::{Onset, onsets};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
 use crate::detect::settings::Settings;
@@ -19,8 +19,11 @@ pub use crate::detect::recommend::PerformanceRecommendation;
 use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
-use crate::model::{BenchmarkResults, Blessing, Estimate, History, Run, Series, Throughput, Unit};
-use crate::stats::spending::Plan;
+use crate::model::{
+    AcceptedChange, BenchmarkResults, Estimate, History, Run, Series, Throughput, Unit,
+};
+
+mod notes;
 
 /// Compares results with a baseline, in the light of earlier runs.
 ///
@@ -49,7 +52,7 @@ pub struct BenchmarkAnalyzer {
     settings: Settings,
     baseline: Option<BenchmarkResults>,
     history: History,
-    blessings: Vec<Blessing>,
+    accepted_changes: Vec<AcceptedChange>,
 }
 
 impl BenchmarkAnalyzer {
@@ -77,8 +80,8 @@ impl BenchmarkAnalyzer {
 
     /// Takes changes that people accepted: those between both sides are shown, but fail nothing.
     #[must_use]
-    pub fn with_blessings(self, blessings: Vec<Blessing>) -> Self {
-        Self { blessings, ..self }
+    pub fn with_accepted_changes(self, accepted_changes: Vec<AcceptedChange>) -> Self {
+        Self { accepted_changes, ..self }
     }
 
     /// Says what `current` shows.
@@ -110,20 +113,20 @@ impl BenchmarkAnalyzer {
     }
 }
 
-/// What an analysis found.
+/// Findings of an analysis.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AnalysisReport {
     /// The old side, if there was one to compare with.
     pub baseline: Option<SideInfo>,
     /// The new side.
     pub current: SideInfo,
-    /// What got worse, worst first.
+    /// Regressions, worst first.
     pub regressions: Vec<RegressionAlert>,
-    /// What got better, best first.
+    /// Improvements, best first.
     pub improvements: Vec<ImprovementNote>,
     /// Every comparison of a benchmark's own result, in the order of their names.
     pub comparisons: Vec<Comparison>,
-    /// What the comparisons come to together, and those of each group.
+    /// Geometric means of all comparisons, and of each group.
     pub geometric_means: Vec<GeometricMean>,
     /// Benchmarks that only the baseline has.
     pub only_in_baseline: Vec<Series>,
@@ -131,11 +134,11 @@ pub struct AnalysisReport {
     pub only_in_current: Vec<Series>,
     /// Everything measured on the current side.
     pub measured: Vec<MeasuredBenchmark>,
-    /// What stands out inside runs and among them.
+    /// Outliers inside runs and among them.
     pub outliers: Vec<OutlierDetection>,
-    /// What was used beside time.
+    /// Resources that were used beside time.
     pub resource_analysis: ResourceAnalysis,
-    /// What to do about it.
+    /// Advice on what to do about it.
     pub recommendations: Vec<PerformanceRecommendation>,
     /// Benchmarks of which some iterations became slow while the typical one did not have to.
     pub shape_changes: Vec<ShapeChange>,
@@ -145,10 +148,11 @@ pub struct AnalysisReport {
     pub common_move: Option<CommonMove>,
     /// Since when regressions and improvements are there, where [`AnalysisReport::trace`] was given
     /// their histories.
-    pub origins: Vec<Origin>,
-    /// What moves slowly, where [`AnalysisReport::with_slow_moves`] was given the histories.
+    #[serde(rename = "origins")]
+    pub onsets: Vec<Onset>,
+    /// Slow moves, where [`AnalysisReport::with_slow_moves`] was given the histories.
     pub slow_moves: Vec<SlowMove>,
-    /// What else a reader has to know to judge the rest.
+    /// Notes that a reader has to know to judge the rest.
     pub notes: Vec<String>,
     /// The rules that were applied.
     pub settings: Settings,
@@ -157,7 +161,7 @@ pub struct AnalysisReport {
 /// One side of a report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SideInfo {
-    /// What it is called.
+    /// Name.
     pub name: String,
     /// The runs it takes measurements from, oldest first.
     pub runs: Vec<Run>,
@@ -178,10 +182,10 @@ pub struct RegressionAlert {
     pub historical_avg: Duration,
     /// How bad it is.
     pub severity: Severity,
-    /// What the certainty rests on.
+    /// Ground that the certainty rests on.
     pub replication: Replication,
     /// Why it is fine, if somebody said so.
-    pub acknowledged: Option<Blessing>,
+    pub acknowledged: Option<AcceptedChange>,
     /// Whether it fails a build that must not regress.
     pub fails_gate: bool,
 }
@@ -199,14 +203,14 @@ pub struct ImprovementNote {
     pub current_time: Duration,
     /// The baseline's time of one iteration.
     pub historical_avg: Duration,
-    /// What the certainty rests on.
+    /// Ground that the certainty rests on.
     pub replication: Replication,
 }
 
 /// A benchmark's present value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MeasuredBenchmark {
-    /// What was measured.
+    /// Series that was measured.
     #[serde(flatten)]
     pub series: Series,
     /// The typical value.
@@ -219,14 +223,14 @@ pub struct MeasuredBenchmark {
     pub samples: usize,
     /// The work of one iteration.
     pub throughput: Vec<Throughput>,
-    /// What the tool that measured estimated itself, in the newest run.
+    /// Estimates by the tool that measured, in the newest run.
     pub estimates: Vec<Estimate>,
     /// The smallest relative change that a comparison with as many runs again would find four
     /// times out of five; none where a value is zero.
     pub detectable_change: Option<f64>,
 }
 
-/// What was used beside time.
+/// Resources that were used beside time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ResourceAnalysis {
     /// CPU time, memory, faults and switches compared, judged like times.
@@ -265,7 +269,7 @@ impl AnalysisReport {
         current: &BenchmarkResults,
         histories: &[SeriesChanges],
     ) -> Self {
-        self.origins = origins(&self.comparisons, baseline, current, histories);
+        self.onsets = onsets(&self.comparisons, baseline, current, histories);
         self
     }
 
@@ -276,8 +280,8 @@ impl AnalysisReport {
     }
 
     /// Since when the change of a series is there, if it is known.
-    pub fn origin(&self, series: &Series) -> Option<&Origin> {
-        self.origins.iter().find(|one| one.series == *series)
+    pub fn onset(&self, series: &Series) -> Option<&Onset> {
+        self.onsets.iter().find(|one| one.series == *series)
     }
 
     /// How many comparisons came to `verdict`.
@@ -304,7 +308,7 @@ impl AnalysisReport {
         self.shape_changes = shape_changes(&levelled, current, self.settings.alpha);
         self.run_modes = run_modes(&levelled, current);
         leave_open_what_changed_its_shape(&mut comparisons, &self.shape_changes);
-        acknowledge(&mut comparisons, baseline, current, &analyzer.blessings);
+        acknowledge(&mut comparisons, baseline, current, &analyzer.accepted_changes);
         let (resources, own) =
             comparisons.into_iter().partition(|one| one.series.metric.is_resource());
         self.comparisons = own;
@@ -328,104 +332,7 @@ impl AnalysisReport {
             of(Verdict::Regression).map(|one| RegressionAlert::of(one, rate)).collect();
         self.improvements = of(Verdict::Improvement).rev().map(|one| one.improvement()).collect();
     }
-
-    fn note_circumstances(&mut self, baseline: &BenchmarkResults, current: &BenchmarkResults) {
-        if let (Some(old), Some(new)) = (baseline.runs.last(), current.runs.last()) {
-            let differences = old.fingerprint.differences(&new.fingerprint);
-            if !differences.is_empty() {
-                self.notes.push(format!("the sides differ in {}", differences.join(", ")));
-            }
-        }
-        for old in &self.only_in_baseline {
-            let renamed = self
-                .only_in_current
-                .iter()
-                .find(|new| new.benchmark == old.benchmark && new.metric == old.metric);
-            if let Some(new) = renamed {
-                self.notes.push(format!(
-                    "{new} was not compared: it was measured in {} ({} is better) and is now in {} \
-                     ({} is better)",
-                    old.unit,
-                    old.direction.as_str(),
-                    new.unit,
-                    new.direction.as_str()
-                ));
-            }
-        }
-        self.notes.extend(self.common_move.map(|common| self.note_common_move(&common)));
-        let widest = self.comparisons.iter().map(|one| one.excess).fold(1.0, f64::max);
-        if widest > 1.5 {
-            self.notes.push(format!(
-                "benchmarks moved both ways, up to {widest:.1} times as far as their own runs \
-                 explain: something changed between the sides that more runs of either do not \
-                 show. Intervals are widened for it; measure both sides alternately to be surer"
-            ));
-        }
-        self.note_certainty();
-    }
-
-    fn note_common_move(&self, common: &CommonMove) -> String {
-        let way = if common.median_ratio > 1.0 { "worse" } else { "better" };
-        let CommonMove { moved, benchmarks, median_ratio, cause } = common;
-        let why = match cause {
-            Cause::Code => "Both sides were measured in turns, so it is the code".to_owned(),
-            Cause::MachineOrCode => {
-                "The sides were not measured in turns, so nobody can tell whether it was the machine \
-                 or the code: run both commits in turns (old, new, new, old), or name a benchmark \
-                 that the change cannot touch with --control"
-                    .to_owned()
-            }
-            Cause::Controlled => {
-                let named = |one: &&Comparison| self.settings.is_control(&one.series);
-                let names: Vec<String> =
-                    self.comparisons.iter().filter(named).map(|one| one.series.to_string()).collect();
-                format!("What moved no further than the control ({}) is not judged", names.join(", "))
-            }
-        };
-        format!(
-            "{moved} of {benchmarks} benchmarks got {way} together, by {:.1}% in the median. {why}",
-            (median_ratio - 1.0).abs() * 100.0
-        )
-    }
-
-    /// Says how sure what is listed is.
-    fn note_certainty(&mut self) {
-        let of =
-            |replication| self.comparisons.iter().filter(move |one| one.replication == replication);
-        let single = of(Replication::Unreplicated).count();
-        let tested = of(Replication::Replicated).chain(of(Replication::Borrowed)).count();
-        let settings = &self.settings;
-        if tested > 0 {
-            let share = settings.false_discovery_rate * 100.0;
-            let when = match settings.plan {
-                Plan::Open => "however often you add runs and look again".to_owned(),
-                Plan::Stated(runs) => format!("after the {runs} runs a side that were planned"),
-                Plan::Once => "if nobody adds runs and looks again".to_owned(),
-            };
-            self.notes.push(format!(
-                "at most {share:.0}% of the changes listed are false in the long run (--fdr), {when}"
-            ));
-        }
-        if single > 0 {
-            self.notes.push(format!(
-                "{single} of {} comparisons are unreplicated (fewer than 3 runs a side and no \
-                 history): intervals assume the spread between runs of benchmarks in general. Of 100 \
-                 benchmarks that did not change, about {:.0} are listed nevertheless on a quiet \
-                 machine, and {:.0} on a busy one; no build fails on it",
-                self.comparisons.len(),
-                QUIET_FALSE_ALARMS * 100.0,
-                BUSY_FALSE_ALARMS * 100.0
-            ));
-        }
-    }
 }
-
-/// How many benchmarks of which nothing changed are listed after one run a side: measured on 586 public JMH
-/// benchmarks of ten processes each, 4.1%.
-const QUIET_FALSE_ALARMS: f64 = 0.041;
-
-/// The same on a machine that did other things at the same time: of 1900 pairs of processes, 16.9%.
-const BUSY_FALSE_ALARMS: f64 = 0.169;
 
 /// Takes back that nothing changed where the median stayed and the slow samples did not.
 fn leave_open_what_changed_its_shape(comparisons: &mut [Comparison], shapes: &[ShapeChange]) {
@@ -494,21 +401,21 @@ impl Comparison {
     }
 }
 
-/// Attaches the blessings of changes that happened after the baseline, up to the current side.
+/// Attaches the accepted changes that happened after the baseline, up to the current side.
 fn acknowledge(
     comparisons: &mut [Comparison],
     baseline: &BenchmarkResults,
     current: &BenchmarkResults,
-    blessings: &[Blessing],
+    accepted_changes: &[AcceptedChange],
 ) {
     let newest = |results: &BenchmarkResults| results.runs.last().map(|run| run.measured_at);
     let (Some(old), Some(new)) = (newest(baseline), newest(current)) else { return };
-    for blessing in blessings {
-        if blessing.measured_at <= old || blessing.measured_at > new {
+    for accepted in accepted_changes {
+        if accepted.measured_at <= old || accepted.measured_at > new {
             continue;
         }
-        for comparison in comparisons.iter_mut().filter(|one| one.series == blessing.series) {
-            comparison.acknowledged = Some(blessing.clone());
+        for comparison in comparisons.iter_mut().filter(|one| one.series == accepted.series) {
+            comparison.acknowledged = Some(accepted.clone());
         }
     }
 }

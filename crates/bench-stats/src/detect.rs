@@ -6,7 +6,7 @@ pub mod aa;
 pub mod changes;
 pub mod compare;
 pub mod geometric_mean;
-pub mod origin;
+pub mod onset;
 pub mod outliers;
 pub mod pattern;
 pub mod recommend;

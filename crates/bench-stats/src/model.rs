@@ -19,9 +19,9 @@ pub use attribute::{Attribute, AttributeChange, Attributes};
 pub use baseline::{BaselineInfo, BaselineName, Selector};
 pub use estimate::{Estimate, Statistic};
 pub use found::{FoundStep, Memory, Withdrawal};
-pub use history::{Blessing, History, HistoryPoint, Timeline, TimelinePoint};
+pub use history::{AcceptedChange, History, HistoryPoint, Timeline, TimelinePoint};
 pub use measurement::{BenchmarkResult, BenchmarkResults, Measurement};
-pub use run::{CommitPlace, Fingerprint, Revision, Run, RunId};
+pub use run::{CommitPosition, Fingerprint, Revision, Run, RunId};
 pub use series::{
     BenchmarkId, Direction, Exactness, Metric, Series, Throughput, ThroughputKind, Unit,
 };

@@ -1,6 +1,7 @@
 //! Everything that can go wrong between a module's bytes and a call's result.
 
 mod artifact;
+mod class;
 mod kind;
 mod memory;
 mod need;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::output::Output;
 
 pub use artifact::ArtifactRejection;
+pub use class::ErrorClass;
 pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;

@@ -127,7 +127,8 @@ mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
 pub use error::{
-    ArtifactRejection, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode, ValueDirection,
+    ArtifactRejection, ErrorClass, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode,
+    ValueDirection,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{

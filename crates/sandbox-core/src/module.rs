@@ -81,6 +81,8 @@ pub struct Module {
     origin: ModuleOrigin,
     /// Of the first tier: the better code that is being made.
     successor: Option<Arc<Successor>>,
+    /// The limits that it was compiled or loaded under.
+    policy: Option<Arc<SecurityPolicy>>,
 }
 
 /// Where the native code of a [`Module`] came from.
@@ -116,7 +118,8 @@ impl Module {
     /// Validates and compiles a module with Cranelift, on the calling thread.
     ///
     /// The policy says how large the module may be and how much is compiled of it, which WebAssembly features it may
-    /// use, and whether it is metered. A module that would take an optimising compiler disproportionately long is
+    /// use, and whether it is metered. Its limits go with the module: a sandbox that is given no other policy runs under
+    /// them, and grants nothing. A module that would take an optimising compiler disproportionately long is
     /// compiled with Singlepass instead ([`CompileLimits::phis`](crate::CompileLimits::phis));
     /// [`Module::compiler`] tells.
     ///
@@ -136,7 +139,9 @@ impl Module {
     pub fn compile_with(wasm: &[u8], policy: &SecurityPolicy, compiler: Compiler) -> Result<Self> {
         validation::check_size(wasm, policy)?;
         let identity = Identity::new(wasm, &CodeSettings::new(policy, compiler));
-        Self::compile_as(wasm, policy, identity, Hurry::CallerWaits, &Wanted::always())
+        let compiled =
+            Self::compile_as(wasm, policy, identity, Hurry::CallerWaits, &Wanted::always())?;
+        Ok(compiled.under(policy))
     }
 
     /// Compiles a module whose identity is already known.
@@ -245,6 +250,7 @@ impl Module {
             }),
             origin,
             successor: None,
+            policy: None,
         })
     }
 
@@ -255,7 +261,19 @@ impl Module {
 
     /// Returns the module, said to come from there.
     fn with_origin(&self, origin: ModuleOrigin) -> Self {
-        Self { inner: Arc::clone(&self.inner), origin, successor: None }
+        Self { inner: Arc::clone(&self.inner), origin, successor: None, policy: None }
+    }
+
+    /// Returns the module, which brings the policy's limits along, and nothing of what that grants.
+    pub(crate) fn under(mut self, policy: &SecurityPolicy) -> Self {
+        self.policy = Some(Arc::new(policy.without_grants()));
+        self
+    }
+
+    /// The policy that a sandbox of the module has unless it is given one: that which the module was compiled or loaded
+    /// under, without what it grants.
+    pub fn policy(&self) -> Option<&SecurityPolicy> {
+        self.policy.as_deref()
     }
 
     /// Returns the module, which gives way to better code when that is there.

@@ -107,7 +107,7 @@ async fn measure(
     Ok(())
 }
 
-/// What the measurement says about the configuration.
+/// Lists what the measurement suggests for the configuration.
 fn suggestions(found: &SelfComparison) -> Vec<(&'static str, String)> {
     let mut all = vec![("spread", format!("{:.4}", found.suggested_spread))];
     all.extend(found.suggested_threshold.map(|needed| ("threshold", format!("{needed:.3}"))));

@@ -1,10 +1,10 @@
 //! `baseline`: lists, sets and removes names.
 
 use bench_analyzer::environment::Environment;
+use bench_analyzer::report::table::Table;
 use bench_analyzer::store::Store;
 use bench_stats::model::{BaselineName, RunId};
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 
 use super::Outcome;
 use super::output::Output;
@@ -72,12 +72,11 @@ async fn list(store: &mut Store, format: ListFormat, output: &Output) -> anyhow:
         );
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["baseline", "runs", "benchmarks", "updated", "commits"]);
+    let mut table = Table::fitting(None);
+    table.push_texts(["baseline", "runs", "benchmarks", "updated", "commits"].map(str::to_owned));
     for baseline in baselines {
         let commits = baseline.commits.iter().map(|sha| sha.get(..10).unwrap_or(sha));
-        table.add_row([
+        table.push_texts([
             baseline.name.to_string(),
             baseline.runs.to_string(),
             baseline.benchmarks.to_string(),
@@ -85,6 +84,6 @@ async fn list(store: &mut Store, format: ListFormat, output: &Output) -> anyhow:
             commits.collect::<Vec<_>>().join(", "),
         ]);
     }
-    output.data(|stdout| writeln!(stdout, "{}", table.trim_fmt()))?;
+    output.data(|stdout| table.write(stdout))?;
     Ok(())
 }

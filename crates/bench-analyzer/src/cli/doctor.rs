@@ -91,7 +91,7 @@ impl Findings {
         }
     }
 
-    /// What is planned, runs and waits, and whether somebody's clock was wrong.
+    /// Jobs that are planned, run and wait, and whether somebody's clock was wrong.
     async fn check_jobs(
         &mut self,
         store: &mut Store,
@@ -227,7 +227,7 @@ impl Findings {
         }
     }
 
-    /// What is known to make measurements noisy on Linux; elsewhere the files do not exist.
+    /// Settings that are known to make measurements noisy on Linux; elsewhere the files do not exist.
     fn check_noise(&mut self) {
         let read = |path: &str| std::fs::read_to_string(path).ok();
         let load = read("/proc/loadavg")

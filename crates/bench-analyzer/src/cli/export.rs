@@ -1,6 +1,6 @@
 //! `export`: everything that is stored, for other stores or spreadsheets.
 
-use bench_analyzer::ingest::exchange::Export as Document;
+use bench_analyzer::ingest::export::Export as Document;
 use bench_analyzer::store::Store;
 use clap::{Args, ValueEnum};
 

@@ -27,7 +27,7 @@ Examples:
   bench-analyzer history --changed               every benchmark whose level changed
   bench-analyzer history parse/large             one benchmark
   bench-analyzer history --filter 'parse/*' --format json
-  bench-analyzer history --fail-on regression    fails until somebody fixes or blesses it
+  bench-analyzer history --fail-on regression    fails until somebody fixes or accepts it
   bench-analyzer history --since release         what small parts add up to since the last tag
 
 Exit codes: 0 fine; 1 what --fail-on names, or nothing to look at; 2 wrong usage; 3 failure.";
@@ -37,7 +37,7 @@ Exit codes: 0 fine; 1 what --fail-on names, or nothing to look at; 2 wrong usage
 /// A change is a lasting step of the level: significant among all places where one was looked for,
 /// larger than the noise and the practical threshold, and no drift. One with fewer than three
 /// later points is provisional; one that most benchmarks make together is the machine's. What was
-/// found stays listed as the history grows; `bless` accepts it, `withdraw` takes it back.
+/// found stays listed as the history grows; `accept` accepts it, `withdraw` takes it back.
 ///
 /// A level that moves slowly is said to have a trend. What no step shows, because it came in small
 /// parts, the comparison with a reference does: a place that stays where it is.
@@ -236,7 +236,7 @@ fn listed(names: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// What the arguments mean, given what is stored.
+/// Meaning of the arguments, given what is stored.
 struct Meant {
     benchmark: Option<String>,
     metric: String,

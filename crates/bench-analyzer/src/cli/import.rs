@@ -90,7 +90,7 @@ fn format_choice() -> impl TypedValueParser<Value = FormatChoice> {
         word("auto", "Whatever it looks like"),
         word("criterion", "A folder that Criterion wrote"),
     ];
-    let files = FileFormat::ALL.map(|format| word(format.as_str(), format.origin()));
+    let files = FileFormat::ALL.map(|format| word(format.as_str(), format.made_by()));
     PossibleValuesParser::new(others.into_iter().chain(files))
         .map(|chosen| FormatChoice(chosen.parse().ok()))
 }
@@ -229,7 +229,7 @@ pub(super) fn default_root(environment: &Environment) -> bench_analyzer::Result<
     }
 }
 
-/// What an import did, in one sentence.
+/// Says what an import did, in one sentence.
 pub(super) fn describe(outcome: &ImportOutcome) -> String {
     let runs = outcome.runs.len();
     let mut text = if outcome.added == 0 {

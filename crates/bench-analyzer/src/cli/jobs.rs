@@ -3,9 +3,9 @@
 use anyhow::bail;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::jobs::job::{Job, JobId, JobState};
+use bench_analyzer::report::table::Table;
 use bench_analyzer::store::{AskedAgain, Store};
 use clap::Args;
-use comfy_table::{Table, presets};
 
 use super::Outcome;
 use super::output::Output;
@@ -56,12 +56,13 @@ pub(super) async fn list(
         output.message("no suite ran yet: `bench-analyzer run --help` shows how to describe one");
         return Ok(Outcome::Fine);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["job", "suite", "state", "runs", "due", "commit", "machine", "outcome"]);
+    let mut table = Table::fitting(None);
+    table.push_texts(
+        ["job", "suite", "state", "runs", "due", "commit", "machine", "outcome"].map(str::to_owned),
+    );
     for job in jobs {
         let commit = job.commit.as_deref().map(|sha| sha.get(..10).unwrap_or(sha).to_owned());
-        table.add_row([
+        table.push_texts([
             job.id.0.to_string(),
             job.suite.clone(),
             state(&job),
@@ -72,7 +73,7 @@ pub(super) async fn list(
             job.failure.or(job.summary).unwrap_or_default(),
         ]);
     }
-    output.data(|stdout| writeln!(stdout, "{}", table.trim_fmt()))?;
+    output.data(|stdout| table.write(stdout))?;
     Ok(Outcome::Fine)
 }
 

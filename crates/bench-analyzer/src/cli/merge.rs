@@ -33,7 +33,7 @@ goes on behind them.";
 /// Adds the runs that the other history does not have, each whole or not at all. Measurements are
 /// known by their content, so pushing twice adds nothing, and pushing again goes on where it was
 /// cut off. Baselines that the other history has stay as they are, unless --baselines says
-/// otherwise; of a change that was blessed in both, the later word holds. Schedules, jobs and
+/// otherwise; of a change that was accepted in both, the later word holds. Schedules, jobs and
 /// alerts stay here.
 #[derive(Debug, Args)]
 #[command(after_long_help = PUSH_EXAMPLES)]
@@ -126,8 +126,8 @@ async fn merge(
 }
 
 fn describe(outcome: &MergeOutcome, target: &Location) -> String {
-    let MergeOutcome { runs, known_runs, measurements, baselines, blessings } = outcome;
-    if *runs == 0 && baselines.is_empty() && *blessings == 0 {
+    let MergeOutcome { runs, known_runs, measurements, baselines, accepted_changes } = outcome;
+    if *runs == 0 && baselines.is_empty() && *accepted_changes == 0 {
         return format!("{target} has all {known_runs} runs already");
     }
     let mut parts = vec![format!(
@@ -142,8 +142,8 @@ fn describe(outcome: &MergeOutcome, target: &Location) -> String {
         let names: Vec<&str> = baselines.iter().map(BaselineName::as_str).collect();
         parts.push(format!("baselines brought up to date: {}", names.join(", ")));
     }
-    if *blessings > 0 {
-        parts.push(format!("{blessings} accepted changes taken over"));
+    if *accepted_changes > 0 {
+        parts.push(format!("{accepted_changes} accepted changes taken over"));
     }
     parts.join("; ")
 }

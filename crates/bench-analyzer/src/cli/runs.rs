@@ -2,10 +2,10 @@
 
 use anyhow::{Context, ensure};
 use bench_analyzer::environment::{self, Environment};
+use bench_analyzer::report::table::Table;
 use bench_analyzer::store::{Deed, Store};
 use bench_stats::model::RunId;
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 use jiff::{SignedDuration, Timestamp, Unit};
 
 use super::Outcome;
@@ -135,21 +135,14 @@ pub(super) async fn run(
         output.message("no run is stored yet: run `cargo bench`, then `bench-analyzer import`");
         return Ok(Outcome::Fine);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "run",
-        "set",
-        "measured",
-        "commit",
-        "branch",
-        "benchmarks",
-        "baselines",
-        "origin",
-    ]);
+    let mut table = Table::fitting(None);
+    table.push_texts(
+        ["run", "set", "measured", "commit", "branch", "benchmarks", "baselines", "origin"]
+            .map(str::to_owned),
+    );
     for listing in runs {
         let run = listing.run;
-        table.add_row([
+        table.push_texts([
             run.id.to_string(),
             listing.set.to_string(),
             run.measured_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -163,7 +156,7 @@ pub(super) async fn run(
             },
         ]);
     }
-    output.data(|stdout| writeln!(stdout, "{}", table.trim_fmt()))?;
+    output.data(|stdout| table.write(stdout))?;
     Ok(Outcome::Fine)
 }
 

@@ -16,7 +16,7 @@ use super::output::Output;
 /// Show a dashboard in the browser
 ///
 /// Benchmarks with their histories and changes, comparisons, runs, and suites as they run.
-/// Changes can be accepted with a reason, as `bless` does.
+/// Changes can be accepted with a reason, as `accept` does.
 ///
 /// It listens on this machine only. To let others in, name an address with --listen, a secret
 /// with --token-file, and every name that they use with --host; they open
@@ -62,7 +62,7 @@ pub(super) async fn run(
         None => None,
     };
     let access =
-        if command.read_only || store.is_read_only() { Access::ReadOnly } else { Access::Bless };
+        if command.read_only || store.is_read_only() { Access::ReadOnly } else { Access::Accept };
     let stop = stop_on_signals()?;
     let dashboard = Dashboard::bind(ServeOptions {
         database: store.location().clone(),

@@ -3,7 +3,7 @@
 use bench_stats::model::RunId;
 use clap::ValueEnum;
 
-/// What fails a gate. Nothing to compare always does.
+/// Findings that fail a gate. Nothing to compare always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
     /// A replicated regression that stays significant among all benchmarks (Holm, 5%)
@@ -14,7 +14,7 @@ pub(super) enum FailOn {
     Change,
 }
 
-/// What fails a gate on histories. Nothing to look at always does.
+/// Findings that fail a gate on histories. Nothing to look at always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOnStep {
     /// A lasting change for the worse, or what small parts add up to where a reference is named

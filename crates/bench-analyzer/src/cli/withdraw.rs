@@ -20,7 +20,7 @@ Exit codes: 0 withdrawn; 2 wrong usage; 3 failure, such as no step to withdraw."
 /// Say that a step which a history shows was none
 ///
 /// What was found in a history stays, so that it does not come and go as values are added. A step
-/// that was real and is fine is accepted with `bless`; one that was no change of the code at all is
+/// that was real and is fine is accepted with `accept`; one that was no change of the code at all is
 /// withdrawn. It stays listed, with the reason, and never alarms again.
 #[derive(Debug, Args)]
 #[command(after_long_help = WITHDRAW_EXAMPLES)]

@@ -21,7 +21,7 @@ mod step;
 
 pub use step::after_looking_back;
 
-/// What there is to tell after a job of a suite succeeded.
+/// Finds what there is to tell after a job of a suite succeeded.
 pub fn after_success(open: &[OpenAlert], report: &AnalysisReport) -> Vec<Transition> {
     let rate = report.settings.gate_error_rate;
     let mut transitions = Vec::new();
@@ -63,7 +63,7 @@ pub fn after_success(open: &[OpenAlert], report: &AnalysisReport) -> Vec<Transit
     transitions
 }
 
-/// What there is to tell after a job of a suite failed.
+/// Finds what there is to tell after a job of a suite failed.
 pub fn after_failure(open: &[OpenAlert], failure: &str) -> Vec<Transition> {
     if open.iter().any(|alert| alert.subject == Subject::Suite) {
         return Vec::new();
@@ -107,8 +107,8 @@ impl Told {
 }
 
 fn resolution(alert: &OpenAlert, comparison: &Comparison, told: Told) -> Option<String> {
-    if let Some(blessing) = &comparison.acknowledged {
-        return Some(format!("accepted by {}: {}", blessing.author, blessing.reason));
+    if let Some(accepted) = &comparison.acknowledged {
+        return Some(format!("accepted by {}: {}", accepted.author, accepted.reason));
     }
     match comparison.verdict {
         Verdict::Unchanged => Some("back at its baseline".to_owned()),
@@ -131,7 +131,7 @@ fn may_have_regressed(comparison: &Comparison, rate: f64) -> bool {
         && comparison.gate_p_value.is_some_and(|p_value| p_value <= rate)
 }
 
-/// What a verdict rests on, in a sentence.
+/// Says what a verdict rests on, in a sentence.
 fn evidence(comparison: &Comparison) -> String {
     let unit = &comparison.series.unit;
     let open = comparison.reservation.map(|why| format!("; {why}")).unwrap_or_default();

@@ -28,13 +28,13 @@ mod until_decided;
 use execution::{Blame, Executed};
 pub use until_decided::{Decision, Question};
 
-/// What a [`ContinuousBenchmark`] works with; a test gives it others.
+/// Parts that a [`ContinuousBenchmark`] works with; a test gives it others.
 pub struct Parts {
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// What runs commands.
+    /// Runner of commands.
     pub runner: Arc<dyn Runner>,
-    /// What knows commits.
+    /// Repository that knows commits.
     pub repository: Arc<dyn Repository>,
     /// Who watches.
     pub observer: Box<dyn Observer>,

@@ -59,7 +59,7 @@ pub(super) enum Reach {
 pub struct Survivor {
     /// Its number.
     pub pid: i32,
-    /// What it is called.
+    /// Name.
     pub name: String,
 }
 

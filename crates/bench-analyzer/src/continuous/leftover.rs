@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::boot;
 
-/// What `/proc/PID/stat` says of a process.
+/// Facts about a process from `/proc/PID/stat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) name: String,
@@ -93,7 +93,7 @@ impl Traces {
 pub(super) struct ProcessMark {
     pid: i32,
     started: String,
-    /// What the system calls its present life.
+    /// Identity of the system's present life, from start to shutdown.
     boot: String,
     #[serde(default)]
     seen: Vec<Noted>,

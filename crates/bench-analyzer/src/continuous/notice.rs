@@ -21,7 +21,7 @@ pub struct Notice {
     pub at: Timestamp,
     /// The commit that was measured.
     pub commit: Option<String>,
-    /// What happened, worst first.
+    /// Changes, worst first.
     pub changes: Vec<Transition>,
     /// A link or path to the report.
     pub report: Option<String>,

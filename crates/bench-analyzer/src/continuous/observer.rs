@@ -8,20 +8,20 @@ use crate::jobs::job::Job;
 use crate::jobs::job::JobId;
 use bench_stats::analysis::AnalysisReport;
 
-/// What became of a job.
+/// Outcome of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobOutcome {
     /// The job.
     pub job: JobId,
     /// The suite.
     pub suite: String,
-    /// What it found; none if it failed.
+    /// Report of what it found; none if it failed.
     pub report: Option<AnalysisReport>,
     /// Why it failed.
     pub failure: Option<String>,
     /// Where its report lies.
     pub report_at: Option<String>,
-    /// What there is to tell.
+    /// News to tell.
     pub transitions: Vec<Transition>,
     /// In a sentence.
     pub summary: String,

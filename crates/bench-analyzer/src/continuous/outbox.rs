@@ -16,7 +16,7 @@ use crate::secret::Confidential;
 pub struct Attempt {
     /// The channel.
     pub channel: String,
-    /// What became of it.
+    /// Outcome.
     pub fate: LetterFate,
 }
 
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 /// jumps makes each next attempt due, and an unreliable receiver may fail many times in a row.
 const FEWEST: u32 = 50;
 
-/// What becomes of a letter that was just tried.
+/// Decides the fate of a letter that was just tried.
 pub(super) fn fate(
     letter: &Letter,
     outcome: Result<(), DeliveryError>,

@@ -65,7 +65,7 @@ impl BenchmarkReporter {
             replace(&path, &text)?;
         }
         let Some(pages) = &self.pages else {
-            return Ok(self.place(&folder, &format!("{name}/report.md"), "report.md"));
+            return Ok(self.link_to(&folder, &format!("{name}/report.md"), "report.md"));
         };
         let folder = pages.join(suite);
         create(&folder)?;
@@ -74,7 +74,7 @@ impl BenchmarkReporter {
         let text = written(&reporter, report, &folder.join(&page))?;
         replace(&folder.join(&page), &text)?;
         replace(&folder.join(LATEST), &text)?;
-        Ok(self.place(&folder, &format!("{suite}/{page}"), &page))
+        Ok(self.link_to(&folder, &format!("{suite}/{page}"), &page))
     }
 
     /// Removes the pages of jobs up to this one. Failing at that harms nobody.
@@ -91,7 +91,7 @@ impl BenchmarkReporter {
         }
     }
 
-    fn place(&self, folder: &Utf8Path, below_url: &str, file: &str) -> String {
+    fn link_to(&self, folder: &Utf8Path, below_url: &str, file: &str) -> String {
         match &self.url {
             Some(url) => format!("{}/{below_url}", url.trim_end_matches('/')),
             None => folder.join(file).into_string(),

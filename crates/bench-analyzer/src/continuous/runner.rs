@@ -263,7 +263,7 @@ pub(super) fn output_of(
     Ok(out)
 }
 
-/// What a command says, as far as it was read.
+/// Output of a command, as far as it was read.
 struct Said {
     text: Arc<Mutex<Vec<u8>>>,
     over: mpsc::Receiver<()>,

@@ -169,7 +169,7 @@ struct Work {
     /// Letters whose fate could not be noted, such as on a full disk: they are not tried again before
     /// it is.
     unnoted: HashMap<i64, LetterFate>,
-    /// What was last said about the store, so that it is said once.
+    /// Last message about the store, so that it is said once.
     complaint: Option<String>,
 }
 

@@ -33,7 +33,7 @@ pub struct BenchmarkConfig {
     pub report_folder: Option<Utf8PathBuf>,
     /// Where reports can be seen; paths are said if there is no such place.
     pub report_url: Option<String>,
-    /// What must not get out: the secrets of the channels, and the variables that hold them.
+    /// Secrets of the channels, and the variables that hold them: they must not get out.
     pub confidential: Arc<Confidential>,
 }
 

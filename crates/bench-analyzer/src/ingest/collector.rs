@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use bench_stats::model::{Attributes, Exactness, Revision, Sample, Series, Throughput};
 
-/// What a file says about a run.
+/// Facts that a file states about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct RunKey {
     /// The name of the run.

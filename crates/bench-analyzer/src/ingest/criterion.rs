@@ -38,12 +38,12 @@ pub enum Wanted {
     CurrentAndBaselines,
 }
 
-/// What a Criterion folder held.
+/// Content of a Criterion folder.
 #[derive(Debug, Clone, Default)]
 pub struct CriterionRuns {
     /// The runs: the current one first, then earlier ones and baselines.
     pub runs: Vec<RunDraft>,
-    /// What was left out, and what else is worth knowing.
+    /// Remarks: what was left out, and what else is worth knowing.
     pub remarks: Vec<Remark>,
 }
 

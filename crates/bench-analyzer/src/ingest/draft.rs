@@ -11,30 +11,30 @@ use super::identity::Claims;
 use super::measurements::Measurements;
 use super::remark::Remark;
 use bench_stats::model::{
-    Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
+    Attributes, BaselineName, CommitPosition, Estimate, Exactness, Fingerprint, Revision, Samples,
     Series, Throughput, Withdrawal,
 };
 
 /// One series of one run, read but not stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasurementDraft {
-    /// What was measured.
+    /// Series that was measured.
     pub series: Series,
     /// The values.
     pub samples: Samples,
     /// The work of one iteration.
     pub throughput: Vec<Throughput>,
-    /// What the tool that measured estimated itself.
+    /// Estimates by the tool that measured.
     pub estimates: Vec<Estimate>,
     /// Whether its file declared that one value says everything.
     pub declared: Exactness,
     /// Tells whether this very measurement is stored already.
     pub digest: Digest,
-    /// The same without what was only claimed of the run.
+    /// Digest without what was only claimed of the run.
     pub content: Digest,
 }
 
-/// What a run is to become in the store.
+/// Role that a run is to have in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunRole {
     /// A result of the present code; such runs of one import are replicates.
@@ -51,7 +51,7 @@ pub enum RunRole {
 /// One run, read but not stored.
 #[derive(Debug, Clone)]
 pub struct RunDraft {
-    /// What it is to become.
+    /// Role that it is to have.
     pub role: RunRole,
     /// Runs of one import with the same number are replicates of each other; none stands for the
     /// set that the import makes as a whole.
@@ -69,16 +69,16 @@ pub struct RunDraft {
     /// The source code it measured, as far as that is known.
     pub revision: Revision,
     /// Where that commit stands in the history of the source code, if git knows it.
-    pub place: Option<CommitPlace>,
+    pub place: Option<CommitPosition>,
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
-    /// What else is known of the machine.
+    /// Further facts about the machine.
     pub attributes: Attributes,
-    /// What was said of it beyond what its files say.
+    /// Claims beyond what its files say.
     pub claims: Claims,
     /// Why it takes no part in reports and histories, if it does not.
     pub excluded: Option<String>,
-    /// What it measured.
+    /// Measurements.
     pub measurements: Measurements,
 }
 
@@ -87,13 +87,13 @@ pub struct RunDraft {
 pub struct FileRuns {
     /// Its runs, in its order.
     pub runs: Vec<RunDraft>,
-    /// What was left out, and what else is worth knowing.
+    /// Remarks: what was left out, and what else is worth knowing.
     pub remarks: Vec<Remark>,
 }
 
 /// A change that was accepted elsewhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BlessingDraft {
+pub struct AcceptedChangeDraft {
     /// The first measurement of the new level.
     pub measurement: Digest,
     /// Why it is fine.
@@ -101,7 +101,8 @@ pub struct BlessingDraft {
     /// Who said so.
     pub author: String,
     /// When.
-    pub blessed_at: Timestamp,
+    #[serde(rename = "blessed_at")]
+    pub accepted_at: Timestamp,
 }
 
 /// A step that was found elsewhere.
@@ -132,7 +133,7 @@ pub struct ImportBatch {
     /// Baselines to make or extend, by the measurements they hold.
     pub baselines: Vec<(BaselineName, Vec<Digest>)>,
     /// Changes that were accepted elsewhere.
-    pub blessings: Vec<BlessingDraft>,
+    pub accepted_changes: Vec<AcceptedChangeDraft>,
     /// Steps that were found.
     pub found_steps: Vec<FoundStepDraft>,
     /// Things the user should know about what was read.

@@ -36,7 +36,7 @@ pub(super) use self::elements::parse;
 use super::collector::Collector;
 use super::decode;
 use super::draft::{FileRuns, ImportBatch};
-use super::exchange;
+use super::export;
 use crate::environment::Environment;
 use crate::error::{Error, FormatGuess, Remedy, Result};
 use bench_stats::model::{BenchmarkId, Direction, Metric, Series, Unit};
@@ -90,7 +90,7 @@ pub enum FileFormat {
     Github,
 }
 
-/// What reading one format takes.
+/// Reader of one format.
 ///
 /// Readers never stop at something bad: they remark what cannot be used and go on. They complain about
 /// the file as a whole only where nothing of it can be used.
@@ -148,8 +148,8 @@ impl FileFormat {
         self.facts().0
     }
 
-    /// What writes it, with the command that does.
-    pub fn origin(self) -> &'static str {
+    /// Tool that writes it, with the command that does.
+    pub fn made_by(self) -> &'static str {
         self.facts().1
     }
 
@@ -248,16 +248,16 @@ impl FromStr for FileFormat {
     }
 }
 
-/// Reads a history that [`Export`](crate::ingest::exchange::Export) wrote; `None` if the file is none.
+/// Reads a history that [`Export`](crate::ingest::export::Export) wrote; `None` if the file is none.
 ///
 /// # Errors
 /// If it is one but cannot be read or understood.
 pub fn read_export(path: &Utf8Path) -> Result<Option<ImportBatch>> {
     let (mut input, head) = open(path)?;
-    if !is_json_with(&head, '{', &["format", exchange::FORMAT]) {
+    if !is_json_with(&head, '{', &["format", export::FORMAT]) {
         return Ok(None);
     }
-    let batch = serde_json::from_reader::<_, exchange::Export>(&mut input)
+    let batch = serde_json::from_reader::<_, export::Export>(&mut input)
         .map_err(cut_off_or_wrong)
         .and_then(|export| export.into_batch().map_err(Complaint));
     batch.map(Some).map_err(|Complaint(reason)| malformed(path, reason))
@@ -339,7 +339,7 @@ fn guess(head: &str) -> Option<FormatGuess> {
         };
         FormatGuess {
             format: format.as_str(),
-            made_by: format.origin(),
+            made_by: format.made_by(),
             why: format!("it has {}{lacks}", list(&there)),
         }
     })

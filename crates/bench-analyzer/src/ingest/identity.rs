@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use bench_stats::model::{Exactness, Sample, Series};
 
-/// What was said of a run beyond what its files say.
+/// Claims about a run beyond what its files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// The commit it measured.
@@ -41,7 +41,7 @@ impl Claims {
         Self { matching: Matching::Exactly, ..Self::default() }
     }
 
-    /// What of them belongs to the identity of each measurement; empty if nothing.
+    /// Part of them that belongs to the identity of each measurement; empty if none does.
     pub(super) fn identity(&self) -> String {
         let mut text = String::new();
         if let Some(commit) = &self.commit {

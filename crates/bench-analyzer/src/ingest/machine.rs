@@ -2,7 +2,7 @@
 
 use bench_stats::model::Fingerprint;
 
-/// What a file, or the user, says of the machine that measured.
+/// Machine that measured, as a file or the user names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct NamedMachine {
     /// The processor's model, or the host's name where that is all there is.

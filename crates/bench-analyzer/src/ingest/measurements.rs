@@ -17,7 +17,7 @@ use bench_stats::model::{Exactness, InvalidSamples, Sample, Samples, Series, Thr
 #[derive(Debug, Clone)]
 pub struct Measurements {
     place: Place,
-    /// What belongs to the identity of each of them beside its content.
+    /// Identity of each of them beside its content.
     claimed: String,
 }
 
@@ -65,7 +65,7 @@ impl Measurements {
         self.claimed = claims.identity();
     }
 
-    /// What tells this run from others, whatever is claimed of it.
+    /// Identity of this run, whatever is claimed of it.
     pub(super) fn content(&self) -> Option<Digest> {
         match &self.place {
             Place::Memory(all) => all.first().map(|draft| draft.content),
@@ -100,7 +100,7 @@ impl From<Vec<MeasurementDraft>> for Measurements {
     }
 }
 
-/// What all runs of a file have in common.
+/// Facts that all runs of a file have in common.
 #[derive(Debug)]
 pub(super) struct FiledRuns {
     pub(super) path: Utf8PathBuf,
@@ -151,7 +151,7 @@ impl FiledRuns {
         })
     }
 
-    /// What the file declared of a series.
+    /// Declarations of the file about a series.
     pub(super) fn declared(&self, series: u32) -> Exactness {
         if self.exact.contains(&series) { Exactness::Exact } else { Exactness::Sampled }
     }

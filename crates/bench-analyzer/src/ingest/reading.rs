@@ -13,7 +13,7 @@ use super::remark::Remark;
 use super::{Digest, ImportBatch, RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use bench_stats::model::CommitPlace;
+use bench_stats::model::CommitPosition;
 
 /// How to read what an import names.
 #[derive(Debug, Clone)]
@@ -24,9 +24,9 @@ pub struct Reading {
     pub wanted: Wanted,
     /// The unit of what Criterion measured, if it is not time.
     pub unit: CustomUnit,
-    /// What becomes of files that are partly bad.
+    /// Treatment of files that are partly bad.
     pub strictness: Strictness,
-    /// What is known of the measurement beyond its files.
+    /// Circumstances of the measurement beyond its files.
     pub circumstances: Circumstances,
 }
 
@@ -43,7 +43,7 @@ impl Reading {
     }
 }
 
-/// What becomes of files that are partly bad.
+/// Treatment of files that are partly bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
     /// What is bad is left out with a remark.
@@ -52,7 +52,7 @@ pub enum Strictness {
     RefuseAnyLoss,
 }
 
-/// What files cannot say of themselves, or say wrong.
+/// Circumstances that files cannot say of themselves, or say wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Circumstances {
     /// The commit that was measured.
@@ -129,7 +129,7 @@ fn read_one(
         let offset = batch.runs.len() << 32;
         batch.runs.extend(export.runs.into_iter().map(|run| shifted(run, offset)));
         batch.baselines.extend(export.baselines);
-        batch.blessings.extend(export.blessings);
+        batch.accepted_changes.extend(export.accepted_changes);
         batch.found_steps.extend(export.found_steps);
         return Ok(());
     }
@@ -190,10 +190,10 @@ fn number_copies(batch: &mut ImportBatch) {
 
 /// Asks git where the commits stand, each once.
 fn place_commits(batch: &mut ImportBatch, environment: &Environment) {
-    let mut places: HashMap<String, Option<CommitPlace>> = HashMap::new();
+    let mut places: HashMap<String, Option<CommitPosition>> = HashMap::new();
     for run in batch.runs.iter_mut().filter(|run| run.place.is_none()) {
         let Some(commit) = &run.revision.commit else { continue };
-        let place = places.entry(commit.clone()).or_insert_with(|| environment.place_of(commit));
+        let place = places.entry(commit.clone()).or_insert_with(|| environment.position_of(commit));
         run.place = *place;
     }
 }

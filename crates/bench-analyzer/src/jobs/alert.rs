@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::job::JobId;
 use bench_stats::model::{RunId, Series};
 
-/// What an alert is about.
+/// Subject of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -59,7 +59,7 @@ impl Subject {
 pub struct OpenAlert {
     /// The suite.
     pub suite: String,
-    /// What it is about.
+    /// Subject.
     pub subject: Subject,
     /// The job that opened it.
     pub opened_job: JobId,
@@ -76,7 +76,7 @@ pub struct OpenAlert {
 /// A change of what there is to tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transition {
-    /// What happened.
+    /// Kind of what happened.
     pub kind: TransitionKind,
     /// To what.
     pub subject: Subject,
@@ -93,7 +93,7 @@ pub struct Transition {
     pub step: Option<StepEvidence>,
 }
 
-/// What happened to an alert.
+/// Kind of change to an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransitionKind {
@@ -131,7 +131,7 @@ pub struct ToldStep {
 /// All that decides which steps of a suite are news.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KnownSteps {
-    /// What was told of steps, whether it is over or not.
+    /// Steps that were told, whether they are over or not.
     pub told: Vec<ToldStep>,
     /// When a comparison was last told to be worse, by benchmark.
     pub compared: Vec<(Subject, Timestamp)>,

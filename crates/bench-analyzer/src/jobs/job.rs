@@ -130,7 +130,7 @@ pub struct Job {
     pub finished_at: Option<Timestamp>,
     /// Why it failed.
     pub failure: Option<String>,
-    /// What came of it, in a sentence.
+    /// Outcome, in a sentence.
     pub summary: Option<String>,
     /// Where its report lies.
     pub report: Option<String>,
@@ -138,7 +138,7 @@ pub struct Job {
     /// machines by name only.
     #[serde(skip)]
     pub machine: Option<String>,
-    /// What people call that machine.
+    /// Name that people have for that machine.
     pub host: Option<String>,
     /// Counts up while somebody runs it.
     #[serde(skip)]

@@ -22,7 +22,7 @@ pub struct Letter {
     pub attempts: u32,
 }
 
-/// What became of an attempt.
+/// Outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LetterFate {
     /// It arrived.

@@ -23,7 +23,7 @@ pub struct Machine {
     pub labels: Vec<String>,
 }
 
-/// What the file is called.
+/// Name of the file.
 const FILE: &str = "machine";
 
 impl Machine {

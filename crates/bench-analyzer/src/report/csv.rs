@@ -76,7 +76,7 @@ const MEASURED: [&str; 8] =
 
 fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 23] {
     let [benchmark, metric, unit, direction] = identity(&one.series);
-    let origin = report.origin(&one.series);
+    let onset = report.onset(&one.series);
     let commit = |commit: Option<&String>| cell(commit.map_or("", String::as_str));
     [
         benchmark,
@@ -97,10 +97,10 @@ fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 23] {
         one.current.runs.to_string(),
         one.runs_to_decide.map(|runs| runs.to_string()).unwrap_or_default(),
         one.fails_gate(report.settings.gate_error_rate).to_string(),
-        commit(origin.and_then(|one| one.after_commit.as_ref())),
-        commit(origin.and_then(|one| one.up_to_commit.as_ref())),
-        origin.map(|one| one.measured_at.to_string()).unwrap_or_default(),
-        origin.map(|one| one.evidence.to_string()).unwrap_or_default(),
+        commit(onset.and_then(|one| one.after_commit.as_ref())),
+        commit(onset.and_then(|one| one.up_to_commit.as_ref())),
+        onset.map(|one| one.measured_at.to_string()).unwrap_or_default(),
+        onset.map(|one| one.evidence.to_string()).unwrap_or_default(),
         number(report.settings.level),
     ]
 }

@@ -12,7 +12,7 @@ mod row;
 use std::collections::HashSet;
 use std::io;
 
-use super::dossier::Dossier;
+use super::series_summary::SeriesSummary;
 use super::{Reporter, plot::palette};
 use crate::analysis::Evidence;
 use bench_stats::analysis::AnalysisReport;
@@ -21,7 +21,7 @@ use bench_stats::model::Series;
 /// Writes a page for browsers, phones and paper.
 #[derive(Debug, Clone, Copy)]
 pub struct HtmlReporter<'e> {
-    /// What the report was made from.
+    /// Evidence that the report was made from.
     pub evidence: &'e Evidence,
     /// For how many benchmarks at most plots of samples and history are drawn: the worst, then those
     /// with a change in their past, then the rest. All others still have their history as a
@@ -36,17 +36,17 @@ impl HtmlReporter<'_> {
 
 impl Reporter for HtmlReporter<'_> {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-        let dossiers = Dossier::collect(report, self.evidence);
-        let plotted = worth_plotting(&dossiers, self.plots);
-        let page = page::render(report, &dossiers, &plotted)?;
+        let summaries = SeriesSummary::collect(report, self.evidence);
+        let plotted = worth_plotting(&summaries, self.plots);
+        let page = page::render(report, &summaries, &plotted)?;
         output.write_all(page.into_string().as_bytes())
     }
 }
 
 /// The benchmarks that get plots.
-fn worth_plotting<'r>(dossiers: &[Dossier<'r>], most: usize) -> HashSet<&'r Series> {
-    let eventful = dossiers.iter().filter(|one| one.is_eventful());
-    let others = dossiers.iter().filter(|one| !one.is_eventful());
+fn worth_plotting<'r>(summaries: &[SeriesSummary<'r>], most: usize) -> HashSet<&'r Series> {
+    let eventful = summaries.iter().filter(|one| one.is_eventful());
+    let others = summaries.iter().filter(|one| !one.is_eventful());
     eventful.chain(others).take(most).map(|one| one.series).collect()
 }
 

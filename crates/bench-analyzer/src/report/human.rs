@@ -99,11 +99,11 @@ impl TerminalReporter {
             let most = if changed { usize::MAX } else { self.most.unwrap_or(usize::MAX) };
             for one in members.iter().take(most) {
                 table.push(comparison_row(one, report, scale, style));
-                if let Some(origin) = report.origin(&one.series) {
-                    let since = words::since(origin);
+                if let Some(onset) = report.onset(&one.series) {
+                    let since = words::since(onset);
                     let used = ASIDE + text::width(&since) + 1;
                     let room = self.columns.map_or(RECENT, |columns| columns.saturating_sub(used));
-                    let recent = sparkline(&origin.recent, room.min(RECENT));
+                    let recent = sparkline(&onset.recent, room.min(RECENT));
                     table.aside(format!("{since} {recent}"), DIM);
                 }
             }

@@ -84,7 +84,7 @@ fn case(series: &Series, value: f64, status: TestCaseStatus) -> TestCase {
     case
 }
 
-/// What stands before the first slash of a name.
+/// Group of a name: all before its first slash.
 fn group(series: &Series) -> String {
     let name = series.benchmark.as_str();
     visible(name.split_once('/').map_or(name, |(group, _)| group))

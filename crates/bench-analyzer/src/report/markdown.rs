@@ -115,9 +115,9 @@ fn section(
 
 fn row(one: &Comparison, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut said = remark(one);
-    if let Some(origin) = report.origin(&one.series) {
+    if let Some(onset) = report.onset(&one.series) {
         let comma = if said.is_empty() { "" } else { ", " };
-        said.push_str(&format!("{comma}{}", words::since(origin)));
+        said.push_str(&format!("{comma}{}", words::since(onset)));
     }
     writeln!(
         output,

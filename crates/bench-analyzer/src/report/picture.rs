@@ -8,8 +8,8 @@ use plotters::style::ShapeStyle;
 use plotters::style::text_anchor::{HPos, VPos};
 use resvg::{tiny_skia, usvg};
 
-use super::dossier::Dossier;
 use super::plot::{self, Area, Drawn, LABEL, Words, font, palette};
+use super::series_summary::SeriesSummary;
 use super::words::{self, describe_side, summary};
 use super::{Reporter, format_change, format_quantity, text};
 use crate::analysis::Evidence;
@@ -19,7 +19,7 @@ use bench_stats::analysis::AnalysisReport;
 /// benchmark, its interval, samples and history.
 #[derive(Debug, Clone, Copy)]
 pub struct PictureReporter<'e> {
-    /// What the report was made from.
+    /// Evidence that the report was made from.
     pub evidence: &'e Evidence,
     /// The kind of file.
     pub format: PictureFormat,
@@ -45,8 +45,8 @@ impl Reporter for PictureReporter<'_> {
 }
 
 fn draw(report: &AnalysisReport, evidence: &Evidence) -> io::Result<String> {
-    let dossiers = Dossier::collect(report, evidence);
-    let svg = match dossiers.as_slice() {
+    let summaries = SeriesSummary::collect(report, evidence);
+    let svg = match summaries.as_slice() {
         [only] => one(report, only)?,
         _ => {
             let words = Words { title: summary(report), description: describe(report) };
@@ -76,26 +76,27 @@ fn describe(report: &AnalysisReport) -> String {
 }
 
 /// The picture of a single benchmark: heading, interval, samples, history.
-fn one(report: &AnalysisReport, dossier: &Dossier<'_>) -> io::Result<String> {
+fn one(report: &AnalysisReport, series_summary: &SeriesSummary<'_>) -> io::Result<String> {
     const WIDTH: u32 = 1200;
     const HEAD: u32 = 190;
     const INTERVAL: u32 = 190;
     const PLOT: u32 = 480;
-    let interval = if dossier.comparison.is_some() { INTERVAL } else { 0 };
-    let past = dossier.history.filter(|one| one.timeline.points.len() > 1);
+    let interval = if series_summary.comparison.is_some() { INTERVAL } else { 0 };
+    let past = series_summary.history.filter(|one| one.timeline.points.len() > 1);
     let history = if past.is_some() { PLOT } else { 0 };
     let height = HEAD + interval + PLOT + history;
-    let name = text::name(dossier.series);
-    let said = match dossier.comparison {
+    let name = text::name(series_summary.series);
+    let said = match series_summary.comparison {
         Some(one) => {
             let size = words::size(one, &report.settings);
             let first = format!("{}: {size}, {}", one.verdict, words::values(one));
-            let second = [dossier.origin.map(words::since).unwrap_or_default(), words::remark(one)];
+            let second =
+                [series_summary.onset.map(words::since).unwrap_or_default(), words::remark(one)];
             let second: Vec<String> = second.into_iter().filter(|part| !part.is_empty()).collect();
             [first, second.join(", ")]
         }
         None => {
-            let value = format_quantity(dossier.measured.value, &dossier.series.unit);
+            let value = format_quantity(series_summary.measured.value, &series_summary.series.unit);
             [format!("{value} in {}", describe_side(&report.current)), String::new()]
         }
     };
@@ -112,13 +113,13 @@ fn one(report: &AnalysisReport, dossier: &Dossier<'_>) -> io::Result<String> {
         }
         let (_, rest) = area.split_vertically(HEAD);
         let (top, rest) = rest.split_vertically(interval);
-        if let Some(comparison) = dossier.comparison {
+        if let Some(comparison) = series_summary.comparison {
             let value = comparison.baseline.value.min(comparison.current.value);
-            let threshold = report.settings.threshold(dossier.series, value);
+            let threshold = report.settings.threshold(series_summary.series, value);
             plot::interval::draw(&top, comparison, threshold)?;
         }
         let (middle, bottom) = rest.split_vertically(PLOT);
-        plot::distribution::draw(&middle, dossier.baseline, dossier.current)?;
+        plot::distribution::draw(&middle, series_summary.baseline, series_summary.current)?;
         match past {
             Some(past) => plot::history::draw(&bottom, past),
             None => Ok(()),

@@ -35,7 +35,7 @@ pub(crate) type Size = (u32, u32);
 /// What stands for the picture where it is not seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words {
-    /// What is shown.
+    /// View that is shown.
     pub(crate) title: String,
     /// What it shows.
     pub(crate) description: String,

@@ -16,7 +16,7 @@ pub fn format_quantity(value: f64, unit: &Unit) -> String {
 /// asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AxisScale {
-    /// What a value is divided by.
+    /// Divisor of a value.
     pub(crate) factor: f64,
     unit: String,
     digits: usize,

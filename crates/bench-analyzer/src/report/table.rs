@@ -8,7 +8,7 @@ use super::text;
 
 /// Text with a style that takes no room.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cell {
+pub struct Cell {
     text: String,
     style: Style,
     align: Align,
@@ -22,21 +22,23 @@ enum Align {
 }
 
 impl Cell {
-    pub(crate) fn left(text: impl Into<String>) -> Self {
+    /// Text from the left.
+    pub fn left(text: impl Into<String>) -> Self {
         Self { text: text.into(), style: Style::new(), align: Align::Left, dispensable: false }
     }
 
     /// For numbers.
-    pub(crate) fn right(text: impl Into<String>) -> Self {
+    pub fn right(text: impl Into<String>) -> Self {
         Self { align: Align::Right, ..Self::left(text) }
     }
 
-    pub(crate) fn styled(self, style: Style) -> Self {
+    /// Gives it a style.
+    pub fn styled(self, style: Style) -> Self {
         Self { style, ..self }
     }
 
     /// Of a column that is left out where lines would be too long.
-    pub(crate) fn dispensable(self) -> Self {
+    pub fn dispensable(self) -> Self {
         Self { dispensable: true, ..self }
     }
 }
@@ -52,34 +54,47 @@ enum Row {
 
 /// Rows of cells, written with every column as wide as its widest cell.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Table {
+pub struct Table {
     rows: Vec<Row>,
     columns: Option<usize>,
 }
 
 impl Table {
     /// A table that puts the last cells of its rows on lines of their own where they do not fit.
-    pub(crate) fn fitting(columns: Option<usize>) -> Self {
+    pub fn fitting(columns: Option<usize>) -> Self {
         Self { rows: Vec::new(), columns }
     }
 
-    pub(crate) fn push(&mut self, row: Vec<Cell>) {
+    /// Adds a row.
+    pub fn push(&mut self, row: Vec<Cell>) {
         self.rows.push(Row::Cells(row));
     }
 
-    pub(crate) fn heading(&mut self, text: String, style: Style) {
+    /// Adds a row of texts. Line breaks in them become spaces.
+    pub fn push_texts<const N: usize>(&mut self, texts: [String; N]) {
+        self.push(texts.map(|text| Cell::left(text.replace('\n', " "))).into());
+    }
+
+    /// Adds a heading, after an empty line.
+    pub fn heading(&mut self, text: String, style: Style) {
         self.rows.push(Row::Heading(Cell::left(text).styled(style)));
     }
 
-    pub(crate) fn aside(&mut self, text: String, style: Style) {
+    /// Adds a line below the last row, which belongs to it.
+    pub fn aside(&mut self, text: String, style: Style) {
         self.rows.push(Row::Aside(Cell::left(text).styled(style)));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(crate) fn write(&self, output: &mut dyn io::Write) -> io::Result<()> {
+    /// Writes all rows.
+    ///
+    /// # Errors
+    /// If `output` cannot be written.
+    pub fn write(&self, output: &mut dyn io::Write) -> io::Result<()> {
         let widths = self.widths();
         let dropped = if self.is_too_narrow() { self.dispensable() } else { None };
         let widest = before_last(&widths, dropped) + 1 + widths.last().copied().unwrap_or(0);
@@ -100,7 +115,7 @@ impl Table {
 
     /// Whether the dispensable column is left out, because even without their last cell lines would
     /// not fit.
-    pub(crate) fn is_too_narrow(&self) -> bool {
+    pub fn is_too_narrow(&self) -> bool {
         self.columns.is_some_and(|columns| before_last(&self.widths(), None) > columns)
     }
 

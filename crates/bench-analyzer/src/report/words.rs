@@ -6,7 +6,7 @@ use bench_stats::analysis::{AnalysisReport, SideInfo};
 use bench_stats::detect::changes::ChangePoint;
 use bench_stats::detect::changes::SlowMove;
 use bench_stats::detect::geometric_mean::{GeometricMean, LeftOut};
-use bench_stats::detect::origin::{Origin, OriginEvidence};
+use bench_stats::detect::onset::{Onset, OnsetEvidence};
 use bench_stats::detect::outliers::OutlierDetection;
 use bench_stats::detect::reference::SinceReference;
 use bench_stats::detect::settings::Settings;
@@ -142,8 +142,8 @@ pub fn describe_side(side: &SideInfo) -> String {
     visible(&format!("{} ({})", side.name, parts.join(", ")))
 }
 
-/// What a comparison comes to, in a sentence.
-pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &Settings) -> String {
+/// Says what a comparison comes to, in a sentence.
+pub(crate) fn conclusion(one: &Comparison, onset: Option<&Onset>, settings: &Settings) -> String {
     let size = size(one, settings);
     let mut said = match one.verdict {
         Verdict::Regression => format!("Worse by {size}"),
@@ -152,7 +152,7 @@ pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &S
         Verdict::NoChangeSeen => format!("No change seen: {size}"),
         Verdict::Inconclusive => format!("Not decided: {size}"),
     };
-    for part in [remark(one), origin.map(since).unwrap_or_default()] {
+    for part in [remark(one), onset.map(since).unwrap_or_default()] {
         if !part.is_empty() {
             said.push_str(&format!("; {part}"));
         }
@@ -167,7 +167,7 @@ pub(crate) fn conclusion(one: &Comparison, origin: Option<&Origin>, settings: &S
 /// that is, from what to what, and since when.
 pub(crate) fn line(one: &Comparison, report: &AnalysisReport) -> String {
     let mut parts = vec![size(one, &report.settings), values(one)];
-    parts.extend(report.origin(&one.series).map(since));
+    parts.extend(report.onset(&one.series).map(since));
     parts.push(remark(one));
     parts.retain(|part| !part.is_empty());
     parts.join(", ")
@@ -196,14 +196,14 @@ pub(crate) fn interval(interval: RatioInterval) -> String {
     format!("{} to {}", format_change(interval.low - 1.0), format_change(interval.high - 1.0))
 }
 
-/// What has to be said about a comparison beside its numbers.
+/// Says what has to be said about a comparison beside its numbers.
 pub fn remark(comparison: &Comparison) -> String {
     let mut parts = Vec::new();
     if comparison.verdict == Verdict::Regression {
         parts.push(format!("{} severity", Severity::of(comparison.factor_worse())));
     }
-    if let Some(blessing) = &comparison.acknowledged {
-        let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
+    if let Some(accepted) = &comparison.acknowledged {
+        let (author, reason) = (visible(&accepted.author), visible(&accepted.reason));
         parts.push(format!("accepted by {author}: {reason}"));
     }
     if comparison.replication != Replication::Replicated {
@@ -237,7 +237,7 @@ fn more_runs(runs: u32) -> String {
     format!("{runs} more {}", if runs == 1 { "run" } else { "runs" })
 }
 
-/// What has to be said about a change of a history beside its numbers.
+/// Says what has to be said about a change of a history beside its numbers.
 pub(crate) fn change_remarks(change: &ChangePoint) -> String {
     let mut remarks = Vec::new();
     if change.provisional {
@@ -259,8 +259,8 @@ pub(crate) fn change_remarks(change: &ChangePoint) -> String {
             day.unwrap_or_default()
         ));
     }
-    if let Some(blessing) = &change.acknowledged {
-        let (author, reason) = (visible(&blessing.author), visible(&blessing.reason));
+    if let Some(accepted) = &change.acknowledged {
+        let (author, reason) = (visible(&accepted.author), visible(&accepted.reason));
         remarks.push(format!("accepted by {author}: {reason}"));
     }
     remarks.extend(change.circumstances.iter().map(|one| visible(&one.to_string())));
@@ -299,7 +299,7 @@ pub(crate) fn trend(trend: &Trend) -> String {
     )
 }
 
-/// What became of the level since the reference.
+/// Says what became of the level since the reference.
 pub(crate) fn since_reference(since: &SinceReference) -> String {
     let (low, high) = since.beside_steps_interval;
     format!(
@@ -314,20 +314,20 @@ pub(crate) fn since_reference(since: &SinceReference) -> String {
 }
 
 /// Since when a change is there: `since c039..c040 (2023-11-16)`.
-pub fn since(origin: &Origin) -> String {
-    let day = origin.measured_at.strftime("%Y-%m-%d");
-    let how = match origin.evidence {
-        OriginEvidence::Step => "since",
-        OriginEvidence::ProvisionalStep => "since about",
-        OriginEvidence::Sides => "somewhere in",
+pub fn since(onset: &Onset) -> String {
+    let day = onset.measured_at.strftime("%Y-%m-%d");
+    let how = match onset.evidence {
+        OnsetEvidence::Step => "since",
+        OnsetEvidence::ProvisionalStep => "since about",
+        OnsetEvidence::Sides => "somewhere in",
     };
-    let (after, up_to) = (origin.after_commit.as_deref(), origin.up_to_commit.as_deref());
+    let (after, up_to) = (onset.after_commit.as_deref(), onset.up_to_commit.as_deref());
     match commits(after, up_to) {
         Some(commit) if after == up_to => format!("on top of {commit} ({day})"),
         Some(commits) => format!("{how} {commits} ({day})"),
-        None => match origin.evidence {
-            OriginEvidence::Sides => format!("first seen in {} ({day})", origin.first_run),
-            _ => format!("{how} {} ({day})", origin.first_run),
+        None => match onset.evidence {
+            OnsetEvidence::Sides => format!("first seen in {} ({day})", onset.first_run),
+            _ => format!("{how} {} ({day})", onset.first_run),
         },
     }
 }
@@ -343,7 +343,7 @@ pub(crate) fn commits(after: Option<&str>, up_to: Option<&str>) -> Option<String
     }
 }
 
-/// What could not be decided, and why, in one sentence; none if everything was.
+/// Says what could not be decided, and why, in one sentence; none if everything was.
 pub fn undecided(report: &AnalysisReport) -> Option<String> {
     let open: Vec<&Comparison> = worst_first(report, Verdict::Inconclusive);
     let mut parts = Vec::new();
@@ -403,7 +403,7 @@ pub(crate) fn modes(one: &RunModes) -> String {
     )
 }
 
-/// What outliers a series has, where they are worth a word.
+/// Says which outliers a series has, where they are worth a word.
 pub(crate) fn outliers(one: &OutlierDetection) -> Option<String> {
     /// Below this share, outlying samples are what any system shows.
     const WORTH_NAMING: f64 = 0.1;

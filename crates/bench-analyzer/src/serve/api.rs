@@ -13,7 +13,7 @@ use super::{Access, ServeOptions};
 use crate::store::{RunListing, Store, StoreVersion};
 use bench_stats::model::{BaselineInfo, Selector};
 
-mod bless;
+mod accept;
 mod compare;
 mod histories;
 mod lists;
@@ -31,7 +31,7 @@ pub(super) struct Api {
     overview: RefCell<Option<(StoreVersion, Response)>>,
 }
 
-/// What an answer is made from, and whether the store has moved on since.
+/// Histories that an answer is made from, and whether the store has moved on since.
 struct Histories {
     snapshot: Arc<Snapshot>,
     newer_to_come: bool,
@@ -98,8 +98,8 @@ impl Api {
         answer.unwrap_or_else(Response::from)
     }
 
-    pub(super) async fn bless(&self, request: &Request) -> Response {
-        self.try_bless(request).await.unwrap_or_else(Response::from)
+    pub(super) async fn accept(&self, request: &Request) -> Response {
+        self.try_accept(request).await.unwrap_or_else(Response::from)
     }
 
     fn about(&self) -> Response {
@@ -114,7 +114,7 @@ impl Api {
         Ok(self.stores.lend().await?)
     }
 
-    /// What takes long to ask, of the present state of the store.
+    /// Answers that take long to ask for, of the present state of the store.
     async fn kept<V: Send + 'static>(
         &self,
         kept: &Background<StoreVersion, V>,

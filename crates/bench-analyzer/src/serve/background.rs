@@ -12,10 +12,10 @@ use super::refusal::Refusal;
 /// How long a page waits for what is being made, before it says that it is.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What there is, when somebody asks.
+/// Answer of the background when somebody asks.
 #[derive(Debug, Clone)]
 pub(super) enum Got<V> {
-    /// What was asked for.
+    /// Value that was asked for.
     Made(Arc<V>),
     /// What was asked for is being made; this is what was made before.
     Earlier(Arc<V>),

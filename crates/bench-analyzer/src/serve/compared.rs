@@ -36,7 +36,7 @@ impl Compared {
     }
 }
 
-/// What is compared, in which state of the store.
+/// Question: what is compared, in which state of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) version: StoreVersion,

@@ -32,7 +32,7 @@ impl Guard {
         Self { hosts, token, cookie: format!("bench_analyzer_{port}"), csrf: random_token() }
     }
 
-    /// What only the dashboard's own page knows.
+    /// Token that only the dashboard's own page knows.
     pub(super) fn csrf(&self) -> &str {
         &self.csrf
     }

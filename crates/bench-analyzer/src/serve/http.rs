@@ -149,7 +149,7 @@ pub(super) enum Part {
     Head,
 }
 
-/// Nothing from elsewhere is loaded, nobody frames the page, and nothing of it is kept.
+/// Headers of every answer: no source from elsewhere is loaded, nobody frames the page, and no answer is kept.
 const FOR_ALL: [(&str, &str); 7] = [
     ("Connection", "close"),
     ("Cache-Control", "no-store"),

@@ -38,7 +38,7 @@ pub(super) enum CodecError {
     Changed,
 }
 
-/// What was stored of samples beside them.
+/// Summary that is stored beside samples.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Summarised {
     pub(super) count: i64,

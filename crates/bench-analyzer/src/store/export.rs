@@ -6,11 +6,11 @@ use super::codec::{self, Summarised};
 use super::link::{one, row, rows, value, values};
 use super::{Store, read};
 use crate::error::Result;
-use crate::ingest::exchange::{
+use crate::ingest::export::{
     Export, ExportedBaseline, ExportedMeasurement, ExportedRole, ExportedRun, FORMAT, SCHEMA,
 };
-use crate::ingest::{BlessingDraft, Digest, MeasurementDraft};
-use bench_stats::model::{CommitPlace, Run, RunId};
+use crate::ingest::{AcceptedChangeDraft, Digest, MeasurementDraft};
+use bench_stats::model::{CommitPosition, Run, RunId};
 
 impl Store {
     /// Everything that is stored.
@@ -38,7 +38,7 @@ impl Store {
                 attributes,
                 excluded,
             } = listing.run;
-            let place = self.place_of(id).await?;
+            let place = self.position_of(id).await?;
             let next = i64::try_from(sets.len()).unwrap_or(i64::MAX);
             let set = *sets.entry(listing.set).or_insert(next);
             runs.push(ExportedRun {
@@ -58,14 +58,14 @@ impl Store {
             });
         }
         let baselines = self.exported_baselines().await?;
-        let blessings = self.exported_blessings().await?;
+        let accepted_changes = self.exported_accepted_changes().await?;
         let found_steps = self.exported_found_steps().await?;
         let format = FORMAT.to_owned();
-        Ok(Export { format, schema: SCHEMA, runs, baselines, blessings, found_steps })
+        Ok(Export { format, schema: SCHEMA, runs, baselines, accepted_changes, found_steps })
     }
 
     /// Where the commit of a run stands, if that is known.
-    pub(super) async fn place_of(&mut self, run: RunId) -> Result<Option<CommitPlace>> {
+    pub(super) async fn position_of(&mut self, run: RunId) -> Result<Option<CommitPosition>> {
         let failed = self.failed();
         let found = one(row!(
             self.link().await?,
@@ -78,7 +78,7 @@ impl Store {
             return Ok(None);
         };
         let committed_at = self.timestamp(committed_at)?;
-        Ok(Some(CommitPlace { committed_at, ancestors: u64::try_from(ancestors).unwrap_or(0) }))
+        Ok(Some(CommitPosition { committed_at, ancestors: u64::try_from(ancestors).unwrap_or(0) }))
     }
 
     pub(super) async fn role_of(&mut self, run: RunId) -> Result<ExportedRole> {
@@ -179,7 +179,7 @@ impl Store {
         Ok(baselines)
     }
 
-    pub(super) async fn exported_blessings(&mut self) -> Result<Vec<BlessingDraft>> {
+    pub(super) async fn exported_accepted_changes(&mut self) -> Result<Vec<AcceptedChangeDraft>> {
         let failed = self.failed();
         let rows = rows!(
             self.link().await?,
@@ -191,11 +191,11 @@ impl Store {
         .map_err(failed)?;
         rows.into_iter()
             .map(|row| {
-                Ok(BlessingDraft {
+                Ok(AcceptedChangeDraft {
                     measurement: self.digest(&row.digest)?,
                     reason: row.reason,
                     author: row.author,
-                    blessed_at: self.timestamp(row.blessed_at)?,
+                    accepted_at: self.timestamp(row.blessed_at)?,
                 })
             })
             .collect()

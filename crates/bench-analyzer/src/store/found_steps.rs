@@ -16,7 +16,10 @@ impl Store {
     /// # Errors
     /// If the database refuses.
     pub async fn memory(&mut self) -> Result<Memory> {
-        Ok(Memory { blessings: self.blessings().await?, steps: self.found_steps().await? })
+        Ok(Memory {
+            accepted_changes: self.accepted_changes().await?,
+            steps: self.found_steps().await?,
+        })
     }
 
     /// All steps that were ever found, in the order they were.
@@ -62,7 +65,7 @@ impl Store {
             .collect()
     }
 
-    /// The same by measurements, as they are known in every store.
+    /// Acceptances by measurements, as they are known in every store.
     pub(super) async fn exported_found_steps(&mut self) -> Result<Vec<FoundStepDraft>> {
         let failed = self.failed();
         let rows = rows!(

@@ -1,6 +1,8 @@
 //! Storing what was read: all of it or nothing, and everything only once.
 
 pub(super) mod baselines;
+mod rows;
+mod series;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -8,13 +10,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::codec::list_of;
-use super::link::{Link, change, one, rows, value, values};
-use super::{Store, StoreProgress, bulk, codec};
+use super::link::{Link, change, rows, value, values};
+use super::{Store, StoreProgress};
 use crate::error::{Error, Result};
 use crate::ingest::{Claims, Digest, ImportBatch, MeasurementDraft, RunDraft, RunRole};
 use crate::jobs::job::JobId;
-use bench_stats::model::{BaselineName, Fingerprint, RunId, Series};
-use bench_stats::stats::summary::Summary;
+use bench_stats::model::{BaselineName, RunId};
+
+pub(super) use series::KnownSeries;
 
 /// How many measurements are stored at a time, and of how many samples at most: enough that a
 /// distant server is not asked too often, few enough that memory does not matter.
@@ -37,7 +40,7 @@ pub enum Destination {
     Baseline(BaselineName, BaselineMode),
 }
 
-/// What happens to a baseline's earlier runs of the same benchmarks.
+/// Fate of a baseline's earlier runs of the same benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BaselineMode {
     /// They leave it.
@@ -46,7 +49,7 @@ pub enum BaselineMode {
     Append,
 }
 
-/// What an import did.
+/// Outcome of an import.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImportOutcome {
     /// The runs that were stored.
@@ -109,7 +112,7 @@ impl Store {
 enum WriteError {
     /// The database refused.
     Refused(sqlx::Error),
-    /// What is to be stored could not be read.
+    /// The batch that is to be stored could not be read.
     Unreadable(Error),
 }
 
@@ -211,8 +214,8 @@ impl<'t> Writer<'t> {
         for (name, members) in &batch.baselines {
             self.extend_baseline(name, members).await?;
         }
-        for blessing in &batch.blessings {
-            self.bless(blessing).await?;
+        for accepted in &batch.accepted_changes {
+            self.accept(accepted).await?;
         }
         for step in &batch.found_steps {
             self.hold(step).await?;
@@ -345,178 +348,6 @@ impl<'t> Writer<'t> {
         Ok(known)
     }
 
-    async fn insert_run(&mut self, draft: &RunDraft, set: &mut Option<i64>) -> sqlx::Result<i64> {
-        let set = match *set {
-            Some(set) => set,
-            None => *set.insert(self.insert_set(draft).await?),
-        };
-        let fingerprint = self.fingerprint_id(&draft.fingerprint).await?;
-        let measured_at = draft.measured_at.as_millisecond();
-        let role = match draft.role {
-            RunRole::Current => "current",
-            RunRole::Earlier => "earlier",
-            RunRole::Mirror(_) | RunRole::Copy => "mirror",
-        };
-        let imported_at = draft.imported_at.map_or(self.now, Timestamp::as_millisecond);
-        let source = draft.source.as_ref();
-        let (origin, revision) = (draft.origin.as_str(), &draft.revision);
-        let dirty = revision.dirty.map(i64::from);
-        let committed_at = draft.place.map(|place| place.committed_at.as_millisecond());
-        let ancestors = draft.place.and_then(|place| i64::try_from(place.ancestors).ok());
-        let id = one(value!(
-            self.link.again(),
-            i64,
-            "INSERT INTO runs (set_id, fingerprint_id, measured_at, imported_at, role, source,
-                               origin, label, commit_sha, branch, dirty, committed_at, ancestors,
-                               excluded)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-             RETURNING id AS \"id!\"",
-            set,
-            fingerprint,
-            measured_at,
-            imported_at,
-            role,
-            source,
-            origin,
-            draft.label,
-            revision.commit,
-            revision.branch,
-            dirty,
-            committed_at,
-            ancestors,
-            draft.excluded,
-        ))?;
-        for (name, value) in &draft.attributes {
-            let name = name.as_str();
-            change!(
-                self.link.again(),
-                "INSERT INTO run_attributes (run_id, name, value) VALUES ($1, $2, $3)
-                 ON CONFLICT DO NOTHING",
-                id,
-                name,
-                value,
-            )?;
-        }
-        self.outcome.runs.push(RunId(id));
-        Ok(id)
-    }
-
-    async fn insert_measurements(
-        &mut self,
-        run: i64,
-        drafts: &[(i64, &MeasurementDraft)],
-    ) -> sqlx::Result<Vec<i64>> {
-        if let Link::Postgres(connection) = &mut self.link {
-            return bulk::insert(connection, run, drafts).await;
-        }
-        let mut ids = Vec::with_capacity(drafts.len());
-        for (series, draft) in drafts {
-            ids.push(self.insert_measurement(run, *series, draft).await?);
-        }
-        Ok(ids)
-    }
-
-    /// Keeps the names of measurements that go by another here.
-    async fn keep_names(
-        &mut self,
-        stored: &[i64],
-        drafts: &[(i64, &MeasurementDraft)],
-    ) -> sqlx::Result<()> {
-        for (&id, (_, draft)) in stored.iter().zip(drafts) {
-            let name = draft.series.benchmark.as_str();
-            if self.series.aliases.contains_key(name) {
-                change!(
-                    self.link.again(),
-                    "INSERT INTO named_measurements (measurement_id, name) VALUES ($1, $2)",
-                    id,
-                    name,
-                )?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn insert_measurement(
-        &mut self,
-        run: i64,
-        series: i64,
-        draft: &MeasurementDraft,
-    ) -> sqlx::Result<i64> {
-        let summary = Summary::of(&draft.samples);
-        let (digest, content) = (draft.digest.as_bytes(), draft.content.as_bytes());
-        let count = i64::try_from(summary.sample_count).unwrap_or(i64::MAX);
-        let exact = i64::from(draft.declared.is_exact());
-        let id = one(value!(
-            self.link.again(),
-            i64,
-            "INSERT INTO measurements (run_id, series_id, digest, content, sample_count, median,
-                                       minimum, p90, relative_spread, relative_error, exact)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id AS \"id!\"",
-            run,
-            series,
-            digest,
-            content,
-            count,
-            summary.median,
-            summary.minimum,
-            summary.p90,
-            summary.relative_spread,
-            summary.relative_error,
-            exact,
-        ))?;
-        let data = codec::encode(&draft.samples);
-        change!(
-            self.link.again(),
-            "INSERT INTO samples (measurement_id, data) VALUES ($1, $2)",
-            id,
-            data,
-        )?;
-        for throughput in &draft.throughput {
-            let kind = throughput.kind.as_str();
-            let amount = i64::try_from(throughput.amount).unwrap_or(i64::MAX);
-            change!(
-                self.link.again(),
-                "INSERT INTO throughputs (measurement_id, kind, amount) VALUES ($1, $2, $3)
-                 ON CONFLICT DO NOTHING",
-                id,
-                kind,
-                amount,
-            )?;
-        }
-        for estimate in &draft.estimates {
-            let statistic = estimate.statistic.as_str();
-            change!(
-                self.link.again(),
-                "INSERT INTO estimates (measurement_id, statistic, point, low, high, level)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-                id,
-                statistic,
-                estimate.point,
-                estimate.low,
-                estimate.high,
-                estimate.level,
-            )?;
-        }
-        Ok(id)
-    }
-
-    /// Makes a set for runs like this one.
-    async fn insert_set(&mut self, draft: &RunDraft) -> sqlx::Result<i64> {
-        let chosen_at = match (self.asked, draft.imported_at) {
-            // Asked for elsewhere, and carried over since.
-            (_, Some(imported_at)) => imported_at.as_millisecond(),
-            (Asked::For, None) => self.now,
-            (Asked::Nobody, None) => draft.measured_at.as_millisecond(),
-        };
-        one(value!(
-            self.link.again(),
-            i64,
-            "INSERT INTO run_sets (imported_at, chosen_at) VALUES ($1, $2) RETURNING id AS \"id!\"",
-            self.now,
-            chosen_at,
-        ))
-    }
-
     /// Makes the set that holds all of these measurements the latest one; nothing if they are of several
     /// sets.
     async fn choose(&mut self, stored: &[Stored]) -> sqlx::Result<()> {
@@ -550,104 +381,5 @@ impl<'t> Writer<'t> {
              ORDER BY runs.role = 'current' DESC, run_sets.chosen_at DESC, runs.measured_at DESC,
                       runs.id DESC LIMIT 1",
         )
-    }
-
-    pub(super) async fn series_id(&mut self, series: &Series) -> sqlx::Result<i64> {
-        if let Some(&id) = self.series.ids.get(series) {
-            return Ok(id);
-        }
-        let alias = self.series.aliases.get(series.benchmark.as_str());
-        let benchmark = alias.map_or(series.benchmark.as_str(), String::as_str);
-        let metric = series.metric.as_str();
-        let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
-        let made = value!(
-            self.link.again(),
-            i64,
-            "INSERT INTO series (benchmark, metric, unit, direction) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING RETURNING id AS \"id!\"",
-            benchmark,
-            metric,
-            unit,
-            direction,
-        )?;
-        let id = match made {
-            Some(id) => id,
-            // Somebody else made it since these were read.
-            None => one(value!(
-                self.link.again(),
-                i64,
-                "SELECT id FROM series
-                 WHERE benchmark = $1 AND metric = $2 AND unit = $3 AND direction = $4",
-                benchmark,
-                metric,
-                unit,
-                direction,
-            ))?,
-        };
-        self.series.ids.insert(series.clone(), id);
-        Ok(id)
-    }
-
-    async fn fingerprint_id(&mut self, fingerprint: &Fingerprint) -> sqlx::Result<i64> {
-        let Fingerprint { cpu, os, rustc, profile, .. } = fingerprint;
-        let cores = i64::from(fingerprint.cores);
-        change!(
-            self.link.again(),
-            "INSERT INTO fingerprints (cpu, cores, os, rustc, profile)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            cpu,
-            cores,
-            os,
-            rustc,
-            profile,
-        )?;
-        one(value!(
-            self.link.again(),
-            i64,
-            "SELECT id FROM fingerprints
-             WHERE cpu = $1 AND cores = $2 AND os = $3 AND rustc = $4 AND profile = $5",
-            cpu,
-            cores,
-            os,
-            rustc,
-            profile,
-        ))
-    }
-}
-
-/// All series that are stored, by the names that files have for them.
-#[derive(Debug, Default)]
-pub(super) struct KnownSeries {
-    ids: HashMap<Series, i64>,
-    /// The names that benchmarks go by, by others that they have.
-    aliases: HashMap<String, String>,
-}
-
-impl KnownSeries {
-    /// The number of a series that is stored.
-    pub(super) fn get(&self, series: &Series) -> Option<i64> {
-        self.ids.get(series).copied()
-    }
-
-    pub(super) async fn read(mut link: Link<'_>) -> sqlx::Result<Self> {
-        let aliases = rows!(
-            link.again(),
-            { name: String, benchmark: String },
-            "SELECT name, benchmark FROM aliases",
-        )?;
-        let aliases: HashMap<String, String> =
-            aliases.into_iter().map(|row| (row.name, row.benchmark)).collect();
-        let rows = rows!(
-            link,
-            { id: i64, benchmark: String, metric: String, unit: String, direction: String },
-            "SELECT id, benchmark, metric, unit, direction FROM series",
-        )?;
-        let known = rows.into_iter().filter_map(|row| {
-            let series = super::read::series(row.benchmark, row.metric, row.unit, &row.direction)?;
-            Some((series, row.id))
-        });
-        // What has another name by now is not known by this one.
-        let ids = known.filter(|(series, _)| !aliases.contains_key(series.benchmark.as_str()));
-        Ok(Self { ids: ids.collect(), aliases })
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum Transaction<'t> {
 }
 
 impl Link<'_> {
-    /// The same connection, for one more statement.
+    /// Lends the connection for one more statement.
     pub(super) fn again(&mut self) -> Link<'_> {
         match self {
             Self::Sqlite(connection) => Link::Sqlite(connection),

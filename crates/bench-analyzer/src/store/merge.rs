@@ -14,11 +14,11 @@ use super::import::{KnownSeries, Writer};
 use super::link::{rows, value, values};
 use super::{Store, StoreProgress, read};
 use crate::error::Result;
-use crate::ingest::exchange::ExportedRole;
+use crate::ingest::export::ExportedRole;
 use crate::ingest::{Claims, Digest, RunDraft, RunRole};
 use bench_stats::model::{BaselineName, RunId};
 
-/// What becomes of baselines that both stores have under one name.
+/// Treatment of baselines that both stores have under one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BaselineMerge {
     /// They stay as they are; only baselines that are not there are taken over.
@@ -29,7 +29,7 @@ pub enum BaselineMerge {
     Skip,
 }
 
-/// What merging did.
+/// Outcome of a merge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MergeOutcome {
     /// How many runs were added, or completed.
@@ -41,14 +41,14 @@ pub struct MergeOutcome {
     /// The baselines that changed.
     pub baselines: Vec<BaselineName>,
     /// How many accepted changes were added or brought up to date.
-    pub blessings: u64,
+    pub accepted_changes: u64,
 }
 
 /// How many measurements are in memory at a time.
 const CHUNK: usize = 256;
 
 impl Store {
-    /// Takes over from `source` the runs, baselines and blessings that are not here yet. Of a
+    /// Takes over from `source` the runs, baselines and accepted changes that are not here yet. Of a
     /// change that was accepted in both, the later word holds. What belongs to those who watch
     /// stays where it is: schedules, jobs, alerts, notices.
     ///
@@ -76,7 +76,7 @@ impl Store {
         if baselines != BaselineMerge::Skip {
             merging.baselines(self, source, baselines).await?;
         }
-        merging.blessings(self, source).await?;
+        merging.accepted_changes(self, source).await?;
         merging.found_steps(self, source).await?;
         Ok(merging.outcome)
     }
@@ -150,7 +150,7 @@ impl Store {
         };
         let mut runs = self.runs_of(&BTreeSet::from([id])).await?;
         let run = runs.pop().ok_or_else(|| self.corrupt(format!("no run {id}")))?;
-        let place = self.place_of(run.id).await?;
+        let place = self.position_of(run.id).await?;
         Ok(RunDraft {
             role,
             group: None,
@@ -169,7 +169,7 @@ impl Store {
         })
     }
 
-    /// What a baseline holds, by series.
+    /// Measurements of a baseline, by series.
     async fn members_by_series(&mut self, name: &BaselineName) -> Result<Vec<MergedMembers>> {
         let failed = self.failed();
         let text = name.as_str();
@@ -309,13 +309,13 @@ impl Merging {
         Ok(())
     }
 
-    async fn blessings(&mut self, target: &mut Store, source: &mut Store) -> Result<()> {
-        let blessings = source.exported_blessings().await?;
+    async fn accepted_changes(&mut self, target: &mut Store, source: &mut Store) -> Result<()> {
+        let accepted_changes = source.exported_accepted_changes().await?;
         let failed = target.failed();
         let mut transaction = target.begin().await?;
         let mut writer = Writer::new(transaction.link(), self.now, KnownSeries::default());
-        for blessing in blessings {
-            self.outcome.blessings += writer.bless(&blessing).await.map_err(&failed)?;
+        for accepted in accepted_changes {
+            self.outcome.accepted_changes += writer.accept(&accepted).await.map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
     }

@@ -64,7 +64,7 @@ impl Store {
         }
     }
 
-    /// What is wrong with what is stored; nothing if it is sound.
+    /// Lists what is wrong with what is stored; empty if it is sound.
     ///
     /// # Errors
     /// If the database refuses to look.

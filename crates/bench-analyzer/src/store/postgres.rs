@@ -10,7 +10,7 @@ use sqlx_postgres::{PgArguments, PgConnection, PgRow, Postgres};
 /// first wherever there still is a server.
 pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 
-/// What a row of PostgreSQL's becomes.
+/// Record that a row of PostgreSQL's becomes.
 pub(super) trait Record: Sized {
     fn read(row: &PgRow) -> sqlx::Result<Self>;
 }

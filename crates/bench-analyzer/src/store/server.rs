@@ -117,7 +117,7 @@ impl Server {
         Ok(())
     }
 
-    /// What is missing; nothing if all is sound.
+    /// Lists what is missing; empty if all is sound.
     pub(super) async fn complaints(&mut self) -> sqlx::Result<Vec<String>> {
         let sql = "SELECT count(*) FROM measurements AS m
                    WHERE NOT EXISTS (SELECT 1 FROM samples WHERE measurement_id = m.id)";

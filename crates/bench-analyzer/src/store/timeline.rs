@@ -1,4 +1,4 @@
-//! Reading series through time, and the blessings of their changes.
+//! Reading series through time, and the accepted changes of their changes.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::link::{change, rows};
 use super::{Store, StoreProgress, read};
 use crate::error::{Error, Result};
 use bench_stats::model::{
-    Attributes, Blessing, RunId, Series, Throughput, ThroughputKind, Timeline, TimelinePoint,
+    AcceptedChange, Attributes, RunId, Series, Throughput, ThroughputKind, Timeline, TimelinePoint,
 };
 use bench_stats::stats::mean::typical;
 
@@ -143,12 +143,12 @@ impl Store {
     ///
     /// # Errors
     /// If the run never measured the series.
-    pub async fn bless(&mut self, blessing: &Blessing) -> Result<()> {
+    pub async fn accept(&mut self, accepted: &AcceptedChange) -> Result<()> {
         let failed = self.failed();
-        let series = &blessing.series;
+        let series = &accepted.series;
         let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
         let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
-        let blessed_at = blessing.blessed_at.as_millisecond();
+        let accepted_at = accepted.accepted_at.as_millisecond();
         let done = change!(
             self.link().await?,
             "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
@@ -159,24 +159,24 @@ impl Store {
              ON CONFLICT (series_id, run_id) DO UPDATE SET
                  reason = excluded.reason, author = excluded.author,
                  blessed_at = excluded.blessed_at",
-            blessing.reason,
-            blessing.author,
-            blessed_at,
-            blessing.run.0,
+            accepted.reason,
+            accepted.author,
+            accepted_at,
+            accepted.run.0,
             benchmark,
             metric,
             unit,
             direction,
         )
         .map_err(failed)?;
-        if done == 0 { Err(Error::NoRun { id: blessing.run }) } else { Ok(()) }
+        if done == 0 { Err(Error::NoRun { id: accepted.run }) } else { Ok(()) }
     }
 
-    /// All blessings, oldest first.
+    /// All accepted changes, oldest first.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn blessings(&mut self) -> Result<Vec<Blessing>> {
+    pub async fn accepted_changes(&mut self) -> Result<Vec<AcceptedChange>> {
         let failed = self.failed();
         let rows = rows!(
             self.link().await?,
@@ -194,13 +194,13 @@ impl Store {
             .map(|row| {
                 let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
                     .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
-                Ok(Blessing {
+                Ok(AcceptedChange {
                     series,
                     run: RunId(row.run_id),
                     measured_at: self.timestamp(row.measured_at)?,
                     reason: row.reason,
                     author: row.author,
-                    blessed_at: self.timestamp(row.blessed_at)?,
+                    accepted_at: self.timestamp(row.blessed_at)?,
                 })
             })
             .collect()

@@ -8,10 +8,10 @@ use crate::error::Result;
 /// equal hold the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StoreVersion {
-    /// What histories rest on.
+    /// State that histories rest on.
     pub(crate) measured: MeasuredVersion,
-    blessings: i64,
-    blessed_at: i64,
+    accepted_changes: i64,
+    accepted_at: i64,
     baselines: i64,
     baselined_at: i64,
     members: i64,
@@ -61,8 +61,8 @@ impl Store {
                 found_at: row.found_at,
                 care: row.care,
             },
-            blessings: row.blessings,
-            blessed_at: row.blessed_at,
+            accepted_changes: row.blessings,
+            accepted_at: row.blessed_at,
             baselines: row.baselines,
             baselined_at: row.baselined_at,
             members: row.members,

@@ -433,7 +433,7 @@ fn help_lists_every_format_with_the_command_that_makes_its_file() {
             .lines()
             .find(|line| line.trim_start().starts_with(&format!("- {}:", format.as_str())));
         assert!(line.is_some(), "{}: {help}", format.as_str());
-        assert!(format.origin().contains('`'), "{} names no command", format.as_str());
+        assert!(format.made_by().contains('`'), "{} names no command", format.as_str());
     }
 }
 

@@ -82,9 +82,9 @@ impl Served {
         }
     }
 
-    fn bless(&self, headers: &[&str], body: &serde_json::Value) -> Answer {
+    fn accept(&self, headers: &[&str], body: &serde_json::Value) -> Answer {
         let body = body.to_string();
-        let mut request = format!("POST /api/bless HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let mut request = format!("POST /api/accept HTTP/1.1\r\nHost: {}\r\n", self.address);
         headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
         request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
         self.asked_until_it_is_there(request.as_bytes())
@@ -205,19 +205,19 @@ fn only_its_own_page_accepts_changes() {
         &[json, &token, "Origin: null"],
         &[json, &token, "Sec-Fetch-Site: cross-site"],
     ] {
-        assert_eq!(served.bless(headers, &wish).status, 403, "{headers:?}");
+        assert_eq!(served.accept(headers, &wish).status, 403, "{headers:?}");
     }
     let with = |name: &str, value: serde_json::Value| {
         let mut wish = wish.clone();
         wish[name] = value;
-        served.bless(&[json, &token, &own], &wish).status
+        served.accept(&[json, &token, &own], &wish).status
     };
     assert_eq!(with("reason", " ".into()), 400);
     assert_eq!(with("run", 999.into()), 404);
     assert_eq!(with("benchmark", "none".into()), 404);
     assert_eq!(with("more", 1.into()), 400);
     workspace.run(&["history", "--fail-on", "regression"], 1);
-    assert_eq!(served.bless(&[json, &token, &own], &wish).status, 200);
+    assert_eq!(served.accept(&[json, &token, &own], &wish).status, 200);
     let series = served.get("/api/series?benchmark=step").json();
     assert_eq!(series["change_points"][0]["acknowledged"]["author"], "Ada");
     workspace.run(&["history", "--fail-on", "regression"], 0);
@@ -232,7 +232,7 @@ fn a_read_only_dashboard_changes_nothing() {
         "benchmark": "step", "metric": "time", "run": 41, "reason": "r", "author": "Ada",
     });
     let token = format!("X-CSRF-Token: {}", served.csrf());
-    assert_eq!(served.bless(&["Content-Type: application/json", &token], &wish).status, 403);
+    assert_eq!(served.accept(&["Content-Type: application/json", &token], &wish).status, 403);
     workspace.run(&["history", "--fail-on", "regression"], 1);
 }
 
@@ -288,7 +288,7 @@ fn requests_that_are_none_harm_nobody() {
     let host = format!("Host: {}\r\n", served.address);
     let long = format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "y".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\n{host}{}\r\n", "a: b\r\n".repeat(100));
-    let large = format!("POST /api/bless HTTP/1.1\r\n{host}Content-Length: 99999999\r\n\r\n");
+    let large = format!("POST /api/accept HTTP/1.1\r\n{host}Content-Length: 99999999\r\n\r\n");
     for (request, status) in [
         (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), 400),
         (long.into_bytes(), 413),

@@ -140,7 +140,7 @@ fn history_follows_the_configuration() {
 #[test]
 fn every_command_explains_itself_with_examples_and_exit_codes() {
     let workspace = Workspace::new();
-    for command in ["report", "compare", "history", "import", "bless", "export"] {
+    for command in ["report", "compare", "history", "import", "accept", "export"] {
         let help = workspace.run(&[command, "--help"], 0).stdout;
         assert!(help.contains("Examples:"), "{command}: {help}");
         assert!(help.contains("Exit codes:"), "{command}: {help}");

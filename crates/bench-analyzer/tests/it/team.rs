@@ -233,11 +233,13 @@ async fn lost_connection_is_made_anew_and_writers_wait_for_their_turn() {
 
 #[test]
 fn push_that_is_killed_goes_on_where_it_was() {
+    /// Enough that a busy machine, which sees a push late, still cuts one off.
+    const RUNS: i64 = 600;
     let Some(server) = Server::start() else { return };
     let address = server.new_store();
     let workspace = Workspace::new();
     let mut rows = String::from("benchmark,value,run,time\n");
-    for run in 0..120_i64 {
+    for run in 0..RUNS {
         for benchmark in 0..20 {
             let value = 100 + (run * 31 + benchmark * 7) % 13;
             let time = 1_700_000_000 + run * 60;
@@ -250,7 +252,7 @@ fn push_that_is_killed_goes_on_where_it_was() {
     let count = |what: &str| server::number(&address, &format!("SELECT count(*) FROM {what}"));
     let mut before = 0;
     let mut cut = 0;
-    while cut < 4 {
+    while cut < 4 && before < RUNS * 2 / 3 {
         let mut push = workspace.process(&["push", "--to", &address]).spawn().unwrap();
         let started = Instant::now();
         while count("runs") < before + 10 && push.try_wait().unwrap().is_none() {
@@ -265,11 +267,11 @@ fn push_that_is_killed_goes_on_where_it_was() {
         before = runs;
         cut += 1;
     }
-    assert!(before < 120, "no push was ever cut off");
+    assert!(before < RUNS, "no push was ever cut off");
     workspace.run(&["push", "--to", &address], 0);
-    assert_eq!((count("runs"), count("measurements")), (120, 2400));
+    assert_eq!((count("runs"), count("measurements")), (RUNS, RUNS * 20));
     let again = workspace.run(&["push", "--to", &address], 0);
-    assert!(again.stderr.contains("has all 120 runs already"), "{}", again.stderr);
+    assert!(again.stderr.contains("has all 600 runs already"), "{}", again.stderr);
 }
 
 #[test]

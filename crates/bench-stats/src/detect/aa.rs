@@ -13,7 +13,7 @@ use crate::stats::mean::to_f64;
 use crate::stats::quantile::Weighted;
 use crate::stats::spread::Spread;
 
-/// What comparing halves of identical runs came to.
+/// Outcome of comparing halves of identical runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SelfComparison {
     /// How many runs there were.
@@ -24,7 +24,7 @@ pub struct SelfComparison {
     pub comparisons: usize,
     /// How many of them were called a change.
     pub false_alarms: usize,
-    /// The same with one run against one.
+    /// Tally of one run against one.
     pub single: Tally,
     /// The same with the first half of the runs against the second, in the order of time: what two
     /// sides that are measured one after the other would come to.

@@ -13,7 +13,7 @@ use super::trend::Trend;
 use super::verdict::Verdict;
 use super::work::{WorkStep, level_history};
 use crate::model::{
-    AttributeChange, Blessing, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint,
+    AcceptedChange, AttributeChange, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint,
     Withdrawal,
 };
 
@@ -83,26 +83,26 @@ pub struct ChangePoint {
     /// Why it counts no more, if it does not.
     pub withdrawn: Option<Withdrawal>,
     /// Who accepted it, and why.
-    pub acknowledged: Option<Blessing>,
-    /// What else became different with it: a kernel, a compiler's flags.
+    pub acknowledged: Option<AcceptedChange>,
+    /// Circumstances that became different with it: a kernel, a compiler's flags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub circumstances: Vec<AttributeChange>,
     /// The first run of the new level, as it was seen when the step was found.
     #[serde(skip)]
     pub found_as: RunId,
-    /// What of it was not noted yet.
+    /// News of it that were not noted yet.
     #[serde(skip)]
     pub news: News,
 }
 
-/// What a store does not know of a change yet.
+/// News of a change that a store does not know yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
     /// Nothing, or nothing that is worth a note.
     None,
     /// That it was found.
     Found,
-    /// What became of it.
+    /// Outcome.
     Revised,
 }
 
@@ -174,18 +174,18 @@ pub fn find_changes_by(
     changes
 }
 
-/// What is known beside the values, by series.
+/// Knowledge beside the values, by series.
 #[derive(Debug, Default)]
 struct Known<'m> {
-    blessings: BTreeMap<&'m Series, Vec<&'m Blessing>>,
+    accepted_changes: BTreeMap<&'m Series, Vec<&'m AcceptedChange>>,
     steps: BTreeMap<&'m Series, Vec<&'m FoundStep>>,
 }
 
 impl<'m> Known<'m> {
     fn of(memory: &'m Memory) -> Self {
         let mut known = Self::default();
-        for blessing in &memory.blessings {
-            known.blessings.entry(&blessing.series).or_default().push(blessing);
+        for accepted in &memory.accepted_changes {
+            known.accepted_changes.entry(&accepted.series).or_default().push(accepted);
         }
         for step in &memory.steps {
             known.steps.entry(&step.series).or_default().push(step);
@@ -230,8 +230,9 @@ impl SeriesChanges {
             start += epoch.len();
         }
         changes.add_withdrawn(remembered);
-        let blessings = known.blessings.get(series).map(Vec::as_slice).unwrap_or_default();
-        changes.acknowledge(blessings, tolerance(settings));
+        let accepted_changes =
+            known.accepted_changes.get(series).map(Vec::as_slice).unwrap_or_default();
+        changes.acknowledge(accepted_changes, tolerance(settings));
         changes.trend = changes.trend_since_last_step(settings);
         changes
     }
@@ -303,10 +304,10 @@ impl SeriesChanges {
         }
     }
 
-    fn acknowledge(&mut self, blessings: &[&Blessing], tolerance: usize) {
-        for blessing in blessings {
+    fn acknowledge(&mut self, accepted_changes: &[&AcceptedChange], tolerance: usize) {
+        for accepted in accepted_changes {
             let points = &self.timeline.points;
-            let Some(at) = points.iter().position(|point| point.runs.contains(&blessing.run))
+            let Some(at) = points.iter().position(|point| point.runs.contains(&accepted.run))
             else {
                 continue;
             };
@@ -316,7 +317,7 @@ impl SeriesChanges {
                 .filter(|change| change.index.abs_diff(at) <= tolerance)
                 .min_by_key(|change| change.index.abs_diff(at));
             if let Some(change) = nearest {
-                change.acknowledged = Some((*blessing).clone());
+                change.acknowledged = Some((*accepted).clone());
             }
         }
     }

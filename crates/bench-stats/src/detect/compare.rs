@@ -103,7 +103,7 @@ fn same_machine(baseline: &BenchmarkResults, current: &BenchmarkResults) -> bool
     machines(baseline).iter().all(|old| current.iter().all(|new| old.same_machine(new)))
 }
 
-/// What the benchmarks did that no change of the code can touch.
+/// Moves of the benchmarks that no change of the code can touch.
 struct Control {
     /// By how much worse they got in the mean, as a log ratio.
     log_worse: f64,
@@ -126,7 +126,7 @@ impl Control {
     }
 }
 
-/// What speaks against taking a verdict at its word.
+/// Reservation against taking a verdict at its word.
 struct Circumstances<'c> {
     common_move: Option<&'c CommonMove>,
     control: Option<&'c Control>,

@@ -31,13 +31,13 @@ pub struct GeometricMean {
     pub ratio: f64,
     /// The interval of it.
     pub interval: RatioInterval,
-    /// What the interval rests on.
+    /// Ground that the interval rests on.
     pub basis: Basis,
-    /// What took no part.
+    /// Series that took no part.
     pub left_out: LeftOut,
 }
 
-/// What the interval of a mean rests on.
+/// Ground that the interval of a mean rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {

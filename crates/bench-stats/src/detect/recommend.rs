@@ -22,7 +22,7 @@ pub struct PerformanceRecommendation {
     pub evidence: String,
 }
 
-/// What advice can be about.
+/// Subjects of advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -57,7 +57,7 @@ pub struct Facts<'f> {
     pub limits: AdviceSettings,
 }
 
-/// What all rules have to say.
+/// Lists what all rules have to say.
 pub fn recommend(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
     let mut advice = Vec::new();
     advice.extend(busy_machine(facts));

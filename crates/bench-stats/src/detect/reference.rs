@@ -19,14 +19,14 @@ pub enum Reference {
     Start,
     /// The points of a commit, such as that of a release.
     Commit {
-        /// What it is called.
+        /// Name.
         name: String,
         /// Its hash.
         sha: String,
     },
     /// The points of some runs, such as those of a baseline.
     Runs {
-        /// What they are called.
+        /// Name of the runs.
         name: String,
         /// Which runs.
         runs: BTreeSet<RunId>,
@@ -36,7 +36,7 @@ pub enum Reference {
 /// How the latest level differs from that of the reference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SinceReference {
-    /// What the reference is called.
+    /// Name of the reference.
     pub reference: String,
     /// Its last point.
     pub at: usize,
@@ -50,13 +50,13 @@ pub struct SinceReference {
     pub interval: (f64, f64),
     /// The level of the interval.
     pub level: f64,
-    /// What no step that was found in between explains: the small parts, as a relative change.
+    /// Change that no step in between explains: the small parts, as a relative change.
     pub beside_steps: f64,
     /// The interval of that.
     pub beside_steps_interval: (f64, f64),
     /// Better or worse, if the change is beyond chance and the practical threshold.
     pub verdict: Verdict,
-    /// The same of what no step explains.
+    /// Verdict on what no step explains.
     pub beside_steps_verdict: Verdict,
 }
 

@@ -43,9 +43,9 @@ pub struct Settings {
     pub controls: Vec<Pattern>,
     /// The seed of those draws, so that a report can be repeated.
     pub seed: u64,
-    /// What to assume about the spread between runs where nothing is known.
+    /// Spread between runs that is assumed where nothing is known.
     pub unreplicated: Spread,
-    /// What observed spreads are moderated with.
+    /// Prior that observed spreads are moderated with.
     pub moderating: Spread,
     /// Which ratios make a recommendation.
     pub advice: AdviceSettings,
@@ -132,7 +132,7 @@ impl Settings {
         relative.max(absolute).ln_1p()
     }
 
-    /// What counts as a step in the history of `series`.
+    /// Returns what counts as a step in the history of `series`.
     pub fn steps(&self, series: &Series) -> StepSettings {
         // A history moves around no single value, so the absolute threshold has no say.
         let relative = self.matching(series).rev().find_map(|one| one.relative_threshold);
@@ -153,7 +153,7 @@ impl Settings {
         })
     }
 
-    /// What it takes for a change of `series` to be one, around `value`.
+    /// Returns what it takes for a change of `series` to be one, around `value`.
     pub fn rule(
         &self,
         series: &Series,

@@ -17,15 +17,15 @@ pub struct ShapeChange {
     pub series: Series,
     /// The 90th percentile over the median before, as the mean of the runs' logarithms.
     pub tail_before: f64,
-    /// The same now.
+    /// That ratio or share now.
     pub tail_now: f64,
     /// The mean of all samples over the median before, as the mean of the runs' logarithms.
     pub mean_before: f64,
-    /// The same now.
+    /// That ratio or share now.
     pub mean_now: f64,
     /// The share of samples that take more than a tenth longer than the median, before.
     pub slow_before: f64,
-    /// The same now.
+    /// That ratio or share now.
     pub slow_now: f64,
     /// The smaller p-value of "the tail is the same" and "the mean is the same", times two.
     pub p_value: f64,

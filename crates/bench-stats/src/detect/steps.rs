@@ -34,7 +34,7 @@ use self::verify::Verified;
 use crate::stats::cusum::midranks;
 use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
 
-/// What counts as a step.
+/// Rules for what counts as a step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StepSettings {
     /// The probability that a series without any change shows a step.

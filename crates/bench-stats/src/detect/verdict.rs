@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Blessing, Direction, Series, Throughput};
+use crate::model::{AcceptedChange, Direction, Series, Throughput};
 
 /// Verdict about a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -191,7 +191,7 @@ pub struct Side {
 /// One series compared between two sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// What was compared.
+    /// Series that was compared.
     #[serde(flatten)]
     pub series: Series,
     /// The conclusion.
@@ -223,12 +223,12 @@ pub struct Comparison {
     pub always_valid_p_value: f64,
     /// The latter, adjusted for the number of benchmarks in the report.
     pub adjusted_p_value: f64,
-    /// The same, adjusted for a gate; none where the comparison may not fail a build.
+    /// p-value adjusted for a gate; none where the comparison may not fail a build.
     pub gate_p_value: Option<f64>,
     /// The smallest relative change that would have been found four times out of five.
     pub detectable_change: f64,
     /// Why this change is fine, if somebody said so.
-    pub acknowledged: Option<Blessing>,
+    pub acknowledged: Option<AcceptedChange>,
     /// How many more runs a side would likely decide, if it is undecided and a hundred would do.
     pub runs_to_decide: Option<u32>,
 }

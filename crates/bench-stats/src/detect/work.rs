@@ -17,7 +17,7 @@ use crate::stats::summary::Summary;
 pub struct WorkChange {
     /// Whose.
     pub series: Series,
-    /// What its work is counted in.
+    /// Unit that its work is counted in.
     pub kind: ThroughputKind,
     /// The work of one iteration in the baseline.
     pub before: u64,
@@ -107,7 +107,7 @@ fn scale(one: &mut Measurement, factor: f64) {
 pub struct WorkStep {
     /// The first point of the new work.
     pub index: usize,
-    /// What the work is counted in.
+    /// Unit that the work is counted in.
     pub kind: ThroughputKind,
     /// The work of one iteration before.
     pub before: u64,

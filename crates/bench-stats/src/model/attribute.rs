@@ -13,7 +13,7 @@ pub enum Attribute {
     Kernel,
     /// The version of the processor's microcode.
     Microcode,
-    /// What virtualises the machine.
+    /// Hypervisor of the machine.
     Hypervisor,
     /// Flags that the compiler got from the environment.
     CompilerFlags,
@@ -54,7 +54,7 @@ impl Attribute {
     }
 }
 
-/// What is known of a run's attributes.
+/// Attributes of a run, as far as they are known.
 pub type Attributes = BTreeMap<Attribute, String>;
 
 /// An attribute that differs between two runs. Both knew it.
@@ -62,14 +62,14 @@ pub type Attributes = BTreeMap<Attribute, String>;
 pub struct AttributeChange {
     /// Which one.
     pub attribute: Attribute,
-    /// What it was.
+    /// Value before.
     pub before: String,
     /// What it is.
     pub after: String,
 }
 
 impl AttributeChange {
-    /// What differs between two runs, as far as both know it.
+    /// Lists what differs between two runs, as far as both know it.
     pub fn between(before: &Attributes, after: &Attributes) -> Vec<Self> {
         before
             .iter()

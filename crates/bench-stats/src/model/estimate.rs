@@ -44,7 +44,7 @@ impl Statistic {
 /// says nothing about the next: verdicts never use it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// What is estimated.
+    /// Statistic that is estimated.
     pub statistic: Statistic,
     /// The estimate.
     pub point: f64,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::history::Blessing;
+use super::history::AcceptedChange;
 use super::run::RunId;
 use super::series::Series;
 
@@ -39,11 +39,11 @@ pub struct Withdrawal {
     pub withdrawn_at: Option<Timestamp>,
 }
 
-/// What is known of the changes of all histories beside their values.
+/// Knowledge of the changes of all histories beside their values.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memory {
     /// Changes that people accepted.
-    pub blessings: Vec<Blessing>,
+    pub accepted_changes: Vec<AcceptedChange>,
     /// Steps that were found before.
     pub steps: Vec<FoundStep>,
 }

@@ -26,7 +26,7 @@ pub type History = BTreeMap<Series, Vec<HistoryPoint>>;
 /// A series through time: one point for every set of replicate runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timeline {
-    /// What was measured.
+    /// Series that was measured.
     #[serde(flatten)]
     pub series: Series,
     /// Its values, oldest first.
@@ -46,7 +46,7 @@ pub struct TimelinePoint {
     pub commit: Option<String>,
     /// Which machine they ran on; equal numbers mean equal fingerprints.
     pub fingerprint: i64,
-    /// What else is known of the machine of the first of them.
+    /// Further facts about the machine of the first of them.
     #[serde(skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
     /// The work of one iteration in the first of them.
@@ -58,7 +58,7 @@ pub struct TimelinePoint {
 
 /// A change that somebody accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Blessing {
+pub struct AcceptedChange {
     /// Whose change.
     #[serde(flatten)]
     pub series: Series,
@@ -71,5 +71,6 @@ pub struct Blessing {
     /// Who said so.
     pub author: String,
     /// When.
-    pub blessed_at: Timestamp,
+    #[serde(rename = "blessed_at")]
+    pub accepted_at: Timestamp,
 }

@@ -14,7 +14,7 @@ use crate::stats::summary::Summary;
 pub struct Measurement {
     /// The run.
     pub run: RunId,
-    /// What its samples come to.
+    /// Summary of its samples.
     pub summary: Summary,
     /// The samples themselves, in the order they were taken.
     pub samples: Samples,
@@ -23,11 +23,11 @@ pub struct Measurement {
 /// One series on one side of a comparison: a measurement for every replicate run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchmarkResult {
-    /// What was measured.
+    /// Series that was measured.
     pub series: Series,
     /// The work of one iteration, in the newest run.
     pub throughput: Vec<Throughput>,
-    /// What the tool that measured estimated itself, in the newest run.
+    /// Estimates by the tool that measured, in the newest run.
     pub estimates: Vec<Estimate>,
     /// How much one value says: what its metric implies, or what whoever measured declared last.
     pub exactness: Exactness,
@@ -56,7 +56,7 @@ impl BenchmarkResult {
 /// Everything measured on one side of a comparison.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BenchmarkResults {
-    /// What the side is called in reports.
+    /// Name of the side in reports.
     pub name: String,
     /// The runs that took part, oldest first.
     pub runs: Vec<Run>,

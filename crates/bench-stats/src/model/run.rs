@@ -41,7 +41,7 @@ impl Revision {
 
 /// Where a commit stands in the history of the source code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CommitPlace {
+pub struct CommitPosition {
     /// When it was committed.
     pub committed_at: Timestamp,
     /// How many commits it rests on, itself included: more than any of them, however quickly they
@@ -79,7 +79,7 @@ impl Fingerprint {
         self.cpu == other.cpu && self.cores == other.cores && self.os == other.os
     }
 
-    /// What differs between two fingerprints, in words.
+    /// Lists what differs between two fingerprints, in words.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let cores = |of: &Self| match of.known_cores() {
             Some(cores) => cores.to_string(),
@@ -119,7 +119,7 @@ pub struct Run {
     pub revision: Revision,
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
-    /// What else is known of the machine.
+    /// Further facts about the machine.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
     /// Why it takes no part in reports and histories, if it does not.

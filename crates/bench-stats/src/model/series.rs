@@ -240,7 +240,7 @@ impl fmt::Display for Series {
     }
 }
 
-/// What a throughput counts.
+/// Unit of a throughput.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThroughputKind {
@@ -285,7 +285,7 @@ impl ThroughputKind {
 /// The work that one iteration does, from which rates follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Throughput {
-    /// What is counted.
+    /// Unit that is counted.
     pub kind: ThroughputKind,
     /// How many of it one iteration handles.
     pub amount: u64,

@@ -93,7 +93,7 @@ impl Difference {
     }
 }
 
-/// What one side adds to the squared standard error of a difference.
+/// Share of one side in the squared standard error of a difference.
 struct Part {
     squared_error: f64,
     /// How much of that the degrees of freedom count as assumed.
@@ -145,7 +145,7 @@ fn student(degrees_of_freedom: f64) -> Option<StudentsT> {
     StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()
 }
 
-/// What it takes for a difference to be called one.
+/// Rule for calling a difference one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
     /// The largest p-value that counts as significant, over all looks of the plan.

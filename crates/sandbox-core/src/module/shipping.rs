@@ -87,7 +87,7 @@ impl Module {
         validation::check_bytes(identity.wasm_bytes(), policy)?;
         let module = Self::load_native(&code, identity, ModuleOrigin::Precompiled)?;
         module.require_within_limits(policy)?;
-        Ok(module)
+        Ok(module.under(policy))
     }
 
     /// The native code in a file that only holders of the key can make or change.

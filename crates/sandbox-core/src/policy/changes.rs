@@ -12,6 +12,19 @@ use super::{
 };
 
 impl SecurityPolicy {
+    /// Returns the limits, with no folder, bundle, variable, argument or host granted.
+    #[must_use]
+    pub fn without_grants(&self) -> Self {
+        Self {
+            folders: Vec::new(),
+            bundles: Vec::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            network: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Sets the largest linear memory, in bytes.
     #[must_use]
     pub const fn with_memory_limit(mut self, bytes: u64) -> Self {
@@ -30,6 +43,13 @@ impl SecurityPolicy {
     #[must_use]
     pub const fn with_wall_clock(mut self, limit: Duration) -> Self {
         self.wall_clock = Some(limit);
+        self
+    }
+
+    /// Lets a call take as long as it likes. What stops it then: [fuel](Self::with_fuel), a cancel handle, or dropping it.
+    #[must_use]
+    pub const fn without_wall_clock(mut self) -> Self {
+        self.wall_clock = None;
         self
     }
 

@@ -19,7 +19,7 @@ use crate::instance::Recipe;
 use crate::module::{self, CacheOptions, Module, Tiering, Wanted};
 #[cfg(feature = "wasix")]
 use crate::package::PackageCommand;
-use crate::policy::{Compiler, SecurityPolicy};
+use crate::policy::{Compiler, InstanceMode, SecurityPolicy};
 use crate::sys::memory::ResetMethod;
 use crate::threads::callers_thread::CallPlacement;
 use crate::threads::dispatch::on_worker;
@@ -47,7 +47,10 @@ pub struct WasmSandboxBuilder {
     source: Source,
     #[cfg(feature = "wasix")]
     command: Option<PackageCommand>,
-    policy: SecurityPolicy,
+    policy: Option<SecurityPolicy>,
+    /// Whatever the policy says.
+    instances: Option<InstanceMode>,
+    max_instances: Option<usize>,
     memory_limit_bytes: Option<u64>,
     format: FormatChoice,
     compiler: Compiler,
@@ -190,13 +193,15 @@ impl WasmSandboxBuilder {
         self
     }
 
-    /// Sets the limits that the guest runs under. The default is [`SecurityPolicy::basic`].
+    /// Sets the limits that the guest runs under. The default is [that of the module](Module::policy), if it was compiled or
+    /// loaded before, else [`SecurityPolicy::basic`].
     pub fn security_policy(mut self, policy: SecurityPolicy) -> Self {
-        self.policy = policy;
+        self.policy = Some(policy);
         self
     }
 
-    /// Sets the largest linear memory, in bytes, whatever the policy says.
+    /// Sets the largest linear memory, in bytes, where the policy allows more. It never raises the policy's limit:
+    /// [`SecurityPolicy::with_memory_limit`] does.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit_bytes = Some(bytes);
         self
@@ -296,7 +301,13 @@ impl WasmSandboxBuilder {
 
     /// Has the sandbox serve one caller at a time, whatever the policy says.
     pub(crate) fn one_at_a_time(mut self) -> Self {
-        self.policy.max_instances = 1;
+        self.max_instances = Some(1);
+        self
+    }
+
+    /// Has all calls share an instance, whatever the policy says.
+    pub(crate) fn persistent(mut self) -> Self {
+        self.instances = Some(InstanceMode::Persistent);
         self
     }
 
@@ -388,10 +399,13 @@ impl WasmSandboxBuilder {
     }
 
     fn load(self, cancellation: &Cancellation) -> Result<WasmSandbox> {
-        let mut policy = self.policy;
-        if let Some(bytes) = self.memory_limit_bytes {
-            policy.memory_limit_bytes = Some(bytes);
-        }
+        let mut policy = self.policy.or_else(|| self.source.policy().cloned()).unwrap_or_default();
+        policy.memory_limit_bytes = match (policy.memory_limit_bytes, self.memory_limit_bytes) {
+            (Some(most), Some(wanted)) => Some(most.min(wanted)),
+            (most, wanted) => most.or(wanted),
+        };
+        policy.instances = self.instances.unwrap_or(policy.instances);
+        policy.max_instances = self.max_instances.unwrap_or(policy.max_instances);
         #[cfg(feature = "wasix")]
         let program = self.command.map(|command| command.apply(&mut policy));
         #[cfg(not(feature = "wasix"))]
@@ -413,6 +427,7 @@ impl WasmSandboxBuilder {
         });
         let module =
             self.source.load(&policy, self.compiler, self.tiering, &self.cache, &wanted)?;
+        let module = module.under(&policy);
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
@@ -427,6 +442,14 @@ impl WasmSandboxBuilder {
 }
 
 impl Source {
+    /// The policy that the module brings along.
+    fn policy(&self) -> Option<&SecurityPolicy> {
+        match self {
+            Self::Module(module) => module.policy(),
+            _ => None,
+        }
+    }
+
     fn load(
         self,
         policy: &SecurityPolicy,

@@ -29,6 +29,6 @@ impl WasmSandbox {
     /// # Cancel safety
     /// Dropping the future has no effect; the compilation goes on as long as the sandbox is there.
     pub async fn optimised(&self) -> Module {
-        self.inner.recipe.module.best().await.clone()
+        self.inner.recipe.module.best().await.clone().under(&self.inner.recipe.policy)
     }
 }

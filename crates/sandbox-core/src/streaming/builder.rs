@@ -7,7 +7,7 @@ use super::StreamingSandbox;
 use crate::error::Result;
 use crate::host::HostFunctions;
 use crate::module::Module;
-use crate::policy::{InstanceMode, SecurityPolicy};
+use crate::policy::SecurityPolicy;
 use crate::sandbox::{WasmSandbox, WasmSandboxBuilder};
 
 /// The largest chunk that a guest gets, unless the builder says otherwise: large enough that the call costs
@@ -19,19 +19,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 #[must_use = "a builder does nothing until it is built"]
 pub struct StreamingSandboxBuilder {
     sandbox: WasmSandboxBuilder,
-    policy: SecurityPolicy,
     function: Option<String>,
     buffer_bytes: usize,
 }
 
 impl Default for StreamingSandboxBuilder {
     fn default() -> Self {
-        Self {
-            sandbox: WasmSandbox::builder(),
-            policy: SecurityPolicy::default(),
-            function: None,
-            buffer_bytes: BUFFER_BYTES,
-        }
+        Self { sandbox: WasmSandbox::builder(), function: None, buffer_bytes: BUFFER_BYTES }
     }
 }
 
@@ -54,15 +48,15 @@ impl StreamingSandboxBuilder {
         self
     }
 
-    /// Sets the limits that the guest runs under, chunk by chunk. The default is [`SecurityPolicy::basic`].
+    /// Sets the limits that the guest runs under, chunk by chunk, as [`WasmSandboxBuilder::security_policy`].
     ///
     /// A stream has one instance for all its chunks whatever the policy says about instances.
     pub fn security_policy(mut self, policy: SecurityPolicy) -> Self {
-        self.policy = policy;
+        self.sandbox = self.sandbox.security_policy(policy);
         self
     }
 
-    /// Sets the largest linear memory, in bytes, whatever the policy says.
+    /// Sets the largest linear memory, in bytes, where the policy allows more.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.sandbox = self.sandbox.memory_limit(bytes);
         self
@@ -102,8 +96,7 @@ impl StreamingSandboxBuilder {
     /// # Cancel safety
     /// As [`WasmSandboxBuilder::build`].
     pub async fn build(self) -> Result<StreamingSandbox> {
-        let policy = self.policy.with_instances(InstanceMode::Persistent);
-        let sandbox = self.sandbox.security_policy(policy).build().await?;
+        let sandbox = self.sandbox.persistent().build().await?;
         StreamingSandbox::new(sandbox, self.function.as_deref(), self.buffer_bytes)
     }
 }

@@ -129,3 +129,34 @@ async fn data_outside_memory_is_an_error_of_build() {
     let error = modules::builder(text).build().await.unwrap_err();
     assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
 }
+
+#[test]
+fn a_module_brings_the_limits_along_that_it_was_compiled_under_and_grants_nothing() {
+    let strict = SecurityPolicy::strict();
+    let granting = strict.clone().with_environment("KEY", "value").with_argument("argument");
+    let module = Module::compile(&modules::wasm(modules::MEMORY), &granting).unwrap();
+    let sandbox = WasmSandbox::builder().module(&module).build_blocking().unwrap();
+    assert_eq!(*sandbox.policy(), strict);
+    // The same module out of a sandbox, and after the best code of it is there.
+    let again = WasmSandbox::builder().module(sandbox.module()).build_blocking().unwrap();
+    assert_eq!(*again.policy(), strict);
+    let best = pollster::block_on(sandbox.optimised());
+    let best = WasmSandbox::builder().module(&best).build_blocking().unwrap();
+    assert_eq!(*best.policy(), strict);
+    // Whoever wants another policy says so.
+    let basic = SecurityPolicy::basic();
+    let other = WasmSandbox::builder().module(&module).security_policy(basic.clone());
+    assert_eq!(*other.build_blocking().unwrap().policy(), basic);
+}
+
+#[test]
+fn the_memory_limit_of_a_builder_lowers_the_limit_of_the_policy_and_never_raises_it() {
+    let limit = |policy: SecurityPolicy, bytes| {
+        let builder = modules::builder(modules::MEMORY).security_policy(policy);
+        builder.memory_limit(bytes).build_blocking().unwrap().policy().memory_limit_bytes
+    };
+    assert_eq!(limit(SecurityPolicy::strict(), 128 << 20), Some(64 << 20));
+    assert_eq!(limit(SecurityPolicy::strict(), 1 << 20), Some(1 << 20));
+    assert_eq!(limit(SecurityPolicy::permissive(), 128 << 20), Some(128 << 20));
+    assert_eq!(SecurityPolicy::strict().without_wall_clock().wall_clock, None);
+}

@@ -14,6 +14,7 @@ mod compile_limits;
 mod decoding;
 mod density;
 mod descriptors;
+mod errors;
 mod escapes;
 mod examples;
 mod exchange_area;

@@ -24,7 +24,7 @@ use crate::cli::output::Output;
 #[derive(Debug)]
 pub(super) struct Destinations {
     files: Vec<(Utf8PathBuf, ReportFormat)>,
-    /// What stdout shows, if anything.
+    /// Format on stdout, if anything.
     stdout: Option<ReportFormat>,
     step_summary: Option<Utf8PathBuf>,
     /// Whether a terminal lists everything.

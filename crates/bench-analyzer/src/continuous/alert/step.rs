@@ -67,7 +67,7 @@ impl KnownSteps {
         self.told
             .iter()
             .filter(|told| told.is_about(series))
-            .filter_map(|told| place(history, told.run))
+            .filter_map(|told| point_of(history, told.run))
             .any(|at| at.abs_diff(change.index) <= reach)
     }
 }
@@ -117,11 +117,11 @@ fn end_of(told: &ToldStep, history: &SeriesChanges, settings: &Settings) -> Opti
     let rules = settings.steps(series);
     let reach = tolerance(&rules);
     let points = &history.timeline.points;
-    let at = place(history, told.run)?;
+    let at = point_of(history, told.run)?;
     let near = |change: &&ChangePoint| change.index.abs_diff(at) <= reach;
     let own = history.change_points.iter().filter(near).min_by_key(|one| one.index.abs_diff(at));
-    if let Some(blessing) = own.and_then(|change| change.acknowledged.as_ref()) {
-        return Some(format!("accepted by {}: {}", blessing.author, blessing.reason));
+    if let Some(accepted) = own.and_then(|change| change.acknowledged.as_ref()) {
+        return Some(format!("accepted by {}: {}", accepted.author, accepted.reason));
     }
     if let Some(withdrawn) = own.and_then(|change| change.withdrawn.as_ref())
         && let Some(author) = &withdrawn.author
@@ -221,7 +221,7 @@ fn factor_worse(series: &Series, before: f64, after: f64) -> f64 {
 }
 
 /// The point that a run belongs to.
-fn place(history: &SeriesChanges, run: RunId) -> Option<usize> {
+fn point_of(history: &SeriesChanges, run: RunId) -> Option<usize> {
     history.timeline.points.iter().position(|point| point.runs.contains(&run))
 }
 

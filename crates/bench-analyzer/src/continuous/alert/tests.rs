@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::BenchmarkAnalyzer;
 use crate::jobs::job::JobId;
-use bench_stats::model::{BenchmarkResults, Blessing, Measurement, RunId, Samples, Series};
+use bench_stats::model::{AcceptedChange, BenchmarkResults, Measurement, RunId, Samples, Series};
 use bench_stats::stats::summary::Summary;
 
 /// Five runs around a value, a percent apart.
@@ -75,13 +75,13 @@ fn what_is_unsure_opens_nothing() {
 fn an_accepted_regression_is_over() {
     let open = [opened(&after_success(&[], &report(120.0))[0])];
     let mut accepted = report(120.0);
-    accepted.comparisons[0].acknowledged = Some(Blessing {
+    accepted.comparisons[0].acknowledged = Some(AcceptedChange {
         series: Series::time("parse"),
         run: RunId(1),
         measured_at: Timestamp::UNIX_EPOCH,
         reason: "checks its input".to_owned(),
         author: "Ada".to_owned(),
-        blessed_at: Timestamp::UNIX_EPOCH,
+        accepted_at: Timestamp::UNIX_EPOCH,
     });
     let resolved = after_success(&open, &accepted);
     let why = "accepted by Ada: checks its input".to_owned();

@@ -29,7 +29,7 @@ use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{BaselineName, Selector};
 use bench_stats::stats::spending::Plan;
 
-/// What is measured until it is decided.
+/// Question that is measured until it is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The commit that the present code is compared with.
@@ -38,7 +38,7 @@ pub struct Question {
     pub most: u32,
 }
 
-/// What became of a suite that was measured until it was decided.
+/// Outcome of a suite that was measured until it was decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// The suite.
@@ -52,7 +52,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What stopping early saved against as many runs of everything, in a sentence.
+    /// Says what stopping early saved against as many runs of everything.
     pub fn saved(&self) -> String {
         let made: u64 = self.runs.values().copied().map(u64::from).sum();
         let count = u64::try_from(self.runs.len()).unwrap_or(u64::MAX);
@@ -74,7 +74,7 @@ struct Side {
     done: Vec<JobRun>,
 }
 
-/// What the folders of the two sides are called.
+/// Names of the folders of the two sides.
 const AGAINST: &str = "against";
 const CURRENT: &str = "current";
 

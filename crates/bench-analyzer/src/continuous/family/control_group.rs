@@ -15,7 +15,7 @@ pub(super) struct ControlGroup {
     folder: Utf8PathBuf,
 }
 
-/// What all names of groups begin with.
+/// Beginning of all names of groups.
 const PREFIX: &str = "bench-analyzer.";
 const MEMBERS: &str = "cgroup.procs";
 const KILL: &str = "cgroup.kill";
@@ -57,7 +57,7 @@ impl ControlGroup {
         &self.folder
     }
 
-    /// What a process writes itself into to become a member.
+    /// File that a process writes itself into to become a member.
     pub(super) fn entrance(&self) -> io::Result<File> {
         OpenOptions::new().write(true).open(self.folder.join(MEMBERS))
     }

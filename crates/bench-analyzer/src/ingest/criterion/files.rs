@@ -30,9 +30,9 @@ pub(super) struct SavedResult {
     pub(super) samples: Samples,
     /// The work of one iteration.
     pub(super) throughput: Vec<Throughput>,
-    /// What Criterion estimated.
+    /// Estimates of Criterion's.
     pub(super) estimates: Vec<Estimate>,
-    /// What was recorded beside time.
+    /// Resources recorded beside time.
     pub(super) resources: Vec<(Series, Samples)>,
 }
 
@@ -203,7 +203,7 @@ fn samples(
     })
 }
 
-/// What Criterion estimated, under the names of versions since 0.3.4 and before.
+/// Estimates of Criterion's, under the names of versions since 0.3.4 and before.
 #[derive(Debug, Deserialize)]
 struct EstimatesFile {
     #[serde(alias = "Mean")]

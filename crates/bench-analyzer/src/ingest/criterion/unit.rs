@@ -5,7 +5,7 @@
 
 use camino::Utf8Path;
 
-/// What is known of units before any folder is looked at.
+/// Knowledge of units before any folder is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomUnit(Option<String>);
 

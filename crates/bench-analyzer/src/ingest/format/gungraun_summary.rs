@@ -14,7 +14,7 @@ use bench_stats::model::{Direction, Series};
 
 pub(super) struct GungraunSummary;
 
-/// What one tool counted.
+/// Counts of one tool.
 #[derive(Deserialize)]
 struct Profile {
     tool: String,

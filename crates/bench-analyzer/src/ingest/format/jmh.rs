@@ -154,7 +154,7 @@ impl Scores {
     }
 }
 
-/// What was measured, and what its scores have to be multiplied with.
+/// Quantity, and what its scores have to be multiplied with.
 fn primary(name: &str, mode: &str, unit: &str) -> (Series, f64) {
     if let Some(factor) = unit.strip_suffix("/op").and_then(nanoseconds_in) {
         return (Series::time(name), factor);

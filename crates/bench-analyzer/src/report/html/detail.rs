@@ -4,10 +4,10 @@ use std::io;
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::report::dossier::Dossier;
 use crate::report::figure::{self, Figure};
 use crate::report::plot::{self, Words};
 use crate::report::quantity::format_rate;
+use crate::report::series_summary::SeriesSummary;
 use crate::report::text::{self, plural, visible};
 use crate::report::words::{self, commits, interval};
 use crate::report::{format_change, format_quantity};
@@ -18,42 +18,42 @@ use bench_stats::detect::verdict::{Comparison, Verdict};
 
 /// Everything behind a line.
 pub(super) fn render(
-    dossier: &Dossier<'_>,
+    series_summary: &SeriesSummary<'_>,
     report: &AnalysisReport,
     plots: bool,
 ) -> io::Result<Markup> {
     let drawn = if plots {
-        drawings(dossier, report)?
+        drawings(series_summary, report)?
     } else {
         html! {}
     };
     Ok(html! {
         div.d {
-            p.say { (conclusion(dossier, report)) }
-            (advice(dossier))
+            p.say { (conclusion(series_summary, report)) }
+            (advice(series_summary))
             (drawn)
-            (facts(dossier, report, plots))
-            (changes(dossier))
-            @for moving in report.slow_moves.iter().filter(|one| one.series == *dossier.series) {
+            (facts(series_summary, report, plots))
+            (changes(series_summary))
+            @for moving in report.slow_moves.iter().filter(|one| one.series == *series_summary.series) {
                 p { "Slow move: " (words::slow_move(moving)) "." }
             }
-            @if let Some(outliers) = dossier.outliers { (outlying(outliers)) }
-            @if let Some(modes) = dossier.modes {
+            @if let Some(outliers) = series_summary.outliers { (outlying(outliers)) }
+            @if let Some(modes) = series_summary.modes {
                 p { "Two modes: " (words::modes(modes)) "." }
             }
-            @if let Some(shape) = dossier.shape {
+            @if let Some(shape) = series_summary.shape {
                 p { "Slow iterations: " (words::shape(shape)) "." }
             }
-            (resources(dossier))
+            (resources(series_summary))
         }
     })
 }
 
-/// What the numbers say, as a sentence.
-fn conclusion(dossier: &Dossier<'_>, report: &AnalysisReport) -> String {
-    let Some(one) = dossier.comparison else {
-        let name = text::name(dossier.series);
-        let value = format_quantity(dossier.measured.value, &dossier.series.unit);
+/// Says what the numbers say, as a sentence.
+fn conclusion(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> String {
+    let Some(one) = series_summary.comparison else {
+        let name = text::name(series_summary.series);
+        let value = format_quantity(series_summary.measured.value, &series_summary.series.unit);
         return match &report.baseline {
             Some(baseline) => {
                 format!("{name}: {value}. It is not in {}.", visible(&baseline.name))
@@ -61,17 +61,21 @@ fn conclusion(dossier: &Dossier<'_>, report: &AnalysisReport) -> String {
             None => format!("{name}: {value}. There is nothing to compare with."),
         };
     };
-    words::conclusion(one, dossier.origin, &report.settings)
+    words::conclusion(one, series_summary.onset, &report.settings)
 }
 
-fn drawings(dossier: &Dossier<'_>, report: &AnalysisReport) -> io::Result<Markup> {
-    let name = text::name(dossier.series);
+fn drawings(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> io::Result<Markup> {
+    let name = text::name(series_summary.series);
     let mut figures = Vec::new();
-    if let Some(one) = dossier.comparison {
+    if let Some(one) = series_summary.comparison {
         figures.push(figure::interval(one, &report.settings)?);
     }
-    figures.push(figure::samples(dossier.series, dossier.baseline, dossier.current)?);
-    if let Some(history) = dossier.history.filter(|one| one.timeline.points.len() > 1) {
+    figures.push(figure::samples(
+        series_summary.series,
+        series_summary.baseline,
+        series_summary.current,
+    )?);
+    if let Some(history) = series_summary.history.filter(|one| one.timeline.points.len() > 1) {
         let words =
             Words { title: format!("{name}: history"), description: history_in_words(history) };
         let svg = plot::svg(figure::PLOT, &words, |area| plot::history::draw(area, history))?;
@@ -110,8 +114,8 @@ type Fact = (&'static str, String, Option<String>);
 
 /// The numbers: spread out where there are plots too, else as a sentence, because pages of thousands
 /// of benchmarks open in two thirds of the time without twenty elements for each.
-fn facts(dossier: &Dossier<'_>, report: &AnalysisReport, plots: bool) -> Markup {
-    let facts = list_facts(dossier, report);
+fn facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport, plots: bool) -> Markup {
+    let facts = list_facts(series_summary, report);
     if plots {
         return html! {
             dl { @for (what, number, beside) in &facts {
@@ -126,14 +130,14 @@ fn facts(dossier: &Dossier<'_>, report: &AnalysisReport, plots: bool) -> Markup 
     html! { p { (spoken.collect::<Vec<_>>().join("; ")) } }
 }
 
-fn list_facts(dossier: &Dossier<'_>, report: &AnalysisReport) -> Vec<Fact> {
-    let unit = &dossier.series.unit;
-    let measured = dossier.measured;
+fn list_facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Vec<Fact> {
+    let unit = &series_summary.series.unit;
+    let measured = series_summary.measured;
     let on = |runs: usize, samples: usize| {
         format!("{}, {}", plural(runs, "run", "runs"), plural(samples, "sample", "samples"))
     };
     let mut facts: Vec<Fact> = Vec::new();
-    if let Some(one) = dossier.comparison {
+    if let Some(one) = series_summary.comparison {
         for (what, side) in [("baseline", one.baseline), ("current", one.current)] {
             let beside = Some(on(side.runs, side.samples));
             facts.push((what, format_quantity(side.value, unit), beside));
@@ -167,10 +171,10 @@ fn probability(p_value: f64) -> String {
     if p_value < 0.001 { format!("{p_value:.0e}") } else { format!("{p_value:.3}") }
 }
 
-fn changes(dossier: &Dossier<'_>) -> Markup {
+fn changes(series_summary: &SeriesSummary<'_>) -> Markup {
     let eventful =
         |one: &&SeriesChanges| !one.change_points.is_empty() || !one.work_steps.is_empty();
-    let Some(history) = dossier.history.filter(eventful) else {
+    let Some(history) = series_summary.history.filter(eventful) else {
         return html! {};
     };
     let unit = &history.timeline.series.unit;
@@ -232,9 +236,9 @@ fn outlying(one: &OutlierDetection) -> Markup {
     }
 }
 
-fn resources(dossier: &Dossier<'_>) -> Markup {
-    let compared: &[&Comparison] = &dossier.resources;
-    let alone: Vec<_> = dossier
+fn resources(series_summary: &SeriesSummary<'_>) -> Markup {
+    let compared: &[&Comparison] = &series_summary.resources;
+    let alone: Vec<_> = series_summary
         .measured_resources
         .iter()
         .filter(|one| compared.iter().all(|other| other.series != one.series))
@@ -266,10 +270,10 @@ fn resources(dossier: &Dossier<'_>) -> Markup {
     }
 }
 
-fn advice(dossier: &Dossier<'_>) -> Markup {
+fn advice(series_summary: &SeriesSummary<'_>) -> Markup {
     html! {
-        @if !dossier.advice.is_empty() {
-            ul.advice { @for one in &dossier.advice {
+        @if !series_summary.advice.is_empty() {
+            ul.advice { @for one in &series_summary.advice {
                 li { b { "Recommendation: " } (visible(&one.advice)) " (" (visible(&one.evidence)) ")" }
             } }
         }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::report::dossier::Dossier;
+use crate::report::series_summary::SeriesSummary;
 use crate::report::words;
 use bench_stats::detect::verdict::Verdict;
 
@@ -25,8 +25,8 @@ impl Kind {
         Self::Measured,
     ];
 
-    pub(super) fn of(dossier: &Dossier<'_>) -> Self {
-        dossier.verdict().map_or(Self::Measured, Self::Compared)
+    pub(super) fn of(series_summary: &SeriesSummary<'_>) -> Self {
+        series_summary.verdict().map_or(Self::Measured, Self::Compared)
     }
 
     /// The name in the page's style.
@@ -61,8 +61,8 @@ impl Kind {
 }
 
 /// The controls. Those that need the script stay hidden without it.
-pub(super) fn render(dossiers: &[Dossier<'_>]) -> Markup {
-    let count = |kind: Kind| dossiers.iter().filter(|one| Kind::of(one) == kind).count();
+pub(super) fn render(summaries: &[SeriesSummary<'_>]) -> Markup {
+    let count = |kind: Kind| summaries.iter().filter(|one| Kind::of(one) == kind).count();
     let present = Kind::ALL.into_iter().filter(|kind| count(*kind) > 0);
     html! {
         form.filters aria-label="What to show" {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::filters::{self, Kind};
 use super::row::{self, RowScale};
 use super::{SCRIPT, style};
-use crate::report::dossier::Dossier;
+use crate::report::series_summary::SeriesSummary;
 use crate::report::text::{self, plural, visible};
 use crate::report::words::{geometric_mean, summary, undecided};
 use bench_stats::analysis::{AnalysisReport, SideInfo};
@@ -21,11 +21,11 @@ use bench_stats::model::Series;
 /// The whole page.
 pub(super) fn render(
     report: &AnalysisReport,
-    dossiers: &[Dossier<'_>],
+    summaries: &[SeriesSummary<'_>],
     plotted: &HashSet<&Series>,
 ) -> io::Result<Markup> {
     let scale = RowScale::of(report);
-    let rows: Vec<Markup> = dossiers
+    let rows: Vec<Markup> = summaries
         .iter()
         .map(|one| row::render(one, report, scale, plotted.contains(one.series)))
         .collect::<io::Result<_>>()?;
@@ -50,11 +50,11 @@ pub(super) fn render(
                     (notes(report))
                 }
                 main {
-                    (filters::render(dossiers))
+                    (filters::render(summaries))
                     (legend(report, scale))
                     div #list {
                         @for (index, row) in rows.iter().enumerate() {
-                            @if let Some(kind) = starts_group(dossiers, index) {
+                            @if let Some(kind) = starts_group(summaries, index) {
                                 h2 class={ "v-" (kind.id()) } { (kind.title()) }
                             }
                             (row)
@@ -95,8 +95,8 @@ fn title(report: &AnalysisReport) -> String {
 }
 
 /// The group that begins at this benchmark, if one does.
-fn starts_group(dossiers: &[Dossier<'_>], index: usize) -> Option<Kind> {
-    let kind = |index: usize| dossiers.get(index).map(Kind::of);
+fn starts_group(summaries: &[SeriesSummary<'_>], index: usize) -> Option<Kind> {
+    let kind = |index: usize| summaries.get(index).map(Kind::of);
     let before = index.checked_sub(1).and_then(kind);
     kind(index).filter(|this| before != Some(*this))
 }

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::detail;
 use super::filters::Kind;
-use crate::report::dossier::Dossier;
 use crate::report::plot::{Words, sparkline};
+use crate::report::series_summary::SeriesSummary;
 use crate::report::text::{self, plural};
 use crate::report::words;
 use crate::report::{format_change, format_quantity};
@@ -40,38 +40,38 @@ impl RowScale {
     }
 
     /// The place of a ratio in percent of the width.
-    fn place(self, ratio: f64) -> f64 {
+    fn percent(self, ratio: f64) -> f64 {
         ((ratio.ln() / self.0).clamp(-1.0, 1.0) + 1.0) * 50.0
     }
 }
 
 /// The line and its evidence.
 pub(super) fn render(
-    dossier: &Dossier<'_>,
+    series_summary: &SeriesSummary<'_>,
     report: &AnalysisReport,
     scale: RowScale,
     plots: bool,
 ) -> io::Result<Markup> {
-    let kind = Kind::of(dossier);
-    let unit = &dossier.series.unit;
-    let detail = detail::render(dossier, report, plots)?;
+    let kind = Kind::of(series_summary);
+    let unit = &series_summary.series.unit;
+    let detail = detail::render(series_summary, report, plots)?;
     Ok(html! {
-        details class={ "b v-" (kind.id()) } id=(anchor(dossier.series)) {
+        details class={ "b v-" (kind.id()) } id=(anchor(series_summary.series)) {
             summary {
                 span.v { (kind.label()) }
                 span.n {
-                    (text::name(dossier.series))
-                    @if let Some(origin) = dossier.origin { small { (words::since(origin)) } }
+                    (text::name(series_summary.series))
+                    @if let Some(onset) = series_summary.onset { small { (words::since(onset)) } }
                 }
-                @if let Some(one) = dossier.comparison {
+                @if let Some(one) = series_summary.comparison {
                     span.q { (format_quantity(one.baseline.value, unit)) " → "
                         (format_quantity(one.current.value, unit)) }
                     span.c { (format_change(one.change())) }
                     (bar(one, scale))
                 } @else {
-                    span.q { (format_quantity(dossier.measured.value, unit)) }
+                    span.q { (format_quantity(series_summary.measured.value, unit)) }
                 }
-                (past(dossier)?)
+                (past(series_summary)?)
             }
             (detail)
         }
@@ -86,15 +86,16 @@ fn anchor(series: &Series) -> String {
 }
 
 fn bar(comparison: &Comparison, scale: RowScale) -> Markup {
-    let (low, high) = (scale.place(comparison.interval.low), scale.place(comparison.interval.high));
+    let (low, high) =
+        (scale.percent(comparison.interval.low), scale.percent(comparison.interval.high));
     let style =
-        format!("--a:{low:.1}%;--w:{:.1}%;--m:{:.1}%", high - low, scale.place(comparison.ratio));
+        format!("--a:{low:.1}%;--w:{:.1}%;--m:{:.1}%", high - low, scale.percent(comparison.ratio));
     // The interval stands in words in the evidence; here it is only to be skimmed.
     html! { span.i style=(style) aria-hidden="true" { i {} b {} } }
 }
 
-fn past(dossier: &Dossier<'_>) -> io::Result<Markup> {
-    let Some(history) = dossier.history.filter(|one| one.timeline.points.len() > 1) else {
+fn past(series_summary: &SeriesSummary<'_>) -> io::Result<Markup> {
+    let Some(history) = series_summary.history.filter(|one| one.timeline.points.len() > 1) else {
         return Ok(html! {});
     };
     let values: Vec<f64> = history.timeline.points.iter().map(|point| point.value).collect();

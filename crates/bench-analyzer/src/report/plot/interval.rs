@@ -29,7 +29,7 @@ impl Axis {
     }
 
     /// The place of a log ratio, at an end if it lies beyond.
-    pub(crate) fn place(&self, log: f64) -> i32 {
+    pub(crate) fn at(&self, log: f64) -> i32 {
         let across = ((log - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         #[expect(clippy::cast_possible_truncation, reason = "between two places of the picture")]
         let offset = (across * f64::from(self.right - self.left)).round() as i32;
@@ -66,7 +66,7 @@ pub(crate) fn mark(
     y: i32,
 ) -> Drawn {
     bar(area, axis, comparison.interval, color, (y, 8))?;
-    let center = (axis.place(comparison.ratio.ln()), y);
+    let center = (axis.at(comparison.ratio.ln()), y);
     area.draw(&Circle::new(center, 9, ShapeStyle::from(color).filled()))
 }
 
@@ -77,7 +77,7 @@ fn bar(
     color: RGBColor,
     (y, cap): (i32, i32),
 ) -> Drawn {
-    let (from, to) = (axis.place(interval.low.ln()), axis.place(interval.high.ln()));
+    let (from, to) = (axis.at(interval.low.ln()), axis.at(interval.high.ln()));
     let style = color.stroke_width(4);
     area.draw(&PathElement::new([(from, y), (to, y)], style))?;
     for end in [from, to] {
@@ -93,11 +93,11 @@ pub(crate) fn backdrop(
     threshold: f64,
     (top, bottom): (i32, i32),
 ) -> Drawn {
-    let zone = [(axis.place(-threshold), top), (axis.place(threshold), bottom)];
+    let zone = [(axis.at(-threshold), top), (axis.at(threshold), bottom)];
     area.draw(&Rectangle::new(zone, ShapeStyle::from(palette::BAND).filled()))?;
     let mut free_from = i32::MIN;
     for tick in axis.ticks() {
-        let x = axis.place(tick.ln_1p());
+        let x = axis.at(tick.ln_1p());
         let color = if tick == 0.0 { palette::MUTED } else { palette::GRID };
         let style = color.stroke_width(if tick == 0.0 { 3 } else { 2 });
         area.draw(&PathElement::new([(x, top), (x, bottom)], style))?;

@@ -76,7 +76,7 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         let label = |x, h| ((x, y), font(LABEL, palette::INK, h, VPos::Center));
         let (place, style) = label(40, HPos::Left);
         area.draw(&Text::new(one.verdict.to_string(), place, style.color(&color)))?;
-        let since = report.origin(&one.series).map(since);
+        let since = report.onset(&one.series).map(since);
         let name_at = if since.is_some() { y - 11 } else { y };
         let style = font(LABEL, palette::INK, HPos::Left, VPos::Center);
         area.draw(&Text::new(clipped(&text::name(&one.series), 40), (NAMES, name_at), style))?;

@@ -18,9 +18,9 @@ pub(crate) const BAND: RGBColor = RGBColor(234, 238, 242);
 pub(crate) const BASELINE: RGBColor = RGBColor(54, 97, 160);
 /// The new side, and the series through time.
 pub(crate) const CURRENT: RGBColor = RGBColor(188, 92, 0);
-/// What got worse.
+/// Benchmarks that got worse.
 pub(crate) const BAD: RGBColor = RGBColor(190, 30, 45);
-/// What got better.
+/// Benchmarks that got better.
 pub(crate) const GOOD: RGBColor = RGBColor(26, 127, 55);
 /// What is undecided.
 pub(crate) const OPEN: RGBColor = RGBColor(138, 98, 0);

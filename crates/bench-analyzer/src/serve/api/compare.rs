@@ -20,7 +20,7 @@ const ROWS: usize = 200;
 struct Row<'c> {
     #[serde(flatten)]
     comparison: &'c Comparison,
-    /// What has to be said beside the numbers.
+    /// Remark beside the numbers.
     remark: String,
     /// The commits since which the change is there.
     since: Option<String>,
@@ -45,7 +45,7 @@ impl Api {
             .map(|one| Row {
                 comparison: one,
                 remark: words::remark(one),
-                since: report.origin(&one.series).map(words::since),
+                since: report.onset(&one.series).map(words::since),
             })
             .collect();
         let counts: Vec<(Verdict, usize)> =
@@ -87,9 +87,9 @@ impl Api {
             .iter()
             .map(|one| serde_json::json!({ "svg": one.svg, "caption": one.caption }))
             .collect();
-        let origin = compared.report.origin(&one.series);
+        let onset = compared.report.onset(&one.series);
         Ok(Response::json(&serde_json::json!({
-            "conclusion": words::conclusion(one, origin, settings),
+            "conclusion": words::conclusion(one, onset, settings),
             "figures": figures,
         })))
     }

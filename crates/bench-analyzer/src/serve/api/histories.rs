@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Api, Histories, Refusal};
 use crate::serve::http::{Request, Response};
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
-use bench_stats::model::{Blessing, Series};
+use bench_stats::model::{AcceptedChange, Series};
 use bench_stats::stats::quantile::median;
 
 /// How many stretches of a history a row of the overview draws.
@@ -51,9 +51,9 @@ impl Api {
             return Ok(response);
         }
         let histories = self.histories().await?;
-        let blessings = store.blessings().await?;
+        let accepted_changes = store.accepted_changes().await?;
         let rows: Vec<Row<'_>> =
-            histories.snapshot.series.iter().map(|one| Row::of(one, &blessings)).collect();
+            histories.snapshot.series.iter().map(|one| Row::of(one, &accepted_changes)).collect();
         let response = Response::json(&serde_json::json!({ "series": rows }));
         if histories.snapshot.version == version.measured {
             *self.overview.borrow_mut() = Some((version, response.clone()));
@@ -68,25 +68,25 @@ impl Api {
         let Some(found) = histories.snapshot.find(benchmark, metric) else {
             return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was never measured")));
         };
-        let blessings = self.store().await?.blessings().await?;
-        let change_points = with_blessings(found, &blessings);
+        let accepted_changes = self.store().await?.accepted_changes().await?;
+        let change_points = with_accepted_changes(found, &accepted_changes);
         let response = Response::json(&SeriesChanges { change_points, ..found.clone() });
         Ok(histories.respond(response))
     }
 
     pub(super) async fn changes(&self) -> Result<Response, Refusal> {
         let histories = self.histories().await?;
-        let blessings = self.store().await?.blessings().await?;
-        let mut changes: Vec<Change<'_>> = changes_of(&histories, &blessings).collect();
+        let accepted_changes = self.store().await?.accepted_changes().await?;
+        let mut changes: Vec<Change<'_>> = changes_of(&histories, &accepted_changes).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
         Ok(histories.respond(Response::json(&changes)))
     }
 }
 
 impl<'s> Row<'s> {
-    fn of(one: &'s SeriesChanges, blessings: &[Blessing]) -> Self {
+    fn of(one: &'s SeriesChanges, accepted_changes: &[AcceptedChange]) -> Self {
         let points = &one.timeline.points;
-        let changes = with_blessings(one, blessings);
+        let changes = with_accepted_changes(one, accepted_changes);
         let alarming = || changes.iter().filter(|change| change.alarms());
         let size = |change: &ChangePoint| change.change.ln_1p().abs();
         let worst = alarming().max_by(|a, b| size(a).total_cmp(&size(b))).map(|worst| Worst {
@@ -138,11 +138,11 @@ fn in_hundredths(values: &[f64]) -> Vec<u8> {
 
 fn changes_of<'s>(
     histories: &'s Histories,
-    blessings: &'s [Blessing],
+    accepted_changes: &'s [AcceptedChange],
 ) -> impl Iterator<Item = Change<'s>> {
     histories.snapshot.series.iter().flat_map(|one| {
         let Series { benchmark, metric, unit, .. } = &one.timeline.series;
-        with_blessings(one, blessings).into_iter().map(|point| Change {
+        with_accepted_changes(one, accepted_changes).into_iter().map(|point| Change {
             benchmark: benchmark.as_str(),
             metric: metric.as_str(),
             unit: unit.as_str(),
@@ -152,14 +152,17 @@ fn changes_of<'s>(
 }
 
 /// A snapshot may be older than what people accepted since.
-fn with_blessings(series: &SeriesChanges, blessings: &[Blessing]) -> Vec<ChangePoint> {
+fn with_accepted_changes(
+    series: &SeriesChanges,
+    accepted_changes: &[AcceptedChange],
+) -> Vec<ChangePoint> {
     let mut changes = series.change_points.clone();
-    let own: Vec<&Blessing> =
-        blessings.iter().filter(|one| one.series == series.timeline.series).collect();
+    let own: Vec<&AcceptedChange> =
+        accepted_changes.iter().filter(|one| one.series == series.timeline.series).collect();
     for change in changes.iter_mut().filter(|_| !own.is_empty()) {
         let runs = &series.timeline.points[change.index].runs;
-        if let Some(blessing) = own.iter().find(|one| runs.contains(&one.run)) {
-            change.acknowledged = Some((*blessing).clone());
+        if let Some(accepted) = own.iter().find(|one| runs.contains(&one.run)) {
+            change.acknowledged = Some((*accepted).clone());
         }
     }
     changes

@@ -216,14 +216,14 @@ function chart(series) {
   return [node, el("p", { class: "controls" }, reset, note)];
 }
 
-function blessForm(series, change, about) {
+function acceptForm(series, change, about) {
   const reason = el("input", { name: "reason", required: "", placeholder: "why this is fine" });
   const author = el("input", { name: "author", value: about.author || "", placeholder: "who says so" });
   const said = el("span", { role: "status" });
   return el("form", { class: "controls", onsubmit: async (event) => {
     event.preventDefault();
     const wish = { benchmark: series.benchmark, metric: series.metric, run: change.run, reason: reason.value, author: author.value };
-    const answer = await fetch("/api/bless", { method: "POST", body: JSON.stringify(wish),
+    const answer = await fetch("/api/accept", { method: "POST", body: JSON.stringify(wish),
       headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf } });
     if (answer.ok) show(); else said.textContent = (await answer.json()).error;
   } }, el("label", {}, "reason", reason), el("label", {}, "by", author), el("button", { type: "submit" }, "Accept this change"), said);
@@ -253,7 +253,7 @@ async function seriesPage(query) {
       ` since ${when(change.measured_at)} (run:${change.run}): ${quantity(change.before, series.unit)} to ${quantity(change.after, series.unit)}, ` +
       `p ${change.p_value.toExponential(1)}, commits ${range(change)}`,
       notes.length ? el("div", { class: "dim" }, notes.join("; ")) : null,
-      change.acknowledged || about.read_only ? null : blessForm(series, change, about));
+      change.acknowledged || about.read_only ? null : acceptForm(series, change, about));
   }).reverse();
   const rows = series.points.slice(-30).reverse().map((point) => el("tr", {}, cell(when(point.measured_at)),
     number(quantity(point.value, series.unit)), cell(short(point.commit)), cell(point.runs.map((run) => `run:${run}`).join(", "), "dim")));

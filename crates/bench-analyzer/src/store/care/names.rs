@@ -17,7 +17,7 @@ pub struct Alias {
     pub benchmark: String,
 }
 
-/// What happened when a name was given back.
+/// Outcome of giving a name back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameGivenBack {
     /// The name that its measurements went by.

@@ -22,7 +22,7 @@ pub struct JobEnd {
     pub at: Timestamp,
     /// Why it failed.
     pub failure: Option<String>,
-    /// What came of it, in a sentence.
+    /// Outcome, in a sentence.
     pub summary: Option<String>,
     /// Where its report lies.
     pub report: Option<String>,

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::link::{Transaction, change, row, rows, value, values};
 use bench_stats::model::RunId;
 
-/// What became of a wish to run a job once more.
+/// Answer to a wish to run a job once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskedAgain {
     /// It waits now.

@@ -1,9 +1,9 @@
-//! What an import does to baselines and blessings.
+//! What an import does to baselines and accepted changes.
 
 use std::collections::HashMap;
 
 use super::{BaselineMode, Stored, Writer};
-use crate::ingest::{BlessingDraft, Digest};
+use crate::ingest::{AcceptedChangeDraft, Digest};
 use crate::store::codec::list_of;
 use crate::store::link::{change, one, rows, value};
 use bench_stats::model::{BaselineName, Series};
@@ -132,9 +132,12 @@ impl Writer<'_> {
     }
 
     /// Accepts a change that was accepted elsewhere. Of two words about it, the later holds.
-    pub(in crate::store) async fn bless(&mut self, blessing: &BlessingDraft) -> sqlx::Result<u64> {
-        let digest = blessing.measurement.as_bytes();
-        let blessed_at = blessing.blessed_at.as_millisecond();
+    pub(in crate::store) async fn accept(
+        &mut self,
+        accepted: &AcceptedChangeDraft,
+    ) -> sqlx::Result<u64> {
+        let digest = accepted.measurement.as_bytes();
+        let accepted_at = accepted.accepted_at.as_millisecond();
         change!(
             self.link.again(),
             "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
@@ -143,9 +146,9 @@ impl Writer<'_> {
                  reason = excluded.reason, author = excluded.author,
                  blessed_at = excluded.blessed_at
              WHERE excluded.blessed_at > blessings.blessed_at",
-            blessing.reason,
-            blessing.author,
-            blessed_at,
+            accepted.reason,
+            accepted.author,
+            accepted_at,
             digest,
         )
     }

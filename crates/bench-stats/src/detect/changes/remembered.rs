@@ -51,7 +51,7 @@ impl<'m> Remembered<'m> {
 }
 
 impl ChangePoint {
-    /// The same change, as one that was found before.
+    /// Turns the change into one that was found before.
     pub(super) fn found_before(self, found: &FoundStep) -> Self {
         let by_values = found.withdrawn.as_ref().is_some_and(|one| one.author.is_none());
         let withdrawn = if self.shown && by_values {

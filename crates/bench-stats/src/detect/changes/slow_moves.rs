@@ -15,7 +15,7 @@ pub struct SlowMove {
     pub series: Series,
     /// How it moves since the last step, if that is beyond chance.
     pub trend: Option<Trend>,
-    /// What small parts add up to since the reference, if that is beyond chance.
+    /// Sum of small parts since the reference, if that is beyond chance.
     pub since: Option<SinceReference>,
 }
 

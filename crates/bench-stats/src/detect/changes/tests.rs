@@ -23,19 +23,19 @@ fn timeline(name: &str, length: usize, level: impl Fn(usize) -> f64) -> Timeline
     Timeline { series: Series::time(name), points }
 }
 
-fn changes(timelines: Vec<Timeline>, blessings: &[Blessing]) -> Vec<SeriesChanges> {
-    let memory = Memory { blessings: blessings.to_vec(), ..Memory::default() };
+fn changes(timelines: Vec<Timeline>, accepted_changes: &[AcceptedChange]) -> Vec<SeriesChanges> {
+    let memory = Memory { accepted_changes: accepted_changes.to_vec(), ..Memory::default() };
     find_changes(timelines, &memory, &StepSettings::default())
 }
 
-fn blessing(series: Series, run: i64) -> Blessing {
-    Blessing {
+fn accepted(series: Series, run: i64) -> AcceptedChange {
+    AcceptedChange {
         series,
         run: RunId(run),
         measured_at: Timestamp::UNIX_EPOCH,
         reason: "a better algorithm needs more memory".to_owned(),
         author: "somebody".to_owned(),
-        blessed_at: Timestamp::UNIX_EPOCH,
+        accepted_at: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -72,10 +72,10 @@ fn another_machine_starts_another_epoch() {
 fn an_acknowledged_change_alarms_no_more_even_if_relocated() {
     let series = timeline("b", 60, |at| if at < 40 { 100.0 } else { 110.0 });
     for at in [38, 40, 43] {
-        let found = changes(vec![series.clone()], &[blessing(series.series.clone(), at)]);
-        assert!(!found[0].change_points[0].alarms(), "blessed at {at}");
+        let found = changes(vec![series.clone()], &[accepted(series.series.clone(), at)]);
+        assert!(!found[0].change_points[0].alarms(), "accepted at {at}");
     }
-    let elsewhere = [blessing(series.series.clone(), 20), blessing(Series::time("other"), 40)];
+    let elsewhere = [accepted(series.series.clone(), 20), accepted(Series::time("other"), 40)];
     assert!(changes(vec![series], &elsewhere)[0].change_points[0].alarms());
 }
 

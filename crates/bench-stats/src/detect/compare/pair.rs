@@ -32,7 +32,7 @@ pub(super) struct Pair<'r> {
 pub(super) enum Seen {
     /// Nothing.
     AsItIs,
-    /// What others did: by how much worse they got, as a log ratio, and the error of that.
+    /// Move of the others: by how much worse they got, as a log ratio, and the error of that.
     Beside { log_worse: f64, error: f64 },
 }
 

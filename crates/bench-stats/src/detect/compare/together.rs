@@ -21,11 +21,11 @@ pub struct CommonMove {
     pub benchmarks: usize,
     /// The ratio that the median benchmark got worse by.
     pub median_ratio: f64,
-    /// What it goes back to.
+    /// Cause that it goes back to.
     pub cause: Cause,
 }
 
-/// What a common move goes back to.
+/// Cause of a common move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {

@@ -69,7 +69,7 @@ pub(super) fn verified(
     }
 }
 
-/// What a candidate is.
+/// Kind of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Judgement {
     /// Too small to matter.
@@ -106,7 +106,7 @@ impl Candidate {
     }
 }
 
-/// What all candidates are judged by.
+/// Ground that all candidates are judged by.
 struct Judge<'v> {
     values: &'v [f64],
     ranks: &'v [f64],

@@ -119,3 +119,12 @@ fn precompiling_refuses_what_compiling_refuses() {
     let error = Module::precompile(b"junk", &SecurityPolicy::basic(), &KEY).unwrap_err();
     assert!(matches!(error, SandboxError::InvalidModule { .. }), "{error}");
 }
+
+#[test]
+fn a_precompiled_module_runs_under_the_limits_that_it_was_loaded_under() {
+    let strict = SecurityPolicy::strict();
+    let artifact = Module::precompile(&wasm_of(300), &strict, &KEY).unwrap();
+    let module = Module::load(&artifact, &strict, &KEY).unwrap();
+    let sandbox = WasmSandbox::builder().module(&module).build_blocking().unwrap();
+    assert_eq!(*sandbox.policy(), strict);
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::jobs::job::JobId;
 use bench_stats::detect::changes::find_changes_by;
 use bench_stats::detect::settings::{Override, Pattern};
-use bench_stats::model::{Blessing, Memory, Timeline, TimelinePoint};
+use bench_stats::model::{AcceptedChange, Memory, Timeline, TimelinePoint};
 
 fn at(index: usize) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + 3600 * i64::try_from(index).unwrap()).unwrap()
@@ -15,7 +15,7 @@ fn run(index: usize) -> RunId {
 }
 
 /// Levels and how many values each has, with a little noise.
-fn history(levels: &[(f64, usize)], blessings: &[Blessing]) -> Vec<SeriesChanges> {
+fn history(levels: &[(f64, usize)], accepted_changes: &[AcceptedChange]) -> Vec<SeriesChanges> {
     let values = levels.iter().flat_map(|&(level, count)| std::iter::repeat_n(level, count));
     let points = values
         .enumerate()
@@ -31,7 +31,7 @@ fn history(levels: &[(f64, usize)], blessings: &[Blessing]) -> Vec<SeriesChanges
         })
         .collect();
     let timeline = Timeline { series: Series::time("parse"), points };
-    let memory = Memory { blessings: blessings.to_vec(), ..Memory::default() };
+    let memory = Memory { accepted_changes: accepted_changes.to_vec(), ..Memory::default() };
     find_changes_by(vec![timeline], &memory, |series| Settings::default().steps(series))
 }
 
@@ -39,7 +39,7 @@ fn look(known: &KnownSteps, histories: &[SeriesChanges]) -> Vec<Transition> {
     after_looking_back(known, histories, &[], &Settings::default())
 }
 
-/// What is known once a transition was told.
+/// State after a transition was told.
 fn told(transition: &Transition) -> KnownSteps {
     let Subject::Step { name, metric, run } = transition.subject.clone() else { panic!() };
     let told = ToldStep {
@@ -163,15 +163,15 @@ fn a_step_is_over_when_it_is_accepted_doubtful_or_no_longer_measured() {
         TransitionKind::Resolved(why) => why,
         other => panic!("{other:?}"),
     };
-    let blessing = Blessing {
+    let accepted = AcceptedChange {
         series: Series::time("parse"),
         run: run(24),
         measured_at: at(24),
         reason: "checks its input".to_owned(),
         author: "Ada".to_owned(),
-        blessed_at: at(31),
+        accepted_at: at(31),
     };
-    let accepted = history(&[(100.0, 24), (105.0, 8)], &[blessing]);
+    let accepted = history(&[(100.0, 24), (105.0, 8)], &[accepted]);
     assert_eq!(reason(&accepted), "accepted by Ada: checks its input");
     assert_eq!(reason(&history(&[(102.0, 40)], &[])), "its history shows no such change any more");
     assert_eq!(reason(&history(&[(100.0, 40)], &[])), "back at its level before");

@@ -7,11 +7,11 @@ use super::{Api, Refusal};
 use crate::error::Error;
 use crate::serve::Access;
 use crate::serve::http::{Request, Response};
-use bench_stats::model::{Blessing, RunId};
+use bench_stats::model::{AcceptedChange, RunId};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BlessRequest {
+struct AcceptRequest {
     benchmark: String,
     metric: String,
     run: i64,
@@ -20,12 +20,12 @@ struct BlessRequest {
 }
 
 impl Api {
-    pub(super) async fn try_bless(&self, request: &Request) -> Result<Response, Refusal> {
+    pub(super) async fn try_accept(&self, request: &Request) -> Result<Response, Refusal> {
         let said = |status, why: &str| Refusal::Said(status, why.to_owned());
         if self.options.access == Access::ReadOnly {
             return Err(said(403, "this dashboard is read-only"));
         }
-        let wish: BlessRequest = serde_json::from_slice(&request.body)
+        let wish: AcceptRequest = serde_json::from_slice(&request.body)
             .map_err(|error| Refusal::Said(400, error.to_string()))?;
         let reason = wish.reason.trim();
         if reason.is_empty() {
@@ -40,15 +40,15 @@ impl Api {
         let run = RunId(wish.run);
         let point = found.timeline.points.iter().find(|point| point.runs.contains(&run));
         let point = point.ok_or_else(|| Error::NoRun { id: run })?;
-        let blessing = Blessing {
+        let accepted = AcceptedChange {
             series: found.timeline.series.clone(),
             run,
             measured_at: point.measured_at,
             reason: reason.to_owned(),
             author: author.trim().to_owned(),
-            blessed_at: Timestamp::now(),
+            accepted_at: Timestamp::now(),
         };
-        self.store().await?.bless(&blessing).await?;
-        Ok(Response::json(&blessing))
+        self.store().await?.accept(&accepted).await?;
+        Ok(Response::json(&accepted))
     }
 }

@@ -11,12 +11,12 @@ use crate::model::{BenchmarkResults, RunId, Series};
 
 /// Where a change of a report began.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Origin {
-    /// What changed.
+pub struct Onset {
+    /// Series that changed.
     #[serde(flatten)]
     pub series: Series,
     /// How the place was found.
-    pub evidence: OriginEvidence,
+    pub evidence: OnsetEvidence,
     /// The last commit that was measured without the change, if known.
     pub after_commit: Option<String>,
     /// The first commit that was measured with it, if known.
@@ -33,7 +33,7 @@ pub struct Origin {
 /// How the place of a change was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OriginEvidence {
+pub enum OnsetEvidence {
     /// The history steps there.
     Step,
     /// It seems to step there, but too few later points exclude that it reverts.
@@ -42,7 +42,7 @@ pub enum OriginEvidence {
     Sides,
 }
 
-impl fmt::Display for OriginEvidence {
+impl fmt::Display for OnsetEvidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Step => "step",
@@ -52,37 +52,37 @@ impl fmt::Display for OriginEvidence {
     }
 }
 
-/// How many values of the history an origin carries along.
+/// How many values of the history an onset carries along.
 pub const RECENT: usize = 60;
 
-/// The origins of all regressions and improvements, as far as the runs of both sides tell.
-pub fn origins(
+/// The onsets of all regressions and improvements, as far as the runs of both sides tell.
+pub fn onsets(
     comparisons: &[Comparison],
     baseline: &BenchmarkResults,
     current: &BenchmarkResults,
     histories: &[SeriesChanges],
-) -> Vec<Origin> {
+) -> Vec<Onset> {
     comparisons
         .iter()
         .filter(|one| matches!(one.verdict, Verdict::Regression | Verdict::Improvement))
         .filter_map(|comparison| {
             let history = histories.iter().find(|one| one.timeline.series == comparison.series);
-            origin(comparison, baseline, current, history)
+            onset(comparison, baseline, current, history)
         })
         .collect()
 }
 
-fn origin(
+fn onset(
     comparison: &Comparison,
     baseline: &BenchmarkResults,
     current: &BenchmarkResults,
     history: Option<&SeriesChanges>,
-) -> Option<Origin> {
+) -> Option<Onset> {
     let old = baseline.runs.last()?;
     let new = current.runs.first()?;
-    let between = Origin {
+    let between = Onset {
         series: comparison.series.clone(),
-        evidence: OriginEvidence::Sides,
+        evidence: OnsetEvidence::Sides,
         after_commit: old.revision.commit.clone(),
         up_to_commit: new.revision.commit.clone(),
         first_run: new.id,
@@ -111,11 +111,11 @@ fn origin(
         .filter(|change| change.verdict == comparison.verdict)
         .max_by(|a, b| size(a).total_cmp(&size(b)));
     Some(match step {
-        Some(change) => Origin {
+        Some(change) => Onset {
             evidence: if change.provisional {
-                OriginEvidence::ProvisionalStep
+                OnsetEvidence::ProvisionalStep
             } else {
-                OriginEvidence::Step
+                OnsetEvidence::Step
             },
             after_commit: change.after_commit.clone(),
             up_to_commit: change.up_to_commit.clone(),
@@ -124,7 +124,7 @@ fn origin(
             recent,
             ..between
         },
-        None => Origin { recent, ..between },
+        None => Onset { recent, ..between },
     })
 }
 

@@ -1,21 +1,21 @@
-//! `bless`: accepts a change.
+//! `accept`: accepts a change.
 
 use anyhow::{Context, bail};
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::{self, Environment};
 use bench_analyzer::store::Store;
 use bench_stats::detect::changes::find_changes;
-use bench_stats::model::{Blessing, RunId, Timeline, TimelinePoint};
+use bench_stats::model::{AcceptedChange, RunId, Timeline, TimelinePoint};
 use clap::Args;
 
 use super::Outcome;
 use super::output::Output;
 use super::values::run_id;
 
-const BLESS_EXAMPLES: &str = "\
+const ACCEPT_EXAMPLES: &str = "\
 Examples:
-  bench-analyzer bless parse/large --reason 'it checks its input now'
-  bench-analyzer bless parse/large --commit 1a2b3c --reason 'see the pull request' --by Ada
+  bench-analyzer accept parse/large --reason 'it checks its input now'
+  bench-analyzer accept parse/large --commit 1a2b3c --reason 'see the pull request' --by Ada
 
 Exit codes: 0 accepted; 2 wrong usage; 3 failure, such as no change to accept.";
 
@@ -23,8 +23,8 @@ Exit codes: 0 accepted; 2 wrong usage; 3 failure, such as no change to accept.";
 ///
 /// Without --run or --commit, the newest change of the benchmark that nobody accepted yet.
 #[derive(Debug, Args)]
-#[command(after_long_help = BLESS_EXAMPLES)]
-pub(crate) struct Bless {
+#[command(after_long_help = ACCEPT_EXAMPLES)]
+pub(crate) struct Accept {
     /// The benchmark's full name
     pub(crate) benchmark: String,
 
@@ -51,7 +51,7 @@ pub(crate) struct Bless {
 
 pub(super) async fn run(
     store: &mut Store,
-    command: Bless,
+    command: Accept,
     config: &Config,
     environment: &Environment,
     output: &Output,
@@ -69,33 +69,33 @@ pub(super) async fn run(
             command.metric
         );
     };
-    let point = blessed_point(store, &command, config, &timeline).await?;
+    let point = accepted_point(store, &command, config, &timeline).await?;
     let author = match command.by {
         Some(author) => author,
         None => environment::user(&environment.working_dir)
             .context("nobody is known to say so: name yourself with --by")?,
     };
     let run = point.runs[0];
-    let blessing = Blessing {
+    let accepted = AcceptedChange {
         series: timeline.series.clone(),
         run,
         measured_at: point.measured_at,
         reason: command.reason,
         author,
-        blessed_at: environment.now,
+        accepted_at: environment.now,
     };
-    store.bless(&blessing).await?;
+    store.accept(&accepted).await?;
     output.message(&format!(
         "the change of {} at {run} is accepted by {}: {}",
-        blessing.series, blessing.author, blessing.reason
+        accepted.series, accepted.author, accepted.reason
     ));
     Ok(Outcome::Fine)
 }
 
 /// The point that the user named, or the newest change that nobody accepted.
-async fn blessed_point(
+async fn accepted_point(
     store: &mut Store,
-    command: &Bless,
+    command: &Accept,
     config: &Config,
     timeline: &Timeline,
 ) -> anyhow::Result<TimelinePoint> {

@@ -6,7 +6,7 @@ use super::words::{WORST_FIRST, worst_first};
 use crate::analysis::Evidence;
 use bench_stats::analysis::{AnalysisReport, MeasuredBenchmark, PerformanceRecommendation};
 use bench_stats::detect::changes::SeriesChanges;
-use bench_stats::detect::origin::Origin;
+use bench_stats::detect::onset::Onset;
 use bench_stats::detect::outliers::OutlierDetection;
 use bench_stats::detect::shape::{RunModes, ShapeChange};
 use bench_stats::detect::verdict::{Comparison, Verdict};
@@ -14,7 +14,7 @@ use bench_stats::model::{BenchmarkResult, Series};
 
 /// One series of a report and everything that the report and its evidence say about it.
 #[derive(Debug, Clone)]
-pub struct Dossier<'r> {
+pub struct SeriesSummary<'r> {
     /// Which series.
     pub series: &'r Series,
     /// Its comparison, if it stands on both sides.
@@ -22,28 +22,28 @@ pub struct Dossier<'r> {
     /// Its present value.
     pub measured: &'r MeasuredBenchmark,
     /// Since when its change is there.
-    pub origin: Option<&'r Origin>,
+    pub onset: Option<&'r Onset>,
     /// Its past.
     pub history: Option<&'r SeriesChanges>,
     /// Its measurements on the old side.
     pub baseline: Option<&'r BenchmarkResult>,
     /// Its measurements on the new side.
     pub current: Option<&'r BenchmarkResult>,
-    /// What stands out among them.
+    /// Outliers among them.
     pub outliers: Option<&'r OutlierDetection>,
     /// How its slow samples changed.
     pub shape: Option<&'r ShapeChange>,
     /// The two modes that its runs fall into.
     pub modes: Option<&'r RunModes>,
-    /// What the benchmark used beside time, compared.
+    /// Resources of the benchmark beside time, compared.
     pub resources: Vec<&'r Comparison>,
-    /// The same without a comparison.
+    /// Resources that were measured but not compared.
     pub measured_resources: Vec<&'r MeasuredBenchmark>,
-    /// What to do about it.
+    /// Advice on what to do about it.
     pub advice: Vec<&'r PerformanceRecommendation>,
 }
 
-impl<'r> Dossier<'r> {
+impl<'r> SeriesSummary<'r> {
     /// One for every series of the current side that is no resource: worst first, and what was not
     /// compared last.
     pub fn collect(report: &'r AnalysisReport, evidence: &'r Evidence) -> Vec<Self> {
@@ -53,14 +53,14 @@ impl<'r> Dossier<'r> {
             own.clone().map(|one| (&one.series, one)).collect();
         let compared: Vec<&Comparison> =
             WORST_FIRST.iter().flat_map(|&verdict| worst_first(report, verdict)).collect();
-        let mut dossiers: Vec<Self> = compared
+        let mut summaries: Vec<Self> = compared
             .iter()
-            .filter_map(|one| Some(index.dossier(measured.get(&one.series)?, Some(one))))
+            .filter_map(|one| Some(index.series_summary(measured.get(&one.series)?, Some(one))))
             .collect();
         let known: HashMap<&Series, ()> = compared.iter().map(|one| (&one.series, ())).collect();
         let rest = own.filter(|one| !known.contains_key(&one.series));
-        dossiers.extend(rest.map(|one| index.dossier(one, None)));
-        dossiers
+        summaries.extend(rest.map(|one| index.series_summary(one, None)));
+        summaries
     }
 
     /// The verdict, if it was compared.
@@ -80,7 +80,7 @@ impl<'r> Dossier<'r> {
 
 /// Everything by series, so that gathering stays linear.
 struct Index<'r> {
-    origins: HashMap<&'r Series, &'r Origin>,
+    onsets: HashMap<&'r Series, &'r Onset>,
     histories: HashMap<&'r Series, &'r SeriesChanges>,
     outliers: HashMap<&'r Series, &'r OutlierDetection>,
     shapes: HashMap<&'r Series, &'r ShapeChange>,
@@ -108,7 +108,7 @@ impl<'r> Index<'r> {
             }
         }
         Self {
-            origins: report.origins.iter().map(|one| (&one.series, one)).collect(),
+            onsets: report.onsets.iter().map(|one| (&one.series, one)).collect(),
             histories: evidence.histories.iter().map(|one| (&one.timeline.series, one)).collect(),
             outliers: report.outliers.iter().map(|one| (&one.series, one)).collect(),
             shapes: report.shape_changes.iter().map(|one| (&one.series, one)).collect(),
@@ -120,19 +120,19 @@ impl<'r> Index<'r> {
         }
     }
 
-    fn dossier(
+    fn series_summary(
         &self,
         measured: &'r MeasuredBenchmark,
         comparison: Option<&'r Comparison>,
-    ) -> Dossier<'r> {
+    ) -> SeriesSummary<'r> {
         let series = &measured.series;
         let name = series.benchmark.as_str();
         let baseline = self.evidence.baseline.as_ref();
-        Dossier {
+        SeriesSummary {
             series,
             comparison,
             measured,
-            origin: self.origins.get(series).copied(),
+            onset: self.onsets.get(series).copied(),
             history: self.histories.get(series).copied(),
             baseline: baseline.and_then(|side| side.results.get(series)),
             current: self.evidence.current.results.get(series),

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::draft::{
-    BlessingDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+    AcceptedChangeDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
 };
 use super::identity::Claims;
 use bench_stats::model::{
-    Attributes, BaselineName, CommitPlace, Estimate, Exactness, Fingerprint, Revision, Samples,
+    Attributes, BaselineName, CommitPosition, Estimate, Exactness, Fingerprint, Revision, Samples,
     Series, Throughput,
 };
 
@@ -31,7 +31,8 @@ pub struct Export {
     /// All baselines.
     pub baselines: Vec<ExportedBaseline>,
     /// All accepted changes.
-    pub blessings: Vec<BlessingDraft>,
+    #[serde(rename = "blessings")]
+    pub accepted_changes: Vec<AcceptedChangeDraft>,
     /// All steps that were found in histories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found_steps: Vec<FoundStepDraft>,
@@ -58,16 +59,16 @@ pub struct ExportedRun {
     pub revision: Revision,
     /// Where that commit stands, if that was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<CommitPlace>,
+    pub place: Option<CommitPosition>,
     /// The machine it ran on.
     pub fingerprint: Fingerprint,
-    /// What else is known of the machine.
+    /// Further facts about the machine.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
     /// Why it takes no part in reports and histories, if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
-    /// What it measured.
+    /// Measurements.
     pub measurements: Vec<ExportedMeasurement>,
 }
 
@@ -88,15 +89,15 @@ pub enum ExportedRole {
 pub struct ExportedMeasurement {
     /// Its identity across stores.
     pub digest: Digest,
-    /// The same without what was only claimed of its run, if that differs.
+    /// Digest without what was only claimed of its run, if that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Digest>,
-    /// What was measured.
+    /// Series that was measured.
     #[serde(flatten)]
     pub series: Series,
     /// The work of one iteration.
     pub throughput: Vec<Throughput>,
-    /// What the tool that measured estimated itself.
+    /// Estimates by the tool that measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub estimates: Vec<Estimate>,
     /// Whether it was declared that one value says everything.
@@ -116,7 +117,7 @@ pub struct ExportedBaseline {
 }
 
 impl Export {
-    /// What importing this document takes.
+    /// Turns this document into a batch to import.
     ///
     /// # Errors
     /// Says what is wrong with it.
@@ -133,8 +134,8 @@ impl Export {
             baselines.push((name.parse::<BaselineName>()?, members));
         }
         let runs = self.runs.into_iter().map(ExportedRun::into_draft).collect();
-        let (blessings, found_steps) = (self.blessings, self.found_steps);
-        Ok(ImportBatch { runs, baselines, blessings, found_steps, remarks: Vec::new() })
+        let (accepted_changes, found_steps) = (self.accepted_changes, self.found_steps);
+        Ok(ImportBatch { runs, baselines, accepted_changes, found_steps, remarks: Vec::new() })
     }
 }
 
