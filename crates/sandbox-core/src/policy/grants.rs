@@ -37,13 +37,20 @@ pub struct BundleGrant {
 }
 
 /// A variable in the guest's environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EnvironmentVariable {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+impl std::fmt::Debug for EnvironmentVariable {
+    /// Shows the name alone: values are where secrets are.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnvironmentVariable").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl EnvironmentVariable {

@@ -98,3 +98,17 @@ fn what_is_shared_between_threads_can_be() {
     is_sent::<PooledSandbox>();
     is_sent::<WasmSandboxBuilder>();
 }
+
+#[test]
+fn values_of_variables_are_in_no_debug_output() {
+    let policy = SecurityPolicy::strict().with_environment("TOKEN", "secret");
+    let sandbox =
+        modules::builder(NUMBERS).security_policy(policy.clone()).build_blocking().unwrap();
+    for text in [
+        format!("{policy:?}"),
+        format!("{sandbox:?}"),
+        format!("{:?}", modules::builder(NUMBERS).security_policy(policy)),
+    ] {
+        assert!(text.contains("TOKEN") && !text.contains("secret"), "{text}");
+    }
+}
