@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::detect::changes::{SeriesChanges, SlowMove};
-use crate::detect::compare::{CommonMove, Compared, Priors, compare, detectable_change};
+use crate::detect::compare::{Cause, CommonMove, Compared, Priors, compare, detectable_change};
 use crate::detect::geometric_mean::{GeometricMean, geometric_means};
 use crate::detect::onset::{Onset, onsets};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
@@ -20,7 +20,7 @@ use crate::detect::verdict::{
     Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
 };
 use crate::model::{
-    AcceptedChange, BenchmarkResults, Estimate, History, Run, Series, Throughput, Unit,
+    AcceptedChange, BenchmarkResults, Direction, Estimate, History, Run, Series, Throughput, Unit,
 };
 
 mod notes;
@@ -249,6 +249,25 @@ impl AnalysisReport {
         self.comparisons
             .iter()
             .filter(|one| one.could_not_be_judged() && self.settings.gates(&one.series))
+    }
+
+    /// A common move for the worse whose cause nobody can tell, where more than half of the benchmarks got
+    /// worse by their whole interval. Each alone may be undecided, as with a single new run; together they
+    /// are a lost flag or a slow machine, and a gate must not let that pass.
+    pub fn unexplained_move(&self) -> Option<&CommonMove> {
+        let threshold = 1.0 + self.settings.relative_threshold;
+        let common = self.common_move.as_ref().filter(|common| {
+            common.cause == Cause::MachineOrCode && common.median_ratio > threshold
+        })?;
+        let at_least_worse = |one: &Comparison| match one.series.direction {
+            Direction::Higher => one.interval.high.recip(),
+            Direction::Lower | Direction::Neutral => one.interval.low,
+        };
+        let gated = self.comparisons.iter().filter(|one| self.settings.gates(&one.series));
+        let clearly = gated
+            .filter(|one| one.acknowledged.is_none() && at_least_worse(one) > threshold)
+            .count();
+        (2 * clearly > common.benchmarks).then_some(common)
     }
 
     /// The improvements that are as certain as [`AnalysisReport::failing`] regressions are.

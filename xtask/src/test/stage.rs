@@ -159,7 +159,7 @@ impl Stage {
             Self::Optimised => {
                 let mut build =
                     root(&["build", "--workspace", "--locked", "--bins", "--bench", "core"]);
-                build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2").env("CARGO_INCREMENTAL", "0");
+                build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3").env("CARGO_INCREMENTAL", "0");
                 Check::Commands(vec![build])
             }
             Self::GuestTests => Check::Commands(vec![if has("nextest") {

@@ -16,7 +16,8 @@ pub(super) fn judge(report: &AnalysisReport, fail_on: &[FailOn], output: &Output
         return Outcome::GateFailed;
     }
     let asked = fail_on.contains(&FailOn::Regression) || fail_on.contains(&FailOn::Change);
-    let open = report.not_judged().count();
+    let together = report.unexplained_move().map_or(0, |common| common.moved);
+    let open = report.not_judged().count().max(together);
     if asked && open > 0 {
         output.message(&format!(
             "{} could not be judged, it may be the machine or the code: the build does not pass \

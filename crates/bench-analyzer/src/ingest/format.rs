@@ -32,7 +32,7 @@ use std::str::FromStr;
 
 use camino::Utf8Path;
 
-pub(super) use self::elements::parse;
+pub(super) use self::elements::{numbers, parse};
 use super::collector::Collector;
 use super::decode;
 use super::draft::{FileRuns, ImportBatch};

@@ -86,6 +86,40 @@ fn any_change_fails_the_gate_that_asks_for_it() {
     gate(&sides(&[("same", 1.0)], &[]), "change", &[], 0);
 }
 
+/// Five runs before and a single one after, in which everything takes a quarter longer: each benchmark alone is
+/// undecided, all together are not.
+#[test]
+fn a_gate_that_could_not_tell_machine_from_code_does_not_pass_for_want_of_runs() {
+    let workspace = Workspace::new();
+    let rows = |first: u32, runs: u32, factor: f64| {
+        let mut rows = String::from("benchmark,value,run,time,commit\n");
+        for run in first..first + runs {
+            for benchmark in 0..12_u32 {
+                let wobble = 1.0 + f64::from((run * 7 + benchmark * 13) % 11) / 50.0;
+                for sample in 0..8 {
+                    let value = 1000.0 * factor * wobble * (1.0 + f64::from(sample) / 2000.0);
+                    rows.push_str(&format!(
+                        "b{benchmark},{value},r{run},2026-01-01T10:{run:02}:00Z,{first:040x}\n"
+                    ));
+                }
+            }
+        }
+        rows
+    };
+    std::fs::write(workspace.path().join("old.csv"), rows(1, 5, 1.0)).unwrap();
+    workspace.run(&["import", "--baseline", "main", "old.csv"], 0);
+    for (first, factor, code) in [(30, 1.25, 4), (40, 1.0, 0)] {
+        std::fs::write(workspace.path().join("new.csv"), rows(first, 1, factor)).unwrap();
+        workspace.run(&["import", "new.csv"], 0);
+        let said = gate(&workspace, "regression", &[], code);
+        assert_eq!(
+            said.contains("12 benchmarks could not be judged"),
+            code == 4,
+            "{factor}: {said}"
+        );
+    }
+}
+
 #[test]
 fn a_gate_on_no_history_fails() {
     let workspace = Workspace::new();

@@ -264,3 +264,84 @@ fn counts_beyond_what_floats_hold_cost_only_themselves() {
         assert_value(&measured[0], 5.0);
     }
 }
+
+/// People shorten lists by hand, and scripts write words into them.
+#[test]
+fn a_word_in_a_list_of_numbers_costs_no_number() {
+    let files: [(&str, &str); 4] = [
+        (
+            "pytest.json",
+            r#"{"machine_info":{"python_version":"3.11"},"benchmarks":[
+               {"fullname":"a","stats":{"data":[5e-9,"... and 998 more",5e-9],"iterations":1}}]}"#,
+        ),
+        ("hyperfine.json", r#"{"results":[{"command":"a","times":[5e-9,{"lost":true},5e-9]}]}"#),
+        (
+            "jmh.json",
+            r#"[{"jmhVersion":"1.37","benchmark":"a","mode":"avgt","primaryMetric":{"score":5,
+               "scoreUnit":"ns/op","rawData":[[5.0,"NaN",5.0]]}}]"#,
+        ),
+        (
+            "dotnet.json",
+            r#"{"Title":"t","HostEnvironmentInfo":{},"Benchmarks":[{"FullName":"a","Statistics":
+               {"OriginalValues":[5,[],5],"Median":5}}]}"#,
+        ),
+    ];
+    for (name, content) in files {
+        let (measured, said) = imported(name, content.as_bytes());
+        assert!(said.contains("not a finite number"), "{name}: {said}");
+        assert_value(&measured[0], 5.0);
+        assert_eq!(measured[0]["samples"], 2, "{name}");
+    }
+}
+
+/// Others write the lines of libtest too, with what they measure in place of times.
+#[test]
+fn lines_of_libtest_may_count_something_else() {
+    let (measured, said) = imported(
+        "b.txt",
+        b"test mov ... bench:        1508 cycles/iter (+/- 17)\n\
+          test upload ... bench:        1,911 MS/s (+/- 420)\n\
+          test wait ... bench:          2.5 us/iter (+/- 1)\n\
+          test what ... bench:          9 apples (+/- 1)\n",
+    );
+    assert_eq!(names(&measured), ["mov value", "upload rate", "wait time"]);
+    assert_eq!(
+        (&measured[0]["unit"], &measured[0]["direction"]),
+        (&"cycles".into(), &"lower".into())
+    );
+    assert_eq!(
+        (&measured[1]["unit"], &measured[1]["direction"]),
+        (&"MS/s".into(), &"higher".into())
+    );
+    assert_value(&measured[1], 1911.0);
+    assert_value(&measured[2], 2500.0);
+    assert!(said.contains("`what`: no time in ns/iter follows"), "{said}");
+}
+
+/// The action makes numbers of texts, and texts of numbers.
+#[test]
+fn values_for_the_github_action_may_be_texts() {
+    let (measured, said) = imported(
+        "g.json",
+        br#"[{"name":8,"unit":"ms","value":"2.5","range":0.5},{"name":"b","unit":"ms","value":"fast"}]"#,
+    );
+    assert_eq!(names(&measured), ["8 time"]);
+    assert_value(&measured[0], 2_500_000.0);
+    assert!(said.contains("`b` has no value"), "{said}");
+}
+
+/// Bencher's numbered version lists what a benchmark was measured with; equal numbers are equal parameters.
+#[test]
+fn metrics_of_bencher_may_have_parameters() {
+    let (measured, said) = imported(
+        "m.json",
+        br#"{"copy":[{"parameters":{"size":16,"kind":"read"},"measures":{"latency":{"value":2.0,"p50":9}}},
+            {"parameters":{"kind":"read","size":1.6e1},"measures":{"latency":{"value":2.0}}},
+            {"parameters":{"size":[1]},"measures":{"latency":{"value":7.0}}},
+            {"measures":{"throughput":{"value":5.0}}}],
+            "old":{"latency":{"value":3.0}}}"#,
+    );
+    assert_eq!(names(&measured), ["copy rate", "copy:kind=read,size=16 time", "old time"]);
+    assert_eq!(measured[1]["samples"], 2);
+    assert!(said.contains("what is its parameter `size`?"), "{said}");
+}

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::unit::CustomUnit;
 use crate::error::{Error, Remedy, Result};
-use crate::ingest::format::{custom_series, parse as parse_json};
+use crate::ingest::format::{custom_series, numbers, parse as parse_json};
 use crate::ingest::plausible;
 use crate::ingest::remark::Remarks;
 use crate::ingest::resources::Resources;
@@ -119,8 +119,16 @@ impl ThroughputField {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum SampleFile {
-    Named { iters: Vec<Option<f64>>, times: Vec<Option<f64>> },
-    Pair(Vec<Option<f64>>, Vec<Option<f64>>),
+    Named {
+        #[serde(deserialize_with = "numbers")]
+        iters: Vec<Option<f64>>,
+        #[serde(deserialize_with = "numbers")]
+        times: Vec<Option<f64>>,
+    },
+    Pair(
+        #[serde(deserialize_with = "numbers")] Vec<Option<f64>>,
+        #[serde(deserialize_with = "numbers")] Vec<Option<f64>>,
+    ),
 }
 
 /// Reads the saved result in `folder`.

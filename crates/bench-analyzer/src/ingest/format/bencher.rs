@@ -7,9 +7,9 @@
 use std::io::BufRead;
 
 use super::lines::each_line;
-use super::{Complaint, Format};
+use super::{Complaint, Format, nanoseconds_in, series};
 use crate::ingest::collector::Collector;
-use bench_stats::model::Series;
+use bench_stats::model::{Direction, Series};
 
 pub(super) struct Bencher;
 
@@ -49,14 +49,14 @@ impl Format for Bencher {
             }
             match rest.rsplit_once("bench:") {
                 Some((_, time)) => {
-                    let value = nanoseconds(time).ok_or_else(|| {
+                    let (series, value) = measured(&name, time).ok_or_else(|| {
                         Complaint(format!("`{name}`: no time in ns/iter follows"))
                     })?;
-                    if value == 0.0 {
+                    if value == 0.0 && series.metric.is_time() {
                         // Criterion rounds to whole nanoseconds.
                         results.remarks.leave_out(format!("`{name}`: it took less than 1 ns"));
                     } else {
-                        results.push_value(run, Series::time(name), value);
+                        results.push_value(run, series, value);
                     }
                 }
                 None if is_test(rest) => {}
@@ -94,10 +94,23 @@ fn is_test(rest: &str) -> bool {
     matches!(word, "ok" | "ignored" | "FAILED" | "failed")
 }
 
-/// The time in ns/iter that a text begins with; digits may be grouped by commas.
-fn nanoseconds(text: &str) -> Option<f64> {
-    let (number, _) = text.split_once("ns/iter")?;
-    let number = number.trim();
+/// What a text begins with: a time in ns/iter, or what others who write such lines measure, a cost of an
+/// iteration or a rate. Digits may be grouped by commas.
+fn measured(name: &str, text: &str) -> Option<(Series, f64)> {
+    let (number, rest) = text.trim_start().split_once(' ')?;
+    let unit = rest.split_whitespace().next()?;
+    let (series, factor) = match unit.strip_suffix("/iter") {
+        Some(cost) => match nanoseconds_in(cost) {
+            Some(factor) => (Series::time(name), factor),
+            None => (series(name, "value", cost, Direction::Lower), 1.0),
+        },
+        None if unit.ends_with("/s") => (series(name, "rate", unit, Direction::Higher), 1.0),
+        None => return None,
+    };
+    Some((series, value(number)? * factor))
+}
+
+fn value(number: &str) -> Option<f64> {
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || b",.".contains(&byte));
     if !is_number {
         return None;

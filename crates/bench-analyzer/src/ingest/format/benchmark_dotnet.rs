@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::elements::{Others, each_in_field};
+use super::elements::{Others, each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
@@ -28,7 +28,7 @@ struct Benchmark {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Statistics {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "numbers")]
     original_values: Vec<Option<f64>>,
     median: Option<f64>,
 }

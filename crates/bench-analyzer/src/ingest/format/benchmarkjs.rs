@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::elements::each;
+use super::elements::{each, numbers};
 use super::lines::each_line;
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::Collector;
@@ -21,7 +21,7 @@ struct Benchmark {
 
 #[derive(Deserialize)]
 struct Statistics {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "numbers")]
     sample: Vec<Option<f64>>,
 }
 

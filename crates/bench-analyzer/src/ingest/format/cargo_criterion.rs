@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::elements::parse;
+use super::elements::{numbers, parse};
 use super::lines::each_line;
 use super::{Complaint, Format, custom_series, nanoseconds_in};
 use crate::ingest::collector::Collector;
@@ -21,7 +21,9 @@ struct Message {
 #[derive(Deserialize)]
 struct Complete {
     id: String,
+    #[serde(deserialize_with = "numbers")]
     iteration_count: Vec<Option<f64>>,
+    #[serde(deserialize_with = "numbers")]
     measured_values: Vec<Option<f64>>,
     unit: String,
     #[serde(default)]

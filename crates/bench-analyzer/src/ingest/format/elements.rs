@@ -6,7 +6,8 @@
 
 use std::io::{self, BufRead};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{Complaint, stream_ended};
@@ -144,6 +145,28 @@ pub(in crate::ingest) fn parse<T: DeserializeOwned>(
 ) -> Result<T, serde_json::Error> {
     replace_non_finite(&mut raw);
     serde_json::from_slice(&raw)
+}
+
+/// Understands a list of numbers. What is none of them was not measured, and costs no other; a list that is
+/// missing is empty.
+pub(in crate::ingest) fn numbers<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Option<f64>>, D::Error> {
+    let all = Option::<Vec<Element>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(all
+        .into_iter()
+        .map(|one| match one {
+            Element::Number(value) => Some(value),
+            Element::Other(IgnoredAny) => None,
+        })
+        .collect())
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Element {
+    Number(f64),
+    Other(IgnoredAny),
 }
 
 /// Says how a document ended, if it did not end as it should.

@@ -4,6 +4,7 @@
 use std::io::BufRead;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::elements::each;
 use super::{Complaint, Format, Names, is_json_with, nanoseconds_in, series};
@@ -14,9 +15,18 @@ pub(super) struct Github;
 
 #[derive(Deserialize)]
 struct Entry {
-    name: String,
-    unit: String,
-    value: Option<f64>,
+    name: Value,
+    unit: Value,
+    value: Option<Value>,
+}
+
+/// The words of a text or a number: the action makes either of both.
+fn words(value: &Value) -> Result<String, Complaint> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(Complaint("its name and unit have to be texts".to_owned())),
+    }
 }
 
 impl Format for Github {
@@ -32,7 +42,12 @@ impl Format for Github {
         let run = results.only_run();
         let mut names = Names::default();
         each(input, results, |Entry { name, unit, value }: Entry, results| {
-            let name = names.unique(name, results);
+            let (name, unit) = (names.unique(words(&name)?, results), words(&unit)?);
+            let value = match &value {
+                Some(Value::String(text)) => text.trim().parse().ok(),
+                Some(number) => number.as_f64(),
+                None => None,
+            };
             let value = value.ok_or_else(|| Complaint(format!("`{name}` has no value")))?;
             let (series, factor) = measured(&name, &unit);
             if series.direction == Direction::Neutral {

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::elements::each_in_field;
+use super::elements::{each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
@@ -17,13 +17,14 @@ pub(super) struct Hyperfine;
 #[derive(Deserialize)]
 struct Command {
     command: String,
-    #[serde(default)]
-    times: Option<Vec<Option<f64>>>,
+    #[serde(default, deserialize_with = "numbers")]
+    times: Vec<Option<f64>>,
     median: Option<f64>,
     user: Option<f64>,
     system: Option<f64>,
     /// The most memory that each run had.
-    memory_usage_byte: Option<Vec<Option<f64>>>,
+    #[serde(default, deserialize_with = "numbers")]
+    memory_usage_byte: Vec<Option<f64>>,
     #[serde(default)]
     parameters: BTreeMap<String, Value>,
 }
@@ -62,7 +63,6 @@ impl Command {
         let name = names.unique(self.name(), results);
         let Self { times, median, user, system, memory_usage_byte, .. } = self;
         let time = Series::time(name.as_str());
-        let times = times.unwrap_or_default();
         if times.is_empty() && median.is_none() {
             return Err(Complaint(format!("`{name}`: it has no times")));
         }
@@ -79,7 +79,7 @@ impl Command {
         }
         let memory = Series { metric: Metric::new("peak_resident"), unit: Unit::bytes(), ..time };
         // Where it could not be found out, it is 0.
-        for bytes in memory_usage_byte.into_iter().flatten().flatten().filter(|one| *one > 0.0) {
+        for bytes in memory_usage_byte.into_iter().flatten().filter(|one| *one > 0.0) {
             results.push_value(run, memory.clone(), bytes);
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::elements::each;
+use super::elements::{each, numbers};
 use super::{Complaint, Format, Names, is_json_with, nanoseconds_in, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
@@ -43,11 +43,16 @@ struct Scores {
     unit: String,
     /// By fork, and then by iteration.
     #[serde(rename = "rawData", default)]
-    raw: Option<Vec<Vec<Option<f64>>>>,
+    raw: Option<Vec<Scored>>,
     /// By fork, then by iteration: values and how often each was seen.
     #[serde(rename = "rawDataHistogram", default)]
     histograms: Option<Vec<Vec<Histogram>>>,
 }
+
+/// The scores of one fork.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Scored(#[serde(deserialize_with = "numbers")] Vec<Option<f64>>);
 
 /// Values, and how often each was seen.
 type Histogram = Vec<(f64, f64)>;
@@ -141,12 +146,12 @@ impl Scores {
             for (number, iterations) in (1..).zip(&histograms) {
                 fork(number, &mut iterations.iter().flatten().copied());
             }
-        } else if raw.iter().all(Vec::is_empty) {
+        } else if raw.iter().all(|Scored(scores)| scores.is_empty()) {
             // Results that were written without raw data have nothing but their score.
             let score = score.ok_or_else(|| Complaint(format!("`{series}` has no score")))?;
             fork(1, &mut std::iter::once((score, 1.0)));
         } else {
-            for (number, scores) in (1..).zip(&raw) {
+            for (number, Scored(scores)) in (1..).zip(&raw) {
                 fork(number, &mut scores.iter().map(|score| (score.unwrap_or(f64::NAN), 1.0)));
             }
         }

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::elements::{Others, each_in_field};
+use super::elements::{Others, each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
@@ -29,7 +29,8 @@ struct Run {
 
 #[derive(Deserialize)]
 struct Statistics {
-    samples: Option<Vec<Option<f64>>>,
+    #[serde(default, deserialize_with = "numbers")]
+    samples: Vec<Option<f64>>,
     p50: Option<f64>,
     heap: Option<Heap>,
 }
@@ -101,7 +102,6 @@ fn collect(name: &str, one: Run, run: u32, results: &mut Collector) -> Result<()
     }
     let Statistics { samples, p50, heap } =
         one.stats.ok_or_else(|| Complaint("it has no stats".to_owned()))?;
-    let samples = samples.unwrap_or_default();
     if samples.is_empty() && p50.is_none() {
         return Err(Complaint("it has neither samples nor a median".to_owned()));
     }

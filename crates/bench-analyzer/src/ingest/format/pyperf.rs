@@ -8,7 +8,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::elements::{Others, each_in_field};
+use super::elements::{Others, each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with, series};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
@@ -33,7 +33,7 @@ struct Metadata {
 /// A worker process. Those that only calibrate have no values.
 #[derive(Deserialize)]
 struct Run {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "numbers")]
     values: Vec<Option<f64>>,
 }
 

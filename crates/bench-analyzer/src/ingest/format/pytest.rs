@@ -6,7 +6,7 @@ use std::io::BufRead;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::elements::{Others, each_in_field};
+use super::elements::{Others, each_in_field, numbers};
 use super::{Complaint, Format, is_json_with};
 use crate::ingest::collector::{Collector, RunKey};
 use crate::ingest::machine::NamedMachine;
@@ -22,8 +22,8 @@ struct Benchmark {
 
 #[derive(Deserialize)]
 struct Stats {
-    #[serde(default)]
-    data: Option<Vec<Option<f64>>>,
+    #[serde(default, deserialize_with = "numbers")]
+    data: Vec<Option<f64>>,
     median: Option<f64>,
     iterations: Option<f64>,
 }
@@ -80,7 +80,6 @@ fn key(time: Option<Timestamp>, commit: Option<String>, others: &Others) -> RunK
 impl Benchmark {
     fn collect(self, run: u32, results: &mut Collector) -> Result<(), Complaint> {
         let Self { fullname, stats: Stats { data, median, iterations } } = self;
-        let data = data.unwrap_or_default();
         if data.is_empty() && median.is_none() {
             return Err(Complaint(format!("`{fullname}`: it has neither data nor a median")));
         }

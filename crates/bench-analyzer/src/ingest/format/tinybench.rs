@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::elements::each;
+use super::elements::{each, numbers};
 use super::{Complaint, Format, Names, is_json_with};
 use crate::ingest::collector::Collector;
 use bench_stats::model::Series;
@@ -35,8 +35,8 @@ struct Outcome {
 
 #[derive(Default, Deserialize)]
 struct Statistics {
-    #[serde(default)]
-    samples: Option<Vec<Option<f64>>>,
+    #[serde(default, deserialize_with = "numbers")]
+    samples: Vec<Option<f64>>,
     p50: Option<f64>,
     mean: Option<f64>,
 }
@@ -93,10 +93,8 @@ impl Outcome {
             Some(latency) => Statistics { mean: None, ..latency },
             None => self.before,
         };
-        let values = match samples {
-            Some(samples) if !samples.is_empty() => samples,
-            _ => p50.or(mean).map(Some).into_iter().collect(),
-        };
+        let values =
+            if samples.is_empty() { p50.or(mean).map(Some).into_iter().collect() } else { samples };
         values.into_iter().map(|value| value.unwrap_or(f64::NAN) * 1e6).collect()
     }
 }

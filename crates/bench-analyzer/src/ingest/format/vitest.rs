@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::elements::each_in_field;
+use super::elements::{each_in_field, numbers};
 use super::{Complaint, Format, Names, is_json_with};
 use crate::ingest::collector::Collector;
 use bench_stats::model::Series;
@@ -28,7 +28,7 @@ struct Group {
 #[derive(Deserialize)]
 struct Benchmark {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "numbers")]
     samples: Vec<Option<f64>>,
     median: Option<f64>,
 }
