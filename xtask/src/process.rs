@@ -42,9 +42,28 @@ pub(crate) fn essence(stderr: &str) -> String {
     }
 }
 
-/// The cargo that started this program.
+/// The cargo that started this program. What it told this program about its package is kept from it: build
+/// scripts that read the same variables, such as the one of `ring`, would run again in each build that begins
+/// here, and in the next one that does not, and half the analyzer would be compiled after them.
 pub(crate) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (variable, _) in env::vars_os() {
+        if is_about_this_package(&variable) {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+fn is_about_this_package(variable: &OsStr) -> bool {
+    let about = [
+        "CARGO_BIN_NAME",
+        "CARGO_CRATE_NAME",
+        "CARGO_MANIFEST_",
+        "CARGO_PKG_",
+        "CARGO_PRIMARY_PACKAGE",
+    ];
+    variable.to_str().is_some_and(|name| about.iter().any(|start| name.starts_with(start)))
 }
 
 /// A cargo for another workspace, another compiler, or both: nothing of the outer cargo's
@@ -89,6 +108,20 @@ mod tests {
         }
         for kept in ["CARGO_HOME", "CARGO_HTTP_PROXY", "RUSTUP_TOOLCHAIN", "PATH", "CARGO"] {
             assert!(!belongs_to_outer_build(OsStr::new(kept)), "{kept}");
+        }
+    }
+
+    #[test]
+    fn the_same_cargo_is_not_told_of_this_package_but_of_everything_else() {
+        // The tests are started by cargo too, and told of their package.
+        let of_package = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_PRE"];
+        let cargo = cargo();
+        let removed: Vec<_> = cargo.get_envs().filter(|(_, value)| value.is_none()).collect();
+        for name in of_package {
+            assert!(removed.iter().any(|(variable, _)| *variable == name), "{name} is passed on");
+        }
+        for kept in ["CARGO_TARGET_DIR", "CARGO_HOME", "RUSTFLAGS", "CARGO_PROFILE_DEV_OPT_LEVEL"] {
+            assert!(!is_about_this_package(OsStr::new(kept)), "{kept} is not passed on");
         }
     }
 
