@@ -1,6 +1,6 @@
 //! One pool for all sandboxes that are alike.
 //!
-//! A service may hold many thousands of sandboxes of one module, most of them idle. SharedByModule, they can share the
+//! A service may hold many thousands of sandboxes of one module, most of them idle. Those that are alike can share the
 //! template and the instances that lie ready: a fresh instance is as new, whoever used it before.
 
 use std::sync::Arc;
