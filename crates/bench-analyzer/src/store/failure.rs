@@ -1,4 +1,4 @@
-//! What can go wrong with a database, told apart by the causes that a user can act on.
+//! Failures of a database, told apart by the causes that a user can act on.
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx_postgres::PgDatabaseError;

@@ -30,7 +30,7 @@ impl Project {
         self.local(&["push", "--to", &self.team]).stderr
     }
 
-    /// What a history holds: the digests of all measurements by set, baselines, accepted changes.
+    /// Contents of a history: the digests of all measurements by set, baselines, accepted changes.
     fn content(&self, at: &[&str]) -> serde_json::Value {
         let all = self.workspace.run(&[at, &["export"]].concat(), 0).json();
         let texts = |value: &serde_json::Value, key: &str| -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! What a report and the dashboard say of the same two sides.
+//! A report and the dashboard tell one story of the same two sides.
 
 use crate::serving::Served;
 use crate::workspace::Workspace;

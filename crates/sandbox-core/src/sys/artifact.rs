@@ -23,7 +23,7 @@ impl<'a> Valid<'a> {
     /// Validates a module.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// Names the fault, and where it is.
     pub(crate) fn check(wasm: &'a [u8], features: WasmFeatures) -> Result<Self, BinaryReaderError> {
         Validator::new_with_features(features).validate_all(wasm)?;
         Ok(Self(wasm))

@@ -124,7 +124,7 @@ pub(super) unsafe fn note_callers(frame: usize, code: &Code, stack: Bounds) {
 /// Notes the calls that a chain of frames tells of.
 ///
 /// # Safety
-/// What is between the stack pointer and the top of the stack is readable.
+/// Requires that all between the stack pointer and the top of the stack is readable.
 unsafe fn add_chain(mut frame: usize, stack_pointer: usize, code: &Code, stack: Bounds) {
     // SAFETY: our caller's contract; `word` reads nothing outside the stack.
     let word = |address: usize| unsafe { word(address, stack_pointer, stack) };

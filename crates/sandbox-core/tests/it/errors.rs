@@ -1,4 +1,4 @@
-//! What a service goes by that answers, counts and retries, and what may be shared between threads.
+//! Classes of errors, by which a service answers, counts and retries, and what may be shared between threads.
 
 use std::time::Duration;
 

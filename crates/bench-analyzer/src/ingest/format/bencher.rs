@@ -94,7 +94,7 @@ fn is_test(rest: &str) -> bool {
     matches!(word, "ok" | "ignored" | "FAILED" | "failed")
 }
 
-/// What a text begins with: a time in ns/iter, or what others who write such lines measure, a cost of an
+/// Reads the beginning of a text: a time in ns/iter, or what others who write such lines measure, a cost of an
 /// iteration or a rate. Digits may be grouped by commas.
 fn measured(name: &str, text: &str) -> Option<(Series, f64)> {
     let (number, rest) = text.trim_start().split_once(' ')?;

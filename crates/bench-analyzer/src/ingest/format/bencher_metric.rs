@@ -22,7 +22,7 @@ struct Metric {
 /// By the names of measures.
 type Measures = BTreeMap<String, Value>;
 
-/// What stands under the name of a benchmark.
+/// Measures that stand under the name of a benchmark.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Results {

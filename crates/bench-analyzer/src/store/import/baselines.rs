@@ -1,4 +1,4 @@
-//! What an import does to baselines and accepted changes.
+//! Effects of an import on baselines and accepted changes.
 
 use std::collections::HashMap;
 

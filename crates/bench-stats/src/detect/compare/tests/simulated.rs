@@ -163,7 +163,7 @@ fn of_single_runs(factor: f64, wanted: &[Verdict]) -> f64 {
     f64::from(found) / f64::from(TIMES)
 }
 
-/// What EVALUATION.md says of one run a side: few alarms where the spread is what benchmarks have in general,
+/// Holds the sentence of EVALUATION.md on one run a side: few alarms where the spread is what benchmarks have in general,
 /// hardly anything found below 20%, and a slowdown of 30% in seven cases of eight.
 #[test]
 fn one_run_a_side_raises_and_finds_what_is_said_of_it() {
