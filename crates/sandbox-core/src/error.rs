@@ -6,6 +6,7 @@ mod kind;
 mod memory;
 mod need;
 mod output;
+mod trap;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use class::ErrorClass;
 pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
+pub use trap::TrapCode;
 
 use crate::text::{cut, shown};
 
@@ -589,58 +591,6 @@ impl std::fmt::Display for ValueDirection {
             Self::DecodeArguments => "decode in the guest",
             Self::EncodeResult => "encode in the guest",
             Self::DecodeResult => "decode",
-        })
-    }
-}
-
-/// Why a guest trapped, in the terms of the WebAssembly specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TrapCode {
-    /// The guest used up its stack.
-    StackOverflow,
-    /// A load or store outside linear memory.
-    MemoryOutOfBounds,
-    /// An access outside a table.
-    TableOutOfBounds,
-    /// An indirect call of an empty table element.
-    IndirectCallToNull,
-    /// An indirect call with the wrong signature.
-    BadSignature,
-    /// Integer overflow.
-    IntegerOverflow,
-    /// Integer division by zero.
-    IntegerDivisionByZero,
-    /// A float that no integer can hold was converted to one.
-    BadConversionToInteger,
-    /// The `unreachable` instruction, which compilers emit for aborts.
-    Unreachable,
-    /// An unaligned atomic access.
-    UnalignedAtomic,
-    /// An atomic wait on a memory that no other thread shares, and so could never end.
-    WaitOnUnsharedMemory,
-    /// A WebAssembly exception that nobody caught.
-    UncaughtException,
-    /// Anything else.
-    Other,
-}
-
-impl std::fmt::Display for TrapCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::StackOverflow => "call stack exhausted",
-            Self::MemoryOutOfBounds => "out of bounds memory access",
-            Self::TableOutOfBounds => "out of bounds table access",
-            Self::IndirectCallToNull => "indirect call of an empty table element",
-            Self::BadSignature => "indirect call with the wrong signature",
-            Self::IntegerOverflow => "integer overflow",
-            Self::IntegerDivisionByZero => "integer division by zero",
-            Self::BadConversionToInteger => "invalid conversion to integer",
-            Self::Unreachable => "unreachable code reached",
-            Self::UnalignedAtomic => "unaligned atomic access",
-            Self::WaitOnUnsharedMemory => "atomic wait on a memory that is not shared",
-            Self::UncaughtException => "uncaught exception",
-            Self::Other => "trap",
         })
     }
 }

@@ -27,6 +27,10 @@ impl SandboxError {
 
     /// Takes what the guest wrote out of the error.
     pub(crate) fn take_output(&mut self) -> Output {
+        self.output_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn output_mut(&mut self) -> Option<&mut Output> {
         match self {
             Self::GuestPanic { output, .. }
             | Self::AbiViolation { output, .. }
@@ -40,28 +44,15 @@ impl SandboxError {
             | Self::OutputLimit { output, .. }
             | Self::CapabilityDenied { output, .. }
             | Self::HostFunctionFailed { output, .. }
-            | Self::HostFunctionPanicked { output, .. } => std::mem::take(output),
-            _ => Output::default(),
+            | Self::HostFunctionPanicked { output, .. } => Some(output),
+            _ => None,
         }
     }
 
     /// Adds what the guest wrote, if the error is one of a guest.
     pub(crate) fn with_output(mut self, written: Output) -> Self {
-        match &mut self {
-            Self::GuestPanic { output, .. }
-            | Self::AbiViolation { output, .. }
-            | Self::Trap { output, .. }
-            | Self::Exited { output, .. }
-            | Self::Timeout { output, .. }
-            | Self::OutOfFuel { output, .. }
-            | Self::Cancelled { output, .. }
-            | Self::MemoryLimit { output, .. }
-            | Self::TableLimit { output, .. }
-            | Self::OutputLimit { output, .. }
-            | Self::CapabilityDenied { output, .. }
-            | Self::HostFunctionFailed { output, .. }
-            | Self::HostFunctionPanicked { output, .. } => **output = written,
-            _ => {}
+        if let Some(output) = self.output_mut() {
+            *output = written;
         }
         self
     }
