@@ -11,6 +11,7 @@ use std::ptr;
 use wasmer::sys::vm::TrapCode;
 
 use super::code::Code;
+use super::interrupt;
 use super::stack::Bounds;
 use super::thread::Registers;
 
@@ -182,7 +183,7 @@ unsafe fn has_no_frame_yet(counter: usize, code: &Code) -> bool {
 /// of the host need rely on it.
 pub(super) fn note_call(code: &Code, reason: TrapCode) {
     begin(Some(reason));
-    wasmer::sys::vm::on_host_stack(|| {
+    let walk = || {
         let mut in_guest = false;
         backtrace::trace(|frame| {
             let caller = frame.ip().addr().wrapping_sub(1);
@@ -192,7 +193,9 @@ pub(super) fn note_call(code: &Code, reason: TrapCode) {
             in_guest |= is_guests;
             goes_on
         });
-    });
+    };
+    // SAFETY: a guest called the function that calls this, and a walk unwinds nobody.
+    unsafe { interrupt::on_host_stack(walk) };
 }
 
 #[cfg(test)]
