@@ -114,6 +114,18 @@ impl Entry {
     }
 }
 
+/// Calls a function where there is more stack than a guest's: on that from which it was entered, so or by Wasmer.
+///
+/// # Safety
+/// As for [`Entry::on_host_stack`], where there is an entry.
+pub(super) unsafe fn on_host_stack<T>(entry: Option<&Entry>, function: impl FnOnce() -> T) -> T {
+    match entry {
+        // SAFETY: our caller's contract.
+        Some(entry) => unsafe { entry.on_host_stack(function) },
+        None => wasmer::sys::vm::on_host_stack(function),
+    }
+}
+
 /// The instructions.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod switch {

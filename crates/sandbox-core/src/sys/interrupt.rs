@@ -22,7 +22,7 @@ use backtrace::Backtrace;
 use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
 
 use super::code::Code;
-use super::direct::{Ended, Entry};
+use super::direct::{self, Ended, Entry};
 use super::frames;
 use super::refusals::Refusals;
 use super::stack::{self, Bounds};
@@ -141,11 +141,9 @@ pub(super) unsafe fn directly(
 /// Called by a guest, and the function unwinds nobody.
 pub(super) unsafe fn on_host_stack<T>(function: impl FnOnce() -> T) -> T {
     // SAFETY: what it points to lives as long as the call (see `within`), in which this thread is.
-    match unsafe { RUNNING.get().as_ref() }.and_then(Running::direct) {
-        // SAFETY: our caller's contract; it is the guest that was entered so that called this.
-        Some(entry) => unsafe { entry.on_host_stack(function) },
-        None => wasmer::sys::vm::on_host_stack(function),
-    }
+    let entry = unsafe { RUNNING.get().as_ref() }.and_then(Running::direct);
+    // SAFETY: our caller's contract; it is the guest that was entered so that called this.
+    unsafe { direct::on_host_stack(entry, function) }
 }
 
 /// Does something with the guest that this thread runs, if it runs one.
@@ -209,8 +207,15 @@ pub(super) unsafe fn note_callers(frame: usize) {
 }
 
 /// Notes where the guest is that this thread runs, before an exception is thrown that nobody may catch.
-pub(super) fn note_where() {
-    with_running(|running| frames::note_call(running.code(), TrapCode::StackOverflow));
+///
+/// # Safety
+/// Called by the guest.
+pub(super) unsafe fn note_where() {
+    with_running(|running| {
+        let (code, reason) = (running.code(), TrapCode::StackOverflow);
+        // SAFETY: a guest that this thread runs called this.
+        unsafe { frames::note_call(code, reason, running.direct()) }
+    });
 }
 
 /// Unwinds the guest that this thread runs, and notes where it was.
@@ -219,7 +224,10 @@ pub(super) fn note_where() {
 /// As [`unwind_without_room`].
 #[cold]
 pub(super) unsafe fn unwind_for(reason: TrapCode) -> ! {
-    with_running(|running| frames::note_call(running.code(), reason));
+    with_running(|running| {
+        // SAFETY: our caller's contract.
+        unsafe { frames::note_call(running.code(), reason, running.direct()) }
+    });
     // SAFETY: the same contract.
     unsafe { raise(reason) }
 }
