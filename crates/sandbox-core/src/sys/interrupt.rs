@@ -118,7 +118,7 @@ pub(crate) fn within<T>(
 /// Enters the guest that this thread runs, as [`Entry::call`] does.
 ///
 /// # Safety
-/// As for that; and this is called within [`within`], for a guest that may be entered so (see [`direct`](super::direct)).
+/// As for that; and this is called within [`within`], for a guest that may be entered so (see [`direct`](mod@super::direct)).
 #[inline]
 pub(super) unsafe fn directly(
     stack_top: usize,
