@@ -42,15 +42,15 @@ impl Guard {
         &self.csrf
     }
 
-    /// Whether a request may be looked at. What is sent back if not may be a way in.
-    fn admit(&self, request: &Request) -> Result<(), Response> {
+    /// What a request is answered with that may not be looked at: a reason, or a way in.
+    fn turn_away(&self, request: &Request) -> Option<Response> {
         let headers = request.headers();
         let host = only(headers, "host").unwrap_or_default().to_ascii_lowercase();
         if !self.hosts.contains(&host) {
             let why = "this server is not known by that name; `serve --host NAME` adds one";
-            return Err(Refusal::said(StatusCode::MISDIRECTED_REQUEST, why).into_response());
+            return Some(Refusal::said(StatusCode::MISDIRECTED_REQUEST, why).into_response());
         }
-        let Some(token) = &self.token else { return Ok(()) };
+        let token = self.token.as_ref()?;
         if request.method() == Method::GET
             && request.uri().path() == "/"
             && let Some(given) = parameter(request.uri(), "token")
@@ -59,7 +59,7 @@ impl Guard {
             // Out of the address bar, and into a cookie that no script reads.
             let cookie = format!("{}={given}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
             let headers = [(header::LOCATION, "/".to_owned()), (header::SET_COOKIE, cookie)];
-            return Err((StatusCode::SEE_OTHER, headers).into_response());
+            return Some((StatusCode::SEE_OTHER, headers).into_response());
         }
         let bearer = only(headers, "authorization").and_then(|text| text.strip_prefix("Bearer "));
         let cookie = only(headers, "cookie")
@@ -67,10 +67,10 @@ impl Guard {
             .flat_map(|text| text.split(';'))
             .find_map(|one| one.trim().strip_prefix(self.cookie.as_str())?.strip_prefix('='));
         if bearer.into_iter().chain(cookie).any(|given| same(given, token.expose())) {
-            return Ok(());
+            return None;
         }
         let why = "open the address with ?token=... that `serve` was given";
-        Err(Refusal::said(StatusCode::UNAUTHORIZED, why).into_response())
+        Some(Refusal::said(StatusCode::UNAUTHORIZED, why).into_response())
     }
 
     /// Whether a request that changes something comes from the dashboard's own page.
@@ -95,9 +95,9 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    match guard.admit(&request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+    match guard.turn_away(&request) {
+        None => next.run(request).await,
+        Some(answer) => answer,
     }
 }
 
