@@ -23,7 +23,7 @@ pub(crate) async fn main() -> Result<()> {
         assert_eq!(report, order.summary(), "{format}");
 
         // In the guest: fn divide(dividend: i64, divisor: i64) -> Result<i64, String>
-        let failed = sandbox.call::<_, i64>("divide", (7i64, 0i64)).await;
+        let failed = sandbox.call::<i64>("divide", (7i64, 0i64)).await;
         let Err(SandboxError::GuestError { message, .. }) = failed else { panic!("{failed:?}") };
         assert_eq!(message, "7 cannot be divided by 0");
     }

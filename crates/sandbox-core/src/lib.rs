@@ -136,6 +136,8 @@ pub use host::{
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
+pub use marshal::convert::{Bincode, FromGuest, IntoGuest, Json, MsgPack};
+pub use marshal::value::{Value, Values};
 pub use module::{Module, ModuleOrigin, Tiering};
 pub use output::Output;
 #[cfg(feature = "wasix")]

@@ -61,7 +61,7 @@ impl SandboxError {
     ///
     /// # let wasm = wat::parse_str(r#"(module (func (export "abort") unreachable))"#).expect("valid text");
     /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).build_blocking()?;
-    /// let error = sandbox.call_blocking::<_, ()>("abort", ()).expect_err("it traps");
+    /// let error = sandbox.call_blocking::<()>("abort", ()).expect_err("it traps");
     /// assert_eq!(error.class(), ErrorClass::Guest);
     /// assert_eq!((error.function(), error.is_retryable()), (Some("abort"), false));
     /// # Ok::<(), sandbox_core::SandboxError>(())

@@ -40,7 +40,7 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 ///     .host_functions(&functions)
 ///     .build()
 ///     .await?;
-/// assert_eq!(sandbox.call::<_, i64>("run", ()).await?, 1024);
+/// assert_eq!(sandbox.call::<i64>("run", ()).await?, 1024);
 /// # Ok(())
 /// # }
 /// ```

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
 use super::instances::Turn;
 use super::{Inner, spans};
 use crate::error::{CallResult, Result, SandboxError};
+use crate::format::SerializationFormat;
 use crate::instance::{Instance, Returned};
-use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
+use crate::marshal::arguments::{Arguments, CallBuffer, no_format, signature_mismatch};
+use crate::marshal::convert::{FromGuest, IntoGuest, asked_format};
 use crate::marshal::export::{Export, ExportKind};
 use crate::marshal::numbers::Signature;
 use crate::marshal::results;
@@ -30,8 +30,8 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         let span = spans::wanted(self, &export.name);
@@ -41,7 +41,7 @@ impl Inner {
         {
             return result.map_err(|error| *error);
         }
-        let prepared = self.prepare(export, arguments)?;
+        let prepared = self.prepare::<A, R>(export, arguments)?;
         // On the heap, so that the future of a call is small where nothing has to be waited for: tasks move it about.
         Box::pin(spans::maybe_traced(span, self.call_somewhere(id, prepared, scope))).await
     }
@@ -57,8 +57,8 @@ impl Inner {
         callers_thread: CallersThread,
     ) -> Option<CallResult<R>>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         if let ExportKind::Numbers(signature) = &export.kind {
@@ -85,10 +85,10 @@ impl Inner {
         callers_thread: CallersThread,
     ) -> CallResult<Option<R>>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
-        let mut prepared = self.prepare(self.recipe.module.export(id), arguments)?;
+        let mut prepared = self.prepare::<A, R>(self.recipe.module.export(id), arguments)?;
         fork::check()?;
         let Some(mut turn) = self.instances.try_turn() else { return Ok(None) };
         let _on_callers_thread = callers_thread.enter();
@@ -103,7 +103,7 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         let span = spans::wanted(self, &self.recipe.module.export(id).name);
         spans::maybe_traced(span, self.call_somewhere(id, prepared, scope)).await
@@ -117,7 +117,7 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         if let Some(callers_thread) = self.callers_thread(id) {
             let mut turn = self.turn(&self.recipe.module.export(id).name, scope).await?;
@@ -136,7 +136,7 @@ impl Inner {
         scope: &Scope,
     ) -> Result<(R, ResourceUsage)>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         let turn = self.turn_owned(&export.name, scope).await?;
@@ -146,8 +146,9 @@ impl Inner {
             Arguments::Numbers(values) => values.as_slice(),
             _ => &[],
         };
-        let result =
-            returned.and_then(|returned| self.result(turn.instance(), export, values, &returned));
+        let format = arguments.format();
+        let result = returned
+            .and_then(|returned| self.result(turn.instance(), export, values, &returned, format));
         if result.is_err() {
             self.totals.count_failure();
         }
@@ -161,8 +162,8 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         let span = spans::wanted(self, &export.name);
@@ -183,11 +184,11 @@ impl Inner {
 
     fn exchange_blocking<A, R>(&self, id: FunctionId, arguments: &A, scope: &Scope) -> CallResult<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
-        let mut prepared = self.prepare(export, arguments)?;
+        let mut prepared = self.prepare::<A, R>(export, arguments)?;
         fork::check()?;
         let mut turn = match self.instances.try_turn() {
             Some(turn) => turn,
@@ -255,12 +256,14 @@ impl Inner {
         SandboxError::Cancelled { function, output: Box::default() }
     }
 
-    pub(super) fn prepare<'a, A: Serialize>(
+    /// Prepares the arguments of a call that is to return an `R`.
+    pub(super) fn prepare<'a, A: IntoGuest, R: FromGuest>(
         &self,
         export: &Export,
         arguments: &'a A,
     ) -> Result<Arguments<'a>> {
-        Arguments::prepare(export, arguments, self.format, self.recipe.module.formats())
+        let format = const { asked_format::<A, R>() }.unwrap_or(self.format);
+        Arguments::prepare(export, arguments, format, self.recipe.module.formats())
     }
 
     /// Runs a call on a worker thread; dropping the future stops it.
@@ -302,7 +305,7 @@ impl Inner {
     }
 
     /// Runs a call on this thread, whole.
-    pub(super) fn run<R: DeserializeOwned + 'static>(
+    pub(super) fn run<R: FromGuest>(
         &self,
         turn: &mut Turn<'_>,
         id: FunctionId,
@@ -317,12 +320,28 @@ impl Inner {
             }
             (call_buffer, _) => call_buffer,
         };
+        let format = call_buffer.format();
+        self.run_exchange(turn, id, call_buffer, cancellation, |instance, returned| {
+            self.result(Some(instance), export, &[], returned, format)
+        })
+    }
+
+    /// Runs a call that goes through the exchange area on this thread, and does something with what it left there.
+    pub(super) fn run_exchange<T>(
+        &self,
+        turn: &mut Turn<'_>,
+        id: FunctionId,
+        call_buffer: CallBuffer<'_>,
+        cancellation: &Cancellation,
+        then: impl FnOnce(&Instance, &Returned) -> CallResult<T>,
+    ) -> CallResult<T> {
+        let export = self.recipe.module.export(id);
         let meter = self.begin(id);
         let bytes_in = call_buffer.bytes();
         let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
             let returned = instance.enter(id, export, call_buffer);
             self.account_silently(&meter, id, instance, bytes_in, &returned);
-            self.result(Some(instance), export, &[], &returned?)
+            then(instance, &returned?)
         });
         if result.is_err() {
             self.totals.count_failure();
@@ -333,7 +352,7 @@ impl Inner {
 
     /// Makes what the caller asked for of the numbers that came back.
     #[inline]
-    pub(super) fn number_result<R: DeserializeOwned>(
+    pub(super) fn number_result<R: FromGuest>(
         &self,
         export: &Export,
         signature: &Signature,
@@ -348,12 +367,13 @@ impl Inner {
 
     /// Makes what the caller asked for of the numbers or the output that came back.
     #[inline]
-    pub(super) fn result<R: DeserializeOwned + 'static>(
+    pub(super) fn result<R: FromGuest>(
         &self,
         instance: Option<&Instance>,
         export: &Export,
         values: &[RawValue],
         returned: &Returned,
+        format: Option<SerializationFormat>,
     ) -> CallResult<R> {
         match (returned, &export.kind) {
             (Returned::Numbers, ExportKind::Numbers(signature)) => {
@@ -363,7 +383,8 @@ impl Inner {
                 let output = instance.map(|instance| instance.output_bytes(range.clone()));
                 let output = output.unwrap_or_default();
                 let limit = self.recipe.policy.value_limit_bytes;
-                results::from_output(export, declared.output, output, self.format, limit)
+                let format = format.unwrap_or(self.format);
+                results::from_output(export, declared.output, output, format, limit)
             }
             // A function takes and returns either numbers or bytes.
             _ => results::from_nothing(export),
@@ -373,13 +394,14 @@ impl Inner {
 
 /// Does something with the arguments of a function of numbers.
 #[inline]
-pub(super) fn with_numbers<A: Serialize, T>(
+pub(super) fn with_numbers<A: IntoGuest, T>(
     export: &Export,
     signature: &Signature,
     arguments: &A,
     then: impl FnOnce(&mut [RawValue]) -> CallResult<T>,
 ) -> CallResult<T> {
-    signature.with_values(arguments, then, |mismatch| {
+    no_format(export, A::FORMAT)?;
+    signature.with_values(arguments.passed(), then, |mismatch| {
         signature_mismatch(export, mismatch.into_words()).into()
     })
 }

@@ -25,7 +25,7 @@ impl WasmSandbox {
     /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).build().await?;
     /// let handle = CancelHandle::new();
     /// let cancellable = sandbox.with_cancel_handle(&handle);
-    /// let call = tokio::spawn(async move { cancellable.call::<_, ()>("spin", ()).await });
+    /// let call = tokio::spawn(async move { cancellable.call::<()>("spin", ()).await });
     /// handle.cancel();
     /// let outcome = call.await.expect("the call does not panic");
     /// assert!(matches!(outcome, Err(SandboxError::Cancelled { .. })));

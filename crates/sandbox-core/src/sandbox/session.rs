@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::calls::with_numbers;
 use super::instances::Turn;
 use super::{Inner, WasmSandbox, spans};
 use crate::error::{CallResult, Result, SandboxError, checked_range};
 use crate::instance::{INSTANTIATION, Instance, Returned};
 use crate::marshal::arguments::{Arguments, CallBuffer};
+use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::marshal::export::ExportKind;
 use crate::module::FunctionId;
 use crate::output::Output;
@@ -149,11 +147,11 @@ impl Session {
     ///
     /// # Cancel safety
     /// Dropping the future while the guest runs stops it within milliseconds, and ends the session.
-    pub async fn call<A, R>(&mut self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub async fn call<R: FromGuest>(
+        &mut self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
         let inner = Arc::clone(&self.inner);
         let (id, export) = inner.recipe.module.function(function)?;
         let span = spans::wanted(&inner, function);
@@ -163,7 +161,7 @@ impl Session {
             let _on_callers_thread = callers_thread.enter();
             return self.call_here(&inner, id, &arguments).map_err(|error| *error);
         }
-        let prepared = inner.prepare(export, &arguments)?.into_owned();
+        let prepared = inner.prepare::<_, R>(export, &arguments)?.into_owned();
         Box::pin(spans::maybe_traced(span, self.call_on_worker(&inner, id, prepared))).await
     }
 
@@ -171,11 +169,11 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::call`].
-    pub fn call_blocking<A, R>(&mut self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub fn call_blocking<R: FromGuest>(
+        &mut self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
         let inner = Arc::clone(&self.inner);
         let (id, _) = inner.recipe.module.function(function)?;
         let called = match spans::wanted(&inner, function) {
@@ -251,8 +249,8 @@ impl Session {
 
     fn call_here<A, R>(&mut self, inner: &Inner, id: FunctionId, arguments: &A) -> CallResult<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = inner.recipe.module.export(id);
         if let ExportKind::Numbers(signature) = &export.kind {
@@ -261,9 +259,10 @@ impl Session {
                 inner.number_result(export, signature, values)
             });
         }
-        let mut prepared = inner.prepare(export, arguments)?;
+        let mut prepared = inner.prepare::<A, R>(export, arguments)?;
+        let format = prepared.format();
         self.enter(inner, id, prepared.call_buffer(), |instance, returned| {
-            inner.result(Some(instance), export, &[], returned)
+            inner.result(Some(instance), export, &[], returned, format)
         })
     }
 
@@ -302,7 +301,7 @@ impl Session {
         arguments: Arguments<'static>,
     ) -> Result<R>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         let export = inner.recipe.module.export(id);
         // If the future is dropped, the worker ends the turn.
@@ -314,8 +313,9 @@ impl Session {
             Arguments::Numbers(values) => values.as_slice(),
             _ => &[],
         };
-        let result =
-            returned.and_then(|returned| inner.result(turn.instance(), export, values, &returned));
+        let format = arguments.format();
+        let result = returned
+            .and_then(|returned| inner.result(turn.instance(), export, values, &returned, format));
         self.turn = Some(turn);
         if result.is_err() {
             inner.totals.count_failure();

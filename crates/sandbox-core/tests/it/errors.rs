@@ -13,7 +13,7 @@ use crate::modules::{self, NUMBERS};
 fn failure(function: &str) -> SandboxError {
     let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
     let sandbox = modules::builder(NUMBERS).security_policy(policy).build_blocking().unwrap();
-    sandbox.call_blocking::<_, i32>(function, ()).unwrap_err()
+    sandbox.call_blocking::<i32>(function, ()).unwrap_err()
 }
 
 #[test]
@@ -48,13 +48,13 @@ fn a_host_function_that_fails_is_of_the_host_and_a_cancelled_call_of_nobody() {
     let fail = || Err::<(), _>(std::io::Error::other("no"));
     let sandbox =
         modules::builder(text).host_function("env", "fail", fail).build_blocking().unwrap();
-    let error = sandbox.call_blocking::<_, ()>("run", ()).unwrap_err();
+    let error = sandbox.call_blocking::<()>("run", ()).unwrap_err();
     assert_eq!((error.class(), error.is_retryable()), (ErrorClass::Host, false));
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "no");
     let handle = CancelHandle::new();
     handle.cancel();
-    let error = sandbox.with_cancel_handle(&handle).call_blocking::<_, ()>("run", ()).unwrap_err();
+    let error = sandbox.with_cancel_handle(&handle).call_blocking::<()>("run", ()).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Cancelled);
 }
 

@@ -11,6 +11,7 @@ mod calls;
 mod cancellation;
 mod cancelling;
 mod compile_limits;
+mod conversions;
 mod decoding;
 mod density;
 mod descriptors;
@@ -25,6 +26,7 @@ mod files;
 mod fresh;
 mod fuel;
 mod guests;
+mod handles;
 mod host_functions;
 mod host_memory;
 /// Attacks on an instance that all calls share.
