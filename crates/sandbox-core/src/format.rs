@@ -1,7 +1,6 @@
 //! The formats in which values travel between host and guest.
 
 mod bounded;
-mod elements;
 
 use std::str::FromStr;
 
@@ -11,7 +10,6 @@ use serde::de::DeserializeOwned;
 
 use bounded::Bounds;
 pub(crate) use bounded::SELF_DESCRIBING;
-use elements::InElements;
 
 use crate::text::cut;
 
@@ -53,15 +51,14 @@ impl SerializationFormat {
         }
     }
 
-    /// Encodes a value. If it is a tuple, those of its elements that are bytes are encoded as bytes.
+    /// Encodes a value.
     ///
     /// # Errors
     /// What the value's type or the format says against it, in words.
     pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, String> {
-        let value = InElements(value);
         match self {
-            Self::Json => serde_json::to_vec(&value).map_err(|error| error.to_string()),
-            Self::MessagePack => rmp_serde::to_vec_named(&value).map_err(|error| error.to_string()),
+            Self::Json => serde_json::to_vec(value).map_err(|error| error.to_string()),
+            Self::MessagePack => rmp_serde::to_vec_named(value).map_err(|error| error.to_string()),
             Self::Bincode => bincode::serde::encode_to_vec(value, bincode::config::standard())
                 .map_err(|error| error.to_string()),
         }
@@ -149,38 +146,6 @@ mod tests {
                 Ok(value.clone())
             );
         }
-    }
-
-    #[test]
-    fn bytes_among_arguments_travel_as_bytes() {
-        let bytes = vec![200u8; 1000];
-        let encoded = SerializationFormat::MessagePack.encode(&("a", &bytes[..])).unwrap();
-        assert!(encoded.len() < 1010, "{} bytes", encoded.len());
-        type Decoded = (String, Vec<u8>);
-        for format in SerializationFormat::ALL {
-            for encoded in [
-                format.encode(&("a", &bytes)),
-                format.encode(&("a", bytes.clone())),
-                format.encode(&(String::from("a"), bytes.clone().into_boxed_slice())),
-                format.encode(&("a", std::borrow::Cow::Borrowed(&bytes[..]))),
-                format.encode(&("a", bytes::Bytes::from(bytes.clone()))),
-            ] {
-                let decoded = format.decode::<Decoded>(&encoded.unwrap());
-                assert_eq!(decoded, Ok(("a".to_owned(), bytes.clone())), "{format}");
-            }
-        }
-        // As a guest decodes them, which has no part of this library's.
-        let pair = ("a".to_owned(), bytes.clone());
-        let encode = |format: SerializationFormat| format.encode(&pair).unwrap();
-        let json: Decoded = serde_json::from_slice(&encode(SerializationFormat::Json)).unwrap();
-        let messagepack: Decoded =
-            rmp_serde::from_slice(&encode(SerializationFormat::MessagePack)).unwrap();
-        let (bincode, _): (Decoded, usize) = bincode::serde::decode_from_slice(
-            &encode(SerializationFormat::Bincode),
-            bincode::config::standard(),
-        )
-        .unwrap();
-        assert_eq!([&json, &messagepack, &bincode], [&pair; 3]);
     }
 
     #[test]

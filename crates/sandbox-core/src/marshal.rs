@@ -5,9 +5,11 @@
 
 pub(crate) mod arguments;
 pub(crate) mod convert;
+pub(crate) mod elements;
 pub(crate) mod export;
 pub(crate) mod fitting;
 pub(crate) mod numbers;
 pub(crate) mod results;
+pub(crate) mod types;
 mod unencoded;
 pub(crate) mod value;

@@ -5,6 +5,7 @@
 //! something, or which only fails, is not given to the next caller.
 
 mod builder;
+mod callable;
 mod places;
 mod status;
 
@@ -208,5 +209,5 @@ struct PoolModule {
 
 /// The error for a call that was cancelled before it had a sandbox.
 fn cancelled(function: &str) -> SandboxError {
-    SandboxError::Cancelled { function: function.to_owned(), output: Box::default() }
+    SandboxError::Cancelled { function: function.to_owned(), call: Box::default() }
 }

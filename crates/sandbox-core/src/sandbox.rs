@@ -4,9 +4,11 @@ mod accounting;
 mod batch_results;
 mod batches;
 mod builder;
+mod callable;
 mod calls;
 mod function;
 mod instances;
+mod mock;
 mod number_calls;
 mod reading;
 mod run;
@@ -36,9 +38,11 @@ use crate::watchdog::cancellation::Scope;
 
 pub use batch_results::{BatchIter, BatchResults};
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
+pub use callable::Callable;
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
+pub use mock::MockSandbox;
 pub use run::{RunOutput, RunReport, RunRequest};
 pub use session::Session;
 use totals::Totals;
@@ -83,7 +87,7 @@ struct Inner {
     /// Name that a program which is run sees as its own, unless the run says otherwise.
     program: Option<Arc<str>>,
     instances: Instances,
-    /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
+    /// In the order of [`Module::callable`]. Shared with siblings: what is quick in one is quick in all.
     profiles: Arc<[Profile]>,
     totals: Arc<Totals>,
 }
@@ -101,7 +105,7 @@ impl WasmSandbox {
         program: Option<Arc<str>>,
         instances: Instances,
     ) -> Self {
-        let profiles = recipe.module.exports().iter().map(|_| Profile::default()).collect();
+        let profiles = recipe.module.callable().iter().map(|_| Profile::default()).collect();
         let totals = Arc::default();
         let inner = Inner { recipe, format, placement, program, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
@@ -254,8 +258,12 @@ impl WasmSandbox {
         turn.instance().map(Instance::take_output).unwrap_or_default()
     }
 
-    /// Calls a function of a stream with its next chunk, or with its end.
-    pub(crate) async fn call_chunk(&self, id: FunctionId, chunk: Option<Bytes>) -> Result<Bytes> {
+    /// Calls a function of a stream with its next chunk, or with its end, and says what the call used.
+    pub(crate) async fn call_chunk(
+        &self,
+        id: FunctionId,
+        chunk: Option<Bytes>,
+    ) -> Result<(Bytes, ResourceUsage)> {
         self.inner.call_prepared(id, Arguments::Chunk(chunk), &self.scope).await
     }
 

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use wasmer_types::RawValue;
 
 use super::convert::IntoGuest;
+use super::elements::InElements;
 use super::numbers::{Mismatch, Signature, Values};
 use super::unencoded::{Unfit, writing};
-use crate::error::{Result, SandboxError, ValueDirection};
+use crate::error::{Result, SandboxError, Side};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{Export, ExportKind, Formats, Payload};
 use crate::sys::identity;
@@ -77,10 +78,11 @@ impl<'a> Arguments<'a> {
             ));
         }
         let arguments = arguments.passed();
-        let unencodable = |message: String| SandboxError::Undecodable {
+        let unencodable = |message: String| SandboxError::Unencodable {
             function: export.name.clone(),
-            direction: ValueDirection::EncodeArguments,
+            side: Side::Host,
             message,
+            call: Box::default(),
         };
         let unfit = |unfit: Unfit| match unfit {
             Unfit::OtherKind => not_of_type::<T>(export),
@@ -96,7 +98,7 @@ impl<'a> Arguments<'a> {
                 return Err(signature_mismatch(export, given));
             }
             payload if is_encoded(payload, T::FORMAT) => {
-                format.encode(arguments).map(Cow::Owned).map_err(unencodable)?
+                format.encode(&InElements(arguments)).map(Cow::Owned).map_err(unencodable)?
             }
             Payload::Text => match identity::as_text(arguments) {
                 Some(text) => Cow::Borrowed(text.as_bytes()),

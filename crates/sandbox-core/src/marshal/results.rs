@@ -9,7 +9,7 @@ use super::arguments::{is_encoded, no_format, signature_mismatch};
 use super::convert::FromGuest;
 use super::numbers::Signature;
 use super::unencoded::{Unfit, reading};
-use crate::error::{CallResult, SandboxError, ValueDirection};
+use crate::error::{CallResult, SandboxError, Side};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{Export, Payload};
 
@@ -43,8 +43,9 @@ pub(crate) fn from_output<R: FromGuest>(
     let undecodable = |message: String| {
         Box::new(SandboxError::Undecodable {
             function: export.name.clone(),
-            direction: ValueDirection::DecodeResult,
+            side: Side::Host,
             message,
+            call: Box::default(),
         })
     };
     let unfit = |unfit: Unfit| match unfit {
@@ -60,6 +61,7 @@ pub(crate) fn from_output<R: FromGuest>(
                 function: export.name.clone(),
                 size_bytes: output.len() as u64,
                 limit_bytes: value_limit_bytes,
+                call: Box::default(),
             }));
         }
         format.decode(output).map_err(undecodable)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wasmer_types::RawValue;
 
+use super::accounting::billed;
 use super::instances::Turn;
 use super::{Inner, spans};
 use crate::error::{CallResult, Result, SandboxError};
@@ -95,18 +96,35 @@ impl Inner {
         self.run(&mut turn, id, prepared.call_buffer(), &scope.undroppable()).map(Some)
     }
 
-    /// Makes a call whose arguments are prepared already.
-    pub(super) async fn call_prepared<R>(
+    /// Makes a call whose arguments are prepared already, and says what it used.
+    pub(super) async fn call_prepared<R: FromGuest>(
         self: &Arc<Self>,
         id: FunctionId,
-        prepared: Arguments<'_>,
+        mut prepared: Arguments<'static>,
         scope: &Scope,
-    ) -> Result<R>
-    where
-        R: FromGuest,
-    {
-        let span = spans::wanted(self, &self.recipe.module.export(id).name);
-        spans::maybe_traced(span, self.call_somewhere(id, prepared, scope)).await
+    ) -> Result<(R, ResourceUsage)> {
+        let export = self.recipe.module.export(id);
+        let span = spans::wanted(self, &export.name);
+        let call = async {
+            let Some(callers_thread) = self.callers_thread(id) else {
+                return self.call_on_worker(id, prepared, scope).await;
+            };
+            let mut turn = self.turn(&export.name, scope).await?;
+            let _on_callers_thread = callers_thread.enter();
+            let format = prepared.format();
+            let result = self.run_exchange(
+                &mut turn,
+                id,
+                prepared.call_buffer(),
+                &scope.undroppable(),
+                |instance, returned, usage| {
+                    let value = self.result(Some(instance), export, &[], returned, format)?;
+                    Ok((value, usage.unwrap_or_default()))
+                },
+            );
+            result.map_err(|error| *error)
+        };
+        spans::maybe_traced(span, call).await
     }
 
     /// Makes a call on the thread that its function has earned.
@@ -152,7 +170,7 @@ impl Inner {
         if result.is_err() {
             self.totals.count_failure();
         }
-        Ok((result.map_err(|error| *error)?, usage))
+        Ok((result.map_err(|error| *billed(error, Some(usage)))?, usage))
     }
 
     pub(super) fn call_blocking<A, R>(
@@ -210,7 +228,7 @@ impl Inner {
         let turn = scope.wait_for(self.instances.turn()).await;
         turn.ok_or_else(|| SandboxError::Cancelled {
             function: function.to_owned(),
-            output: Box::default(),
+            call: Box::default(),
         })
     }
 
@@ -223,7 +241,7 @@ impl Inner {
         let turn = scope.wait_for(self.instances.turn_owned()).await;
         turn.ok_or_else(|| SandboxError::Cancelled {
             function: function.to_owned(),
-            output: Box::default(),
+            call: Box::default(),
         })
     }
 
@@ -253,7 +271,7 @@ impl Inner {
 
     pub(super) fn cancelled(&self, id: FunctionId) -> SandboxError {
         let function = self.recipe.module.export(id).name.clone();
-        SandboxError::Cancelled { function, output: Box::default() }
+        SandboxError::Cancelled { function, call: Box::default() }
     }
 
     /// Prepares the arguments of a call that is to return an `R`.
@@ -291,8 +309,8 @@ impl Inner {
             let export = inner.recipe.module.export(id);
             let call_buffer = arguments.call_buffer();
             let bytes_in = call_buffer.bytes();
-            let returned = instance.enter(id, export, call_buffer);
-            let usage = inner.account(&meter, id, instance, bytes_in, &returned);
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = inner.account(&meter, id, instance, bytes_in, &mut returned);
             turn.retire_poisoned();
             // Only numbers come back in it. An input that lived on beside the output would have the allocator give
             // back memory and get it anew at every call.
@@ -321,7 +339,7 @@ impl Inner {
             (call_buffer, _) => call_buffer,
         };
         let format = call_buffer.format();
-        self.run_exchange(turn, id, call_buffer, cancellation, |instance, returned| {
+        self.run_exchange(turn, id, call_buffer, cancellation, |instance, returned, _| {
             self.result(Some(instance), export, &[], returned, format)
         })
     }
@@ -333,15 +351,15 @@ impl Inner {
         id: FunctionId,
         call_buffer: CallBuffer<'_>,
         cancellation: &Cancellation,
-        then: impl FnOnce(&Instance, &Returned) -> CallResult<T>,
+        then: impl FnOnce(&Instance, &Returned, Option<ResourceUsage>) -> CallResult<T>,
     ) -> CallResult<T> {
         let export = self.recipe.module.export(id);
         let meter = self.begin(id);
         let bytes_in = call_buffer.bytes();
         let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
-            let returned = instance.enter(id, export, call_buffer);
-            self.account_silently(&meter, id, instance, bytes_in, &returned);
-            then(instance, &returned?)
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = self.account_silently(&meter, id, instance, bytes_in, &mut returned);
+            then(instance, &returned?, usage).map_err(|error| billed(error, usage))
         });
         if result.is_err() {
             self.totals.count_failure();

@@ -10,6 +10,7 @@ use crate::marshal::convert::IntoGuest;
 use crate::marshal::export::{Export, ExportKind};
 use crate::module::FunctionId;
 use crate::sys::fork;
+use crate::usage::ResourceUsage;
 use crate::watchdog::cancellation::Scope;
 
 impl Inner {
@@ -88,8 +89,10 @@ impl Inner {
     }
 }
 
-fn reading<T>(read: impl FnOnce(&[u8]) -> T) -> impl FnOnce(&Instance, &Returned) -> CallResult<T> {
-    |instance, returned| Ok(read(output_of(Some(instance), returned)))
+fn reading<T>(
+    read: impl FnOnce(&[u8]) -> T,
+) -> impl FnOnce(&Instance, &Returned, Option<ResourceUsage>) -> CallResult<T> {
+    |instance, returned, _| Ok(read(output_of(Some(instance), returned)))
 }
 
 /// The bytes that a call left.

@@ -49,6 +49,11 @@ impl WasmSandbox {
         Self { inner: Arc::clone(&self.inner), scope }
     }
 
+    /// Returns this sandbox for calls that may take at most that long, and as long as they might before.
+    pub(crate) fn with_time_limit_at_most(&self, limit: Duration) -> Self {
+        self.with_time_limit(self.scope.time_limit.map_or(limit, |other| other.min(limit)))
+    }
+
     /// Resources that all calls of this sandbox have used together, those of its streams and clones included.
     ///
     /// Counts are exact. Reading clocks takes about as long as a short call, so of the calls of quick functions one

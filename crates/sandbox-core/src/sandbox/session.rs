@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::accounting::billed;
 use super::calls::with_numbers;
 use super::instances::Turn;
 use super::{Inner, WasmSandbox, spans};
@@ -280,12 +281,13 @@ impl Session {
         let bytes_in = call_buffer.bytes();
         let cancellation = self.scope.undroppable();
         let result = turn.ready(&inner.recipe, &cancellation).and_then(|instance| {
-            let returned = instance.enter(id, export, call_buffer);
-            match inner.account_silently(&meter, id, instance, bytes_in, &returned) {
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = inner.account_silently(&meter, id, instance, bytes_in, &mut returned);
+            match usage {
                 Some(usage) => self.usage += usage,
                 None => self.usage.calls += 1,
             }
-            then(instance, &returned?)
+            then(instance, &returned?).map_err(|error| billed(error, usage))
         });
         if result.is_err() {
             inner.totals.count_failure();
@@ -317,6 +319,7 @@ impl Session {
         let result = returned
             .and_then(|returned| inner.result(turn.instance(), export, values, &returned, format));
         self.turn = Some(turn);
+        let result = result.map_err(|error| billed(error, Some(usage)));
         if result.is_err() {
             inner.totals.count_failure();
             self.end_if_poisoned();

@@ -111,7 +111,7 @@ async fn an_error_of_the_guest_arrives_with_its_text() {
     let sandbox = probe().await;
     assert_eq!(sandbox.call::<i64>("divide", (7i64, 2i64)).await.unwrap(), 3);
     let error = sandbox.call::<i64>("divide", (7i64, 0i64)).await.unwrap_err();
-    let SandboxError::GuestError { function, message } = error else { panic!("{error}") };
+    let SandboxError::GuestError { function, message, .. } = error else { panic!("{error}") };
     assert_eq!((function.as_str(), message.as_str()), ("divide", "7 cannot be divided by 0"));
 }
 

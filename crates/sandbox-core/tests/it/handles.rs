@@ -55,10 +55,10 @@ async fn output_is_read_where_it_lies() {
     let data: Vec<u8> = (0..100).collect();
     let half = sandbox.call_with("second_half", &data, <[u8]>::to_vec).await.unwrap();
     assert_eq!(half, data[50..]);
-    let sum = sandbox
+    let sum: u32 = sandbox
         .call_with_blocking("echo", &data, |output| output.iter().map(|b| u32::from(*b)).sum())
         .unwrap();
-    assert_eq!(sum, 4950u32);
+    assert_eq!(sum, 4950);
     let echo = sandbox.function::<&[u8], Vec<u8>>("echo").unwrap();
     let mut seen = Vec::new();
     // On worker threads at first, on this one when it has proven quick.

@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeTuple, Serializer};
 use crate::sys::identity;
 
 /// A value, of whose elements those are encoded as bytes that are bytes.
-pub(super) struct InElements<'a, T>(pub(super) &'a T);
+pub(crate) struct InElements<'a, T>(pub(crate) &'a T);
 
 impl<T: Serialize> Serialize for InElements<'_, T> {
     #[inline]
@@ -137,5 +137,61 @@ impl<S: Serializer> Serializer for Elements<S> {
 
     fn is_human_readable(&self) -> bool {
         self.0.is_human_readable()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::format::SerializationFormat;
+
+    type Decoded = (String, Vec<u8>);
+
+    fn encode<T: Serialize>(format: SerializationFormat, value: &T) -> Vec<u8> {
+        format.encode(&InElements(value)).unwrap()
+    }
+
+    #[test]
+    fn bytes_among_arguments_travel_as_bytes() {
+        let bytes = vec![200u8; 1000];
+        let encoded = encode(SerializationFormat::MessagePack, &("a", &bytes[..]));
+        assert!(encoded.len() < 1010, "{} bytes", encoded.len());
+        for format in SerializationFormat::ALL {
+            for encoded in [
+                encode(format, &("a", &bytes)),
+                encode(format, &("a", bytes.clone())),
+                encode(format, &(String::from("a"), bytes.clone().into_boxed_slice())),
+                encode(format, &("a", Cow::Borrowed(&bytes[..]))),
+                encode(format, &&("a", Bytes::from(bytes.clone()))),
+            ] {
+                let decoded = format.decode::<Decoded>(&encoded);
+                assert_eq!(decoded, Ok(("a".to_owned(), bytes.clone())), "{format}");
+            }
+        }
+    }
+
+    #[test]
+    fn guests_decode_them_with_the_libraries_of_the_formats() {
+        let pair = ("a".to_owned(), vec![200u8; 1000]);
+        let [json, messagepack, bincode] =
+            SerializationFormat::ALL.map(|format| encode(format, &pair));
+        let json: Decoded = serde_json::from_slice(&json).unwrap();
+        let messagepack: Decoded = rmp_serde::from_slice(&messagepack).unwrap();
+        let (bincode, _): (Decoded, usize) =
+            bincode::serde::decode_from_slice(&bincode, bincode::config::standard()).unwrap();
+        assert_eq!([&json, &messagepack, &bincode], [&pair; 3]);
+    }
+
+    #[test]
+    fn other_values_are_encoded_as_they_were() {
+        let value = (1u8, Some("text".to_owned()), vec![(-3i64, 0.5f64)], [1u8, 2, 3], ());
+        for format in SerializationFormat::ALL {
+            assert_eq!(encode(format, &value), format.encode(&value).unwrap(), "{format}");
+            assert_eq!(encode(format, &vec![1u8]), format.encode(&vec![1u8]).unwrap(), "{format}");
+        }
     }
 }
