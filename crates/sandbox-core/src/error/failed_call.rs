@@ -40,7 +40,7 @@ impl SandboxError {
     ///
     /// # fn main() -> sandbox_core::Result<()> {
     /// # let wasm = wat::parse_str(r#"(module (func (export "spin") (loop $again br $again)))"#).expect("valid text");
-    /// let policy = SecurityPolicy::strict().with_fuel(FuelUnits(10_000));
+    /// let policy = SecurityPolicy::strict().with_fuel(10_000);
     /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).security_policy(policy).build_blocking()?;
     /// let error = sandbox.call_blocking::<()>("spin", ()).expect_err("it never returns");
     /// let used = error.usage().and_then(|usage| usage.fuel);

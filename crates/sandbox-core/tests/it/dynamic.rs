@@ -150,7 +150,7 @@ fn a_module_tells_what_it_exports_imports_and_carries() {
 
 #[test]
 fn a_module_tells_what_its_functions_pass_and_hides_what_is_not_its_own() {
-    let policy = SecurityPolicy::basic().with_fuel(sandbox_core::FuelUnits(1000));
+    let policy = SecurityPolicy::basic().with_fuel(1000);
     let start = r#"(module (func $start) (start $start) (func (export "run")))"#;
     let module = Module::compile(&modules::wasm(start), &policy).unwrap();
     let exports: Vec<&str> = module.exports().iter().map(|export| export.name).collect();

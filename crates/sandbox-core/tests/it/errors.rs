@@ -122,7 +122,7 @@ fn futures_of_calls_can_be_sent() {
 async fn a_call_that_failed_says_what_it_used() {
     for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
         let fuel = FuelUnits(100_000);
-        let policy = SecurityPolicy::strict().with_instances(mode).with_fuel(fuel);
+        let policy = SecurityPolicy::strict().with_instances(mode).with_fuel(fuel.0);
         let sandbox = modules::builder(NUMBERS).security_policy(policy).build_blocking().unwrap();
         let mut session = sandbox.session().await.unwrap();
         let errors = [
@@ -152,7 +152,7 @@ async fn a_call_that_failed_says_what_it_used() {
 
 #[tokio::test]
 async fn an_error_that_the_guest_returned_and_a_result_that_does_not_fit_are_billed_too() {
-    let policy = SecurityPolicy::basic().with_value_limit(10).with_fuel(FuelUnits(10_000_000));
+    let policy = SecurityPolicy::basic().with_value_limit(10).with_fuel(10_000_000);
     let builder = WasmSandbox::builder().source(modules::guest("abi_probe"));
     let sandbox = builder.security_policy(policy).build().await.unwrap();
     for blocking in [false, true] {

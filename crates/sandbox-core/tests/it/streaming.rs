@@ -236,7 +236,7 @@ async fn two_streams_of_one_processor_do_not_mix() {
 async fn a_stream_says_what_it_used() {
     let sandbox = StreamingSandbox::builder()
         .source(modules::guest("stream_processor"))
-        .security_policy(SecurityPolicy::basic().with_fuel(FuelUnits(100_000_000)))
+        .security_policy(SecurityPolicy::basic().with_fuel(100_000_000))
         .buffer_size(1000)
         .build()
         .await
