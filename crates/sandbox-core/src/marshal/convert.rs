@@ -148,7 +148,7 @@ formats! {
     /// # fn example(sandbox: &WasmSandbox) -> Result<MsgPack<u32>> {
     /// sandbox.call_blocking("f", Json(1))
     /// # }
-    /// # fn main() { let _ = example; }
+    /// # fn main() { let _: fn(&WasmSandbox) -> Result<MsgPack<u32>> = example; }
     /// ```
     Json => Json,
     /// A value in MessagePack, whatever the sandbox's format is: to a function of values, or as bytes to one that takes

@@ -1,6 +1,6 @@
 //! Whether types fit a function, as far as types alone can tell: before it is called.
 //!
-//! Of a result's type that is found out by reading one from zeros: whatever it refuses because of what there is, and not
+//! Of a result's type that is found out by reading one from zeros, or from empty text: whatever it refuses because of what there is, and not
 //! because of which number it is, does not fit. Arguments cannot be had out of nothing. So of their types those are known
 //! that are numbers, up to three of them, bytes and text; the others are looked at when a function is called.
 
@@ -128,7 +128,7 @@ fn may_be_received<R: FromGuest>(output: Payload) -> bool {
         Payload::Value => return true,
         Payload::Unit => return may_be_read::<R>(&Signature::nothing()),
         Payload::Text => reading::from_text::<R::Returned>("").map(drop),
-        Payload::Bytes | Payload::Stream => reading::from_bytes::<R::Returned>(b"").map(drop),
+        Payload::Bytes | Payload::Stream => reading::from_bytes::<R::Returned>(b"\0").map(drop),
     };
     read != Err(Unfit::OtherKind)
 }
