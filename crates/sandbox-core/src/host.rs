@@ -22,6 +22,7 @@ mod functions;
 mod import_hint;
 mod link;
 mod numbers;
+mod reentrance;
 mod site;
 mod state;
 mod values;

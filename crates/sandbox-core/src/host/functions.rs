@@ -69,7 +69,8 @@ use crate::marshal::value::Value;
 ///
 /// # Calls back into sandboxes
 ///
-/// A host function may call other sandboxes, and guests nest up to 16 deep. A call of the sandbox that it serves
+/// A host function calls the guest that it serves with [`Caller::call`](crate::Caller::call). It may call other
+/// sandboxes too; guests nest up to 16 deep. A call of the sandbox that it serves
 /// needs another instance than the one that waits for it: with
 /// [`InstanceMode::Fresh`](crate::InstanceMode::Fresh) there may be one; else the call fails at once with
 /// [`SandboxError::NestedCall`](crate::SandboxError::NestedCall) rather than wait for itself. Only

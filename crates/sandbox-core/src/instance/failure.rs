@@ -25,6 +25,7 @@ impl Instance {
     pub(super) fn runtime_failure(&mut self, function: &str, error: RuntimeError) -> SandboxError {
         // Whatever becomes of it: nobody else shall find it.
         let noted = frames::take();
+        let error = Unwound::innermost(error);
         if let Some(error) = self.limit_reached(function) {
             return error;
         }

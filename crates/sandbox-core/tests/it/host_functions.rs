@@ -5,6 +5,7 @@ mod imports;
 mod memory;
 mod nesting;
 mod places;
+mod reentrancy;
 mod values;
 
 use std::error::Error;
