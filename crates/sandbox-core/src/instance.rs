@@ -222,12 +222,13 @@ impl Instance {
         // It asks the guest, which may be at its limit.
         self.exchange = Exchange::of(&mut self.guest, &exported, known)
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
-        // In the order of `Module::exports`.
-        for export in self.module.exports() {
-            self.guest
-                .resolve(&exported, &export.name, export.reach)
-                .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
-        }
+        // In the order of `Module::callable`.
+        let functions =
+            self.module.callable().iter().map(|export| (export.name.as_str(), export.reach));
+        self.guest
+            .resolve(&exported, functions)
+            .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;
+        self.host.note_started(self.guest.reentry(), &self.module, &self.refusals);
         self.guest.trim();
         Ok(())
     }

@@ -7,7 +7,7 @@ use wasmer::FunctionEnvMut;
 
 use super::state::HostState;
 use crate::error::{GuestMemoryError, checked_range};
-use crate::sys::guest_memory::GuestMemory;
+use crate::sys::guest_memory::WaitingGuest;
 
 /// The guest that called a host function, while it waits for the answer.
 ///
@@ -28,22 +28,26 @@ use crate::sys::guest_memory::GuestMemory;
 /// # let _ = functions;
 /// ```
 pub struct Caller<'a> {
-    memory: GuestMemory<'a>,
+    guest: WaitingGuest<'a>,
     state: &'a HostState,
 }
 
 impl<'a> Caller<'a> {
     pub(super) fn new(context: &'a mut FunctionEnvMut<'_, ()>, state: &'a HostState) -> Self {
-        Self { memory: GuestMemory::of(context), state }
+        Self { guest: WaitingGuest::of(context), state }
     }
 
     pub(super) fn state(&self) -> &'a HostState {
         self.state
     }
 
+    pub(super) fn guest(&mut self) -> &mut WaitingGuest<'a> {
+        &mut self.guest
+    }
+
     /// The guest's linear memory, whole; empty if it has none.
     pub fn memory(&self) -> &[u8] {
-        self.memory.bytes()
+        self.guest.bytes()
     }
 
     /// The guest's linear memory, whole, to write to.
@@ -51,7 +55,7 @@ impl<'a> Caller<'a> {
     /// The guest does not run meanwhile. The size stays as it is: only the guest itself grows its memory.
     pub fn memory_mut(&mut self) -> &mut [u8] {
         self.state.lend();
-        self.memory.bytes_mut()
+        self.guest.bytes_mut()
     }
 
     /// That part of the guest's memory.
@@ -59,7 +63,7 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// [`GuestMemoryError::OutOfBounds`] if it is not all there. Hostile guests pass any pointer and any length.
     pub fn bytes(&self, start: u32, len: u32) -> Result<&[u8], GuestMemoryError> {
-        let memory = self.memory.bytes();
+        let memory = self.guest.bytes();
         let range = checked_range(memory.len(), start, len)?;
         Ok(&memory[range])
     }
@@ -70,7 +74,7 @@ impl<'a> Caller<'a> {
     /// As [`Caller::bytes`].
     pub fn bytes_mut(&mut self, start: u32, len: u32) -> Result<&mut [u8], GuestMemoryError> {
         self.state.lend();
-        let memory = self.memory.bytes_mut();
+        let memory = self.guest.bytes_mut();
         let range = checked_range(memory.len(), start, len)?;
         Ok(&mut memory[range])
     }
@@ -110,7 +114,7 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// As [`Caller::bytes`].
     pub fn write(&mut self, start: u32, bytes: &[u8]) -> Result<(), GuestMemoryError> {
-        let memory = self.memory.bytes_mut();
+        let memory = self.guest.bytes_mut();
         // No memory holds more than a `u32` counts, so a longer slice fits none.
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let range = checked_range(memory.len(), start, len)?;

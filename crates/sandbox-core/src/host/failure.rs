@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use wasmer::RuntimeError;
+
 use super::numbers::BoxedError;
 use crate::error::SandboxError;
 use crate::text::panic_message;
@@ -34,33 +36,41 @@ pub(crate) enum Unwound {
         #[source]
         error: BoxedError,
     },
+    /// The guest was ended in a call that the function made of it.
+    #[error("the guest was ended in a nested call")]
+    InNestedCall(#[source] RuntimeError),
     /// The function panicked.
     #[error("the host function `{function}` panicked: {message}")]
     Panicked { function: Arc<ImportName>, message: String },
 }
 
 impl Unwound {
+    /// The error that a guest was ended with in the innermost of its nested calls.
+    pub(crate) fn innermost(mut error: RuntimeError) -> RuntimeError {
+        loop {
+            let Some(Self::InNestedCall(inner)) = error.downcast_ref() else { return error };
+            let inner = inner.clone();
+            // Alone, so that it can be taken apart.
+            drop(std::mem::replace(&mut error, inner));
+        }
+    }
+
     pub(super) fn panicked(function: &Arc<ImportName>, panic: &(dyn Any + Send)) -> Self {
         Self::Panicked { function: Arc::clone(function), message: panic_message(panic) }
     }
 
     /// The error of a call of `function`; nothing if the call was stopped, which says more.
     pub(crate) fn into_error(self, function: &str) -> Option<SandboxError> {
-        let (function, output) = (function.to_owned(), Box::default());
+        let (function, call) = (function.to_owned(), Box::default());
         match self {
-            Self::Stopped => None,
+            Self::Stopped | Self::InNestedCall(_) => None,
             Self::Failed { function: host_function, error } => {
                 let host_function = host_function.to_string();
-                Some(SandboxError::HostFunctionFailed { function, host_function, error, output })
+                Some(SandboxError::HostFunctionFailed { function, host_function, error, call })
             }
             Self::Panicked { function: host_function, message } => {
                 let host_function = host_function.to_string();
-                Some(SandboxError::HostFunctionPanicked {
-                    function,
-                    host_function,
-                    message,
-                    output,
-                })
+                Some(SandboxError::HostFunctionPanicked { function, host_function, message, call })
             }
         }
     }

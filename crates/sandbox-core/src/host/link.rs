@@ -6,8 +6,11 @@ use wasmer::{FunctionEnv, Imports, Store};
 
 use super::binding::HostBinding;
 use super::site::Site;
-use super::state::HostState;
+use super::state::{HostState, Reentrance};
 use super::values::NAMESPACE;
+use crate::module::Module;
+use crate::sys::entry::Reentry;
+use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
 /// An instance's own side of a binding.
@@ -39,6 +42,17 @@ impl HostLink {
     /// Whether a host function got a slice of the guest's memory to write to since this was last asked.
     pub(crate) fn take_lent(&self) -> bool {
         self.state.take_lent()
+    }
+
+    /// Lets functions of the host call the guest, which has been started.
+    pub(crate) fn note_started(&self, entry: Reentry, module: &Module, refusals: &Arc<Refusals>) {
+        if self.binding.is_empty() {
+            return;
+        }
+        let (module, refusals) = (module.clone(), Arc::clone(refusals));
+        let address = Arc::as_ptr(&self.binding).addr();
+        let _ =
+            self.state.reentrance.set(Box::new(Reentrance { entry, module, refusals, address }));
     }
 
     /// Forgets what an earlier call left.

@@ -38,6 +38,9 @@ impl Site {
         if state.control.stop_reason().is_some() {
             return Err(Unwound::Stopped);
         }
+        if let Some(error) = state.take_failure() {
+            return Err(Unwound::InNestedCall(error));
+        }
         match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(Unwound::Failed { function: Arc::clone(&self.name), error }),

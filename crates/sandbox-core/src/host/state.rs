@@ -3,8 +3,13 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use wasmer::RuntimeError;
+
+use crate::module::Module;
+use crate::sys::entry::Reentry;
+use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
 /// The value that a sandbox gives to its host functions.
@@ -31,6 +36,16 @@ impl fmt::Debug for Context {
     }
 }
 
+/// What it takes to enter the guest of an instance again.
+#[derive(Debug)]
+pub(super) struct Reentrance {
+    pub(super) entry: Reentry,
+    pub(super) module: Module,
+    pub(super) refusals: Arc<Refusals>,
+    /// By which calls of this sandbox's guests are told from others.
+    pub(super) address: usize,
+}
+
 /// The host functions' state of one instance.
 #[derive(Debug)]
 pub(super) struct HostState {
@@ -44,6 +59,11 @@ pub(super) struct HostState {
     lent: AtomicBool,
     /// The output of a function of values that the guest had no room for.
     pub(super) held: Mutex<Vec<u8>>,
+    /// Of a guest that has been started.
+    pub(super) reentrance: OnceLock<Box<Reentrance>>,
+    /// Why the guest was ended in a call that a host function made of it. It is ended as a whole when that returns.
+    failure: Mutex<Option<RuntimeError>>,
+    has_failed: AtomicBool,
 }
 
 impl HostState {
@@ -59,6 +79,9 @@ impl HostState {
             calls: AtomicU64::new(0),
             lent: AtomicBool::new(false),
             held: Mutex::default(),
+            reentrance: OnceLock::new(),
+            failure: Mutex::default(),
+            has_failed: AtomicBool::new(false),
         })
     }
 
@@ -70,6 +93,25 @@ impl HostState {
 
     pub(super) fn take_calls(&self) -> u64 {
         self.calls.swap(0, Ordering::Relaxed)
+    }
+
+    /// Notes that the guest cannot go on.
+    pub(super) fn fail(&self, error: RuntimeError) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Why the guest cannot go on, if that is so. One thread at a time runs the guest.
+    pub(super) fn take_failure(&self) -> Option<RuntimeError> {
+        if !self.has_failed() {
+            return None;
+        }
+        self.has_failed.store(false, Ordering::Relaxed);
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn take_lent(&self) -> bool {

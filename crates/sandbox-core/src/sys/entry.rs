@@ -14,6 +14,7 @@
 
 use std::fmt;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use backtrace::Backtrace;
 use wasmer::sys::vm::{
@@ -23,10 +24,12 @@ use wasmer::{AsStoreMut, Function, FunctionType, RuntimeError, Store, Type, Type
 use wasmer_types::RawValue;
 
 use super::direct::{self, Ended};
+use super::guest_memory::WaitingGuest;
 use super::stack::OwnStack;
 use super::{interrupt, stack};
 
 /// The gate of an instance.
+#[derive(Clone)]
 pub(crate) struct Gate {
     enter: TypedFunction<i64, ()>,
     /// Bytes of a stack that the guest may use.
@@ -70,6 +73,32 @@ pub(crate) struct Target {
 // SAFETY: the address points into the store that the function belongs to, and is only used by the gate of that store, whose
 // caller owns it.
 unsafe impl Send for Target {}
+// SAFETY: as above; sharing it gives nobody the store.
+unsafe impl Sync for Target {}
+
+/// What it takes to enter a guest once more, out of a function of the host that it waits for. Belongs to one store.
+pub(crate) struct Reentry {
+    pub(super) gate: Gate,
+    pub(super) targets: Arc<[Target]>,
+}
+
+impl Reentry {
+    /// Calls a function of the guest, by its number: arguments before, results after. Runs guest code.
+    pub(crate) fn call(
+        &self,
+        guest: &mut WaitingGuest<'_>,
+        at: usize,
+        values: &mut [RawValue],
+    ) -> Result<(), RuntimeError> {
+        self.gate.call(guest.store(), &self.targets[at], values, 1).1
+    }
+}
+
+impl fmt::Debug for Reentry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reentry").field("functions", &self.targets.len()).finish_non_exhaustive()
+    }
+}
 
 /// Request to call a function, as it crosses over to the guest's stack.
 struct Request {
@@ -109,7 +138,7 @@ impl Gate {
     #[inline]
     pub(crate) fn call(
         &self,
-        store: &mut Store,
+        store: &mut impl AsStoreMut,
         target: &Target,
         values: &mut [RawValue],
         calls: usize,

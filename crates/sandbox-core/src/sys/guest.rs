@@ -1,6 +1,8 @@
 //! A guest's store and instance, movable between threads, and its memory as slices.
 #![expect(unsafe_code, reason = "Wasmer's store is not Send, and its memory views are unchecked")]
 
+use std::sync::Arc;
+
 use wasmer::sys::NativeEngineExt;
 use wasmer::sys::vm::{
     StoreObject, VMFunction, VMFunctionEnvironment, VMGlobal, VMInstance, VMMemory, VMTable,
@@ -12,7 +14,7 @@ use wasmer::{
 use wasmer_types::RawValue;
 
 use super::builtins;
-use super::entry::{Gate, Reach, Target};
+use super::entry::{Gate, Reach, Reentry, Target};
 use super::limits::LimitingTunables;
 use super::memory::{Effort, NotRestored, Writes};
 use super::state::{Recorder, Snapshot, State};
@@ -24,8 +26,8 @@ use super::state::{Recorder, Snapshot, State};
 pub(crate) struct Guest {
     memory: Option<Memory>,
     gate: Gate,
-    /// The functions that were asked for, in the order of asking.
-    targets: Vec<Target>,
+    /// The functions that can be called by name.
+    targets: Arc<[Target]>,
     store: Store,
     /// Of the instance, where it may be reset. Its addresses are used only while the store lives.
     state: State,
@@ -44,7 +46,7 @@ impl Guest {
         engine.set_tunables(tunables);
         let mut store = Store::new(engine);
         let gate = Gate::new(&mut store, stack_bytes);
-        let (targets, state) = (Vec::new(), State::default());
+        let (targets, state) = (Arc::default(), State::default());
         Self { memory: None, gate, targets, store, state }
     }
 
@@ -105,16 +107,23 @@ impl Guest {
         unsafe { self.state.restore(snapshot, writes, effort) }
     }
 
-    /// Makes a function of the instance callable, by the number of those that were made so before it.
-    pub(crate) fn resolve(
+    /// Makes functions of the instance callable, by their numbers in this order.
+    pub(crate) fn resolve<'a>(
         &mut self,
         instance: &Instance,
-        name: &str,
-        reach: Reach,
+        functions: impl Iterator<Item = (&'a str, Reach)>,
     ) -> Result<(), ExportError> {
-        let function = instance.exports.get_function(name)?.clone();
-        self.targets.push(Target::new(&mut self.store, function, reach));
+        let targets = functions.map(|(name, reach)| {
+            let function = instance.exports.get_function(name)?.clone();
+            Ok(Target::new(&mut self.store, function, reach))
+        });
+        self.targets = targets.collect::<Result<_, ExportError>>()?;
         Ok(())
+    }
+
+    /// What it takes to call those functions out of functions of the host.
+    pub(crate) fn reentry(&self) -> Reentry {
+        Reentry { gate: self.gate.clone(), targets: Arc::clone(&self.targets) }
     }
 
     /// A function of the guest that is called by nobody's name, or that may come to call the host.
@@ -140,7 +149,6 @@ impl Guest {
         VMInstance::list_mut(objects).shrink_to_fit();
         VMMemory::list_mut(objects).shrink_to_fit();
         VMTable::list_mut(objects).shrink_to_fit();
-        self.targets.shrink_to_fit();
     }
 
     /// Calls a function, by its number, once for each set of values: arguments before, results after. Returns

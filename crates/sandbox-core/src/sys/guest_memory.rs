@@ -4,8 +4,8 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use wasmer::AsStoreMut;
 use wasmer::sys::vm::{LinearMemory, StoreObject, VMMemory, VMMemoryDefinition};
+use wasmer::{AsStoreMut, StoreMut};
 
 /// A guest's memory, found in its store rather than among its exports: so it is there in a start function too, and
 /// where it is not exported.
@@ -42,5 +42,34 @@ impl<'a> GuestMemory<'a> {
             let definition = definition.as_ref();
             std::slice::from_raw_parts_mut(definition.base, definition.current_length)
         }
+    }
+}
+
+/// A guest that waits for a host function: its memory, and its store, of which one can be used at a time.
+pub(crate) struct WaitingGuest<'a> {
+    memory: GuestMemory<'a>,
+    store: StoreMut<'a>,
+}
+
+impl<'a> WaitingGuest<'a> {
+    /// The guest in that store.
+    pub(crate) fn of(store: &'a mut impl AsStoreMut) -> Self {
+        let mut store = store.as_store_mut();
+        let GuestMemory { definition, .. } = GuestMemory::of(&mut store);
+        // It is found again at each look, whoever used the store meanwhile: definitions stay where they are.
+        Self { memory: GuestMemory { definition, store: PhantomData }, store }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.memory.bytes()
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory.bytes_mut()
+    }
+
+    /// The store, to have the guest run. No slice of its memory is borrowed meanwhile.
+    pub(super) fn store(&mut self) -> &mut StoreMut<'a> {
+        &mut self.store
     }
 }

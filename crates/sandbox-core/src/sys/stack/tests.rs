@@ -110,7 +110,7 @@ fn write_nothing_below(bottom: impl FnOnce() -> usize) {
     let wasm = wat::parse_str(wide()).unwrap();
     let builder = WasmSandbox::builder().source_bytes(wasm).security_policy(policy);
     let sandbox = builder.compiler(Compiler::Singlepass).build_blocking().unwrap();
-    let down = |calls: i32| sandbox.call_blocking::<_, ()>("down", calls);
+    let down = |calls: i32| sandbox.call_blocking::<()>("down", calls);
     down(0).unwrap();
     // This thread has a stack now, which it keeps.
     let bottom = bottom();
