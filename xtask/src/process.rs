@@ -93,6 +93,12 @@ fn belongs_to_outer_build(variable: &OsStr) -> bool {
     of_cargo || (variable.starts_with("RUST") && !variable.starts_with("RUSTUP_"))
 }
 
+/// Whether one of these programs is on the path.
+pub(crate) fn is_on_path(names: &[&str]) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
+}
+
 fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }

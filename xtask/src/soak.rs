@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
-fn minutes(text: &str) -> Result<Duration, String> {
+/// Reads a number of minutes.
+pub(crate) fn minutes(text: &str) -> Result<Duration, String> {
     let minutes = text.parse::<f64>().ok().filter(|minutes| (0.1..=1440.0).contains(minutes));
     let minutes = minutes.ok_or("write minutes from 0.1 to 1440")?;
     Ok(Duration::from_secs_f64(minutes * 60.0))

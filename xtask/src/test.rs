@@ -20,6 +20,7 @@ mod closing;
 mod invariants;
 mod layers;
 mod links;
+mod named_tests;
 mod publishing;
 mod run;
 mod stage;
@@ -84,7 +85,7 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         Outcome::Passed { closing } => {
             line("ok", stage.title());
             closing.iter().for_each(|closing| println!("        {closing}"));
-            stage.untested().iter().for_each(|untested| println!("        {untested}"));
+            stage.untested(workspace).iter().for_each(|untested| println!("        {untested}"));
             Ok(Verdict::Passed)
         }
         Outcome::Failed { report } => {

@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::process::Command;
+use std::sync::OnceLock;
 
+use camino::Utf8PathBuf;
 use clap::ValueEnum;
 
-use crate::process::{cargo, independent_cargo, read};
-use crate::workspace::Workspace;
+use crate::process::{cargo, independent_cargo, is_on_path, read};
+use crate::workspace::{Workspace, cargo_home};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Stage {
     Format,
     Invariants,
+    Dependencies,
     Guests,
     Clippy,
     Tests,
@@ -43,8 +46,8 @@ impl Stage {
         Self::value_variants().to_vec()
     }
 
-    /// Names what a stage that passed has not tested after all, because a program is not installed.
-    pub(super) fn untested(self) -> Vec<&'static str> {
+    /// Names what a stage that passed has not tested after all, because something is not to be had here.
+    pub(super) fn untested(self, workspace: &Workspace) -> Vec<&'static str> {
         let left_out = [
             (
                 has_postgresql(),
@@ -67,6 +70,16 @@ impl Stage {
             ),
         ];
         match self {
+            Self::Dependencies => match advisories(workspace) {
+                Advisories::Current => Vec::new(),
+                Advisories::OfEarlier => vec![
+                    "NOT TESTED: advisories of the last days, as the RustSec database cannot be \
+                     fetched: an earlier copy was asked",
+                ],
+                Advisories::Nowhere => vec![
+                    "NOT TESTED: advisories, as the RustSec database cannot be fetched here",
+                ],
+            },
             Self::Tests => left_out
                 .into_iter()
                 .filter_map(|(is_there, line)| (!is_there).then_some(line))
@@ -81,6 +94,7 @@ impl Stage {
             Self::Invariants => {
                 "what may depend on what, where unsafe code may be, and where documents link to"
             }
+            Self::Dependencies => "licences, sources and advisories of all that is depended on",
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
             Self::Tests => "unit and integration tests",
@@ -100,14 +114,28 @@ impl Stage {
         match self {
             // Without `--all`, which would follow the guests' dependencies out of their workspace.
             Self::Format => with_component("fmt", "rustfmt", || {
-                let elsewhere = |folder| {
+                let elsewhere = |folder: &Utf8PathBuf| {
                     let mut fmt = independent_cargo();
                     fmt.args(["fmt", "--check"]).current_dir(folder);
                     fmt
                 };
-                vec![root(&["fmt", "--check"]), elsewhere(&guests), elsewhere(&workspace.peers())]
+                let others = [&guests, &workspace.fuzz(), &workspace.peers()];
+                [root(&["fmt", "--check"])].into_iter().chain(others.map(elsewhere)).collect()
             }),
             Self::Invariants => Check::Invariants,
+            Self::Dependencies => {
+                if !has("deny") {
+                    let remedy = "cargo-deny is not installed: cargo install --locked cargo-deny";
+                    return Check::Missing(remedy.to_owned());
+                }
+                let mut check = root(&["deny", "--locked", "check", "--hide-inclusion-graph"]);
+                match advisories(workspace) {
+                    Advisories::Current => {}
+                    Advisories::OfEarlier => drop(check.arg("--disable-fetch")),
+                    Advisories::Nowhere => drop(check.args(["bans", "licenses", "sources"])),
+                }
+                Check::Commands(vec![check])
+            }
             Self::Guests => Check::Guests,
             Self::Soak => Check::Soak,
             Self::Clippy => with_component("clippy", "clippy", || {
@@ -182,6 +210,36 @@ impl fmt::Display for Stage {
     }
 }
 
+/// Where known faults of dependencies are looked up.
+#[derive(Clone, Copy)]
+enum Advisories {
+    Current,
+    /// In a copy that was fetched before.
+    OfEarlier,
+    Nowhere,
+}
+
+/// Fetches the database of advisories, once.
+fn advisories(workspace: &Workspace) -> Advisories {
+    static FOUND: OnceLock<Advisories> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let succeeds = |arguments: &[&str]| read(&mut in_workspace(workspace, arguments)).is_ok();
+        if succeeds(&["deny", "fetch", "db"]) {
+            Advisories::Current
+        } else if has_copy_of_advisories() {
+            Advisories::OfEarlier
+        } else {
+            Advisories::Nowhere
+        }
+    })
+}
+
+/// Whether there is a copy of the database, where cargo-deny keeps it.
+fn has_copy_of_advisories() -> bool {
+    let databases = cargo_home().map(|home| home.join("advisory-dbs"));
+    databases.and_then(|folder| Ok(folder.read_dir_utf8()?.next().is_some())).unwrap_or(false)
+}
+
 fn in_workspace(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = cargo();
     command.args(arguments).current_dir(workspace.root());
@@ -209,12 +267,6 @@ fn with_component(
         let remedy = format!("{component} is not installed: rustup component add {component}");
         Check::Missing(remedy)
     }
-}
-
-/// Whether one of these programs is on the path.
-fn is_on_path(names: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
 }
 
 /// Whether the tests find a server that they can start: on the path, or where Debian keeps it.

@@ -3,8 +3,7 @@
 //! Permits are divided among the cores. Taken and given up without anybody waiting, one costs an atomic exchange each,
 //! of a word that other cores leave alone as long as there are enough for all.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use super::primitives::{AtomicUsize, Ordering};
 use super::queue::Queue;
 use super::shards::{Shard, Shards};
 

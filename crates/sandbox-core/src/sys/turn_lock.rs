@@ -7,8 +7,8 @@
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sync::primitives::{AtomicBool, Ordering, block_on};
 use crate::sync::queue::Queue;
 
 /// Something that one caller at a time may use.
@@ -46,7 +46,7 @@ impl<T> TurnLock<T> {
 
     /// Waits for a turn, blocking the thread.
     pub(crate) fn lock_blocking(&self) -> TurnGuard<'_, T> {
-        self.try_lock().unwrap_or_else(|| pollster::block_on(self.lock()))
+        self.try_lock().unwrap_or_else(|| block_on(self.lock()))
     }
 
     /// As [`Self::try_lock`], independent of a borrow.
