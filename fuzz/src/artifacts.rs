@@ -27,10 +27,12 @@ static PLACES: LazyLock<Places> = LazyLock::new(|| {
     let key = SigningKey::generate().expect("there are random bytes");
     let wasm = wat::parse_str(GUEST).expect("the text is valid");
     let policy = policy();
-    let sealed = Module::precompile_with(&wasm, &policy, Compiler::Singlepass, &key).expect("it compiles");
+    let sealed =
+        Module::precompile_with(&wasm, &policy, Compiler::Singlepass, &key).expect("it compiles");
     let folder = tempfile::tempdir().expect("there is room for a folder");
     build(&folder);
-    let files = fs::read_dir(folder.path()).expect("it is there").flatten().map(|entry| entry.path());
+    let files =
+        fs::read_dir(folder.path()).expect("it is there").flatten().map(|entry| entry.path());
     let entry = files
         .into_iter()
         .find(|path| path.extension().is_some_and(|end| end == "module"))
@@ -86,8 +88,7 @@ pub fn run(data: &[u8]) {
         fs::write(&places.entry, changed(&places.cached, changes)).expect("it is ours");
         build(&places.folder);
     } else {
-        let sealed =
-            if how & 3 == 1 { changes.to_vec() } else { changed(&places.sealed, changes) };
+        let sealed = if how & 3 == 1 { changes.to_vec() } else { changed(&places.sealed, changes) };
         match Module::load(&sealed, &policy(), &places.key) {
             Ok(module) => {
                 assert!(sealed == places.sealed, "something was loaded that was not sealed");

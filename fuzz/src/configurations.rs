@@ -16,7 +16,8 @@ pub fn run(data: &[u8]) {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let variable = |name: &str| (name.len() % 2 == 0).then(|| "https://localhost/secret".to_owned());
+    let variable =
+        |name: &str| (name.len() % 2 == 0).then(|| "https://localhost/secret".to_owned());
     match BenchmarkConfig::parse(text, Utf8Path::new("/somewhere"), variable) {
         Ok(config) => {
             // Whatever is shown of it keeps the secret.
@@ -33,8 +34,13 @@ pub fn run(data: &[u8]) {
 /// Bytes to begin with: the files that the documentation shows, and some more.
 pub fn seeds() -> Vec<Vec<u8>> {
     let docs = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let mut files: Vec<_> =
-        docs.read_dir_utf8().into_iter().flatten().flatten().map(|entry| entry.path().to_owned()).collect();
+    let mut files: Vec<_> = docs
+        .read_dir_utf8()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().to_owned())
+        .collect();
     files.sort();
     let mut seeds: Vec<Vec<u8>> = files
         .iter()

@@ -24,7 +24,8 @@ pub fn run(data: &[u8]) {
             Some(bytes) => fs::write(new.join(name), bytes).expect("there is room for a file"),
         }
     }
-    match criterion::read(&root, Wanted::CurrentAndBaselines, &CustomUnit::default(), &ENVIRONMENT) {
+    match criterion::read(&root, Wanted::CurrentAndBaselines, &CustomUnit::default(), &ENVIRONMENT)
+    {
         Ok(found) => {
             for run in &found.runs {
                 for measurement in run.measurements.iter() {
@@ -38,7 +39,8 @@ pub fn run(data: &[u8]) {
 
 /// Bytes to begin with: the real folders of the analyzer's own tests.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let fixtures = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bench-analyzer/tests/fixtures");
+    let fixtures =
+        Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bench-analyzer/tests/fixtures");
     let mut todo = vec![fixtures];
     let mut seeds = Vec::new();
     while let Some(folder) = todo.pop() {

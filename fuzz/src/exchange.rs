@@ -76,10 +76,14 @@ pub fn run(data: &[u8]) {
         3 => sandbox.call_blocking::<_, Order>("value", input).map(drop),
         4 => sandbox.call_blocking::<_, Chain>("value", input).map(drop),
         5 => sandbox.call_blocking::<_, Vec<()>>("value", input).map(drop),
-        6 => sandbox.call_blocking::<_, BTreeMap<String, Vec<Option<u32>>>>("value", input).map(drop),
+        6 => {
+            sandbox.call_blocking::<_, BTreeMap<String, Vec<Option<u32>>>>("value", input).map(drop)
+        }
         7 => sandbox.call_blocking::<_, (f32, i8, char, bool, String)>("value", input).map(drop),
         8 => sandbox.call_blocking::<_, Vec<Order>>("value", input).map(drop),
-        9 if how % 3 != 2 => sandbox.call_blocking::<_, serde_json::Value>("value", input).map(drop),
+        9 if how % 3 != 2 => {
+            sandbox.call_blocking::<_, serde_json::Value>("value", input).map(drop)
+        }
         10 => sandbox.call_blocking::<_, Result<u64, String>>("value", input).map(drop),
         _ => sandbox.call_blocking::<_, BTreeMap<(), [u64; 0]>>("value", input).map(drop),
     };
@@ -105,13 +109,17 @@ fn answer(status: u8, output: &[u8]) -> Vec<u8> {
 
 /// Bytes to begin with.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let order = r#"{"name":"a","amounts":[1,2],"price":1.5,"note":null,"state":{"Paid":{"by":"b"}}}"#;
+    let order =
+        r#"{"name":"a","amounts":[1,2],"price":1.5,"note":null,"state":{"Paid":{"by":"b"}}}"#;
     let outputs: [&[u8]; 9] = [
         order.as_bytes(),
         b"\"text\"",
         b"[[],[],[]]",
         br#"{"Link":{"Link":"End"}}"#,
-        &[0x95, 0xa1, b'a', 0x92, 1, 2, 0xcb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0xc0, 0xa4, b'O', b'p', b'e', b'n'],
+        &[
+            0x95, 0xa1, b'a', 0x92, 1, 2, 0xcb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0xc0, 0xa4, b'O',
+            b'p', b'e', b'n',
+        ],
         &[0xdd, 0xff, 0xff, 0xff, 0xff],
         &[0xfc, 0xff, 0xff, 0xff, 0xff],
         &[1, 1, 1, 1, 1, 0],

@@ -15,9 +15,10 @@ pub fn run(data: &[u8]) {
     {
         check(expansion::expand(&attribute, &function));
     }
-    if let (Ok(namespace), Ok(block)) =
-        (syn::parse_str::<import::Namespace>(attribute), syn::parse_str::<syn::ItemForeignMod>(item))
-    {
+    if let (Ok(namespace), Ok(block)) = (
+        syn::parse_str::<import::Namespace>(attribute),
+        syn::parse_str::<syn::ItemForeignMod>(item),
+    ) {
         check(import::expand(&namespace, &block));
     }
 }

@@ -110,5 +110,9 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         state ^= state << 17;
         state.to_le_bytes()[3]
     };
-    [64, 200, 600, 1_500, 4_000].into_iter().flat_map(|len| [len; 4]).map(|len| (0..len).map(|_| next()).collect()).collect()
+    [64, 200, 600, 1_500, 4_000]
+        .into_iter()
+        .flat_map(|len| [len; 4])
+        .map(|len| (0..len).map(|_| next()).collect())
+        .collect()
 }

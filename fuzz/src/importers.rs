@@ -8,9 +8,8 @@ use bench_analyzer::ingest::format::{self, FileFormat};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// What an import knows of this machine. Asked once, because that starts programs.
-pub(crate) static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
-    Environment::capture(Utf8Path::new("/"))
-});
+pub(crate) static ENVIRONMENT: LazyLock<Environment> =
+    LazyLock::new(|| Environment::capture(Utf8Path::new("/")));
 
 /// Bytes as a file of their own, which goes when this is dropped.
 pub(crate) struct File {
@@ -32,7 +31,8 @@ pub fn run(data: &[u8]) {
     let Some((how, data)) = data.split_first() else { return };
     let file = File::of("results", data);
     // Zero is what users do: the format is found out.
-    let format = usize::from(*how).checked_sub(1).map(|at| FileFormat::ALL[at % FileFormat::ALL.len()]);
+    let format =
+        usize::from(*how).checked_sub(1).map(|at| FileFormat::ALL[at % FileFormat::ALL.len()]);
     match format::read(&file.path, format, &ENVIRONMENT) {
         Ok(found) => {
             for run in &found.runs {
@@ -52,7 +52,8 @@ pub fn run(data: &[u8]) {
 
 /// Bytes to begin with: the real files of the analyzer's own tests.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bench-analyzer/tests/fixtures");
+    let folder =
+        Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bench-analyzer/tests/fixtures");
     let files = folder.read_dir_utf8().into_iter().flatten().flatten();
     let mut seeds: Vec<Vec<u8>> = files
         .filter(|entry| entry.path().is_file())

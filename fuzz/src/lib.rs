@@ -25,16 +25,32 @@ mod well;
 
 // The attribute `#[sandbox_guest::export]` as it is: a crate of macros cannot be called, but its sources can.
 #[path = "../../crates/sandbox-guest/macros/src/expansion.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the sources of another crate, of which the target needs a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the sources of another crate, of which the target needs a part"
+)]
 mod expansion;
 #[path = "../../crates/sandbox-guest/macros/src/import.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the sources of another crate, of which the target needs a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the sources of another crate, of which the target needs a part"
+)]
 mod import;
 #[path = "../../crates/sandbox-guest/macros/src/names.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the sources of another crate, of which the target needs a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the sources of another crate, of which the target needs a part"
+)]
 mod names;
 #[path = "../../crates/sandbox-guest/macros/src/signature.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the sources of another crate, of which the target needs a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the sources of another crate, of which the target needs a part"
+)]
 mod signature;
 
 /// A target, by its name.

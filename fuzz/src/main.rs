@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     for (number, seed) in (target.seeds)().iter().enumerate() {
-        if let Err(error) = std::fs::write(Path::new(folder).join(format!("seed-{number:03}")), seed) {
+        if let Err(error) =
+            std::fs::write(Path::new(folder).join(format!("seed-{number:03}")), seed)
+        {
             eprintln!("error: failed to write a seed to {folder}: {error}");
             return ExitCode::FAILURE;
         }

@@ -51,11 +51,11 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let policy = policy(input)?.with_compilers(Compilers::Any).with_memory_limit(16 << 20);
     let compiler = if input.arbitrary()? { Compiler::Cranelift } else { Compiler::Singlepass };
     let changes: u8 = if input.ratio(1, 3)? { input.int_in_range(1..=6)? } else { 0 };
-    let places: Vec<(u16, u8)> =
-        (0..changes).map(|_| Ok((input.arbitrary()?, input.arbitrary()?))).collect::<Result<_, _>>()?;
+    let places: Vec<(u16, u8)> = (0..changes)
+        .map(|_| Ok((input.arbitrary()?, input.arbitrary()?)))
+        .collect::<Result<_, _>>()?;
     let mut config = bounded(Config::arbitrary(input)?);
-    config.available_imports =
-        if input.arbitrary()? { wat::parse_str(IMPORTS).ok() } else { None };
+    config.available_imports = if input.arbitrary()? { wat::parse_str(IMPORTS).ok() } else { None };
     if config.available_imports.is_none() && input.ratio(3, 4)? {
         config.max_imports = 0;
         config.min_imports = 0;

@@ -94,14 +94,20 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let mut bytes = Unstructured::new(&bytes);
         let numbers = export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, &mut bytes));
         let arguments = Numbers(numbers.collect());
-        let [first, second] = [&mut one, &mut other].map(|session| call(session, export, &arguments));
+        let [first, second] =
+            [&mut one, &mut other].map(|session| call(session, export, &arguments));
         let third = interpreted.call(export, &arguments);
-        let is_exhausted =
-            [&first.outcome, &second.outcome, &third].into_iter().any(|one| *one == Outcome::Exhausted);
+        let is_exhausted = [&first.outcome, &second.outcome, &third]
+            .into_iter()
+            .any(|one| *one == Outcome::Exhausted);
         if is_exhausted {
             return Ok(());
         }
-        assert_eq!(first.outcome, second.outcome, "{}{arguments:?} in Cranelift and Singlepass", export.name);
+        assert_eq!(
+            first.outcome, second.outcome,
+            "{}{arguments:?} in Cranelift and Singlepass",
+            export.name
+        );
         assert_eq!(first.outcome, third, "{}{arguments:?} in Cranelift and wasmi", export.name);
         assert_eq!(first.fuel, second.fuel, "fuel of {}{arguments:?}", export.name);
         if first.outcome != third || one.has_ended() || other.has_ended() {
@@ -155,7 +161,8 @@ struct Interpreter {
 impl Interpreter {
     fn new(wasm: &[u8]) -> Option<Self> {
         let engine = Engine::default();
-        let module = wasmi::Module::new(&engine, wasm).expect("wasmi has the features of the generator");
+        let module =
+            wasmi::Module::new(&engine, wasm).expect("wasmi has the features of the generator");
         let mut store = Store::new(&engine, ());
         let instance = Linker::new(&engine).instantiate_and_start(&mut store, &module).ok()?;
         Some(Self { store, instance })

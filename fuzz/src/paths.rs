@@ -43,7 +43,8 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let policy = SecurityPolicy::basic()
         .with_instances(InstanceMode::Persistent)
         .with_wall_clock(Duration::from_secs(20));
-    let in_folder = wasi_guest::sandbox(policy.clone().with_folder(&granted, "/", Access::ReadWrite));
+    let in_folder =
+        wasi_guest::sandbox(policy.clone().with_folder(&granted, "/", Access::ReadWrite));
     let mut in_folder = in_folder.session_blocking().expect("the guest starts");
     let in_memory = wasi_guest::sandbox(policy);
     let mut in_memory = in_memory.session_blocking().expect("the guest starts");

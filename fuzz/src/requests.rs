@@ -72,10 +72,18 @@ pub fn run(data: &[u8]) {
     if !answer.is_empty() {
         assert!(answer.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&answer));
         let status = answer.get(9).copied().unwrap_or_default();
-        assert!(matches!(status, b'2'..=b'4'), "{}", String::from_utf8_lossy(&answer[..60.min(answer.len())]));
+        assert!(
+            matches!(status, b'2'..=b'4'),
+            "{}",
+            String::from_utf8_lossy(&answer[..60.min(answer.len())])
+        );
     }
     let well = send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nConnection: close\r\n\r\n");
-    assert!(well.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&well[..60.min(well.len())]));
+    assert!(
+        well.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&well[..60.min(well.len())])
+    );
 }
 
 /// Bytes to begin with.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use sandbox_core::{
-    Clock, Compiler, InstanceMode, Module, Randomness, SandboxError, SecurityPolicy, Session, WasmSandbox,
+    Clock, Compiler, InstanceMode, Module, Randomness, SandboxError, SecurityPolicy, Session,
+    WasmSandbox,
 };
 
 use crate::generated::{self, Export, deterministic, exports};
@@ -15,7 +16,11 @@ use crate::well::assert_typed;
 /// Takes bytes, and panics if the promise is broken.
 pub fn run(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let _ = if input.arbitrary().unwrap_or(false) { of_generated(&mut input) } else { of_wasi(&mut input) };
+    let _ = if input.arbitrary().unwrap_or(false) {
+        of_generated(&mut input)
+    } else {
+        of_wasi(&mut input)
+    };
 }
 
 /// Bytes to begin with.
@@ -87,7 +92,8 @@ fn of_generated(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         for (function, bytes) in calls {
             let export = &exports[usize::from(function) % exports.len()];
             let mut bytes = Unstructured::new(&bytes);
-            let numbers = export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, &mut bytes));
+            let numbers =
+                export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, &mut bytes));
             let arguments = Numbers(numbers.collect());
             let seen = [&mut one, &mut other].map(|session| see(session, export, &arguments));
             assert_eq!(seen[0], seen[1], "{} of an instance that was reset", export.name);

@@ -26,7 +26,11 @@ const GUEST: &str = r#"(module
         (i32.load8_s (i32.const 4120))))"#;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("there are threads")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("there are threads")
 });
 
 /// With small buffers and with large ones.
@@ -53,8 +57,10 @@ pub fn run(data: &[u8]) {
         data = rest;
     }
     RUNTIME.block_on(async {
-        let mut processor =
-            SANDBOXES[usize::from(large)].create_stream_processor().await.expect("there is an instance");
+        let mut processor = SANDBOXES[usize::from(large)]
+            .create_stream_processor()
+            .await
+            .expect("there is an instance");
         // A stream after one that failed begins anew.
         for chunks in [chunks, vec![b"short".to_vec()]] {
             let input = futures::stream::iter(chunks.into_iter().map(bytes::Bytes::from));
@@ -96,5 +102,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         vec![chunk(4096 + 25, 2, 2, &[0xff, 0xfe])],
         vec![chunk(0, 0, 0xff, b"")],
     ];
-    [0, 1].into_iter().flat_map(|how| chunks.iter().map(move |chunks| [vec![how], chunks.concat()].concat())).collect()
+    [0, 1]
+        .into_iter()
+        .flat_map(|how| chunks.iter().map(move |chunks| [vec![how], chunks.concat()].concat()))
+        .collect()
 }

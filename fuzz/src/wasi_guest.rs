@@ -44,9 +44,8 @@ static GUEST: LazyLock<Vec<u8>> = LazyLock::new(|| {
     for (name, types) in functions {
         let passed: String = (0..types.len()).map(|at| format!(" local.get {at}")).collect();
         let types = typed(types);
-        text += &format!(
-            "(func (export \"{name}\") (param{types}) (result i32){passed} call ${name})"
-        );
+        text +=
+            &format!("(func (export \"{name}\") (param{types}) (result i32){passed} call ${name})");
     }
     text += ")";
     wat::parse_str(text).expect("the text is valid")
@@ -118,9 +117,15 @@ impl Deed {
             9 => Self::ReadLink { folder: file, path: path(input)? },
             10 => Self::List { folder: file },
             11 => Self::Write { file, len: input.int_in_range(0..=5_000)? },
-            12 => Self::WriteAt { file, offset: offset(input)? % 300_000, len: input.int_in_range(0..=5_000)? },
+            12 => Self::WriteAt {
+                file,
+                offset: offset(input)? % 300_000,
+                len: input.int_in_range(0..=5_000)?,
+            },
             13 => Self::Read { file, len: input.int_in_range(0..=5_000)? },
-            14 => Self::ReadAt { file, offset: offset(input)?, len: input.int_in_range(0..=5_000)? },
+            14 => {
+                Self::ReadAt { file, offset: offset(input)?, len: input.int_in_range(0..=5_000)? }
+            }
             15 => Self::Seek {
                 file,
                 offset: offset(input)?.cast_signed() % 300_000,
@@ -128,7 +133,11 @@ impl Deed {
             },
             16 => Self::Tell { file },
             17 => Self::SetLen { file, len: offset(input)? % 300_000 },
-            18 => Self::Allocate { file, offset: offset(input)? % 300_000, len: input.int_in_range(0..=2_000)? },
+            18 => Self::Allocate {
+                file,
+                offset: offset(input)? % 300_000,
+                len: input.int_in_range(0..=2_000)?,
+            },
             19 => Self::StatFile { file },
             20 => Self::SetFlags { file, flags: input.int_in_range(0..=1)? },
             _ if input.arbitrary()? => Self::Renumber { file, to: input.int_in_range(3..=8)? },
@@ -160,7 +169,11 @@ pub(crate) struct Outcome {
 /// If it cannot be made.
 pub(crate) fn sandbox(policy: SecurityPolicy) -> WasmSandbox {
     let module = Module::compile(&GUEST, &policy).expect("the guest compiles");
-    WasmSandbox::builder().module(&module).security_policy(policy).build_blocking().expect("the guest starts")
+    WasmSandbox::builder()
+        .module(&module)
+        .security_policy(policy)
+        .build_blocking()
+        .expect("the guest starts")
 }
 
 /// Does a deed, and says what came of it without what must differ between file systems: numbers of devices and files,
@@ -181,8 +194,12 @@ pub(crate) fn perform(session: &mut Session, deed: &Deed) -> Outcome {
             let errno = guest.call("path_open", arguments);
             guest.outcome(errno, |guest| guest.get(OUT, 4))
         }
-        Deed::CreateFolder { folder, path } => guest.on_path("path_create_directory", *folder, path),
-        Deed::RemoveFolder { folder, path } => guest.on_path("path_remove_directory", *folder, path),
+        Deed::CreateFolder { folder, path } => {
+            guest.on_path("path_create_directory", *folder, path)
+        }
+        Deed::RemoveFolder { folder, path } => {
+            guest.on_path("path_remove_directory", *folder, path)
+        }
         Deed::RemoveFile { folder, path } => guest.on_path("path_unlink_file", *folder, path),
         Deed::Rename { folder, path, to_folder, to } => {
             let (len, to_len) = (guest.put(PATH, path.as_bytes()), guest.put(OTHER, to.as_bytes()));
@@ -208,9 +225,13 @@ pub(crate) fn perform(session: &mut Session, deed: &Deed) -> Outcome {
             guest.outcome(errno, Guest::names)
         }
         Deed::Write { file, len } => guest.transfer("fd_write", *file, *len, None),
-        Deed::WriteAt { file, offset, len } => guest.transfer("fd_pwrite", *file, *len, Some(*offset)),
+        Deed::WriteAt { file, offset, len } => {
+            guest.transfer("fd_pwrite", *file, *len, Some(*offset))
+        }
         Deed::Read { file, len } => guest.transfer("fd_read", *file, *len, None),
-        Deed::ReadAt { file, offset, len } => guest.transfer("fd_pread", *file, *len, Some(*offset)),
+        Deed::ReadAt { file, offset, len } => {
+            guest.transfer("fd_pread", *file, *len, Some(*offset))
+        }
         Deed::Seek { file, offset, whence } => {
             let errno = guest.call("fd_seek", (*file, *offset, *whence, OUT));
             guest.outcome(errno, |guest| guest.get(OUT, 8))
@@ -252,7 +273,9 @@ struct Guest<'a> {
 
 impl Guest<'_> {
     fn call(&mut self, name: &str, arguments: impl serde::Serialize) -> i32 {
-        self.session.call_blocking(name, arguments).unwrap_or_else(|error| panic!("{name}: {error}"))
+        self.session
+            .call_blocking(name, arguments)
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     fn outcome(&mut self, errno: i32, find: impl FnOnce(&mut Self) -> Vec<u8>) -> Outcome {

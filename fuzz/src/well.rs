@@ -14,7 +14,9 @@ static WITNESS: LazyLock<WasmSandbox> = LazyLock::new(|| {
     .expect("the text is valid");
     WasmSandbox::builder()
         .source_bytes(wasm)
-        .security_policy(SecurityPolicy::strict().with_wall_clock(std::time::Duration::from_secs(60)))
+        .security_policy(
+            SecurityPolicy::strict().with_wall_clock(std::time::Duration::from_secs(60)),
+        )
         .build_blocking()
         .expect("a sandbox can be made here")
 });

@@ -18,7 +18,11 @@ impl Random {
 
     fn byte(&mut self) -> u8 {
         const TELLING: [u8; 8] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'{', b'\n'];
-        if self.below(2) == 0 { TELLING[self.below(TELLING.len())] } else { self.below(256).to_le_bytes()[0] }
+        if self.below(2) == 0 {
+            TELLING[self.below(TELLING.len())]
+        } else {
+            self.below(256).to_le_bytes()[0]
+        }
     }
 
     /// Changes a few bytes, or moves, repeats or cuts parts.
@@ -45,7 +49,8 @@ impl Random {
 
 fn try_target(name: &str) {
     let target = target(name).expect("it is listed");
-    let changes = std::env::var("FUZZ_CHANGES").ok().and_then(|changes| changes.parse().ok()).unwrap_or(20);
+    let changes =
+        std::env::var("FUZZ_CHANGES").ok().and_then(|changes| changes.parse().ok()).unwrap_or(20);
     let seeds = (target.seeds)();
     assert!(!seeds.is_empty(), "{name} has no seeds");
     let mut random = Random(0x2545_f491_4f6c_dd1d);
@@ -54,11 +59,15 @@ fn try_target(name: &str) {
         let other = &seeds[random.below(seeds.len())];
         for change in 0..changes {
             let changed = random.change(seed, other);
-            let kept = std::env::temp_dir().join(format!("sandbox-fuzz-{name}-{}", std::process::id()));
+            let kept =
+                std::env::temp_dir().join(format!("sandbox-fuzz-{name}-{}", std::process::id()));
             let outcome = std::panic::catch_unwind(|| (target.run)(&changed));
             if outcome.is_err() {
                 let _ = std::fs::write(&kept, &changed);
-                panic!("{name} fails for change {change} of seed {number}, which is kept as {}", kept.display());
+                panic!(
+                    "{name} fails for change {change} of seed {number}, which is kept as {}",
+                    kept.display()
+                );
             }
         }
     }

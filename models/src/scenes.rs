@@ -81,7 +81,11 @@ pub fn no_more_have_a_permit_than_there_are() {
                 let (permits, having) = (Arc::clone(&permits), Arc::clone(&having));
                 thread::spawn(move || {
                     let permit = block_on(permits.wait());
-                    assert_eq!(having.fetch_add(1, Ordering::Relaxed), 0, "two have the only permit");
+                    assert_eq!(
+                        having.fetch_add(1, Ordering::Relaxed),
+                        0,
+                        "two have the only permit"
+                    );
                     having.fetch_sub(1, Ordering::Relaxed);
                     permits.give_up(permit);
                 })

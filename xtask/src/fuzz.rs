@@ -96,10 +96,7 @@ impl Fuzzer {
         if !status.success() {
             bail!("the targets could not be built");
         }
-        Ok(Self {
-            programs: workspace.fuzz_build().join("debug"),
-            kept: workspace.fuzz_findings(),
-        })
+        Ok(Self { programs: workspace.fuzz_build().join("debug"), kept: workspace.fuzz_findings() })
     }
 
     fn listing(&self) -> Result<String> {
@@ -165,7 +162,10 @@ impl Fuzzer {
         }
         let last = said.lines().rev().take(30).collect::<Vec<_>>();
         let last: Vec<_> = last.into_iter().rev().collect();
-        Ok(Outcome::Found(format!("{target} ended with {status}; {log} ends with\n{}", last.join("\n"))))
+        Ok(Outcome::Found(format!(
+            "{target} ended with {status}; {log} ends with\n{}",
+            last.join("\n")
+        )))
     }
 }
 

@@ -24,8 +24,8 @@ use crate::sys::{barrier, signals, stack};
 
 pub(crate) use crate::sync::stop_word::{StopReason, TurnId};
 use crate::sync::watched::IDLE;
-pub(crate) use control::{CallControl, CallNumber};
 use control::nanos;
+pub(crate) use control::{CallControl, CallNumber};
 
 /// Time between two looks at the calls in progress: the precision of deadlines. Two milliseconds cost about a
 /// thousandth of one core, and only while guests run.

@@ -241,7 +241,11 @@ impl Future for Notified<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.get_mut().stand_in_line(Some(context.waker())) { Poll::Ready(()) } else { Poll::Pending }
+        if self.get_mut().stand_in_line(Some(context.waker())) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 

@@ -48,7 +48,10 @@ pub(crate) fn as_compiler() -> Option<ExitCode> {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: failed to start {}: {error}", compiler.get_program().to_string_lossy());
+            eprintln!(
+                "error: failed to start {}: {error}",
+                compiler.get_program().to_string_lossy()
+            );
             ExitCode::FAILURE
         }
     })

@@ -31,7 +31,8 @@ pub(super) fn check(root: &Utf8Path) -> Result<Vec<String>> {
 fn named(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split('`').skip(1).step_by(2);
     words.filter(|word| {
-        let is_name = word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let is_name =
+            word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         is_name && word.matches('_').count() >= 3 && !OTHERS.contains(word)
     })
 }

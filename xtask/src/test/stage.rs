@@ -75,9 +75,9 @@ impl Stage {
                     "NOT TESTED: advisories of the last days, as the RustSec database cannot be \
                      fetched: an earlier copy was asked",
                 ],
-                Advisories::Nowhere => vec![
-                    "NOT TESTED: advisories, as the RustSec database cannot be fetched here",
-                ],
+                Advisories::Nowhere => {
+                    vec!["NOT TESTED: advisories, as the RustSec database cannot be fetched here"]
+                }
             },
             Self::Tests => left_out
                 .into_iter()
@@ -126,12 +126,13 @@ impl Stage {
                     let remedy = "cargo-deny is not installed: cargo install --locked cargo-deny";
                     return Check::Missing(remedy.to_owned());
                 }
-                let mut check = root(&["deny", "--locked", "check", "--hide-inclusion-graph"]);
-                match advisories(workspace) {
-                    Advisories::Current => {}
-                    Advisories::OfEarlier => drop(check.arg("--disable-fetch")),
-                    Advisories::Nowhere => drop(check.args(["bans", "licenses", "sources"])),
-                }
+                let check = match advisories(workspace) {
+                    Advisories::Current => root(&["deny", "--locked", "check"]),
+                    Advisories::OfEarlier => root(&["deny", "--locked", "--offline", "check"]),
+                    Advisories::Nowhere => {
+                        root(&["deny", "--locked", "check", "bans", "licenses", "sources"])
+                    }
+                };
                 Check::Commands(vec![check])
             }
             Self::Guests => Check::Guests,
