@@ -41,7 +41,7 @@ enum Command {
     Soak(soak::Arguments),
     /// Run everything that must pass before a change lands
     Test(test::Arguments),
-    /// Run programs that others wrote for WASI in the sandbox, which are not part of the project
+    /// Run programs and testsuites that others wrote in the sandbox, which are not part of the project
     Wasi(wasi::Arguments),
 }
 

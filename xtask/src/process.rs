@@ -69,7 +69,17 @@ fn is_about_this_package(variable: &OsStr) -> bool {
 /// A cargo for another workspace, another compiler, or both: nothing of the outer cargo's
 /// environment reaches it, except how to reach the network and where its home is.
 pub(crate) fn independent_cargo() -> Command {
-    let mut command = cargo();
+    independent(cargo())
+}
+
+/// A cargo of another toolchain, as independent, where rustup has it.
+pub(crate) fn cargo_of(toolchain: &str) -> Command {
+    let mut cargo = independent(Command::new("cargo"));
+    cargo.arg(format!("+{toolchain}"));
+    cargo
+}
+
+fn independent(mut command: Command) -> Command {
     for (variable, _) in env::vars_os() {
         if belongs_to_outer_build(&variable) {
             command.env_remove(variable);

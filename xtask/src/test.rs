@@ -12,6 +12,7 @@ use clap::Args;
 use fs_err as fs;
 
 use crate::build_guests;
+use crate::fuzz;
 use crate::progress::{counted, seconds};
 use crate::soak;
 use crate::workspace::Workspace;
@@ -22,18 +23,23 @@ mod invariants;
 mod layers;
 mod links;
 mod named_tests;
+mod nightly;
 mod publishing;
 mod run;
 mod stage;
 
 use run::{Log, Outcome};
-use stage::{Check, Stage};
+use stage::{Check, Extent, Stage};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Run only these stages
     #[arg(value_enum)]
     stages: Vec<Stage>,
+
+    /// Run those too that search by themselves, in short: fuzz targets, Miri, sanitizers
+    #[arg(long)]
+    thorough: bool,
 }
 
 /// Result of a stage.
@@ -47,7 +53,9 @@ enum Verdict {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let logs = workspace.test_logs();
     fs::create_dir_all(&logs)?;
-    let stages = if arguments.stages.is_empty() { Stage::all() } else { arguments.stages.clone() };
+    let extent = if arguments.thorough { Extent::Thorough } else { Extent::Usual };
+    let stages =
+        if arguments.stages.is_empty() { Stage::of(extent) } else { arguments.stages.clone() };
     let started = Instant::now();
     let mut failed = Vec::new();
     let mut skipped = Vec::new();
@@ -77,6 +85,10 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
         Check::Invariants => Outcome::from(invariants::check(workspace)),
         Check::Soak => match soak::briefly(workspace) {
+            Ok(closing) => Outcome::Passed { closing },
+            Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
+        },
+        Check::Fuzz => match fuzz::briefly(workspace) {
             Ok(closing) => Outcome::Passed { closing },
             Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
         },

@@ -84,6 +84,16 @@ impl Workspace {
         self.root.join("target/fuzz")
     }
 
+    /// The workspace of the models, with a lock file of its own.
+    pub(crate) fn models(&self) -> Utf8PathBuf {
+        self.root.join("models")
+    }
+
+    /// Cargo's target folder for the models.
+    pub(crate) fn models_build(&self) -> Utf8PathBuf {
+        self.root.join("target/models")
+    }
+
     /// Inputs that `cargo xtask fuzz` keeps, and those that broke a promise.
     pub(crate) fn fuzz_findings(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-fuzz")

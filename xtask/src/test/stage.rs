@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use camino::Utf8PathBuf;
 use clap::ValueEnum;
 
+use super::nightly;
+use crate::fuzz;
 use crate::process::{cargo, independent_cargo, is_on_path, read};
 use crate::workspace::{Workspace, cargo_home};
 
@@ -17,6 +19,7 @@ pub(super) enum Stage {
     Dependencies,
     Guests,
     Clippy,
+    Models,
     Tests,
     Soak,
     Doctests,
@@ -24,10 +27,23 @@ pub(super) enum Stage {
     Docs,
     Optimised,
     GuestTests,
+    FuzzTargets,
+    Fuzz,
+    Miri,
+    Sanitizers,
 }
 
 /// All failures of a run are of interest, and of the tests that pass, only the slow ones.
 const OF_NEXTEST: [&str; 3] = ["--no-fail-fast", "--status-level", "slow"];
+
+/// How much is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What must pass before a change lands.
+    Usual,
+    /// And what searches by itself, in short.
+    Thorough,
+}
 
 /// Work of a stage.
 pub(super) enum Check {
@@ -35,14 +51,21 @@ pub(super) enum Check {
     Invariants,
     Guests,
     Soak,
+    Fuzz,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
 
 impl Stage {
     /// The stages that run if none is named.
-    pub(super) fn all() -> Vec<Self> {
-        Self::value_variants().to_vec()
+    pub(super) fn of(extent: Extent) -> Vec<Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|stage| extent == Extent::Thorough || !stage.is_thorough()).collect()
+    }
+
+    /// Whether it takes minutes more, and maybe a nightly toolchain.
+    fn is_thorough(self) -> bool {
+        matches!(self, Self::FuzzTargets | Self::Fuzz | Self::Miri | Self::Sanitizers)
     }
 
     /// Names what a stage that passed has not tested after all, because something is not to be had here.
@@ -96,6 +119,7 @@ impl Stage {
             Self::Dependencies => "licences, sources and advisories of all that is depended on",
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
+            Self::Models => "every order in which threads take turns, permits and instances",
             Self::Tests => "unit and integration tests",
             Self::Soak => "bad days in short, against the analyzer as it is",
             Self::Doctests => "the examples in the documentation",
@@ -103,6 +127,10 @@ impl Stage {
             Self::Docs => "the documentation has no broken links",
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
+            Self::FuzzTargets => "the fuzz targets on their seeds and on changes of them",
+            Self::Fuzz => "a short search with each fuzz target",
+            Self::Miri => "no undefined behaviour in what Miri can run",
+            Self::Sanitizers => "no race and no bad access in what sanitizers can run",
         }
     }
 
@@ -154,6 +182,22 @@ impl Stage {
                 tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
                 tests
             }]),
+            Self::Models => {
+                let mut models = independent_cargo();
+                models.args(["test", "--quiet", "--locked", "-p", "models"]);
+                models.current_dir(workspace.models());
+                models.env("CARGO_TARGET_DIR", workspace.models_build());
+                Check::Commands(vec![models])
+            }
+            Self::FuzzTargets => {
+                let mut tests = independent_cargo();
+                tests.args(["test", "--locked", "--test", "targets"]).current_dir(workspace.fuzz());
+                tests.env("CARGO_TARGET_DIR", workspace.fuzz_build());
+                Check::Commands(vec![tests])
+            }
+            Self::Fuzz => fuzz::missing().map_or(Check::Fuzz, Check::Missing),
+            Self::Miri => nightly::miri(workspace),
+            Self::Sanitizers => nightly::sanitizers(workspace),
             Self::Doctests => Check::Commands(vec![root(&[
                 "test",
                 "--workspace",

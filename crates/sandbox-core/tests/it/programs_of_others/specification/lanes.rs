@@ -88,7 +88,8 @@ fn read(wasm: &[u8]) -> Option<(Functions, Vec<(u8, &[u8])>)> {
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.ok()?;
         if let Some((id, range)) = payload.as_section() {
-            sections.push((id, &wasm[range]));
+            let at = |place: u64| usize::try_from(place).ok();
+            sections.push((id, &wasm[at(range.start)?..at(range.end)?]));
         }
         match payload {
             Payload::TypeSection(section) => {
