@@ -37,7 +37,7 @@ enum Command {
     BenchPeers(bench::peers::Arguments),
     /// Search for inputs that break a promise, for a time
     Fuzz(fuzz::Arguments),
-    /// Play an operator's bad days against the real program, and count what they cost
+    /// Play bad days against the sandbox or the analyzer, and count what they cost
     Soak(soak::Arguments),
     /// Run everything that must pass before a change lands
     Test(test::Arguments),
