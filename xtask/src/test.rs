@@ -12,6 +12,7 @@ use clap::Args;
 use fs_err as fs;
 
 use crate::build_guests;
+use crate::fuzz;
 use crate::progress::{counted, seconds};
 use crate::soak;
 use crate::workspace::Workspace;
@@ -21,18 +22,24 @@ mod features;
 mod invariants;
 mod layers;
 mod links;
+mod named_tests;
+mod nightly;
 mod publishing;
 mod run;
 mod stage;
 
 use run::{Log, Outcome};
-use stage::{Check, Stage};
+use stage::{Check, Extent, Stage};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Run only these stages
     #[arg(value_enum)]
     stages: Vec<Stage>,
+
+    /// Run those too that search by themselves, in short: fuzz targets, Miri, sanitizers
+    #[arg(long)]
+    thorough: bool,
 }
 
 /// Result of a stage.
@@ -46,7 +53,9 @@ enum Verdict {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let logs = workspace.test_logs();
     fs::create_dir_all(&logs)?;
-    let stages = if arguments.stages.is_empty() { Stage::all() } else { arguments.stages.clone() };
+    let extent = if arguments.thorough { Extent::Thorough } else { Extent::Usual };
+    let stages =
+        if arguments.stages.is_empty() { Stage::of(extent) } else { arguments.stages.clone() };
     let started = Instant::now();
     let mut failed = Vec::new();
     let mut skipped = Vec::new();
@@ -79,13 +88,17 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
             Ok(closing) => Outcome::Passed { closing },
             Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
         },
+        Check::Fuzz => match fuzz::briefly(workspace) {
+            Ok(closing) => Outcome::Passed { closing },
+            Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
+        },
         Check::Guests => Outcome::from(build_guests::ensure_built(workspace)),
     };
     match outcome {
         Outcome::Passed { closing } => {
             line("ok", stage.title());
             closing.iter().for_each(|closing| println!("        {closing}"));
-            stage.untested().iter().for_each(|untested| println!("        {untested}"));
+            stage.untested(workspace).iter().for_each(|untested| println!("        {untested}"));
             Ok(Verdict::Passed)
         }
         Outcome::Failed { report } => {
