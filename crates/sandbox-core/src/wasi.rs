@@ -135,7 +135,7 @@ impl WasiContext {
     ) -> Result<(Self, Imports)> {
         let module = surroundings.module;
         let files = launch.take_files();
-        let given = launch.granted(surroundings.policy)?;
+        let given = launch.granted(surroundings.policy, surroundings.grants)?;
         let state =
             State::new(&surroundings, given).map_err(|errno| SandboxError::Instantiation {
                 message: format!("the guest's folders cannot be opened: {errno}"),
@@ -231,7 +231,7 @@ pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
         output: &output,
         refusals: &Arc::default(),
     };
-    let given = Launch::default().granted(&policy).unwrap();
+    let given = Launch::default().granted(&policy, &grants).unwrap();
     let state = FunctionEnv::new(&mut store, State::new(&surroundings, given).unwrap());
     calls::types(&mut store, &state)
 }

@@ -147,12 +147,19 @@ impl SecurityPolicy {
     /// ```
     #[must_use]
     pub fn with_folder(
-        mut self,
+        self,
         host: impl Into<PathBuf>,
         guest: impl Into<String>,
         access: Access,
     ) -> Self {
-        self.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self.with_folder_grant(FolderGrant::new(host, guest, access))
+    }
+
+    /// Grants the guest a folder of the host, as [`with_folder`](Self::with_folder) does, with a
+    /// [quota](FolderGrant::with_quota) if it has one.
+    #[must_use]
+    pub fn with_folder_grant(mut self, grant: FolderGrant) -> Self {
+        self.folders.push(grant);
         self
     }
 
@@ -173,7 +180,7 @@ impl SecurityPolicy {
     /// ```
     #[must_use]
     pub fn with_bundle(mut self, bundle: &FileBundle, guest: impl Into<String>) -> Self {
-        self.bundles.push(BundleGrant { bundle: bundle.clone(), guest: guest.into() });
+        self.bundles.push(BundleGrant::new(bundle, guest));
         self
     }
 

@@ -50,10 +50,10 @@ impl State {
     /// # Errors
     /// Those of [`FileSystem::preopened`].
     pub(super) fn new(surroundings: &Surroundings<'_>, given: Given) -> Result<Self, Errno> {
-        let Surroundings { policy, grants, lookups, control, output, refusals, .. } = *surroundings;
+        let Surroundings { policy, lookups, control, output, refusals, .. } = *surroundings;
         let clock = policy.clock;
         let now = Arc::new(move || clock::in_nanoseconds(clock::date(clock)));
-        let files = FileSystem::new(grants, policy.scratch_limit_bytes, now);
+        let files = FileSystem::new(&given.grants, policy.scratch_limit_bytes, now);
         let mut first = vec![
             Descriptor::input(given.stdin),
             Descriptor::output(StreamName::Stdout),

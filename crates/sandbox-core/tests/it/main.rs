@@ -64,6 +64,7 @@ mod polls;
 mod pool;
 mod probe;
 mod programs_of_others;
+mod quotas;
 mod run;
 mod session;
 mod signals;

@@ -52,7 +52,7 @@ fn every_function_that_wasix_has_is_here_with_its_type() {
         output: &output,
         refusals: &Arc::default(),
     };
-    let given = Launch::default().granted(&policy).unwrap();
+    let given = Launch::default().granted(&policy, &grants).unwrap();
     let state = state::State::new(&surroundings, given).unwrap();
     let state = FunctionEnv::new(&mut store, state);
     for version in Version::ALL {
