@@ -177,7 +177,7 @@ impl Instance {
             writes: Writes::AnyPage,
         };
         let turn = instance.begin_turn();
-        cancellation.attach(&instance.control, turn);
+        cancellation.attach_initialisation(&instance.control, turn);
         instance.watched(INSTANTIATION, |instance| {
             instance.start(start, recorder.as_ref(), offered.as_ref())
         })?;

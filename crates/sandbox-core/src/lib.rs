@@ -103,6 +103,7 @@
 //! ```
 
 mod bundle;
+mod context;
 mod error;
 mod format;
 mod host;
@@ -137,7 +138,7 @@ pub use host::{
     MissingContext, WithCaller, WithoutCaller,
 };
 pub use module::{Module, ModuleOrigin, Tiering};
-pub use output::Output;
+pub use output::{Output, OutputOverflow, OutputSink};
 #[cfg(feature = "wasix")]
 pub use package::{Package, PackageCommand, PackageVolume};
 pub use policy::{
@@ -145,7 +146,10 @@ pub use policy::{
     EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant,
     Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
-pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
+pub use pool::{
+    ModuleStatus, PoolStatus, PooledFunction, PooledSandbox, SandboxPool, SandboxPoolBuilder,
+    TenantStatus,
+};
 pub use sandbox::{
     BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunReport, RunRequest,
     Session, WasmSandbox, WasmSandboxBuilder,
@@ -156,7 +160,7 @@ pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]
 pub use virtual_fs;
-pub use wasi::{GuestFile, GuestFiles, OutputOverflow};
+pub use wasi::{GuestFile, GuestFiles};
 pub use watchdog::cancel_handle::CancelHandle;
 
 // The examples of both READMEs are tests.

@@ -11,13 +11,13 @@ use crate::bundle::FileBundle;
 use crate::error::{Result, SandboxError};
 use crate::instance::Instance;
 use crate::marshal::arguments::Arguments;
-use crate::output::Output;
+use crate::output::{Output, OutputOverflow, Sink};
 use crate::policy::{Access, BundleGrant, EnvironmentVariable, FolderGrant};
 use crate::sync::permits::Permit;
 use crate::sys::fork;
 use crate::threads::dispatch::on_worker;
 use crate::usage::ResourceUsage;
-use crate::wasi::{GuestFiles, Launch, OutputOverflow, Sink, Source};
+use crate::wasi::{GuestFiles, Launch, Source};
 use crate::watchdog::cancellation::Cancellation;
 
 /// The function that a WASI program begins with.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::errno::Errno;
 use super::fs::{FileSystem, Grants};
-use super::streams::{Sinks, Source};
+use super::streams::Source;
 use super::table::Input;
 use crate::error::{Result, SandboxError};
+use crate::output::Sinks;
 use crate::policy::{BundleGrant, EnvironmentVariable, FolderGrant, GrantUse, SecurityPolicy};
 
 /// Name that a guest sees as its own, in front of its arguments.

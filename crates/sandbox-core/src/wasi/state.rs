@@ -10,8 +10,8 @@ use super::launch::{Given, Strings};
 use super::network::NetworkGrants;
 use super::output::OutputCapture;
 use super::random::RandomSource;
-use super::streams::StreamName;
 use super::table::{Descriptor, SavedTable, Table};
+use crate::output::StreamName;
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 

@@ -7,12 +7,12 @@ use wasmer::{Extern, FunctionType, Store};
 use wasmer_wasix::{WasiEnvBuilder, WasiFunctionEnv};
 
 use super::*;
+use crate::output::Sinks;
 use crate::policy::SecurityPolicy;
 use crate::threads::runtime;
 use crate::wasi::fs::Grants;
 use crate::wasi::launch::Launch;
 use crate::wasi::output::OutputCapture;
-use crate::wasi::streams::Sinks;
 use crate::wasi::{Surroundings, state};
 use crate::watchdog::CallControl;
 

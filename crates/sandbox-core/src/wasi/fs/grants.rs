@@ -194,6 +194,30 @@ impl Grants {
         self.mounts.iter().map(|(path, mount)| (&**path, mount))
     }
 
+    /// Whether there are folders of the host.
+    pub(super) fn has_folders(&self) -> bool {
+        self.opened.iter().any(|(_, base)| matches!(base, Base::Host(_)))
+    }
+
+    /// The mount of a number in the order of the policy.
+    pub(super) fn mount(&self, number: usize) -> Option<&Mount> {
+        self.mounts.get(number).map(|(_, mount)| mount)
+    }
+
+    /// The number of a mount that is that folder of the host itself.
+    pub(super) fn number_of_folder(&self, folder: &HostFolder) -> Option<usize> {
+        self.mounts.iter().position(
+            |(_, mount)| matches!(mount, Mount::Base(Base::Host(root)) if folder.is_root_of(root)),
+        )
+    }
+
+    /// The number of a mount that is that junction.
+    pub(super) fn number_of_junction(&self, junction: &Arc<Junction>) -> Option<usize> {
+        self.mounts.iter().position(
+            |(_, mount)| matches!(mount, Mount::Junction(known) if Arc::ptr_eq(known, junction)),
+        )
+    }
+
     /// The granted folder of a number in the tree.
     pub(super) fn outermost(&self, number: usize) -> Option<&Mount> {
         self.outermost.get(number)

@@ -114,6 +114,11 @@ impl HostFolder {
         self.grant.check_writable().is_ok()
     }
 
+    /// Whether this is the granted folder itself that the other is of.
+    pub(super) fn is_root_of(&self, other: &Self) -> bool {
+        self.opened.is_none() && other.opened.is_none() && self.is_in_grant_of(other)
+    }
+
     /// Whether both are in one grant, so that a file can be renamed from one to the other.
     pub(super) fn is_in_grant_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.grant, &other.grant)
