@@ -143,8 +143,8 @@ pub use output::{Output, OutputOverflow, OutputSink};
 pub use package::{Package, PackageCommand, PackageVolume};
 pub use policy::{
     Access, BundleGrant, Clock, CompileLimits, CompileMeasure, Compiler, Compilers,
-    EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant,
-    Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
+    EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, ManualClock, NanBits,
+    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
 pub use pool::{
     ModuleStatus, PoolStatus, PooledFunction, PooledSandbox, SandboxPool, SandboxPoolBuilder,

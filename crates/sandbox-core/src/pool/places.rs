@@ -119,21 +119,8 @@ impl Places {
 
     /// Takes or makes a sandbox for the holder of a place.
     async fn settle_in(self: &Arc<Self>, place: Place, caller: &Caller) -> Result<PooledSandbox> {
-        let mut state = self.state();
-        // Under the lock: either closing waits for this caller, or this caller sees that the pool is closed. And the
-        // module is what it is now, however long the caller has waited.
-        let admitted = if state.closed {
-            Err(SandboxError::PoolClosed)
-        } else {
-            state.modules.named(&caller.module).map(Arc::clone)
-        };
-        let found = admitted.map(|module| {
-            let found = state.take(module.id, self.rules.size);
-            (module, found)
-        });
-        drop(state);
-        // Given up without the lock if there is no sandbox for it.
-        let (module, Found { kept, evicted }) = found?;
+        // The place is given up if there is no sandbox for it.
+        let (module, Found { kept, evicted }) = self.admit(caller)?;
         let lease = Lease { place, module };
         // Takes a moment, for which nobody else needs to wait.
         drop(evicted);
@@ -147,6 +134,19 @@ impl Places {
         };
         let scoped = sandbox.with_scope(caller.scope.clone());
         Ok(PooledSandbox::new(Held { sandbox, failures_in_a_row, lease }, scoped))
+    }
+
+    /// Finds a sandbox, kept or to be made, for the holder of a place.
+    fn admit(&self, caller: &Caller) -> Result<(Arc<PoolModule>, Found)> {
+        // Under the lock: either closing waits for this caller, or this caller sees that the pool is closed. And the
+        // module is what it is now, however long the caller has waited.
+        let mut state = self.state();
+        if state.closed {
+            return Err(SandboxError::PoolClosed);
+        }
+        let module = Arc::clone(state.modules.named(&caller.module)?);
+        let found = state.take(module.id, self.rules.size);
+        Ok((module, found))
     }
 
     fn place_at_once(self: &Arc<Self>, caller: &Caller) -> Result<Option<Place>> {
@@ -364,12 +364,17 @@ impl Places {
     }
 
     pub(super) async fn close(&self) {
+        self.begin_to_close();
+        self.until(|state| state.in_use == 0).await;
+    }
+
+    /// Lets nobody in any more, and turns away those who wait.
+    fn begin_to_close(&self) {
         let mut state = self.state();
         state.closed = true;
         let (idle, turned_away) = (std::mem::take(&mut state.idle), state.queue.clear());
         drop(state);
         drop((idle, turned_away));
-        self.until(|state| state.in_use == 0).await;
     }
 
     /// Waits until the state is so.

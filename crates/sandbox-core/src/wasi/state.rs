@@ -51,8 +51,8 @@ impl State {
     /// Those of [`FileSystem::preopened`].
     pub(super) fn new(surroundings: &Surroundings<'_>, given: Given) -> Result<Self, Errno> {
         let Surroundings { policy, lookups, control, output, refusals, .. } = *surroundings;
-        let clock = policy.clock;
-        let now = Arc::new(move || clock::in_nanoseconds(clock::date(clock)));
+        let clock = policy.clock.clone();
+        let now = Arc::new(move || clock::in_nanoseconds(clock::date(&clock)));
         let files = FileSystem::new(&given.grants, policy.scratch_limit_bytes, now);
         let mut first = vec![
             Descriptor::input(given.stdin),
@@ -66,7 +66,7 @@ impl State {
             output: Arc::clone(output),
             table: Table::new(first, policy.open_file_limit),
             files,
-            clock: ClockSource::new(policy.clock),
+            clock: ClockSource::new(policy.clock.clone()),
             random: RandomSource::new(policy.randomness),
             arguments: given.arguments,
             environment: given.environment,

@@ -193,6 +193,15 @@ impl CallControl {
         TurnId(turn)
     }
 
+    /// Begins the turn of initialisation, which may take that long, or as long as a call.
+    pub(crate) fn begin_initialisation(&self, limit: Option<Duration>) -> TurnId {
+        let turn = self.begin_turn();
+        if let Some(limit) = limit {
+            self.limit_nanos.store(nanos(Some(limit)), Ordering::Relaxed);
+        }
+        turn
+    }
+
     /// Asks that the given turn stop, unless it is over or already has a reason to.
     pub(crate) fn request_stop(&self, turn: TurnId, reason: StopReason) {
         if self.request(turn, reason)

@@ -136,9 +136,9 @@ async fn tenants_take_turns_however_many_callers_each_has() {
     for (tenant, calls) in [("hostile", 50), ("one", 2), ("two", 2), ("three", 2)] {
         let of_tenant = pool.tenant(tenant);
         for _ in 0..calls {
-            let (pool, served) = (of_tenant.clone(), Arc::clone(&served));
+            let (of_tenant, served) = (of_tenant.clone(), Arc::clone(&served));
             callers.push(tokio::spawn(async move {
-                let held = pool.acquire().await.unwrap();
+                let held = of_tenant.acquire().await.unwrap();
                 served.lock().unwrap().push(tenant);
                 drop(held);
             }));
