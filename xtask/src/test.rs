@@ -17,6 +17,7 @@ use crate::soak;
 use crate::workspace::Workspace;
 
 mod closing;
+mod features;
 mod invariants;
 mod layers;
 mod links;

@@ -4,13 +4,19 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::{layers, links, publishing};
+use super::{features, layers, links, publishing};
 use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
 /// They must compile in seconds, and the first three are of use without the sandbox.
-const WITHOUT_WASMER: [&str; 5] =
-    ["bench-analyzer", "bench-stats", "sandbox-guest", "sandbox-guest-macros", "xtask"];
+const WITHOUT_WASMER: [&str; 6] = [
+    "bench-analyzer",
+    "bench-stats",
+    "sandbox-guest",
+    "sandbox-guest-macros",
+    "workspace-features",
+    "xtask",
+];
 
 /// A crate of pure functions.
 const PURE: &str = "bench-stats";
@@ -50,6 +56,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for folder in ["benches", "crates", "guest-modules", "xtask"] {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
+    broken.extend(features::check(workspace)?);
     broken.extend(layers::check(workspace.root())?);
     broken.extend(links::check(workspace.root())?);
     broken.extend(publishing::check(workspace)?);

@@ -15,7 +15,6 @@ pub(super) enum Stage {
     Guests,
     Clippy,
     Tests,
-    Mail,
     Soak,
     Doctests,
     Benches,
@@ -84,7 +83,6 @@ impl Stage {
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
             Self::Tests => "unit and integration tests",
-            Self::Mail => "the analyzer's notices by mail, a feature that is off by default",
             Self::Soak => "bad days in short, against the analyzer as it is",
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
@@ -127,12 +125,6 @@ impl Stage {
                 tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
                 tests
             }]),
-            // By itself: in a build of the whole workspace, the feature would compile the runtime anew.
-            Self::Mail => {
-                let mut tests = root(&["test", "-p", "bench-analyzer", "--features", "smtp"]);
-                tests.args(["--locked", "--lib", "--test", "it", "mail"]);
-                Check::Commands(vec![tests])
-            }
             Self::Doctests => Check::Commands(vec![root(&[
                 "test",
                 "--workspace",

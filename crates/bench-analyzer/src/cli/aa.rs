@@ -12,6 +12,7 @@ use bench_stats::detect::aa::{SelfComparison, Tally, compare_with_itself};
 use bench_stats::model::Selector;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use toml_edit::{DocumentMut, Item};
 
 use super::output::Output;
 use super::{Outcome, import};
@@ -108,9 +109,10 @@ async fn measure(
 }
 
 /// Lists what the measurement suggests for the configuration.
-fn suggestions(found: &SelfComparison) -> Vec<(&'static str, String)> {
-    let mut all = vec![("spread", format!("{:.4}", found.suggested_spread))];
-    all.extend(found.suggested_threshold.map(|needed| ("threshold", format!("{needed:.3}"))));
+fn suggestions(found: &SelfComparison) -> Vec<(&'static str, f64)> {
+    let rounded = |value: f64, unit: f64| (value * unit).round() / unit;
+    let mut all = vec![("spread", rounded(found.suggested_spread, 1e4))];
+    all.extend(found.suggested_threshold.map(|needed| ("threshold", rounded(needed, 1e3))));
     all
 }
 
@@ -120,20 +122,19 @@ fn save(path: &Utf8Path, found: &SelfComparison) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         other => other.with_context(|| format!("failed to read {path}"))?,
     };
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for (key, value) in suggestions(found) {
-        let assigned = format!("{key} = {value}");
-        // Keys for everything stand before the first table.
-        let tables = lines.iter().position(|line| line.trim_start().starts_with('['));
-        let top = &mut lines[..tables.unwrap_or(text.lines().count())];
-        let is_key =
-            |line: &&mut String| line.split_once('=').is_some_and(|(left, _)| left.trim() == key);
-        match top.iter_mut().find(is_key) {
-            Some(line) => *line = assigned,
-            None => lines.insert(0, assigned),
+    let mut document: DocumentMut =
+        text.parse().with_context(|| format!("failed to understand {path}"))?;
+    for (key, suggested) in suggestions(found) {
+        match document.get_mut(key).and_then(Item::as_value_mut) {
+            Some(value) => {
+                let decor = value.decor().clone();
+                *value = suggested.into();
+                *value.decor_mut() = decor;
+            }
+            None => document[key] = toml_edit::value(suggested),
         }
     }
-    std::fs::write(path, lines.join("\n") + "\n").with_context(|| format!("failed to write {path}"))
+    std::fs::write(path, document.to_string()).with_context(|| format!("failed to write {path}"))
 }
 
 fn describe(found: &SelfComparison) -> String {

@@ -11,12 +11,10 @@ use super::runner::{Terms, output_of};
 use crate::clock::Stop;
 use crate::secret::Confidential;
 
-#[cfg(feature = "smtp")]
 mod email;
 mod file;
 mod webhook;
 
-#[cfg(feature = "smtp")]
 pub use email::{Email, MailLogin, MailSecurity};
 pub use webhook::{Webhook, WebhookShape};
 
@@ -51,7 +49,6 @@ pub enum ChannelKind {
     /// An address that takes JSON.
     Webhook(Webhook),
     /// People, by mail.
-    #[cfg(feature = "smtp")]
     Email(Box<Email>),
 }
 
@@ -83,7 +80,6 @@ impl Channel {
     pub(super) fn confide(&self, confidential: &mut Confidential) {
         match &self.kind {
             ChannelKind::Webhook(webhook) => confidential.add(webhook.url.clone()),
-            #[cfg(feature = "smtp")]
             ChannelKind::Email(email) => {
                 let login = email.login.as_ref();
                 login.into_iter().for_each(|login| confidential.add(login.password.clone()));
@@ -142,7 +138,6 @@ impl Channel {
                     .map_err(DeliveryError::new)
             }
             ChannelKind::Webhook(webhook) => webhook.deliver(notice),
-            #[cfg(feature = "smtp")]
             ChannelKind::Email(email) => email.deliver(notice),
         }
     }

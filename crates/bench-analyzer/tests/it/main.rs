@@ -23,7 +23,6 @@ mod latest;
 mod leniency;
 mod limits;
 mod machines;
-#[cfg(feature = "smtp")]
 mod mail;
 mod merging;
 #[path = "../../examples/made_up_project/project.rs"]

@@ -92,12 +92,13 @@ fn aa_calibrates_the_configuration_and_keeps_the_rest_of_it() {
     let workspace = slower();
     let path = workspace.path().join("bench-analyzer.toml");
     let config =
-        "# ours\nspread = 0.5 # too much\n\n[[benchmark]]\nname = \"x\"\nthreshold = 0.3\n";
+        "# ours\n\"spread\" = 0.5 # measured\n\n[[benchmark]]\nname = \"x\"\nthreshold = 0.3\n";
     std::fs::write(&path, config).unwrap();
     let finished = workspace.run(&["aa", "--baseline", "main", "--save"], 0);
     assert!(finished.stdout.contains("in time order"), "{}", finished.stdout);
     let saved = std::fs::read_to_string(&path).unwrap();
-    assert!(saved.starts_with("# ours\nspread = 0.0"), "{saved}");
+    assert!(saved.starts_with("# ours\n\"spread\" = 0.0"), "{saved}");
+    assert!(saved.contains(" # measured\n"), "{saved}");
     assert!(saved.ends_with("\n\n[[benchmark]]\nname = \"x\"\nthreshold = 0.3\n"), "{saved}");
     workspace.run(&["report", "--baseline", "main"], 0);
 }

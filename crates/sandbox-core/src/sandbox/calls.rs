@@ -317,7 +317,7 @@ impl Inner {
             }
             (call_buffer, _) => call_buffer,
         };
-        let meter = self.begin(id);
+        let meter = self.begin(id, turn);
         let bytes_in = call_buffer.bytes();
         let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
             let returned = instance.enter(id, export, call_buffer);

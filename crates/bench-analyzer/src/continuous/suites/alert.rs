@@ -9,13 +9,11 @@ use super::duration;
 use crate::continuous::channel::{Channel, ChannelKind, Webhook, WebhookShape};
 use crate::secret::Secret;
 
-#[cfg(feature = "smtp")]
 mod email;
 
 /// An `[[alert]]`; which entries it has to have depends on where it goes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "read for mail only"))]
 pub(super) struct AlertEntry {
     pub(super) to: String,
     pub(super) name: Option<String>,
@@ -67,14 +65,7 @@ impl AlertEntry {
                 }
             }
             "webhook" => self.webhook(timeout, variable).map(ChannelKind::Webhook)?,
-            #[cfg(feature = "smtp")]
             "email" => self.email(timeout, variable).map(Box::new).map(ChannelKind::Email)?,
-            #[cfg(not(feature = "smtp"))]
-            "email" => {
-                return Err("this program was built without mail: build it with --features smtp, \
-                            or send mail by to = \"command\""
-                    .to_owned());
-            }
             other => {
                 return Err(format!(
                     "nothing can be sent to `{other}`: write stdout, file, command, webhook or email"

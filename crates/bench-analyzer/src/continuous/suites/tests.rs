@@ -34,7 +34,6 @@ fn the_documented_file_is_understood() {
     assert_eq!(config.report_folder.as_deref(), Some("/project/public/benchmarks".into()));
 }
 
-#[cfg(feature = "smtp")]
 #[test]
 fn the_documented_mail_is_understood() {
     let text = documented_at("### Mail");
@@ -86,14 +85,6 @@ fn folders_are_meant_from_the_file() {
     assert_eq!(config.suites[0].runs, 3);
 }
 
-#[cfg(not(feature = "smtp"))]
-#[test]
-fn mail_is_refused_by_a_program_that_cannot_send_it() {
-    let reason = parse("[[alert]]\nto = \"email\"\nserver = \"m\"\n").unwrap_err();
-    assert!(reason.contains("--features smtp"), "{reason}");
-}
-
-#[cfg(feature = "smtp")]
 #[test]
 fn mail_that_cannot_be_sent_is_refused_with_its_place() {
     let email = |more: &str| format!("[[alert]]\nto = \"email\"\n{more}");

@@ -1,0 +1,3 @@
+//! Is there so that Cargo looks at the features of build dependencies.
+
+fn main() {}
