@@ -44,6 +44,7 @@
 //! | serve many callers | [`SandboxPool`] | `pool` |
 //! | have no call see what another left | [`InstanceMode::Fresh`] | `fresh_instances` |
 //! | compile once | [`WasmSandboxBuilder::cache_dir`], [`Module::precompile`] | `compiled_modules` |
+//! | compile in one place and load in others, which cannot forge | [`Module::seal`], [`SealingKey`], [`KeyRing`] | `farm` |
 //! | see what calls cost | [`WasmSandbox::usage`], [`ResourceUsage`], `tracing` | `usage_and_tracing` |
 //! | do without tokio, or without async | [`WasmSandbox::call_blocking`], any executor | `without_tokio` |
 //!
@@ -137,7 +138,7 @@ pub use host::{
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
     MissingContext, WithCaller, WithoutCaller,
 };
-pub use module::{Module, ModuleOrigin, Tiering};
+pub use module::{ArtifactInfo, Module, ModuleOrigin, Tiering};
 pub use output::{Output, OutputOverflow, OutputSink};
 #[cfg(feature = "wasix")]
 pub use package::{Package, PackageCommand, PackageVolume};
@@ -154,7 +155,7 @@ pub use sandbox::{
     BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunReport, RunRequest,
     Session, WasmSandbox, WasmSandboxBuilder,
 };
-pub use signing::SigningKey;
+pub use signing::{KeyRing, Sealer, SealingKey, SigningKey, VerifyingKey};
 pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
 pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
@@ -162,6 +163,27 @@ pub use usage::ResourceUsage;
 pub use virtual_fs;
 pub use wasi::{GuestFile, GuestFiles};
 pub use watchdog::cancel_handle::CancelHandle;
+
+// What users share between threads and tasks, or hand from one to another.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn handed_over<T: Send>() {}
+    shared::<WasmSandbox>();
+    shared::<Module>();
+    shared::<SandboxPool>();
+    shared::<PooledSandbox>();
+    shared::<StreamingSandbox>();
+    shared::<Function<(i32, i32), i32>>();
+    shared::<HostFunctions>();
+    shared::<SecurityPolicy>();
+    shared::<CancelHandle>();
+    shared::<OutputSink>();
+    shared::<KeyRing>();
+    shared::<SandboxError>();
+    handed_over::<Session>();
+    handed_over::<RunRequest>();
+    handed_over::<RunReport>();
+};
 
 // The examples of both READMEs are tests.
 #[cfg(doctest)]

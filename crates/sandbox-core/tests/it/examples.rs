@@ -33,6 +33,7 @@ examples! {
     compiled_modules in "../../examples/compiled_modules.rs",
     density in "../../examples/density.rs",
     folders in "../../examples/folders.rs",
+    farm in "../../examples/farm.rs",
     fresh_instances in "../../examples/fresh_instances.rs",
     handles in "../../examples/handles.rs",
     host_functions in "../../examples/host_functions.rs",
