@@ -54,7 +54,7 @@ fn build(folder: &TempDir) {
         .cache_dir(folder.path())
         .build_blocking()
         .expect("a fault of the folder fails no build");
-    assert!(matches!(sandbox.call_blocking::<_, i32>("answer", ()), Ok(42)));
+    assert!(matches!(sandbox.call_blocking::<i32>("answer", ()), Ok(42)));
 }
 
 /// Changes what is genuine as the bytes say: pairs of places and bytes, and perhaps a cut.

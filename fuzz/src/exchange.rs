@@ -70,29 +70,29 @@ pub fn run(data: &[u8]) {
     let input = &data[..data.len().min(60_000)];
     let sandbox = &SANDBOXES[usize::from(how % 3)];
     let result = match how / 3 % 12 {
-        0 => sandbox.call_blocking::<_, Vec<u8>>("bytes", input).map(drop),
-        1 => sandbox.call_blocking::<_, String>("text", input).map(drop),
-        2 => sandbox.call_blocking::<_, ()>("unit", input),
-        3 => sandbox.call_blocking::<_, Order>("value", input).map(drop),
-        4 => sandbox.call_blocking::<_, Chain>("value", input).map(drop),
-        5 => sandbox.call_blocking::<_, Vec<()>>("value", input).map(drop),
+        0 => sandbox.call_blocking::<Vec<u8>>("bytes", input).map(drop),
+        1 => sandbox.call_blocking::<String>("text", input).map(drop),
+        2 => sandbox.call_blocking::<()>("unit", input),
+        3 => sandbox.call_blocking::<Order>("value", input).map(drop),
+        4 => sandbox.call_blocking::<Chain>("value", input).map(drop),
+        5 => sandbox.call_blocking::<Vec<()>>("value", input).map(drop),
         6 => {
-            sandbox.call_blocking::<_, BTreeMap<String, Vec<Option<u32>>>>("value", input).map(drop)
+            sandbox.call_blocking::<BTreeMap<String, Vec<Option<u32>>>>("value", input).map(drop)
         }
-        7 => sandbox.call_blocking::<_, (f32, i8, char, bool, String)>("value", input).map(drop),
-        8 => sandbox.call_blocking::<_, Vec<Order>>("value", input).map(drop),
+        7 => sandbox.call_blocking::<(f32, i8, char, bool, String)>("value", input).map(drop),
+        8 => sandbox.call_blocking::<Vec<Order>>("value", input).map(drop),
         9 if how % 3 != 2 => {
-            sandbox.call_blocking::<_, serde_json::Value>("value", input).map(drop)
+            sandbox.call_blocking::<serde_json::Value>("value", input).map(drop)
         }
-        10 => sandbox.call_blocking::<_, Result<u64, String>>("value", input).map(drop),
-        _ => sandbox.call_blocking::<_, BTreeMap<(), [u64; 0]>>("value", input).map(drop),
+        10 => sandbox.call_blocking::<Result<u64, String>>("value", input).map(drop),
+        _ => sandbox.call_blocking::<BTreeMap<(), [u64; 0]>>("value", input).map(drop),
     };
     if let Err(error) = result {
         assert_typed(&error);
     }
     // The next caller finds an instance that answers.
     let answer = answer(0, b"{}");
-    let well = sandbox.call_blocking::<_, Vec<u8>>("bytes", &answer[..]);
+    let well = sandbox.call_blocking::<Vec<u8>>("bytes", &answer[..]);
     assert!(matches!(&well, Ok(bytes) if bytes == b"{}"), "{well:?}");
 }
 

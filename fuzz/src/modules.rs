@@ -81,7 +81,7 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let arguments = export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, input));
         let arguments = Numbers(arguments.collect());
         for _ in 0..2 {
-            if let Err(error) = sandbox.call_blocking::<_, Numbers>(&export.name, &arguments) {
+            if let Err(error) = sandbox.call_blocking::<Numbers>(&export.name, &arguments) {
                 assert_typed(&error);
             }
         }

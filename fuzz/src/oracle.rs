@@ -126,7 +126,7 @@ fn is_number(ty: &ValType) -> bool {
 }
 
 fn call(session: &mut Session, export: &Export, arguments: &Numbers) -> Called {
-    let outcome = match session.call_blocking::<_, Numbers>(&export.name, arguments) {
+    let outcome = match session.call_blocking::<Numbers>(&export.name, arguments) {
         Ok(results) => Outcome::Returned(results),
         Err(SandboxError::Trap { code, .. }) => trapped(code),
         Err(error) => {

@@ -56,7 +56,7 @@ struct Seen {
 }
 
 fn see(session: &mut Session, export: &Export, arguments: &Numbers) -> Seen {
-    let result = session.call_blocking::<_, Numbers>(&export.name, arguments).map_err(|error| {
+    let result = session.call_blocking::<Numbers>(&export.name, arguments).map_err(|error| {
         assert_typed(&error);
         error.kind().to_string()
     });

@@ -26,9 +26,9 @@ static WITNESS: LazyLock<WasmSandbox> = LazyLock::new(|| {
 /// # Panics
 /// If it does not do so any more.
 pub(crate) fn assert_well() {
-    let sum = WITNESS.call_blocking::<_, i32>("add", (20, 22));
+    let sum = WITNESS.call_blocking::<i32>("add", (20, 22));
     assert!(matches!(sum, Ok(42)), "{sum:?}");
-    let abort = WITNESS.call_blocking::<_, ()>("abort", ());
+    let abort = WITNESS.call_blocking::<()>("abort", ());
     assert!(matches!(abort, Err(SandboxError::Trap { .. })), "{abort:?}");
 }
 

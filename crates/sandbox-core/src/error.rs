@@ -468,6 +468,13 @@ pub enum SandboxError {
         message: String,
     },
 
+    /// The pool has a module of that name already.
+    #[error("the pool has a module `{name}` already; put another in its place with `replace`", name = shown(name))]
+    DuplicateModule {
+        /// The name.
+        name: String,
+    },
+
     /// The pool has no module of that name.
     #[error("the pool has no module `{name}`; it has {available}", available = listed(available, 0), name = shown(name))]
     NoSuchModule {

@@ -36,5 +36,4 @@ pub use functions::HostFunctions;
 pub(crate) use import_hint::unknown_import;
 pub(crate) use link::HostLink;
 pub use numbers::{HostNumber, HostNumbers, HostOutcome};
-pub(crate) use state::Context;
 pub use values::{ExchangeError, IntoAsyncValueFunction, IntoValueFunction};

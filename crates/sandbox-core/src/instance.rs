@@ -176,8 +176,8 @@ impl Instance {
             unsound: false,
             writes: Writes::AnyPage,
         };
-        let turn = instance.begin_turn();
-        cancellation.attach(&instance.control, turn);
+        let turn = instance.control.begin_initialisation(policy.initialisation_limit);
+        cancellation.attach_initialisation(&instance.control, turn);
         instance.watched(INSTANTIATION, |instance| {
             instance.start(start, recorder.as_ref(), offered.as_ref())
         })?;

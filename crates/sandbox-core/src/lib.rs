@@ -46,6 +46,7 @@
 //! | serve many callers | [`SandboxPool`] | `pool` |
 //! | have no call see what another left | [`InstanceMode::Fresh`] | `fresh_instances` |
 //! | compile once | [`WasmSandboxBuilder::cache_dir`], [`Module::precompile`] | `compiled_modules` |
+//! | compile in one place and load in others, which cannot forge | [`Module::seal`], [`SealingKey`], [`KeyRing`] | `farm` |
 //! | see what calls cost | [`WasmSandbox::usage`], [`ResourceUsage`], `tracing` | `usage_and_tracing` |
 //! | do without tokio, or without async | [`WasmSandbox::call_blocking`], any executor | `without_tokio` |
 //!
@@ -124,6 +125,7 @@
 //! ```
 
 mod bundle;
+mod context;
 mod error;
 mod format;
 mod host;
@@ -161,21 +163,26 @@ pub use marshal::convert::{Bincode, FromGuest, IntoGuest, Json, MsgPack};
 pub use marshal::export::Payload;
 pub use marshal::types::{NumberType, ValueType};
 pub use marshal::value::{Value, Values};
-pub use module::{ExternalType, Module, ModuleExport, ModuleImport, ModuleOrigin, Tiering};
-pub use output::Output;
+pub use module::{
+    ArtifactInfo, ExternalType, Module, ModuleExport, ModuleImport, ModuleOrigin, Tiering,
+};
+pub use output::{Output, OutputOverflow, OutputSink};
 #[cfg(feature = "wasix")]
 pub use package::{Package, PackageCommand, PackageVolume};
 pub use policy::{
     Access, BundleGrant, Clock, CompileLimits, CompileMeasure, Compiler, Compilers,
-    EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, NanBits, NetworkGrant,
-    Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
+    EnvironmentVariable, FolderGrant, FuelUnits, GrantUse, InstanceMode, ManualClock, NanBits,
+    NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature, WasmFeatures,
 };
-pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
+pub use pool::{
+    ModuleStatus, PoolStatus, PooledFunction, PooledSandbox, SandboxPool, SandboxPoolBuilder,
+    TenantStatus,
+};
 pub use sandbox::{
     BatchIter, BatchResults, Callable, Function, IntoFormat, MemoryReset, MockSandbox, RunOutput,
     RunReport, RunRequest, Session, WasmSandbox, WasmSandboxBuilder,
 };
-pub use signing::SigningKey;
+pub use signing::{KeyRing, Sealer, SealingKey, SigningKey, VerifyingKey};
 pub use streaming::{
     StreamItem, StreamOutput, StreamProcessor, StreamingSandbox, StreamingSandboxBuilder,
 };
@@ -183,8 +190,29 @@ pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]
 pub use virtual_fs;
-pub use wasi::{GuestFile, GuestFiles, OutputOverflow};
+pub use wasi::{GuestFile, GuestFiles};
 pub use watchdog::cancel_handle::CancelHandle;
+
+// What users share between threads and tasks, or hand from one to another.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn handed_over<T: Send>() {}
+    shared::<WasmSandbox>();
+    shared::<Module>();
+    shared::<SandboxPool>();
+    shared::<PooledSandbox>();
+    shared::<StreamingSandbox>();
+    shared::<Function<(i32, i32), i32>>();
+    shared::<HostFunctions>();
+    shared::<SecurityPolicy>();
+    shared::<CancelHandle>();
+    shared::<OutputSink>();
+    shared::<KeyRing>();
+    shared::<SandboxError>();
+    handed_over::<Session>();
+    handed_over::<RunRequest>();
+    handed_over::<RunReport>();
+};
 
 // The examples of both READMEs are tests.
 #[cfg(doctest)]

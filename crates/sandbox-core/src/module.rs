@@ -35,6 +35,7 @@ pub(crate) use compiler::Wanted;
 pub(crate) use extent::Extent;
 pub(crate) use metering::FUEL_EXPORT;
 pub use outline::{ExternalType, ModuleExport, ModuleImport};
+pub use shipping::ArtifactInfo;
 pub(crate) use start::START_EXPORT;
 pub use tiering::Tiering;
 

@@ -1,5 +1,10 @@
 //! Output of a guest to its standard streams.
 
+mod sink;
+
+pub use sink::{OutputOverflow, OutputSink};
+pub(crate) use sink::{Sink, Sinks, StreamName};
+
 /// Output of a guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {

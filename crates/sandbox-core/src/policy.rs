@@ -3,6 +3,7 @@
 mod changes;
 mod compile;
 mod compilers;
+mod document;
 mod features;
 mod fuel;
 mod grants;
@@ -20,7 +21,7 @@ pub use features::{NanBits, WasmFeature, WasmFeatures};
 pub use fuel::FuelUnits;
 pub use grants::{Access, BundleGrant, EnvironmentVariable, FolderGrant, GrantUse};
 pub use network::{NetworkGrant, Ports};
-pub use sources::{Clock, Randomness};
+pub use sources::{Clock, ManualClock, Randomness};
 
 /// The size of a WebAssembly page, in bytes.
 pub(crate) const PAGE_BYTES: u64 = 64 * 1024;
@@ -39,6 +40,11 @@ pub(crate) const PAGE_BYTES: u64 = 64 * 1024;
 /// assert_eq!(policy.wall_clock, Some(Duration::from_millis(250)));
 /// assert_eq!(policy.memory_limit_bytes, Some(64 * 1024 * 1024));
 /// ```
+///
+/// # Documents
+/// A policy can be written and read with serde. A document has all fields and a version; one that lacks a field, has one that is
+/// not known or is of another version is refused, so that no limit is lost on the way. It holds the values of environment
+/// variables, and no bundles or manual clocks: a policy with those is not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SecurityPolicy {
@@ -51,9 +57,11 @@ pub struct SecurityPolicy {
     pub memory_limit_bytes: Option<u64>,
     /// The elements of all tables together.
     pub table_limit_elements: u32,
-    /// Longest time that one call may take. Instantiation, with the module's start function and `_initialize`, counts
-    /// as one call. `None` sets no limit.
+    /// Longest time that one call may take. `None` sets no limit.
     pub wall_clock: Option<Duration>,
+    /// Longest time that instantiation may take, with the module's start function and `_initialize`. `None` gives it as long
+    /// as one call.
+    pub initialisation_limit: Option<Duration>,
     /// Fuel of one call: the most that it may compute. Instantiation counts as one call here too. `None` sets no
     /// limit and measures nothing; a limit makes tight loops take about twice the time.
     pub fuel: Option<FuelUnits>,

@@ -247,7 +247,8 @@ impl WasmSandbox {
     ///
     /// As much as one call may write is kept until it is taken; when a call needs the room, what earlier ones wrote makes
     /// way. Waits for its turn among the calls. What an instance wrote before it failed is in the
-    /// [error](crate::SandboxError::output); what a fresh instance wrote in a call that succeeded is lost. A host function of the sandbox itself finds nothing while the guest that
+    /// [error](crate::SandboxError::output); what a fresh instance wrote in a call that succeeded is lost, unless the call was
+    /// made [with a sink](Self::with_output). A host function of the sandbox itself finds nothing while the guest that
     /// called it has the turn.
     ///
     /// # Cancel safety
@@ -256,6 +257,11 @@ impl WasmSandbox {
         let turn = self.inner.turn("take_output", &Scope::default()).await;
         let Ok(turn) = turn else { return Output::default() };
         turn.instance().map(Instance::take_output).unwrap_or_default()
+    }
+
+    /// Takes output as [`WasmSandbox::take_output`] does, blocking the thread and without an async runtime.
+    pub fn take_output_blocking(&self) -> Output {
+        pollster::block_on(self.take_output())
     }
 
     /// Calls a function of a stream with its next chunk, or with its end, and says what the call used.

@@ -1,14 +1,17 @@
-//! The secret that compiled modules are authenticated with.
+//! Keys that compiled modules are authenticated with.
+
+mod keys;
 
 use std::fmt;
+
+pub use keys::{KeyRing, Sealer, SealingKey, VerifyingKey};
 
 /// A secret of 32 bytes with which compiled modules are sealed, and without which none is loaded.
 ///
 /// A compiled module is native code: whoever can make the host load one can make it do anything. The key is
 /// **symmetric**: the same key seals and verifies, so everyone who can load modules with it can also forge them.
 /// Give it only to machines that you trust to make modules for each other, keep it out of the artifacts'
-/// store, and use another key for another purpose. To let untrusting parties verify, sign the sealed bytes
-/// with an asymmetric scheme on top.
+/// store, and use another key for another purpose. A [`SealingKey`] is for modules that others are to load and not to make.
 ///
 /// ```
 /// use sandbox_core::SigningKey;
@@ -44,6 +47,15 @@ impl Purpose {
 
 /// Says which key a file was sealed with, and nothing about the key.
 pub(crate) type KeyId = [u8; 8];
+
+/// Proof in a file that somebody with a key made it.
+#[derive(Debug)]
+pub(crate) enum Seal<'a> {
+    /// Of a [`SigningKey`].
+    Code(&'a [u8; 32]),
+    /// Of a [`SealingKey`].
+    Signature(&'a [u8; 64]),
+}
 
 impl SigningKey {
     /// The length of a key, in bytes.

@@ -45,8 +45,7 @@ pub(crate) use lookups::Lookups;
 pub(crate) use network::check as check_network;
 pub(crate) use output::OutputCapture;
 pub(crate) use state::Remembered;
-pub use streams::OutputOverflow;
-pub(crate) use streams::{Sink, Source};
+pub(crate) use streams::Source;
 
 /// Change of the policy that would grant a connection.
 pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
@@ -135,7 +134,7 @@ impl WasiContext {
     ) -> Result<(Self, Imports)> {
         let module = surroundings.module;
         let files = launch.take_files();
-        let given = launch.granted(surroundings.policy)?;
+        let given = launch.granted(surroundings.policy, surroundings.grants)?;
         let state =
             State::new(&surroundings, given).map_err(|errno| SandboxError::Instantiation {
                 message: format!("the guest's folders cannot be opened: {errno}"),
@@ -172,10 +171,11 @@ impl WasiContext {
         self.state.as_ref(store).is_changed()
     }
 
-    /// Whether the guest was told what another instance would not be: random bytes of its own, or a time.
+    /// Whether the guest was told what another instance might not be: random bytes of its own, a time, or what is in a folder
+    /// of the host.
     pub(crate) fn has_told(&self, store: &Store) -> bool {
         let state = self.state.as_ref(store);
-        state.random.has_given_secrets() || state.clock.has_told()
+        state.random.has_given_secrets() || state.clock.has_told() || state.files.has_asked_host()
     }
 
     /// Keeps the state for instances that begin with it. Nothing if the guest has what only one instance can have, or did
@@ -218,7 +218,7 @@ impl WasiContext {
 pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
     let policy = SecurityPolicy::strict();
     let control = CallControl::new(None).unwrap();
-    let output = OutputCapture::new(0, streams::Sinks::default(), Arc::clone(&control));
+    let output = OutputCapture::new(0, crate::output::Sinks::default(), Arc::clone(&control));
     let grants = Arc::new(Grants::open(&[], &[]).unwrap());
     let mut store = Store::default();
     let module = Module::new(&store, wat::parse_str("(module)").unwrap()).unwrap();
@@ -231,7 +231,7 @@ pub(crate) fn types_of_functions() -> Vec<wasmer::FunctionType> {
         output: &output,
         refusals: &Arc::default(),
     };
-    let given = Launch::default().granted(&policy).unwrap();
+    let given = Launch::default().granted(&policy, &grants).unwrap();
     let state = FunctionEnv::new(&mut store, State::new(&surroundings, given).unwrap());
     calls::types(&mut store, &state)
 }

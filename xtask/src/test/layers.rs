@@ -40,7 +40,7 @@ const HOUSES: &[House] = &[
     House {
         crate_folder: "crates/sandbox-core",
         floors: &[
-            &["output", "text"],
+            &["context", "output", "text"],
             &["bundle", "signing", "sync"],
             &["policy"],
             &["format", "usage"],

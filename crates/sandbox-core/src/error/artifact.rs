@@ -25,14 +25,36 @@ pub enum ArtifactRejection {
     #[error("it was changed after it was sealed: copy it again, or precompile the module again")]
     Altered,
 
-    /// The file is genuine and was made for something else.
+    /// The file is genuine and was made by another version of this library or of Wasmer, for another system, or with other
+    /// settings than are wanted.
     #[error("it was made for {aspect} {made_for}, and here is {here}: compile the module for this")]
-    Incompatible {
+    OtherBuild {
         /// In what the two differ.
         aspect: &'static str,
-        /// Machine, version or settings that it was made for.
+        /// System, version or settings that it was made for.
         made_for: String,
-        /// Machine, version or settings that are needed here.
+        /// System, version or settings that are needed here.
+        here: String,
+    },
+
+    /// The file is genuine and its code uses features of a processor that this one lacks.
+    #[error(
+        "it was made for a processor with {missing}, and here is one without: compile the module for this",
+        missing = missing.join(", ")
+    )]
+    OtherProcessor {
+        /// The features that are missing here, by name.
+        missing: Vec<String>,
+    },
+
+    /// The file is genuine and this machine could run it, and the policy does not want what it may do.
+    #[error(
+        "it was made under a policy {made_for}, and here is {here}: compile the module for this, or load it under another policy"
+    )]
+    ForbiddenByPolicy {
+        /// Part of the policy that it was made under.
+        made_for: String,
+        /// Part of the policy that it is to be loaded or run under.
         here: String,
     },
 

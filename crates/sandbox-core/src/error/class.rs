@@ -109,6 +109,7 @@ impl SandboxError {
             | Self::InvalidBundle(_)
             | Self::NoSuchCommand { .. }
             | Self::InvalidGrant { .. }
+            | Self::DuplicateModule { .. }
             | Self::NoSuchModule { .. }
             | Self::PoolClosed
             | Self::Forked

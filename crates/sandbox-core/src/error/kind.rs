@@ -60,6 +60,7 @@ impl SandboxError {
             Self::HostFunctionFailed { .. } => "host_function_failed",
             Self::HostFunctionPanicked { .. } => "host_function_panicked",
             Self::NestedCall { .. } => "nested_call",
+            Self::DuplicateModule { .. } => "duplicate_module",
             Self::NoSuchModule { .. } => "no_such_module",
             Self::PoolExhausted { .. } => "pool_exhausted",
             Self::PoolTimeout { .. } => "pool_timeout",

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
-use super::state::Context;
 use super::values;
+use crate::context::Context;
 use crate::error::{Result, SandboxError};
 use crate::marshal::export::signature_in_words;
 use crate::module::Module;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use wasmer::FunctionEnvMut;
 
 use super::state::HostState;
+use crate::context::Context;
 use crate::error::{GuestMemoryError, checked_range};
 use crate::sys::guest_memory::WaitingGuest;
+use crate::watchdog::brought::Brought;
 
 /// The guest that called a host function, while it waits for the answer.
 ///
@@ -30,11 +32,17 @@ use crate::sys::guest_memory::WaitingGuest;
 pub struct Caller<'a> {
     guest: WaitingGuest<'a>,
     state: &'a HostState,
+    /// What the caller of the guest brought along.
+    brought: Option<&'a Brought>,
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(context: &'a mut FunctionEnvMut<'_, ()>, state: &'a HostState) -> Self {
-        Self { guest: WaitingGuest::of(context), state }
+    pub(super) fn new(
+        context: &'a mut FunctionEnvMut<'_, ()>,
+        state: &'a HostState,
+        brought: Option<&'a Brought>,
+    ) -> Self {
+        Self { guest: WaitingGuest::of(context), state, brought }
     }
 
     pub(super) fn state(&self) -> &'a HostState {
@@ -122,15 +130,21 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    /// The value that the sandbox was [given](crate::WasmSandboxBuilder::context) for its host functions.
+    /// The value that the call was [given](crate::WasmSandbox::with_context) for host functions, if it is of that type, or else
+    /// the sandbox's [own](crate::WasmSandboxBuilder::context).
     ///
     /// # Errors
-    /// [`MissingContext`] if it was given none, or one of another type.
+    /// [`MissingContext`] if neither was given one of that type.
     pub fn context<T: Any + Send + Sync>(&self) -> Result<&'a T, MissingContext> {
-        let context = &self.state.context;
-        context.get().ok_or_else(|| MissingContext {
+        let of_call = self.brought.map(|brought| &brought.context);
+        let of_sandbox = &self.state.context;
+        let found = of_call.and_then(Context::get).or_else(|| of_sandbox.get());
+        found.ok_or_else(|| MissingContext {
             expected: type_name::<T>(),
-            given: context.type_name().unwrap_or("nothing"),
+            given: of_call
+                .and_then(Context::type_name)
+                .or_else(|| of_sandbox.type_name())
+                .unwrap_or("nothing"),
         })
     }
 
@@ -163,8 +177,8 @@ impl std::fmt::Debug for Caller<'_> {
 /// A host function asked for a context value that its sandbox does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a host function needs a context of type {expected}, and the sandbox has {given}: give it one with `context` on \
-     the builder"
+    "a host function needs a context of type {expected}, and there is {given}: give the call one with `with_context`, or \
+     the sandbox with `context` on the builder"
 )]
 pub struct MissingContext {
     expected: &'static str,

@@ -39,6 +39,11 @@ impl HostLink {
         self.state.take_calls()
     }
 
+    /// Whether a host function was called since the number was last taken.
+    pub(crate) fn has_calls(&self) -> bool {
+        self.state.has_calls()
+    }
+
     /// Whether a host function got a slice of the guest's memory to write to since this was last asked.
     pub(crate) fn take_lent(&self) -> bool {
         self.state.take_lent()

@@ -33,7 +33,8 @@ impl Site {
         if state.control.stop_reason().is_some() {
             return Err(Unwound::Stopped);
         }
-        let mut caller = Caller::new(context, state);
+        let brought = state.control.brought();
+        let mut caller = Caller::new(context, state, brought.as_deref());
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut caller)));
         if state.control.stop_reason().is_some() {
             return Err(Unwound::Stopped);

@@ -1,40 +1,15 @@
 //! State of the host functions in one instance: what they know and leave behind.
 
-use std::any::Any;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wasmer::RuntimeError;
 
+use crate::context::Context;
 use crate::module::Module;
 use crate::sys::entry::Reentry;
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
-
-/// The value that a sandbox gives to its host functions.
-#[derive(Clone, Default)]
-pub(crate) struct Context(Option<(Arc<dyn Any + Send + Sync>, &'static str)>);
-
-impl Context {
-    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Some((Arc::new(value), std::any::type_name::<T>())))
-    }
-
-    pub(super) fn get<T: Any>(&self) -> Option<&T> {
-        self.0.as_ref()?.0.downcast_ref()
-    }
-
-    pub(super) fn type_name(&self) -> Option<&'static str> {
-        self.0.as_ref().map(|(_, name)| *name)
-    }
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.type_name().unwrap_or("none"))
-    }
-}
 
 /// What it takes to enter the guest of an instance again.
 #[derive(Debug)]
@@ -112,6 +87,10 @@ impl HostState {
         }
         self.has_failed.store(false, Ordering::Relaxed);
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn has_calls(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) != 0
     }
 
     pub(super) fn take_lent(&self) -> bool {

@@ -14,6 +14,7 @@ use super::{Instance, Recipe, Template, Users};
 use crate::error::Result;
 use crate::host::HostBinding;
 
+use crate::module::Module;
 use crate::policy::SecurityPolicy;
 use crate::sys::memory::ResetMethod;
 use crate::watchdog::cancellation::Cancellation;
@@ -23,10 +24,11 @@ static TEMPLATES: SharedByModule<Shared> = SharedByModule::new();
 /// Where the instances of one sandbox begin.
 pub(crate) struct SharedTemplate(Option<Arc<Shared>>);
 
-/// State that alike sandboxes have in common.
+/// State that alike sandboxes have in common. Of what instances are made of only host functions and open folders differ.
 struct Shared {
-    /// Of the first of them. Of the others only the host functions differ.
-    recipe: Recipe,
+    module: Module,
+    policy: Arc<SecurityPolicy>,
+    reset: ResetMethod,
     /// Template of the instances. It holds `None` where each instance has to be initialised for itself.
     template: OnceLock<Option<Template>>,
     is_being_made: AtomicBool,
@@ -35,24 +37,25 @@ struct Shared {
 impl SharedTemplate {
     /// The first instance of a sandbox, and where others will begin. Runs guest code.
     ///
-    /// Folders of the host are opened for an instance, host functions may tell each guest something else, and sockets are
-    /// an instance's own. So where there are any, nothing is shared.
+    /// Sockets are an instance's own, so where there may be any, nothing is shared. Folders of the host and host functions may
+    /// tell each guest something else: there is a template only if initialisation asked neither.
     ///
     /// # Errors
     /// As [`Instance::create`].
     pub(crate) fn of(recipe: &Recipe, cancellation: &Cancellation) -> Result<(Instance, Self)> {
         let Recipe { module, policy, host, reset } = recipe;
-        let is_own = !policy.folders.is_empty() || !policy.network.is_empty() || !host.is_empty();
-        if is_own || *reset == ResetMethod::Copy {
+        if !policy.network.is_empty() || *reset == ResetMethod::Copy {
             return Ok((Instance::create(recipe, cancellation)?, Self(None)));
         }
-        if let Some(known) = TEMPLATES.find(module, |known| known.recipe.is_alike(recipe)) {
+        if let Some(known) = TEMPLATES.find(module, |known| known.is_for(recipe)) {
             let instance = known.another(&known.recipe_of(host), cancellation)?;
             return Ok((instance, Self(Some(known))));
         }
         let instance = Instance::create(recipe, cancellation)?;
         let shared = Arc::new(Shared {
-            recipe: recipe.clone(),
+            module: module.clone(),
+            policy: Arc::clone(policy),
+            reset: *reset,
             template: OnceLock::new(),
             is_being_made: AtomicBool::new(false),
         });
@@ -79,7 +82,7 @@ impl SharedTemplate {
 
     /// The policy of all that are alike: equal to that of each, and there only once.
     pub(crate) fn policy(&self) -> Option<&Arc<SecurityPolicy>> {
-        self.0.as_ref().map(|shared| &shared.recipe.policy)
+        self.0.as_ref().map(|shared| &shared.policy)
     }
 }
 
@@ -88,9 +91,17 @@ impl Shared {
         self.template.get()?.as_ref()
     }
 
+    /// Whether no guest can tell by its own code and policy which of the two its instance is made of.
+    fn is_for(&self, recipe: &Recipe) -> bool {
+        self.module.is_alike(&recipe.module)
+            && self.reset == recipe.reset
+            && self.policy == recipe.policy
+    }
+
     /// The recipe for a sandbox with these host functions.
     fn recipe_of(&self, host: &Arc<HostBinding>) -> Recipe {
-        Recipe { host: Arc::clone(host), ..self.recipe.clone() }
+        let (module, policy) = (self.module.clone(), Arc::clone(&self.policy));
+        Recipe { module, policy, host: Arc::clone(host), reset: self.reset }
     }
 
     /// The first instance of another sandbox.
@@ -135,7 +146,7 @@ fn begun(recipe: &Recipe, template: &Template, cancellation: &Cancellation) -> R
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        TEMPLATES.forget(&self.recipe.module);
+        TEMPLATES.forget(&self.module);
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) use crate::sys::memory::{Effort, NotRestored};
 pub(crate) enum Users {
     /// Calls that are each to see the same, whatever initialisation was told.
     Calls,
-    /// Sandboxes that would else be initialised themselves, and told the time of that and random bytes of their own.
+    /// Sandboxes that would else be initialised themselves, and told the time of that, random bytes of their own, and what
+    /// their host's functions and folders say.
     Sandboxes,
 }
 
@@ -106,6 +107,8 @@ impl Instance {
     fn template(&mut self, method: ResetMethod, users: Users) -> Option<Template> {
         let store = self.guest.store();
         let wasi = match &self.wasi {
+            // What a host function said to this one it may not say to others.
+            _ if users == Users::Sandboxes && self.host.has_calls() => return None,
             // Files tell when they were made.
             Some(wasi)
                 if users == Users::Sandboxes

@@ -1,6 +1,7 @@
 use super::*;
+use crate::context::Context;
 use crate::format::SerializationFormat;
-use crate::host::{Context, HostBinding, HostFunctions};
+use crate::host::{HostBinding, HostFunctions};
 use crate::marshal::arguments::Arguments;
 use crate::policy::InstanceMode;
 use crate::sys::memory::ResetMethod;

@@ -20,7 +20,7 @@ use super::Behaviour;
 use super::names::Names;
 use crate::error::ArtifactRejection;
 use crate::policy::SecurityPolicy;
-use crate::signing::{Purpose, SigningKey};
+use crate::signing::{KeyRing, Purpose, Sealer, SigningKey};
 use crate::sys::artifact::{NativeCode, envelope};
 
 pub(super) use identity::Identity;
@@ -56,7 +56,7 @@ pub(super) fn seal(
     identity: &Identity,
     behaviour: &Behaviour,
     names: &Names,
-    key: &SigningKey,
+    key: Sealer<'_>,
     purpose: Purpose,
 ) -> Vec<u8> {
     envelope::seal(&describe(identity, behaviour, names), native, key, purpose)
@@ -76,7 +76,7 @@ fn parse(description: &Bytes) -> Result<Description, ArtifactRejection> {
     let mut lines = description.splitn(3, |byte| *byte == b'\n');
     let identity = Identity::parse(lines.next().unwrap_or_default())?;
     let behaviour = Behaviour::parse(lines.next().unwrap_or_default()).map_err(|error| {
-        ArtifactRejection::Incompatible {
+        ArtifactRejection::OtherBuild {
             aspect: "a description",
             made_for: format!("that is unknown ({error})"),
             here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
@@ -84,6 +84,15 @@ fn parse(description: &Bytes) -> Result<Description, ArtifactRejection> {
     })?;
     let names = lines.next().map(|names| description.slice_ref(names)).unwrap_or_default();
     Ok((identity, behaviour, Names::read_when_needed(names)))
+}
+
+/// Reads what a file says of itself, whoever made it.
+pub(super) fn claimed(file: &Bytes) -> Result<(envelope::Claims, Identity), ArtifactRejection> {
+    let claims = envelope::claims(file)?;
+    let identity = Identity::parse(
+        claims.description.split(|byte| *byte == b'\n').next().unwrap_or_default(),
+    )?;
+    Ok((claims, identity))
 }
 
 /// Opens a file that must hold exactly the module that is looked for.
@@ -98,7 +107,7 @@ pub(super) fn unseal_expected(
         Ok((behaviour, names))
     };
     let (native, (behaviour, names)) =
-        envelope::open(file, key, Purpose::Cache)?.accept_if(fits)?;
+        envelope::open(file, &key.into(), Purpose::Cache)?.accept_if(fits)?;
     Ok(Unsealed { native, behaviour, names })
 }
 
@@ -106,7 +115,7 @@ pub(super) fn unseal_expected(
 pub(super) fn unseal_shipped(
     file: Bytes,
     policy: &SecurityPolicy,
-    key: &SigningKey,
+    keys: &KeyRing,
 ) -> Result<(Unsealed, Identity), ArtifactRejection> {
     let fits = |description: &Bytes| {
         let description = parse(description)?;
@@ -114,7 +123,7 @@ pub(super) fn unseal_shipped(
         Ok(description)
     };
     let (native, (identity, behaviour, names)) =
-        envelope::open(file, key, Purpose::Shipping)?.accept_if(fits)?;
+        envelope::open(file, keys, Purpose::Shipping)?.accept_if(fits)?;
     Ok((Unsealed { native, behaviour, names }, identity))
 }
 

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::policy::{Compiler, SecurityPolicy};
 
 use disk::DiskCache;
-use memory::MemoryCache;
+pub(super) use memory::MemoryCache;
 
 /// Largest size of a cache folder unless told otherwise, in bytes.
 const DEFAULT_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;

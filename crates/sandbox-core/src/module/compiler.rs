@@ -75,6 +75,10 @@ impl CodeSettings {
         self.compiler
     }
 
+    pub(super) fn features(&self) -> WasmFeatures {
+        self.features
+    }
+
     pub(crate) fn is_metered(&self) -> bool {
         self.metered
     }
@@ -146,7 +150,7 @@ impl CodeSettings {
     pub(super) fn require_allowed(&self, policy: &SecurityPolicy) -> Result<(), ArtifactRejection> {
         let refused = |made_for: String, here: &str| {
             let here = here.to_owned();
-            Err(ArtifactRejection::Incompatible { aspect: "a policy", made_for, here })
+            Err(ArtifactRejection::ForbiddenByPolicy { made_for, here })
         };
         if !policy.compilers.allow(self.compiler) {
             return refused(format!("that allows {}", self.compiler), "one that does not");

@@ -39,17 +39,18 @@ impl SecurityPolicy {
         self
     }
 
-    /// Sets how long one call may take.
+    /// Sets how long one call may take. With `None` it may take as long as it likes; what stops it then is
+    /// [fuel](Self::with_fuel), a cancel handle, or dropping it.
     #[must_use]
-    pub const fn with_wall_clock(mut self, limit: Duration) -> Self {
-        self.wall_clock = Some(limit);
+    pub fn with_wall_clock(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.wall_clock = limit.into();
         self
     }
 
-    /// Lets a call take as long as it likes. What stops it then: [fuel](Self::with_fuel), a cancel handle, or dropping it.
+    /// Sets how long instantiation may take, with the module's start function and `_initialize`, if not as long as a call.
     #[must_use]
-    pub const fn without_wall_clock(mut self) -> Self {
-        self.wall_clock = None;
+    pub fn with_initialisation_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.initialisation_limit = limit.into();
         self
     }
 
@@ -147,12 +148,19 @@ impl SecurityPolicy {
     /// ```
     #[must_use]
     pub fn with_folder(
-        mut self,
+        self,
         host: impl Into<PathBuf>,
         guest: impl Into<String>,
         access: Access,
     ) -> Self {
-        self.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self.with_folder_grant(FolderGrant::new(host, guest, access))
+    }
+
+    /// Grants the guest a folder of the host, as [`with_folder`](Self::with_folder) does, with a
+    /// [quota](FolderGrant::with_quota) if it has one.
+    #[must_use]
+    pub fn with_folder_grant(mut self, grant: FolderGrant) -> Self {
+        self.folders.push(grant);
         self
     }
 
@@ -173,7 +181,7 @@ impl SecurityPolicy {
     /// ```
     #[must_use]
     pub fn with_bundle(mut self, bundle: &FileBundle, guest: impl Into<String>) -> Self {
-        self.bundles.push(BundleGrant { bundle: bundle.clone(), guest: guest.into() });
+        self.bundles.push(BundleGrant::new(bundle, guest));
         self
     }
 
@@ -225,7 +233,7 @@ impl SecurityPolicy {
 
     /// Sets what the guest's clocks show.
     #[must_use]
-    pub const fn with_clock(mut self, clock: Clock) -> Self {
+    pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }

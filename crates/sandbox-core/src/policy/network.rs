@@ -17,6 +17,11 @@ impl Ports {
         self.first <= port && port <= self.last
     }
 
+    /// The first and the last.
+    pub(super) const fn bounds(self) -> (u16, u16) {
+        (self.first, self.last)
+    }
+
     /// Whether no port is one of them.
     #[must_use]
     pub const fn is_empty(self) -> bool {

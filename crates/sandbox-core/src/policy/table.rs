@@ -13,6 +13,7 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         memory_limit_bytes,
         table_limit_elements,
         wall_clock,
+        initialisation_limit,
         fuel,
         stack_bytes,
         module_limit_bytes,
@@ -49,6 +50,7 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         ("tables, all together", format!("{} elements", grouped(table_limit_elements.into()))),
         ("what the host holds for an instance", "counted with linear memory".to_owned()),
         ("wall clock per call", wall_clock.map_or("none".to_owned(), seconds)),
+        ("initialisation", initialisation_limit.map_or("as a call".to_owned(), seconds)),
         ("fuel per call", fuel.map_or("none".to_owned(), |FuelUnits(units)| grouped(units))),
         ("Wasm stack", bytes(stack_bytes as u64)),
         ("folders of the host", granted("granted, read-only or writable", grants)),
@@ -63,6 +65,7 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
                 Clock::Real => "real",
                 Clock::Coarse => "coarse (1 ms)",
                 Clock::CoarseMonotonic => "coarse, monotonic only",
+                Clock::Fixed { .. } | Clock::Manual(_) => "set by the host",
             }
             .to_owned(),
         ),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 
+use super::modules::PoolModule;
 use super::places::{Places, Rules};
-use super::{PoolModule, SandboxPool};
+use super::queue::Limits;
+use super::{Caller, SandboxPool};
 use crate::error::{Result, SandboxError};
 use crate::sandbox::WasmSandboxBuilder;
-use crate::watchdog::cancellation::Scope;
 
 /// Number of calls in a row that may fail in one sandbox before it is replaced: more than an unlucky caller makes,
 /// and few enough that a broken guest is soon gone.
@@ -40,7 +41,7 @@ pub struct SandboxPoolBuilder {
     modules: Vec<(String, WasmSandboxBuilder)>,
     size: Option<usize>,
     warm: usize,
-    max_waiting: Option<usize>,
+    limits: Limits,
     wait_limit: Option<Duration>,
     replace_after: Option<u32>,
 }
@@ -78,8 +79,25 @@ impl SandboxPoolBuilder {
 
     /// Sets how many callers may wait for a sandbox; the next one gets [`SandboxError::PoolExhausted`]. By default
     /// any number may.
+    ///
+    /// A full queue is shared between [tenants](SandboxPool#tenants): one of a tenant with fewer callers in it takes the place
+    /// of the latest caller of the tenant with most.
     pub fn max_waiting(mut self, callers: usize) -> Self {
-        self.max_waiting = Some(callers);
+        self.limits.waiting = Some(callers);
+        self
+    }
+
+    /// Sets how many callers of each [tenant](SandboxPool#tenants) may wait; the next one gets
+    /// [`SandboxError::PoolExhausted`]. By default any number may.
+    pub fn waiting_per_tenant(mut self, callers: usize) -> Self {
+        self.limits.waiting_per_tenant = Some(callers);
+        self
+    }
+
+    /// Sets how many places each [tenant](SandboxPool#tenants) may have at once, at least one, although others are free. By
+    /// default there is no limit.
+    pub fn places_per_tenant(mut self, places: usize) -> Self {
+        self.limits.places_per_tenant = Some(places.max(1));
         self
     }
 
@@ -111,13 +129,13 @@ impl SandboxPoolBuilder {
         let size = self.size.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         });
-        let modules = self.modules.into_iter().map(|(name, sandbox)| async {
-            sandbox.build().await.map(|first| PoolModule { name, first })
+        let modules = self.modules.into_iter().map(|(name, sandbox)| async move {
+            sandbox.build().await.map(|first| Arc::new(PoolModule::new(&name, first)))
         });
         let modules = try_join_all(modules).await?;
         let mut idle = Vec::new();
         for round in 0..self.warm.max(1) {
-            for (at, module) in modules.iter().enumerate() {
+            for module in &modules {
                 if idle.len() < size {
                     let first = round == 0;
                     let sandbox = if first {
@@ -125,18 +143,19 @@ impl SandboxPoolBuilder {
                     } else {
                         module.first.independent_sibling().await?
                     };
-                    idle.push((at, sandbox));
+                    idle.push((module.id, sandbox));
                 }
             }
         }
         let rules = Rules {
             size,
-            max_waiting: self.max_waiting,
+            limits: self.limits,
             wait_limit: self.wait_limit,
             replace_after: self.replace_after.unwrap_or(REPLACE_AFTER),
         };
+        let caller = Caller::new(Arc::clone(&modules[0].name));
         let places = Arc::new(Places::new(modules, idle, rules));
-        Ok(SandboxPool { places, module: 0, scope: Scope::default() })
+        Ok(SandboxPool { places, caller })
     }
 
     /// Builds the pool on the calling thread, without an async runtime.

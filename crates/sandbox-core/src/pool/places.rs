@@ -1,160 +1,243 @@
 //! Who gets which sandbox of a pool, and when.
 
-use std::ops::Deref;
+use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{Either, select};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, oneshot};
 
-use super::{PoolModule, PoolStatus, cancelled};
+use super::lease::{Held, PooledSandbox};
+use super::modules::{ModuleId, Modules, PoolModule};
+use super::queue::{Entry, FairQueue, Limits, Ticket};
+use super::status::{ModuleStatus, PoolStatus, TenantStatus};
+use super::{Caller, cancelled};
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{Condition, WasmSandbox};
 use crate::threads::runtime;
 use crate::usage::ResourceUsage;
-use crate::watchdog::cancellation::Scope;
 
 /// Rules of the pool, as the builder was told.
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) size: usize,
-    pub(super) max_waiting: Option<usize>,
+    pub(super) limits: Limits,
     pub(super) wait_limit: Option<Duration>,
     pub(super) replace_after: u32,
 }
 
 /// The places of a pool and the sandboxes in it.
 pub(super) struct Places {
-    modules: Vec<PoolModule>,
     rules: Rules,
-    /// Fair: a permit that comes back goes to whoever has waited for longest.
-    permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    refused: AtomicU64,
-    timed_out: AtomicU64,
     state: Mutex<State>,
     given_back: Notify,
 }
 
-#[derive(Default)]
 struct State {
+    modules: Modules,
+    queue: FairQueue<Turn>,
     /// The one that was used last comes last.
     idle: Vec<Idle>,
     in_use: usize,
+    /// Of each module, also of those that were replaced or removed and are still in use.
+    in_use_of: HashMap<ModuleId, usize>,
+    closed: bool,
     replaced: u64,
     failed_creations: u64,
+    refused: u64,
+    timed_out: u64,
     usage: ResourceUsage,
 }
 
+/// Turn of a caller that waits: where its place is sent to. Nothing comes if there is none to be had.
+type Turn = oneshot::Sender<Place>;
+
 struct Idle {
-    module: usize,
+    module: ModuleId,
     sandbox: WasmSandbox,
     failures_in_a_row: u32,
 }
 
 impl Places {
     pub(super) fn new(
-        modules: Vec<PoolModule>,
-        idle: Vec<(usize, WasmSandbox)>,
+        modules: Vec<Arc<PoolModule>>,
+        idle: Vec<(ModuleId, WasmSandbox)>,
         rules: Rules,
     ) -> Self {
         let idle = idle
             .into_iter()
             .map(|(module, sandbox)| Idle { module, sandbox, failures_in_a_row: 0 })
             .collect();
-        Self {
-            modules,
-            // More than a semaphore can hold are as good as no limit.
-            permits: Arc::new(Semaphore::new(rules.size.min(Semaphore::MAX_PERMITS))),
-            rules,
-            waiting: AtomicUsize::new(0),
-            refused: AtomicU64::new(0),
-            timed_out: AtomicU64::new(0),
-            state: Mutex::new(State { idle, ..State::default() }),
-            given_back: Notify::new(),
-        }
+        let state = State {
+            modules: Modules::new(modules),
+            queue: FairQueue::new(rules.limits),
+            idle,
+            in_use: 0,
+            in_use_of: HashMap::new(),
+            closed: false,
+            replaced: 0,
+            failed_creations: 0,
+            refused: 0,
+            timed_out: 0,
+            usage: ResourceUsage::default(),
+        };
+        Self { rules, state: Mutex::new(state), given_back: Notify::new() }
     }
 
-    pub(super) fn module(&self, name: &str) -> Result<usize> {
-        self.modules.iter().position(|module| module.name == name).ok_or_else(|| {
-            SandboxError::NoSuchModule {
-                name: name.to_owned(),
-                available: self.modules.iter().map(|module| module.name.clone()).collect(),
-            }
-        })
+    /// Looks whether there is a module of that name now.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchModule`].
+    pub(super) fn check_module(&self, name: &str) -> Result<()> {
+        self.state().modules.named(name).map(drop)
     }
 
     /// Waits for a place, and takes or makes a sandbox for it.
     pub(super) async fn acquire(
         self: &Arc<Self>,
-        module: usize,
-        scope: &Scope,
+        caller: &Caller,
         purpose: &str,
     ) -> Result<PooledSandbox> {
-        let permit = self.permit(scope, purpose).await?;
-        let (lease, Found { kept, evicted }) = self.admit(permit, module)?;
+        let place = match self.place_at_once(caller)? {
+            Some(place) => place,
+            None => self.place_in_turn(caller, purpose).await?,
+        };
+        self.settle_in(place, caller).await
+    }
+
+    /// Takes or makes a sandbox, if there is a place now.
+    pub(super) async fn try_acquire(
+        self: &Arc<Self>,
+        caller: &Caller,
+    ) -> Result<Option<PooledSandbox>> {
+        match self.place_at_once(caller)? {
+            Some(place) => self.settle_in(place, caller).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes or makes a sandbox for the holder of a place.
+    async fn settle_in(self: &Arc<Self>, place: Place, caller: &Caller) -> Result<PooledSandbox> {
+        // The place is given up if there is no sandbox for it.
+        let (module, Found { kept, evicted }) = self.admit(caller)?;
+        let lease = Lease { place, module };
         // Takes a moment, for which nobody else needs to wait.
         drop(evicted);
         let (sandbox, failures_in_a_row) = match kept {
             Some(idle) => (idle.sandbox, idle.failures_in_a_row),
             None => {
-                let first = self.modules[module].first.with_scope(scope.clone());
+                let first = lease.module.first.with_scope(caller.scope.clone());
                 let made = first.independent_sibling().await;
-                let made = made.inspect_err(|_| self.state().failed_creations += 1)?;
-                (made, 0)
+                (made.inspect_err(|_| self.state().failed_creations += 1)?, 0)
             }
         };
-        let scoped = sandbox.with_scope(scope.clone());
-        Ok(PooledSandbox::new(Held { sandbox, module, failures_in_a_row, lease }, scoped))
+        let scoped = sandbox.with_scope(caller.scope.clone());
+        Ok(PooledSandbox::new(Held { sandbox, failures_in_a_row, lease }, scoped))
     }
 
-    /// Lets the holder of a permit in, unless the pool was closed since it got that.
-    fn admit(
-        self: &Arc<Self>,
-        permit: OwnedSemaphorePermit,
-        module: usize,
-    ) -> Result<(Lease, Found)> {
+    /// Finds a sandbox, kept or to be made, for the holder of a place.
+    fn admit(&self, caller: &Caller) -> Result<(Arc<PoolModule>, Found)> {
+        // Under the lock: either closing waits for this caller, or this caller sees that the pool is closed. And the
+        // module is what it is now, however long the caller has waited.
         let mut state = self.state();
-        // Under the lock: either closing waits for this caller, or this caller sees that the pool is closed.
-        if self.permits.is_closed() {
+        if state.closed {
             return Err(SandboxError::PoolClosed);
         }
-        let found = state.take(module, self.rules.size);
-        drop(state);
-        Ok((Lease { places: Arc::clone(self), _permit: permit }, found))
+        let module = Arc::clone(state.modules.named(&caller.module)?);
+        let found = state.take(module.id, self.rules.size);
+        Ok((module, found))
     }
 
-    async fn permit(&self, scope: &Scope, purpose: &str) -> Result<OwnedSemaphorePermit> {
-        // There are none to be had here while somebody waits, so this is nobody's place in the queue.
-        match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => return Ok(permit),
-            Err(TryAcquireError::Closed) => return Err(SandboxError::PoolClosed),
-            Err(TryAcquireError::NoPermits) => (),
+    fn place_at_once(self: &Arc<Self>, caller: &Caller) -> Result<Option<Place>> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(SandboxError::PoolClosed);
         }
-        let _waiting = Waiting::begin(self)?;
-        let acquired = Arc::clone(&self.permits).acquire_owned();
-        let acquired = match self.rules.wait_limit {
-            None => scope.wait_for(acquired).await.map(Some),
-            Some(limit) => scope.wait_for(within(limit, acquired)?).await,
+        state.modules.named(&caller.module)?;
+        if state.in_use >= self.rules.size || !state.queue.try_take(&caller.tenant) {
+            return Ok(None);
+        }
+        state.in_use += 1;
+        drop(state);
+        Ok(Some(self.place(&caller.tenant)))
+    }
+
+    fn place(self: &Arc<Self>, tenant: &Arc<str>) -> Place {
+        let (places, tenant) = (Arc::clone(self), Arc::clone(tenant));
+        Place { places, tenant, since: Instant::now() }
+    }
+
+    async fn place_in_turn(self: &Arc<Self>, caller: &Caller, purpose: &str) -> Result<Place> {
+        let (waiting, turn) = self.wait(caller)?;
+        let limit = caller.time_to_wait(self.rules.wait_limit);
+        let acquired = match limit {
+            None => caller.scope.wait_for(turn).await.map(Some),
+            Some(limit) => caller.scope.wait_for(within(limit, turn)?).await,
         };
+        drop(waiting);
         match acquired {
             None => Err(cancelled(purpose)),
-            Some(Some(Ok(permit))) => Ok(permit),
-            Some(Some(Err(_closed))) => Err(SandboxError::PoolClosed),
+            Some(Some(Ok(place))) => Ok(place),
+            Some(Some(Err(_gone))) => Err(self.turned_away()),
             Some(None) => {
-                self.timed_out.fetch_add(1, Ordering::Relaxed);
-                let limit = self.rules.wait_limit.unwrap_or_default();
-                Err(SandboxError::PoolTimeout { limit })
+                self.state().timed_out += 1;
+                Err(SandboxError::PoolTimeout { limit: limit.unwrap_or_default() })
             }
         }
+    }
+
+    /// Enters the queue.
+    fn wait(self: &Arc<Self>, caller: &Caller) -> Result<(Waiting, oneshot::Receiver<Place>)> {
+        let (turn, receiver) = oneshot::channel();
+        let mut state = self.state();
+        if state.closed {
+            return Err(SandboxError::PoolClosed);
+        }
+        let (ticket, displaced) = match state.queue.wait(&caller.tenant, turn) {
+            Entry::Waits(ticket) => (ticket, None),
+            Entry::InPlaceOf(ticket, displaced) => (ticket, Some(displaced)),
+            Entry::Refused => {
+                state.refused += 1;
+                let (size, waiting) = (self.rules.size, state.queue.waiting());
+                return Err(SandboxError::PoolExhausted { size, waiting });
+            }
+        };
+        // A place may have come free since the caller looked.
+        let calls = self.call_next(&mut state);
+        drop(state);
+        drop(displaced);
+        calls.into_iter().for_each(Call::make);
+        let (places, tenant) = (Arc::clone(self), Arc::clone(&caller.tenant));
+        Ok((Waiting { places, tenant, ticket }, receiver))
+    }
+
+    /// Why a caller that waited will get no place.
+    fn turned_away(&self) -> SandboxError {
+        let mut state = self.state();
+        if state.closed {
+            return SandboxError::PoolClosed;
+        }
+        state.refused += 1;
+        SandboxError::PoolExhausted { size: self.rules.size, waiting: state.queue.waiting() }
+    }
+
+    /// Gives the free places to those whose turn it is. They are told when the lock is given up.
+    fn call_next(self: &Arc<Self>, state: &mut State) -> Vec<Call> {
+        let mut calls = Vec::new();
+        while state.in_use < self.rules.size
+            && let Some((tenant, turn)) = state.queue.next()
+        {
+            state.in_use += 1;
+            calls.push(Call { turn, place: self.place(&tenant) });
+        }
+        calls
     }
 
     /// Takes a sandbox back, and keeps it if the next caller may have it.
     pub(super) fn give_back(held: Held) {
-        let places = held.places();
-        let Held { sandbox, module, failures_in_a_row, lease } = held;
+        let places = Arc::clone(&held.lease.place.places);
+        let Held { sandbox, failures_in_a_row, lease } = held;
         let usage = sandbox.take_usage();
         let failures_in_a_row = match (usage.calls, usage.failed_calls) {
             (calls, failed) if failed < calls => 0,
@@ -166,18 +249,72 @@ impl Places {
             && failures_in_a_row < places.rules.replace_after;
         let mut state = places.state();
         state.usage += usage;
+        state.modules.count(&lease.module.name, &usage, u64::from(!fit));
         let discarded = if !fit {
             state.replaced += 1;
             Some(sandbox)
-        } else if places.permits.is_closed() {
+        } else if state.closed || !state.modules.is_current(&lease.module) {
             Some(sandbox)
         } else {
-            state.idle.push(Idle { module, sandbox, failures_in_a_row });
+            state.idle.push(Idle { module: lease.module.id, sandbox, failures_in_a_row });
             None
         };
         drop(state);
         drop(discarded);
         drop(lease);
+    }
+
+    /// Adds a module, with a sandbox that is ready if there is room for one.
+    ///
+    /// # Errors
+    /// [`SandboxError::DuplicateModule`] or [`SandboxError::PoolClosed`].
+    pub(super) fn insert(&self, module: PoolModule) -> Result<()> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(SandboxError::PoolClosed);
+        }
+        let module = state.modules.insert(module)?;
+        state.warm(&module, self.rules.size);
+        Ok(())
+    }
+
+    /// Has new callers find another module under a name, and returns the one that they found until now.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchModule`] or [`SandboxError::PoolClosed`].
+    pub(super) fn replace(&self, module: PoolModule) -> Result<ModuleId> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(SandboxError::PoolClosed);
+        }
+        let (old, module) = state.modules.replace(module)?;
+        if !state.in_use_of.contains_key(&old.id) {
+            state.modules.note_unused(&old);
+        }
+        let old = old.id;
+        let outdated = state.take_idle_of(old);
+        state.warm(&module, self.rules.size);
+        drop(state);
+        drop(outdated);
+        Ok(old)
+    }
+
+    /// Has new callers find nothing under a name, and returns what they found until now.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchModule`].
+    pub(super) fn remove(&self, name: &str) -> Result<ModuleId> {
+        let mut state = self.state();
+        let old = state.modules.remove(name)?;
+        let outdated = state.take_idle_of(old);
+        drop(state);
+        drop(outdated);
+        Ok(old)
+    }
+
+    /// Waits until nobody has a sandbox of a module any more.
+    pub(super) async fn drained(&self, module: ModuleId) {
+        self.until(|state| !state.in_use_of.contains_key(&module)).await;
     }
 
     pub(super) fn status(&self) -> PoolStatus {
@@ -186,25 +323,67 @@ impl Places {
             size: self.rules.size,
             idle: state.idle.len(),
             in_use: state.in_use,
-            waiting: self.waiting.load(Ordering::Relaxed),
+            waiting: state.queue.waiting(),
             replaced: state.replaced,
             failed_creations: state.failed_creations,
-            refused: self.refused.load(Ordering::Relaxed),
-            timed_out: self.timed_out.load(Ordering::Relaxed),
-            closed: self.permits.is_closed(),
+            refused: state.refused,
+            timed_out: state.timed_out,
+            closed: state.closed,
             usage: state.usage,
         }
     }
 
+    pub(super) fn module_names(&self) -> Vec<String> {
+        self.state().modules.names()
+    }
+
+    /// # Errors
+    /// [`SandboxError::NoSuchModule`].
+    pub(super) fn module_status(&self, name: &str) -> Result<ModuleStatus> {
+        let state = self.state();
+        let id = state.modules.named(name)?.id;
+        let (replaced, usage) = state.modules.counts(name);
+        let in_use = |id: &ModuleId| state.in_use_of.get(id).copied().unwrap_or_default();
+        Ok(ModuleStatus {
+            idle: state.idle.iter().filter(|idle| idle.module == id).count(),
+            in_use: in_use(&id),
+            draining: state.modules.earlier(name)?.iter().map(in_use).sum(),
+            replaced,
+            usage,
+        })
+    }
+
+    pub(super) fn tenant_status(&self, name: &str) -> TenantStatus {
+        let counts = self.state().queue.tenant_counts(name);
+        counts.map_or_else(TenantStatus::default, |counts| TenantStatus {
+            in_use: counts.in_use,
+            waiting: counts.waiting,
+            served: counts.served,
+            refused: counts.refused,
+        })
+    }
+
     pub(super) async fn close(&self) {
-        self.permits.close();
-        let idle = std::mem::take(&mut self.state().idle);
-        drop(idle);
+        self.begin_to_close();
+        self.until(|state| state.in_use == 0).await;
+    }
+
+    /// Lets nobody in any more, and turns away those who wait.
+    fn begin_to_close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let (idle, turned_away) = (std::mem::take(&mut state.idle), state.queue.clear());
+        drop(state);
+        drop((idle, turned_away));
+    }
+
+    /// Waits until the state is so.
+    async fn until(&self, is_so: impl Fn(&State) -> bool) {
         loop {
             let mut given_back = pin!(self.given_back.notified());
             // Enabled before the look, or the last return could be missed.
             given_back.as_mut().enable();
-            if self.state().in_use == 0 {
+            if is_so(&self.state()) {
                 return;
             }
             given_back.await;
@@ -225,9 +404,9 @@ struct Found {
 
 impl State {
     /// The sandbox of that module that was used last, if one is idle; else perhaps one of another module that has to
-    /// go, so that there are never more than the size.
-    fn take(&mut self, module: usize, size: usize) -> Found {
-        self.in_use += 1;
+    /// go, so that there are never more than the size. The caller has its place already.
+    fn take(&mut self, module: ModuleId, size: usize) -> Found {
+        *self.in_use_of.entry(module).or_default() += 1;
         if let Some(at) = self.idle.iter().rposition(|idle| idle.module == module) {
             return Found { kept: Some(self.idle.remove(at)), evicted: None };
         }
@@ -235,47 +414,81 @@ impl State {
         let evicted = (full && !self.idle.is_empty()).then(|| self.idle.remove(0));
         Found { kept: None, evicted }
     }
-}
 
-/// A place in use. Whatever happens to its sandbox, the place comes back.
-pub(super) struct Lease {
-    places: Arc<Places>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Lease {
-    pub(super) fn places(&self) -> Arc<Places> {
-        Arc::clone(&self.places)
+    /// Keeps the first sandbox of a module for its first caller, if there is room.
+    fn warm(&mut self, module: &PoolModule, size: usize) {
+        if self.idle.len() + self.in_use < size {
+            let sandbox = module.first.clone();
+            self.idle.push(Idle { module: module.id, sandbox, failures_in_a_row: 0 });
+        }
     }
+
+    fn take_idle_of(&mut self, module: ModuleId) -> Vec<Idle> {
+        self.idle.extract_if(.., |idle| idle.module == module).collect()
+    }
+}
+
+/// A caller that is given a place.
+struct Call {
+    turn: Turn,
+    place: Place,
+}
+
+impl Call {
+    /// Gives it the place. A caller that is gone gives it up at once.
+    fn make(self) {
+        let _ = self.turn.send(self.place);
+    }
+}
+
+/// A place that a tenant has. However it is given up, it comes back.
+pub(super) struct Place {
+    places: Arc<Places>,
+    tenant: Arc<str>,
+    since: Instant,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.places.state();
+        state.in_use -= 1;
+        state.queue.give_back(&self.tenant, self.since.elapsed());
+        let calls = self.places.call_next(&mut state);
+        drop(state);
+        self.places.given_back.notify_waiters();
+        calls.into_iter().for_each(Call::make);
+    }
+}
+
+/// A place in use, with the module that it is used for.
+pub(super) struct Lease {
+    place: Place,
+    module: Arc<PoolModule>,
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.places.state().in_use -= 1;
-        self.places.given_back.notify_waiters();
-    }
-}
-
-/// A caller in the queue.
-struct Waiting<'a>(&'a Places);
-
-impl<'a> Waiting<'a> {
-    fn begin(places: &'a Places) -> Result<Self> {
-        let before = places.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(places);
-        match places.rules.max_waiting {
-            Some(most) if before >= most => {
-                places.refused.fetch_add(1, Ordering::Relaxed);
-                Err(SandboxError::PoolExhausted { size: places.rules.size, waiting: before })
+        let mut state = self.place.places.state();
+        if let Some(in_use) = state.in_use_of.get_mut(&self.module.id) {
+            *in_use -= 1;
+            if *in_use == 0 {
+                state.in_use_of.remove(&self.module.id);
+                state.modules.note_unused(&self.module);
             }
-            _ => Ok(waiting),
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+/// A caller in the queue.
+struct Waiting {
+    places: Arc<Places>,
+    tenant: Arc<str>,
+    ticket: Ticket,
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.places.state().queue.leave(&self.tenant, self.ticket);
     }
 }
 
@@ -294,68 +507,6 @@ fn within<T>(
             Either::Right(_) => None,
         }
     })
-}
-
-/// A sandbox of a pool, for its holder alone until this is dropped.
-///
-/// All methods of [`WasmSandbox`] are there. A clone of the sandbox, or a [`Function`](crate::Function) of it, goes
-/// on working when this is gone, but then its calls take turns with those of the next holder.
-pub struct PooledSandbox {
-    /// Sandbox that is held. `None` once it is given back.
-    held: Option<Held>,
-    /// That sandbox, under the conditions of the caller.
-    sandbox: WasmSandbox,
-}
-
-/// Sandbox that has to go back to the pool.
-pub(super) struct Held {
-    pub(super) sandbox: WasmSandbox,
-    pub(super) module: usize,
-    /// Number of calls that had failed in a row before this holder's.
-    pub(super) failures_in_a_row: u32,
-    pub(super) lease: Lease,
-}
-
-impl PooledSandbox {
-    pub(super) fn new(held: Held, sandbox: WasmSandbox) -> Self {
-        Self { held: Some(held), sandbox }
-    }
-}
-
-impl Deref for PooledSandbox {
-    type Target = WasmSandbox;
-
-    fn deref(&self) -> &WasmSandbox {
-        &self.sandbox
-    }
-}
-
-impl Drop for PooledSandbox {
-    fn drop(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        if held.sandbox.condition() != Condition::Busy {
-            return Places::give_back(held);
-        }
-        // The call was dropped and its guest is being stopped. Until then its place is taken.
-        if let Ok(runtime) = runtime::get() {
-            runtime.spawn(async move {
-                held.sandbox.settled().await;
-                Places::give_back(held);
-            });
-        }
-    }
-}
-
-impl std::fmt::Debug for PooledSandbox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("PooledSandbox").field(&self.sandbox).finish()
-    }
-}
-
-impl Held {
-    pub(super) fn places(&self) -> Arc<Places> {
-        self.lease.places()
-    }
 }
 
 #[cfg(test)]

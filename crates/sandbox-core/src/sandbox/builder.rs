@@ -11,9 +11,10 @@ use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use super::instances::Instances;
+use crate::context::Context;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
-use crate::host::{Context, HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
+use crate::host::{HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
 use crate::instance::Recipe;
 use crate::module::{self, CacheOptions, Module, Tiering, Wanted};

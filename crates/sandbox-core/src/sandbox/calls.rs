@@ -250,7 +250,7 @@ impl Inner {
         if self.recipe.host.is_running_here() {
             return Ok(self.try_turn(function)?);
         }
-        if scope.cancel.is_some() {
+        if scope.is_cancellable() {
             return Ok(pollster::block_on(self.turn(function, scope))?);
         }
         Ok(self.instances.turn_blocking())

@@ -370,7 +370,8 @@ impl One {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Context, HostBinding, HostFunctions};
+    use crate::context::Context;
+    use crate::host::{HostBinding, HostFunctions};
     use crate::module::Module;
     use crate::sys::memory::ResetMethod;
 

@@ -1,21 +1,23 @@
 //! Running a module as a program: its `_start` from beginning to end.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::Span;
 
 use super::{Inner, WasmSandbox, spans};
+use crate::bundle::FileBundle;
 use crate::error::{Result, SandboxError};
 use crate::instance::Instance;
 use crate::marshal::arguments::Arguments;
-use crate::output::Output;
-use crate::policy::EnvironmentVariable;
+use crate::output::{Output, OutputOverflow, Sink};
+use crate::policy::{Access, BundleGrant, EnvironmentVariable, FolderGrant};
 use crate::sync::permits::Permit;
 use crate::sys::fork;
 use crate::threads::dispatch::on_worker;
 use crate::usage::ResourceUsage;
-use crate::wasi::{GuestFiles, Launch, OutputOverflow, Sink, Source};
+use crate::wasi::{GuestFiles, Launch, Source};
 use crate::watchdog::cancellation::Cancellation;
 
 /// The function that a WASI program begins with.
@@ -74,6 +76,32 @@ impl RunRequest {
     /// with or without saying so. It counts as files that a guest writes do, and is not for granted folders.
     pub fn file(mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) -> Self {
         self.launch.files.push((path.into(), contents.into()));
+        self
+    }
+
+    /// Shows the program a folder of the host, for this run, beside those of the policy; see
+    /// [`SecurityPolicy::with_folder`](crate::SecurityPolicy::with_folder). A policy that refuses grants refuses this one
+    /// too.
+    pub fn folder(
+        self,
+        host: impl Into<PathBuf>,
+        guest: impl Into<String>,
+        access: Access,
+    ) -> Self {
+        self.folder_grant(FolderGrant::new(host, guest, access))
+    }
+
+    /// Shows the program a folder of the host as [`folder`](Self::folder) does, with a
+    /// [quota](FolderGrant::with_quota) for this run if it has one.
+    pub fn folder_grant(mut self, grant: FolderGrant) -> Self {
+        self.launch.folders.push(grant);
+        self
+    }
+
+    /// Shows the program the files of a bundle, for this run, beside those of the policy; see
+    /// [`SecurityPolicy::with_bundle`](crate::SecurityPolicy::with_bundle).
+    pub fn bundle(mut self, bundle: &FileBundle, guest: impl Into<String>) -> Self {
+        self.launch.bundles.push(BundleGrant::new(bundle, guest));
         self
     }
 
@@ -213,7 +241,7 @@ impl WasmSandbox {
     ///
     /// # Errors
     /// [`SandboxError::NoSuchFunction`] if the module has no `_start`; [`SandboxError::InvalidGrant`] if the
-    /// policy refuses the arguments or the environment, or a file has no place in memory; [`SandboxError::NestedCall`] if a host function that a run
+    /// policy refuses a grant, a folder cannot be opened, or a file has no place in memory; [`SandboxError::NestedCall`] if a host function that a run
     /// waits for asks for one more than there may be; a trap or a limit as with [`WasmSandbox::call`].
     ///
     /// # Cancel safety

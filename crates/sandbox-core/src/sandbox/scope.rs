@@ -1,10 +1,13 @@
 //! Views of a sandbox whose calls are under a condition, and what all its calls used.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Condition, WasmSandbox};
+use crate::context::Context;
 use crate::error::Result;
+use crate::output::OutputSink;
 use crate::usage::ResourceUsage;
 use crate::watchdog::cancel_handle::CancelHandle;
 use crate::watchdog::cancellation::Scope;
@@ -34,8 +37,7 @@ impl WasmSandbox {
     /// ```
     #[must_use]
     pub fn with_cancel_handle(&self, handle: &CancelHandle) -> Self {
-        let scope = Scope { cancel: Some(handle.clone()), ..self.scope.clone() };
-        Self { inner: Arc::clone(&self.inner), scope }
+        self.with_scope(self.scope.with_cancel_handle(handle))
     }
 
     /// Returns this sandbox for calls that may take at most that long.
@@ -45,13 +47,79 @@ impl WasmSandbox {
     /// call needs the runtime to get at the call.
     #[must_use]
     pub fn with_time_limit(&self, limit: Duration) -> Self {
-        let scope = Scope { time_limit: Some(limit), ..self.scope.clone() };
-        Self { inner: Arc::clone(&self.inner), scope }
+        self.with_scope(self.scope.with_time_limit(limit))
+    }
+
+    /// Returns this sandbox for calls whose host functions find that value with
+    /// [`Caller::context`](crate::Caller::context), before the one that the
+    /// [builder](crate::WasmSandboxBuilder::context) was given.
+    ///
+    /// So a request, a user or a transaction needs no sandbox of its own. The value is of all kinds of calls that are made
+    /// through what comes back, and is dropped when that and its last call are gone. There is one; a second replaces the
+    /// first. Initialisation of an instance does not see it, because the instance may serve others later.
+    ///
+    /// ```
+    /// use sandbox_core::{Caller, MissingContext, WasmSandbox};
+    ///
+    /// struct Request { user: u32 }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module (import "env" "user" (func $user (result i32)))
+    /// #     (func (export "whose") (result i32) call $user))"#).expect("valid text");
+    /// let sandbox = WasmSandbox::builder()
+    ///     .source_bytes(&wasm)
+    ///     .host_function("env", "user", |caller: &mut Caller<'_>| -> Result<u32, MissingContext> {
+    ///         Ok(caller.context::<Request>()?.user)
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// for user in [7, 8] {
+    ///     let whose: u32 = sandbox.with_context(Request { user }).call("whose", ()).await?;
+    ///     assert_eq!(whose, user);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_context<T: Any + Send + Sync>(&self, context: T) -> Self {
+        self.with_scope(self.scope.with_brought(|brought| brought.context = Context::new(context)))
+    }
+
+    /// Returns this sandbox for calls whose output goes to the sink: what their guest writes to standard output and
+    /// standard error, also in an instance of its own, and also if it is stopped. That of a run goes to its own
+    /// [writers](crate::RunRequest::stdout_to) first.
+    ///
+    /// What an instance writes as it is initialised is no output of a call. What a call that fails wrote is in the sink and
+    /// not in the error.
+    ///
+    /// ```
+    /// use sandbox_core::{OutputSink, SecurityPolicy, WasmSandbox};
+    ///
+    /// # fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module
+    /// #     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    /// #     (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\05\00\00\00") (data (i32.const 16) "hello")
+    /// #     (func (export "greet") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#)
+    /// #     .expect("valid text");
+    /// let sandbox = WasmSandbox::builder()
+    ///     .source_bytes(&wasm)
+    ///     .security_policy(SecurityPolicy::paranoid()) // an instance for each call
+    ///     .build_blocking()?;
+    /// let output = OutputSink::new();
+    /// sandbox.with_output(&output).call_blocking::<()>("greet", ())?;
+    /// assert_eq!(output.take().stdout, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_output(&self, sink: &OutputSink) -> Self {
+        self.with_scope(self.scope.with_brought(|brought| brought.output = Some(sink.clone())))
     }
 
     /// Returns this sandbox for calls that may take at most that long, and as long as they might before.
     pub(crate) fn with_time_limit_at_most(&self, limit: Duration) -> Self {
-        self.with_time_limit(self.scope.time_limit.map_or(limit, |other| other.min(limit)))
+        self.with_scope(self.scope.with_time_limit_at_most(limit))
     }
 
     /// Resources that all calls of this sandbox have used together, those of its streams and clones included.

@@ -62,13 +62,13 @@ pub(crate) fn compile(engine: &Engine, module: Valid<'_>) -> Result<Module, Comp
 ///
 /// Wasmer verifies nothing of what it is given here: bytes that were tampered with run with all rights of the
 /// host. So there is no way to call this with bytes. [`NativeCode`] can only be had from a file whose
-/// authentication code was right for all of it, and whose description was found to say that this build of the library
+/// seal was right for all of it, and whose description was found to say that this build of the library
 /// made it for this processor.
 pub(crate) fn load(engine: &Engine, code: &NativeCode) -> Result<Module, DeserializeError> {
     let bytes = aligned(code.bytes());
     // Not checked, because what is authentic is what Wasmer wrote: that would only find a fault of Wasmer's.
     // SAFETY: the bytes are what `wasmer::Module::serialize` returned, unchanged since: `NativeCode` is only
-    // made by `envelope::Opened`, after the keyed hash of the whole file was found right, and only this
+    // made by `envelope::Opened`, after the keyed hash or the signature of the whole file was found right, and only this
     // library seals anything with such a key. They were made by the same version of Wasmer, for this target
     // and for no processor feature that this one lacks: `module::artifact` compares its `Identity` in `accept_if`. They are in memory
     // that nobody else can write to, and aligned.

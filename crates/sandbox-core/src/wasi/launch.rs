@@ -1,13 +1,15 @@
 //! Launch of a guest: what it is started with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::errno::Errno;
-use super::fs::FileSystem;
-use super::streams::{Sinks, Source};
+use super::fs::{FileSystem, Grants};
+use super::streams::Source;
 use super::table::Input;
 use crate::error::{Result, SandboxError};
-use crate::policy::{EnvironmentVariable, GrantUse, SecurityPolicy};
+use crate::output::Sinks;
+use crate::policy::{BundleGrant, EnvironmentVariable, FolderGrant, GrantUse, SecurityPolicy};
 
 /// Name that a guest sees as its own, in front of its arguments.
 const PROGRAM: &str = "guest";
@@ -20,6 +22,7 @@ pub(super) struct Given {
     pub(super) arguments: Strings,
     pub(super) environment: Strings,
     pub(super) stdin: Input,
+    pub(super) grants: Arc<Grants>,
 }
 
 /// A list of strings as WASI passes it: each ends with a zero byte.
@@ -64,6 +67,9 @@ pub(crate) struct Launch {
     pub(crate) sinks: Sinks,
     /// Files in memory that are there when it starts, by their paths.
     pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// Shown beside those of the policy.
+    pub(crate) folders: Vec<FolderGrant>,
+    pub(crate) bundles: Vec<BundleGrant>,
 }
 
 impl Launch {
@@ -72,15 +78,20 @@ impl Launch {
         Files(std::mem::take(&mut self.files))
     }
 
-    /// Collects what the guest is given, if the policy accepts grants.
+    /// Collects what the guest is given, if the policy accepts grants. The sandbox has opened the policy's folders already.
     ///
     /// # Errors
-    /// [`SandboxError::InvalidGrant`] if it does not, or for a name or value that WASI cannot carry.
-    pub(super) fn granted(self, policy: &SecurityPolicy) -> Result<Given> {
+    /// [`SandboxError::InvalidGrant`] if it does not, for a folder that cannot be opened or shown, or for a name or value
+    /// that WASI cannot carry.
+    pub(super) fn granted(
+        self,
+        policy: &SecurityPolicy,
+        of_sandbox: &Arc<Grants>,
+    ) -> Result<Given> {
         let given: Vec<&str> =
             policy.arguments.iter().chain(&self.arguments).map(String::as_str).collect();
         let variables = variables(policy.environment.iter().chain(&self.environment));
-        check_use(policy, &given, &variables)?;
+        self.check_use(policy, &given, &variables)?;
         let program = self.program.as_deref().unwrap_or(PROGRAM);
         check(|| format!("the program's name {program:?}"), !program.contains('\0'))?;
         let mut arguments = Strings::default();
@@ -99,7 +110,39 @@ impl Launch {
             Some(source) => Input::Reader(source),
             None => Input::Bytes(self.stdin.into()),
         };
-        Ok(Given { arguments, environment, stdin })
+        let grants = if self.folders.is_empty() && self.bundles.is_empty() {
+            Arc::clone(of_sandbox)
+        } else {
+            Arc::new(of_sandbox.and(&self.folders, &self.bundles)?)
+        };
+        Ok(Given { arguments, environment, stdin, grants })
+    }
+
+    /// Refuses all grants under a policy that does.
+    fn check_use(
+        &self,
+        policy: &SecurityPolicy,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<()> {
+        if policy.grants == GrantUse::Accepted {
+            return Ok(());
+        }
+        let folder = policy.folders.iter().chain(&self.folders).next();
+        let bundle = policy.bundles.iter().chain(&self.bundles).next();
+        let first = folder
+            .map(|folder| format!("the folder {}", folder.host.display()))
+            .or_else(|| bundle.map(|bundle| format!("the bundle as {:?}", bundle.guest)))
+            .or_else(|| environment.first().map(|(name, _)| format!("the variable {name:?}")))
+            .or_else(|| arguments.first().map(|argument| format!("the argument {argument:?}")));
+        match first {
+            None => Ok(()),
+            Some(grant) => Err(SandboxError::InvalidGrant {
+                grant,
+                message: "the policy refuses grants of folders, bundles, environment and arguments"
+                    .to_owned(),
+            }),
+        }
     }
 }
 
@@ -116,6 +159,8 @@ impl fmt::Debug for Launch {
             .field("reader", &self.reader)
             .field("sinks", &self.sinks)
             .field("files", &files.collect::<Vec<_>>())
+            .field("folders", &self.folders)
+            .field("bundles", &self.bundles)
             .finish()
     }
 }
@@ -168,29 +213,4 @@ fn check(grant: impl FnOnce() -> String, carried: bool) -> Result<()> {
     }
     let message = "names and values are without zero bytes, and names without `=`".to_owned();
     Err(SandboxError::InvalidGrant { grant: grant(), message })
-}
-
-fn check_use(
-    policy: &SecurityPolicy,
-    arguments: &[&str],
-    environment: &[(&str, &str)],
-) -> Result<()> {
-    if policy.grants == GrantUse::Accepted {
-        return Ok(());
-    }
-    let folder = policy.folders.first();
-    let bundle = policy.bundles.first();
-    let first = folder
-        .map(|folder| format!("the folder {}", folder.host.display()))
-        .or_else(|| bundle.map(|bundle| format!("the bundle as {:?}", bundle.guest)))
-        .or_else(|| environment.first().map(|(name, _)| format!("the variable {name:?}")))
-        .or_else(|| arguments.first().map(|argument| format!("the argument {argument:?}")));
-    match first {
-        None => Ok(()),
-        Some(grant) => Err(SandboxError::InvalidGrant {
-            grant,
-            message: "the policy refuses grants of folders, bundles, environment and arguments"
-                .to_owned(),
-        }),
-    }
 }

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::errno::Errno;
-use super::streams::{OutputOverflow, Sinks, StreamName};
-
-use crate::output::Output;
+use super::streams::waiting;
+use crate::output::{Output, OutputOverflow, Sinks, StreamName};
+use crate::watchdog::brought::Brought;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
 
 /// Output that was captured and not taken yet.
@@ -16,7 +16,7 @@ struct Captured {
     earlier: (usize, usize),
     /// The call that wrote last.
     call: Option<CallNumber>,
-    /// Bytes that went to the host's writers.
+    /// Bytes of the call that wrote last that went to the host's sinks.
     passed_on: u64,
     /// Bytes that were beyond the limit.
     beyond: u64,
@@ -32,6 +32,7 @@ impl Captured {
         if self.call != Some(call) {
             self.call = Some(call);
             self.earlier = (self.output.stdout.len(), self.output.stderr.len());
+            self.passed_on = 0;
         }
     }
 
@@ -73,24 +74,33 @@ impl OutputCapture {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Captures the bytes, or passes them on. Of those that go beyond the limit it keeps what there is room for, and has the
+    /// Captures the bytes, or passes them on to the sink of the run or of the call. Of those that go beyond the limit it keeps what there is room for, and has the
     /// call stopped unless the rest is to be dropped.
     ///
     /// # Errors
     /// [`Errno::NoSpc`] if there was not room for all, and those of the host's writer.
     pub(super) fn write(&self, name: StreamName, bytes: &[u8]) -> Result<(), Errno> {
+        let brought = self.control.brought();
+        let of_call = brought.as_deref().and_then(Brought::output);
+        let (sink, overflow) = match (self.sinks.of(name), of_call) {
+            (None, Some(of_call)) => (of_call.of(name), of_call.overflow),
+            (sink, _) => (sink, self.sinks.overflow),
+        };
         let mut captured = self.lock();
         captured.begin(self.control.call_number());
         let used = captured.of_this_call().saturating_add(captured.passed_on);
         let room = self.limit_bytes.saturating_sub(used);
         let kept = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
         captured.beyond += (bytes.len() - kept) as u64;
-        if let Some(sink) = self.sinks.of(name) {
+        if let Some(sink) = sink {
             captured.passed_on += kept as u64;
             // It may wait for long.
             drop(captured);
-            if kept > 0 {
-                sink.write(&bytes[..kept])?;
+            let bytes = &bytes[..kept];
+            match (kept, sink.may_wait()) {
+                (0, _) => {}
+                (_, true) => waiting(|| sink.write(bytes))?,
+                (_, false) => sink.write(bytes)?,
             }
         } else {
             if captured.output.len() + kept as u64 > self.limit_bytes {
@@ -102,7 +112,7 @@ impl OutputCapture {
             };
             stream.extend_from_slice(&bytes[..kept]);
         }
-        if kept == bytes.len() || self.sinks.overflow == OutputOverflow::Discard {
+        if kept == bytes.len() || overflow == OutputOverflow::Discard {
             return Ok(());
         }
         self.control.request_stop_now(StopReason::OutputLimit);

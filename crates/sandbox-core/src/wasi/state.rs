@@ -10,8 +10,8 @@ use super::launch::{Given, Strings};
 use super::network::NetworkGrants;
 use super::output::OutputCapture;
 use super::random::RandomSource;
-use super::streams::StreamName;
 use super::table::{Descriptor, SavedTable, Table};
+use crate::output::StreamName;
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
@@ -50,10 +50,10 @@ impl State {
     /// # Errors
     /// Those of [`FileSystem::preopened`].
     pub(super) fn new(surroundings: &Surroundings<'_>, given: Given) -> Result<Self, Errno> {
-        let Surroundings { policy, grants, lookups, control, output, refusals, .. } = *surroundings;
-        let clock = policy.clock;
-        let now = Arc::new(move || clock::in_nanoseconds(clock::date(clock)));
-        let files = FileSystem::new(grants, policy.scratch_limit_bytes, now);
+        let Surroundings { policy, lookups, control, output, refusals, .. } = *surroundings;
+        let clock = policy.clock.clone();
+        let now = Arc::new(move || clock::in_nanoseconds(clock::date(&clock)));
+        let files = FileSystem::new(&given.grants, policy.scratch_limit_bytes, now);
         let mut first = vec![
             Descriptor::input(given.stdin),
             Descriptor::output(StreamName::Stdout),
@@ -66,7 +66,7 @@ impl State {
             output: Arc::clone(output),
             table: Table::new(first, policy.open_file_limit),
             files,
-            clock: ClockSource::new(policy.clock),
+            clock: ClockSource::new(policy.clock.clone()),
             random: RandomSource::new(policy.randomness),
             arguments: given.arguments,
             environment: given.environment,

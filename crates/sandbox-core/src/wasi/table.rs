@@ -6,7 +6,8 @@ use super::errno::Errno;
 use super::fs::{Durability, File, FileSystem, Folder, Listing, SavedFile, SavedFolder};
 use super::rights::Rights;
 use super::socket::Socket;
-use super::streams::{Source, StreamName};
+use super::streams::Source;
+use crate::output::StreamName;
 
 /// One open thing.
 #[derive(Debug)]

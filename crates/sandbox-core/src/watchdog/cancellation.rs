@@ -2,22 +2,94 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::brought::Brought;
 use super::cancel_handle::{CancelHandle, Registration};
 use super::{CallControl, StopReason, TurnId};
 
 /// Wishes of a caller for its calls, beyond the policy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
-    pub(crate) cancel: Option<CancelHandle>,
-    pub(crate) time_limit: Option<Duration>,
+    /// What most callers do not have: one look tells.
+    extras: Option<Arc<Extras>>,
+    limit: Option<Limit>,
+}
+
+/// Limit of the time of calls.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    time: Duration,
+    deadline: Option<Instant>,
+}
+
+impl Limit {
+    /// Time that a call may take which begins now.
+    fn from_now(self) -> Duration {
+        match self.deadline {
+            None => self.time,
+            Some(deadline) => self.time.min(deadline.saturating_duration_since(Instant::now())),
+        }
+    }
+}
+
+/// Handle that stops a caller's calls, and what the caller brings along to them.
+#[derive(Debug, Clone, Default)]
+struct Extras {
+    cancel: Option<CancelHandle>,
+    brought: Option<Arc<Brought>>,
 }
 
 impl Scope {
+    /// Returns this scope with a handle that stops its calls.
+    pub(crate) fn with_cancel_handle(&self, handle: &CancelHandle) -> Self {
+        self.with_extras(|extras| extras.cancel = Some(handle.clone()))
+    }
+
+    /// Returns this scope with something that is brought along.
+    pub(crate) fn with_brought(&self, bring: impl FnOnce(&mut Brought)) -> Self {
+        self.with_extras(|extras| {
+            let mut brought = extras.brought.as_deref().cloned().unwrap_or_default();
+            bring(&mut brought);
+            extras.brought = Some(Arc::new(brought));
+        })
+    }
+
+    fn with_extras(&self, add: impl FnOnce(&mut Extras)) -> Self {
+        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        add(&mut extras);
+        Self { extras: Some(Arc::new(extras)), ..self.clone() }
+    }
+
+    /// Returns this scope with that limit of time.
+    pub(crate) fn with_time_limit(&self, limit: Duration) -> Self {
+        let deadline = self.limit.and_then(|limit| limit.deadline);
+        Self { limit: Some(Limit { time: limit, deadline }), ..self.clone() }
+    }
+
+    /// Returns this scope with that limit of time, or the one that it had if that is shorter.
+    pub(crate) fn with_time_limit_at_most(&self, limit: Duration) -> Self {
+        self.with_time_limit(self.limit.map_or(limit, |other| other.time.min(limit)))
+    }
+
+    /// Returns this scope for calls that are over by that time.
+    pub(crate) fn with_deadline(&self, deadline: Instant) -> Self {
+        let time = self.limit.map_or(Duration::MAX, |limit| limit.time);
+        Self { limit: Some(Limit { time, deadline: Some(deadline) }), ..self.clone() }
+    }
+
+    fn cancel(&self) -> Option<&CancelHandle> {
+        self.extras.as_ref()?.cancel.as_ref()
+    }
+
+    /// Whether there is a handle that may stop a call that waits.
+    pub(crate) fn is_cancellable(&self) -> bool {
+        self.cancel().is_some()
+    }
+
     /// Waits for something that a call needs; nothing if the call is cancelled first.
     pub(crate) async fn wait_for<T>(&self, wanted: impl Future<Output = T>) -> Option<T> {
-        match &self.cancel {
+        match self.cancel() {
             Some(handle) => handle.unless_cancelled(wanted).await,
             None => Some(wanted.await),
         }
@@ -33,8 +105,8 @@ impl Scope {
     pub(crate) fn undroppable(&self) -> Cancellation {
         Cancellation {
             state: None,
-            handle: self.cancel.as_ref().map(|handle| Arc::new(handle.register())),
-            time_limit: self.time_limit,
+            connection: self.extras.as_ref().map(|extras| Arc::new(Connection::new(extras))),
+            time_limit: self.limit.map(Limit::from_now),
         }
     }
 }
@@ -44,8 +116,41 @@ impl Scope {
 pub(crate) struct Cancellation {
     /// State of the call. `None` for one whose future nobody can drop, because its caller is busy running it.
     state: Option<Arc<Mutex<State>>>,
-    handle: Option<Arc<Registration>>,
+    connection: Option<Arc<Connection>>,
     time_limit: Option<Duration>,
+}
+
+/// Connection of one call with what its caller has beyond a limit of time.
+#[derive(Debug)]
+struct Connection {
+    registration: Option<Registration>,
+    brought: Option<Arc<Brought>>,
+    /// Where that was brought to.
+    at: Mutex<Option<(Arc<CallControl>, TurnId)>>,
+}
+
+impl Connection {
+    fn new(extras: &Extras) -> Self {
+        let registration = extras.cancel.as_ref().map(CancelHandle::register);
+        Self { registration, brought: extras.brought.clone(), at: Mutex::default() }
+    }
+
+    fn bring(&self, control: &Arc<CallControl>, turn: TurnId) {
+        if let Some(brought) = &self.brought {
+            control.bring(turn, brought);
+            *self.at.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((Arc::clone(control), turn));
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let at = self.at.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some((control, turn)) = at.take() {
+            control.leave(turn);
+        }
+    }
 }
 
 impl Default for Cancellation {
@@ -64,14 +169,24 @@ enum State {
 }
 
 impl Cancellation {
-    /// Names the instance that now runs the call; it is stopped at once if the call was cancelled already.
+    /// Names the instance that now runs the call, and brings there what its caller brings along; it is stopped at once if
+    /// the call was cancelled already.
     #[inline]
     pub(crate) fn attach(&self, control: &Arc<CallControl>, turn: TurnId) {
+        if let Some(connection) = &self.connection {
+            connection.bring(control, turn);
+        }
+        self.attach_initialisation(control, turn);
+    }
+
+    /// Names the instance that is being initialised, perhaps for the calls of others too.
+    #[inline]
+    pub(crate) fn attach_initialisation(&self, control: &Arc<CallControl>, turn: TurnId) {
         if let Some(limit) = self.time_limit {
             control.limit_turn(limit);
         }
-        if let Some(handle) = &self.handle {
-            handle.attach(control, turn);
+        if let Some(Some(registration)) = self.connection.as_ref().map(|c| &c.registration) {
+            registration.attach(control, turn);
         }
         let Some(state) = &self.state else { return };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +217,11 @@ impl Cancellation {
             matches!(*state.lock().unwrap_or_else(PoisonError::into_inner), State::Cancelled)
         };
         self.state.as_ref().is_some_and(dropped)
-            || self.handle.as_ref().is_some_and(|handle| handle.is_cancelled())
+            || self
+                .connection
+                .as_ref()
+                .and_then(|connection| connection.registration.as_ref())
+                .is_some_and(Registration::is_cancelled)
     }
 
     /// A guard that cancels when it is dropped.

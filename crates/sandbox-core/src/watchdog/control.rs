@@ -3,10 +3,11 @@
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Watchdog;
+use super::brought::Brought;
 use crate::error::{Result, SandboxError, SystemNeed};
 use crate::sync::stop_word::{StopReason, StopWord, TurnId};
 use crate::sync::watched::Watched;
@@ -43,6 +44,10 @@ pub(crate) struct CallControl {
     limit_nanos: AtomicU64,
     /// The turn whose call the watchdog saw last, and since when it knows it.
     seen: Mutex<Option<(u64, Instant)>>,
+    /// Whether the caller of some turn brought something. Most bring nothing, and nobody locks anything then.
+    has_brought: AtomicBool,
+    /// What the caller of a turn brought along.
+    brought: Mutex<Option<(TurnId, Arc<Brought>)>>,
 }
 
 impl CallControl {
@@ -67,6 +72,8 @@ impl CallControl {
             wall_clock,
             limit_nanos: AtomicU64::new(nanos(wall_clock)),
             seen: Mutex::new(None),
+            has_brought: AtomicBool::new(false),
+            brought: Mutex::new(None),
         }))
     }
 
@@ -86,6 +93,38 @@ impl CallControl {
             UNLIMITED => None,
             nanos => Some(Duration::from_nanos(nanos)),
         }
+    }
+
+    /// Keeps what the caller of a turn brings along, until it is [left](Self::leave) or the next turn.
+    pub(super) fn bring(&self, turn: TurnId, brought: &Arc<Brought>) {
+        *self.lock_brought() = Some((turn, Arc::clone(brought)));
+        self.has_brought.store(true, Ordering::Release);
+    }
+
+    /// Forgets what the caller of a turn brought along.
+    pub(super) fn leave(&self, turn: TurnId) {
+        let mut brought = self.lock_brought();
+        if brought.as_ref().is_some_and(|(of, _)| *of == turn) {
+            self.has_brought.store(false, Ordering::Release);
+            // Dropping it may run code of the host's, which may call this instance.
+            let left = brought.take();
+            drop(brought);
+            drop(left);
+        }
+    }
+
+    /// What the caller of the current turn brought along.
+    pub(crate) fn brought(&self) -> Option<Arc<Brought>> {
+        if !self.has_brought.load(Ordering::Acquire) {
+            return None;
+        }
+        let now = self.stop.turn();
+        let brought = self.lock_brought();
+        brought.as_ref().filter(|(turn, _)| *turn == now).map(|(_, brought)| Arc::clone(brought))
+    }
+
+    fn lock_brought(&self) -> MutexGuard<'_, Option<(TurnId, Arc<Brought>)>> {
+        self.brought.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shortens how long the current turn may take. It must not run yet.
@@ -116,6 +155,15 @@ impl CallControl {
         self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
         self.outlasted_nanos.store(0, Ordering::Relaxed);
         self.stop.begin_turn()
+    }
+
+    /// Begins the turn of initialisation, which may take that long, or as long as a call.
+    pub(crate) fn begin_initialisation(&self, limit: Option<Duration>) -> TurnId {
+        let turn = self.begin_turn();
+        if let Some(limit) = limit {
+            self.limit_nanos.store(nanos(Some(limit)), Ordering::Relaxed);
+        }
+        turn
     }
 
     /// Asks that the given turn stop, unless it is over or already has a reason to.

@@ -186,7 +186,7 @@ fn a_folder_of_the_host_can_be_the_root() {
 #[test]
 fn no_clock_but_the_date_is_ever_zero() {
     for clock in [Clock::Real, Clock::Coarse, Clock::CoarseMonotonic] {
-        let probe = Probe::new(SecurityPolicy::strict().with_clock(clock));
+        let probe = Probe::new(SecurityPolicy::strict().with_clock(clock.clone()));
         for id in 1..=3 {
             assert!(probe.time(id) > 0, "{clock:?} {id}");
         }

@@ -35,6 +35,7 @@ examples! {
     dynamic_calls in "../../examples/dynamic_calls.rs",
     failing_stream in "../../examples/failing_stream.rs",
     folders in "../../examples/folders.rs",
+    farm in "../../examples/farm.rs",
     fresh_instances in "../../examples/fresh_instances.rs",
     handles in "../../examples/handles.rs",
     host_functions in "../../examples/host_functions.rs",

@@ -158,5 +158,5 @@ fn the_memory_limit_of_a_builder_lowers_the_limit_of_the_policy_and_never_raises
     assert_eq!(limit(SecurityPolicy::strict(), 128 << 20), Some(64 << 20));
     assert_eq!(limit(SecurityPolicy::strict(), 1 << 20), Some(1 << 20));
     assert_eq!(limit(SecurityPolicy::permissive(), 128 << 20), Some(128 << 20));
-    assert_eq!(SecurityPolicy::strict().without_wall_clock().wall_clock, None);
+    assert_eq!(SecurityPolicy::strict().with_wall_clock(None).wall_clock, None);
 }

@@ -174,6 +174,45 @@ fn host_functions_are_called_by_the_initialisation_of_each() {
 }
 
 #[test]
+fn each_of_many_sandboxes_calls_its_own_functions_and_sees_its_own_folder() {
+    let policy = SecurityPolicy::strict();
+    let text = r#"(module (import "env" "number" (func $number (result i32)))
+        (import "wasi_snapshot_preview1" "path_open"
+            (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\40\00\00\00\04\00\00\00") (data (i32.const 16) "name")
+        (func (export "_initialize") (i32.store (i32.const 4096) (i32.const 500)))
+        (func (export "number") (result i32) (i32.add (call $number) (i32.load (i32.const 4096))))
+        (func (export "name") (result i32)
+            (if (call $open (i32.const 4) (i32.const 0) (i32.const 16) (i32.const 4) (i32.const 0)
+                    (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 32))
+                (then (return (i32.const -1))))
+            (drop (call $read (i32.load (i32.const 32)) (i32.const 0) (i32.const 1) (i32.const 36)))
+            (i32.load (i32.const 64))))"#;
+    let module = compiled(text, &policy);
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().join("place");
+    let sandboxes: Vec<WasmSandbox> = (0..4)
+        .map(|number: i32| {
+            // The path leads to another folder each time.
+            let _ = std::fs::rename(&place, home.path().join(format!("{number}")));
+            std::fs::create_dir(&place).unwrap();
+            std::fs::write(place.join("name"), number.to_le_bytes()).unwrap();
+            let granted = policy.clone().with_folder(&place, "/place", Access::ReadOnly);
+            let builder = WasmSandbox::builder().module(&module).security_policy(granted);
+            builder.host_function("env", "number", move || number).build_blocking().unwrap()
+        })
+        .collect();
+    for _ in 0..2 {
+        for (number, sandbox) in (0..).zip(&sandboxes) {
+            assert_eq!(call(sandbox, "number"), 500 + number);
+            assert_eq!(call(sandbox, "name"), number);
+        }
+    }
+}
+
+#[test]
 fn output_of_initialisation_is_that_of_each() {
     let policy = SecurityPolicy::strict();
     let text = r#"(module

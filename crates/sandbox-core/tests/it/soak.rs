@@ -140,7 +140,7 @@ impl Scene {
             0..60 => self.honest(sandbox, random),
             60..75 => {
                 let found =
-                    self.fresh.call_blocking::<_, i32>("canary", 1 + random.random_range(0..1000));
+                    self.fresh.call_blocking::<i32>("canary", 1 + random.random_range(0..1000));
                 self.judge(found, |found| *found == 0, |error| is_slow(error));
             }
             75..80 => {
@@ -168,9 +168,9 @@ impl Scene {
         let is_timed = random.random_range(0..100) == 0;
         let began = is_timed.then(Instant::now);
         let sum = if random.random_bool(0.2) {
-            self.pool.call_blocking::<_, i32>("add", (one, other))
+            self.pool.call_blocking::<i32>("add", (one, other))
         } else {
-            sandbox.call_blocking::<_, i32>("add", (one, other))
+            sandbox.call_blocking::<i32>("add", (one, other))
         };
         if let Some(began) = began {
             let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap();
@@ -181,7 +181,7 @@ impl Scene {
 
     /// A call that is dropped while its guest runs.
     fn cancel(&self, sandbox: &WasmSandbox) {
-        let call = std::pin::pin!(sandbox.call::<_, ()>("spin", ()));
+        let call = std::pin::pin!(sandbox.call::<()>("spin", ()));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         if let std::task::Poll::Ready(outcome) = call.poll(&mut context) {
             self.judge(outcome, |()| false, |error| is_slow(error));
@@ -196,12 +196,12 @@ impl Scene {
         let builder = WasmSandbox::builder().source_bytes(unseen(number)).compiler(compiler);
         let builder = builder.cache_dir(self.folder.path()).cache_limit(256 * 1024);
         let sandbox = builder.build_blocking().unwrap();
-        let found = sandbox.call_blocking::<_, u64>("number", ());
+        let found = sandbox.call_blocking::<u64>("number", ());
         self.judge(found, |found| *found == number, |_| false);
     }
 
     fn fails(&self, sandbox: &WasmSandbox, name: &str, is_right: impl Fn(&SandboxError) -> bool) {
-        let outcome = sandbox.call_blocking::<_, ()>(name, ());
+        let outcome = sandbox.call_blocking::<()>(name, ());
         self.judge(outcome, |()| false, |error| is_right(error) || is_slow(error));
     }
 

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::context::Context;
 use crate::format::SerializationFormat;
-use crate::host::{Context, HostBinding, HostFunctions};
+use crate::host::{HostBinding, HostFunctions};
 use crate::marshal::arguments::Arguments;
 use crate::module::Module;
 use crate::policy::InstanceMode;

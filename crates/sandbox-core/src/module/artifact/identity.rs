@@ -90,6 +90,16 @@ impl Identity {
         self.wasm_bytes
     }
 
+    /// System and version of this library and of Wasmer that it was made for.
+    pub(crate) fn build(&self) -> (&str, &str, &str) {
+        (&self.target, &self.sandbox, &self.wasmer)
+    }
+
+    /// The processor features that its code may use.
+    pub(crate) fn cpu_features(&self) -> &[String] {
+        &self.cpu_features
+    }
+
     pub(crate) fn settings(&self) -> &CodeSettings {
         &self.settings
     }
@@ -100,7 +110,7 @@ impl Identity {
 
     /// Reads a description. It must be authentic: one that cannot be read comes from another version.
     pub(super) fn parse(description: &[u8]) -> Result<Self, ArtifactRejection> {
-        serde_json::from_slice(description).map_err(|error| ArtifactRejection::Incompatible {
+        serde_json::from_slice(description).map_err(|error| ArtifactRejection::OtherBuild {
             aspect: "a description",
             made_for: format!("that is unknown ({error})"),
             here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
@@ -112,7 +122,7 @@ impl Identity {
         self.require_same_machine(expected)?;
         let same_settings = Self { wasm: self.wasm.clone(), ..expected.clone() };
         if *self != same_settings {
-            return Err(ArtifactRejection::Incompatible {
+            return Err(ArtifactRejection::OtherBuild {
                 aspect: "settings",
                 made_for: format!("{:?}", self.settings),
                 here: format!("{:?}", expected.settings),
@@ -146,11 +156,8 @@ impl Identity {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(ArtifactRejection::Incompatible {
-            aspect: "a processor with",
-            made_for: missing.join(", "),
-            here: "one without".to_owned(),
-        })
+        let missing = missing.into_iter().map(str::to_owned).collect();
+        Err(ArtifactRejection::OtherProcessor { missing })
     }
 }
 
@@ -158,7 +165,7 @@ fn same(aspect: &'static str, made_for: &str, here: &str) -> Result<(), Artifact
     if made_for == here {
         return Ok(());
     }
-    Err(ArtifactRejection::Incompatible {
+    Err(ArtifactRejection::OtherBuild {
         aspect,
         made_for: made_for.to_owned(),
         here: here.to_owned(),

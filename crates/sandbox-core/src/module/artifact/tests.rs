@@ -22,7 +22,7 @@ fn names() -> Names {
 }
 
 fn sealed() -> Vec<u8> {
-    seal(&NATIVE, &identity(), &behaviour(), &names(), &key(), Purpose::Cache)
+    seal(&NATIVE, &identity(), &behaviour(), &names(), (&key()).into(), Purpose::Cache)
 }
 
 fn unsealed(file: Vec<u8>) -> Result<Unsealed, ArtifactRejection> {
@@ -96,25 +96,27 @@ fn moving_the_border_between_description_and_code_is_noticed() {
 #[test]
 fn another_key_is_told_from_tampering() {
     let other = SigningKey::from_bytes([8; 32]);
-    let file = seal(&NATIVE, &identity(), &behaviour(), &names(), &other, Purpose::Cache);
+    let file = seal(&NATIVE, &identity(), &behaviour(), &names(), (&other).into(), Purpose::Cache);
     assert_eq!(unsealed(file).unwrap_err(), ArtifactRejection::ForeignKey);
 }
 
 #[test]
 fn claiming_to_be_sealed_with_our_key_is_not_enough() {
     let other = SigningKey::from_bytes([8; 32]);
-    let mut file = seal(&NATIVE, &identity(), &behaviour(), &names(), &other, Purpose::Cache);
+    let mut file =
+        seal(&NATIVE, &identity(), &behaviour(), &names(), (&other).into(), Purpose::Cache);
     file[8..16].copy_from_slice(&key().id());
     assert_eq!(unsealed(file).unwrap_err(), ArtifactRejection::Altered);
 }
 
 #[test]
 fn a_shipped_module_is_no_cache_entry_and_the_other_way_round() {
-    let shipped = seal(&NATIVE, &identity(), &behaviour(), &names(), &key(), Purpose::Shipping);
+    let shipped =
+        seal(&NATIVE, &identity(), &behaviour(), &names(), (&key()).into(), Purpose::Shipping);
     assert_eq!(unsealed(shipped.clone()).unwrap_err(), ArtifactRejection::Altered);
     let policy = SecurityPolicy::basic();
-    assert!(unseal_shipped(Bytes::from(shipped), &policy, &key()).is_ok());
-    let rejection = unseal_shipped(Bytes::from(sealed()), &policy, &key()).unwrap_err();
+    assert!(unseal_shipped(Bytes::from(shipped), &policy, &(&key()).into()).is_ok());
+    let rejection = unseal_shipped(Bytes::from(sealed()), &policy, &(&key()).into()).unwrap_err();
     assert_eq!(rejection, ArtifactRejection::Altered);
 }
 
@@ -133,7 +135,7 @@ fn what_is_known_of_the_code_comes_back_with_it() {
     let text = r#"(module (func (export "one\0a\22two") (result i32) (i32.const 1)))"#;
     let behaviour = Behaviour::of(&wat::parse_str(text).unwrap());
     assert!(behaviour.is_pure("one\n\"two"));
-    let file = seal(&NATIVE, &identity(), &behaviour, &names(), &key(), Purpose::Cache);
+    let file = seal(&NATIVE, &identity(), &behaviour, &names(), (&key()).into(), Purpose::Cache);
     assert_eq!(*unsealed(file).unwrap().behaviour(), behaviour);
 }
 

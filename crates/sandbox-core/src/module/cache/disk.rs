@@ -130,7 +130,7 @@ impl DiskCache {
 
     /// Keeps a module, and removes what was not used for longest if there is too much.
     pub(super) fn store(&self, module: &Module) -> Result<(), StoreError> {
-        let file = module.seal(&self.secret, Purpose::Cache)?;
+        let file = module.seal_for((&self.secret).into(), Purpose::Cache)?;
         let bytes = file.len() as u64;
         if bytes > self.limit_bytes {
             return Err(StoreError::TooLarge { bytes, limit_bytes: self.limit_bytes });

@@ -17,11 +17,11 @@ type Cell = Arc<Mutex<Option<Module>>>;
 
 /// The modules that this process has compiled or read.
 #[derive(Default)]
-pub(super) struct MemoryCache(Mutex<Entries>);
+pub(in crate::module) struct MemoryCache(Mutex<Entries>);
 
 impl MemoryCache {
     /// The one that all builders of this process share.
-    pub(super) fn of_process() -> &'static Self {
+    pub(in crate::module) fn of_process() -> &'static Self {
         static CACHE: LazyLock<MemoryCache> = LazyLock::new(MemoryCache::default);
         &CACHE
     }
@@ -29,7 +29,7 @@ impl MemoryCache {
     /// The module of that key, made if there is none.
     ///
     /// Who asks for a module that is being made waits for it.
-    pub(super) fn get_or_make(
+    pub(in crate::module) fn get_or_make(
         &self,
         key: Key,
         wasm_bytes: usize,

@@ -6,27 +6,28 @@
 //! | 8 | 8 | the key's identifier |
 //! | 16 | 8 | length of the description, little-endian |
 //! | 24 | 8 | length of the native code, little-endian |
-//! | 32 | 32 | authentication code |
-//! | 64 | | description, filled with zeros to a multiple of 64 |
+//! | 32 | 32 or 64 | the seal: an authentication code (version 2), or a signature (version 3) |
+//! | 64 or 128 | | description, filled with zeros to a multiple of 64 |
 //! | | | native code, to the end of the file |
 //!
-//! The authentication code is the keyed BLAKE3 of everything but itself, so no bit of the file can change. What is
-//! read before it is verified (magic, key identifier, lengths) decides only which error is returned.
+//! The authentication code is the keyed BLAKE3 of everything but itself. The signature is Ed25519's, of the BLAKE3 of
+//! everything but itself. So no bit of the file can change. What is read before it is verified (magic, key identifier,
+//! lengths) decides only which error is returned.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::NativeCode;
 use crate::error::ArtifactRejection;
-use crate::signing::{KeyId, Purpose, SigningKey};
+use crate::signing::{KeyId, KeyRing, Purpose, Seal, Sealer};
 
-const MAGIC: [u8; 8] = *b"sandbox\x02";
-const HEADER_BYTES: usize = 64;
-/// Where the authenticated part of the header ends and the authentication code begins.
-const CODE_AT: usize = 32;
+/// Where the seal begins.
+const SEAL_AT: usize = 32;
 /// Parts begin at multiples of this, so that native code is aligned as Wasmer wants it without a copy.
 const PART_ALIGNMENT: usize = 64;
 
-/// The parts of a file whose authentication code was right. Only [`open`] makes one.
+/// The parts of a file whose seal was right. Only [`open`] makes one.
 #[derive(Debug)]
 pub(crate) struct Opened {
     description: Bytes,
@@ -45,85 +46,158 @@ impl Opened {
     }
 }
 
+/// Kind of a seal, and with that of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Code,
+    Signature,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::Code, Self::Signature];
+
+    const fn magic(self) -> [u8; 8] {
+        match self {
+            Self::Code => *b"sandbox\x02",
+            Self::Signature => *b"sandbox\x03",
+        }
+    }
+
+    const fn header_bytes(self) -> usize {
+        match self {
+            Self::Code => 64,
+            Self::Signature => 128,
+        }
+    }
+
+    const fn seal_end(self) -> usize {
+        match self {
+            Self::Code => SEAL_AT + 32,
+            Self::Signature => SEAL_AT + 64,
+        }
+    }
+}
+
 /// Puts the parts together and authenticates them.
 pub(crate) fn seal(
     description: &[u8],
     native: &[u8],
-    key: &SigningKey,
+    key: Sealer<'_>,
     purpose: Purpose,
 ) -> Vec<u8> {
-    let native_at = HEADER_BYTES + description.len().next_multiple_of(PART_ALIGNMENT);
+    let (form, id) = match key {
+        Sealer::Symmetric(key) => (Form::Code, key.id()),
+        Sealer::Secret(key) => (Form::Signature, key.verifying_key().id()),
+    };
+    let header_bytes = form.header_bytes();
+    let native_at = header_bytes + description.len().next_multiple_of(PART_ALIGNMENT);
     let mut file = Vec::with_capacity(native_at + native.len());
-    file.extend_from_slice(&MAGIC);
-    file.extend_from_slice(&key.id());
+    file.extend_from_slice(&form.magic());
+    file.extend_from_slice(&id);
     file.extend_from_slice(&(description.len() as u64).to_le_bytes());
     file.extend_from_slice(&(native.len() as u64).to_le_bytes());
-    file.resize(HEADER_BYTES, 0);
+    file.resize(header_bytes, 0);
     file.extend_from_slice(description);
     file.resize(native_at, 0);
     file.extend_from_slice(native);
-    let code = authentication_code(&file, key, purpose);
-    file[CODE_AT..HEADER_BYTES].copy_from_slice(code.as_bytes());
+    let seal_end = form.seal_end();
+    match key {
+        Sealer::Symmetric(key) => {
+            let code = digest(&file, form, key.authenticator(purpose));
+            file[SEAL_AT..seal_end].copy_from_slice(code.as_bytes());
+        }
+        Sealer::Secret(key) => {
+            let signature = key.sign(&digest(&file, form, blake3::Hasher::new()));
+            file[SEAL_AT..seal_end].copy_from_slice(&signature);
+        }
+    }
     file
 }
 
 /// Authenticates a file and takes it apart.
 pub(crate) fn open(
     file: Bytes,
-    key: &SigningKey,
+    keys: &KeyRing,
     purpose: Purpose,
 ) -> Result<Opened, ArtifactRejection> {
     let header = Header::parse(&file)?;
     let native_at = header.check_length(file.len())?;
-    if header.key != key.id() {
-        return Err(ArtifactRejection::ForeignKey);
+    let verified = keys.verify(header.key, &header.seal(&file)?, |symmetric| {
+        let hasher = symmetric.map_or_else(blake3::Hasher::new, |key| key.authenticator(purpose));
+        digest(&file, header.form, hasher)
+    });
+    match verified {
+        None => return Err(ArtifactRejection::ForeignKey),
+        Some(false) => return Err(ArtifactRejection::Altered),
+        Some(true) => {}
     }
-    // Comparing hashes of this type takes the same time whatever they are.
-    if authentication_code(&file, key, purpose) != header.code {
-        return Err(ArtifactRejection::Altered);
-    }
-    let description_end = HEADER_BYTES + header.description_bytes;
-    Ok(Opened {
-        description: file.slice(HEADER_BYTES..description_end),
-        native: file.slice(native_at..),
-    })
+    let description = header.description();
+    Ok(Opened { description: file.slice(description), native: file.slice(native_at..) })
 }
 
-fn authentication_code(file: &[u8], key: &SigningKey, purpose: Purpose) -> blake3::Hash {
-    let mut authenticator = key.authenticator(purpose);
-    authenticator.update(&file[..CODE_AT]);
-    authenticator.update(&file[HEADER_BYTES..]);
-    authenticator.finalize()
+/// What a file says of itself, which is not authenticated.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    pub(crate) key: KeyId,
+    pub(crate) is_signed: bool,
+    pub(crate) description: Bytes,
+}
+
+/// Reads what a file says of itself, whoever made it.
+pub(crate) fn claims(file: &Bytes) -> Result<Claims, ArtifactRejection> {
+    let header = Header::parse(file)?;
+    header.check_length(file.len())?;
+    let is_signed = header.form == Form::Signature;
+    Ok(Claims { key: header.key, is_signed, description: file.slice(header.description()) })
+}
+
+/// Hashes everything but the seal.
+fn digest(file: &[u8], form: Form, mut hasher: blake3::Hasher) -> blake3::Hash {
+    hasher.update(&file[..SEAL_AT]);
+    hasher.update(&file[form.seal_end()..]);
+    hasher.finalize()
 }
 
 struct Header {
+    form: Form,
     key: KeyId,
     description_bytes: usize,
     native_bytes: usize,
-    code: blake3::Hash,
 }
 
 impl Header {
     fn parse(file: &[u8]) -> Result<Self, ArtifactRejection> {
-        let (header, _) =
-            file.split_first_chunk::<HEADER_BYTES>().ok_or(ArtifactRejection::Unrecognised)?;
-        let (magic, rest) = take::<8>(header);
+        let (start, _) =
+            file.split_first_chunk::<SEAL_AT>().ok_or(ArtifactRejection::Unrecognised)?;
+        let (magic, rest) = take::<8>(start);
         let (key, rest) = take::<8>(rest);
         let (description_bytes, rest) = take::<8>(rest);
-        let (native_bytes, rest) = take::<8>(rest);
-        let (code, _) = take::<32>(rest);
-        if magic != MAGIC {
+        let (native_bytes, _) = take::<8>(rest);
+        let form = Form::ALL.into_iter().find(|form| form.magic() == magic);
+        let form = form.ok_or(ArtifactRejection::Unrecognised)?;
+        if file.len() < form.header_bytes() {
             return Err(ArtifactRejection::Unrecognised);
         }
         let length = |bytes| {
             usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| ArtifactRejection::Unrecognised)
         };
-        Ok(Self {
-            key,
-            description_bytes: length(description_bytes)?,
-            native_bytes: length(native_bytes)?,
-            code: blake3::Hash::from_bytes(code),
-        })
+        let (description_bytes, native_bytes) = (length(description_bytes)?, length(native_bytes)?);
+        Ok(Self { form, key, description_bytes, native_bytes })
+    }
+
+    /// Where the description is, in a file of the right length.
+    fn description(&self) -> Range<usize> {
+        let start = self.form.header_bytes();
+        start..start + self.description_bytes
+    }
+
+    fn seal<'a>(&self, file: &'a [u8]) -> Result<Seal<'a>, ArtifactRejection> {
+        let rest = file.get(SEAL_AT..).unwrap_or_default();
+        let seal = match self.form {
+            Form::Code => rest.first_chunk().map(Seal::Code),
+            Form::Signature => rest.first_chunk().map(Seal::Signature),
+        };
+        seal.ok_or(ArtifactRejection::Unrecognised)
     }
 
     /// Where the native code begins in a file of that length, which must be the right one.
@@ -131,7 +205,7 @@ impl Header {
         let native_at = self
             .description_bytes
             .checked_next_multiple_of(PART_ALIGNMENT)
-            .and_then(|bytes| bytes.checked_add(HEADER_BYTES));
+            .and_then(|bytes| bytes.checked_add(self.form.header_bytes()));
         let declared = native_at.and_then(|at| at.checked_add(self.native_bytes));
         match (native_at, declared) {
             (Some(native_at), Some(declared)) if declared == actual => Ok(native_at),

@@ -7,12 +7,12 @@ use wasmer::{Extern, FunctionType, Store};
 use wasmer_wasix::{WasiEnvBuilder, WasiFunctionEnv};
 
 use super::*;
+use crate::output::Sinks;
 use crate::policy::SecurityPolicy;
 use crate::threads::runtime;
 use crate::wasi::fs::Grants;
 use crate::wasi::launch::Launch;
 use crate::wasi::output::OutputCapture;
-use crate::wasi::streams::Sinks;
 use crate::wasi::{Surroundings, state};
 use crate::watchdog::CallControl;
 
@@ -52,7 +52,7 @@ fn every_function_that_wasix_has_is_here_with_its_type() {
         output: &output,
         refusals: &Arc::default(),
     };
-    let given = Launch::default().granted(&policy).unwrap();
+    let given = Launch::default().granted(&policy, &grants).unwrap();
     let state = state::State::new(&surroundings, given).unwrap();
     let state = FunctionEnv::new(&mut store, state);
     for version in Version::ALL {

@@ -70,8 +70,13 @@ pub(super) enum Backing {
 /// Open folder as a template keeps it; [`FileSystem::reopen_folder`](super::FileSystem::reopen_folder) makes it one
 /// again.
 #[derive(Debug, Clone)]
-pub(crate) struct SavedFolder {
-    position: Position,
+pub(crate) struct SavedFolder(Saved);
+
+#[derive(Debug, Clone)]
+enum Saved {
+    /// A granted folder, by its number in the order of the policy.
+    Mount(usize),
+    At(Position),
 }
 
 impl Folder {
@@ -89,7 +94,13 @@ impl Folder {
     }
 
     pub(super) fn reopen(shared: &Arc<Shared>, saved: &SavedFolder) -> Result<Self> {
-        Self::at(shared, saved.position.clone())
+        match &saved.0 {
+            Saved::Mount(number) => {
+                let mount = shared.grants.mount(*number).ok_or(Errno::BadF)?;
+                Ok(Self::of_mount(shared, mount))
+            }
+            Saved::At(position) => Self::at(shared, position.clone()),
+        }
     }
 
     fn at(shared: &Arc<Shared>, position: Position) -> Result<Self> {
@@ -115,6 +126,7 @@ impl Folder {
     }
 
     fn walk<'a>(&self, path: GuestPath<'a>, tail: Tail) -> Result<Spot<'a>> {
+        self.shared.note_asking();
         walk(&self.shared, self.position()?, path.relative()?, tail)
     }
 
@@ -245,6 +257,7 @@ impl Folder {
     }
 
     fn stat_of(&self, position: &Position) -> Result<Stat> {
+        self.shared.note_asking();
         match position {
             Position::Memory(id) => self.shared.memory().stat(*id),
             Position::Host(folder) => folder.stat(),
@@ -422,6 +435,7 @@ impl Folder {
     /// # Errors
     /// Those of the host.
     pub(crate) fn sync(&self) -> Result<()> {
+        self.shared.note_asking();
         match self.position()? {
             Position::Memory(_) | Position::Bundled(_) => Ok(()),
             Position::Host(folder) => folder.sync(),
@@ -437,7 +451,16 @@ impl Folder {
     /// # Errors
     /// [`Errno::BadF`] if it is of files in memory that were put back since.
     pub(crate) fn save(&self) -> Result<SavedFolder> {
-        Ok(SavedFolder { position: self.position()? })
+        let grants = &self.shared.grants;
+        let number = match &self.backing {
+            Backing::Host(folder) => grants.number_of_folder(folder),
+            Backing::Junction(junction) => grants.number_of_junction(junction),
+            Backing::Memory(_) | Backing::Bundled(_) => None,
+        };
+        Ok(SavedFolder(match number {
+            Some(number) => Saved::Mount(number),
+            None => Saved::At(self.position()?),
+        }))
     }
 }
 

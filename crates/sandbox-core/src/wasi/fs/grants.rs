@@ -23,6 +23,8 @@ const FIRST_INODE: u64 = 1 << 48;
 /// Granted folders and bundles of a sandbox, open, and where its guests see them.
 #[derive(Debug)]
 pub(crate) struct Grants {
+    /// What was opened, and its places.
+    opened: Vec<(Vec<String>, Base)>,
     /// In the order of the policy, folders first, each with its path.
     mounts: Vec<(String, Mount)>,
     /// Those that are in none other, by their numbers in the tree. The only one, if it is shown at `/`.
@@ -115,27 +117,50 @@ impl Grants {
         bundles: &[BundleGrant],
         resolver: Resolver,
     ) -> Result<Self> {
+        Self::open_beside(&[], folders, bundles, resolver)
+    }
+
+    /// Opens more folders, and shows them and more bundles beside what is open already.
+    ///
+    /// # Errors
+    /// As [`Grants::open`].
+    pub(crate) fn and(&self, folders: &[FolderGrant], bundles: &[BundleGrant]) -> Result<Self> {
+        Self::open_beside(&self.opened, folders, bundles, Resolver::Kernel)
+    }
+
+    fn open_beside(
+        open: &[(Vec<String>, Base)],
+        folders: &[FolderGrant],
+        bundles: &[BundleGrant],
+        resolver: Resolver,
+    ) -> Result<Self> {
         let mut plan = Plan::default();
-        let mut places = Vec::with_capacity(folders.len() + bundles.len());
+        let mut opened = open.to_vec();
+        for (place, base) in open {
+            plan.at(place).folder = Some(base.clone());
+        }
         for grant in folders {
             let what = format!("the folder {}", grant.host.display());
             let wanted = Wanted { what, guest: &grant.guest };
             let (place, slot) = plan.slot(&wanted)?;
-            let opened = Grant::open(&grant.host, grant.access, resolver)
+            let folder = Grant::open(grant, resolver)
                 .map_err(|error| wanted.invalid(std::io::Error::from(error).to_string()))?;
-            *slot = Some(Base::Host(HostFolder::root(Arc::new(opened))));
-            places.push(place);
+            let base = Base::Host(HostFolder::root(Arc::new(folder)));
+            *slot = Some(base.clone());
+            opened.push((place, base));
         }
-        for (grant, number) in bundles.iter().zip(0..) {
+        let first = opened.iter().filter(|(_, base)| matches!(base, Base::Bundled(_))).count();
+        for (grant, number) in bundles.iter().zip(first as u64..) {
             let wanted = Wanted { what: "the bundle".to_owned(), guest: &grant.guest };
             let (place, slot) = plan.slot(&wanted)?;
-            *slot = Some(Base::Bundled(BundledFolder::root(grant.bundle.clone(), number)));
-            places.push(place);
+            let base = Base::Bundled(BundledFolder::root(grant.bundle.clone(), number));
+            *slot = Some(base.clone());
+            opened.push((place, base));
         }
-        Self::build(plan, places)
+        Self::build(plan, opened)
     }
 
-    fn build(plan: Plan, places: Vec<Vec<String>>) -> Result<Self> {
+    fn build(plan: Plan, opened: Vec<(Vec<String>, Base)>) -> Result<Self> {
         let has_host_root = plan.folder.is_some();
         let mut outermost = Vec::new();
         plan.collect_outermost(&mut Vec::new(), &mut outermost, &mut (FIRST_INODE..));
@@ -152,10 +177,11 @@ impl Grants {
             let (at, mount) = outermost.iter().find(|(at, _)| place.starts_with(at))?;
             mount.below(&place[at.len()..])
         };
-        let mounts = places.iter().filter_map(|place| Some((shown(place), find(place)?.clone())));
+        let mounts =
+            opened.iter().filter_map(|(place, _)| Some((shown(place), find(place)?.clone())));
         let mounts = mounts.collect();
         let outermost = outermost.into_iter().map(|(_, mount)| mount).collect();
-        Ok(Self { mounts, outermost, has_host_root, tree: Arc::new(tree) })
+        Ok(Self { opened, mounts, outermost, has_host_root, tree: Arc::new(tree) })
     }
 
     /// Returns the mount at `/`, if that is not in memory.
@@ -166,6 +192,30 @@ impl Grants {
     /// The granted folders with their paths, in the order of the policy.
     pub(super) fn mounts(&self) -> impl Iterator<Item = (&str, &Mount)> {
         self.mounts.iter().map(|(path, mount)| (&**path, mount))
+    }
+
+    /// Whether there are folders of the host.
+    pub(super) fn has_folders(&self) -> bool {
+        self.opened.iter().any(|(_, base)| matches!(base, Base::Host(_)))
+    }
+
+    /// The mount of a number in the order of the policy.
+    pub(super) fn mount(&self, number: usize) -> Option<&Mount> {
+        self.mounts.get(number).map(|(_, mount)| mount)
+    }
+
+    /// The number of a mount that is that folder of the host itself.
+    pub(super) fn number_of_folder(&self, folder: &HostFolder) -> Option<usize> {
+        self.mounts.iter().position(
+            |(_, mount)| matches!(mount, Mount::Base(Base::Host(root)) if folder.is_root_of(root)),
+        )
+    }
+
+    /// The number of a mount that is that junction.
+    pub(super) fn number_of_junction(&self, junction: &Arc<Junction>) -> Option<usize> {
+        self.mounts.iter().position(
+            |(_, mount)| matches!(mount, Mount::Junction(known) if Arc::ptr_eq(known, junction)),
+        )
     }
 
     /// The granted folder of a number in the tree.
@@ -182,14 +232,16 @@ impl Plan {
     /// Finds where a granted folder belongs, and nothing is yet.
     fn slot(&mut self, wanted: &Wanted<'_>) -> Result<(Vec<String>, &mut Option<Base>)> {
         let place = place(wanted.guest).map_err(|message| wanted.invalid(message))?;
-        let mut at = self;
-        for name in &place {
-            at = at.below.entry(name.clone()).or_default();
-        }
+        let at = self.at(&place);
         match at.folder {
             Some(_) => Err(wanted.invalid("another folder has that path")),
             None => Ok((place, &mut at.folder)),
         }
+    }
+
+    /// The plan of a place.
+    fn at(&mut self, place: &[String]) -> &mut Self {
+        place.iter().fold(self, |at, name| at.below.entry(name.clone()).or_default())
     }
 
     /// Collects the granted folders that are in none other.

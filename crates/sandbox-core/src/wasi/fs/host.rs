@@ -8,10 +8,10 @@
 
 mod file;
 mod folder;
+mod quota;
 mod resolve;
 mod walk;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,10 +19,11 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 use super::Errno;
-use crate::policy::Access;
+use crate::policy::{Access, FolderGrant};
 
 pub(super) use file::HostFile;
 pub(super) use folder::HostOpened;
+use quota::Quota;
 pub(super) use walk::{Found, look};
 
 /// A folder of the host that was granted, open.
@@ -30,6 +31,7 @@ pub(super) use walk::{Found, look};
 pub(super) struct Grant {
     root: OwnedFd,
     access: Access,
+    quota: Option<Arc<Quota>>,
     /// Whether the kernel resolves paths for us. It is found out, and can become false: a filter may come later.
     has_openat2: AtomicBool,
 }
@@ -46,15 +48,12 @@ pub(super) enum Resolver {
 
 impl Grant {
     /// Opens a folder, by a path that the host trusts.
-    pub(super) fn open(
-        path: &Path,
-        access: Access,
-        resolver: Resolver,
-    ) -> rustix::io::Result<Self> {
+    pub(super) fn open(grant: &FolderGrant, resolver: Resolver) -> rustix::io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let root = rustix::fs::openat(CWD, &grant.host, flags, Mode::empty())?;
         let has_openat2 = resolver == Resolver::Kernel && can_resolve(root.as_fd());
-        Ok(Self { root, access, has_openat2: AtomicBool::new(has_openat2) })
+        let (access, quota) = (grant.access, grant.quota_bytes.map(Quota::new));
+        Ok(Self { root, access, quota, has_openat2: AtomicBool::new(has_openat2) })
     }
 
     fn has_openat2(&self) -> bool {
@@ -113,6 +112,11 @@ impl HostFolder {
 
     pub(super) fn is_writable(&self) -> bool {
         self.grant.check_writable().is_ok()
+    }
+
+    /// Whether this is the granted folder itself that the other is of.
+    pub(super) fn is_root_of(&self, other: &Self) -> bool {
+        self.opened.is_none() && other.opened.is_none() && self.is_in_grant_of(other)
     }
 
     /// Whether both are in one grant, so that a file can be renamed from one to the other.

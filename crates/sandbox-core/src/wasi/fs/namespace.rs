@@ -83,6 +83,11 @@ impl FileSystem {
         self.shared.has_changed_host()
     }
 
+    /// Whether the guest may know what is in a granted folder of the host.
+    pub(crate) fn has_asked_host(&self) -> bool {
+        self.shared.has_asked_host()
+    }
+
     /// The paths of all files in memory and their lengths, in order. Paths that nobody could open are left out.
     pub(crate) fn list(&self) -> Vec<(String, u64)> {
         let mut files = self.shared.memory().files();
@@ -90,7 +95,8 @@ impl FileSystem {
         files
     }
 
-    /// Opens a folder of a template.
+    /// Opens a folder of a template, perhaps of another sandbox with the same policy: a granted folder is the one that this
+    /// sandbox was granted.
     ///
     /// # Errors
     /// [`Errno::BadF`](super::Errno::BadF) if the files in memory are not those of the template.

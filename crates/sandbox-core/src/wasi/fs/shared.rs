@@ -17,6 +17,7 @@ pub(super) struct Shared {
     memory: Mutex<TreeState>,
     now: TimeSource,
     has_changed_host: AtomicBool,
+    has_asked_host: AtomicBool,
     pub(super) listed: ListedBytes,
 }
 
@@ -33,6 +34,7 @@ impl Shared {
             memory: Mutex::new(memory),
             now,
             has_changed_host: AtomicBool::new(false),
+            has_asked_host: AtomicBool::new(false),
             listed: ListedBytes::default(),
         })
     }
@@ -49,6 +51,18 @@ impl Shared {
     /// Whether something in a granted folder may have been changed.
     pub(super) fn has_changed_host(&self) -> bool {
         self.has_changed_host.load(Ordering::Acquire)
+    }
+
+    /// Whether something may have been learned of a granted folder.
+    pub(super) fn has_asked_host(&self) -> bool {
+        self.has_asked_host.load(Ordering::Relaxed)
+    }
+
+    /// Notes that folders are about to be looked at, of which some may be the host's.
+    pub(super) fn note_asking(&self) {
+        if self.grants.has_folders() {
+            self.has_asked_host.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Notes that something in a granted folder is about to be changed.

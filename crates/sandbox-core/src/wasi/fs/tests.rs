@@ -5,6 +5,7 @@ mod files;
 mod grants;
 mod laws;
 mod memory;
+mod quotas;
 mod swaps;
 
 use std::path::Path;
@@ -53,7 +54,7 @@ fn each_way(grants: &[FolderGrant], act: impl Fn(&FileSystem, &Folder)) {
 }
 
 fn grant(host: &Path, guest: &str, access: Access) -> FolderGrant {
-    FolderGrant { host: host.to_owned(), guest: guest.to_owned(), access }
+    FolderGrant::new(host, guest, access)
 }
 
 fn file_system(grants: &[FolderGrant], resolver: Resolver) -> FileSystem {

@@ -148,7 +148,7 @@ fn the_first_instance_does_not_tell_how_long_ago_it_was_initialised() {
         (func (export "leave")"#,
     );
     for clock in [sandbox_core::Clock::Real, sandbox_core::Clock::CoarseMonotonic] {
-        let sandbox = sandbox(&text, policy().with_clock(clock), MemoryReset::Quickest);
+        let sandbox = sandbox(&text, policy().with_clock(clock.clone()), MemoryReset::Quickest);
         std::thread::sleep(std::time::Duration::from_millis(50));
         let first: i64 = sandbox.call_blocking("monotonic", ()).unwrap();
         assert!(first < 50_000_000, "{clock:?}: {first} ns");

@@ -148,7 +148,7 @@ impl Script {
         let split = lanes::name(invoke.name);
         let names = instance.sandbox.module().function_names();
         let name = if names.contains(&&*split) { &split } else { invoke.name };
-        let outcome = instance.sandbox.call_blocking::<_, Numbers>(name, &arguments);
+        let outcome = instance.sandbox.call_blocking::<Numbers>(name, &arguments);
         if let Err(SandboxError::SignatureMismatch { expected, .. }) = &outcome
             && expected.contains("ref")
         {

@@ -125,8 +125,7 @@ fn an_entry_renamed_to_another_module_or_compiler_is_refused() {
             let genuine = fs::read(fixture.entry(to)).unwrap();
             fs::copy(fixture.entry(from), fixture.entry(to)).unwrap();
             let error = disk.load(to.identity()).unwrap_err();
-            let told =
-                matches!(error, EntryError::Rejected(ArtifactRejection::Incompatible { .. }));
+            let told = matches!(error, EntryError::Rejected(ArtifactRejection::OtherBuild { .. }));
             assert!(told, "{error}");
             fs::write(fixture.entry(to), genuine).unwrap();
             assert!(disk.load(to.identity()).unwrap().is_some());
@@ -316,7 +315,7 @@ fn a_module_that_was_read_can_be_sealed_again() {
     fixture.build(1);
     let read = fixture.build(1);
     let key = SigningKey::from_bytes([1; 32]);
-    let sealed = read.seal(&key, Purpose::Shipping).unwrap();
+    let sealed = read.seal_for((&key).into(), Purpose::Shipping).unwrap();
     let loaded = Module::load(&sealed, &SecurityPolicy::basic(), &key).unwrap();
     assert_eq!(loaded.function_names(), ["number"]);
     assert_eq!(loaded.names().of_function(0).as_deref(), Some("numbers_name"));

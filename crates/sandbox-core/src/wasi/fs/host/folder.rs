@@ -14,6 +14,7 @@ use super::super::path::Tail;
 use super::super::{
     Errno, Follow, Kind, OpenHow, Presence, Result, SetTime, SetTimes, Stat, names,
 };
+use super::quota::Quota;
 use super::resolve::{Flags, Parent};
 use super::walk::Last;
 use super::walk::Walk;
@@ -39,19 +40,61 @@ impl HostFolder {
             Ok(()) => how,
             Err(_) => self.only_for_reading(path, how)?,
         };
+        if let Some(quota) = &self.grant.quota {
+            return self.open_charged(path, how, quota);
+        }
+        let (fd, stat) = self.open_as(path, how)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                Ok(HostOpened::File(HostFile::new(fd, Arc::clone(&self.grant), None)))
+            }
+            FileType::Directory => Ok(HostOpened::Folder(self.below(fd))),
+            _ => Err(Errno::Acces),
+        }
+    }
+
+    fn open_as(&self, path: &str, how: OpenHow) -> Result<(OwnedFd, rustix::fs::Stat)> {
         let host = names::to_host(path)?;
         let fd = self.resolve(&host, open_flags(how)).map_err(|error| match error {
             // A pipe without a reader, a socket, or a device without a driver.
             Errno::NxIo | Errno::NoDev => Errno::Acces,
             error => error,
         })?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
-            FileType::RegularFile => {
-                Ok(HostOpened::File(HostFile::new(fd, Arc::clone(&self.grant))))
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok((fd, stat))
+    }
+
+    /// Opens what a path leads to, where what is made or cut is counted.
+    fn open_charged(&self, path: &str, how: OpenHow, quota: &Arc<Quota>) -> Result<HostOpened> {
+        let (mut how, truncate) = (OpenHow { truncate: false, ..how }, how.truncate);
+        let place = match how.presence {
+            Presence::Required => None,
+            _ => quota.place().ok(),
+        };
+        if how.presence != Presence::Required && place.is_none() {
+            // What is there already can be opened all the same.
+            let is_new = how.presence == Presence::Exclusive;
+            let follow = if is_new { Follow::Never } else { how.follow };
+            match self.stat_at(path, follow) {
+                Err(Errno::NoEnt) => return Err(Errno::DQuot),
+                Err(error) => return Err(error),
+                Ok(_) if is_new => return Err(Errno::Exist),
+                Ok(stat) if stat.kind == Kind::Folder => return Err(Errno::IsDir),
+                Ok(_) => how.presence = Presence::Required,
             }
-            FileType::Directory => Ok(HostOpened::Folder(self.below(fd))),
-            _ => Err(Errno::Acces),
         }
+        let (fd, stat) = self.open_as(path, how)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Ok(HostOpened::Folder(self.below(fd))),
+            _ => return Err(Errno::Acces),
+        }
+        let held = quota.hold(&fd, &stat, place);
+        let file = HostFile::new(fd, Arc::clone(&self.grant), Some(held));
+        if truncate {
+            file.set_len(0)?;
+        }
+        Ok(HostOpened::File(file))
     }
 
     /// Finds out what opening would be in a folder that is only read, as on a file system that is. How it is then opened
@@ -140,7 +183,16 @@ impl HostFolder {
         if let Err(read_only) = self.grant.check_writable() {
             return Err(if exists(&parent, &name)? { Errno::Exist } else { read_only });
         }
-        Ok(rustix::fs::mkdirat(&parent, &name[..], FOLDER_MODE)?)
+        let place = match &self.grant.quota {
+            None => None,
+            Some(_) if exists(&parent, &name)? => return Err(Errno::Exist),
+            Some(quota) => Some((quota, quota.place()?)),
+        };
+        rustix::fs::mkdirat(&parent, &name[..], FOLDER_MODE)?;
+        if let Some((quota, place)) = place {
+            quota.made_folder(&parent, &name, place);
+        }
+        Ok(())
     }
 
     pub(in super::super) fn remove_folder(&self, path: &str) -> Result<()> {
@@ -152,7 +204,9 @@ impl HostFolder {
             Last::DotDot => return Err(Errno::NotEmpty),
         };
         self.check_removable(&parent, &name)?;
-        Ok(rustix::fs::unlinkat(&parent, &name[..], AtFlags::REMOVEDIR)?)
+        self.releasing(&parent, &name, || {
+            rustix::fs::unlinkat(&parent, &name[..], AtFlags::REMOVEDIR)
+        })
     }
 
     pub(in super::super) fn remove_file(&self, path: &str) -> Result<()> {
@@ -160,7 +214,24 @@ impl HostFolder {
         let (parent, last) = self.parent(&path)?;
         let Last::Name(name) = last else { return Err(Errno::IsDir) };
         self.check_removable(&parent, &name)?;
-        Ok(rustix::fs::unlinkat(&parent, &name[..], AtFlags::empty())?)
+        self.releasing(&parent, &name, || {
+            rustix::fs::unlinkat(&parent, &name[..], AtFlags::empty())
+        })
+    }
+
+    /// Does what takes a name away from what is there, if anything is, and gives back what that was charged.
+    fn releasing(
+        &self,
+        parent: &Parent<'_>,
+        name: &[u8],
+        act: impl FnOnce() -> rustix::io::Result<()>,
+    ) -> Result<()> {
+        let doomed = self.grant.quota.as_ref().and_then(|quota| quota.doomed(parent, name));
+        act()?;
+        if let Some(doomed) = doomed {
+            doomed.settle();
+        }
+        Ok(())
     }
 
     /// Refuses to remove what is in a folder that is only read; what is missing is missing there too.
@@ -181,7 +252,9 @@ impl HostFolder {
             return Err(Errno::Busy);
         };
         self.check_removable(&from_parent, &from_name)?;
-        Ok(rustix::fs::renameat(&from_parent, &from_name[..], &to_parent, &to_name[..])?)
+        self.releasing(&to_parent, &to_name, || {
+            rustix::fs::renameat(&from_parent, &from_name[..], &to_parent, &to_name[..])
+        })
     }
 
     /// Refuses to make a link: it would be there for others than the guest, and might lead them anywhere.
