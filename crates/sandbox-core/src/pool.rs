@@ -291,7 +291,7 @@ impl SandboxPool {
     }
 
     async fn acquire_for(&self, purpose: &str) -> Result<PooledSandbox> {
-        self.places.acquire(&self.caller, purpose).await
+        self.places.acquire(&self.caller, purpose).await.map(PooledSandbox::new)
     }
 
     /// Takes a sandbox if there is a place for it now, without waiting for others. `None` if all places are taken or asked
@@ -303,7 +303,7 @@ impl SandboxPool {
     /// # Cancel safety
     /// Dropping the future gives the place back.
     pub async fn try_acquire(&self) -> Result<Option<PooledSandbox>> {
-        self.places.try_acquire(&self.caller).await
+        Ok(self.places.try_acquire(&self.caller).await?.map(PooledSandbox::new))
     }
 
     /// Adds a module under a name of its own, while the pool is in use.

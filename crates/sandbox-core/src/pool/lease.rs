@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::places::{Lease, Places};
+use super::places::{Held, Places, Taken};
 use crate::error::Result;
 use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::module::Module;
@@ -24,17 +24,9 @@ pub struct PooledSandbox {
     sandbox: WasmSandbox,
 }
 
-/// Sandbox that has to go back to the pool.
-pub(super) struct Held {
-    pub(super) sandbox: WasmSandbox,
-    /// Number of calls that had failed in a row before this holder's.
-    pub(super) failures_in_a_row: u32,
-    pub(super) lease: Lease,
-}
-
 impl PooledSandbox {
-    pub(super) fn new(held: Held, sandbox: WasmSandbox) -> Self {
-        Self { held: Some(held), sandbox }
+    pub(super) fn new(taken: Taken) -> Self {
+        Self { held: Some(taken.held), sandbox: taken.scoped }
     }
 
     /// Calls an exported function; see [`WasmSandbox::call`].

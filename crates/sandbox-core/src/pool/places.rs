@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
-use super::lease::{Held, PooledSandbox};
 use super::modules::{ModuleId, Modules, PoolModule};
 use super::queue::{Entry, FairQueue, Limits, Ticket};
 use super::status::{ModuleStatus, PoolStatus, TenantStatus};
@@ -94,11 +93,7 @@ impl Places {
     }
 
     /// Waits for a place, and takes or makes a sandbox for it.
-    pub(super) async fn acquire(
-        self: &Arc<Self>,
-        caller: &Caller,
-        purpose: &str,
-    ) -> Result<PooledSandbox> {
+    pub(super) async fn acquire(self: &Arc<Self>, caller: &Caller, purpose: &str) -> Result<Taken> {
         let place = match self.place_at_once(caller)? {
             Some(place) => place,
             None => self.place_in_turn(caller, purpose).await?,
@@ -107,10 +102,7 @@ impl Places {
     }
 
     /// Takes or makes a sandbox, if there is a place now.
-    pub(super) async fn try_acquire(
-        self: &Arc<Self>,
-        caller: &Caller,
-    ) -> Result<Option<PooledSandbox>> {
+    pub(super) async fn try_acquire(self: &Arc<Self>, caller: &Caller) -> Result<Option<Taken>> {
         match self.place_at_once(caller)? {
             Some(place) => self.settle_in(place, caller).await.map(Some),
             None => Ok(None),
@@ -118,7 +110,7 @@ impl Places {
     }
 
     /// Takes or makes a sandbox for the holder of a place.
-    async fn settle_in(self: &Arc<Self>, place: Place, caller: &Caller) -> Result<PooledSandbox> {
+    async fn settle_in(self: &Arc<Self>, place: Place, caller: &Caller) -> Result<Taken> {
         // The place is given up if there is no sandbox for it.
         let (module, Found { kept, evicted }) = self.admit(caller)?;
         let lease = Lease { place, module };
@@ -133,7 +125,7 @@ impl Places {
             }
         };
         let scoped = sandbox.with_scope(caller.scope.clone());
-        Ok(PooledSandbox::new(Held { sandbox, failures_in_a_row, lease }, scoped))
+        Ok(Taken { held: Held { sandbox, failures_in_a_row, lease }, scoped })
     }
 
     /// Finds a sandbox, kept or to be made, for the holder of a place.
@@ -461,7 +453,7 @@ impl Drop for Place {
 }
 
 /// A place in use, with the module that it is used for.
-pub(super) struct Lease {
+struct Lease {
     place: Place,
     module: Arc<PoolModule>,
 }
@@ -477,6 +469,21 @@ impl Drop for Lease {
             }
         }
     }
+}
+
+/// A sandbox for a caller.
+pub(super) struct Taken {
+    pub(super) held: Held,
+    /// The sandbox under the conditions of the caller.
+    pub(super) scoped: WasmSandbox,
+}
+
+/// Sandbox that has to go back to the pool.
+pub(super) struct Held {
+    pub(super) sandbox: WasmSandbox,
+    /// Number of calls that had failed in a row before this holder's.
+    failures_in_a_row: u32,
+    lease: Lease,
 }
 
 /// A caller in the queue.

@@ -49,7 +49,7 @@ impl ClockSource {
         match id {
             REALTIME => Some(date(&self.clock)),
             // Some libraries take zero for a clock that does not work.
-            ..=THREAD_CPU_TIME => Some(rounded(&self.clock, self.elapsed()) + self.resolution()),
+            1..=THREAD_CPU_TIME => Some(rounded(&self.clock, self.elapsed()) + self.resolution()),
             _ => None,
         }
     }

@@ -24,8 +24,8 @@ struct Limit {
 }
 
 impl Limit {
-    /// Time that a call may take which begins now.
-    fn from_now(self) -> Duration {
+    /// Time that is left for a call which begins now.
+    fn left(self) -> Duration {
         match self.deadline {
             None => self.time,
             Some(deadline) => self.time.min(deadline.saturating_duration_since(Instant::now())),
@@ -106,7 +106,7 @@ impl Scope {
         Cancellation {
             state: None,
             connection: self.extras.as_ref().map(|extras| Arc::new(Connection::new(extras))),
-            time_limit: self.limit.map(Limit::from_now),
+            time_limit: self.limit.map(Limit::left),
         }
     }
 }

@@ -126,7 +126,7 @@ fn other_files_are_not_recognised() {
         assert_eq!(unsealed(file.to_vec()).unwrap_err(), ArtifactRejection::Unrecognised);
     }
     let mut newer = sealed();
-    newer[7] += 1;
+    newer[7] += 2;
     assert_eq!(unsealed(newer).unwrap_err(), ArtifactRejection::Unrecognised);
 }
 

