@@ -106,7 +106,7 @@ fn calls(criterion: &mut Criterion) {
     group.bench_one("on_worker", |bench| {
         let sandbox = &*sandbox;
         bench.awaiting(|| async {
-            let call = sandbox.call_with_usage::<_, i32>("add", (black_box(42i32), 24i32));
+            let call = sandbox.call_with_usage::<i32>("add", (black_box(42i32), 24i32));
             let (sum, _) = expect(call.await);
             assert_eq!(sum, 66);
         });

@@ -65,7 +65,7 @@ where
     A: Serialize + Send,
     R: DeserializeOwned + PartialEq + Send + 'static,
 {
-    let call = || runtime::shared().block_on(sandbox.call_with_usage::<A, R>(function, arguments));
+    let call = || runtime::shared().block_on(sandbox.call_with_usage::<R>(function, arguments));
     // On a thread of its own, because this one may be in the runtime already.
     let called = std::thread::scope(|threads| threads.spawn(call).join());
     let (result, usage) = suite::expect(called.expect("a call does not panic"));

@@ -19,19 +19,19 @@ pub(crate) async fn main() -> Result<()> {
         WasmSandbox::builder().source_bytes(&wasm).security_policy(policy).build().await?;
 
     // A timeout of tokio's drops the call, and that stops the guest.
-    let spin = sandbox.call::<_, ()>("spin", ());
+    let spin = sandbox.call::<()>("spin", ());
     let timed_out = tokio::time::timeout(Duration::from_millis(20), spin).await;
     assert!(timed_out.is_err());
 
     // A time limit for some calls works under any executor, and without one.
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
-    let outcome = hurried.call::<_, ()>("spin", ()).await;
+    let outcome = hurried.call::<()>("spin", ()).await;
     assert!(matches!(outcome, Err(SandboxError::Timeout { .. })));
 
     // A handle stops calls from any thread.
     let handle = CancelHandle::new();
     let cancellable = sandbox.with_cancel_handle(&handle);
-    let call = std::thread::spawn(move || cancellable.call_blocking::<_, ()>("spin", ()));
+    let call = std::thread::spawn(move || cancellable.call_blocking::<()>("spin", ()));
     std::thread::sleep(Duration::from_millis(20));
     handle.cancel();
     let outcome = call.join().expect("the thread does not panic");

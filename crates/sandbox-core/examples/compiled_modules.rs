@@ -21,14 +21,14 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One module serves any number of sandboxes with policies of their own.
     let module = Module::compile(&wasm, &policy)?;
     let sandbox = WasmSandbox::builder().module(&module).build().await?;
-    assert_eq!(sandbox.call::<_, i32>("answer", ()).await?, 42);
+    assert_eq!(sandbox.call::<i32>("answer", ()).await?, 42);
 
     // Compiled here, loaded there. Whoever has the key can make code that is accepted: keep it secret.
     let key = SigningKey::generate()?;
     let artifact = Module::precompile(&wasm, &policy, &key)?;
     let module = Module::load(&artifact, &policy, &key)?;
     let sandbox = WasmSandbox::builder().module(&module).build().await?;
-    assert_eq!(sandbox.call::<_, i32>("answer", ()).await?, 42);
+    assert_eq!(sandbox.call::<i32>("answer", ()).await?, 42);
 
     // What was changed on its way is refused.
     let mut forged = artifact;

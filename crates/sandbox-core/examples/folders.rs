@@ -28,7 +28,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // What is read-only stays as it is, and no path leads out.
     for path in ["/assets/motto", "/results/../../escaped", "/etc/passwd"] {
-        let outcome = sandbox.call::<_, ()>("write_file", (path, "x")).await;
+        let outcome = sandbox.call::<()>("write_file", (path, "x")).await;
         assert!(matches!(outcome, Err(SandboxError::GuestError { .. })), "{path}: {outcome:?}");
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) async fn main() -> Result<()> {
         let builder = WasmSandbox::builder().source_bytes(&wasm).security_policy(policy);
         let sandbox = builder.build().await?;
         for count in expected {
-            assert_eq!(sandbox.call::<_, i32>("count", ()).await?, count, "{mode:?}");
+            assert_eq!(sandbox.call::<i32>("count", ()).await?, count, "{mode:?}");
         }
     }
     Ok(())

@@ -100,8 +100,7 @@ pub(crate) async fn main() -> Result<(), BoxedError> {
     assert_eq!(total, 20.0);
 
     // An error of a host function ends the guest's call, and whoever made that sees why.
-    let error =
-        books.call::<_, f64>("total", (2u32, 1u32)).await.expect_err("there is no article 2");
+    let error = books.call::<f64>("total", (2u32, 1u32)).await.expect_err("there is no article 2");
     println!("{error}: {}", error.source().expect("with its source"));
     let SandboxError::HostFunctionFailed { host_function, error, .. } = &error else {
         return Err(error.into());

@@ -25,17 +25,17 @@ pub(crate) async fn main() -> Result<()> {
     let builder = WasmSandbox::builder().source_bytes(&wasm).security_policy(policy);
     let sandbox = builder.build().await?;
 
-    let error = sandbox.call::<_, ()>("spin", ()).await.expect_err("it never returns");
+    let error = sandbox.call::<()>("spin", ()).await.expect_err("it never returns");
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 
-    let error = sandbox.call::<_, ()>("hoard", ()).await.expect_err("it takes too much");
+    let error = sandbox.call::<()>("hoard", ()).await.expect_err("it takes too much");
     assert!(matches!(error, SandboxError::MemoryLimit { limit_bytes: 1_048_576, .. }), "{error}");
 
-    let error = sandbox.call::<_, ()>("descend", ()).await.expect_err("it never returns");
+    let error = sandbox.call::<()>("descend", ()).await.expect_err("it never returns");
     assert!(matches!(error, SandboxError::Trap { code: TrapCode::StackOverflow, .. }), "{error}");
 
     // A trap tells where: the guest's own functions, innermost first.
-    let error = sandbox.call::<_, ()>("check", 0i32).await.expect_err("zero is refused");
+    let error = sandbox.call::<()>("check", 0i32).await.expect_err("zero is refused");
     let SandboxError::Trap { backtrace, code: TrapCode::Unreachable, .. } = &error else {
         panic!("{error}")
     };

@@ -30,7 +30,7 @@ pub(crate) async fn main() -> Result<()> {
     // Smaller and unsigned types fit if their value does.
     let sum: u8 = sandbox.call("add", (200u8, 50u16)).await?;
     assert_eq!(sum, 250);
-    let misfit = sandbox.call::<_, u8>("add", (200i32, 100i32)).await;
+    let misfit = sandbox.call::<u8>("add", (200i32, 100i32)).await;
     assert!(matches!(misfit, Err(SandboxError::SignatureMismatch { .. })));
     Ok(())
 }

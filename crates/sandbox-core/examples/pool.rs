@@ -35,7 +35,7 @@ pub(crate) async fn main() -> Result<()> {
     let callers: Vec<_> = (0..100i32)
         .map(|i| {
             let pool = pool.clone();
-            tokio::spawn(async move { pool.call::<_, i32>("add", (i, i)).await })
+            tokio::spawn(async move { pool.call::<i32>("add", (i, i)).await })
         })
         .collect();
     for (i, caller) in (0..).zip(callers) {
@@ -44,17 +44,17 @@ pub(crate) async fn main() -> Result<()> {
 
     // One sandbox for several calls in a row.
     let counter = pool.module("counter")?.acquire().await?;
-    assert_eq!(counter.call::<_, i32>("count", ()).await?, 1);
-    assert_eq!(counter.call::<_, i32>("count", ()).await?, 2);
+    assert_eq!(counter.call::<i32>("count", ()).await?, 1);
+    assert_eq!(counter.call::<i32>("count", ()).await?, 2);
     drop(counter);
 
     // A guest that trapped is not given to the next caller.
-    assert!(pool.call::<_, i32>("divide", (1i32, 0i32)).await.is_err());
+    assert!(pool.call::<i32>("divide", (1i32, 0i32)).await.is_err());
     let status = pool.status();
     assert_eq!((status.replaced, status.usage.failed_calls, status.usage.calls), (1, 1, 103));
 
     pool.close().await;
-    let late = pool.call::<_, i32>("add", (1i32, 1i32)).await;
+    let late = pool.call::<i32>("add", (1i32, 1i32)).await;
     assert!(matches!(late, Err(SandboxError::PoolClosed)));
     Ok(())
 }

@@ -45,6 +45,6 @@ pub(crate) fn main() -> Result<()> {
     // Dropping the session resets the instance for the next caller.
     drop(session);
     let mut next = sandbox.session_blocking()?;
-    assert_eq!(next.call_blocking::<_, u32>("alloc", 8)?, 1024);
+    assert_eq!(next.call_blocking::<u32>("alloc", 8)?, 1024);
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(crate) async fn main() -> Result<()> {
     let data = vec![7u8; 100_000];
 
     // What one call used.
-    let (copy, usage) = sandbox.call_with_usage::<_, Vec<u8>>("copy_memory", &data).await?;
+    let (copy, usage) = sandbox.call_with_usage::<Vec<u8>>("copy_memory", &data).await?;
     assert_eq!(copy, data);
     assert_eq!((usage.bytes_in, usage.bytes_out), (100_000, 100_000));
     assert!(usage.memory_high_water_bytes > 200_000);
@@ -27,7 +27,7 @@ pub(crate) async fn main() -> Result<()> {
 
     // What all calls used.
     for _ in 0..9 {
-        sandbox.call::<_, Vec<u8>>("copy_memory", &data).await?;
+        sandbox.call::<Vec<u8>>("copy_memory", &data).await?;
     }
     let total = sandbox.usage();
     assert_eq!((total.calls, total.failed_calls, total.bytes_in), (10, 0, 1_000_000));
@@ -36,7 +36,7 @@ pub(crate) async fn main() -> Result<()> {
     // all spans as text.
     let spans = Spans::default();
     let guard = tracing::subscriber::set_default(spans.clone());
-    sandbox.call::<_, Vec<u8>>("copy_memory", &data).await?;
+    sandbox.call::<Vec<u8>>("copy_memory", &data).await?;
     drop(guard);
     let spans = spans.0.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(spans.contains("function=\"copy_memory\""), "{spans}");

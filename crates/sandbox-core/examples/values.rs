@@ -3,7 +3,7 @@
 //! `cargo run -p sandbox-core --example values`
 
 use abi_probe::{Line, Order, Report};
-use sandbox_core::{Result, SandboxError, SerializationFormat, WasmSandbox};
+use sandbox_core::{Json, MsgPack, Result, SandboxError, SerializationFormat, WasmSandbox};
 
 #[path = "support/guests.rs"]
 mod guests;
@@ -22,8 +22,14 @@ pub(crate) async fn main() -> Result<()> {
         let report: Report = sandbox.call("summarise", &order).await?;
         assert_eq!(report, order.summary(), "{format}");
 
+        // One call in another format, chosen by its arguments or by its result.
+        let report: Report = sandbox.call("summarise", Json(&order)).await?;
+        assert_eq!(report, order.summary(), "{format}");
+        let MsgPack(report) = sandbox.call::<MsgPack<Report>>("summarise", &order).await?;
+        assert_eq!(report, order.summary(), "{format}");
+
         // In the guest: fn divide(dividend: i64, divisor: i64) -> Result<i64, String>
-        let failed = sandbox.call::<_, i64>("divide", (7i64, 0i64)).await;
+        let failed = sandbox.call::<i64>("divide", (7i64, 0i64)).await;
         let Err(SandboxError::GuestError { message, .. }) = failed else { panic!("{failed:?}") };
         assert_eq!(message, "7 cannot be divided by 0");
     }

@@ -12,12 +12,12 @@ pub(crate) fn main() -> Result<()> {
 
     // Without an executor, on this thread.
     let sandbox = WasmSandbox::builder().source_bytes(&wasm).build_blocking()?;
-    assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32))?, 3);
+    assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32))?, 3);
 
     // With one that is not tokio's.
     futures::executor::block_on(async {
         let sandbox = WasmSandbox::builder().source_bytes(&wasm).build().await?;
-        let calls = (0..10i32).map(|i| sandbox.call::<_, i32>("add", (i, i)));
+        let calls = (0..10i32).map(|i| sandbox.call::<i32>("add", (i, i)));
         let sums = futures::future::try_join_all(calls).await?;
         assert_eq!(sums.iter().sum::<i32>(), 90);
         Ok(())

@@ -2,19 +2,18 @@
 
 mod artifact;
 mod class;
+mod failed_call;
 mod kind;
 mod memory;
 mod need;
-mod output;
 mod trap;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::output::Output;
-
 pub use artifact::ArtifactRejection;
 pub use class::ErrorClass;
+pub use failed_call::FailedCall;
 pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
@@ -217,15 +216,30 @@ pub enum SandboxError {
         given: String,
     },
 
-    /// A value could not be encoded, or what came back could not be decoded.
-    #[error("failed to {direction} a value of `{function}`: {message}", function = shown(function), message = shown(message))]
+    /// Arguments or a result could not be encoded.
+    #[error("{side} failed to encode {what} of `{function}`: {message}", what = encoded(*side), function = shown(function), message = shown(message))]
+    Unencodable {
+        /// The function's name.
+        function: String,
+        /// Who failed: the host with arguments, or the guest with its result.
+        side: Side,
+        /// Message of the serialiser.
+        message: String,
+        /// What the call used, if the guest ran.
+        call: Box<FailedCall>,
+    },
+
+    /// Arguments or a result could not be decoded.
+    #[error("{side} failed to decode {what} of `{function}`: {message}", what = decoded(*side), function = shown(function), message = shown(message))]
     Undecodable {
         /// The function's name.
         function: String,
-        /// The step that failed.
-        direction: ValueDirection,
-        /// Message of the serialiser.
+        /// Who failed: the guest with arguments, or the host with a result.
+        side: Side,
+        /// Message of the deserialiser.
         message: String,
+        /// What the call used.
+        call: Box<FailedCall>,
     },
 
     /// The function itself returned an error.
@@ -235,6 +249,8 @@ pub enum SandboxError {
         function: String,
         /// The error's text, as the guest wrote it.
         message: String,
+        /// What the call used. What the guest wrote is still in its instance, which lives on.
+        call: Box<FailedCall>,
     },
 
     /// The guest panicked.
@@ -244,8 +260,8 @@ pub enum SandboxError {
         function: String,
         /// The panic's message with its place in the guest's source.
         message: String,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest broke the rules of the ABI: a pointer, a length or a status that cannot be.
@@ -255,8 +271,8 @@ pub enum SandboxError {
         function: String,
         /// The rule and the value that breaks it.
         message: String,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest trapped.
@@ -268,8 +284,8 @@ pub enum SandboxError {
         code: TrapCode,
         /// The guest's frames, innermost first, by name where the module has names.
         backtrace: Vec<String>,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest ended itself with `proc_exit`.
@@ -279,8 +295,8 @@ pub enum SandboxError {
         function: String,
         /// The exit code.
         code: i32,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The call ran longer than the policy allows.
@@ -290,8 +306,8 @@ pub enum SandboxError {
         function: String,
         /// The wall-clock limit of one call.
         limit: Duration,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The call computed more than the policy allows.
@@ -301,8 +317,8 @@ pub enum SandboxError {
         function: String,
         /// The limit of one call.
         limit: crate::policy::FuelUnits,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The call was cancelled by the host.
@@ -310,8 +326,8 @@ pub enum SandboxError {
     Cancelled {
         /// The function that was called.
         function: String,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest asked for more linear memory than it may have.
@@ -323,8 +339,8 @@ pub enum SandboxError {
         requested_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest asked for larger tables than it may have.
@@ -334,8 +350,8 @@ pub enum SandboxError {
         requested: u32,
         /// The limit, in elements of all tables.
         limit: u32,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// An instance of the module would take more of the host's memory than the policy allows: its linear memory together
@@ -362,6 +378,8 @@ pub enum SandboxError {
         size_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
+        /// What the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest wrote more to its standard streams than is captured.
@@ -371,8 +389,8 @@ pub enum SandboxError {
         function: String,
         /// The limit for standard output and standard error together, in bytes.
         limit_bytes: u64,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// The guest trapped after it was denied something that the policy does not grant.
@@ -387,8 +405,8 @@ pub enum SandboxError {
         capability: String,
         /// Change of the policy that would grant it.
         remedy: String,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// A bundle of files cannot be made.
@@ -514,8 +532,8 @@ pub enum SandboxError {
         /// The error, as the host function returned it.
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// A host function that the guest called panicked. The guest was unwound; its instance was discarded.
@@ -527,8 +545,8 @@ pub enum SandboxError {
         host_function: String,
         /// The panic's message.
         message: String,
-        /// Output of the guest before that, as far as nobody took it.
-        output: Box<Output>,
+        /// What the guest wrote before that, and what the call used.
+        call: Box<FailedCall>,
     },
 
     /// A host function made a call that could only wait for itself, or nested calls too deep.
@@ -561,6 +579,17 @@ pub enum SandboxError {
         function: String,
     },
 
+    /// The source of a stream failed. The guest was not told that its input had ended, so what it had put out until then is
+    /// not completed.
+    #[error("the source of the stream that `{function}` handles failed", function = shown(function))]
+    SourceFailed {
+        /// The function of the stream.
+        function: String,
+        /// The error, as the source returned it.
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// Code of the host panicked while it served the guest. The instance was discarded.
     #[error("the host panicked while serving `{function}`: {message}", function = shown(function), message = shown(message))]
     HostPanic {
@@ -568,30 +597,42 @@ pub enum SandboxError {
         function: String,
         /// The panic's message.
         message: String,
+        /// What the call used.
+        call: Box<FailedCall>,
     },
 }
 
-/// Which step of moving a value failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueDirection {
-    /// The host could not encode the arguments.
-    EncodeArguments,
-    /// The guest could not decode the arguments.
-    DecodeArguments,
-    /// The guest could not encode the result.
-    EncodeResult,
-    /// The host could not decode the result.
-    DecodeResult,
+/// One of the two that values travel between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The process that calls.
+    Host,
+    /// The module that is called.
+    Guest,
 }
 
-impl std::fmt::Display for ValueDirection {
+impl std::fmt::Display for Side {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::EncodeArguments => "encode",
-            Self::DecodeArguments => "decode in the guest",
-            Self::EncodeResult => "encode in the guest",
-            Self::DecodeResult => "decode",
+        f.pad(match self {
+            Self::Host => "the host",
+            Self::Guest => "the guest",
         })
+    }
+}
+
+/// What each side encodes.
+const fn encoded(by: Side) -> &'static str {
+    match by {
+        Side::Host => "the arguments",
+        Side::Guest => "the result",
+    }
+}
+
+/// What each side decodes.
+const fn decoded(by: Side) -> &'static str {
+    match by {
+        Side::Host => "the result",
+        Side::Guest => "the arguments",
     }
 }
 

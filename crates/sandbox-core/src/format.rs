@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use bounded::Bounds;
+pub(crate) use bounded::SELF_DESCRIBING;
 
 use crate::text::cut;
 
@@ -50,6 +51,10 @@ impl SerializationFormat {
         }
     }
 
+    /// Encodes a value.
+    ///
+    /// # Errors
+    /// What the value's type or the format says against it, in words.
     pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, String> {
         match self {
             Self::Json => serde_json::to_vec(value).map_err(|error| error.to_string()),
@@ -141,6 +146,25 @@ mod tests {
                 Ok(value.clone())
             );
         }
+    }
+
+    #[test]
+    fn bytes_are_a_sequence_to_types_that_take_whatever_comes() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "type")]
+        enum Message {
+            Blob { data: Vec<u8> },
+        }
+
+        // As guests encode it.
+        let mut encoded = Vec::new();
+        let mut messagepack = rmp_serde::Serializer::new(&mut encoded)
+            .with_struct_map()
+            .with_bytes(rmp_serde::config::BytesMode::ForceIterables);
+        let message = Message::Blob { data: vec![200; 100] };
+        message.serialize(&mut messagepack).unwrap();
+        assert!(encoded.len() < 130, "{} bytes", encoded.len());
+        assert_eq!(SerializationFormat::MessagePack.decode(&encoded), Ok(message));
     }
 
     #[test]

@@ -16,6 +16,7 @@
 mod binding;
 mod caller;
 mod define;
+mod dynamic;
 mod failure;
 mod functions;
 mod import_hint;
@@ -28,6 +29,7 @@ mod values;
 pub(crate) use binding::HostBinding;
 pub use caller::{Caller, MissingContext};
 pub use define::{IntoAsyncHostFunction, IntoHostFunction, WithCaller, WithoutCaller};
+pub use dynamic::WrongResults;
 pub(crate) use failure::Unwound;
 pub use functions::HostFunctions;
 pub(crate) use import_hint::unknown_import;

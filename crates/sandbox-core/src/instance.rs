@@ -222,8 +222,8 @@ impl Instance {
         // It asks the guest, which may be at its limit.
         self.exchange = Exchange::of(&mut self.guest, &exported, known)
             .map_err(|error| self.limit_reached(INSTANTIATION).unwrap_or(error))?;
-        // In the order of `Module::exports`.
-        for export in self.module.exports() {
+        // In the order of `Module::callable`.
+        for export in self.module.callable() {
             self.guest
                 .resolve(&exported, &export.name, export.reach)
                 .map_err(|error| SandboxError::InvalidDeclaration { message: error.to_string() })?;

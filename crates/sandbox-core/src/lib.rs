@@ -29,11 +29,13 @@
 //! |---|---|---|
 //! | call any function of numbers | [`WasmSandbox::call`] | `numbers` |
 //! | pass bytes or text, with one copy each way | the same, and a guest written with `sandbox-guest` | `bytes_and_text` |
-//! | pass any serde value | [`SerializationFormat`] | `values` |
-//! | call one function often | [`WasmSandbox::function`] | `handles` |
+//! | pass any serde value | [`IntoGuest`], [`SerializationFormat`], [`Json`] | `values` |
+//! | call one function often, or read its output where it lies | [`WasmSandbox::function`], [`WasmSandbox::call_with`] | `handles` |
+//! | call what is known only at run time, or test without guests | [`Callable`], [`Value`], [`Module::exports`], [`MockSandbox`] | `dynamic_calls` |
 //! | use pointers and lengths, or make several calls one step | [`WasmSandbox::session`] | `sessions` |
 //! | make many calls in one turn | [`WasmSandbox::call_batch`] | `batches` |
 //! | pass a stream through a guest | [`StreamingSandbox`] | `streaming` |
+//! | know a source that failed from one that ended | [`StreamOutput`] | `failing_stream` |
 //! | run a WASI program | [`WasmSandbox::run`] | `wasi_command` |
 //! | show output as it comes, and know what a program left, also if it failed | [`WasmSandbox::run_reported`] | `runner` |
 //! | let guests call functions of yours | [`HostFunctions`] | `host_functions` |
@@ -84,6 +86,25 @@
 //! it turns out to be slow there, the caller's runtime is given another thread within milliseconds, and the function
 //! goes back to ours. Where a runtime cannot be given one, all calls run on ours. [`CallPlacement`] is the choice.
 //!
+//! # Dropping and cancelling
+//!
+//! | dropping | does |
+//! |---|---|
+//! | a [sandbox](WasmSandbox), a [handle](Function), a [module](Module) | nothing to others: clones, handles and running calls keep what they need, and the last one frees it |
+//! | the future of a [call](WasmSandbox::call) | before its turn: nothing; while the guest runs: stops it within milliseconds, and the next call finds a new instance |
+//! | the future of a [run](WasmSandbox::run) | stops the program within milliseconds; its instance is its own |
+//! | a [session](Session) | gives a persistent instance back as it is, and resets a fresh one |
+//! | the future of a session's call | stops the guest, and ends the session |
+//! | a [stream's output](StreamOutput) | ends the stream, and stops the guest if it works on a chunk |
+//! | a [lease](PooledSandbox) of a pool | gives the place back |
+//!
+//! So all futures of this library are cancel safe in that nothing of the host is lost or left inconsistent; what a guest
+//! that was stopped has done outside its instance, through functions of the host or in granted folders, is done. Each
+//! method says what its own future leaves, under *Cancel safety*.
+//!
+//! Sandboxes, handles, modules, pools, policies and errors are `Send` and `Sync`; sessions, leases, builders, requests and
+//! the outputs of streams are `Send`. So are the futures of all calls, if their arguments are.
+//!
 //! # Tracing
 //!
 //! At level `DEBUG` there are the spans `build`, `compile` and `call`, with the module's hash, the function and
@@ -127,16 +148,20 @@ mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
 pub use error::{
-    ArtifactRejection, ErrorClass, GuestMemoryError, Result, SandboxError, SystemNeed, TrapCode,
-    ValueDirection,
+    ArtifactRejection, ErrorClass, FailedCall, GuestMemoryError, Result, SandboxError, Side,
+    SystemNeed, TrapCode,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 pub use host::{
     Caller, ExchangeError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
-    MissingContext, WithCaller, WithoutCaller,
+    MissingContext, WithCaller, WithoutCaller, WrongResults,
 };
-pub use module::{Module, ModuleOrigin, Tiering};
+pub use marshal::convert::{Bincode, FromGuest, IntoGuest, Json, MsgPack};
+pub use marshal::export::Payload;
+pub use marshal::types::{NumberType, ValueType};
+pub use marshal::value::{Value, Values};
+pub use module::{ExternalType, Module, ModuleExport, ModuleImport, ModuleOrigin, Tiering};
 pub use output::Output;
 #[cfg(feature = "wasix")]
 pub use package::{Package, PackageCommand, PackageVolume};
@@ -147,11 +172,13 @@ pub use policy::{
 };
 pub use pool::{PoolStatus, PooledSandbox, SandboxPool, SandboxPoolBuilder};
 pub use sandbox::{
-    BatchIter, BatchResults, Function, IntoFormat, MemoryReset, RunOutput, RunReport, RunRequest,
-    Session, WasmSandbox, WasmSandboxBuilder,
+    BatchIter, BatchResults, Callable, Function, IntoFormat, MemoryReset, MockSandbox, RunOutput,
+    RunReport, RunRequest, Session, WasmSandbox, WasmSandboxBuilder,
 };
 pub use signing::SigningKey;
-pub use streaming::{StreamProcessor, StreamingSandbox, StreamingSandboxBuilder};
+pub use streaming::{
+    StreamItem, StreamOutput, StreamProcessor, StreamingSandbox, StreamingSandboxBuilder,
+};
 pub use threads::callers_thread::CallPlacement;
 pub use usage::ResourceUsage;
 #[cfg(feature = "wasix")]

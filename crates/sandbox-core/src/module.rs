@@ -10,6 +10,7 @@ mod join;
 mod metering;
 mod names;
 mod nans;
+mod outline;
 mod shipping;
 mod signatures;
 mod start;
@@ -32,6 +33,7 @@ pub(crate) use cache::{CacheOptions, obtain_tiered};
 pub(crate) use compiler::Wanted;
 pub(crate) use extent::Extent;
 pub(crate) use metering::FUEL_EXPORT;
+pub use outline::{ExternalType, ModuleExport, ModuleImport};
 pub(crate) use start::START_EXPORT;
 pub use tiering::Tiering;
 
@@ -42,7 +44,7 @@ use join::join;
 use names::Names;
 use tiering::Successor;
 
-/// An exported function of a module, by its place among the [exports](Module::exports).
+/// An exported function of a module, by its place among those that can be [called](Module::callable).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FunctionId(usize);
 
@@ -315,8 +317,8 @@ impl Module {
 
     /// Whether a place among the exports of one means the same as in the other.
     fn has_the_exports_of(&self, other: &Self) -> bool {
-        self.exports().len() == other.exports().len()
-            && self.exports().iter().zip(other.exports()).all(|(own, other)| {
+        self.callable().len() == other.callable().len()
+            && self.callable().iter().zip(other.callable()).all(|(own, other)| {
                 own.name == other.name
                     && own.pure == other.pure
                     && own.signature() == other.signature()
@@ -354,7 +356,8 @@ impl Module {
         &self.inner.engine
     }
 
-    pub(crate) fn exports(&self) -> &[Export] {
+    /// The functions that can be called.
+    pub(crate) fn callable(&self) -> &[Export] {
         &self.inner.exports
     }
 

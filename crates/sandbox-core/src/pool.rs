@@ -5,16 +5,15 @@
 //! something, or which only fails, is not given to the next caller.
 
 mod builder;
+mod callable;
 mod places;
 mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::error::{Result, SandboxError};
+use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::sandbox::{RunOutput, RunRequest, WasmSandbox};
 use crate::usage::ResourceUsage;
 use crate::watchdog::cancel_handle::CancelHandle;
@@ -104,11 +103,7 @@ impl SandboxPool {
     /// # Cancel safety
     /// Dropping the future while it waits gives up its place in the queue. Dropping it later stops the guest within
     /// milliseconds, and then its sandbox is replaced.
-    pub async fn call<A, R>(&self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub async fn call<R: FromGuest>(&self, function: &str, arguments: impl IntoGuest) -> Result<R> {
         self.acquire_for(function).await?.call(function, arguments).await
     }
 
@@ -116,11 +111,11 @@ impl SandboxPool {
     ///
     /// # Errors
     /// As [`SandboxPool::call`].
-    pub fn call_blocking<A, R>(&self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub fn call_blocking<R: FromGuest>(
+        &self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
         pollster::block_on(self.acquire_for(function))?.call_blocking(function, arguments)
     }
 
@@ -131,15 +126,11 @@ impl SandboxPool {
     ///
     /// # Cancel safety
     /// As [`SandboxPool::call`].
-    pub async fn call_with_usage<A, R>(
+    pub async fn call_with_usage<R: FromGuest>(
         &self,
         function: &str,
-        arguments: A,
-    ) -> Result<(R, ResourceUsage)>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+        arguments: impl IntoGuest,
+    ) -> Result<(R, ResourceUsage)> {
         self.acquire_for(function).await?.call_with_usage(function, arguments).await
     }
 
@@ -218,5 +209,5 @@ struct PoolModule {
 
 /// The error for a call that was cancelled before it had a sandbox.
 fn cancelled(function: &str) -> SandboxError {
-    SandboxError::Cancelled { function: function.to_owned(), output: Box::default() }
+    SandboxError::Cancelled { function: function.to_owned(), call: Box::default() }
 }

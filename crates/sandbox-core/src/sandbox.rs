@@ -4,10 +4,13 @@ mod accounting;
 mod batch_results;
 mod batches;
 mod builder;
+mod callable;
 mod calls;
 mod function;
 mod instances;
+mod mock;
 mod number_calls;
+mod reading;
 mod run;
 mod scope;
 mod session;
@@ -18,13 +21,13 @@ mod totals;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::format::SerializationFormat;
 use crate::instance::{INSTANTIATION, Instance, Recipe};
 use crate::marshal::arguments::Arguments;
+use crate::marshal::convert::{FromGuest, IntoGuest};
+use crate::marshal::fitting;
 use crate::module::{FunctionId, Module};
 use crate::output::Output;
 use crate::policy::SecurityPolicy;
@@ -35,9 +38,11 @@ use crate::watchdog::cancellation::Scope;
 
 pub use batch_results::{BatchIter, BatchResults};
 pub use builder::{IntoFormat, MemoryReset, WasmSandboxBuilder};
+pub use callable::Callable;
 pub use function::Function;
 pub(crate) use instances::Condition;
 use instances::Instances;
+pub use mock::MockSandbox;
 pub use run::{RunOutput, RunReport, RunRequest};
 pub use session::Session;
 use totals::Totals;
@@ -82,7 +87,7 @@ struct Inner {
     /// Name that a program which is run sees as its own, unless the run says otherwise.
     program: Option<Arc<str>>,
     instances: Instances,
-    /// In the order of [`Module::exports`]. Shared with siblings: what is quick in one is quick in all.
+    /// In the order of [`Module::callable`]. Shared with siblings: what is quick in one is quick in all.
     profiles: Arc<[Profile]>,
     totals: Arc<Totals>,
 }
@@ -100,7 +105,7 @@ impl WasmSandbox {
         program: Option<Arc<str>>,
         instances: Instances,
     ) -> Self {
-        let profiles = recipe.module.exports().iter().map(|_| Profile::default()).collect();
+        let profiles = recipe.module.callable().iter().map(|_| Profile::default()).collect();
         let totals = Arc::default();
         let inner = Inner { recipe, format, placement, program, instances, profiles, totals };
         Self { inner: Arc::new(inner), scope: Scope::default() }
@@ -137,11 +142,7 @@ impl WasmSandbox {
     /// be, on the caller's thread, then a `select` or a timeout in the same task comes after the call. What
     /// stops it even then: the policy's wall clock, a [time limit](Self::with_time_limit), a
     /// [cancel handle](Self::with_cancel_handle); or choose [`CallPlacement::Workers`].
-    pub async fn call<A, R>(&self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub async fn call<R: FromGuest>(&self, function: &str, arguments: impl IntoGuest) -> Result<R> {
         let (id, _) = self.inner.recipe.module.function(function)?;
         self.inner.call(id, &arguments, &self.scope).await
     }
@@ -152,11 +153,11 @@ impl WasmSandbox {
     ///
     /// # Errors
     /// As [`WasmSandbox::call`].
-    pub fn call_blocking<A, R>(&self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub fn call_blocking<R: FromGuest>(
+        &self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
         let (id, _) = self.inner.recipe.module.function(function)?;
         self.inner.call_blocking(id, &arguments, &self.scope)
     }
@@ -168,31 +169,77 @@ impl WasmSandbox {
     ///
     /// # Cancel safety
     /// As [`WasmSandbox::call`].
-    pub async fn call_with_usage<A, R>(
+    pub async fn call_with_usage<R: FromGuest>(
         &self,
         function: &str,
-        arguments: A,
-    ) -> Result<(R, ResourceUsage)>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+        arguments: impl IntoGuest,
+    ) -> Result<(R, ResourceUsage)> {
         let (id, export) = self.inner.recipe.module.function(function)?;
-        let prepared = self.inner.prepare(export, &arguments)?.into_owned();
+        let prepared = self.inner.prepare::<_, R>(export, &arguments)?.into_owned();
         let span = spans::call(&self.inner, function, 1);
         spans::traced(span, self.inner.call_on_worker(id, prepared, &self.scope)).await
     }
 
-    /// Resolves a function once, to be called many times.
+    /// Calls a function and has its output read where it lies, in the guest's memory: bytes, text, or a value as it was
+    /// encoded. Nothing is copied on the way out.
+    ///
+    /// The guest waits while `read` runs, which is on the task or thread of the caller. `read` must not wait for
+    /// another call of the same persistent sandbox, which would wait for this one.
+    ///
+    /// ```
+    /// # async fn example(sandbox: &sandbox_core::WasmSandbox, picture: &[u8]) -> sandbox_core::Result<()> {
+    /// let first = sandbox.call_with("scale", picture, |scaled: &[u8]| scaled.first().copied()).await?;
+    /// # let _ = first;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`SandboxError::NoSuchFunction`](crate::SandboxError::NoSuchFunction).
+    /// As [`WasmSandbox::call`]; [`SandboxError::SignatureMismatch`](crate::SandboxError::SignatureMismatch) if the
+    /// function returns numbers.
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::call`].
+    pub async fn call_with<T>(
+        &self,
+        function: &str,
+        arguments: impl IntoGuest,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        self.inner.call_with(id, &arguments, &self.scope, read).await
+    }
+
+    /// Calls a function as [`WasmSandbox::call_with`] does, on the calling thread and without an async runtime.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call_with`].
+    pub fn call_with_blocking<T>(
+        &self,
+        function: &str,
+        arguments: impl IntoGuest,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        self.inner.call_with_blocking(id, &arguments, &self.scope, read)
+    }
+
+    /// Resolves a function once, to be called many times.
+    ///
+    /// The types are compared with those of the function, as far as types can tell: a result's always, arguments' if they
+    /// are bytes, text, or up to three numbers. What is of other types is looked at when the function is called, and so is
+    /// whether a number fits by its value.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoSuchFunction`](crate::SandboxError::NoSuchFunction), and
+    /// [`SandboxError::SignatureMismatch`](crate::SandboxError::SignatureMismatch), which names both types.
     pub fn function<A, R>(&self, function: &str) -> Result<Function<A, R>>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
-        let (id, _) = self.inner.recipe.module.function(function)?;
+        let (id, export) = self.inner.recipe.module.function(function)?;
+        fitting::check::<A, R>(export)?;
         Ok(Function::new(self.clone(), id))
     }
 
@@ -211,8 +258,12 @@ impl WasmSandbox {
         turn.instance().map(Instance::take_output).unwrap_or_default()
     }
 
-    /// Calls a function of a stream with its next chunk, or with its end.
-    pub(crate) async fn call_chunk(&self, id: FunctionId, chunk: Option<Bytes>) -> Result<Bytes> {
+    /// Calls a function of a stream with its next chunk, or with its end, and says what the call used.
+    pub(crate) async fn call_chunk(
+        &self,
+        id: FunctionId,
+        chunk: Option<Bytes>,
+    ) -> Result<(Bytes, ResourceUsage)> {
         self.inner.call_prepared(id, Arguments::Chunk(chunk), &self.scope).await
     }
 

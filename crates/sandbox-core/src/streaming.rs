@@ -1,17 +1,23 @@
 //! Streams of bytes through a guest.
 
 mod builder;
+mod item;
+mod output;
 
-use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt};
+use std::time::Duration;
+
+use futures::stream::Stream;
 
 use crate::error::{Result, SandboxError};
+use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::marshal::export::{ExportKind, Payload};
 use crate::module::{FunctionId, Module};
 use crate::sandbox::WasmSandbox;
 use crate::watchdog::cancel_handle::CancelHandle;
 
 pub use builder::StreamingSandboxBuilder;
+pub use item::StreamItem;
+pub use output::StreamOutput;
 
 /// A sandbox whose guest transforms streams of bytes.
 ///
@@ -32,10 +38,11 @@ pub use builder::StreamingSandboxBuilder;
 ///     .await?;
 /// let input = futures::stream::iter([Bytes::from("first"), Bytes::from("second")]);
 /// let mut processor = sandbox.create_stream_processor().await?;
-/// let mut output = std::pin::pin!(processor.process_stream(input).await?);
+/// let mut output = processor.process_stream(input).await?;
 /// while let Some(chunk) = output.next().await {
 ///     println!("{} bytes", chunk?.len());
 /// }
+/// println!("{} bytes went in", output.usage().bytes_in);
 /// # Ok(())
 /// # }
 /// ```
@@ -44,6 +51,7 @@ pub struct StreamingSandbox {
     sandbox: WasmSandbox,
     function: FunctionId,
     buffer_bytes: usize,
+    time_limit: Option<Duration>,
 }
 
 impl StreamingSandbox {
@@ -54,7 +62,7 @@ impl StreamingSandbox {
 
     fn new(sandbox: WasmSandbox, function: Option<&str>, buffer_bytes: usize) -> Result<Self> {
         let function = function_of(sandbox.module(), function)?;
-        Ok(Self { sandbox, function, buffer_bytes })
+        Ok(Self { sandbox, function, buffer_bytes, time_limit: None })
     }
 
     /// Makes a processor with an instance of its own, for one stream.
@@ -69,6 +77,7 @@ impl StreamingSandbox {
             sandbox: self.sandbox.sibling().await?,
             function: self.function,
             buffer_bytes: self.buffer_bytes,
+            time_limit: self.time_limit,
             state: State::Unused,
         })
     }
@@ -77,6 +86,15 @@ impl StreamingSandbox {
     #[must_use]
     pub fn with_cancel_handle(&self, handle: &CancelHandle) -> Self {
         Self { sandbox: self.sandbox.with_cancel_handle(handle), ..self.clone() }
+    }
+
+    /// Returns the sandbox for streams on each of which the guest may work for so long in all.
+    ///
+    /// The policy's wall clock still holds for each chunk. Waiting for input, and until output is asked for, is not the
+    /// guest's time; to bound that too, drop the output.
+    #[must_use]
+    pub fn with_time_limit(&self, limit: Duration) -> Self {
+        Self { time_limit: Some(limit), ..self.clone() }
     }
 
     /// The sandbox behind it, for functions that are not of streams.
@@ -112,11 +130,15 @@ fn function_of(module: &Module, name: Option<&str>) -> Result<FunctionId> {
 }
 
 /// Passes one stream through an instance of its own.
+///
+/// Before the stream the instance can be set up with [`StreamProcessor::call`]. Dropping a processor leaves a stream that
+/// it has begun alone.
 #[derive(Debug)]
 pub struct StreamProcessor {
     sandbox: WasmSandbox,
     function: FunctionId,
     buffer_bytes: usize,
+    time_limit: Option<Duration>,
     state: State,
 }
 
@@ -127,13 +149,30 @@ enum State {
 }
 
 impl StreamProcessor {
+    /// Calls another function of the instance that the next stream is to pass through: to set it up.
+    ///
+    /// What it changes is seen by one stream, since each has an instance of its own.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call`], and as [`StreamingSandbox::create_stream_processor`] after a stream.
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::call`]. If the guest is stopped, the next call finds a new instance, which is not set up.
+    pub async fn call<R: FromGuest>(
+        &mut self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
+        self.renew().await?;
+        self.sandbox.call(function, arguments).await
+    }
+
     /// Passes a stream through the guest, chunk by chunk, and then flushes it.
     ///
     /// Input chunks larger than the buffer size are cut to it; others arrive as they are. Output that is empty
-    /// is passed over. After an error the stream ends. Dropping the output ends the processing; dropping it
-    /// while a chunk is being handled stops the guest within milliseconds.
-    ///
-    /// A second stream gets a new instance, since the first one's state is spent.
+    /// is passed over. Items may be [`Result`]s: if one is an `Err`, the output ends with
+    /// [`SandboxError::SourceFailed`], and the guest is not told that the input has ended, so that it completes nothing
+    /// which is cut short. A second stream gets a new instance, since the first one's state is spent.
     ///
     /// # Errors
     /// The call itself fails only where a new instance is needed and cannot be made. The items of the output
@@ -141,64 +180,22 @@ impl StreamProcessor {
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
-    pub async fn process_stream<'a, S>(
-        &'a mut self,
-        input: S,
-    ) -> Result<impl Stream<Item = Result<Bytes>> + 'a>
+    pub async fn process_stream<S>(&mut self, input: S) -> Result<StreamOutput<S>>
     where
-        S: Stream<Item: Into<Bytes>> + 'a,
+        S: Stream<Item: StreamItem>,
     {
+        self.renew().await?;
+        self.state = State::Used;
+        let sandbox = self.sandbox.clone();
+        Ok(StreamOutput::new(sandbox, self.function, self.buffer_bytes, self.time_limit, input))
+    }
+
+    /// Gets a new instance if a stream has passed through the one that there is.
+    async fn renew(&mut self) -> Result<()> {
         if self.state == State::Used {
             self.sandbox = self.sandbox.sibling().await?;
+            self.state = State::Unused;
         }
-        self.state = State::Used;
-        let buffer_bytes = self.buffer_bytes;
-        let chunks = input
-            .flat_map(move |item| stream::iter(Cut { rest: item.into(), at_most: buffer_bytes }))
-            .map(Some)
-            .chain(stream::iter([None]));
-        let (sandbox, function) = (&self.sandbox, self.function);
-        let outputs = stream::try_unfold(Box::pin(chunks), move |mut chunks| async move {
-            while let Some(chunk) = chunks.next().await {
-                let output = sandbox.call_chunk(function, chunk).await?;
-                if !output.is_empty() {
-                    return Ok(Some((output, chunks)));
-                }
-            }
-            Ok(None)
-        });
-        Ok(outputs)
-    }
-}
-
-/// A chunk in pieces of at most so many bytes, without copying.
-struct Cut {
-    rest: Bytes,
-    at_most: usize,
-}
-
-impl Iterator for Cut {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        Some(self.rest.split_to(self.at_most.min(self.rest.len())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_are_cut_to_the_buffer_size() {
-        let cut = |bytes: &'static [u8], at_most| {
-            Cut { rest: Bytes::from_static(bytes), at_most }.collect::<Vec<_>>()
-        };
-        assert_eq!(cut(b"abcde", 2), [&b"ab"[..], b"cd", b"e"]);
-        assert_eq!(cut(b"abc", 3), [&b"abc"[..]]);
-        assert!(cut(b"", 3).is_empty());
+        Ok(())
     }
 }

@@ -103,9 +103,12 @@ impl Format {
             #[cfg(feature = "json")]
             Self::Json => serde_json::to_writer(output, value).map_err(|error| error.to_string()),
             #[cfg(feature = "messagepack")]
-            // With the names of fields, so that either side may add some.
+            // With the names of fields, so that either side may add some, and bytes as bytes.
             Self::MessagePack => {
-                rmp_serde::encode::write_named(output, value).map_err(|error| error.to_string())
+                let mut serializer = rmp_serde::Serializer::new(output)
+                    .with_struct_map()
+                    .with_bytes(rmp_serde::config::BytesMode::ForceIterables);
+                value.serialize(&mut serializer).map_err(|error| error.to_string())
             }
             #[cfg(feature = "bincode")]
             Self::Bincode => bincode_format::encode(value, output),
@@ -175,6 +178,17 @@ mod tests {
             let mut bytes = Vec::new();
             format.encode(&line(), &mut bytes).unwrap();
             assert_eq!(format.decode::<Line>(&bytes), Ok(line()), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_take_a_byte_each() {
+        let value = ("a".to_owned(), vec![200u8; 1000]);
+        for format in [Format::MessagePack, Format::Bincode] {
+            let mut bytes = Vec::new();
+            format.encode(&value, &mut bytes).unwrap();
+            assert!(bytes.len() < 1010, "{format:?}: {} bytes", bytes.len());
+            assert_eq!(format.decode(&bytes), Ok(value.clone()), "{format:?}");
         }
     }
 

@@ -134,6 +134,13 @@ pub fn repeat(text: &str, times: u8, bytes: &[u8]) -> (String, usize) {
     (text.repeat(usize::from(times)), bytes.len())
 }
 
+/// Bytes in a value that comes back.
+#[export]
+#[must_use]
+pub fn labelled(bytes: &[u8]) -> (String, Vec<u8>) {
+    (format!("{} bytes", bytes.len()), bytes.to_vec())
+}
+
 /// A map and an option.
 #[export]
 #[must_use]

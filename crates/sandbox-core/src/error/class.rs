@@ -1,6 +1,6 @@
 //! Whose matter an error is, and what may help.
 
-use super::{SandboxError, SystemNeed, ValueDirection};
+use super::{SandboxError, Side, SystemNeed};
 
 /// Whose matter an error is: what a service goes by that answers, counts, bills and retries.
 ///
@@ -61,7 +61,7 @@ impl SandboxError {
     ///
     /// # let wasm = wat::parse_str(r#"(module (func (export "abort") unreachable))"#).expect("valid text");
     /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).build_blocking()?;
-    /// let error = sandbox.call_blocking::<_, ()>("abort", ()).expect_err("it traps");
+    /// let error = sandbox.call_blocking::<()>("abort", ()).expect_err("it traps");
     /// assert_eq!(error.class(), ErrorClass::Guest);
     /// assert_eq!((error.function(), error.is_retryable()), (Some("abort"), false));
     /// # Ok::<(), sandbox_core::SandboxError>(())
@@ -73,12 +73,11 @@ impl SandboxError {
             | Self::AbiViolation { .. }
             | Self::Trap { .. }
             | Self::Exited { .. }
+            | Self::Undecodable { .. }
             | Self::CapabilityDenied { .. } => ErrorClass::Guest,
-            Self::Undecodable { direction, .. } => match direction {
-                ValueDirection::EncodeArguments => ErrorClass::Usage,
-                ValueDirection::DecodeArguments
-                | ValueDirection::EncodeResult
-                | ValueDirection::DecodeResult => ErrorClass::Guest,
+            Self::Unencodable { side, .. } => match side {
+                Side::Host => ErrorClass::Usage,
+                Side::Guest => ErrorClass::Guest,
             },
             Self::Timeout { .. }
             | Self::OutOfFuel { .. }
@@ -124,6 +123,7 @@ impl SandboxError {
             | Self::SystemRefused { .. }
             | Self::HostFunctionFailed { .. }
             | Self::HostFunctionPanicked { .. }
+            | Self::SourceFailed { .. }
             | Self::HostPanic { .. } => ErrorClass::Host,
             Self::PoolExhausted { .. } | Self::PoolTimeout { .. } => ErrorClass::Overload,
             Self::Cancelled { .. } => ErrorClass::Cancelled,
@@ -150,6 +150,7 @@ impl SandboxError {
         match self {
             Self::NoSuchFunction { name: function, .. }
             | Self::SignatureMismatch { function, .. }
+            | Self::Unencodable { function, .. }
             | Self::Undecodable { function, .. }
             | Self::GuestError { function, .. }
             | Self::GuestPanic { function, .. }
@@ -166,6 +167,7 @@ impl SandboxError {
             | Self::HostFunctionPanicked { function, .. }
             | Self::NestedCall { function, .. }
             | Self::SessionEnded { function }
+            | Self::SourceFailed { function, .. }
             | Self::HostPanic { function, .. } => Some(function),
             _ => None,
         }

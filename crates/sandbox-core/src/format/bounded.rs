@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::de::value::SeqDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
@@ -17,6 +18,12 @@ pub(super) const MOST_LEVELS: u32 = 128;
 
 /// So many elements may take no bytes, such as those of a `Vec<()>`.
 pub(super) const MOST_EMPTY: usize = 1024;
+
+/// Name of the newtype that a value asks for which takes whatever comes, and tells bytes from sequences.
+///
+/// Other types that take whatever comes do it to look at it twice (tagged enums, flattened structures), and read their
+/// bytes from a sequence.
+pub(crate) const SELF_DESCRIBING: &str = "$sandbox_core::Value";
 
 /// Bounds of what decoding one value may still take.
 #[derive(Debug)]
@@ -79,12 +86,20 @@ enum Length {
     OfGuest,
 }
 
+/// What bytes are given out as, where no bytes were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BytesAs {
+    Sequence,
+    Bytes,
+}
+
 /// Something of serde that decodes, within bounds.
 struct Bounded<'b, T> {
     inner: T,
     bounds: &'b Bounds,
     /// Of the elements that it is about to give out, if it does.
     length: Length,
+    bytes: BytesAs,
 }
 
 impl<'b, T> Bounded<'b, T> {
@@ -95,7 +110,7 @@ impl<'b, T> Bounded<'b, T> {
 
     #[inline]
     fn with_length(bounds: &'b Bounds, inner: T, length: Length) -> Self {
-        Self { inner, bounds, length }
+        Self { inner, bounds, length, bytes: BytesAs::Sequence }
     }
 
     #[inline]
@@ -142,11 +157,23 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
         deserialize_map() => OfGuest,
         deserialize_option() => OfType,
         deserialize_unit_struct(name: &'static str) => OfType,
-        deserialize_newtype_struct(name: &'static str) => OfType,
         deserialize_tuple(len: usize) => OfType,
         deserialize_tuple_struct(name: &'static str, len: usize) => OfType,
         deserialize_struct(name: &'static str, fields: &'static [&'static str]) => OfType,
         deserialize_enum(name: &'static str, variants: &'static [&'static str]) => OfType,
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        if name == SELF_DESCRIBING {
+            let visitor = Bounded::with_length(self.bounds, visitor, Length::OfGuest);
+            return self.inner.deserialize_any(Bounded { bytes: BytesAs::Bytes, ..visitor });
+        }
+        self.inner.deserialize_newtype_struct(name, Bounded::around(self.bounds, visitor))
     }
 
     /// Borrowed and then copied: bincode would make room for as much as the guest says that there is.
@@ -187,7 +214,21 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
         visit_bool: bool, visit_i8: i8, visit_i16: i16, visit_i32: i32, visit_i64: i64, visit_i128: i128,
         visit_u8: u8, visit_u16: u16, visit_u32: u32, visit_u64: u64, visit_u128: u128, visit_f32: f32,
         visit_f64: f64, visit_char: char, visit_str: &str, visit_borrowed_str: &'de str, visit_string: String,
-        visit_bytes: &[u8], visit_borrowed_bytes: &'de [u8], visit_byte_buf: Vec<u8>,
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<V::Value, E> {
+        match self.bytes {
+            BytesAs::Bytes => self.inner.visit_bytes(bytes),
+            BytesAs::Sequence => self.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
+        }
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
+        self.visit_bytes(bytes)
+    }
+
+    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<V::Value, E> {
+        self.visit_bytes(&bytes)
     }
 
     #[inline]
@@ -217,13 +258,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
-        let Self { inner, bounds, length } = self;
+        let Self { inner, bounds, length, .. } = self;
         bounds.deeper(|| inner.visit_seq(Bounded::with_length(bounds, elements, length)))
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
-        let Self { inner, bounds, length } = self;
+        let Self { inner, bounds, length, .. } = self;
         bounds.deeper(|| inner.visit_map(Bounded::with_length(bounds, entries, length)))
     }
 

@@ -73,7 +73,15 @@ impl Blueprint {
         waits: Waits,
         make: impl Fn(&mut Store, &FunctionEnv<()>, Site) -> Function + Send + Sync + 'static,
     ) -> Self {
-        let signature = FunctionType::new(parameters, R::TYPES);
+        Self::of(FunctionType::new(parameters, R::TYPES), waits, make)
+    }
+
+    /// Of a function whose type is a value.
+    pub(super) fn of(
+        signature: FunctionType,
+        waits: Waits,
+        make: impl Fn(&mut Store, &FunctionEnv<()>, Site) -> Function + Send + Sync + 'static,
+    ) -> Self {
         Self { signature, waits, payloads: None, make: Box::new(make) }
     }
 

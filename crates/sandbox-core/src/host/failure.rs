@@ -46,21 +46,16 @@ impl Unwound {
 
     /// The error of a call of `function`; nothing if the call was stopped, which says more.
     pub(crate) fn into_error(self, function: &str) -> Option<SandboxError> {
-        let (function, output) = (function.to_owned(), Box::default());
+        let (function, call) = (function.to_owned(), Box::default());
         match self {
             Self::Stopped => None,
             Self::Failed { function: host_function, error } => {
                 let host_function = host_function.to_string();
-                Some(SandboxError::HostFunctionFailed { function, host_function, error, output })
+                Some(SandboxError::HostFunctionFailed { function, host_function, error, call })
             }
             Self::Panicked { function: host_function, message } => {
                 let host_function = host_function.to_string();
-                Some(SandboxError::HostFunctionPanicked {
-                    function,
-                    host_function,
-                    message,
-                    output,
-                })
+                Some(SandboxError::HostFunctionPanicked { function, host_function, message, call })
             }
         }
     }

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::caller::Caller;
 use super::define::{Blueprint, Definition, IntoAsyncHostFunction, IntoHostFunction};
+use super::dynamic;
+use super::numbers::BoxedError;
 use super::values::{IntoAsyncValueFunction, IntoValueFunction};
+use crate::marshal::types::NumberType;
+use crate::marshal::value::Value;
 
 /// A set of functions of the host, for guests to call.
 ///
@@ -40,7 +45,7 @@ use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 ///     .host_functions(&functions)
 ///     .build()
 ///     .await?;
-/// assert_eq!(sandbox.call::<_, i64>("run", ()).await?, 1024);
+/// assert_eq!(sandbox.call::<i64>("run", ()).await?, 1024);
 /// # Ok(())
 /// # }
 /// ```
@@ -211,6 +216,51 @@ impl HostFunctions {
         function: impl IntoAsyncValueFunction<Kind, Argument, Outcome>,
     ) -> Self {
         self.with(module.into(), name.into(), function.into_blueprint())
+    }
+
+    /// Adds a function whose types are known only at run time: of an interface that is read from a file, or of whatever a
+    /// module [imports](crate::Module::imports).
+    ///
+    /// The closure is given a number for each parameter, and returns one for each result, which has to fit its type as
+    /// an argument of a guest has to fit a parameter. If they do not, the guest's call ends with
+    /// [`WrongResults`](crate::WrongResults) as the source. Such a function costs some allocations at each call, which
+    /// one with types of Rust does not.
+    ///
+    /// Functions of bytes, text and values need no other method: [`value_function`](Self::value_function) takes closures
+    /// from [`Value`](crate::Value) to [`Value`](crate::Value).
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use sandbox_core::{Caller, HostFunctions, NumberType, Value, WasmSandbox};
+    ///
+    /// # fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module (import "env" "sum" (func $sum (param i32 i64) (result i64)))
+    /// #     (func (export "run") (result i64) (call $sum (i32.const 2) (i64.const 40))))"#).expect("valid text");
+    /// let functions = HostFunctions::new().dynamic_function(
+    ///     "env",
+    ///     "sum",
+    ///     &[NumberType::I32, NumberType::I64],
+    ///     &[NumberType::I64],
+    ///     |_caller: &mut Caller<'_>, arguments: &[Value]| {
+    ///         let sum: i64 = arguments.iter().filter_map(Value::as_i64).sum();
+    ///         Ok::<_, Infallible>(vec![sum.into()])
+    ///     },
+    /// );
+    /// let sandbox =
+    ///     WasmSandbox::builder().source_bytes(&wasm).host_functions(&functions).build_blocking()?;
+    /// assert_eq!(sandbox.call_blocking::<i64>("run", ())?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dynamic_function<E: Into<BoxedError>>(
+        self,
+        module: impl Into<String>,
+        name: impl Into<String>,
+        parameters: &[NumberType],
+        results: &[NumberType],
+        function: impl Fn(&mut Caller<'_>, &[Value]) -> Result<Vec<Value>, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(module.into(), name.into(), dynamic::blueprint(parameters, results, function))
     }
 
     /// Adds all functions of another set. Those that have a name of this one replace it.

@@ -17,6 +17,7 @@ use super::failure::Unwound;
 use super::numbers::BoxedError;
 use super::site::Site;
 use crate::format::SerializationFormat;
+use crate::marshal::elements::InElements;
 use crate::marshal::export::Payload;
 use crate::marshal::results::same_type;
 use crate::sys::identity;
@@ -135,7 +136,8 @@ impl PassedBuffers {
             Payload::Bytes | Payload::Stream => identity::as_bytes(result).unwrap_or_default(),
             Payload::Text => identity::as_text(result).unwrap_or_default().as_bytes(),
             Payload::Value => {
-                encoded = self.format()?.encode(result).map_err(ExchangeError::Result)?;
+                encoded =
+                    self.format()?.encode(&InElements(result)).map_err(ExchangeError::Result)?;
                 &encoded
             }
         };

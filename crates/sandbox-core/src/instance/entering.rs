@@ -199,5 +199,10 @@ fn supervised<T>(
 
 /// Whether the guest may have been left in the middle of something.
 fn poisons(error: &SandboxError) -> bool {
-    !matches!(error, SandboxError::GuestError { .. } | SandboxError::Undecodable { .. })
+    !matches!(
+        error,
+        SandboxError::GuestError { .. }
+            | SandboxError::Undecodable { .. }
+            | SandboxError::Unencodable { .. }
+    )
 }

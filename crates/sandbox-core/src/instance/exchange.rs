@@ -9,7 +9,7 @@ use wasmer::{Function, Type};
 use wasmer_types::RawValue;
 
 use super::{Instance, Returned};
-use crate::error::{Result, SandboxError, ValueDirection};
+use crate::error::{Result, SandboxError, Side};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{EXCHANGE_EXPORT, RESERVE_EXPORT};
 use crate::module::FunctionId;
@@ -112,7 +112,7 @@ impl Instance {
         let input_len = i32::try_from(input.len()).map_err(|_| SandboxError::MemoryLimit {
             requested_bytes: input.len() as u64,
             limit_bytes: i32::MAX as u64,
-            output: Box::default(),
+            call: Box::default(),
         })?;
         self.write_input(name, input, input_len)?;
         self.write_field(name, FORMAT, format.code())?;
@@ -126,18 +126,17 @@ impl Instance {
             return Err(violation(name, "it returned no status".to_owned()));
         };
         let range = self.output_range(name)?;
-        let text = || message_of(&self.guest.memory()[range.clone()]);
-        let undecodable = |direction| {
-            let function = name.to_owned();
-            SandboxError::Undecodable { function, direction, message: text() }
-        };
-        match status {
-            0 => Ok(Returned::Output { range }),
-            1 => Err(SandboxError::GuestError { function: name.to_owned(), message: text() }),
-            2 => Err(undecodable(ValueDirection::DecodeArguments)),
-            3 => Err(undecodable(ValueDirection::EncodeResult)),
-            other => Err(violation(name, format!("{other} is no status"))),
+        if status == 0 {
+            return Ok(Returned::Output { range });
         }
+        let text = || message_of(&self.guest.memory()[range.clone()]);
+        let (function, side, call) = (name.to_owned(), Side::Guest, Box::default());
+        Err(match status {
+            1 => SandboxError::GuestError { function, message: text(), call },
+            2 => SandboxError::Undecodable { function, side, message: text(), call },
+            3 => SandboxError::Unencodable { function, side, message: text(), call },
+            other => violation(name, format!("{other} is no status")),
+        })
     }
 
     /// Copies the input to where the guest wants it, after making room if there is too little.
@@ -253,5 +252,5 @@ fn message_of(bytes: &[u8]) -> String {
 }
 
 fn violation(function: &str, message: String) -> SandboxError {
-    SandboxError::AbiViolation { function: function.to_owned(), message, output: Box::default() }
+    SandboxError::AbiViolation { function: function.to_owned(), message, call: Box::default() }
 }

@@ -30,7 +30,7 @@ impl Instance {
         }
         if let Some(code) = crate::wasi::exit_code(&error) {
             let function = function.to_owned();
-            return SandboxError::Exited { function, code, output: Box::default() };
+            return SandboxError::Exited { function, code, call: Box::default() };
         }
         let error = match error.downcast::<Unwound>() {
             Ok(unwound) => {
@@ -47,19 +47,19 @@ impl Instance {
         }
         if let Some(message) = self.panic_message(function) {
             let function = function.to_owned();
-            return SandboxError::GuestPanic { function, message, output: Box::default() };
+            return SandboxError::GuestPanic { function, message, call: Box::default() };
         }
         if let Some(capability) = self.refusals.take_capability() {
             let remedy = crate::wasi::NETWORK_REMEDY.to_owned();
             let function = function.to_owned();
-            let output = Box::default();
-            return SandboxError::CapabilityDenied { function, capability, remedy, output };
+            let call = Box::default();
+            return SandboxError::CapabilityDenied { function, capability, remedy, call };
         }
         SandboxError::Trap {
             function: function.to_owned(),
             code: reason(noted.as_ref(), &error),
             backtrace: self.backtrace(noted, &error),
-            output: Box::default(),
+            call: Box::default(),
         }
     }
 
@@ -72,21 +72,21 @@ impl Instance {
         let is_exhausted = self.fuel.as_ref()?.is_exhausted(self.guest.store());
         let limit = self.policy.fuel.filter(|_| is_exhausted)?;
         let function = function.to_owned();
-        Some(SandboxError::OutOfFuel { function, limit, output: Box::default() })
+        Some(SandboxError::OutOfFuel { function, limit, call: Box::default() })
     }
 
     /// The error for a call that the host stopped, by the reason for it.
     pub(super) fn stopped(&self, function: &str) -> SandboxError {
-        let (function, output) = (function.to_owned(), Box::default());
+        let (function, call) = (function.to_owned(), Box::default());
         match (self.control.stop_reason(), self.control.wall_clock()) {
             (Some(StopReason::Timeout), Some(limit)) => {
-                SandboxError::Timeout { function, limit, output }
+                SandboxError::Timeout { function, limit, call }
             }
             (Some(StopReason::OutputLimit), _) => {
                 let limit_bytes = self.policy.output_limit_bytes;
-                SandboxError::OutputLimit { function, limit_bytes, output }
+                SandboxError::OutputLimit { function, limit_bytes, call }
             }
-            _ => SandboxError::Cancelled { function, output },
+            _ => SandboxError::Cancelled { function, call },
         }
     }
 
@@ -120,7 +120,7 @@ impl Instance {
         self.refused_growth().unwrap_or_else(|| SandboxError::AbiViolation {
             function: function.to_owned(),
             message: format!("it made no room for an input of {input_bytes} bytes"),
-            output: Box::default(),
+            call: Box::default(),
         })
     }
 
@@ -147,7 +147,7 @@ impl Instance {
             return Some(SandboxError::MemoryLimit {
                 requested_bytes: begun_bytes + wanted,
                 limit_bytes: begun_bytes + growth_bytes,
-                output: Box::default(),
+                call: Box::default(),
             });
         }
         let RefusedTable { index, elements } = table?;
@@ -157,7 +157,7 @@ impl Instance {
         (wanted > room.growth_elements).then(|| SandboxError::TableLimit {
             requested: begun.saturating_add(wanted),
             limit: begun.saturating_add(room.growth_elements),
-            output: Box::default(),
+            call: Box::default(),
         })
     }
 
@@ -194,7 +194,8 @@ fn reason(noted: Option<&Noted>, error: &RuntimeError) -> TrapCode {
 
 /// The error for a panic of the host's own code.
 pub(super) fn host_panic(function: &str, panic: &(dyn Any + Send)) -> SandboxError {
-    SandboxError::HostPanic { function: function.to_owned(), message: panic_message(panic) }
+    let (function, message) = (function.to_owned(), panic_message(panic));
+    SandboxError::HostPanic { function, message, call: Box::default() }
 }
 
 fn trap_code(code: WasmerTrap) -> TrapCode {

@@ -27,7 +27,7 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
     let left = u64::from(limit).checked_sub(extent.table_elements());
     let Some(left) = left else {
         let requested = u32::try_from(extent.table_elements()).unwrap_or(u32::MAX);
-        return Err(SandboxError::TableLimit { requested, limit, output: Box::default() });
+        return Err(SandboxError::TableLimit { requested, limit, call: Box::default() });
     };
     let growing_tables = extent.growing_tables().to_vec();
     let limit_bytes = u64::from(most_pages(policy)) * PAGE_BYTES;
@@ -46,7 +46,7 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
             0 => SandboxError::MemoryLimit {
                 requested_bytes: memory_bytes,
                 limit_bytes,
-                output: Box::default(),
+                call: Box::default(),
             },
             _ => SandboxError::InstanceTooLarge { memory_bytes, held_bytes, limit_bytes },
         });

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use wasmer_types::RawValue;
 
-use super::numbers::{Signature, Values};
-use crate::error::{Result, SandboxError, ValueDirection};
+use super::convert::IntoGuest;
+use super::elements::InElements;
+use super::numbers::{Mismatch, Signature, Values};
+use super::unencoded::{Unfit, writing};
+use crate::error::{Result, SandboxError, Side};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{Export, ExportKind, Formats, Payload};
 use crate::sys::identity;
@@ -37,24 +39,34 @@ impl CallBuffer<'_> {
             Self::Chunk(Some(chunk)) => chunk.len() as u64,
         }
     }
+
+    /// The format that values of the call are in; nothing where there are none.
+    pub(crate) fn format(&self) -> Option<SerializationFormat> {
+        match self {
+            Self::Exchange { format, .. } => Some(*format),
+            Self::Numbers(_) | Self::Chunk(_) => None,
+        }
+    }
 }
 
 impl<'a> Arguments<'a> {
     /// Prepares the arguments by the function's own signature.
     ///
-    /// Bytes and text are borrowed from `arguments`; nothing is copied yet.
-    pub(crate) fn prepare<T: Serialize>(
+    /// Bytes and text are borrowed from `arguments`; nothing is copied yet, where they are of a usual type.
+    pub(crate) fn prepare<T: IntoGuest>(
         export: &Export,
         arguments: &'a T,
         format: SerializationFormat,
         formats: Formats,
     ) -> Result<Self> {
+        let mismatch = |mismatch: Mismatch| signature_mismatch(export, mismatch.into_words());
         let declared = match &export.kind {
             ExportKind::Numbers(signature) => {
+                no_format(export, T::FORMAT)?;
                 return signature
-                    .to_values(arguments)
+                    .to_values(arguments.passed())
                     .map(Self::Numbers)
-                    .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()));
+                    .map_err(mismatch);
             }
             ExportKind::Declared(declared) => declared,
         };
@@ -65,32 +77,47 @@ impl<'a> Arguments<'a> {
                 format!("values in {format}, which the guest was not built with"),
             ));
         }
+        let arguments = arguments.passed();
+        let unencodable = |message: String| SandboxError::Unencodable {
+            function: export.name.clone(),
+            side: Side::Host,
+            message,
+            call: Box::default(),
+        };
+        let unfit = |unfit: Unfit| match unfit {
+            Unfit::OtherKind => not_of_type::<T>(export),
+            Unfit::Refused(message) => unencodable(message),
+        };
         let input = match declared.input {
             Payload::Unit => {
-                Signature::nothing()
-                    .to_values(arguments)
-                    .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
+                Signature::nothing().to_values(arguments).map_err(mismatch)?;
                 Cow::Borrowed(&[][..])
             }
-            Payload::Bytes => identity::as_bytes(arguments)
-                .map(Cow::Borrowed)
-                .ok_or_else(|| not_of_type::<T>(export))?,
-            Payload::Text => identity::as_text(arguments)
-                .map(|text| Cow::Borrowed(text.as_bytes()))
-                .ok_or_else(|| not_of_type::<T>(export))?,
             Payload::Stream => {
                 let given = "called without a stream; use a `StreamingSandbox`".to_owned();
                 return Err(signature_mismatch(export, given));
             }
-            Payload::Value => format.encode(arguments).map(Cow::Owned).map_err(|message| {
-                SandboxError::Undecodable {
-                    function: export.name.clone(),
-                    direction: ValueDirection::EncodeArguments,
-                    message,
-                }
-            })?,
+            payload if is_encoded(payload, T::FORMAT) => {
+                format.encode(&InElements(arguments)).map(Cow::Owned).map_err(unencodable)?
+            }
+            Payload::Text => match identity::as_text(arguments) {
+                Some(text) => Cow::Borrowed(text.as_bytes()),
+                None => Cow::Owned(writing::text_of(arguments).map_err(unfit)?),
+            },
+            Payload::Bytes | Payload::Value => match identity::as_bytes(arguments) {
+                Some(bytes) => Cow::Borrowed(bytes),
+                None => Cow::Owned(writing::bytes_of(arguments).map_err(unfit)?),
+            },
         };
         Ok(Self::Exchange { input, format })
+    }
+
+    /// The format that values of the call are in; nothing where there are none.
+    pub(crate) fn format(&self) -> Option<SerializationFormat> {
+        match self {
+            Self::Exchange { format, .. } => Some(*format),
+            Self::Numbers(_) | Self::Chunk(_) => None,
+        }
     }
 
     /// Lets go of what has been given to the guest. Numbers stay, since results come in their places.
@@ -129,6 +156,28 @@ pub(crate) fn signature_mismatch(export: &Export, given: String) -> SandboxError
         function: export.name.clone(),
         expected: export.signature(),
         given,
+    }
+}
+
+/// Refuses a type that asks for a format where there is none.
+///
+/// # Errors
+/// [`SandboxError::SignatureMismatch`]
+#[inline]
+pub(crate) fn no_format(export: &Export, asked: Option<SerializationFormat>) -> Result<()> {
+    match asked {
+        None => Ok(()),
+        Some(format) => Err(signature_mismatch(export, format!("a value in {format}"))),
+    }
+}
+
+/// Whether a value of a type that asks for that format, or none, travels encoded.
+pub(super) fn is_encoded(payload: Payload, asked: Option<SerializationFormat>) -> bool {
+    match payload {
+        Payload::Value => true,
+        Payload::Bytes => asked.is_some(),
+        Payload::Text => asked == Some(SerializationFormat::Json),
+        Payload::Unit | Payload::Stream => false,
     }
 }
 

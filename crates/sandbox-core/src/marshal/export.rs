@@ -46,14 +46,20 @@ impl fmt::Display for Payloads {
     }
 }
 
-/// Meaning of the bytes of an input or output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a function takes or returns through the exchange area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Payload {
+#[non_exhaustive]
+pub enum Payload {
+    /// Nothing.
     Unit,
+    /// Bytes, as they are.
     Bytes,
+    /// Text in UTF-8, as it is.
     Text,
+    /// A value, in the [format](crate::SerializationFormat) of the call.
     Value,
+    /// The chunks of a stream, one a call.
     Stream,
 }
 

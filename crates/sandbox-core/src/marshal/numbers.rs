@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use wasmer::{FunctionType, Type};
 use wasmer_types::RawValue;
 
+use super::convert::{FromGuest, IntoGuest};
 use crate::sys::entry::width;
 use crate::sys::number::{Number, ZERO};
 use checked::Checked;
@@ -89,14 +90,14 @@ impl Signature {
 
     /// Several sets of arguments as values, one set after the other with as many places as a call takes for each, and
     /// how many sets there are.
-    pub(crate) fn collect_values<A: Serialize>(
+    pub(crate) fn collect_values<A: IntoGuest>(
         &self,
         all: impl Iterator<Item = A>,
     ) -> Result<(Vec<RawValue>, usize), Mismatch> {
         let mut values = Vec::with_capacity(self.width * all.size_hint().0);
         let mut sets = 0;
         for arguments in all {
-            if let Some([a, b, c, d]) = self.shaped(&arguments) {
+            if let Some([a, b, c, d]) = self.shaped(arguments.passed()) {
                 // Of lengths that the compiler knows: copying others costs more than the rest of this.
                 match self.width {
                     0 => {}
@@ -107,7 +108,7 @@ impl Signature {
                 }
             } else {
                 let mut room = self.room();
-                self.write_checked(&arguments, &mut room)?;
+                self.write_checked(arguments.passed(), &mut room)?;
                 values.extend_from_slice(&room);
             }
             sets += 1;
@@ -126,6 +127,11 @@ impl Signature {
         let wanted = self.shape?;
         let given = Shaped::from(arguments)?;
         (given.shape == wanted).then_some(given.values)
+    }
+
+    /// Values of one call that are all zero.
+    pub(crate) fn zeros(&self) -> Values {
+        self.room()
     }
 
     /// Places for the values of one call.
@@ -163,7 +169,7 @@ impl Signature {
     }
 
     /// Appends the results of several calls, whose places lie one after the other, until one does not fit.
-    pub(crate) fn read_results<R: DeserializeOwned>(
+    pub(crate) fn read_results<R: FromGuest>(
         &self,
         values: &[RawValue],
         calls: usize,
@@ -182,16 +188,16 @@ impl Signature {
     }
 
     #[inline]
-    fn read_each<R>(
+    fn read_each<R: FromGuest>(
         &self,
         values: &[RawValue],
         calls: usize,
         to: &mut Vec<R>,
-        read: impl Fn(&[RawValue]) -> Result<R, Mismatch>,
+        read: impl Fn(&[RawValue]) -> Result<R::Returned, Mismatch>,
     ) -> Result<(), Mismatch> {
         to.reserve(calls);
         for call in 0..calls {
-            to.push(read(&values[call * self.width..])?);
+            to.push(R::from_returned(read(&values[call * self.width..])?));
         }
         Ok(())
     }
@@ -213,22 +219,45 @@ fn read<R: DeserializeOwned>(source: impl Source) -> Result<R, Mismatch> {
 
 /// Mismatch of arguments and parameters, in words. One pointer, so that results with it travel in registers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.0)]
+#[error("{}", .0.words)]
 pub(crate) struct Mismatch(Box<Words>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Words(String);
+struct Words {
+    words: String,
+    cause: Cause,
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The types.
+    Types,
+    /// The type of the result says so, and may say it of this number alone.
+    TheirOwn,
+}
 
 impl Mismatch {
     /// Off the way of values that fit.
     #[cold]
     #[inline(never)]
     fn because(words: std::fmt::Arguments<'_>) -> Self {
-        Self(Box::new(Words(words.to_string())))
+        Self(Box::new(Words { words: words.to_string(), cause: Cause::Types }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn said_by_type(words: std::fmt::Arguments<'_>) -> Self {
+        Self(Box::new(Words { words: words.to_string(), cause: Cause::TheirOwn }))
     }
 
     pub(crate) fn into_words(self) -> String {
-        self.0.0
+        self.0.words
+    }
+
+    /// Whether no number of these types would fit.
+    pub(crate) fn is_of_types(&self) -> bool {
+        self.0.cause == Cause::Types
     }
 }
 
@@ -240,7 +269,7 @@ impl serde::ser::Error for Mismatch {
 
 impl serde::de::Error for Mismatch {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self::because(format_args!("{message}"))
+        Self::said_by_type(format_args!("{message}"))
     }
 }
 
@@ -264,7 +293,7 @@ mod tests {
 
     fn from_numbers<T>(numbers: &[Number]) -> Result<T, Mismatch>
     where
-        T: DeserializeOwned + Clone + PartialEq + std::fmt::Debug,
+        T: DeserializeOwned + Clone + PartialEq + std::fmt::Debug + 'static,
     {
         let types: Vec<Type> = numbers.iter().map(|number| number.ty()).collect();
         let raw = |number: &Number| match *number {

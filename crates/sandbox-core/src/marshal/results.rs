@@ -3,34 +3,37 @@
 use std::any::Any;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
-use super::arguments::signature_mismatch;
+use super::arguments::{is_encoded, no_format, signature_mismatch};
+use super::convert::FromGuest;
 use super::numbers::Signature;
-use crate::error::{CallResult, SandboxError, ValueDirection};
+use super::unencoded::{Unfit, reading};
+use crate::error::{CallResult, SandboxError, Side};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{Export, Payload};
 
 /// The result of a function that returns numbers.
 #[inline]
-pub(crate) fn from_numbers<R: DeserializeOwned>(
+pub(crate) fn from_numbers<R: FromGuest>(
     export: &Export,
     signature: &Signature,
     values: &[RawValue],
 ) -> CallResult<R> {
+    no_format(export, R::FORMAT)?;
     signature
         .read_result(values)
+        .map(R::from_returned)
         .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()).into())
 }
 
 /// The result of a function that returns nothing.
-pub(crate) fn from_nothing<R: DeserializeOwned>(export: &Export) -> CallResult<R> {
+pub(crate) fn from_nothing<R: FromGuest>(export: &Export) -> CallResult<R> {
     from_numbers(export, &Signature::nothing(), &[])
 }
 
 /// The result that a function left in the exchange area.
-pub(crate) fn from_output<R: DeserializeOwned + 'static>(
+pub(crate) fn from_output<R: FromGuest>(
     export: &Export,
     payload: Payload,
     output: &[u8],
@@ -40,29 +43,42 @@ pub(crate) fn from_output<R: DeserializeOwned + 'static>(
     let undecodable = |message: String| {
         Box::new(SandboxError::Undecodable {
             function: export.name.clone(),
-            direction: ValueDirection::DecodeResult,
+            side: Side::Host,
             message,
+            call: Box::default(),
         })
     };
-    match payload {
-        Payload::Value if output.len() as u64 > value_limit_bytes => {
-            Err(Box::new(SandboxError::ValueTooLarge {
+    let unfit = |unfit: Unfit| match unfit {
+        Unfit::OtherKind => not_of_type::<R>(export).into(),
+        Unfit::Refused(message) => undecodable(message),
+    };
+    if payload == Payload::Unit {
+        return from_nothing(export);
+    }
+    let returned = if is_encoded(payload, R::FORMAT) {
+        if output.len() as u64 > value_limit_bytes {
+            return Err(Box::new(SandboxError::ValueTooLarge {
                 function: export.name.clone(),
                 size_bytes: output.len() as u64,
                 limit_bytes: value_limit_bytes,
-            }))
+                call: Box::default(),
+            }));
         }
-        Payload::Value => format.decode(output).map_err(undecodable),
-        Payload::Unit => from_nothing(export),
-        Payload::Bytes | Payload::Stream => same_type::<R, _>(|| output.to_vec())
-            .or_else(|| same_type::<R, _>(|| Bytes::copy_from_slice(output)))
-            .ok_or_else(|| not_of_type::<R>(export).into()),
-        Payload::Text => {
-            let text =
-                std::str::from_utf8(output).map_err(|error| undecodable(error.to_string()))?;
-            same_type::<R, _>(|| text.to_owned()).ok_or_else(|| not_of_type::<R>(export).into())
+        format.decode(output).map_err(undecodable)
+    } else if payload == Payload::Text {
+        let text = std::str::from_utf8(output).map_err(|error| undecodable(error.to_string()))?;
+        match same_type(|| text.to_owned()) {
+            Some(text) => Ok(text),
+            None => reading::from_text(text).map_err(unfit),
         }
-    }
+    } else {
+        match same_type(|| output.to_vec()).or_else(|| same_type(|| Bytes::copy_from_slice(output)))
+        {
+            Some(bytes) => Ok(bytes),
+            None => reading::from_bytes(output).map_err(unfit),
+        }
+    };
+    returned.map(R::from_returned)
 }
 
 /// Calls `make` and returns its result, if `R` and `T` are the same type; else it is not called.

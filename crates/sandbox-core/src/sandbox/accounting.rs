@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::totals::Meter;
-use crate::error::CallResult;
+use crate::error::{CallResult, SandboxError};
 use crate::instance::{Instance, Returned};
 use crate::module::FunctionId;
 use crate::usage::ResourceUsage;
@@ -26,7 +26,7 @@ impl Inner {
         id: FunctionId,
         instance: &mut Instance,
         bytes_in: u64,
-        returned: &CallResult<Returned>,
+        returned: &mut CallResult<Returned>,
     ) -> Option<ResourceUsage> {
         let is_nothing = !meter.is_timed()
             && matches!(returned, Ok(Returned::Numbers))
@@ -39,14 +39,14 @@ impl Inner {
         Some(self.account(meter, id, instance, bytes_in, returned))
     }
 
-    /// Adds what a call used to the totals, and learns from it how quick its function is.
+    /// Adds what a call used to the totals and to its error, and learns from it how quick its function is.
     pub(super) fn account(
         &self,
         meter: &Meter,
         id: FunctionId,
         instance: &mut Instance,
         bytes_in: u64,
-        returned: &CallResult<Returned>,
+        returned: &mut CallResult<Returned>,
     ) -> ResourceUsage {
         let outlasted_tick = instance.control().take_outlasted_tick();
         let mut usage = meter.read();
@@ -66,10 +66,13 @@ impl Inner {
         } else if meter.is_timed() {
             self.profiles[id.index()].record(usage.wall_time);
         }
-        if meter.is_timed() {
+        if meter.is_timed() || returned.is_err() {
             usage.memory_high_water_bytes = instance.memory_bytes();
         }
         self.totals.add(&usage, stands_for);
+        if let Err(error) = returned {
+            error.note_usage(usage);
+        }
         usage
     }
 
@@ -101,4 +104,18 @@ impl Inner {
         // Most modules import none, and the look costs less than the exchange.
         if self.recipe.host.is_empty() { 0 } else { instance.take_host_calls() }
     }
+}
+
+/// The error of a call that used so much, if that is not in it yet: of a result that the host could not use.
+#[cold]
+pub(super) fn billed(
+    mut error: Box<SandboxError>,
+    usage: Option<ResourceUsage>,
+) -> Box<SandboxError> {
+    if let Some(usage) = usage
+        && error.usage().is_none()
+    {
+        error.note_usage(ResourceUsage { failed_calls: 1, ..usage });
+    }
+    error
 }

@@ -2,11 +2,11 @@
 
 use std::iter::FusedIterator;
 
-use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
 use crate::error::{Result, SandboxError};
 use crate::marshal::arguments::signature_mismatch;
+use crate::marshal::convert::FromGuest;
 use crate::marshal::export::Export;
 use crate::marshal::numbers::Signature;
 
@@ -23,14 +23,14 @@ use crate::marshal::numbers::Signature;
 /// # let wasm = wat::parse_str(r#"(module (func (export "divide") (param i32 i32) (result i32)
 /// #     local.get 0 local.get 1 i32.div_s))"#).expect("valid text");
 /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).build().await?;
-/// let quotients = sandbox.call_batch::<_, i32>("divide", [(6i32, 2i32), (1, 0)]).await?;
+/// let quotients = sandbox.call_batch::<i32>("divide", [(6i32, 2i32), (1, 0)]).await?;
 /// for quotient in quotients {
 ///     match quotient {
 ///         Ok(quotient) => println!("{quotient}"),
 ///         Err(error) => println!("no quotient: {error}"),
 ///     }
 /// }
-/// let quotients = sandbox.call_batch::<_, i32>("divide", [(6i32, 2i32), (8, 2)]).await?;
+/// let quotients = sandbox.call_batch::<i32>("divide", [(6i32, 2i32), (8, 2)]).await?;
 /// assert_eq!(quotients.into_values()?, [3, 4]);
 /// # Ok(())
 /// # }
@@ -63,7 +63,7 @@ impl<R> BatchResults<R> {
         mut values: &[RawValue],
         calls: usize,
     ) where
-        R: DeserializeOwned,
+        R: FromGuest,
     {
         let mut left = calls;
         loop {

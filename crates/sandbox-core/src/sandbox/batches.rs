@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
 use super::batch_results::BatchResults;
 use super::instances::Turn;
 use super::{Inner, WasmSandbox, spans};
 use crate::error::Result;
-use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
+use crate::marshal::arguments::{Arguments, CallBuffer, no_format, signature_mismatch};
+use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::marshal::export::{Export, ExportKind};
 use crate::marshal::numbers::Signature;
 use crate::module::FunctionId;
@@ -64,24 +63,20 @@ impl WasmSandbox {
     ///
     /// # Cancel safety
     /// As [`WasmSandbox::call`]. How many calls of the batch were made before the drop cannot be told.
-    pub async fn call_batch<A, R>(
+    pub async fn call_batch<R: FromGuest + Send + 'static>(
         &self,
         function: &str,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Result<BatchResults<R>>
-    where
-        A: Serialize,
-        R: DeserializeOwned + Send + 'static,
-    {
+        arguments: impl IntoIterator<Item = impl IntoGuest>,
+    ) -> Result<BatchResults<R>> {
         let (id, export) = self.inner.recipe.module.function(function)?;
-        let batch = self.inner.prepare_batch(export, arguments)?;
+        let batch = self.inner.prepare_batch::<_, R>(export, arguments)?;
         let span = spans::call(&self.inner, function, batch.calls());
         spans::traced(span, self.batch(id, batch)).await
     }
 
     async fn batch<R>(&self, id: FunctionId, batch: Batch) -> Result<BatchResults<R>>
     where
-        R: DeserializeOwned + Send + 'static,
+        R: FromGuest + Send + 'static,
     {
         let name = &self.inner.recipe.module.export(id).name;
         if self.inner.profiles[id.index()].is_quick_for(batch.calls())
@@ -104,16 +99,17 @@ impl WasmSandbox {
 }
 
 impl Inner {
-    fn prepare_batch<A: Serialize>(
+    fn prepare_batch<A: IntoGuest, R: FromGuest>(
         &self,
         export: &Export,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Batch> {
         let arguments = arguments.into_iter();
         let ExportKind::Numbers(signature) = &export.kind else {
-            let all = arguments.map(|each| Ok(self.prepare(export, &each)?.into_owned()));
+            let all = arguments.map(|each| Ok(self.prepare::<A, R>(export, &each)?.into_owned()));
             return Ok(Batch::Others(all.collect::<Result<_>>()?));
         };
+        no_format(export, A::FORMAT.or(R::FORMAT))?;
         let (values, calls) = signature
             .collect_values(arguments)
             .map_err(|mismatch| signature_mismatch(export, mismatch.into_words()))?;
@@ -160,7 +156,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         Self { inner, turn, id, cancellation }
     }
 
-    fn run<R: DeserializeOwned + 'static>(mut self, batch: Batch) -> BatchResults<R> {
+    fn run<R: FromGuest>(mut self, batch: Batch) -> BatchResults<R> {
         let mut results = BatchResults::with_room_for(batch.calls());
         match (batch, &self.inner.recipe.module.export(self.id).kind) {
             (Batch::Numbers { mut values, calls }, ExportKind::Numbers(signature)) => {
@@ -181,10 +177,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
         results
     }
 
-    fn make_one<R: DeserializeOwned + 'static>(
-        &mut self,
-        call_buffer: CallBuffer<'_>,
-    ) -> Result<R> {
+    fn make_one<R: FromGuest>(&mut self, call_buffer: CallBuffer<'_>) -> Result<R> {
         if self.cancellation.is_cancelled() {
             return Err(self.inner.cancelled(self.id));
         }
@@ -193,7 +186,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
     }
 
     /// Makes the first of so many calls, and with the same entry others if that is allowed. Adds at least one result.
-    fn make_some<R: DeserializeOwned + 'static>(
+    fn make_some<R: FromGuest>(
         &mut self,
         signature: &Signature,
         values: &mut [RawValue],
@@ -216,7 +209,7 @@ impl<'a, 'turn> BatchRun<'a, 'turn> {
 
     /// Makes several calls with one entry, and adds at least one result: of those that returned, and of the
     /// first that failed.
-    fn make_together<R: DeserializeOwned + 'static>(
+    fn make_together<R: FromGuest>(
         &mut self,
         signature: &Signature,
         values: &mut [RawValue],

@@ -240,7 +240,7 @@ impl WasmSandboxBuilder {
     ///     .build()
     ///     .await?;
     /// assert_eq!(sandbox.module().compiler(), Compiler::Singlepass);
-    /// assert_eq!(sandbox.call::<_, i32>("answer", ()).await?, 42);
+    /// assert_eq!(sandbox.call::<i32>("answer", ()).await?, 42);
     /// assert_eq!(sandbox.optimised().await.compiler(), Compiler::Cranelift);
     /// # Ok(())
     /// # }
@@ -338,7 +338,7 @@ impl WasmSandboxBuilder {
     ///     .source_bytes(&wasm)
     ///     .host_function("env", "price", |article: u32| f64::from(article) / 4.0)
     ///     .build_blocking()?;
-    /// assert_eq!(sandbox.call_blocking::<_, f64>("total", (10, 3))?, 7.5);
+    /// assert_eq!(sandbox.call_blocking::<f64>("total", (10, 3))?, 7.5);
     /// # Ok(())
     /// # }
     /// ```

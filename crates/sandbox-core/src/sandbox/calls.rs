@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasmer_types::RawValue;
 
+use super::accounting::billed;
 use super::instances::Turn;
 use super::{Inner, spans};
 use crate::error::{CallResult, Result, SandboxError};
+use crate::format::SerializationFormat;
 use crate::instance::{Instance, Returned};
-use crate::marshal::arguments::{Arguments, CallBuffer, signature_mismatch};
+use crate::marshal::arguments::{Arguments, CallBuffer, no_format, signature_mismatch};
+use crate::marshal::convert::{FromGuest, IntoGuest, asked_format};
 use crate::marshal::export::{Export, ExportKind};
 use crate::marshal::numbers::Signature;
 use crate::marshal::results;
@@ -30,8 +31,8 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         let span = spans::wanted(self, &export.name);
@@ -41,7 +42,7 @@ impl Inner {
         {
             return result.map_err(|error| *error);
         }
-        let prepared = self.prepare(export, arguments)?;
+        let prepared = self.prepare::<A, R>(export, arguments)?;
         // On the heap, so that the future of a call is small where nothing has to be waited for: tasks move it about.
         Box::pin(spans::maybe_traced(span, self.call_somewhere(id, prepared, scope))).await
     }
@@ -57,8 +58,8 @@ impl Inner {
         callers_thread: CallersThread,
     ) -> Option<CallResult<R>>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         if let ExportKind::Numbers(signature) = &export.kind {
@@ -85,28 +86,45 @@ impl Inner {
         callers_thread: CallersThread,
     ) -> CallResult<Option<R>>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
-        let mut prepared = self.prepare(self.recipe.module.export(id), arguments)?;
+        let mut prepared = self.prepare::<A, R>(self.recipe.module.export(id), arguments)?;
         fork::check()?;
         let Some(mut turn) = self.instances.try_turn() else { return Ok(None) };
         let _on_callers_thread = callers_thread.enter();
         self.run(&mut turn, id, prepared.call_buffer(), &scope.undroppable()).map(Some)
     }
 
-    /// Makes a call whose arguments are prepared already.
-    pub(super) async fn call_prepared<R>(
+    /// Makes a call whose arguments are prepared already, and says what it used.
+    pub(super) async fn call_prepared<R: FromGuest>(
         self: &Arc<Self>,
         id: FunctionId,
-        prepared: Arguments<'_>,
+        mut prepared: Arguments<'static>,
         scope: &Scope,
-    ) -> Result<R>
-    where
-        R: DeserializeOwned + 'static,
-    {
-        let span = spans::wanted(self, &self.recipe.module.export(id).name);
-        spans::maybe_traced(span, self.call_somewhere(id, prepared, scope)).await
+    ) -> Result<(R, ResourceUsage)> {
+        let export = self.recipe.module.export(id);
+        let span = spans::wanted(self, &export.name);
+        let call = async {
+            let Some(callers_thread) = self.callers_thread(id) else {
+                return self.call_on_worker(id, prepared, scope).await;
+            };
+            let mut turn = self.turn(&export.name, scope).await?;
+            let _on_callers_thread = callers_thread.enter();
+            let format = prepared.format();
+            let result = self.run_exchange(
+                &mut turn,
+                id,
+                prepared.call_buffer(),
+                &scope.undroppable(),
+                |instance, returned, usage| {
+                    let value = self.result(Some(instance), export, &[], returned, format)?;
+                    Ok((value, usage.unwrap_or_default()))
+                },
+            );
+            result.map_err(|error| *error)
+        };
+        spans::maybe_traced(span, call).await
     }
 
     /// Makes a call on the thread that its function has earned.
@@ -117,7 +135,7 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         if let Some(callers_thread) = self.callers_thread(id) {
             let mut turn = self.turn(&self.recipe.module.export(id).name, scope).await?;
@@ -136,7 +154,7 @@ impl Inner {
         scope: &Scope,
     ) -> Result<(R, ResourceUsage)>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         let turn = self.turn_owned(&export.name, scope).await?;
@@ -146,12 +164,13 @@ impl Inner {
             Arguments::Numbers(values) => values.as_slice(),
             _ => &[],
         };
-        let result =
-            returned.and_then(|returned| self.result(turn.instance(), export, values, &returned));
+        let format = arguments.format();
+        let result = returned
+            .and_then(|returned| self.result(turn.instance(), export, values, &returned, format));
         if result.is_err() {
             self.totals.count_failure();
         }
-        Ok((result.map_err(|error| *error)?, usage))
+        Ok((result.map_err(|error| *billed(error, Some(usage)))?, usage))
     }
 
     pub(super) fn call_blocking<A, R>(
@@ -161,8 +180,8 @@ impl Inner {
         scope: &Scope,
     ) -> Result<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
         let span = spans::wanted(self, &export.name);
@@ -183,11 +202,11 @@ impl Inner {
 
     fn exchange_blocking<A, R>(&self, id: FunctionId, arguments: &A, scope: &Scope) -> CallResult<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = self.recipe.module.export(id);
-        let mut prepared = self.prepare(export, arguments)?;
+        let mut prepared = self.prepare::<A, R>(export, arguments)?;
         fork::check()?;
         let mut turn = match self.instances.try_turn() {
             Some(turn) => turn,
@@ -209,7 +228,7 @@ impl Inner {
         let turn = scope.wait_for(self.instances.turn()).await;
         turn.ok_or_else(|| SandboxError::Cancelled {
             function: function.to_owned(),
-            output: Box::default(),
+            call: Box::default(),
         })
     }
 
@@ -222,7 +241,7 @@ impl Inner {
         let turn = scope.wait_for(self.instances.turn_owned()).await;
         turn.ok_or_else(|| SandboxError::Cancelled {
             function: function.to_owned(),
-            output: Box::default(),
+            call: Box::default(),
         })
     }
 
@@ -252,15 +271,17 @@ impl Inner {
 
     pub(super) fn cancelled(&self, id: FunctionId) -> SandboxError {
         let function = self.recipe.module.export(id).name.clone();
-        SandboxError::Cancelled { function, output: Box::default() }
+        SandboxError::Cancelled { function, call: Box::default() }
     }
 
-    pub(super) fn prepare<'a, A: Serialize>(
+    /// Prepares the arguments of a call that is to return an `R`.
+    pub(super) fn prepare<'a, A: IntoGuest, R: FromGuest>(
         &self,
         export: &Export,
         arguments: &'a A,
     ) -> Result<Arguments<'a>> {
-        Arguments::prepare(export, arguments, self.format, self.recipe.module.formats())
+        let format = const { asked_format::<A, R>() }.unwrap_or(self.format);
+        Arguments::prepare(export, arguments, format, self.recipe.module.formats())
     }
 
     /// Runs a call on a worker thread; dropping the future stops it.
@@ -288,8 +309,8 @@ impl Inner {
             let export = inner.recipe.module.export(id);
             let call_buffer = arguments.call_buffer();
             let bytes_in = call_buffer.bytes();
-            let returned = instance.enter(id, export, call_buffer);
-            let usage = inner.account(&meter, id, instance, bytes_in, &returned);
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = inner.account(&meter, id, instance, bytes_in, &mut returned);
             turn.retire_poisoned();
             // Only numbers come back in it. An input that lived on beside the output would have the allocator give
             // back memory and get it anew at every call.
@@ -302,7 +323,7 @@ impl Inner {
     }
 
     /// Runs a call on this thread, whole.
-    pub(super) fn run<R: DeserializeOwned + 'static>(
+    pub(super) fn run<R: FromGuest>(
         &self,
         turn: &mut Turn<'_>,
         id: FunctionId,
@@ -317,12 +338,28 @@ impl Inner {
             }
             (call_buffer, _) => call_buffer,
         };
+        let format = call_buffer.format();
+        self.run_exchange(turn, id, call_buffer, cancellation, |instance, returned, _| {
+            self.result(Some(instance), export, &[], returned, format)
+        })
+    }
+
+    /// Runs a call that goes through the exchange area on this thread, and does something with what it left there.
+    pub(super) fn run_exchange<T>(
+        &self,
+        turn: &mut Turn<'_>,
+        id: FunctionId,
+        call_buffer: CallBuffer<'_>,
+        cancellation: &Cancellation,
+        then: impl FnOnce(&Instance, &Returned, Option<ResourceUsage>) -> CallResult<T>,
+    ) -> CallResult<T> {
+        let export = self.recipe.module.export(id);
         let meter = self.begin(id);
         let bytes_in = call_buffer.bytes();
         let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
-            let returned = instance.enter(id, export, call_buffer);
-            self.account_silently(&meter, id, instance, bytes_in, &returned);
-            self.result(Some(instance), export, &[], &returned?)
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = self.account_silently(&meter, id, instance, bytes_in, &mut returned);
+            then(instance, &returned?, usage).map_err(|error| billed(error, usage))
         });
         if result.is_err() {
             self.totals.count_failure();
@@ -333,7 +370,7 @@ impl Inner {
 
     /// Makes what the caller asked for of the numbers that came back.
     #[inline]
-    pub(super) fn number_result<R: DeserializeOwned>(
+    pub(super) fn number_result<R: FromGuest>(
         &self,
         export: &Export,
         signature: &Signature,
@@ -348,12 +385,13 @@ impl Inner {
 
     /// Makes what the caller asked for of the numbers or the output that came back.
     #[inline]
-    pub(super) fn result<R: DeserializeOwned + 'static>(
+    pub(super) fn result<R: FromGuest>(
         &self,
         instance: Option<&Instance>,
         export: &Export,
         values: &[RawValue],
         returned: &Returned,
+        format: Option<SerializationFormat>,
     ) -> CallResult<R> {
         match (returned, &export.kind) {
             (Returned::Numbers, ExportKind::Numbers(signature)) => {
@@ -363,7 +401,8 @@ impl Inner {
                 let output = instance.map(|instance| instance.output_bytes(range.clone()));
                 let output = output.unwrap_or_default();
                 let limit = self.recipe.policy.value_limit_bytes;
-                results::from_output(export, declared.output, output, self.format, limit)
+                let format = format.unwrap_or(self.format);
+                results::from_output(export, declared.output, output, format, limit)
             }
             // A function takes and returns either numbers or bytes.
             _ => results::from_nothing(export),
@@ -373,13 +412,14 @@ impl Inner {
 
 /// Does something with the arguments of a function of numbers.
 #[inline]
-pub(super) fn with_numbers<A: Serialize, T>(
+pub(super) fn with_numbers<A: IntoGuest, T>(
     export: &Export,
     signature: &Signature,
     arguments: &A,
     then: impl FnOnce(&mut [RawValue]) -> CallResult<T>,
 ) -> CallResult<T> {
-    signature.with_values(arguments, then, |mismatch| {
+    no_format(export, A::FORMAT)?;
+    signature.with_values(arguments.passed(), then, |mismatch| {
         signature_mismatch(export, mismatch.into_words()).into()
     })
 }

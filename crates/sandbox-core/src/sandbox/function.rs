@@ -2,15 +2,18 @@
 
 use std::marker::PhantomData;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::WasmSandbox;
 use crate::error::Result;
+use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::module::FunctionId;
 
 /// A function of a sandbox, resolved by [`WasmSandbox::function`](super::WasmSandbox::function): the name is
 /// looked up once, and the types of its arguments and result are fixed.
+///
+/// Arguments that borrow may live as long or as short as each call likes: `Function<&str, String>`, written
+/// `Function<&'static str, String>` where a lifetime has to be named, takes any `&str`.
+///
+/// A handle is `Send`, `Sync` and cheap to clone, and keeps its sandbox alive.
 ///
 /// ```
 /// use sandbox_core::WasmSandbox;
@@ -27,10 +30,11 @@ use crate::module::FunctionId;
 pub struct Function<A, R> {
     sandbox: WasmSandbox,
     id: FunctionId,
-    signature: PhantomData<fn(A) -> R>,
+    /// Covariant in the arguments: a handle for those that live for ever will do for others too.
+    signature: PhantomData<fn() -> (A, R)>,
 }
 
-impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
+impl<A: IntoGuest, R: FromGuest> Function<A, R> {
     pub(super) fn new(sandbox: WasmSandbox, id: FunctionId) -> Self {
         Self { sandbox, id, signature: PhantomData }
     }
@@ -57,6 +61,26 @@ impl<A: Serialize, R: DeserializeOwned + 'static> Function<A, R> {
     /// As [`WasmSandbox::call`](super::WasmSandbox::call).
     pub fn call_blocking(&self, arguments: A) -> Result<R> {
         self.sandbox.inner.call_blocking(self.id, &arguments, &self.sandbox.scope)
+    }
+
+    /// Calls the function and has its output read where it lies, as
+    /// [`WasmSandbox::call_with`](super::WasmSandbox::call_with) does.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call_with`](super::WasmSandbox::call_with).
+    ///
+    /// # Cancel safety
+    /// As [`WasmSandbox::call`](super::WasmSandbox::call).
+    pub async fn call_with<T>(&self, arguments: A, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        self.sandbox.inner.call_with(self.id, &arguments, &self.sandbox.scope, read).await
+    }
+
+    /// Calls the function as [`Function::call_with`] does, on the calling thread and without an async runtime.
+    ///
+    /// # Errors
+    /// As [`WasmSandbox::call_with`](super::WasmSandbox::call_with).
+    pub fn call_with_blocking<T>(&self, arguments: A, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        self.sandbox.inner.call_with_blocking(self.id, &arguments, &self.sandbox.scope, read)
     }
 }
 

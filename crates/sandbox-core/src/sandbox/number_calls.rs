@@ -59,8 +59,8 @@ impl Inner {
         let ready = turn.ready(&self.recipe, cancellation);
         let outcome = ready.and_then(|instance| {
             let export = self.recipe.module.export(id);
-            let returned = instance.enter(id, export, CallBuffer::Numbers(values));
-            self.account_silently(&meter, id, instance, 0, &returned);
+            let mut returned = instance.enter(id, export, CallBuffer::Numbers(values));
+            self.account_silently(&meter, id, instance, 0, &mut returned);
             returned.map(|_| ())
         });
         if outcome.is_err() {

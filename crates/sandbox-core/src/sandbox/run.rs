@@ -283,7 +283,7 @@ impl WasmSandbox {
             None => self.scope.wait_for(permits.wait()).await,
         };
         let cancelled =
-            || SandboxError::Cancelled { function: START.to_owned(), output: Box::default() };
+            || SandboxError::Cancelled { function: START.to_owned(), call: Box::default() };
         let permit = permit.ok_or_else(cancelled)?;
         Ok(RunPermit { inner: Arc::clone(&self.inner), permit: Some(permit) })
     }
@@ -340,11 +340,11 @@ impl Inner {
         let mut instance = launched.inspect_err(|_| self.totals.count_failure())?;
         let turn = instance.begin_turn();
         cancellation.attach(instance.control(), turn);
-        let returned = instance.enter(id, export, arguments.call_buffer());
-        let mut usage = self.account(&meter, id, &mut instance, 0, &returned);
+        let mut returned = instance.enter(id, export, arguments.call_buffer());
+        let mut usage = self.account(&meter, id, &mut instance, 0, &mut returned);
         let (ended, output) = match returned.map_err(|error| *error) {
             Ok(_) => (Ok(0), instance.take_output()),
-            Err(SandboxError::Exited { code, output, .. }) => (Ok(code), *output),
+            Err(SandboxError::Exited { code, call, .. }) => (Ok(code), call.output),
             Err(mut error) => {
                 self.totals.count_failure();
                 let output = error.take_output();

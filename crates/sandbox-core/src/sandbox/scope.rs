@@ -25,7 +25,7 @@ impl WasmSandbox {
     /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).build().await?;
     /// let handle = CancelHandle::new();
     /// let cancellable = sandbox.with_cancel_handle(&handle);
-    /// let call = tokio::spawn(async move { cancellable.call::<_, ()>("spin", ()).await });
+    /// let call = tokio::spawn(async move { cancellable.call::<()>("spin", ()).await });
     /// handle.cancel();
     /// let outcome = call.await.expect("the call does not panic");
     /// assert!(matches!(outcome, Err(SandboxError::Cancelled { .. })));
@@ -47,6 +47,11 @@ impl WasmSandbox {
     pub fn with_time_limit(&self, limit: Duration) -> Self {
         let scope = Scope { time_limit: Some(limit), ..self.scope.clone() };
         Self { inner: Arc::clone(&self.inner), scope }
+    }
+
+    /// Returns this sandbox for calls that may take at most that long, and as long as they might before.
+    pub(crate) fn with_time_limit_at_most(&self, limit: Duration) -> Self {
+        self.with_time_limit(self.scope.time_limit.map_or(limit, |other| other.min(limit)))
     }
 
     /// Resources that all calls of this sandbox have used together, those of its streams and clones included.

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
+use super::accounting::billed;
 use super::calls::with_numbers;
 use super::instances::Turn;
 use super::{Inner, WasmSandbox, spans};
 use crate::error::{CallResult, Result, SandboxError, checked_range};
 use crate::instance::{INSTANTIATION, Instance, Returned};
 use crate::marshal::arguments::{Arguments, CallBuffer};
+use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::marshal::export::ExportKind;
 use crate::module::FunctionId;
 use crate::output::Output;
@@ -149,11 +148,11 @@ impl Session {
     ///
     /// # Cancel safety
     /// Dropping the future while the guest runs stops it within milliseconds, and ends the session.
-    pub async fn call<A, R>(&mut self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub async fn call<R: FromGuest>(
+        &mut self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
         let inner = Arc::clone(&self.inner);
         let (id, export) = inner.recipe.module.function(function)?;
         let span = spans::wanted(&inner, function);
@@ -163,7 +162,7 @@ impl Session {
             let _on_callers_thread = callers_thread.enter();
             return self.call_here(&inner, id, &arguments).map_err(|error| *error);
         }
-        let prepared = inner.prepare(export, &arguments)?.into_owned();
+        let prepared = inner.prepare::<_, R>(export, &arguments)?.into_owned();
         Box::pin(spans::maybe_traced(span, self.call_on_worker(&inner, id, prepared))).await
     }
 
@@ -171,11 +170,11 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::call`].
-    pub fn call_blocking<A, R>(&mut self, function: &str, arguments: A) -> Result<R>
-    where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
-    {
+    pub fn call_blocking<R: FromGuest>(
+        &mut self,
+        function: &str,
+        arguments: impl IntoGuest,
+    ) -> Result<R> {
         let inner = Arc::clone(&self.inner);
         let (id, _) = inner.recipe.module.function(function)?;
         let called = match spans::wanted(&inner, function) {
@@ -251,8 +250,8 @@ impl Session {
 
     fn call_here<A, R>(&mut self, inner: &Inner, id: FunctionId, arguments: &A) -> CallResult<R>
     where
-        A: Serialize,
-        R: DeserializeOwned + 'static,
+        A: IntoGuest,
+        R: FromGuest,
     {
         let export = inner.recipe.module.export(id);
         if let ExportKind::Numbers(signature) = &export.kind {
@@ -261,9 +260,10 @@ impl Session {
                 inner.number_result(export, signature, values)
             });
         }
-        let mut prepared = inner.prepare(export, arguments)?;
+        let mut prepared = inner.prepare::<A, R>(export, arguments)?;
+        let format = prepared.format();
         self.enter(inner, id, prepared.call_buffer(), |instance, returned| {
-            inner.result(Some(instance), export, &[], returned)
+            inner.result(Some(instance), export, &[], returned, format)
         })
     }
 
@@ -281,12 +281,13 @@ impl Session {
         let bytes_in = call_buffer.bytes();
         let cancellation = self.scope.undroppable();
         let result = turn.ready(&inner.recipe, &cancellation).and_then(|instance| {
-            let returned = instance.enter(id, export, call_buffer);
-            match inner.account_silently(&meter, id, instance, bytes_in, &returned) {
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = inner.account_silently(&meter, id, instance, bytes_in, &mut returned);
+            match usage {
                 Some(usage) => self.usage += usage,
                 None => self.usage.calls += 1,
             }
-            then(instance, &returned?)
+            then(instance, &returned?).map_err(|error| billed(error, usage))
         });
         if result.is_err() {
             inner.totals.count_failure();
@@ -302,7 +303,7 @@ impl Session {
         arguments: Arguments<'static>,
     ) -> Result<R>
     where
-        R: DeserializeOwned + 'static,
+        R: FromGuest,
     {
         let export = inner.recipe.module.export(id);
         // If the future is dropped, the worker ends the turn.
@@ -314,9 +315,11 @@ impl Session {
             Arguments::Numbers(values) => values.as_slice(),
             _ => &[],
         };
-        let result =
-            returned.and_then(|returned| inner.result(turn.instance(), export, values, &returned));
+        let format = arguments.format();
+        let result = returned
+            .and_then(|returned| inner.result(turn.instance(), export, values, &returned, format));
         self.turn = Some(turn);
+        let result = result.map_err(|error| billed(error, Some(usage)));
         if result.is_err() {
             inner.totals.count_failure();
             self.end_if_poisoned();

@@ -74,6 +74,27 @@ impl StreamingSandboxBuilder {
         self
     }
 
+    /// Makes any other choice that there is for a sandbox: the compiler, the cache, the format of values, functions of the
+    /// host.
+    ///
+    /// ```no_run
+    /// # use sandbox_core::{Compiler, Result, StreamingSandbox};
+    /// # async fn example() -> Result<StreamingSandbox> {
+    /// StreamingSandbox::builder()
+    ///     .source("stream_processor.wasm")
+    ///     .configure(|sandbox| sandbox.compiler(Compiler::Singlepass).enable_cache(true))
+    ///     .build()
+    ///     .await
+    /// # }
+    /// ```
+    pub fn configure(
+        mut self,
+        choose: impl FnOnce(WasmSandboxBuilder) -> WasmSandboxBuilder,
+    ) -> Self {
+        self.sandbox = choose(self.sandbox);
+        self
+    }
+
     /// Chooses the function of streams, for a module that has several.
     pub fn function(mut self, name: impl Into<String>) -> Self {
         self.function = Some(name.into());
@@ -97,6 +118,15 @@ impl StreamingSandboxBuilder {
     /// As [`WasmSandboxBuilder::build`].
     pub async fn build(self) -> Result<StreamingSandbox> {
         let sandbox = self.sandbox.persistent().build().await?;
+        StreamingSandbox::new(sandbox, self.function.as_deref(), self.buffer_bytes)
+    }
+
+    /// Does what [`build`](Self::build) does, on the calling thread and without an async runtime.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_blocking(self) -> Result<StreamingSandbox> {
+        let sandbox = self.sandbox.persistent().build_blocking()?;
         StreamingSandbox::new(sandbox, self.function.as_deref(), self.buffer_bytes)
     }
 }

@@ -64,17 +64,17 @@ pub(super) fn assert_well(sandbox: &WasmSandbox) {
 /// Guests are stopped by their limit of time.
 pub(super) fn assert_stops(sandbox: &WasmSandbox) {
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
-    let error = hurried.call_blocking::<_, ()>("spin", ()).unwrap_err();
+    let error = hurried.call_blocking::<()>("spin", ()).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 
 /// Guests run and trap.
 pub(super) fn assert_traps(sandbox: &WasmSandbox) {
-    assert_eq!(sandbox.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
+    assert_eq!(sandbox.call_blocking::<i32>("add", (1, 2)).unwrap(), 3);
     let errors = [
-        sandbox.call_blocking::<_, i32>("load", ()).map(drop).unwrap_err(),
-        sandbox.call_blocking::<_, i32>("divide", 0).map(drop).unwrap_err(),
-        sandbox.call_blocking::<_, ()>("abort", ()).unwrap_err(),
+        sandbox.call_blocking::<i32>("load", ()).map(drop).unwrap_err(),
+        sandbox.call_blocking::<i32>("divide", 0).map(drop).unwrap_err(),
+        sandbox.call_blocking::<()>("abort", ()).unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(error, SandboxError::Trap { .. }), "{error}");

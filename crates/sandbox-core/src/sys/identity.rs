@@ -4,48 +4,51 @@
 //! times the copy, so bytes and text are recognised and passed as they are.
 #![expect(unsafe_code, reason = "views a generic value as the concrete type that it is")]
 
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 /// The bytes behind `value`, if it is one of the usual types for bytes.
-pub(crate) fn as_bytes<T>(value: &T) -> Option<&[u8]> {
-    if let Some(bytes) = view::<T, Vec<u8>>(value) {
-        return Some(bytes);
+#[inline]
+pub(crate) fn as_bytes<T: ?Sized>(value: &T) -> Option<&[u8]> {
+    macro_rules! first_of {
+        ($($ty:ty),+ $(,)?) => {$(
+            if let Some(bytes) = view::<T, $ty>(value) {
+                return Some(bytes);
+            }
+        )+};
     }
-    if let Some(bytes) = view::<T, &Vec<u8>>(value) {
-        return Some(bytes);
-    }
-    if let Some(bytes) = view::<T, &[u8]>(value) {
-        return Some(bytes);
-    }
-    if let Some(bytes) = view::<T, Bytes>(value) {
-        return Some(bytes);
-    }
-    if let Some(bytes) = view::<T, &Bytes>(value) {
-        return Some(bytes);
+
+    first_of! {
+        Vec<u8>, &Vec<u8>, &[u8], &&[u8], Bytes, &Bytes, Box<[u8]>, &Box<[u8]>, Cow<'_, [u8]>, &Cow<'_, [u8]>,
+        Arc<[u8]>, &Arc<[u8]>, Rc<[u8]>, &mut [u8], &mut Vec<u8>,
     }
     None
 }
 
 /// The text behind `value`, if it is one of the usual types for text.
-pub(crate) fn as_text<T>(value: &T) -> Option<&str> {
-    if let Some(text) = view::<T, String>(value) {
-        return Some(text);
+#[inline]
+pub(crate) fn as_text<T: ?Sized>(value: &T) -> Option<&str> {
+    macro_rules! first_of {
+        ($($ty:ty),+ $(,)?) => {$(
+            if let Some(text) = view::<T, $ty>(value) {
+                return Some(text);
+            }
+        )+};
     }
-    if let Some(text) = view::<T, &String>(value) {
-        return Some(text);
-    }
-    if let Some(text) = view::<T, &str>(value) {
-        return Some(text);
-    }
-    if let Some(text) = view::<T, &&str>(value) {
-        return Some(text);
+
+    first_of! {
+        String, &String, &str, &&str, Box<str>, &Box<str>, Cow<'_, str>, &Cow<'_, str>, Arc<str>, &Arc<str>, Rc<str>,
+        &mut str, &mut String,
     }
     None
 }
 
 /// The value as a `U`, if `T` and `U` are the same type but for lifetimes.
-///
-fn view<T, U>(value: &T) -> Option<&U> {
+#[inline]
+fn view<T: ?Sized, U>(value: &T) -> Option<&U> {
     if typeid::of::<T>() != typeid::of::<U>() {
         return None;
     }
@@ -66,7 +69,11 @@ mod tests {
         assert_eq!(as_bytes(&&vec), Some(&[1, 2, 3][..]));
         assert_eq!(as_bytes(&&vec[..]), Some(&[1, 2, 3][..]));
         assert_eq!(as_bytes(&Bytes::from(vec.clone())), Some(&[1, 2, 3][..]));
-        assert_eq!(as_bytes(&&Bytes::from(vec)), Some(&[1, 2, 3][..]));
+        assert_eq!(as_bytes(&&Bytes::from(vec.clone())), Some(&[1, 2, 3][..]));
+        assert_eq!(as_bytes(&vec.clone().into_boxed_slice()), Some(&[1, 2, 3][..]));
+        assert_eq!(as_bytes(&Cow::Borrowed(&vec[..])), Some(&[1, 2, 3][..]));
+        assert_eq!(as_bytes(&Arc::<[u8]>::from(vec.clone())), Some(&[1, 2, 3][..]));
+        assert_eq!(as_bytes(&&mut vec.clone()), Some(&[1, 2, 3][..]));
     }
 
     #[test]
@@ -76,6 +83,9 @@ mod tests {
         assert_eq!(as_text(&&text), Some("text"));
         assert_eq!(as_text(&text.as_str()), Some("text"));
         assert_eq!(as_text(&&text.as_str()), Some("text"));
+        assert_eq!(as_text(&text.clone().into_boxed_str()), Some("text"));
+        assert_eq!(as_text(&Cow::Borrowed("text")), Some("text"));
+        assert_eq!(as_text(&Arc::<str>::from("text")), Some("text"));
         assert_eq!(as_text(&'t'), None);
         assert_eq!(as_text(&Some("text")), None);
     }

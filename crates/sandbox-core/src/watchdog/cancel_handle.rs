@@ -30,7 +30,7 @@ use super::{CallControl, StopReason, TurnId};
 ///     let handle = handle.clone();
 ///     move || handle.cancel()
 /// });
-/// let outcome = sandbox.with_cancel_handle(&handle).call_blocking::<_, ()>("spin", ());
+/// let outcome = sandbox.with_cancel_handle(&handle).call_blocking::<()>("spin", ());
 /// assert!(matches!(outcome, Err(SandboxError::Cancelled { .. })));
 /// # stopper.join().expect("it only cancels");
 /// # Ok(())

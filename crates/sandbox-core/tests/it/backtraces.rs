@@ -24,7 +24,7 @@ fn a_deep_backtrace_with_long_names_is_short() {
             let policy = policy.clone().with_instances(mode);
             let sandbox = modules::builder(&text).security_policy(policy).build_blocking().unwrap();
             for _ in 0..20 {
-                let error = sandbox.call_blocking::<_, ()>("down", depth).unwrap_err();
+                let error = sandbox.call_blocking::<()>("down", depth).unwrap_err();
                 let SandboxError::Trap { backtrace, .. } = &error else { panic!("{error}") };
                 assert_eq!(backtrace.len(), 64);
                 assert!(backtrace.iter().all(|name| name.len() < 300), "{}", backtrace[0].len());
@@ -61,7 +61,7 @@ fn every_trap_at_a_great_depth_has_a_backtrace_of_the_innermost_calls() {
             let policy = SecurityPolicy::strict().with_stack(16 << 20);
             let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
             let sandbox = builder.build_blocking().unwrap();
-            let error = sandbox.call_blocking::<_, ()>("down", DEPTH).unwrap_err();
+            let error = sandbox.call_blocking::<()>("down", DEPTH).unwrap_err();
             let SandboxError::Trap { code, backtrace, .. } = &error else {
                 panic!("{compiler}, {end}: {error}")
             };
@@ -75,7 +75,7 @@ fn every_trap_at_a_great_depth_has_a_backtrace_of_the_innermost_calls() {
 fn names_do_nothing_to_a_terminal() {
     let text = "(module (func $\"\\1b[2J\\0d\\0agone \\e2\\80\\ae\" (export \"f\") unreachable))";
     let sandbox = modules::builder(text).build_blocking().unwrap();
-    let error = sandbox.call_blocking::<_, ()>("f", ()).unwrap_err();
+    let error = sandbox.call_blocking::<()>("f", ()).unwrap_err();
     let SandboxError::Trap { backtrace, .. } = &error else { panic!("{error}") };
     assert_eq!(backtrace, &["\\u{1b}[2J\\r\\ngone \\u{202e}"]);
 }
@@ -91,13 +91,12 @@ fn the_backtrace_of_an_inner_guest_tells_nothing_of_the_outer_one() {
     let noted = std::sync::Arc::clone(&told);
     let outer = outer
         .host_function("env", "inner", move || {
-            if let Err(SandboxError::Trap { backtrace, .. }) = inner.call_blocking::<_, ()>("f", ())
-            {
+            if let Err(SandboxError::Trap { backtrace, .. }) = inner.call_blocking::<()>("f", ()) {
                 noted.lock().unwrap().extend(backtrace);
             }
         })
         .build_blocking()
         .unwrap();
-    outer.call_blocking::<_, ()>("f", ()).unwrap();
+    outer.call_blocking::<()>("f", ()).unwrap();
     assert_eq!(*told.lock().unwrap(), ["inner"]);
 }

@@ -51,7 +51,7 @@ async fn spin_beside(guests: Vec<WasmSandbox>) {
         .iter()
         .map(|guest| {
             let guest = guest.with_cancel_handle(&handle);
-            tokio::spawn(async move { guest.call::<_, i64>("work", -1i64).await })
+            tokio::spawn(async move { guest.call::<i64>("work", -1i64).await })
         })
         .collect();
     for spin in spinning {
@@ -85,10 +85,10 @@ async fn a_worker_that_is_handed_over_goes_on_working_afterwards() {
             let sandbox = sandbox.with_time_limit(Duration::from_millis(100));
             earn_trust(&sandbox).await;
             tokio::spawn(async move {
-                let outcome = sandbox.call::<_, i64>("work", -1i64).await;
+                let outcome = sandbox.call::<i64>("work", -1i64).await;
                 assert!(matches!(outcome, Err(SandboxError::Timeout { .. })), "{outcome:?}");
                 // The same poll goes on without a worker, and the task moves on to another.
-                let sum = sandbox.call::<_, i64>("work", 3i64).await.unwrap();
+                let sum = sandbox.call::<i64>("work", 3i64).await.unwrap();
                 tokio::task::yield_now().await;
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 tokio::spawn(async move { sum }).await.unwrap()
@@ -114,13 +114,13 @@ async fn a_trusted_function_that_sleeps_stalls_no_task() {
     let policy = SecurityPolicy::permissive().with_wall_clock(LIMIT);
     let sandbox = modules::sandbox(text, policy).await;
     for _ in 0..50 {
-        assert_eq!(sandbox.call::<_, i32>("sleep", 0i64).await.unwrap(), 0);
+        assert_eq!(sandbox.call::<i32>("sleep", 0i64).await.unwrap(), 0);
     }
     let (handle, guests) = (CancelHandle::new(), vec![sandbox]);
     let (begun, sleeper) = (calls(&guests), guests[0].with_cancel_handle(&handle));
     let beside = tokio::spawn(go_on_beside(guests, begun, handle));
     let long = i64::try_from(2 * LIMIT.as_nanos()).unwrap();
-    let asleep = tokio::spawn(async move { sleeper.call::<_, i32>("sleep", long).await });
+    let asleep = tokio::spawn(async move { sleeper.call::<i32>("sleep", long).await });
     assert_cancelled(&asleep.await.unwrap());
     beside.await.unwrap();
 }
@@ -142,7 +142,7 @@ async fn local_tasks_are_not_stalled_either() {
         runtime.block_on(local.run_until(async move {
             let (handle, guests) = (CancelHandle::new(), vec![sandbox]);
             let (begun, guest) = (calls(&guests), guests[0].with_cancel_handle(&handle));
-            let spin = async move { guest.call::<_, i64>("work", -1i64).await };
+            let spin = async move { guest.call::<i64>("work", -1i64).await };
             let spin = tokio::task::spawn_local(spin);
             go_on_beside(guests, begun, handle).await;
             assert_cancelled(&spin.await.unwrap());
@@ -157,12 +157,12 @@ fn another_executor_is_not_stalled() {
         let sandbox = elastic(CallPlacement::Adaptive).await;
         earn_trust(&sandbox).await;
         // Polled by one thread, in turns: a call that did not give way would end before the others begin.
-        let spin = sandbox.call::<_, i64>("work", -1i64);
+        let spin = sandbox.call::<i64>("work", -1i64);
         let other = elastic(CallPlacement::Adaptive);
         let beside = async {
             let other = other.await;
             for _ in 0..10 {
-                assert_eq!(other.call::<_, i64>("work", 5i64).await.unwrap(), 5);
+                assert_eq!(other.call::<i64>("work", 5i64).await.unwrap(), 5);
             }
         };
         let (spin, beside) = (std::pin::pin!(spin), std::pin::pin!(beside));
@@ -180,7 +180,7 @@ async fn a_caller_who_insists_has_trusted_functions_on_its_own_thread() {
     let sandbox = elastic(CallPlacement::CallersThread).await;
     earn_trust(&sandbox).await;
     let sandbox = sandbox.with_time_limit(Duration::from_millis(300));
-    let spin = tokio::spawn(async move { sandbox.call::<_, i64>("work", -1i64).await });
+    let spin = tokio::spawn(async move { sandbox.call::<i64>("work", -1i64).await });
     let mut ticks = 0;
     while !spin.is_finished() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -204,14 +204,14 @@ async fn a_crowd_that_sleeps_does_not_keep_others_from_the_worker_threads() {
     let asleep: Vec<_> = (0..CROWD)
         .map(|_| {
             let sleeper = sleeper.with_cancel_handle(&handle);
-            tokio::spawn(async move { sleeper.call::<_, i32>("sleep", 200_000i64).await })
+            tokio::spawn(async move { sleeper.call::<i32>("sleep", 200_000i64).await })
         })
         .collect();
     let beside = async {
         while sleeper.usage().calls < CROWD as u64 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        other.call::<_, i64>("work", 5i64).await
+        other.call::<i64>("work", 5i64).await
     };
     let beside = tokio::time::timeout(Duration::from_secs(60), beside).await;
     handle.cancel();

@@ -172,7 +172,7 @@ fn a_fresh_instance_has_open_what_its_initialisation_opened() {
     for (mode, expected) in [(InstanceMode::Fresh, *b"ttt"), (InstanceMode::Persistent, *b"tex")] {
         let policy = SecurityPolicy::strict().with_instances(mode).with_bundle(&bundle(), "/data");
         let sandbox = modules::builder(READER).security_policy(policy).build_blocking().unwrap();
-        let read = [(); 3].map(|()| sandbox.call_blocking::<_, u32>("next", ()).unwrap());
+        let read = [(); 3].map(|()| sandbox.call_blocking::<u32>("next", ()).unwrap());
         assert_eq!(read, expected.map(u32::from), "{mode:?}");
     }
 }

@@ -26,7 +26,7 @@ fn entry(folder: &Path) -> PathBuf {
 fn cached(number: i32, folder: &Path) -> WasmSandbox {
     let builder = WasmSandbox::builder().source_bytes(wasm_of(number)).cache_dir(folder);
     let sandbox = builder.build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("number", ()).unwrap(), number);
+    assert_eq!(sandbox.call_blocking::<i32>("number", ()).unwrap(), number);
     sandbox
 }
 
@@ -67,16 +67,16 @@ fn a_guest_from_the_folder_traps_and_times_out_like_a_compiled_one() {
     let compiled = builder().disable_cache().build_blocking().unwrap();
 
     let hurried = sandbox.with_time_limit(std::time::Duration::from_millis(50));
-    let error = hurried.call_blocking::<_, i32>("spin", ()).unwrap_err();
+    let error = hurried.call_blocking::<i32>("spin", ()).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     for (name, arguments) in [("divide", (1i32, 0i32)), ("add", (1, 2))] {
         let outcome = |sandbox: &WasmSandbox| {
-            sandbox.call_blocking::<_, i32>(name, arguments).map_err(|error| error.to_string())
+            sandbox.call_blocking::<i32>(name, arguments).map_err(|error| error.to_string())
         };
         assert_eq!(outcome(&sandbox), outcome(&compiled), "{name}");
     }
     let recursed = |sandbox: &WasmSandbox| {
-        sandbox.call_blocking::<_, i32>("recurse", ()).unwrap_err().to_string()
+        sandbox.call_blocking::<i32>("recurse", ()).unwrap_err().to_string()
     };
     assert_eq!(recursed(&sandbox), recursed(&compiled));
 }
@@ -151,11 +151,11 @@ fn guests_do_the_same_whatever_compiled_them() {
             .with_compilers(Compilers::Any);
         let builder = modules::builder(NUMBERS).compiler(compiler).security_policy(policy);
         let sandbox = builder.build_blocking().unwrap();
-        let call = |name, arguments: (i32, i32)| sandbox.call_blocking::<_, i32>(name, arguments);
+        let call = |name, arguments: (i32, i32)| sandbox.call_blocking::<i32>(name, arguments);
         assert_eq!(call("add", (42, 24)).unwrap(), 66, "{compiler}");
         assert!(matches!(call("divide", (1, 0)).unwrap_err(), SandboxError::Trap { .. }));
         let failed =
-            |sandbox: &WasmSandbox, name| sandbox.call_blocking::<_, i32>(name, ()).unwrap_err();
+            |sandbox: &WasmSandbox, name| sandbox.call_blocking::<i32>(name, ()).unwrap_err();
         let hurried = sandbox.with_time_limit(std::time::Duration::from_millis(50));
         assert!(matches!(failed(&hurried, "spin"), SandboxError::Timeout { .. }), "{compiler}");
         assert!(matches!(failed(&sandbox, "recurse"), SandboxError::Trap { .. }), "{compiler}");

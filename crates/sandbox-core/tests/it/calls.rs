@@ -25,7 +25,7 @@ async fn integers_of_other_sizes_fit_by_their_value() {
     assert_eq!(sum, 3);
     let sum: u32 = sandbox.call("add", (u32::MAX - 1, 1i32)).await.unwrap();
     assert_eq!(sum, u32::MAX);
-    let error = sandbox.call::<_, i32>("add", (1i32, 1u64 << 40)).await.unwrap_err();
+    let error = sandbox.call::<i32>("add", (1i32, 1u64 << 40)).await.unwrap_err();
     assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
     assert!(error.to_string().contains("1099511627776"), "{error}");
 }
@@ -54,7 +54,7 @@ async fn concurrent_calls_take_turns() {
     let tasks: Vec<_> = (0..200)
         .map(|_| {
             let sandbox = sandbox.clone();
-            tokio::spawn(async move { sandbox.call::<_, i32>("count", ()).await.unwrap() })
+            tokio::spawn(async move { sandbox.call::<i32>("count", ()).await.unwrap() })
         })
         .collect();
     let mut counts = Vec::new();
@@ -68,7 +68,7 @@ async fn concurrent_calls_take_turns() {
 #[tokio::test]
 async fn an_unknown_function_is_answered_with_those_there_are() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
-    let error = sandbox.call::<_, ()>("substract", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("substract", ()).await.unwrap_err();
     let SandboxError::NoSuchFunction { name, available, .. } = &error else { panic!("{error}") };
     assert_eq!(name, "substract");
     assert!(available.contains(&"add".to_owned()), "{available:?}");
@@ -78,12 +78,12 @@ async fn an_unknown_function_is_answered_with_those_there_are() {
 async fn arguments_and_results_of_other_types_are_refused() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
     let mismatches = [
-        sandbox.call::<_, i32>("add", 1i32).await.map(drop),
-        sandbox.call::<_, i32>("add", (1i32, 2i32, 3i32)).await.map(drop),
-        sandbox.call::<_, i32>("add", "text").await.map(drop),
-        sandbox.call::<_, i32>("add", vec![1u8, 2]).await.map(drop),
-        sandbox.call::<_, String>("add", (1i32, 2i32)).await.map(drop),
-        sandbox.call::<_, (i32, i32)>("add", (1i32, 2i32)).await.map(drop),
+        sandbox.call::<i32>("add", 1i32).await.map(drop),
+        sandbox.call::<i32>("add", (1i32, 2i32, 3i32)).await.map(drop),
+        sandbox.call::<i32>("add", "text").await.map(drop),
+        sandbox.call::<i32>("add", vec![1u8, 2]).await.map(drop),
+        sandbox.call::<String>("add", (1i32, 2i32)).await.map(drop),
+        sandbox.call::<(i32, i32)>("add", (1i32, 2i32)).await.map(drop),
     ];
     for mismatch in mismatches {
         let error = mismatch.unwrap_err();
@@ -95,15 +95,15 @@ async fn arguments_and_results_of_other_types_are_refused() {
 #[tokio::test]
 async fn a_trap_is_named_and_the_next_call_finds_a_new_instance() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 2);
-    let error = sandbox.call::<_, i32>("divide", (1i32, 0i32)).await.unwrap_err();
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 2);
+    let error = sandbox.call::<i32>("divide", (1i32, 0i32)).await.unwrap_err();
     assert!(
         matches!(error, SandboxError::Trap { code: TrapCode::IntegerDivisionByZero, .. }),
         "{error}"
     );
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
-    let error = sandbox.call::<_, ()>("abort", ()).await.unwrap_err();
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
+    let error = sandbox.call::<()>("abort", ()).await.unwrap_err();
     let SandboxError::Trap { code: TrapCode::Unreachable, backtrace, .. } = &error else {
         panic!("{error}")
     };
@@ -116,7 +116,7 @@ async fn backtraces_carry_the_names_of_functions() {
         (func $inner unreachable)
         (func $outer (export "outer") call $inner))"#;
     let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
-    let error = sandbox.call::<_, ()>("outer", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("outer", ()).await.unwrap_err();
     let SandboxError::Trap { backtrace, .. } = error else { panic!("{error}") };
     assert_eq!(backtrace, ["inner", "outer"]);
 }
@@ -190,14 +190,14 @@ async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
             ("fourth", TrapCode::TableOutOfBounds, "beyond"),
             ("fifth", TrapCode::MemoryOutOfBounds, "store"),
         ] {
-            let error = sandbox.call::<_, i32>(function, ()).await.unwrap_err();
+            let error = sandbox.call::<i32>(function, ()).await.unwrap_err();
             let SandboxError::Trap { code, backtrace, .. } = error else { panic!("{error}") };
             assert_eq!(
                 (code, &backtrace[..]),
                 (expected, &[inner, function].map(String::from)[..])
             );
         }
-        let error = sandbox.call::<_, i32>("overflow", ()).await.unwrap_err();
+        let error = sandbox.call::<i32>("overflow", ()).await.unwrap_err();
         let SandboxError::Trap { code, .. } = error else { panic!("{error}") };
         assert_eq!(code, TrapCode::StackOverflow);
     }

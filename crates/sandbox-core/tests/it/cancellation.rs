@@ -16,11 +16,11 @@ async fn dropping_a_call_stops_the_guest() {
     let sandbox = modules::sandbox(NUMBERS, unlimited()).await;
     let (mut last, mut replaced) = (0, 0);
     for _ in 0..10 {
-        let call = sandbox.call::<_, i32>("spin", ());
+        let call = sandbox.call::<i32>("spin", ());
         let outcome = tokio::time::timeout(Duration::from_millis(20), call).await;
         assert!(outcome.is_err(), "the guest never returns by itself");
         // This waits for its turn, which comes only if the guest was really stopped.
-        let count = sandbox.call::<_, i32>("count", ()).await.unwrap();
+        let count = sandbox.call::<i32>("count", ()).await.unwrap();
         // On a busy machine the guest may not have begun when its call was dropped.
         assert!(count == 1 || count == last + 1, "{count} after {last}");
         replaced += i32::from(count == 1);
@@ -42,10 +42,10 @@ async fn dropping_a_call_that_waits_leaves_the_one_that_runs_alone() {
     let sandbox = modules::sandbox(NUMBERS, policy).await;
     let running = {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.call::<_, i32>("spin", ()).await })
+        tokio::spawn(async move { sandbox.call::<i32>("spin", ()).await })
     };
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let waiting = sandbox.call::<_, i32>("count", ());
+    let waiting = sandbox.call::<i32>("count", ());
     assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err());
     let error = running.await.unwrap().unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
@@ -57,7 +57,7 @@ async fn other_tasks_go_on_while_a_guest_spins_on_a_single_thread() {
     let sandbox = modules::sandbox(NUMBERS, policy).await;
     let spinning = {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.call::<_, i32>("spin", ()).await })
+        tokio::spawn(async move { sandbox.call::<i32>("spin", ()).await })
     };
     let mut ticks = 0;
     while !spinning.is_finished() {
@@ -73,7 +73,7 @@ async fn other_tasks_go_on_while_a_guest_spins_on_a_single_thread() {
 async fn a_quick_function_stays_correct_when_it_moves_to_the_callers_thread() {
     let sandbox = modules::sandbox(NUMBERS, unlimited()).await;
     for i in 0..100i32 {
-        assert_eq!(sandbox.call::<_, i32>("add", (i, 1i32)).await.unwrap(), i + 1);
+        assert_eq!(sandbox.call::<i32>("add", (i, 1i32)).await.unwrap(), i + 1);
     }
 }
 
@@ -84,13 +84,13 @@ async fn neighbours_do_not_notice_a_guest_that_is_stopped() {
     let neighbour = modules::sandbox(NUMBERS, unlimited()).await;
     let attack = tokio::spawn(async move {
         for _ in 0..20 {
-            assert!(hostile.call::<_, i32>("spin", ()).await.is_err());
+            assert!(hostile.call::<i32>("spin", ()).await.is_err());
         }
     });
     let mut expected = 0;
     while !attack.is_finished() {
         expected += 1;
-        assert_eq!(neighbour.call::<_, i32>("count", ()).await.unwrap(), expected);
+        assert_eq!(neighbour.call::<i32>("count", ()).await.unwrap(), expected);
         tokio::task::yield_now().await;
     }
     attack.await.unwrap();

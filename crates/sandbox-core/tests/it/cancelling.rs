@@ -50,25 +50,25 @@ fn soon_cancelled(sandbox: &WasmSandbox) -> WasmSandbox {
 #[tokio::test]
 async fn a_handle_stops_a_tight_loop_however_it_was_called() {
     let sandbox = modules::sandbox(NUMBERS, unlimited()).await;
-    assert_cancelled(soon_cancelled(&sandbox).call::<_, i32>("spin", ()).await);
+    assert_cancelled(soon_cancelled(&sandbox).call::<i32>("spin", ()).await);
     let function = soon_cancelled(&sandbox).function::<(), i32>("spin").unwrap();
     assert_cancelled(function.call(()).await);
-    assert_cancelled(soon_cancelled(&sandbox).call_with_usage::<_, i32>("spin", ()).await);
-    let batch = soon_cancelled(&sandbox).call_batch::<_, i32>("spin", [(), (), ()]).await;
+    assert_cancelled(soon_cancelled(&sandbox).call_with_usage::<i32>("spin", ()).await);
+    let batch = soon_cancelled(&sandbox).call_batch::<i32>("spin", [(), (), ()]).await;
     let batch = batch.unwrap();
     assert_eq!(batch.len(), 3);
     batch.into_iter().for_each(assert_cancelled);
     // None of this is anybody else's business.
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[test]
 fn a_handle_stops_calls_that_block_a_thread() {
     let sandbox = modules::builder(NUMBERS).security_policy(unlimited()).build_blocking().unwrap();
-    assert_cancelled(soon_cancelled(&sandbox).call_blocking::<_, i32>("spin", ()));
+    assert_cancelled(soon_cancelled(&sandbox).call_blocking::<i32>("spin", ()));
     let function = soon_cancelled(&sandbox).function::<(), i32>("spin").unwrap();
     assert_cancelled(function.call_blocking(()));
-    assert_eq!(sandbox.call_blocking::<_, i32>("count", ()).unwrap(), 1);
+    assert_eq!(sandbox.call_blocking::<i32>("count", ()).unwrap(), 1);
 }
 
 #[tokio::test]
@@ -82,18 +82,18 @@ async fn a_handle_stops_a_program() {
 async fn a_handle_stops_a_sleep() {
     let sandbox = modules::sandbox(SLEEPER, unlimited()).await;
     let hour = 3_600_000i64;
-    assert_cancelled(soon_cancelled(&sandbox).call::<_, i32>("sleep", hour).await);
-    assert_cancelled(soon_cancelled(&sandbox).call_blocking::<_, i32>("sleep", hour));
-    assert_eq!(sandbox.call::<_, i32>("sleep", 1i64).await.unwrap(), 0);
+    assert_cancelled(soon_cancelled(&sandbox).call::<i32>("sleep", hour).await);
+    assert_cancelled(soon_cancelled(&sandbox).call_blocking::<i32>("sleep", hour));
+    assert_eq!(sandbox.call::<i32>("sleep", 1i64).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn dropping_a_call_stops_a_sleep() {
     let sandbox = modules::sandbox(SLEEPER, unlimited()).await;
-    let sleep = sandbox.call::<_, i32>("sleep", 3_600_000i64);
+    let sleep = sandbox.call::<i32>("sleep", 3_600_000i64);
     assert!(tokio::time::timeout(Duration::from_millis(30), sleep).await.is_err());
     // This waits for its turn, which comes only if the guest was really stopped.
-    assert_eq!(sandbox.call::<_, i32>("sleep", 1i64).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<i32>("sleep", 1i64).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -104,18 +104,18 @@ async fn a_call_that_waits_for_its_turn_stops_waiting() {
         let running = CancelHandle::new();
         let spinning = {
             let sandbox = sandbox.with_cancel_handle(&running);
-            tokio::spawn(async move { sandbox.call::<_, i32>("spin", ()).await })
+            tokio::spawn(async move { sandbox.call::<i32>("spin", ()).await })
         };
         while sandbox.usage().calls == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        assert_cancelled(soon_cancelled(&sandbox).call::<_, i32>("count", ()).await);
+        assert_cancelled(soon_cancelled(&sandbox).call::<i32>("count", ()).await);
         let waiting = soon_cancelled(&sandbox);
-        assert_cancelled(waiting.call_blocking::<_, i32>("count", ()));
+        assert_cancelled(waiting.call_blocking::<i32>("count", ()));
         assert!(!spinning.is_finished(), "another caller's guest was stopped");
         running.cancel();
         assert_cancelled(spinning.await.unwrap());
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     }
 }
 
@@ -124,14 +124,14 @@ async fn a_cancelled_handle_begins_nothing() {
     let sandbox = modules::sandbox(NUMBERS, unlimited()).await;
     let handle = CancelHandle::new();
     let cancelled = sandbox.with_cancel_handle(&handle);
-    assert_eq!(cancelled.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(cancelled.call::<i32>("count", ()).await.unwrap(), 1);
     assert!(!handle.is_cancelled());
     handle.cancel();
     assert!(handle.is_cancelled());
-    assert_cancelled(cancelled.call::<_, i32>("count", ()).await);
-    assert_cancelled(cancelled.call_blocking::<_, i32>("count", ()));
-    assert_cancelled(cancelled.call_batch::<_, i32>("count", [()]).await);
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 2);
+    assert_cancelled(cancelled.call::<i32>("count", ()).await);
+    assert_cancelled(cancelled.call_blocking::<i32>("count", ()));
+    assert_cancelled(cancelled.call_batch::<i32>("count", [()]).await);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn one_handle_stops_many_calls() {
     let calls: Vec<_> = (0..8)
         .map(|_| {
             let sandbox = sandbox.with_cancel_handle(&handle);
-            tokio::spawn(async move { sandbox.call::<_, i32>("spin", ()).await })
+            tokio::spawn(async move { sandbox.call::<i32>("spin", ()).await })
         })
         .collect();
     while sandbox.usage().calls < 4 {
@@ -161,8 +161,8 @@ async fn a_time_limit_stops_every_kind_of_call() {
     let limit = Duration::from_millis(20);
     let hurried = sandbox.with_time_limit(limit);
     let outcomes = [
-        hurried.call::<_, i32>("sleep", 3_600_000i64).await.map(drop),
-        hurried.call_blocking::<_, i32>("sleep", 3_600_000i64).map(drop),
+        hurried.call::<i32>("sleep", 3_600_000i64).await.map(drop),
+        hurried.call_blocking::<i32>("sleep", 3_600_000i64).map(drop),
         hurried.run(RunRequest::new()).await.map(drop),
         hurried.run_blocking(RunRequest::new()).map(drop),
     ];
@@ -171,7 +171,7 @@ async fn a_time_limit_stops_every_kind_of_call() {
         assert_eq!(told, limit);
     }
     // A limit belongs to the calls that are made with it.
-    assert_eq!(sandbox.call::<_, i32>("sleep", 100i64).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<i32>("sleep", 100i64).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_time_limit_cannot_lengthen_the_policys() {
     let policy = unlimited().with_wall_clock(Duration::from_millis(20));
     let sandbox = modules::sandbox(NUMBERS, policy).await;
     let patient = sandbox.with_time_limit(Duration::from_secs(3600));
-    let error = patient.call::<_, i32>("spin", ()).await.unwrap_err();
+    let error = patient.call::<i32>("spin", ()).await.unwrap_err();
     assert!(
         matches!(error, SandboxError::Timeout { limit, .. } if limit == Duration::from_millis(20))
     );
@@ -196,7 +196,7 @@ pub(crate) const ELASTIC: &str = r#"(module (func (export "work") (param i64) (r
 /// Makes a function trusted: quick many times in a row.
 pub(crate) async fn earn_trust(sandbox: &WasmSandbox) {
     for _ in 0..50 {
-        assert_eq!(sandbox.call::<_, i64>("work", 1i64).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i64>("work", 1i64).await.unwrap(), 1);
     }
 }
 
@@ -205,13 +205,13 @@ async fn a_trusted_function_that_spins_is_stopped_by_handle_and_limit() {
     let sandbox = modules::sandbox(ELASTIC, unlimited()).await;
     earn_trust(&sandbox).await;
     let cancelled = soon_cancelled(&sandbox);
-    let call = tokio::spawn(async move { cancelled.call::<_, i64>("work", -1i64).await });
+    let call = tokio::spawn(async move { cancelled.call::<i64>("work", -1i64).await });
     assert_cancelled(call.await.unwrap());
     earn_trust(&sandbox).await;
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
-    let outcome = hurried.call::<_, i64>("work", -1i64).await;
+    let outcome = hurried.call::<i64>("work", -1i64).await;
     assert!(matches!(outcome, Err(SandboxError::Timeout { .. })), "{outcome:?}");
-    assert_eq!(sandbox.call::<_, i64>("work", 7i64).await.unwrap(), 7);
+    assert_eq!(sandbox.call::<i64>("work", 7i64).await.unwrap(), 7);
 }
 
 #[tokio::test]
@@ -219,9 +219,9 @@ async fn on_workers_even_a_trusted_function_can_be_dropped() {
     let builder = modules::builder(ELASTIC).security_policy(unlimited());
     let sandbox = builder.call_placement(CallPlacement::Workers).build().await.unwrap();
     earn_trust(&sandbox).await;
-    let call = sandbox.call::<_, i64>("work", -1i64);
+    let call = sandbox.call::<i64>("work", -1i64);
     assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
-    assert_eq!(sandbox.call::<_, i64>("work", 7i64).await.unwrap(), 7);
+    assert_eq!(sandbox.call::<i64>("work", 7i64).await.unwrap(), 7);
 }
 
 #[tokio::test]
@@ -282,10 +282,10 @@ async fn whatever_is_dropped_at_whatever_moment_leaves_no_place_taken() {
         tasks.push(tokio::spawn(async move {
             let call = async {
                 match round % 4 {
-                    0 => drop(sandbox.call::<_, ()>("spin", ()).await),
+                    0 => drop(sandbox.call::<()>("spin", ()).await),
                     1 => drop(sandbox.run(RunRequest::new()).await),
-                    2 => drop(sandbox.call_batch::<_, ()>("spin", [(), ()]).await),
-                    _ => drop(sandbox.call::<_, ()>("quick", ()).await),
+                    2 => drop(sandbox.call_batch::<()>("spin", [(), ()]).await),
+                    _ => drop(sandbox.call::<()>("quick", ()).await),
                 }
             };
             drop(tokio::time::timeout(moment, call).await);
@@ -296,7 +296,7 @@ async fn whatever_is_dropped_at_whatever_moment_leaves_no_place_taken() {
     }
     let meet = || {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.call::<_, ()>("meet", ()).await })
+        tokio::spawn(async move { sandbox.call::<()>("meet", ()).await })
     };
     for _ in 0..3 {
         let (one, other) = (meet(), meet());

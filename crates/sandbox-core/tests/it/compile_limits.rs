@@ -101,7 +101,7 @@ fn too_many_phis_are_left_to_the_compiler_that_merges_none() {
         let module = Module::compile(&wasm, &policy).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(module.compiler(), Compiler::Singlepass, "{name}");
         let sandbox = WasmSandbox::builder().module(&module).security_policy(policy);
-        sandbox.build_blocking().unwrap().call_blocking::<_, ()>("run", ()).unwrap();
+        sandbox.build_blocking().unwrap().call_blocking::<()>("run", ()).unwrap();
     }
     let few = outsized::module(CompileMeasure::Phis, 1_000);
     let module = Module::compile(&few, &SecurityPolicy::paranoid()).unwrap();

@@ -64,11 +64,11 @@ fn sandbox(text: &str, format: SerializationFormat, policy: SecurityPolicy) -> W
 
 fn decoded(sandbox: &WasmSandbox, wanted: As) -> Result<(), SandboxError> {
     match wanted {
-        As::Chain => sandbox.call_blocking::<_, Chain>("give", ()).map(drop),
-        As::Nothings => sandbox.call_blocking::<_, Vec<()>>("give", ()).map(drop),
-        As::Emptiness => sandbox.call_blocking::<_, Vec<[u64; 0]>>("give", ()).map(drop),
-        As::Json => sandbox.call_blocking::<_, serde_json::Value>("give", ()).map(drop),
-        As::Map => sandbox.call_blocking::<_, BTreeMap<(), ()>>("give", ()).map(drop),
+        As::Chain => sandbox.call_blocking::<Chain>("give", ()).map(drop),
+        As::Nothings => sandbox.call_blocking::<Vec<()>>("give", ()).map(drop),
+        As::Emptiness => sandbox.call_blocking::<Vec<[u64; 0]>>("give", ()).map(drop),
+        As::Json => sandbox.call_blocking::<serde_json::Value>("give", ()).map(drop),
+        As::Map => sandbox.call_blocking::<BTreeMap<(), ()>>("give", ()).map(drop),
     }
 }
 
@@ -99,7 +99,7 @@ fn values_that_are_deeper_or_longer_than_their_bytes_are_undecodable_under_every
                 "{name}, {format}, {wanted:?}: {error}"
             );
             assert!(error.to_string().len() < 1_000, "{name}, {format}, {wanted:?}");
-            assert_eq!(sandbox.call_blocking::<_, i32>("well", ()).unwrap(), 42);
+            assert_eq!(sandbox.call_blocking::<i32>("well", ()).unwrap(), 42);
         }
     }
 }
@@ -109,7 +109,7 @@ fn values_that_guests_pass_to_host_functions_are_bounded_too() {
     for (name, policy) in PRESETS {
         let sandbox =
             sandbox(&returning(&[], 1, 500_000, 10), SerializationFormat::Bincode, policy);
-        let error = sandbox.call_blocking::<_, ()>("pass", 3i32).unwrap_err();
+        let error = sandbox.call_blocking::<()>("pass", 3i32).unwrap_err();
         let SandboxError::HostFunctionFailed { error, .. } = error else {
             panic!("{name}: {error}")
         };
@@ -132,9 +132,9 @@ fn a_value_that_is_larger_than_the_policy_decodes_is_not_decoded() {
         };
         let format = SerializationFormat::MessagePack;
         let fits = sandbox(&string(60_000), format, policy.clone());
-        assert_eq!(fits.call_blocking::<_, String>("give", ()).unwrap().len(), 59_997, "{name}");
+        assert_eq!(fits.call_blocking::<String>("give", ()).unwrap().len(), 59_997, "{name}");
         let large = sandbox(&string(100_001), format, policy);
-        let error = large.call_blocking::<_, String>("give", ()).unwrap_err();
+        let error = large.call_blocking::<String>("give", ()).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -142,7 +142,7 @@ fn a_value_that_is_larger_than_the_policy_decodes_is_not_decoded() {
             ),
             "{name}: {error}"
         );
-        let error = large.call_blocking::<_, ()>("pass", 2i32).unwrap_err();
+        let error = large.call_blocking::<()>("pass", 2i32).unwrap_err();
         let SandboxError::HostFunctionFailed { error, .. } = error else {
             panic!("{name}: {error}")
         };
@@ -165,14 +165,14 @@ fn types_that_take_whatever_comes_get_several_numbers() {
     }
     for (_, policy) in PRESETS {
         let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
-        let value = |name| sandbox.call_blocking::<_, serde_json::Value>(name, ()).unwrap();
+        let value = |name| sandbox.call_blocking::<serde_json::Value>(name, ()).unwrap();
         assert_eq!(value("three"), serde_json::json!([1, 2, 0.5]));
         assert_eq!((value("one"), value("none")), (serde_json::json!(7), serde_json::Value::Null));
-        let any = |name| sandbox.call_blocking::<_, Any>(name, ()).unwrap();
+        let any = |name| sandbox.call_blocking::<Any>(name, ()).unwrap();
         assert_eq!((any("three"), any("one")), (Any::Three(1, 2, 0.5), Any::One(7)));
-        let error = sandbox.call_blocking::<_, Any>("none", ()).unwrap_err();
+        let error = sandbox.call_blocking::<Any>("none", ()).unwrap_err();
         assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
-        sandbox.call_blocking::<_, serde::de::IgnoredAny>("three", ()).unwrap();
+        sandbox.call_blocking::<serde::de::IgnoredAny>("three", ()).unwrap();
     }
 }
 
@@ -183,23 +183,23 @@ fn a_number_that_does_not_fit_its_parameter_is_never_another_number() {
         (func (export "id64") (param i64) (result i64) local.get 0))"#;
     let sandbox = modules::builder(text).build_blocking().unwrap();
     for number in [4_000_000_000i64, i64::from(i32::MAX) + 1, i64::from(i32::MIN) - 1, i64::MAX] {
-        let error = sandbox.call_blocking::<_, i64>("id", number).unwrap_err();
+        let error = sandbox.call_blocking::<i64>("id", number).unwrap_err();
         assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{number}: {error}");
     }
-    let error = sandbox.call_blocking::<_, u64>("id", u64::from(u32::MAX) + 1).unwrap_err();
+    let error = sandbox.call_blocking::<u64>("id", u64::from(u32::MAX) + 1).unwrap_err();
     assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
     for number in [0, -1, i64::from(i32::MAX), i64::from(i32::MIN)] {
-        assert_eq!(sandbox.call_blocking::<_, i64>("id", number).unwrap(), number);
+        assert_eq!(sandbox.call_blocking::<i64>("id", number).unwrap(), number);
     }
     // The bits are the same, and so is the number as long as both sides say that it has no sign.
-    assert_eq!(sandbox.call_blocking::<_, u32>("id", u32::MAX).unwrap(), u32::MAX);
+    assert_eq!(sandbox.call_blocking::<u32>("id", u32::MAX).unwrap(), u32::MAX);
     assert_eq!(
-        sandbox.call_blocking::<_, u64>("id", u64::from(u32::MAX)).unwrap(),
+        sandbox.call_blocking::<u64>("id", u64::from(u32::MAX)).unwrap(),
         u64::from(u32::MAX)
     );
-    assert_eq!(sandbox.call_blocking::<_, i32>("id", u32::MAX).unwrap(), -1);
-    assert_eq!(sandbox.call_blocking::<_, u64>("id64", u64::MAX).unwrap(), u64::MAX);
-    assert_eq!(sandbox.call_blocking::<_, i64>("id64", u64::MAX).unwrap(), -1);
+    assert_eq!(sandbox.call_blocking::<i32>("id", u32::MAX).unwrap(), -1);
+    assert_eq!(sandbox.call_blocking::<u64>("id64", u64::MAX).unwrap(), u64::MAX);
+    assert_eq!(sandbox.call_blocking::<i64>("id64", u64::MAX).unwrap(), -1);
 }
 
 /// Whether a terminal would do something else with it than show it.
@@ -223,7 +223,7 @@ fn names_in_errors_are_cut_and_escaped() {
         ] {
             let built = modules::builder(&text).security_policy(policy.clone()).build_blocking();
             let shown = match built {
-                Ok(sandbox) => sandbox.call_blocking::<_, ()>("none", ()).unwrap_err().to_string(),
+                Ok(sandbox) => sandbox.call_blocking::<()>("none", ()).unwrap_err().to_string(),
                 Err(error) => error.to_string(),
             };
             assert!(!is_obeyed(&shown), "{preset}: {shown:?}");
@@ -237,7 +237,7 @@ fn an_error_lists_some_of_the_names_and_says_how_many_there_are() {
     let exports: String = (0..2_000).map(|at| format!(r#"(export "e{at:04}" (func 0))"#)).collect();
     let text = format!("(module (func) {exports})");
     let sandbox = modules::builder(&text).build_blocking().unwrap();
-    let error = sandbox.call_blocking::<_, ()>("none", ()).unwrap_err();
+    let error = sandbox.call_blocking::<()>("none", ()).unwrap_err();
     assert!(error.to_string().ends_with("e0019 and 1980 more"), "{error}");
     let SandboxError::NoSuchFunction { available, more, .. } = error else { panic!("{error}") };
     assert_eq!((available.len(), more), (64, 1_936));

@@ -103,7 +103,7 @@ fn live_instances() {
     let module = module("simple_math");
     let (each, left) = measured_with_memory(1000, || {
         let sandbox = sandbox(&module, SecurityPolicy::strict());
-        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+        assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
         sandbox
     });
     let Each { all, number } = each;
@@ -125,7 +125,7 @@ fn instances_that_initialisation_filled() {
     let module = Module::compile(&modules::wasm(text), &SecurityPolicy::strict()).unwrap();
     let (each, left) = measured_with_memory(500, || {
         let sandbox = sandbox(&module, SecurityPolicy::strict());
-        assert_eq!(sandbox.call_blocking::<_, i32>("write", 100_000).unwrap(), 0x0707_0708);
+        assert_eq!(sandbox.call_blocking::<i32>("write", 100_000).unwrap(), 0x0707_0708);
         sandbox
     });
     let Each { all, number } = each;
@@ -143,7 +143,7 @@ fn idle_sandboxes() {
     assert!(all.mappings <= 40 && all.descriptors <= 0 && all.threads <= 2, "{all:?}");
     assert!(all.resident_kib <= 3 * number, "{all:?}");
     assert_nothing_left(left);
-    assert_eq!(first.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+    assert_eq!(first.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
 }
 
 fn templates() {
@@ -153,7 +153,7 @@ fn templates() {
         // Another policy, so another template.
         limit.set(limit.get() + 1);
         let sandbox = sandbox(&module, fresh().with_table_limit(limit.get()));
-        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+        assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
         sandbox
     });
     let Each { all, number } = each;

@@ -32,6 +32,8 @@ examples! {
     cold_start in "../../examples/cold_start.rs",
     compiled_modules in "../../examples/compiled_modules.rs",
     density in "../../examples/density.rs",
+    dynamic_calls in "../../examples/dynamic_calls.rs",
+    failing_stream in "../../examples/failing_stream.rs",
     folders in "../../examples/folders.rs",
     fresh_instances in "../../examples/fresh_instances.rs",
     handles in "../../examples/handles.rs",

@@ -33,7 +33,7 @@ fn sandbox(area: u32, reserved: u32) -> WasmSandbox {
 }
 
 fn assert_well(sandbox: &WasmSandbox) {
-    assert_eq!(sandbox.call_blocking::<_, i32>("well", ()).unwrap(), 42);
+    assert_eq!(sandbox.call_blocking::<i32>("well", ()).unwrap(), 42);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_area_that_is_not_aligned_works_as_any_other() {
 fn an_area_outside_of_memory_is_a_violation() {
     for area in [MEMORY_BYTES - 23, MEMORY_BYTES, 1 << 31, u32::MAX - 23, u32::MAX] {
         let sandbox = sandbox(area, 1);
-        let error = sandbox.call_blocking::<_, Vec<u8>>("echo", &b"1"[..]).unwrap_err();
+        let error = sandbox.call_blocking::<Vec<u8>>("echo", &b"1"[..]).unwrap_err();
         assert!(matches!(error, SandboxError::AbiViolation { .. }), "{area}: {error}");
         assert_well(&sandbox);
     }
@@ -70,7 +70,7 @@ fn input_goes_nowhere_that_is_not_memory() {
         let sandbox = sandbox(1000, 1);
         let () = sandbox.call_blocking("poke", (1000u32, pointer)).unwrap();
         let () = sandbox.call_blocking("poke", (1004u32, capacity)).unwrap();
-        let error = sandbox.call_blocking::<_, Vec<u8>>("echo", &b"12"[..]).unwrap_err();
+        let error = sandbox.call_blocking::<Vec<u8>>("echo", &b"12"[..]).unwrap_err();
         assert!(matches!(error, SandboxError::AbiViolation { .. }), "{pointer}: {error}");
         assert_well(&sandbox);
     }
@@ -95,11 +95,11 @@ fn a_reservation_that_was_not_made_is_found_out() {
     for reserved in [1, 7, 65_535, u32::MAX] {
         let sandbox = sandbox(1000, reserved);
         let () = sandbox.call_blocking("poke", (1000u32, MEMORY_BYTES - 100)).unwrap();
-        let error = sandbox.call_blocking::<_, Vec<u8>>("echo", vec![7u8; 500]).unwrap_err();
+        let error = sandbox.call_blocking::<Vec<u8>>("echo", vec![7u8; 500]).unwrap_err();
         assert!(matches!(error, SandboxError::AbiViolation { .. }), "{reserved}: {error}");
         assert_well(&sandbox);
     }
     let sandbox = sandbox(1000, 0);
-    let error = sandbox.call_blocking::<_, Vec<u8>>("echo", vec![7u8; 500]).unwrap_err();
+    let error = sandbox.call_blocking::<Vec<u8>>("echo", vec![7u8; 500]).unwrap_err();
     assert!(matches!(error, SandboxError::AbiViolation { .. }), "{error}");
 }

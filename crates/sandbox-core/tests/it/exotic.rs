@@ -37,7 +37,7 @@ fn types_that_wasmer_cannot_tell_apart_are_refused_under_every_policy() {
     // The type of the gate alone, and a host function of it.
     let text = r#"(module (import "env" "f" (func (param i64))) (func (export "g") (call 0 (i64.const 1))))"#;
     let sandbox = modules::builder(text).host_function("env", "f", |_: i64| ());
-    sandbox.build_blocking().unwrap().call_blocking::<_, ()>("g", ()).unwrap();
+    sandbox.build_blocking().unwrap().call_blocking::<()>("g", ()).unwrap();
 }
 
 #[test]
@@ -128,18 +128,18 @@ fn what_no_rust_type_can_hold_is_exported_and_never_a_panic() {
             let sandbox = builder.security_policy(policy).build_blocking().unwrap();
             for name in &names {
                 for outcome in [
-                    sandbox.call_blocking::<_, ()>(name, ()),
-                    sandbox.call_blocking::<_, ()>(name, 0i32),
-                    sandbox.call_blocking::<_, serde_json::Value>(name, 0i64).map(drop),
-                    sandbox.call_blocking::<_, (i32, i64)>(name, ()).map(drop),
+                    sandbox.call_blocking::<()>(name, ()),
+                    sandbox.call_blocking::<()>(name, 0i32),
+                    sandbox.call_blocking::<serde_json::Value>(name, 0i64).map(drop),
+                    sandbox.call_blocking::<(i32, i64)>(name, ()).map(drop),
                 ] {
                     if let Err(error) = outcome {
                         assert_ne!(error.kind(), "host_panic", "{compiler}, {name}: {error}");
                     }
                 }
             }
-            sandbox.call_blocking::<_, ()>("nothing too", ()).unwrap();
-            assert_eq!(sandbox.call_blocking::<_, (i32, i64)>("catch", ()).unwrap(), (1, 2));
+            sandbox.call_blocking::<()>("nothing too", ()).unwrap();
+            assert_eq!(sandbox.call_blocking::<(i32, i64)>("catch", ()).unwrap(), (1, 2));
         }
     }
 }
@@ -192,7 +192,7 @@ fn names_for_people_may_be_anything() {
             for &compiler in COMPILERS {
                 let builder = modules::builder(&text).security_policy(policy.clone());
                 match builder.compiler(compiler).build_blocking() {
-                    Ok(sandbox) => sandbox.call_blocking::<_, ()>("f", ()).unwrap(),
+                    Ok(sandbox) => sandbox.call_blocking::<()>("f", ()).unwrap(),
                     Err(SandboxError::InvalidModule { .. }) => {}
                     Err(error) => panic!("{name}, {compiler}: {error}"),
                 }
@@ -246,7 +246,7 @@ fn references_to_exceptions_everywhere() {
             let outcome = builder
                 .security_policy(all_features().with_wall_clock(Duration::from_secs(60)))
                 .build_blocking()
-                .and_then(|sandbox| sandbox.call_blocking::<_, ()>("f", ()));
+                .and_then(|sandbox| sandbox.call_blocking::<()>("f", ()));
             println!("{compiler}: {declared} {code}: {outcome:?}");
             if let Err(error) = outcome {
                 assert_ne!(error.kind(), "host_panic", "{compiler}, {declared} {code}: {error}");

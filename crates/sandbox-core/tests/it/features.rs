@@ -96,7 +96,7 @@ fn each_feature_works_where_it_is_offered_and_allowed() {
             let built = builder(text, WasmFeatures::ALL, compiler).build_blocking();
             if compiler.features().contains(feature) {
                 let sandbox = built.unwrap_or_else(|e| panic!("{feature}, {compiler}: {e}"));
-                assert_eq!(sandbox.call_blocking::<_, i32>("seven", ()).unwrap(), 7, "{feature}");
+                assert_eq!(sandbox.call_blocking::<i32>("seven", ()).unwrap(), 7, "{feature}");
                 continue;
             }
             let error = built.map(drop).unwrap_err();
@@ -177,14 +177,14 @@ fn a_wait_for_another_thread_ends_at_once() {
         (func (export "outside") (result i32) (i32.atomic.load (i32.const 65536)))"#;
     for &compiler in COMPILERS {
         let sandbox = builder(text, WasmFeatures::ALL, compiler).build_blocking().unwrap();
-        let error = sandbox.call_blocking::<_, i32>("wait", ()).unwrap_err();
+        let error = sandbox.call_blocking::<i32>("wait", ()).unwrap_err();
         assert!(
             matches!(error, SandboxError::Trap { code: TrapCode::WaitOnUnsharedMemory, .. }),
             "{compiler}: {error}"
         );
-        assert_eq!(sandbox.call_blocking::<_, i32>("notify", ()).unwrap(), 0);
+        assert_eq!(sandbox.call_blocking::<i32>("notify", ()).unwrap(), 0);
         for function in ["unaligned", "outside"] {
-            let error = sandbox.call_blocking::<_, i32>(function, ()).unwrap_err();
+            let error = sandbox.call_blocking::<i32>(function, ()).unwrap_err();
             assert!(matches!(error, SandboxError::Trap { .. }), "{function}: {error}");
         }
     }

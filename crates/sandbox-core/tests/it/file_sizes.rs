@@ -48,7 +48,7 @@ fn files_end() {
     let sandbox = builder.build_blocking().unwrap();
     let file = folder.path().join("file");
     let opened = (3..10).any(|number: i32| {
-        sandbox.call_blocking::<_, i32>("open", number).unwrap() == 0 && file.exists()
+        sandbox.call_blocking::<i32>("open", number).unwrap() == 0 && file.exists()
     });
     assert!(opened, "no folder is the one that was granted");
     let error: i32 = sandbox.call_blocking("fill", 10_000).unwrap();
@@ -62,7 +62,7 @@ fn files_end() {
     let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
     let fresh = modules::builder(text).security_policy(policy).build_blocking().unwrap();
     for _ in 0..3 {
-        assert_eq!(fresh.call_blocking::<_, i32>("read", 0x3ffff0).unwrap(), 7);
+        assert_eq!(fresh.call_blocking::<i32>("read", 0x3ffff0).unwrap(), 7);
     }
 }
 
@@ -81,5 +81,5 @@ fn cache_files_end() {
         .collect();
     let builder = modules::builder(&format!("(module {functions})"));
     let sandbox = builder.cache_dir(folder.path()).build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("f499", ()).unwrap(), 499);
+    assert_eq!(sandbox.call_blocking::<i32>("f499", ()).unwrap(), 499);
 }

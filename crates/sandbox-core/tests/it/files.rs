@@ -191,5 +191,5 @@ fn grants_that_make_no_sense_are_refused() {
 fn a_guest_without_wasi_costs_no_folder() {
     let policy = SecurityPolicy::strict().with_folder("/missing", "/a", Access::ReadOnly);
     let sandbox = modules::builder(NUMBERS).security_policy(policy).build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+    assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
 }

@@ -42,14 +42,14 @@ fn a_call_may_use_its_limit_to_the_last_unit_and_no_more() {
         let enough = sandbox(ROUNDS, units, compiler);
         for _ in 0..3 {
             // Each call begins with a full tank.
-            assert_eq!(enough.call_blocking::<_, i32>("rounds", 1000i32).unwrap(), 42);
+            assert_eq!(enough.call_blocking::<i32>("rounds", 1000i32).unwrap(), 42);
         }
         let short = sandbox(ROUNDS, units - 1, compiler);
-        let error = short.call_blocking::<_, i32>("rounds", 1000i32).unwrap_err();
+        let error = short.call_blocking::<i32>("rounds", 1000i32).unwrap_err();
         let SandboxError::OutOfFuel { function, limit, .. } = &error else { panic!("{error}") };
         assert_eq!((function.as_str(), *limit), ("rounds", FuelUnits(units - 1)));
-        assert_eq!(short.call_blocking::<_, i32>("answer", ()).unwrap(), 42);
-        let error = sandbox(ROUNDS, 0, compiler).call_blocking::<_, i32>("answer", ()).unwrap_err();
+        assert_eq!(short.call_blocking::<i32>("answer", ()).unwrap(), 42);
+        let error = sandbox(ROUNDS, 0, compiler).call_blocking::<i32>("answer", ()).unwrap_err();
         assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
     }
 }
@@ -59,12 +59,12 @@ async fn what_was_used_is_told_and_the_same_each_time() {
     for &compiler in COMPILERS {
         let sandbox = sandbox(ROUNDS, 1_000_000, compiler);
         for rounds in [1u64, 10, 1000, 10] {
-            let (_, usage) = sandbox.call_with_usage::<_, i32>("rounds", rounds).await.unwrap();
+            let (_, usage) = sandbox.call_with_usage::<i32>("rounds", rounds).await.unwrap();
             assert_eq!(usage.fuel, Some(FuelUnits(rounds * 6 + 1)), "{compiler}");
         }
     }
     let unmetered = modules::sandbox(ROUNDS, SecurityPolicy::strict()).await;
-    let (_, usage) = unmetered.call_with_usage::<_, i32>("rounds", 10u32).await.unwrap();
+    let (_, usage) = unmetered.call_with_usage::<i32>("rounds", 10u32).await.unwrap();
     assert_eq!(usage.fuel, None);
 }
 
@@ -99,9 +99,9 @@ fn every_way_to_go_on_for_ever_costs_fuel() {
         );
         for &compiler in COMPILERS {
             let sandbox = sandbox(&text, 100_000, compiler);
-            let error = sandbox.call_blocking::<_, ()>("attack", ()).unwrap_err();
+            let error = sandbox.call_blocking::<()>("attack", ()).unwrap_err();
             assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{what}, {compiler}: {error}");
-            assert_eq!(sandbox.call_blocking::<_, i32>("well", ()).unwrap(), 42, "{what}");
+            assert_eq!(sandbox.call_blocking::<i32>("well", ()).unwrap(), 42, "{what}");
         }
     }
 }
@@ -112,7 +112,7 @@ fn throwing_for_ever_costs_fuel() {
         (func (export "attack") (loop $l (block $h (try_table (catch $t $h) (throw $t))) br $l)))"#;
     let policy = SecurityPolicy::permissive().with_fuel(10_000);
     let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
-    let error = sandbox.call_blocking::<_, ()>("attack", ()).unwrap_err();
+    let error = sandbox.call_blocking::<()>("attack", ()).unwrap_err();
     assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
 }
 
@@ -138,14 +138,14 @@ fn filling_and_copying_cost_by_what_they_move() {
             [("fill", 800), ("copy", 800), ("table_fill", 100), ("table_copy", 100)]
         {
             let () = sandbox.call_blocking(function, most).unwrap();
-            let error = sandbox.call_blocking::<_, ()>(function, most + 8).unwrap_err();
+            let error = sandbox.call_blocking::<()>(function, most + 8).unwrap_err();
             assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{function}: {error}");
         }
         let () = sandbox.call_blocking("init", 8i32).unwrap();
-        assert_eq!(sandbox.call_blocking::<_, i32>("filled", 7i32).unwrap(), i32::from(b'y'));
+        assert_eq!(sandbox.call_blocking::<i32>("filled", 7i32).unwrap(), i32::from(b'y'));
         // Nothing is moved before it is paid for.
         let () = sandbox.call_blocking("fill", 8i32).unwrap();
-        assert_eq!(sandbox.call_blocking::<_, i32>("filled", 7i32).unwrap(), 7);
+        assert_eq!(sandbox.call_blocking::<i32>("filled", 7i32).unwrap(), 7);
     }
 }
 
@@ -173,8 +173,8 @@ fn a_start_function_runs_once_and_before_all_else() {
         (func (export "get") (result i32) global.get $g))"#;
     for &compiler in COMPILERS {
         let sandbox = sandbox(text, 1000, compiler);
-        assert_eq!(sandbox.call_blocking::<_, i32>("get", ()).unwrap(), 7);
-        let error = sandbox.call_blocking::<_, ()>("sandbox_start", ()).unwrap_err();
+        assert_eq!(sandbox.call_blocking::<i32>("get", ()).unwrap(), 7);
+        let error = sandbox.call_blocking::<()>("sandbox_start", ()).unwrap_err();
         assert!(matches!(error, SandboxError::NoSuchFunction { .. }), "{error}");
     }
 }
@@ -199,7 +199,7 @@ fn a_guest_cannot_name_what_counts_its_fuel() {
     let text = r#"(module (global (export "sandbox_fuel") i32 (i32.const 1))
         (func (export "well") (result i32) i32.const 42))"#;
     let sandbox = modules::builder(text).build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("well", ()).unwrap(), 42);
+    assert_eq!(sandbox.call_blocking::<i32>("well", ()).unwrap(), 42);
 }
 
 #[test]
@@ -214,12 +214,12 @@ fn code_that_is_not_metered_does_not_run_under_a_limit() {
     let metered = Module::compile(&wasm, &policy(1)).unwrap();
     let builder = WasmSandbox::builder().module(&metered).security_policy(SecurityPolicy::strict());
     let sandbox = builder.build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("rounds", 100_000i32).unwrap(), 42);
+    assert_eq!(sandbox.call_blocking::<i32>("rounds", 100_000i32).unwrap(), 42);
     // And one module serves different limits.
     for (units, suffices) in [(6, false), (7, true)] {
         let builder = WasmSandbox::builder().module(&metered).security_policy(policy(units));
         let sandbox = builder.build_blocking().unwrap();
-        assert_eq!(sandbox.call_blocking::<_, i32>("rounds", 1i32).is_ok(), suffices, "{units}");
+        assert_eq!(sandbox.call_blocking::<i32>("rounds", 1i32).is_ok(), suffices, "{units}");
     }
 }
 
@@ -230,7 +230,7 @@ fn metered_code_can_be_shipped_and_cached() {
     let module = Module::load(&shipped, &policy(1), &key).unwrap();
     let builder = WasmSandbox::builder().module(&module).security_policy(policy(100));
     let sandbox = builder.build_blocking().unwrap();
-    let error = sandbox.call_blocking::<_, i32>("rounds", 1000i32).unwrap_err();
+    let error = sandbox.call_blocking::<i32>("rounds", 1000i32).unwrap_err();
     assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
     let unmetered = Module::precompile(&wasm, &SecurityPolicy::strict(), &key).unwrap();
     assert!(Module::load(&unmetered, &policy(1), &key).is_err());
@@ -239,7 +239,7 @@ fn metered_code_can_be_shipped_and_cached() {
 #[tokio::test]
 async fn paranoid_guests_are_metered_unasked() {
     let sandbox = modules::sandbox(ROUNDS, SecurityPolicy::paranoid()).await;
-    let (_, usage) = sandbox.call_with_usage::<_, i32>("rounds", 10u32).await.unwrap();
+    let (_, usage) = sandbox.call_with_usage::<i32>("rounds", 10u32).await.unwrap();
     assert_eq!(usage.fuel, Some(FuelUnits(61)));
 }
 
@@ -273,14 +273,14 @@ fn what_the_fuel_of_paranoid_is_in_time() {
         let sandbox = modules::builder(SPENDERS).security_policy(policy.clone());
         let sandbox = sandbox.build_blocking().unwrap();
         let error = match name {
-            "adds" => sandbox.call_blocking::<_, ()>(name, 0i32),
-            _ => sandbox.call_blocking::<_, ()>(name, ()),
+            "adds" => sandbox.call_blocking::<()>(name, 0i32),
+            _ => sandbox.call_blocking::<()>(name, ()),
         };
         report(name, &sandbox, error.unwrap_err());
     }
     let guest = WasmSandbox::builder().source(modules::guest("cpu_intensive"));
     let guest = guest.security_policy(policy).build_blocking().unwrap();
-    let error = guest.call_blocking::<_, u64>("compute", u32::MAX).unwrap_err();
+    let error = guest.call_blocking::<u64>("compute", u32::MAX).unwrap_err();
     report("cpu_intensive", &guest, error);
 }
 
@@ -294,7 +294,7 @@ async fn fuel_of_a_batch_is_counted_where_it_has_no_limit() {
             let _: i32 = sandbox.call("rounds", 10i32).await.unwrap();
         }
         let before = sandbox.usage().fuel.unwrap();
-        let results = sandbox.call_batch::<_, i32>("rounds", vec![10i32; 50]).await.unwrap();
+        let results = sandbox.call_batch::<i32>("rounds", vec![10i32; 50]).await.unwrap();
         assert!(results.into_iter().all(|result| result.is_ok()));
         let after = sandbox.usage().fuel.unwrap();
         assert_eq!(after.0 - before.0, 50 * 61);

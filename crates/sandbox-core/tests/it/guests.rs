@@ -41,9 +41,9 @@ async fn numbers_of_every_width_arrive() {
     let sum: f64 =
         sandbox.call("mixed_numbers", (-1i8, 2u16, 3u32, 1i64 << 40, -2.9f32, true)).await.unwrap();
     assert_eq!(sum, abi_probe::mixed_numbers(-1, 2, 3, 1 << 40, -2.9, true));
-    assert_eq!(sandbox.call::<_, u64>("below_u64_max", 5u64).await.unwrap(), u64::MAX - 5);
-    assert!(!sandbox.call::<_, bool>("not", true).await.unwrap());
-    assert_eq!(sandbox.call::<_, u8>("next_byte", 255u8).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<u64>("below_u64_max", 5u64).await.unwrap(), u64::MAX - 5);
+    assert!(!sandbox.call::<bool>("not", true).await.unwrap());
+    assert_eq!(sandbox.call::<u8>("next_byte", 255u8).await.unwrap(), 0);
     let () = sandbox.call("nothing", ()).await.unwrap();
 }
 
@@ -69,10 +69,10 @@ async fn bytes_make_the_round_trip_whatever_their_length() {
 #[tokio::test]
 async fn text_travels_as_text() {
     let sandbox = probe().await;
-    assert_eq!(sandbox.call::<_, String>("shout", "größe").await.unwrap(), "GRÖSSE");
-    assert_eq!(sandbox.call::<_, String>("exclaim", "ah".to_owned()).await.unwrap(), "ah!");
-    assert_eq!(sandbox.call::<_, String>("greeting", ()).await.unwrap(), "hello");
-    let error = sandbox.call::<_, String>("decode_text", vec![0xffu8]).await.unwrap_err();
+    assert_eq!(sandbox.call::<String>("shout", "größe").await.unwrap(), "GRÖSSE");
+    assert_eq!(sandbox.call::<String>("exclaim", "ah".to_owned()).await.unwrap(), "ah!");
+    assert_eq!(sandbox.call::<String>("greeting", ()).await.unwrap(), "hello");
+    let error = sandbox.call::<String>("decode_text", vec![0xffu8]).await.unwrap_err();
     assert!(matches!(error, SandboxError::GuestError { .. }), "{error}");
 }
 
@@ -91,7 +91,7 @@ async fn values_travel_in_every_format() {
         let found: Option<i64> = sandbox.call("find_word", (&words, "c")).await.unwrap();
         assert_eq!(found, None, "{format}");
         let () = sandbox.call("forget", vec![1i64, 2, 3]).await.unwrap();
-        assert_eq!(sandbox.call::<_, String>("renamed", ()).await.unwrap(), "renamed");
+        assert_eq!(sandbox.call::<String>("renamed", ()).await.unwrap(), "renamed");
     }
 }
 
@@ -99,34 +99,34 @@ async fn values_travel_in_every_format() {
 async fn a_value_of_another_type_is_an_error_that_names_the_step() {
     for format in SerializationFormat::ALL {
         let sandbox = sandbox("abi_probe", format).await;
-        let error = sandbox.call::<_, Order>("echo_order", "no order").await.unwrap_err();
+        let error = sandbox.call::<Order>("echo_order", "no order").await.unwrap_err();
         assert!(matches!(error, SandboxError::Undecodable { .. }), "{format}: {error}");
         // The instance is not to blame and lives on.
-        assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<u32>("count", ()).await.unwrap(), 1);
     }
 }
 
 #[tokio::test]
 async fn an_error_of_the_guest_arrives_with_its_text() {
     let sandbox = probe().await;
-    assert_eq!(sandbox.call::<_, i64>("divide", (7i64, 2i64)).await.unwrap(), 3);
-    let error = sandbox.call::<_, i64>("divide", (7i64, 0i64)).await.unwrap_err();
-    let SandboxError::GuestError { function, message } = error else { panic!("{error}") };
+    assert_eq!(sandbox.call::<i64>("divide", (7i64, 2i64)).await.unwrap(), 3);
+    let error = sandbox.call::<i64>("divide", (7i64, 0i64)).await.unwrap_err();
+    let SandboxError::GuestError { function, message, .. } = error else { panic!("{error}") };
     assert_eq!((function.as_str(), message.as_str()), ("divide", "7 cannot be divided by 0"));
 }
 
 #[tokio::test]
 async fn a_panic_arrives_with_its_message_and_place() {
     let sandbox = probe().await;
-    let error = sandbox.call::<_, ()>("fail", "on purpose").await.unwrap_err();
+    let error = sandbox.call::<()>("fail", "on purpose").await.unwrap_err();
     let SandboxError::GuestPanic { message, .. } = error else { panic!("{error}") };
     assert!(message.contains("on purpose") && message.contains("lib.rs:"), "{message}");
-    let error = sandbox.call::<_, u32>("third_of_three", 7u32).await.unwrap_err();
+    let error = sandbox.call::<u32>("third_of_three", 7u32).await.unwrap_err();
     let SandboxError::GuestPanic { message, .. } = error else { panic!("{error}") };
     assert!(message.contains("index"), "{message}");
-    let error = sandbox.call::<_, ()>("abort_now", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("abort_now", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
-    assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<u32>("count", ()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -141,11 +141,11 @@ async fn what_a_guest_prints_is_captured() {
 #[tokio::test]
 async fn a_guest_sees_no_input_no_environment_and_no_files() {
     let sandbox = probe().await;
-    assert_eq!(sandbox.call::<_, Vec<u8>>("read_input", ()).await.unwrap(), b"");
+    assert_eq!(sandbox.call::<Vec<u8>>("read_input", ()).await.unwrap(), b"");
     let variables: BTreeMap<String, String> = sandbox.call("variables", ()).await.unwrap();
     assert_eq!(variables, BTreeMap::new());
     for path in ["/etc/passwd", "/proc/self/environ", "Cargo.toml"] {
-        let error = sandbox.call::<_, Vec<u8>>("read_file", path).await.unwrap_err();
+        let error = sandbox.call::<Vec<u8>>("read_file", path).await.unwrap_err();
         assert!(matches!(error, SandboxError::GuestError { .. }), "{path}: {error}");
     }
 }
@@ -162,19 +162,19 @@ async fn a_format_that_the_guest_was_not_built_with_is_refused_before_it_runs() 
     for format in [SerializationFormat::MessagePack, SerializationFormat::Bincode] {
         let builder = modules::builder(text).serialization_format(format);
         let sandbox = builder.build().await.unwrap();
-        let error = sandbox.call::<_, u32>("order", order()).await.unwrap_err();
+        let error = sandbox.call::<u32>("order", order()).await.unwrap_err();
         assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
         assert!(error.to_string().contains(format.name()), "{error}");
         assert_eq!(sandbox.usage().calls, 0);
     }
     let sandbox = modules::builder(text).serialization_format("json").build().await.unwrap();
-    let error = sandbox.call::<_, u32>("order", order()).await.unwrap_err();
+    let error = sandbox.call::<u32>("order", order()).await.unwrap_err();
     assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn the_backtrace_of_a_guest_in_rust_has_readable_names() {
-    let error = probe().await.call::<_, ()>("abort_now", ()).await.unwrap_err();
+    let error = probe().await.call::<()>("abort_now", ()).await.unwrap_err();
     let SandboxError::Trap { backtrace, .. } = &error else { panic!("{error}") };
     assert!(backtrace.iter().any(|name| name == "abi_probe::abort_now"), "{backtrace:?}");
     assert!(!error.to_string().contains("_ZN"), "{error}");

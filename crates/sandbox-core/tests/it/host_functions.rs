@@ -95,14 +95,14 @@ async fn numbers_of_each_type_go_out_and_come_back() {
         )
         .function("env", "four", |x: i32| (x, i64::from(x) << 32, x as f32 / 4.0, -f64::from(x)));
     let sandbox = modules::builder(NUMBERS).host_functions(&functions).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("i32", i32::MIN).await.unwrap(), i32::MAX);
-    assert_eq!(sandbox.call::<_, u32>("u32", 0u32).await.unwrap(), u32::MAX);
-    assert_eq!(sandbox.call::<_, i64>("i64", i64::MIN).await.unwrap(), i64::MAX);
-    assert_eq!(sandbox.call::<_, u64>("u64", 0u64).await.unwrap(), u64::MAX);
-    assert_eq!(sandbox.call::<_, f32>("f32", 5.0f32).await.unwrap(), 2.5);
-    assert_eq!(sandbox.call::<_, f64>("f64", 0.5f64).await.unwrap(), 0.25);
+    assert_eq!(sandbox.call::<i32>("i32", i32::MIN).await.unwrap(), i32::MAX);
+    assert_eq!(sandbox.call::<u32>("u32", 0u32).await.unwrap(), u32::MAX);
+    assert_eq!(sandbox.call::<i64>("i64", i64::MIN).await.unwrap(), i64::MAX);
+    assert_eq!(sandbox.call::<u64>("u64", 0u64).await.unwrap(), u64::MAX);
+    assert_eq!(sandbox.call::<f32>("f32", 5.0f32).await.unwrap(), 2.5);
+    assert_eq!(sandbox.call::<f64>("f64", 0.5f64).await.unwrap(), 0.25);
     let () = sandbox.call("nothing", ()).await.unwrap();
-    assert_eq!(sandbox.call::<_, f64>("many", ()).await.unwrap(), 78.5);
+    assert_eq!(sandbox.call::<f64>("many", ()).await.unwrap(), 78.5);
     let four: (i32, i64, f32, f64) = sandbox.call("four", 6i32).await.unwrap();
     assert_eq!(four, (6, 6 << 32, 1.5, -6.0));
 }
@@ -122,8 +122,8 @@ fn what_a_guest_calls_as_it_is_initialised_is_no_part_of_its_first_call() {
         let () = sandbox.call_blocking("once", ()).unwrap();
         assert_eq!(sandbox.usage().host_calls, 1, "{mode:?}");
         // The next call needs another instance.
-        sandbox.call_blocking::<_, ()>("abort", ()).unwrap_err();
-        let call = sandbox.call_with_usage::<_, ()>("once", ());
+        sandbox.call_blocking::<()>("abort", ()).unwrap_err();
+        let call = sandbox.call_with_usage::<()>("once", ());
         let ((), usage) = futures::executor::block_on(call).unwrap();
         assert_eq!((usage.host_calls, sandbox.usage().host_calls), (1, 2), "{mode:?}");
     }
@@ -135,9 +135,9 @@ async fn an_error_ends_the_call_and_is_kept_as_the_source() {
         if step == 3 { Err(SoldOut(step)) } else { Ok(()) }
     });
     let sandbox = builder.build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     let () = sandbox.call("times", 3u32).await.unwrap();
-    let error = sandbox.call::<_, ()>("times", 4u32).await.unwrap_err();
+    let error = sandbox.call::<()>("times", 4u32).await.unwrap_err();
     assert_eq!(error.to_string(), "the host function `env.step` failed in a call of `times`");
     let source = error.source().unwrap();
     assert_eq!(source.downcast_ref(), Some(&SoldOut(3)));
@@ -146,7 +146,7 @@ async fn an_error_ends_the_call_and_is_kept_as_the_source() {
     };
     assert_eq!((function.as_str(), host_function.as_str()), ("times", "env.step"));
     // The guest was left in the middle of its loop, so nobody sees that instance again.
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -156,11 +156,11 @@ async fn errors_of_any_type_can_be_returned() {
         _ => Err(SoldOut(step).into()),
     });
     let sandbox = modules::builder(LOOP).host_functions(&functions).build().await.unwrap();
-    let error = sandbox.call::<_, ()>("times", 1u32).await.unwrap_err();
+    let error = sandbox.call::<()>("times", 1u32).await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "as text");
     let text = modules::builder(LOOP)
         .host_function("env", "step", |step: u32| Err::<(), String>(format!("at {step}")));
-    let error = text.build().await.unwrap().call::<_, ()>("times", 1u32).await.unwrap_err();
+    let error = text.build().await.unwrap().call::<()>("times", 1u32).await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "at 0");
 }
 
@@ -178,8 +178,8 @@ async fn a_panic_ends_the_call_with_its_message() {
     let sandbox = modules::builder(LOOP).host_functions(&functions).build().await.unwrap();
     let neighbour = modules::builder(LOOP).host_functions(&functions).build().await.unwrap();
     for _ in 0..3 {
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
-        let error = sandbox.call::<_, ()>("times", 5u32).await.unwrap_err();
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
+        let error = sandbox.call::<()>("times", 5u32).await.unwrap_err();
         let SandboxError::HostFunctionPanicked { function, host_function, message, .. } = error
         else {
             panic!("{error}")
@@ -235,7 +235,7 @@ async fn a_context_that_is_missing_or_of_another_type_is_an_error_with_both_type
         });
     let builder = || modules::builder(LOOP).host_functions(&functions);
     for (builder, given) in [(builder(), "nothing"), (builder().context(7u8), "u8")] {
-        let error = builder.build().await.unwrap().call::<_, ()>("times", 1u32).await.unwrap_err();
+        let error = builder.build().await.unwrap().call::<()>("times", 1u32).await.unwrap_err();
         let source = error.source().unwrap();
         assert!(source.is::<MissingContext>(), "{source}");
         let message = source.to_string();
@@ -264,9 +264,9 @@ async fn a_loop_of_host_calls_is_stopped_at_its_deadline() {
     let sandbox = builder.build().await.unwrap();
     let hurried = sandbox.with_time_limit(Duration::from_millis(30));
     for _ in 0..20 {
-        let error = hurried.call::<_, ()>("forever", ()).await.unwrap_err();
+        let error = hurried.call::<()>("forever", ()).await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     }
     assert!(calls.load(Ordering::Relaxed) > 0, "it never came to call");
 }
@@ -279,7 +279,7 @@ async fn a_guest_that_spends_its_time_in_host_functions_is_stopped_where_one_ret
             std::thread::sleep(Duration::from_millis(7));
         });
     let sandbox = builder.build().await.unwrap();
-    let error = sandbox.call::<_, ()>("times", 1000u32).await.unwrap_err();
+    let error = sandbox.call::<()>("times", 1000u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 
@@ -294,10 +294,10 @@ async fn dropping_a_call_stops_its_loop_of_host_calls() {
         }
     });
     let sandbox = builder.build().await.unwrap();
-    let call = sandbox.call::<_, ()>("forever", ());
+    let call = sandbox.call::<()>("forever", ());
     assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
     // This has its turn only when the guest was really stopped.
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     let after = calls.load(Ordering::Relaxed);
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(calls.load(Ordering::Relaxed), after, "it went on calling");
@@ -347,7 +347,7 @@ async fn a_host_function_that_works_for_long_sees_that_its_call_is_to_stop() {
         },
     );
     let sandbox: WasmSandbox = builder.build().await.unwrap();
-    let error = sandbox.call::<_, ()>("times", 1u32).await.unwrap_err();
+    let error = sandbox.call::<()>("times", 1u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 

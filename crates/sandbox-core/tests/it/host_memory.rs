@@ -51,7 +51,7 @@ fn what_the_host_holds_is_taken_from_linear_memory() {
     for (name, policy) in PRESETS {
         let policy = policy.with_memory_limit(4 * MIB);
         let sandbox = sandbox_of(&modules::wasm(&text), policy).unwrap();
-        let pages = |pages: i32| sandbox.call_blocking::<_, i32>("grow", pages).unwrap();
+        let pages = |pages: i32| sandbox.call_blocking::<i32>("grow", pages).unwrap();
         assert_eq!(pages(62), -1, "{name}: all four MiB");
         assert_eq!(pages(40), 1, "{name}: nearly three");
     }
@@ -63,7 +63,7 @@ fn an_ordinary_guest_has_all_of_its_linear_memory() {
         let policy = policy.with_memory_limit(2 * MIB).with_instances(InstanceMode::Persistent);
         let sandbox =
             modules::builder(modules::MEMORY).security_policy(policy).build_blocking().unwrap();
-        assert_eq!(sandbox.call_blocking::<_, i32>("grow", 31i32).unwrap(), 1, "{name}");
+        assert_eq!(sandbox.call_blocking::<i32>("grow", 31i32).unwrap(), 1, "{name}");
     }
 }
 
@@ -95,7 +95,7 @@ fn tables_that_grow_share_what_is_left() {
         let policy = policy.with_table_limit(1_024).with_instances(InstanceMode::Persistent);
         let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
         for table in ["a", "b"] {
-            let grow = |by: i32| sandbox.call_blocking::<_, i32>(table, by).unwrap();
+            let grow = |by: i32| sandbox.call_blocking::<i32>(table, by).unwrap();
             assert_eq!(grow(501), -1, "{name}, {table}");
             assert_eq!(grow(500), 10, "{name}, {table}");
             assert_eq!(grow(1), -1, "{name}, {table}");
@@ -113,12 +113,12 @@ fn all_linear_memories_share_one_limit() {
     let policy = SecurityPolicy::permissive().with_memory_limit(11 * PAGE);
     let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
     for (memory, pages) in [("a", 1), ("b", 2)] {
-        let grow = |by: i32| sandbox.call_blocking::<_, i32>(memory, by).unwrap();
+        let grow = |by: i32| sandbox.call_blocking::<i32>(memory, by).unwrap();
         assert_eq!(grow(5), -1, "{memory}");
         assert_eq!(grow(4), pages, "{memory}");
         assert_eq!(grow(1), -1, "{memory}");
     }
-    let error = sandbox.call_blocking::<_, ()>("abort", ()).unwrap_err();
+    let error = sandbox.call_blocking::<()>("abort", ()).unwrap_err();
     let SandboxError::MemoryLimit { requested_bytes, limit_bytes, .. } = error else {
         panic!("{error}")
     };

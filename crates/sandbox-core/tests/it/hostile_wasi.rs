@@ -248,10 +248,10 @@ fn a_read_of_a_file_without_end_stops_with_its_call() {
     let sandbox = modules::builder(&text).security_policy(policy).build_blocking().unwrap();
     let hurried = sandbox.with_time_limit(Duration::from_millis(100));
     let started = Instant::now();
-    let error = hurried.call_blocking::<_, i32>("attack", ()).unwrap_err();
+    let error = hurried.call_blocking::<i32>("attack", ()).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    assert_eq!(sandbox.call_blocking::<_, i32>("alive", ()).unwrap(), 42);
+    assert_eq!(sandbox.call_blocking::<i32>("alive", ()).unwrap(), 42);
 }
 
 #[test]
@@ -279,10 +279,10 @@ fn millions_of_empty_buffers_end_with_their_call() {
         let sandbox = builder.build_blocking().unwrap();
         let hurried = sandbox.with_time_limit(Duration::from_millis(20));
         let started = Instant::now();
-        let error = hurried.call_blocking::<_, i32>("attack", ()).unwrap_err();
+        let error = hurried.call_blocking::<i32>("attack", ()).unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-        assert_eq!(sandbox.call_blocking::<_, i32>("alive", ()).unwrap(), 42);
+        assert_eq!(sandbox.call_blocking::<i32>("alive", ()).unwrap(), 42);
     }
 }
 

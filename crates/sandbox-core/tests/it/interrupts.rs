@@ -22,7 +22,7 @@ async fn is_stopped(text: &str) {
             let sandbox = builder.build().await.unwrap();
             for _ in 0..2 {
                 let hurried = sandbox.with_time_limit(SPIN);
-                let error = hurried.call::<_, ()>("spin", ()).await.unwrap_err();
+                let error = hurried.call::<()>("spin", ()).await.unwrap_err();
                 assert!(
                     matches!(error, SandboxError::Timeout { .. }),
                     "{compiler}, {mode:?}: {error}"
@@ -137,7 +137,7 @@ async fn waiting_for_who_never_comes_ends() {
         for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
             let policy = policy(InstanceMode::Persistent);
             let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
-            let error = builder.build().await.unwrap().call::<_, ()>("spin", ()).await.unwrap_err();
+            let error = builder.build().await.unwrap().call::<()>("spin", ()).await.unwrap_err();
             assert!(
                 matches!(error, SandboxError::Trap { code: TrapCode::WaitOnUnsharedMemory, .. }),
                 "{compiler}, {ty}: {error}"

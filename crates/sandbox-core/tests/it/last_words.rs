@@ -46,7 +46,7 @@ fn an_error_has_what_the_guest_wrote_before() {
                 } else {
                     Duration::from_secs(600)
                 };
-                let called = sandbox.with_time_limit(limit).call_blocking::<_, ()>(function, ());
+                let called = sandbox.with_time_limit(limit).call_blocking::<()>(function, ());
                 let error = called.unwrap_err();
                 let output = error.output().unwrap_or_else(|| panic!("{function}: {error}"));
                 assert_eq!(output.stdout, b"out\n", "{function}");
@@ -59,7 +59,7 @@ fn an_error_has_what_the_guest_wrote_before() {
 #[test]
 fn a_flood_is_kept_up_to_the_limit() {
     for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
-        let error = sandbox(mode).call_blocking::<_, ()>("flood", ()).unwrap_err();
+        let error = sandbox(mode).call_blocking::<()>("flood", ()).unwrap_err();
         assert!(matches!(error, SandboxError::OutputLimit { limit_bytes: 20, .. }), "{error}");
         let output = error.output().unwrap();
         assert_eq!(output.stdout, b"out\nout\nou");
@@ -77,12 +77,12 @@ fn a_program_that_traps_leaves_its_last_words() {
 #[test]
 fn what_was_written_is_had_once() {
     let sandbox = sandbox(InstanceMode::Persistent);
-    sandbox.call_blocking::<_, ()>("fine", ()).unwrap();
-    let error = sandbox.call_blocking::<_, ()>("trap", ()).unwrap_err();
+    sandbox.call_blocking::<()>("fine", ()).unwrap();
+    let error = sandbox.call_blocking::<()>("trap", ()).unwrap_err();
     assert_eq!(error.output().unwrap().stdout, b"out\nout\n", "nobody took the first line");
     assert!(pollster::block_on(sandbox.take_output()).is_empty());
-    sandbox.call_blocking::<_, ()>("fine", ()).unwrap();
+    sandbox.call_blocking::<()>("fine", ()).unwrap();
     assert_eq!(pollster::block_on(sandbox.take_output()).stdout, b"out\n");
-    let error = sandbox.call_blocking::<_, i32>("missing", ()).unwrap_err();
+    let error = sandbox.call_blocking::<i32>("missing", ()).unwrap_err();
     assert!(error.output().is_none(), "no guest ran");
 }

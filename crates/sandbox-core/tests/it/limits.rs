@@ -22,10 +22,10 @@ fn patient() -> SecurityPolicy {
 #[tokio::test]
 async fn memory_grows_to_the_limit_and_not_one_page_beyond() {
     let sandbox = modules::builder(MEMORY).memory_limit(4 * PAGE + PAGE / 2).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("grow", 3i32).await.unwrap(), 1);
-    assert_eq!(sandbox.call::<_, i32>("grow", 1i32).await.unwrap(), -1);
-    assert_eq!(sandbox.call::<_, i32>("grow", 0i32).await.unwrap(), 4);
-    let error = sandbox.call::<_, i32>("read", 4 * 65536i32).await.unwrap_err();
+    assert_eq!(sandbox.call::<i32>("grow", 3i32).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("grow", 1i32).await.unwrap(), -1);
+    assert_eq!(sandbox.call::<i32>("grow", 0i32).await.unwrap(), 4);
+    let error = sandbox.call::<i32>("read", 4 * 65536i32).await.unwrap_err();
     assert!(
         matches!(error, SandboxError::Trap { code: TrapCode::MemoryOutOfBounds, .. }),
         "{error}"
@@ -35,7 +35,7 @@ async fn memory_grows_to_the_limit_and_not_one_page_beyond() {
 #[tokio::test]
 async fn a_guest_that_aborts_for_lack_of_memory_is_told_so() {
     let sandbox = modules::builder(MEMORY).memory_limit(4 * PAGE).build().await.unwrap();
-    let error = sandbox.call::<_, ()>("grow_or_abort", 9i32).await.unwrap_err();
+    let error = sandbox.call::<()>("grow_or_abort", 9i32).await.unwrap_err();
     let SandboxError::MemoryLimit { requested_bytes, limit_bytes, .. } = error else {
         panic!("{error}")
     };
@@ -64,8 +64,8 @@ async fn tables_are_limited_at_the_start_and_when_they_grow() {
     let text = r#"(module (table 1 funcref)
         (func (export "grow") (param i32) (result i32) ref.null func local.get 0 table.grow))"#;
     let sandbox = modules::sandbox(text, policy).await;
-    assert_eq!(sandbox.call::<_, i32>("grow", 9i32).await.unwrap(), 1);
-    assert_eq!(sandbox.call::<_, i32>("grow", 1i32).await.unwrap(), -1);
+    assert_eq!(sandbox.call::<i32>("grow", 9i32).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("grow", 1i32).await.unwrap(), -1);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_guest_that_aborts_for_lack_of_table_elements_is_told_so() {
         let policy = SecurityPolicy::permissive().with_table_limit(10);
         let builder = modules::builder(text).security_policy(policy).compiler(compiler);
         let sandbox = builder.build().await.unwrap();
-        let grow_or_abort = async |by: i32| sandbox.call::<_, ()>("grow_or_abort", by).await;
+        let grow_or_abort = async |by: i32| sandbox.call::<()>("grow_or_abort", by).await;
         let assert_limit = |error: SandboxError, asked: u32| {
             let SandboxError::TableLimit { requested, limit, .. } = error else {
                 panic!("{compiler}: {error}")
@@ -91,8 +91,8 @@ async fn a_guest_that_aborts_for_lack_of_table_elements_is_told_so() {
         grow_or_abort(4).await.unwrap();
         assert_limit(grow_or_abort(3).await.unwrap_err(), 12);
         // What an earlier call was refused is nothing to the next one.
-        sandbox.call::<_, ()>("try", ()).await.unwrap();
-        let error = sandbox.call::<_, ()>("abort", ()).await.unwrap_err();
+        sandbox.call::<()>("try", ()).await.unwrap();
+        let error = sandbox.call::<()>("abort", ()).await.unwrap_err();
         assert!(matches!(error, SandboxError::Trap { .. }), "{compiler}: {error}");
     }
 }
@@ -108,7 +108,7 @@ async fn what_a_module_forbids_itself_is_no_limit_of_the_policy() {
         let builder = modules::builder(text).security_policy(SecurityPolicy::permissive());
         let sandbox = builder.compiler(compiler).build().await.unwrap();
         for name in ["memory", "table"] {
-            let error = sandbox.call::<_, ()>(name, ()).await.unwrap_err();
+            let error = sandbox.call::<()>(name, ()).await.unwrap_err();
             assert!(
                 matches!(error, SandboxError::Trap { code: TrapCode::Unreachable, .. }),
                 "{compiler}, {name}: {error}"
@@ -123,7 +123,7 @@ async fn a_tight_loop_is_stopped_at_its_deadline() {
     let sandbox = modules::sandbox(NUMBERS, patient()).await;
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
     for _ in 0..20 {
-        let error = hurried.call::<_, i32>("spin", ()).await.unwrap_err();
+        let error = hurried.call::<i32>("spin", ()).await.unwrap_err();
         let SandboxError::Timeout { function, limit, .. } = &error else { panic!("{error}") };
         assert_eq!((function.as_str(), *limit), ("spin", Duration::from_millis(20)));
         assert_well(&sandbox).await;
@@ -134,9 +134,9 @@ async fn a_tight_loop_is_stopped_at_its_deadline() {
 fn a_tight_loop_is_stopped_without_an_async_runtime_too() {
     let sandbox = modules::builder(NUMBERS).security_policy(patient()).build_blocking().unwrap();
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
-    let error = hurried.call_blocking::<_, i32>("spin", ()).unwrap_err();
+    let error = hurried.call_blocking::<i32>("spin", ()).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-    assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+    assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn limits_are_armed_before_the_start_function_runs() {
 #[tokio::test]
 async fn deep_recursion_ends_at_the_stack_limit() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::paranoid()).await;
-    let error = sandbox.call::<_, i32>("recurse", ()).await.unwrap_err();
+    let error = sandbox.call::<i32>("recurse", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::Trap { code: TrapCode::StackOverflow, .. }), "{error}");
     assert_well(&sandbox).await;
 }
@@ -181,6 +181,6 @@ async fn two_stacks_in_a_process_of_their_own() {
     let small = modules::sandbox(text, SecurityPolicy::basic().with_stack(64 * 1024)).await;
     let large = modules::sandbox(text, SecurityPolicy::basic().with_stack(4 << 20)).await;
     let depth = 20_000i32;
-    assert!(small.call::<_, i32>("down", depth).await.is_err());
-    assert_eq!(large.call::<_, i32>("down", depth).await.unwrap(), depth);
+    assert!(small.call::<i32>("down", depth).await.is_err());
+    assert_eq!(large.call::<i32>("down", depth).await.unwrap(), depth);
 }

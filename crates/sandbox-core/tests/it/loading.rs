@@ -10,7 +10,7 @@ async fn a_file_is_loaded_by_its_path() {
     let path = folder.path().join("numbers.wasm");
     std::fs::write(&path, modules::wasm(NUMBERS)).unwrap();
     let sandbox = WasmSandbox::builder().source(&path).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -99,8 +99,8 @@ async fn a_compiled_module_serves_sandboxes_with_different_limits() {
         let builder = WasmSandbox::builder().module(&module).memory_limit(pages * 65536);
         let sandbox = builder.build().await.unwrap();
         let fits = i32::try_from(pages).unwrap() - 1;
-        assert_eq!(sandbox.call::<_, i32>("grow", fits).await.unwrap(), 1);
-        assert_eq!(sandbox.call::<_, i32>("grow", 1i32).await.unwrap(), -1);
+        assert_eq!(sandbox.call::<i32>("grow", fits).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("grow", 1i32).await.unwrap(), -1);
     }
 }
 
@@ -110,10 +110,10 @@ async fn with_and_without_the_cache_a_module_works_the_same() {
     for enable in [true, false, true] {
         let builder = modules::builder(NUMBERS).cache_dir(folder.path()).enable_cache(enable);
         let sandbox = builder.build().await.unwrap();
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     }
     let sandbox = modules::builder(NUMBERS).disable_cache().build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap(), 3);
 }
 
 #[tokio::test]

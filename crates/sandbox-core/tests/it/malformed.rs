@@ -27,7 +27,7 @@ fn survive(wasm: &[u8]) -> bool {
     let names: Vec<String> =
         sandbox.module().function_names().into_iter().map(str::to_owned).collect();
     for name in names.iter().take(3) {
-        let called = sandbox.call_blocking::<_, i64>(name, (1i32, 2i32));
+        let called = sandbox.call_blocking::<i64>(name, (1i32, 2i32));
         if let Err(SandboxError::HostPanic { message, .. }) = called {
             panic!("the host panicked in {name}: {message}");
         }
@@ -38,7 +38,7 @@ fn survive(wasm: &[u8]) -> bool {
 fn assert_well() {
     let sandbox = modules::builder(modules::NUMBERS).security_policy(policy());
     let sandbox = sandbox.build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+    assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
 }
 
 /// Runs a property for so many seeds. The one that fails is in the message.
@@ -116,7 +116,7 @@ fn a_module_of_a_hundred_thousand_functions_works() {
         let builder = WasmSandbox::builder().source_bytes(&wasm).compiler(compiler);
         let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
         let sandbox = builder.security_policy(policy).build_blocking().unwrap();
-        assert_eq!(sandbox.call_blocking::<_, i32>("answer", ()).unwrap(), 42, "{compiler}");
+        assert_eq!(sandbox.call_blocking::<i32>("answer", ()).unwrap(), 42, "{compiler}");
     }
 }
 
@@ -130,8 +130,8 @@ fn a_module_of_a_hundred_thousand_exports_types_and_globals_works() {
     let policy = SecurityPolicy::basic().with_wall_clock(Duration::from_secs(60));
     let builder = modules::builder(&text).security_policy(policy);
     let sandbox = builder.compiler(Compiler::Singlepass).build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("e99999", ()).unwrap(), 42);
-    let error = sandbox.call_blocking::<_, i32>("e100000", ()).unwrap_err();
+    assert_eq!(sandbox.call_blocking::<i32>("e99999", ()).unwrap(), 42);
+    let error = sandbox.call_blocking::<i32>("e100000", ()).unwrap_err();
     assert!(error.to_string().len() < 1000, "{} bytes", error.to_string().len());
 }
 
@@ -144,7 +144,7 @@ fn a_very_long_function_and_very_deep_blocks_are_compiled_or_refused() {
         let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
         let builder = modules::builder(&text).security_policy(policy);
         match builder.compiler(Compiler::Singlepass).build_blocking() {
-            Ok(sandbox) => sandbox.call_blocking::<_, ()>("run", ()).unwrap(),
+            Ok(sandbox) => sandbox.call_blocking::<()>("run", ()).unwrap(),
             Err(error) => panic!("{error}"),
         }
     }

@@ -83,17 +83,17 @@ scenes! {
             .with_memory_limit(64 * MIB)
             .with_instances(sandbox_core::InstanceMode::Persistent);
         let sandbox = modules::builder(text).security_policy(policy).build_blocking().unwrap();
-        sandbox.call_blocking::<_, ()>("throw", (1, 100)).unwrap();
-        let error = sandbox.call_blocking::<_, ()>("uncaught", ()).unwrap_err();
+        sandbox.call_blocking::<()>("throw", (1, 100)).unwrap();
+        let error = sandbox.call_blocking::<()>("uncaught", ()).unwrap_err();
         let SandboxError::Trap { backtrace, .. } = &error else { panic!("{error}") };
         assert_eq!(backtrace.len(), 1, "{error}");
         let (outcome, grown) = measure("100,000 exceptions, 2,000 deep", || {
-            sandbox.call_blocking::<_, ()>("throw", (2_000, 100_000))
+            sandbox.call_blocking::<()>("throw", (2_000, 100_000))
         });
         let error = outcome.unwrap_err();
         assert!(matches!(error, SandboxError::InstanceTooLarge { .. }), "{error}");
         assert!(grown < 32 * MIB, "{grown} bytes");
-        sandbox.call_blocking::<_, ()>("throw", (1, 100)).unwrap();
+        sandbox.call_blocking::<()>("throw", (1, 100)).unwrap();
     }
 
     backtraces_of_deep_recursion_with_long_names_take_little_memory = deep_backtraces {
@@ -107,7 +107,7 @@ scenes! {
             let builder = modules::builder(&text).security_policy(without_time(policy));
             let sandbox = builder.build_blocking().unwrap();
             let what = format!("{name}, {depth} deep");
-            let (error, grown) = measure(&what, || sandbox.call_blocking::<_, ()>("down", depth));
+            let (error, grown) = measure(&what, || sandbox.call_blocking::<()>("down", depth));
             let Err(SandboxError::Trap { backtrace, .. }) = error else { panic!("{error:?}") };
             assert_eq!(backtrace.len(), 64);
             assert!(grown < 16 * MIB, "{what}: {grown} bytes");
@@ -240,7 +240,7 @@ fn functions_of_wasmer_at_many_depths() {
         let sandbox = modules::builder(&text).security_policy(policy).build_blocking().unwrap();
         for depth in [0, 10, 100, 1_000] {
             let before = processor_time();
-            sandbox.call_blocking::<_, ()>("down", (depth, TIMES)).unwrap();
+            sandbox.call_blocking::<()>("down", (depth, TIMES)).unwrap();
             let each = (processor_time() - before) / f64::from(TIMES) * 1e9;
             println!("{what}, {depth} deep: {each:.0} ns");
         }

@@ -20,10 +20,10 @@ fn fresh() -> SecurityPolicy {
 async fn a_fresh_instance_sees_nothing_of_earlier_calls() {
     let sandbox = modules::sandbox(NUMBERS, fresh()).await;
     for _ in 0..50 {
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     }
-    assert!(sandbox.call::<_, ()>("abort", ()).await.is_err());
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert!(sandbox.call::<()>("abort", ()).await.is_err());
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,11 +34,11 @@ async fn fresh_instances_run_side_by_side() {
     let spinning: Vec<_> = (0..3)
         .map(|_| {
             let sandbox = sandbox.with_cancel_handle(&handle);
-            tokio::spawn(async move { sandbox.call::<_, i32>("spin", ()).await })
+            tokio::spawn(async move { sandbox.call::<i32>("spin", ()).await })
         })
         .collect();
     // None of the three has ended when this one has: no call waited for another.
-    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap(), 3);
     assert!(spinning.iter().all(|task| !task.is_finished()));
     handle.cancel();
     for task in spinning {
@@ -51,7 +51,7 @@ async fn more_calls_than_instances_wait_for_their_turn() {
     let sandbox = modules::sandbox(NUMBERS, fresh().with_max_instances(2)).await;
     let calls = (0..40i32).map(|i| {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.call::<_, i32>("add", (i, i)).await })
+        tokio::spawn(async move { sandbox.call::<i32>("add", (i, i)).await })
     });
     for (i, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
         assert_eq!(usize::try_from(call.await.unwrap().unwrap()).unwrap(), 2 * i);
@@ -76,7 +76,7 @@ async fn the_future_of_a_call_is_small() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
     let add = sandbox.function::<(i32, i32), i32>("add").unwrap();
     // Tasks with thousands of calls hold and move as many of them.
-    let by_name = size_of_val(&sandbox.call::<_, i32>("add", (1i32, 2i32)));
+    let by_name = size_of_val(&sandbox.call::<i32>("add", (1i32, 2i32)));
     let by_handle = size_of_val(&add.call((1, 2)));
     assert!(by_name <= 256 && by_handle <= 256, "{by_name} and {by_handle} bytes");
 }
@@ -86,8 +86,7 @@ async fn a_batch_is_so_many_calls_in_order() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
     // Once while the function is still on the workers, and once when it is trusted.
     for round in 0..3i32 {
-        let sums =
-            sandbox.call_batch::<_, i32>("add", (0..20i32).map(|i| (i, round))).await.unwrap();
+        let sums = sandbox.call_batch::<i32>("add", (0..20i32).map(|i| (i, round))).await.unwrap();
         assert_eq!(sums.into_values().unwrap(), (0..20).map(|i| i + round).collect::<Vec<_>>());
     }
 }
@@ -96,7 +95,7 @@ async fn a_batch_is_so_many_calls_in_order() {
 async fn a_call_that_fails_in_a_batch_leaves_the_others_alone() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
     let quotients =
-        sandbox.call_batch::<_, i32>("divide", [(6i32, 2i32), (1, 0), (8, 2)]).await.unwrap();
+        sandbox.call_batch::<i32>("divide", [(6i32, 2i32), (1, 0), (8, 2)]).await.unwrap();
     let quotients: Vec<_> = quotients.into_iter().collect();
     assert!(matches!(quotients[..], [Ok(3), Err(SandboxError::Trap { .. }), Ok(4)]));
 }
@@ -104,9 +103,9 @@ async fn a_call_that_fails_in_a_batch_leaves_the_others_alone() {
 #[tokio::test]
 async fn a_batch_that_does_not_fit_is_not_begun() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
-    let error = sandbox.call_batch::<_, i32>("count", [1i32]).await.unwrap_err();
+    let error = sandbox.call_batch::<i32>("count", [1i32]).await.unwrap_err();
     assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -115,7 +114,7 @@ async fn a_result_that_does_not_fit_leaves_the_others_of_its_batch_alone() {
     // Once while the function is still on the workers, and then with one entry for all.
     for round in 1..=3u64 {
         let pairs = [(1i32, 2i32), (200, 100), (3, 4), (-1, 0), (255, 0)];
-        let sums = sandbox.call_batch::<_, u8>("add", pairs).await.unwrap();
+        let sums = sandbox.call_batch::<u8>("add", pairs).await.unwrap();
         let failed: Vec<usize> = sums.errors().iter().map(|(call, _)| *call).collect();
         assert_eq!(failed, [1, 3]);
         let sums: Vec<_> = sums.into_iter().collect();
@@ -134,16 +133,16 @@ async fn batches_take_numbers_of_all_types_and_any_number_of_them() {
     let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
     let wide = modules::sandbox(SIX, SecurityPolicy::strict()).await;
     for _ in 0..3 {
-        let sums = sandbox.call_batch::<_, f64>("mixed", vec![(1i32, 2i64, 0.5f32, 0.25f64); 9]);
+        let sums = sandbox.call_batch::<f64>("mixed", vec![(1i32, 2i64, 0.5f32, 0.25f64); 9]);
         assert_eq!(sums.await.unwrap().into_values().unwrap(), [3.75; 9]);
         // Of other types that fit, which is found out number by number.
-        let sums = sandbox.call_batch::<_, f64>("mixed", vec![(1u8, 2i32, 0.5f32, 0.25f32); 9]);
+        let sums = sandbox.call_batch::<f64>("mixed", vec![(1u8, 2i32, 0.5f32, 0.25f32); 9]);
         assert_eq!(sums.await.unwrap().into_values().unwrap(), [3.75; 9]);
-        let sums = wide.call_batch::<_, i64>("six", [(1i64, 2i64, 3i64, 4i64, 5i64, 6i64); 9]);
+        let sums = wide.call_batch::<i64>("six", [(1i64, 2i64, 3i64, 4i64, 5i64, 6i64); 9]);
         assert_eq!(sums.await.unwrap().into_values().unwrap(), [21; 9]);
-        let pairs = sandbox.call_batch::<_, (i32, i64)>("pair", [4i32, -5]).await.unwrap();
+        let pairs = sandbox.call_batch::<(i32, i64)>("pair", [4i32, -5]).await.unwrap();
         assert_eq!(pairs.into_values().unwrap(), [(4, 4), (-5, -5)]);
-        let nothing = sandbox.call_batch::<_, ()>("nothing", [(), (), ()]).await.unwrap();
+        let nothing = sandbox.call_batch::<()>("nothing", [(), (), ()]).await.unwrap();
         assert_eq!(nothing.into_values().unwrap(), [(); 3]);
     }
 }
@@ -189,13 +188,13 @@ fn a_caller_who_waits_is_not_overtaken_for_ever() {
                 while !served.load(Ordering::Relaxed)
                     && calls.fetch_add(1, Ordering::Relaxed) < MOST
                 {
-                    sandbox.call_blocking::<_, ()>("work", 2_000_000i32).unwrap();
+                    sandbox.call_blocking::<()>("work", 2_000_000i32).unwrap();
                 }
             });
             while calls.load(Ordering::Relaxed) < 3 {
                 std::thread::yield_now();
             }
-            sandbox.call_blocking::<_, ()>("work", 1i32).unwrap();
+            sandbox.call_blocking::<()>("work", 1i32).unwrap();
             served.store(true, Ordering::Relaxed);
         });
         let calls = calls.into_inner();

@@ -37,7 +37,7 @@ fn count(sandbox: &WasmSandbox) -> i32 {
 /// Replaces the sandbox's instance, because one that was interrupted is never put back.
 fn lose_instance(sandbox: &WasmSandbox) {
     let hurried = sandbox.with_time_limit(Duration::from_millis(5));
-    let error = hurried.call_blocking::<_, ()>("spin", ()).unwrap_err();
+    let error = hurried.call_blocking::<()>("spin", ()).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 

@@ -59,7 +59,7 @@ fn each_sandbox_begins_as_the_first_and_goes_its_own_way() {
         }
         for (turns, sandbox) in (1..).zip(&sandboxes) {
             assert_eq!(call(sandbox, "grow"), 1);
-            assert_eq!(sandbox.call_blocking::<_, i32>("last", turns).unwrap(), turns);
+            assert_eq!(sandbox.call_blocking::<i32>("last", turns).unwrap(), turns);
         }
         for (turns, sandbox) in (1..).zip(&sandboxes) {
             assert_eq!(call(sandbox, "in_memory"), 501 + turns);
@@ -76,7 +76,7 @@ fn what_replaces_a_trapped_instance_begins_anew_too() {
         for _ in 0..2 {
             assert_eq!(call(sandbox, "in_memory"), 501);
             assert_eq!(call(sandbox, "grow"), 1);
-            let error = sandbox.call_blocking::<_, ()>("trap", ()).unwrap_err();
+            let error = sandbox.call_blocking::<()>("trap", ()).unwrap_err();
             assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
             assert_eq!((call(sandbox, "data"), call(sandbox, "in_global")), (7, 12));
         }
@@ -187,7 +187,7 @@ fn output_of_initialisation_is_that_of_each() {
     let module = compiled(text, &policy);
     for _ in 0..4 {
         let sandbox = sandbox(&module, &policy);
-        sandbox.call_blocking::<_, ()>("nothing", ()).unwrap();
+        sandbox.call_blocking::<()>("nothing", ()).unwrap();
         assert_eq!(pollster::block_on(sandbox.take_output()).stdout, b"up\n");
     }
 }

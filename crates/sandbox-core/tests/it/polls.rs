@@ -42,7 +42,7 @@ fn sleeping_for_five_hundred_years_ends_at_the_deadline() {
             probe.put(PATH, &subscription);
             let started = Instant::now();
             let hurried = probe.sandbox.with_time_limit(Duration::from_millis(200));
-            let poll = hurried.call_blocking::<_, i32>("poll_oneoff", (PATH, BUFFER, 1, 0));
+            let poll = hurried.call_blocking::<i32>("poll_oneoff", (PATH, BUFFER, 1, 0));
             let error = poll.unwrap_err();
             assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
             assert!(started.elapsed() < Duration::from_secs(5));

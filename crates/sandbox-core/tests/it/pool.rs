@@ -76,7 +76,7 @@ async fn a_full_queue_refuses_and_a_long_wait_ends() {
     let held = pool.acquire().await.unwrap();
     let waiting = {
         let pool = pool.clone();
-        tokio::spawn(async move { pool.call::<_, i32>("count", ()).await })
+        tokio::spawn(async move { pool.call::<i32>("count", ()).await })
     };
     until(|| pool.status().waiting == 1).await;
     let error = pool.acquire().await.unwrap_err();
@@ -86,27 +86,27 @@ async fn a_full_queue_refuses_and_a_long_wait_ends() {
     drop(held);
     let status = pool.status();
     assert_eq!((status.refused, status.timed_out, status.waiting), (1, 1, 0));
-    assert_eq!(pool.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(pool.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[test]
 fn a_pool_needs_no_async_runtime() {
     let pool = builder(1).wait_limit(Duration::from_millis(20)).build_blocking().unwrap();
-    assert_eq!(pool.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+    assert_eq!(pool.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
     let held = futures::executor::block_on(pool.acquire()).unwrap();
-    let error = pool.call_blocking::<_, i32>("count", ()).unwrap_err();
+    let error = pool.call_blocking::<i32>("count", ()).unwrap_err();
     assert!(matches!(error, SandboxError::PoolTimeout { .. }), "{error}");
-    assert_eq!(held.call_blocking::<_, i32>("count", ()).unwrap(), 1);
+    assert_eq!(held.call_blocking::<i32>("count", ()).unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_poisoned_sandbox_is_replaced() {
     let pool = builder(1).build().await.unwrap();
-    assert_eq!(pool.call::<_, i32>("count", ()).await.unwrap(), 1);
-    assert!(pool.call::<_, ()>("abort", ()).await.is_err());
+    assert_eq!(pool.call::<i32>("count", ()).await.unwrap(), 1);
+    assert!(pool.call::<()>("abort", ()).await.is_err());
     let status = pool.status();
     assert_eq!((status.idle, status.replaced, status.usage.failed_calls), (0, 1, 1));
-    assert_eq!(pool.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(pool.call::<i32>("count", ()).await.unwrap(), 1);
     assert_eq!(pool.status().usage.calls, 3);
 }
 
@@ -129,7 +129,7 @@ async fn a_guest_that_is_being_stopped_keeps_its_place() {
         for round in 1..=3 {
             let call = tokio::spawn({
                 let pool = pool.clone();
-                async move { pool.call::<_, ()>("hold", ()).await }
+                async move { pool.call::<()>("hold", ()).await }
             });
             until(|| entered.load(Ordering::SeqCst) == round).await;
             call.abort();
@@ -146,8 +146,8 @@ async fn a_sandbox_that_only_fails_is_replaced() {
     let sandbox = sandbox_core::WasmSandbox::builder().source(modules::guest("abi_probe"));
     let pool = SandboxPool::builder().sandbox(sandbox).size(1).replace_after(3);
     let pool = pool.build().await.unwrap();
-    let count = async || pool.call::<_, u32>("count", ()).await.unwrap();
-    let fail = async || pool.call::<_, i64>("divide", (1i64, 0i64)).await.unwrap_err();
+    let count = async || pool.call::<u32>("count", ()).await.unwrap();
+    let fail = async || pool.call::<i64>("divide", (1i64, 0i64)).await.unwrap_err();
     assert_eq!(count().await, 1);
     for _ in 0..2 {
         let error = fail().await;
@@ -168,11 +168,11 @@ async fn a_call_that_is_dropped_gives_its_place_back_when_the_guest_has_stopped(
         let sandbox = modules::builder(NUMBERS).security_policy(policy);
         let pool = SandboxPool::builder().sandbox(sandbox).size(1).build().await.unwrap();
         for _ in 0..5 {
-            let spin = pool.call::<_, i32>("spin", ());
+            let spin = pool.call::<i32>("spin", ());
             assert!(tokio::time::timeout(Duration::from_millis(20), spin).await.is_err());
-            assert_eq!(pool.call::<_, i32>("count", ()).await.unwrap(), 1, "{mode:?}");
+            assert_eq!(pool.call::<i32>("count", ()).await.unwrap(), 1, "{mode:?}");
             // What comes next must not wait behind the guest's count.
-            pool.call::<_, ()>("abort", ()).await.unwrap_err();
+            pool.call::<()>("abort", ()).await.unwrap_err();
         }
         until(|| pool.status().in_use == 0).await;
     }
@@ -196,12 +196,12 @@ async fn several_modules_share_the_places() {
     for _ in 0..3 {
         for (name, number) in [("one", 1), ("two", 2), ("three", 3)] {
             let module = pool.module(name).unwrap();
-            assert_eq!(module.call::<_, i32>("number", ()).await.unwrap(), number);
+            assert_eq!(module.call::<i32>("number", ()).await.unwrap(), number);
             let status = pool.status();
             assert!(status.idle + status.in_use <= 2, "{status:?}");
         }
     }
-    assert_eq!(pool.call::<_, i32>("number", ()).await.unwrap(), 1, "the first is the default");
+    assert_eq!(pool.call::<i32>("number", ()).await.unwrap(), 1, "the first is the default");
     let error = pool.module("four").unwrap_err();
     assert!(error.to_string().contains("one, two, three"), "{error}");
     assert_eq!(pool.status().replaced, 0, "to make room is not to replace");
@@ -222,13 +222,13 @@ async fn closing_waits_for_those_inside_and_turns_away_the_others() {
     };
     assert!(matches!(waiting.await.unwrap(), Err(SandboxError::PoolClosed)));
     assert!(!closing.is_finished());
-    assert_eq!(held.call::<_, i32>("count", ()).await.unwrap(), 1, "its holder may go on");
+    assert_eq!(held.call::<i32>("count", ()).await.unwrap(), 1, "its holder may go on");
     drop(held);
     closing.await.unwrap();
     let status = pool.status();
     assert!(status.closed);
     assert_eq!((status.idle, status.in_use), (0, 0));
-    let error = pool.call::<_, i32>("count", ()).await.unwrap_err();
+    let error = pool.call::<i32>("count", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::PoolClosed), "{error}");
     pool.close().await;
 }
@@ -240,7 +240,7 @@ async fn a_handle_stops_callers_that_wait_and_guests_that_run() {
     let calls: Vec<_> = (0..3)
         .map(|_| {
             let pool = pool.with_cancel_handle(&handle);
-            tokio::spawn(async move { pool.call::<_, i32>("spin", ()).await })
+            tokio::spawn(async move { pool.call::<i32>("spin", ()).await })
         })
         .collect();
     until(|| pool.status().waiting == 2).await;
@@ -249,7 +249,7 @@ async fn a_handle_stops_callers_that_wait_and_guests_that_run() {
         let outcome = call.await.unwrap();
         assert!(matches!(outcome, Err(SandboxError::Cancelled { .. })), "{outcome:?}");
     }
-    assert_eq!(pool.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(pool.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[tokio::test]

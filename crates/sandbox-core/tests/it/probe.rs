@@ -141,7 +141,7 @@ impl Probe {
 
     /// The guest, its sandbox and the host are well.
     pub(crate) fn assert_well(&self) {
-        assert_eq!(self.sandbox.call_blocking::<_, i32>("alive", ()).unwrap(), 42);
+        assert_eq!(self.sandbox.call_blocking::<i32>("alive", ()).unwrap(), 42);
     }
 
     /// Calls a function of WASI.
@@ -178,7 +178,7 @@ impl Probe {
     }
 
     pub(crate) fn get_u64(&self, at: u32) -> u64 {
-        self.sandbox.call_blocking::<_, i64>("peek", at).unwrap().cast_unsigned()
+        self.sandbox.call_blocking::<i64>("peek", at).unwrap().cast_unsigned()
     }
 
     fn get_u32(&self, at: u32) -> u32 {

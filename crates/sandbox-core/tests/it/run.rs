@@ -210,7 +210,7 @@ async fn programs_and_fresh_calls_wait_for_each_other() {
                 if at % 2 == 0 {
                     sandbox.run(RunRequest::new()).await.map(drop)
                 } else {
-                    sandbox.call::<_, ()>("call", ()).await
+                    sandbox.call::<()>("call", ()).await
                 }
             })
         })

@@ -74,10 +74,10 @@ fn calls_of_a_session_see_each_other_and_fresh_ones_after_it_see_nothing() {
         for round in 0..3 {
             let mut session = sandbox.session_blocking().unwrap();
             let first: i32 = session.call_blocking("count", ()).unwrap();
-            assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), first + 1);
+            assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), first + 1);
             // What the host writes is put back too.
             session.write(65_532, &[round + 1; 4]).unwrap();
-            assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), first + 2);
+            assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), first + 2);
             drop(session);
             let after: i32 = sandbox.call_blocking("count", ()).unwrap();
             assert_eq!(after, if mode == InstanceMode::Fresh { 1 } else { first + 3 }, "{mode:?}");
@@ -110,31 +110,31 @@ fn a_failed_call_ends_the_session_and_the_next_one_finds_a_new_instance() {
     for mode in MODES {
         let sandbox = sandbox(mode);
         let mut session = sandbox.session_blocking().unwrap();
-        assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), 1);
-        let failed = session.call_blocking::<_, ()>("abort", ());
+        assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 1);
+        let failed = session.call_blocking::<()>("abort", ());
         assert!(matches!(failed, Err(SandboxError::Trap { .. })), "{failed:?}");
         assert!(session.has_ended());
         let ended = |error| matches!(error, SandboxError::SessionEnded { .. });
-        assert!(ended(session.call_blocking::<_, i32>("count", ()).unwrap_err()));
+        assert!(ended(session.call_blocking::<i32>("count", ()).unwrap_err()));
         assert!(ended(session.read(0, 0).unwrap_err()));
         assert!(ended(session.write(0, &[]).unwrap_err()));
         assert!(ended(session.files().unwrap_err()));
         assert!(session.memory().is_empty());
         assert_eq!((session.usage().calls, session.usage().failed_calls), (2, 1));
         // The place is free although the session is still there.
-        assert_eq!(sandbox.call_blocking::<_, i32>("count", ()).unwrap(), 1, "{mode:?}");
+        assert_eq!(sandbox.call_blocking::<i32>("count", ()).unwrap(), 1, "{mode:?}");
     }
 }
 
 #[test]
 fn a_mistake_of_the_caller_leaves_the_session_as_it_is() {
     let mut session = sandbox(InstanceMode::Fresh).session_blocking().unwrap();
-    assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), 1);
-    let unknown = session.call_blocking::<_, ()>("nothing", ());
+    assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 1);
+    let unknown = session.call_blocking::<()>("nothing", ());
     assert!(matches!(unknown, Err(SandboxError::NoSuchFunction { .. })));
-    let wrong = session.call_blocking::<_, i32>("count", "text");
+    let wrong = session.call_blocking::<i32>("count", "text");
     assert!(matches!(wrong, Err(SandboxError::SignatureMismatch { .. })), "{wrong:?}");
-    assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), 2);
+    assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 2);
 }
 
 #[test]
@@ -144,10 +144,10 @@ fn output_and_files_and_usage_are_those_of_the_session() {
         let mut session = sandbox.session_blocking().unwrap();
         session.write(32, &16u32.to_le_bytes()).unwrap();
         session.write(36, &4u32.to_le_bytes()).unwrap();
-        assert_eq!(session.call_blocking::<_, i32>("say", ()).unwrap(), 0);
+        assert_eq!(session.call_blocking::<i32>("say", ()).unwrap(), 0);
         assert_eq!(session.take_output().stdout, b"note");
         assert!(session.take_output().is_empty());
-        assert_eq!(session.call_blocking::<_, i32>("make_note", ()).unwrap(), 0);
+        assert_eq!(session.call_blocking::<i32>("make_note", ()).unwrap(), 0);
         let files = session.files().unwrap();
         files.write("/in/here/deep.txt", "given").unwrap();
         let listed: Vec<_> =
@@ -185,15 +185,15 @@ async fn a_session_moves_between_tasks_and_keeps_others_waiting() {
     for mode in MODES {
         let sandbox = sandbox(mode);
         let mut session = sandbox.session().await.unwrap();
-        assert_eq!(session.call::<_, i32>("count", ()).await.unwrap(), 1);
+        assert_eq!(session.call::<i32>("count", ()).await.unwrap(), 1);
         let waiting = tokio::spawn({
             let sandbox = sandbox.clone();
-            async move { sandbox.call::<_, i32>("count", ()).await }
+            async move { sandbox.call::<i32>("count", ()).await }
         });
         let session = tokio::spawn(async move {
             // Often enough for the function to come to the caller's thread.
             for count in 2..100 {
-                assert_eq!(session.call::<_, i32>("count", ()).await.unwrap(), count);
+                assert_eq!(session.call::<i32>("count", ()).await.unwrap(), count);
             }
             session
         });
@@ -212,12 +212,12 @@ async fn a_dropped_call_stops_the_guest_and_ends_the_session() {
     for mode in MODES {
         let sandbox = sandbox(mode);
         let mut session = sandbox.session().await.unwrap();
-        let spin = session.call::<_, ()>("spin", ());
+        let spin = session.call::<()>("spin", ());
         assert!(tokio::time::timeout(Duration::from_millis(20), spin).await.is_err());
         assert!(session.has_ended());
-        let ended = session.call::<_, i32>("count", ()).await;
+        let ended = session.call::<i32>("count", ()).await;
         assert!(matches!(ended, Err(SandboxError::SessionEnded { .. })));
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1, "{mode:?}");
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1, "{mode:?}");
     }
 }
 
@@ -226,16 +226,16 @@ fn limits_hold_for_each_call_of_a_session() {
     let sandbox = sandbox(InstanceMode::Fresh);
     let limited = sandbox.with_time_limit(Duration::from_millis(30));
     let mut session = limited.session_blocking().unwrap();
-    assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), 1);
-    let stopped = session.call_blocking::<_, ()>("spin", ());
+    assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 1);
+    let stopped = session.call_blocking::<()>("spin", ());
     assert!(matches!(stopped, Err(SandboxError::Timeout { .. })), "{stopped:?}");
     drop(session);
 
     let handle = CancelHandle::new();
     let mut session = sandbox.with_cancel_handle(&handle).session_blocking().unwrap();
-    assert_eq!(session.call_blocking::<_, i32>("count", ()).unwrap(), 1);
+    assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 1);
     handle.cancel();
-    let cancelled = session.call_blocking::<_, i32>("count", ());
+    let cancelled = session.call_blocking::<i32>("count", ());
     assert!(matches!(cancelled, Err(SandboxError::Cancelled { .. })), "{cancelled:?}");
 }
 
@@ -245,6 +245,6 @@ fn a_session_is_for_any_thread() {
     let sandbox = sandbox(InstanceMode::Fresh);
     let mut session = sandbox.session_blocking().unwrap();
     is_send(&session);
-    is_send(&session.call::<_, i32>("count", ()));
+    is_send(&session.call::<i32>("count", ()));
     is_send(&sandbox.session());
 }

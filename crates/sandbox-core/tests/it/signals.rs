@@ -40,9 +40,9 @@ fn assert_well() {
     let sandbox = sandbox(NUMBERS, Duration::from_secs(600));
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
     for _ in 0..3 {
-        let error = hurried.call_blocking::<_, i32>("spin", ()).unwrap_err();
+        let error = hurried.call_blocking::<i32>("spin", ()).unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1i32, 2i32)).unwrap(), 3);
+        assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
     }
 }
 
@@ -88,7 +88,7 @@ fn a_stray_signal_does_not_stop_a_guest() {
         started.send(this_thread()).unwrap();
         let mut rounds = 0;
         for _ in 0..20 {
-            rounds = sandbox.call_blocking::<_, i64>("long", 50_000_000i64).unwrap();
+            rounds = sandbox.call_blocking::<i64>("long", 50_000_000i64).unwrap();
         }
         rounds
     });

@@ -108,7 +108,7 @@ fn is_overflow(error: &SandboxError) -> bool {
 fn assert_well(compiler: Compiler) {
     let text = r#"(module (func $f (export "f") unreachable))"#;
     let other = modules::builder(text).compiler(compiler).disable_cache().build_blocking().unwrap();
-    let error = other.call_blocking::<_, ()>("f", ()).unwrap_err();
+    let error = other.call_blocking::<()>("f", ()).unwrap_err();
     let SandboxError::Trap { code: TrapCode::Unreachable, backtrace, .. } = &error else {
         panic!("{error}")
     };
@@ -226,7 +226,7 @@ fn a_stack_overflow_has_a_backtrace_of_the_innermost_calls() {
             (func $first (export "recurse") (result i32) (i32.add (call $second) (i32.const 1)))
             (func $second (result i32) (i32.add (call $first) (i32.const 1))))"#;
         let sandbox = modules::builder(text).compiler(compiler).build_blocking().unwrap();
-        let error = sandbox.call_blocking::<_, i32>("recurse", ()).unwrap_err();
+        let error = sandbox.call_blocking::<i32>("recurse", ()).unwrap_err();
         let SandboxError::Trap { code: TrapCode::StackOverflow, backtrace, .. } = &error else {
             panic!("{compiler}: {error}")
         };
@@ -267,7 +267,7 @@ fn a_guest_sees_the_same_calls_in_its_backtrace_whatever_traps() {
             "(memory.init $bytes (i32.const 0) (local.get 0) (i32.const 1))",
         ] {
             let sandbox = modules::builder(&text(end)).compiler(compiler).build_blocking().unwrap();
-            let error = sandbox.call_blocking::<_, ()>("outer", ()).unwrap_err();
+            let error = sandbox.call_blocking::<()>("outer", ()).unwrap_err();
             let SandboxError::Trap { backtrace, .. } = &error else { panic!("{error}") };
             assert_eq!(backtrace, &["inner", "middle", "outer"], "{compiler}, {end}");
         }

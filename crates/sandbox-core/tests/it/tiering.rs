@@ -34,13 +34,13 @@ async fn fresh_instances_move_to_the_chosen_compiler_as_soon_as_it_is_done() {
     let sandbox = tiered(NUMBERS, fresh()).build().await.unwrap();
     assert_eq!(sandbox.module().compiler(), Compiler::Singlepass);
     assert_eq!(sandbox.compiler().await, Compiler::Singlepass);
-    assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap(), 3);
     drop(busy);
     assert_eq!(sandbox.optimised().await.compiler(), Compiler::Cranelift);
     assert_eq!(sandbox.compiler().await, Compiler::Cranelift);
     for _ in 0..20 {
-        assert_eq!(sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap(), 3);
-        assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap(), 3);
+        assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     }
 }
 
@@ -48,13 +48,13 @@ async fn fresh_instances_move_to_the_chosen_compiler_as_soon_as_it_is_done() {
 async fn a_persistent_instance_stays_on_what_it_began_with_until_it_is_replaced() {
     let busy = busy_compiler();
     let sandbox = tiered(NUMBERS, SecurityPolicy::strict()).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     drop(busy);
     assert_eq!(sandbox.optimised().await.compiler(), Compiler::Cranelift);
     assert_eq!(sandbox.compiler().await, Compiler::Singlepass);
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 2);
-    assert!(sandbox.call::<_, ()>("abort", ()).await.is_err());
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 2);
+    assert!(sandbox.call::<()>("abort", ()).await.is_err());
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     assert_eq!(sandbox.compiler().await, Compiler::Cranelift);
 }
 
@@ -84,7 +84,7 @@ async fn initialisation_is_not_repeated_for_the_better_code() {
     assert_eq!(sandbox.compiler().await, Compiler::Singlepass);
     let check = async || {
         for _ in 0..5 {
-            assert_eq!(sandbox.call::<_, i64>("state", ()).await.unwrap(), 77 + 1000 + 3);
+            assert_eq!(sandbox.call::<i64>("state", ()).await.unwrap(), 77 + 1000 + 3);
             let () = sandbox.call("spoil", ()).await.unwrap();
         }
     };
@@ -106,8 +106,8 @@ async fn callers_side_by_side_notice_nothing_of_the_move() {
             tokio::spawn(async move {
                 let mut after = 0;
                 while after < 50 && tokio::time::Instant::now() < stop {
-                    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
-                    let error = sandbox.call::<_, i32>("divide", (1i32, 0i32)).await.unwrap_err();
+                    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
+                    let error = sandbox.call::<i32>("divide", (1i32, 0i32)).await.unwrap_err();
                     assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
                     after += i32::from(sandbox.compiler().await == Compiler::Cranelift);
                 }
@@ -124,13 +124,13 @@ async fn callers_side_by_side_notice_nothing_of_the_move() {
 /// Result of a call in words, with the fuel that it took.
 async fn outcome(sandbox: &WasmSandbox, function: &str, arguments: (i32, i32)) -> String {
     let called = match function {
-        "add" | "divide" => sandbox.call_with_usage::<_, i32>(function, arguments).await,
+        "add" | "divide" => sandbox.call_with_usage::<i32>(function, arguments).await,
         // Where fuel ends nothing, time does.
         "spin" if sandbox.policy().fuel.is_none() => {
             let hurried = sandbox.with_time_limit(Duration::from_millis(100));
-            hurried.call_with_usage::<_, i32>(function, ()).await
+            hurried.call_with_usage::<i32>(function, ()).await
         }
-        _ => sandbox.call_with_usage::<_, i32>(function, ()).await,
+        _ => sandbox.call_with_usage::<i32>(function, ()).await,
     };
     match called {
         Ok((value, usage)) => format!("{value}, {:?}", usage.fuel),
@@ -218,7 +218,7 @@ async fn deep_recursion_ends_at_the_stack_limit_on_both_tiers() {
             let sum: i64 = sandbox.call("down", depth).await.unwrap();
             assert_eq!(sum, i64::from(depth) * i64::from(depth + 1) / 2);
             for _ in 0..3 {
-                let error = sandbox.call::<_, i64>("down", -1i32).await.unwrap_err();
+                let error = sandbox.call::<i64>("down", -1i32).await.unwrap_err();
                 let SandboxError::Trap { code, .. } = &error else { panic!("{tier}: {error}") };
                 assert_eq!(*code, TrapCode::StackOverflow, "{tier}");
             }
@@ -237,7 +237,7 @@ async fn what_singlepass_lacks_starts_on_the_chosen_compiler() {
     let sandbox = tiered(simd, fresh()).build().await.unwrap();
     assert_eq!(sandbox.module().compiler(), Compiler::Cranelift);
     assert_eq!(sandbox.optimised().await.compiler(), Compiler::Cranelift);
-    assert_eq!(sandbox.call::<_, i32>("lanes", ()).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<i32>("lanes", ()).await.unwrap(), 3);
 }
 
 #[test]
@@ -291,7 +291,7 @@ async fn who_chose_singlepass_keeps_it_beside_a_sandbox_on_the_first_tier() {
     drop(busy);
     assert_eq!(tiered.optimised().await.compiler(), Compiler::Cranelift);
     for (sandbox, compiler) in [(chosen, Compiler::Singlepass), (tiered, Compiler::Cranelift)] {
-        assert_eq!(sandbox.call::<_, i32>("beside", ()).await.unwrap(), 7343);
+        assert_eq!(sandbox.call::<i32>("beside", ()).await.unwrap(), 7343);
         assert_eq!(sandbox.compiler().await, compiler);
     }
 }
@@ -331,6 +331,6 @@ async fn streams_and_pools_may_begin_on_the_first_tier_too() {
     let pool = sandbox_core::SandboxPool::builder().sandbox(builder).size(2).build().await.unwrap();
     for _ in 0..10 {
         let sandbox = pool.acquire().await.unwrap();
-        assert_eq!(sandbox.call::<_, i32>("add", (20i32, 22i32)).await.unwrap(), 42);
+        assert_eq!(sandbox.call::<i32>("add", (20i32, 22i32)).await.unwrap(), 42);
     }
 }

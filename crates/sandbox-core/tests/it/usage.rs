@@ -23,14 +23,14 @@ async fn the_calls_of_a_sandbox_add_up() {
         "clones are the same sandbox"
     );
     for _ in 0..3 {
-        sandbox.call::<_, Vec<u8>>("second_half", vec![7u8; 1000]).await.unwrap();
-        sandbox.call_blocking::<_, Vec<u8>>("second_half", vec![7u8; 1000]).unwrap();
+        sandbox.call::<Vec<u8>>("second_half", vec![7u8; 1000]).await.unwrap();
+        sandbox.call_blocking::<Vec<u8>>("second_half", vec![7u8; 1000]).unwrap();
     }
-    sandbox.call::<_, i64>("divide", (1i64, 0i64)).await.unwrap_err();
-    sandbox.call_with_usage::<_, Vec<u8>>("second_half", vec![7u8; 10]).await.unwrap();
+    sandbox.call::<i64>("divide", (1i64, 0i64)).await.unwrap_err();
+    sandbox.call_with_usage::<Vec<u8>>("second_half", vec![7u8; 10]).await.unwrap();
     // What never reaches the guest is no call.
-    sandbox.call::<_, i64>("missing", ()).await.unwrap_err();
-    sandbox.call::<_, i64>("next_byte", "text").await.unwrap_err();
+    sandbox.call::<i64>("missing", ()).await.unwrap_err();
+    sandbox.call::<i64>("next_byte", "text").await.unwrap_err();
     let usage = sandbox.usage();
     assert_eq!((usage.calls, usage.failed_calls), (8, 1));
     assert!(usage.bytes_in >= 6010, "{usage:?}");
@@ -46,10 +46,10 @@ async fn batches_programs_and_fresh_instances_are_counted_too() {
     for policy in [SecurityPolicy::strict(), policy] {
         let sandbox = modules::sandbox(NUMBERS, policy).await;
         let divisors = (0..100i32).map(|divisor| (1i32, divisor % 50));
-        sandbox.call_batch::<_, i32>("divide", divisors).await.unwrap();
+        sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
         // Once more, when the function is trusted and many calls share an entry.
         let divisors = (0..100i32).map(|divisor| (1i32, divisor % 50));
-        sandbox.call_batch::<_, i32>("divide", divisors).await.unwrap();
+        sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
         let usage = sandbox.usage();
         assert_eq!((usage.calls, usage.failed_calls), (200, 4));
     }
@@ -81,10 +81,10 @@ async fn the_streams_of_a_sandbox_count_for_it() {
 async fn memory_that_a_quick_function_took_is_seen() {
     let sandbox = modules::sandbox(MEMORY, SecurityPolicy::strict()).await;
     for _ in 0..100 {
-        sandbox.call::<_, i32>("grow", 0i32).await.unwrap();
+        sandbox.call::<i32>("grow", 0i32).await.unwrap();
     }
     assert_eq!(sandbox.usage().memory_high_water_bytes, 65_536);
-    sandbox.call_blocking::<_, i32>("grow", 2i32).unwrap();
+    sandbox.call_blocking::<i32>("grow", 2i32).unwrap();
     assert_eq!(sandbox.usage().memory_high_water_bytes, 3 * 65_536);
 }
 
@@ -93,7 +93,7 @@ async fn a_long_call_of_a_quick_function_is_not_lost() {
     let sandbox = modules::sandbox(ELASTIC, SecurityPolicy::permissive()).await;
     earn_trust(&sandbox).await;
     let hurried = sandbox.with_time_limit(Duration::from_millis(200));
-    let spin = tokio::spawn(async move { hurried.call::<_, i64>("work", -1i64).await });
+    let spin = tokio::spawn(async move { hurried.call::<i64>("work", -1i64).await });
     spin.await.unwrap().unwrap_err();
     let usage = sandbox.usage();
     assert_eq!((usage.calls, usage.failed_calls), (51, 1));
@@ -168,14 +168,14 @@ fn building_compiling_and_calling_have_spans_with_fields() {
     has(&spans, &format!("module={hash:?}"));
     has(&spans, "origin=Compiled");
 
-    let (outcome, spans) = recorded(|| sandbox.call_blocking::<_, i32>("divide", (6i32, 3i32)));
+    let (outcome, spans) = recorded(|| sandbox.call_blocking::<i32>("divide", (6i32, 3i32)));
     assert_eq!(outcome.unwrap(), 2);
     for field in ["span=call", "function=\"divide\"", "instances=Persistent", "outcome=\"ok\""] {
         has(&spans, field);
     }
     assert!(spans.iter().any(|span| span.starts_with("elapsed_us=")), "{spans:?}");
 
-    let (outcome, spans) = recorded(|| sandbox.call_blocking::<_, i32>("divide", (6i32, 0i32)));
+    let (outcome, spans) = recorded(|| sandbox.call_blocking::<i32>("divide", (6i32, 0i32)));
     assert_eq!(outcome.unwrap_err().kind(), "trap");
     has(&spans, "outcome=\"trap\"");
 }
@@ -186,8 +186,8 @@ fn calls_of_async_tasks_have_the_same_spans() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
-            sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap();
-            sandbox.call_batch::<_, i32>("add", [(1i32, 2i32); 5]).await.unwrap();
+            sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap();
+            sandbox.call_batch::<i32>("add", [(1i32, 2i32); 5]).await.unwrap();
         });
     });
     for field in ["function=\"add\"", "calls=1", "calls=5", "outcome=\"ok\""] {
@@ -207,7 +207,7 @@ fn the_span_of_a_quick_call_is_seen_by_whoever_wants_only_that() {
                 .await
                 .unwrap();
             for _ in 0..50 {
-                sandbox.call::<_, i32>("add", (1i32, 2i32)).await.unwrap();
+                sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap();
             }
         });
     });

@@ -42,7 +42,7 @@ async fn output_is_captured_by_stream() {
 async fn a_flood_of_output_is_stopped() {
     let policy = SecurityPolicy::permissive().with_output_limit(1000);
     let sandbox = modules::sandbox(&writer(1, "0123456789", u32::MAX), policy).await;
-    let error = sandbox.call::<_, ()>("write", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("write", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::OutputLimit { limit_bytes: 1000, .. }), "{error}");
 }
 
@@ -66,7 +66,7 @@ async fn output_that_nobody_takes_is_not_held_against_later_calls() {
     let () = sandbox.call("write", ()).await.unwrap();
     assert_eq!(sandbox.take_output().await.stdout.len(), 400);
     let flood = modules::sandbox(&writer(1, "0123456789", 101), policy).await;
-    let error = flood.call::<_, ()>("write", ()).await.unwrap_err();
+    let error = flood.call::<()>("write", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::OutputLimit { .. }), "{error}");
 }
 
@@ -78,9 +78,9 @@ async fn a_guest_that_exits_ends_its_instance_with_its_code() {
         (func (export "quit") (param i32) (call $proc_exit (local.get 0)))
         (func (export "work") (result i32) (i32.const 1)))"#;
     let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
-    let error = sandbox.call::<_, ()>("quit", 3i32).await.unwrap_err();
+    let error = sandbox.call::<()>("quit", 3i32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Exited { code: 3, .. }), "{error}");
-    assert_eq!(sandbox.call::<_, i32>("work", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("work", ()).await.unwrap(), 1);
 }
 
 /// Sleeps for an hour with `poll_oneoff`.
@@ -99,7 +99,7 @@ const SLEEPER: &str = r#"(module
 async fn a_guest_asleep_is_woken_by_its_deadline() {
     let sandbox = modules::sandbox(SLEEPER, SecurityPolicy::strict()).await;
     let hurried = sandbox.with_time_limit(Duration::from_millis(30));
-    let error = hurried.call::<_, i32>("sleep", ()).await.unwrap_err();
+    let error = hurried.call::<i32>("sleep", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 
@@ -107,7 +107,7 @@ async fn a_guest_asleep_is_woken_by_its_deadline() {
 async fn a_guest_asleep_is_woken_when_its_call_is_dropped() {
     let sandbox = modules::sandbox(SLEEPER, SecurityPolicy::permissive()).await;
     for _ in 0..3 {
-        let call = sandbox.call::<_, i32>("sleep", ());
+        let call = sandbox.call::<i32>("sleep", ());
         assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
     }
     // The turn comes only when the sleeper is gone.
@@ -137,8 +137,8 @@ async fn a_start_function_may_call_wasi() {
         (func (export "errnos") (result i32) (global.get $errnos))
         (func (export "written") (result i32) (i32.load (i32.const 16))))"#;
     let sandbox = modules::sandbox(text, SecurityPolicy::permissive()).await;
-    assert_eq!(sandbox.call::<_, i32>("errnos", ()).await.unwrap(), 0);
-    assert_eq!(sandbox.call::<_, i32>("written", ()).await.unwrap(), 5);
+    assert_eq!(sandbox.call::<i32>("errnos", ()).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<i32>("written", ()).await.unwrap(), 5);
     assert_eq!(sandbox.take_output().await.stdout, b"hello");
 }
 
@@ -152,9 +152,9 @@ async fn an_import_of_wasi_that_is_exported_again_is_called() {
         (data (i32.const 0) "\08\00\00\00\05\00\00\00hello")
         (export "write" (func $write)) (export "yield" (func $yield)))"#;
     let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
-    assert_eq!(sandbox.call::<_, i32>("yield", ()).await.unwrap(), 0);
-    assert_eq!(sandbox.call::<_, i32>("write", (1, 0, 1, 16)).await.unwrap(), 0);
-    assert_eq!(sandbox.call::<_, i32>("write", (7, 0, 1, 16)).await.unwrap(), 8);
+    assert_eq!(sandbox.call::<i32>("yield", ()).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<i32>("write", (1, 0, 1, 16)).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<i32>("write", (7, 0, 1, 16)).await.unwrap(), 8);
 }
 
 #[tokio::test]
@@ -167,5 +167,5 @@ async fn a_memory_that_is_not_exported_serves_wasi() {
             (drop (call $clock (i32.const 1) (i64.const 1) (i32.const 8)))
             (i64.load (i32.const 8))))"#;
     let sandbox = modules::sandbox(text, SecurityPolicy::paranoid()).await;
-    assert!(sandbox.call::<_, i64>("time", ()).await.unwrap() >= 1_000_000);
+    assert!(sandbox.call::<i64>("time", ()).await.unwrap() >= 1_000_000);
 }

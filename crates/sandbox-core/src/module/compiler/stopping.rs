@@ -83,7 +83,7 @@ impl Stop {
         if wanted.is_some_and(|wanted| !wanted.is_so()) {
             return Some(SandboxError::Cancelled {
                 function: BUILDING.to_owned(),
-                output: Box::default(),
+                call: Box::default(),
             });
         }
         let (_, limit) = terms.limit.filter(|(at, _)| Instant::now() >= *at)?;

@@ -50,14 +50,14 @@ fn sandbox(mode: InstanceMode) -> (Module, WasmSandbox) {
 fn a_forked_child_is_told_that_no_guest_runs_there() {
     for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
         let (module, sandbox) = sandbox(mode);
-        let add = |sandbox: &WasmSandbox| sandbox.call_blocking::<_, i32>("add", (1i32, 2i32));
+        let add = |sandbox: &WasmSandbox| sandbox.call_blocking::<i32>("add", (1i32, 2i32));
         assert_eq!(add(&sandbox).unwrap(), 3);
         assert_eq!(in_a_child(|| outcome(add(&sandbox))), Some(REFUSED), "a call, {mode:?}");
         // It would spin for ever: there is nobody in the child to stop it.
-        let spin = || sandbox.call_blocking::<_, ()>("spin", ());
+        let spin = || sandbox.call_blocking::<()>("spin", ());
         assert_eq!(in_a_child(|| outcome(spin())), Some(REFUSED), "an endless call, {mode:?}");
         // And this would wait for ever: there is nobody to run it.
-        let call = || pollster::block_on(sandbox.call::<_, i32>("add", (1i32, 2i32)));
+        let call = || pollster::block_on(sandbox.call::<i32>("add", (1i32, 2i32)));
         assert_eq!(in_a_child(|| outcome(call())), Some(REFUSED), "an async call, {mode:?}");
         let builder =
             WasmSandbox::builder().module(&module).security_policy(sandbox.policy().clone());
@@ -68,7 +68,7 @@ fn a_forked_child_is_told_that_no_guest_runs_there() {
         // The parent goes on as before.
         assert_eq!(add(&sandbox).unwrap(), 3);
         let hurried = sandbox.with_time_limit(Duration::from_millis(50));
-        let spun = hurried.call_blocking::<_, ()>("spin", ());
+        let spun = hurried.call_blocking::<()>("spin", ());
         assert!(matches!(spun, Err(SandboxError::Timeout { .. })));
     }
 }

@@ -88,7 +88,7 @@ scenes! {
         runtime.block_on(async {
             for _ in 0..3 {
                 let hurried = sandbox.with_time_limit(std::time::Duration::from_millis(20));
-                let error = hurried.call::<_, ()>("spin", ()).await.unwrap_err();
+                let error = hurried.call::<()>("spin", ()).await.unwrap_err();
                 assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
             }
         });
@@ -246,7 +246,7 @@ scenes! {
         deny(&[libc::SYS_rt_tgsigqueueinfo, libc::SYS_tgkill], libc::EPERM);
         alone::assert_stops(&sandbox);
         // It is known now.
-        let error = sandbox.call_blocking::<_, ()>("spin", ()).unwrap_err();
+        let error = sandbox.call_blocking::<()>("spin", ()).unwrap_err();
         assert!(matches!(error, SandboxError::SystemRefused { need: SystemNeed::Interrupts, .. }), "{error}");
     }
 

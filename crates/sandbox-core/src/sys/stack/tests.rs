@@ -84,7 +84,7 @@ fn wide_frames() {
     let wasm = wat::parse_str(wide()).unwrap();
     let builder = WasmSandbox::builder().source_bytes(wasm).security_policy(policy);
     let sandbox = builder.compiler(Compiler::Singlepass).build_blocking().unwrap();
-    let down = |calls: i32| sandbox.call_blocking::<_, ()>("down", calls);
+    let down = |calls: i32| sandbox.call_blocking::<()>("down", calls);
     down(0).unwrap();
     // This thread has a stack now, which it keeps.
     // SAFETY: nothing on the stack has to be dropped.

@@ -80,7 +80,7 @@ scenes! {
         is_refused(SystemNeed::Thread, &compiled.unwrap_err());
         // A call on a worker thread, of which there is none yet.
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        match runtime.block_on(sandbox.call::<_, i32>("add", (1, 2))) {
+        match runtime.block_on(sandbox.call::<i32>("add", (1, 2))) {
             Ok(sum) => assert_eq!(sum, 3),
             Err(error) => is_refused(SystemNeed::Thread, &error),
         }
@@ -91,11 +91,11 @@ scenes! {
         let sandbox = builder().build_blocking().unwrap();
         assert_well(&sandbox);
         // There is an instance again after the traps.
-        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
+        assert_eq!(sandbox.call_blocking::<i32>("add", (1, 2)).unwrap(), 3);
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
         limit(libc::RLIMIT_AS, pages * 4096 + (4 << 20));
-        assert_eq!(sandbox.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
+        assert_eq!(sandbox.call_blocking::<i32>("add", (1, 2)).unwrap(), 3);
         // Neither one that is initialised nor one that begins from a template gets room for its memory.
         let persistent = WasmSandbox::builder().module(&module);
         is_refused(SystemNeed::Memory, &persistent.build_blocking().unwrap_err());
@@ -121,7 +121,7 @@ scenes! {
             .source_bytes(wat::parse_str(outer).unwrap())
             .security_policy(policy)
             .host_function("env", "inner", move || {
-                let outcome = inner.call_blocking::<_, i32>("add", (1, 2));
+                let outcome = inner.call_blocking::<i32>("add", (1, 2));
                 let sum = outcome.as_ref().map_or(-1, |sum| *sum);
                 noted.lock().unwrap().push(outcome);
                 sum
@@ -129,15 +129,15 @@ scenes! {
             .build_blocking()
             .unwrap();
         // A guest has a stack, and none ran within another yet.
-        assert_eq!(inner_too.call_blocking::<_, i32>("add", (1, 2)).unwrap(), 3);
+        assert_eq!(inner_too.call_blocking::<i32>("add", (1, 2)).unwrap(), 3);
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
         limit(libc::RLIMIT_AS, pages * 4096 + STACK as u64 / 2);
-        assert_eq!(outer.call_blocking::<_, i32>("call", ()).unwrap(), -1);
+        assert_eq!(outer.call_blocking::<i32>("call", ()).unwrap(), -1);
         is_refused(SystemNeed::Stack, seen.lock().unwrap().pop().unwrap().as_ref().unwrap_err());
         // Nothing is lost by that.
         limit(libc::RLIMIT_AS, pages * 4096 + 4 * STACK as u64);
-        assert_eq!(outer.call_blocking::<_, i32>("call", ()).unwrap(), 3);
+        assert_eq!(outer.call_blocking::<i32>("call", ()).unwrap(), 3);
     }
 
     what_the_kernel_need_not_offer_is_done_without = fewer_system_calls {

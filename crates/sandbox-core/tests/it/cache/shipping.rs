@@ -31,7 +31,7 @@ async fn a_precompiled_module_runs_without_being_compiled() {
         assert_eq!(module.origin(), ModuleOrigin::Precompiled);
         let builder = WasmSandbox::builder().module(&module).security_policy(policy.clone());
         let sandbox = builder.build().await.unwrap();
-        assert_eq!(sandbox.call::<_, i32>("add", (42i32, 24i32)).await.unwrap(), 66);
+        assert_eq!(sandbox.call::<i32>("add", (42i32, 24i32)).await.unwrap(), 66);
     }
 }
 
@@ -46,7 +46,7 @@ fn a_precompiled_module_is_loaded_from_its_file() {
     artifact.fill(0);
     std::fs::write(&there, &artifact).unwrap();
     let sandbox = WasmSandbox::builder().module(&module).build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, i32>("number", ()).unwrap(), 300);
+    assert_eq!(sandbox.call_blocking::<i32>("number", ()).unwrap(), 300);
     let error = Module::load_file(&there, &policy, &KEY).unwrap_err();
     assert!(matches!(error, SandboxError::ArtifactRejected(_)), "{error}");
     let error = Module::load_file(&missing, &policy, &KEY).unwrap_err();

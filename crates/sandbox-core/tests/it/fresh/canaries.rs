@@ -44,12 +44,12 @@ fn visit(sandbox: &WasmSandbox, random: &mut Random) -> Option<i64> {
     match random.below(200) {
         0 => {
             let hurried = sandbox.with_time_limit(Duration::from_millis(100));
-            let stopped = hurried.call_blocking::<_, i64>("visit_and_spin", (place, secret));
+            let stopped = hurried.call_blocking::<i64>("visit_and_spin", (place, secret));
             assert!(matches!(stopped, Err(SandboxError::Timeout { .. })), "{stopped:?}");
             None
         }
         1..20 => {
-            let trapped = sandbox.call_blocking::<_, i64>("visit_and_trap", (place, secret));
+            let trapped = sandbox.call_blocking::<i64>("visit_and_trap", (place, secret));
             assert!(matches!(trapped, Err(SandboxError::Trap { .. })), "{trapped:?}");
             None
         }
@@ -88,10 +88,10 @@ async fn no_caller_finds_what_one_left_that_went_away() {
         for round in 0..60 {
             let place = i32::try_from(random.next().cast_unsigned() % PLACES).unwrap();
             let secret = random.next() | 1;
-            let call = sandbox.call::<_, i64>("visit_and_spin", (place, secret));
+            let call = sandbox.call::<i64>("visit_and_spin", (place, secret));
             let delay = Duration::from_micros(random.next().cast_unsigned() % 3000);
             let _ = tokio::time::timeout(delay, call).await;
-            let found = sandbox.call::<_, i64>("visit", (place, secret)).await;
+            let found = sandbox.call::<i64>("visit", (place, secret)).await;
             match found {
                 Ok(found) => assert_eq!(found, 0, "{reset:?} {round}"),
                 Err(error) => assert!(matches!(error, SandboxError::Timeout { .. }), "{error}"),

@@ -44,23 +44,23 @@ fn act(random: &mut Random) -> Act {
 
 fn perform(sandbox: &WasmSandbox, act: &Act) {
     let failed = match *act {
-        Act::Poke(at, value) => sandbox.call_blocking::<_, ()>("poke", (at, value)),
+        Act::Poke(at, value) => sandbox.call_blocking::<()>("poke", (at, value)),
         Act::Fill(at, len) => sandbox.call_blocking("fill", (at, 0x77i32, len)),
-        Act::Grow(pages) => sandbox.call_blocking::<_, i32>("grow", pages).map(|before| {
+        Act::Grow(pages) => sandbox.call_blocking::<i32>("grow", pages).map(|before| {
             assert_eq!(before, if pages <= 5 { 3 } else { -1 });
         }),
         Act::GrowAndFill(pages) => {
-            sandbox.call_blocking::<_, i32>("grow_and_fill", pages).map(|before| {
+            sandbox.call_blocking::<i32>("grow_and_fill", pages).map(|before| {
                 assert_eq!(before, if pages <= 5 { 3 } else { -1 });
             })
         }
         Act::SetGlobals(value) => sandbox.call_blocking("set_globals", value),
         Act::Boom(at) => return expect(act, sandbox.call_blocking("boom", at), is_trap),
         Act::Deep => {
-            return expect(act, sandbox.call_blocking::<_, i32>("deep", 0i32).map(drop), is_trap);
+            return expect(act, sandbox.call_blocking::<i32>("deep", 0i32).map(drop), is_trap);
         }
         Act::OutOfBounds => {
-            let beyond = sandbox.call_blocking::<_, i32>("peek", BYTES).map(drop);
+            let beyond = sandbox.call_blocking::<i32>("peek", BYTES).map(drop);
             return expect(act, beyond, is_trap);
         }
         Act::Exit(at) => {
@@ -142,7 +142,7 @@ fn all_calls_of_a_batch_find_the_same_state() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for _ in 0..4 {
             let sizes = runtime
-                .block_on(sandbox.call_batch::<_, i32>("grow_and_fill", (0..20).map(|_| 1i32)))
+                .block_on(sandbox.call_batch::<i32>("grow_and_fill", (0..20).map(|_| 1i32)))
                 .unwrap();
             assert!(sizes.into_iter().all(|size| size.unwrap() == 3), "{reset:?}");
         }

@@ -30,10 +30,10 @@ fn nanoseconds(mut call: impl FnMut()) -> f64 {
 fn report(what: &str, sandbox: &WasmSandbox, function: &str, arguments: &[i32]) {
     let nanoseconds = match *arguments {
         [one, two] => nanoseconds(|| {
-            sandbox.call_blocking::<_, i32>(function, (one, two)).unwrap();
+            sandbox.call_blocking::<i32>(function, (one, two)).unwrap();
         }),
         [one] => nanoseconds(|| {
-            sandbox.call_blocking::<_, i32>(function, one).unwrap();
+            sandbox.call_blocking::<i32>(function, one).unwrap();
         }),
         _ => return,
     };
@@ -61,7 +61,7 @@ fn figures() {
     let sandbox = builder.security_policy(policy()).build_blocking().unwrap();
     let input = [7u8; 100];
     let time = nanoseconds(|| {
-        sandbox.call_blocking::<_, Vec<u8>>("second_half", &input[..]).unwrap();
+        sandbox.call_blocking::<Vec<u8>>("second_half", &input[..]).unwrap();
     });
     println!("{:50} {time:8.0} ns", "abi_probe, 100 bytes");
 }
@@ -77,7 +77,7 @@ fn calls_a_second_on_all_cores() {
             for _ in 0..threads {
                 scope.spawn(|| {
                     for _ in 0..200_000 {
-                        sandbox.call_blocking::<_, i32>("write", 1i32).unwrap();
+                        sandbox.call_blocking::<i32>("write", 1i32).unwrap();
                     }
                 });
             }

@@ -24,7 +24,7 @@ fn initialisation_is_done_before_each_call() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        assert_eq!(sandbox.call_blocking::<_, i32>("runs", ()).unwrap(), 11);
+                        assert_eq!(sandbox.call_blocking::<i32>("runs", ()).unwrap(), 11);
                     }
                 });
             }
@@ -54,11 +54,11 @@ fn what_no_reset_undoes_gets_a_new_instance() {
     for reset in RESETS {
         let sandbox = sandbox(text, policy(), reset);
         for _ in 0..3 {
-            assert_eq!(sandbox.call_blocking::<_, i32>("is_set", ()).unwrap(), 0);
-            assert_eq!(sandbox.call_blocking::<_, i32>("change", ()).unwrap(), 2);
-            assert_eq!(sandbox.call_blocking::<_, i32>("grow", ()).unwrap(), 2);
-            sandbox.call_blocking::<_, ()>("use_up", ()).unwrap();
-            sandbox.call_blocking::<_, ()>("use_up_names", ()).unwrap();
+            assert_eq!(sandbox.call_blocking::<i32>("is_set", ()).unwrap(), 0);
+            assert_eq!(sandbox.call_blocking::<i32>("change", ()).unwrap(), 2);
+            assert_eq!(sandbox.call_blocking::<i32>("grow", ()).unwrap(), 2);
+            sandbox.call_blocking::<()>("use_up", ()).unwrap();
+            sandbox.call_blocking::<()>("use_up_names", ()).unwrap();
         }
     }
 }
@@ -92,13 +92,13 @@ fn passive_data_is_there_in_every_instance_of_several() {
         let own = Arc::clone(&this);
         let again = move |more: i32| match more {
             0 => Ok(0),
-            more => own.get().unwrap().call_blocking::<_, i32>("copy", more - 1),
+            more => own.get().unwrap().call_blocking::<i32>("copy", more - 1),
         };
         let builder = modules::builder(text).security_policy(policy().with_max_instances(8));
         let builder = builder.memory_reset(reset).host_function("env", "again", again);
         let sandbox = this.get_or_init(|| builder.build_blocking().unwrap()).clone();
         for _ in 0..3 {
-            assert_eq!(sandbox.call_blocking::<_, i32>("copy", 5).unwrap(), 6 * 42, "{reset:?}");
+            assert_eq!(sandbox.call_blocking::<i32>("copy", 5).unwrap(), 6 * 42, "{reset:?}");
         }
     }
 }
@@ -117,7 +117,7 @@ fn several_memories_or_none_are_put_back() {
         for reset in RESETS {
             let sandbox = sandbox(text, policy(), reset);
             for _ in 0..5 {
-                assert_eq!(sandbox.call_blocking::<_, i32>("count", ()).unwrap(), 1, "{text}");
+                assert_eq!(sandbox.call_blocking::<i32>("count", ()).unwrap(), 1, "{text}");
             }
         }
     }
@@ -133,7 +133,7 @@ fn a_module_that_was_shipped_is_put_back_too() {
     let sandbox = builder.build_blocking().unwrap();
     let new = super::state(&sandbox);
     for at in 0..20i32 {
-        sandbox.call_blocking::<_, ()>("poke", (at * 5000, 1i32)).unwrap();
+        sandbox.call_blocking::<()>("poke", (at * 5000, 1i32)).unwrap();
         assert_eq!(super::state(&sandbox), new);
     }
 }
@@ -193,7 +193,7 @@ fn what_a_module_drew_at_random_as_it_was_initialised_is_one_sandboxs_own() {
         (func (export "key") (result i64)
             (i32.store (i32.const 64) (i32.const 1))
             (i64.load (i32.const 8))))"#;
-    let key = |sandbox: &WasmSandbox| sandbox.call_blocking::<_, i64>("key", ()).unwrap();
+    let key = |sandbox: &WasmSandbox| sandbox.call_blocking::<i64>("key", ()).unwrap();
     let module = Module::compile(&modules::wasm(text), &policy()).unwrap();
     let build = |policy: SecurityPolicy| {
         WasmSandbox::builder().module(&module).security_policy(policy).build_blocking().unwrap()

@@ -90,7 +90,7 @@ fn descriptors_are_as_in_a_new_environment() {
     }
     assert_eq!(with(&sandbox, "set_flags", 1), 0);
     new("after setting flags");
-    assert_eq!(sandbox.call_blocking::<_, i32>("renumber", (1i32, 2i32)).unwrap(), 0);
+    assert_eq!(sandbox.call_blocking::<i32>("renumber", (1i32, 2i32)).unwrap(), 0);
     new("after renumbering");
     assert_eq!(with(&sandbox, "write", 1), 0);
     new("after writing");
@@ -112,7 +112,7 @@ fn files_of_the_scratch_folder_are_gone() {
 fn a_guest_that_leaves_can_be_called_again() {
     let sandbox = sandbox(HOARDER, policy(), MemoryReset::Quickest);
     for _ in 0..5 {
-        let error = sandbox.call_blocking::<_, ()>("leave", ()).unwrap_err();
+        let error = sandbox.call_blocking::<()>("leave", ()).unwrap_err();
         assert!(matches!(error, SandboxError::Exited { code: 5, .. }), "{error}");
         assert_eq!(call(&sandbox, "opened"), 4);
     }
@@ -123,7 +123,7 @@ fn random_bytes_begin_anew_or_never_repeat() {
     let seeded = policy().with_randomness(sandbox_core::Randomness::Seeded(7));
     let seeded = sandbox(HOARDER, seeded, MemoryReset::Quickest);
     let secure = sandbox(HOARDER, policy(), MemoryReset::Quickest);
-    let random = |sandbox: &WasmSandbox| sandbox.call_blocking::<_, i64>("random", ()).unwrap();
+    let random = |sandbox: &WasmSandbox| sandbox.call_blocking::<i64>("random", ()).unwrap();
     assert_eq!(random(&seeded), random(&seeded));
     assert_ne!(random(&secure), random(&secure));
 }
@@ -160,7 +160,7 @@ fn the_root_folder_does_not_tell_when_its_environment_was_made() {
     let policy = policy().with_clock(sandbox_core::Clock::Real);
     let sandbox = sandbox(HOARDER, policy, MemoryReset::Quickest);
     for _ in 0..3 {
-        assert_eq!(sandbox.call_blocking::<_, i64>("root_time", ()).unwrap(), 0);
+        assert_eq!(sandbox.call_blocking::<i64>("root_time", ()).unwrap(), 0);
         // The environment of the next caller is made after this.
         assert_eq!(call(&sandbox, "create"), 0);
     }
@@ -258,8 +258,8 @@ fn guests_that_print_are_put_back() {
     let builder = WasmSandbox::builder().source(modules::guest("hostile"));
     let sandbox = builder.security_policy(policy()).build_blocking().unwrap();
     for _ in 0..3 {
-        let error = sandbox.call_blocking::<_, ()>("print_forever", ()).unwrap_err();
+        let error = sandbox.call_blocking::<()>("print_forever", ()).unwrap_err();
         assert!(matches!(error, SandboxError::OutputLimit { .. }), "{error}");
-        assert_eq!(sandbox.call_blocking::<_, u32>("spin_for", 1u64).unwrap(), 270_369);
+        assert_eq!(sandbox.call_blocking::<u32>("spin_for", 1u64).unwrap(), 270_369);
     }
 }

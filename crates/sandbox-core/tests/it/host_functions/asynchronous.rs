@@ -96,7 +96,7 @@ async fn a_guest_waits_for_what_the_host_waits_for() {
     let sandbox = builder.build().await.unwrap();
     for milliseconds in [0u32, 1, 10, 0] {
         let started = std::time::Instant::now();
-        assert_eq!(sandbox.call::<_, u32>("wait", milliseconds).await.unwrap(), milliseconds + 1);
+        assert_eq!(sandbox.call::<u32>("wait", milliseconds).await.unwrap(), milliseconds + 1);
         assert!(started.elapsed() >= Duration::from_millis(milliseconds.into()));
     }
     assert_eq!(sandbox.run(RunRequest::new()).await.unwrap().exit_code, 0);
@@ -113,7 +113,7 @@ async fn closures_that_return_futures_will_do_too() {
             }
         });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("wait", 5u32).await.unwrap(), 6);
+    assert_eq!(sandbox.call::<u32>("wait", 5u32).await.unwrap(), 6);
 }
 
 #[tokio::test]
@@ -131,8 +131,8 @@ async fn the_guests_memory_can_be_used_before_and_after_waiting() {
         },
     );
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("wait", 8u32).await.unwrap(), u32::from_le_bytes(*b"txet"));
-    assert_eq!(sandbox.call::<_, u32>("wait", 8u32).await.unwrap(), u32::from_le_bytes(*b"text"));
+    assert_eq!(sandbox.call::<u32>("wait", 8u32).await.unwrap(), u32::from_le_bytes(*b"txet"));
+    assert_eq!(sandbox.call::<u32>("wait", 8u32).await.unwrap(), u32::from_le_bytes(*b"text"));
 }
 
 #[tokio::test]
@@ -143,12 +143,12 @@ async fn errors_and_panics_of_futures_are_typed() {
         if what == 2 { Err("two are too many") } else { Ok(what) }
     });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
-    let error = sandbox.call::<_, u32>("wait", 1u32).await.unwrap_err();
+    let error = sandbox.call::<u32>("wait", 1u32).await.unwrap_err();
     let SandboxError::HostFunctionPanicked { message, .. } = error else { panic!("{error}") };
     assert_eq!(message, "one is too few");
-    let error = sandbox.call::<_, u32>("wait", 2u32).await.unwrap_err();
+    let error = sandbox.call::<u32>("wait", 2u32).await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "two are too many");
-    assert_eq!(sandbox.call::<_, u32>("wait", 3u32).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<u32>("wait", 3u32).await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -157,10 +157,10 @@ async fn a_timeout_ends_the_waiting_and_drops_the_future() {
     let (sandbox, lives) = waiting_for_ever(patient().with_wall_clock(limit)).await;
     // On a busy machine the time may be up before the guest comes to call.
     while lives.begun.load(Ordering::SeqCst) < 3 {
-        let error = sandbox.call::<_, u32>("wait", 0u32).await.unwrap_err();
+        let error = sandbox.call::<u32>("wait", 0u32).await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
         assert!(lives.are_all_dropped());
-        assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<u32>("count", ()).await.unwrap(), 1);
     }
 }
 
@@ -169,11 +169,11 @@ async fn dropping_the_call_drops_the_future() {
     for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
         let (sandbox, lives) = waiting_for_ever(patient().with_instances(mode)).await;
         tokio::select! {
-            returned = sandbox.call::<_, u32>("wait", 0u32) => panic!("{returned:?}"),
+            returned = sandbox.call::<u32>("wait", 0u32) => panic!("{returned:?}"),
             () = lives.until_begun(1) => {}
         }
         lives.until_all_dropped().await;
-        assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<u32>("count", ()).await.unwrap(), 1);
         tokio::select! {
             returned = sandbox.run(RunRequest::new()) => panic!("{returned:?}"),
             () = lives.until_begun(2) => {}
@@ -190,10 +190,10 @@ fn without_a_runtime_there_are_timers_all_the_same() {
             milliseconds
         });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, u32>("wait", 3u32).unwrap(), 3);
+    assert_eq!(sandbox.call_blocking::<u32>("wait", 3u32).unwrap(), 3);
     assert_eq!(sandbox.run_blocking(RunRequest::new()).unwrap().exit_code, 0);
     // Another executor than tokio's.
-    let waited = futures::executor::block_on(sandbox.call::<_, u32>("wait", 4u32));
+    let waited = futures::executor::block_on(sandbox.call::<u32>("wait", 4u32));
     assert_eq!(waited.unwrap(), 4);
 }
 
@@ -202,7 +202,7 @@ fn a_blocking_call_can_be_stopped_while_the_host_waits() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let limit = Duration::from_millis(30);
     let (sandbox, lives) = runtime.block_on(waiting_for_ever(patient().with_wall_clock(limit)));
-    let error = sandbox.call_blocking::<_, u32>("wait", 0u32).unwrap_err();
+    let error = sandbox.call_blocking::<u32>("wait", 0u32).unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     assert!(lives.are_all_dropped());
 }
@@ -217,7 +217,7 @@ fn a_blocking_call_on_a_runtimes_only_thread_does_not_wait_for_that_thread() {
         });
         let builder = builder.security_policy(patient().with_wall_clock(Duration::from_secs(60)));
         let sandbox = builder.build().await.unwrap();
-        assert_eq!(sandbox.call_blocking::<_, u32>("wait", 7u32).unwrap(), 7);
+        assert_eq!(sandbox.call_blocking::<u32>("wait", 7u32).unwrap(), 7);
     });
 }
 
@@ -240,12 +240,12 @@ fn futures_live_on_the_runtime_of_the_caller() {
     let builder = modules::builder(WAIT).host_functions(&functions);
     let sandbox = builder.build_blocking().unwrap();
     for runtime in [&single, &multi] {
-        assert_eq!(runtime.block_on(sandbox.call::<_, u32>("wait", 1u32)).unwrap(), 2);
+        assert_eq!(runtime.block_on(sandbox.call::<u32>("wait", 1u32)).unwrap(), 2);
         assert_eq!(ids.lock().unwrap().pop(), Some(runtime.handle().id()));
     }
     // A thread that blocks says by its context which runtime it means.
     let _context = multi.enter();
-    assert_eq!(sandbox.call_blocking::<_, u32>("wait", 1u32).unwrap(), 2);
+    assert_eq!(sandbox.call_blocking::<u32>("wait", 1u32).unwrap(), 2);
     assert_eq!(ids.lock().unwrap().pop(), Some(multi.handle().id()));
 }
 
@@ -260,7 +260,7 @@ fn a_blocking_caller_of_a_guest_with_wasi_keeps_its_runtime() {
     let sandbox = builder.build_blocking().unwrap();
     let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let _context = multi.enter();
-    assert_eq!(sandbox.call_blocking::<_, u32>("wait", 1u32).unwrap(), 2);
+    assert_eq!(sandbox.call_blocking::<u32>("wait", 1u32).unwrap(), 2);
     assert_eq!(ids.lock().unwrap().pop(), Some(multi.handle().id()));
 }
 
@@ -276,8 +276,8 @@ async fn what_may_wait_never_runs_on_the_callers_thread() {
     });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
     for x in 0..100u32 {
-        assert_eq!(sandbox.call::<_, u32>("wait", x).await.unwrap(), x);
-        let () = sandbox.call_batch::<_, u32>("wait", [x]).await.map(drop).unwrap();
+        assert_eq!(sandbox.call::<u32>("wait", x).await.unwrap(), x);
+        let () = sandbox.call_batch::<u32>("wait", [x]).await.map(drop).unwrap();
     }
     assert!(!threads.lock().unwrap().contains(&std::thread::current().id()));
 }
@@ -296,7 +296,7 @@ async fn what_may_block_never_runs_on_the_callers_thread_and_may_block_on_future
     });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
     for x in 0..100u32 {
-        assert_eq!(sandbox.call::<_, u32>("wait", x).await.unwrap(), x);
+        assert_eq!(sandbox.call::<u32>("wait", x).await.unwrap(), x);
     }
     assert!(!threads.lock().unwrap().contains(&std::thread::current().id()));
 }
@@ -320,7 +320,7 @@ async fn a_single_thread_serves_the_guest_that_waits_for_it() {
         });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
     for question in 0..50u32 {
-        assert_eq!(sandbox.call::<_, u32>("wait", question).await.unwrap(), question * 2);
+        assert_eq!(sandbox.call::<u32>("wait", question).await.unwrap(), question * 2);
     }
 }
 
@@ -328,7 +328,7 @@ async fn a_single_thread_serves_the_guest_that_waits_for_it() {
 async fn other_tasks_go_on_while_a_host_function_waits() {
     let limit = Duration::from_millis(300);
     let (sandbox, _) = waiting_for_ever(patient().with_wall_clock(limit)).await;
-    let waiting = tokio::spawn(async move { sandbox.call::<_, u32>("wait", 0u32).await });
+    let waiting = tokio::spawn(async move { sandbox.call::<u32>("wait", 0u32).await });
     let mut ticks = 0;
     while !waiting.is_finished() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -356,7 +356,7 @@ async fn many_guests_wait_side_by_side() {
     let calls: Vec<_> = (0..20u32)
         .map(|x| {
             let sandbox = sandbox.clone();
-            tokio::spawn(async move { sandbox.call::<_, u32>("wait", x).await })
+            tokio::spawn(async move { sandbox.call::<u32>("wait", x).await })
         })
         .collect();
     for (x, call) in calls.into_iter().enumerate() {
@@ -372,9 +372,9 @@ async fn a_loop_of_calls_that_are_ready_at_once_is_stopped() {
     let builder = builder.async_host_function("env", "step", async |_: u32| ());
     let sandbox = builder.build().await.unwrap();
     let hurried = sandbox.with_time_limit(Duration::from_millis(30));
-    let error = hurried.call::<_, ()>("forever", ()).await.unwrap_err();
+    let error = hurried.call::<()>("forever", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-    assert_eq!(sandbox.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -393,7 +393,7 @@ async fn a_future_that_parks_its_thread_loses_no_wake_up() {
         .await
     });
     let sandbox = modules::builder(WAIT).host_functions(&functions).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("wait", 3u32).await.unwrap(), 3);
+    assert_eq!(sandbox.call::<u32>("wait", 3u32).await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -439,8 +439,8 @@ async fn a_future_that_panics_when_it_is_dropped_harms_nobody() {
     });
     let sandbox = builder.build().await.unwrap();
     for _ in 0..2 {
-        let error = sandbox.call::<_, u32>("wait", 0u32).await.unwrap_err();
+        let error = sandbox.call::<u32>("wait", 0u32).await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-        assert_eq!(sandbox.call::<_, u32>("count", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<u32>("count", ()).await.unwrap(), 1);
     }
 }

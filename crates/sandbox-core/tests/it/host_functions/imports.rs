@@ -131,6 +131,6 @@ fn a_host_function_takes_the_place_of_one_of_wasi() {
         |at: u32, len: u32| 100 + at + len,
     );
     let sandbox = builder.build_blocking().unwrap();
-    assert_eq!(sandbox.call_blocking::<_, u32>("random", ()).unwrap(), 103);
-    assert_eq!(sandbox.call_blocking::<_, u32>("yield", ()).unwrap(), 0);
+    assert_eq!(sandbox.call_blocking::<u32>("random", ()).unwrap(), 103);
+    assert_eq!(sandbox.call_blocking::<u32>("yield", ()).unwrap(), 0);
 }

@@ -57,15 +57,15 @@ async fn sandbox() -> WasmSandbox {
 #[tokio::test]
 async fn what_lies_in_memory_is_read_and_written() {
     let sandbox = sandbox().await;
-    assert_eq!(sandbox.call::<_, u32>("sum", (16u32, 8u32)).await.unwrap(), 36);
-    assert_eq!(sandbox.call::<_, u32>("sum", (0u32, PAGE)).await.unwrap(), 36 + 732 + 0xff + 0xfe);
-    assert_eq!(sandbox.call::<_, u32>("sum", (PAGE, 0u32)).await.unwrap(), 0);
-    assert_eq!(sandbox.call::<_, u64>("number", 16u32).await.unwrap(), 0x0807_0605_0403_0201);
-    assert_eq!(sandbox.call::<_, u32>("words", (32u32, 8u32)).await.unwrap(), 2);
+    assert_eq!(sandbox.call::<u32>("sum", (16u32, 8u32)).await.unwrap(), 36);
+    assert_eq!(sandbox.call::<u32>("sum", (0u32, PAGE)).await.unwrap(), 36 + 732 + 0xff + 0xfe);
+    assert_eq!(sandbox.call::<u32>("sum", (PAGE, 0u32)).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<u64>("number", 16u32).await.unwrap(), 0x0807_0605_0403_0201);
+    assert_eq!(sandbox.call::<u32>("words", (32u32, 8u32)).await.unwrap(), 2);
     for (at, len) in [(100u32, 4u32), (200, 5), (PAGE - 2, 2), (PAGE - 1, 1), (PAGE, 0)] {
         let () = sandbox.call("fill", (at, len)).await.unwrap();
-        assert_eq!(sandbox.call::<_, u32>("sum", (at, len)).await.unwrap(), 7 * len);
-        assert_eq!(sandbox.call::<_, u32>("byte", at - 1).await.unwrap() * u32::from(len > 1), 0);
+        assert_eq!(sandbox.call::<u32>("sum", (at, len)).await.unwrap(), 7 * len);
+        assert_eq!(sandbox.call::<u32>("byte", at - 1).await.unwrap() * u32::from(len > 1), 0);
     }
 }
 
@@ -86,8 +86,8 @@ async fn pointers_outside_memory_are_typed_errors_and_never_touched() {
     ] {
         for function in ["sum", "words", "fill"] {
             let error = match function {
-                "fill" => sandbox.call::<_, ()>(function, (at, len)).await.unwrap_err(),
-                _ => sandbox.call::<_, u32>(function, (at, len)).await.map(drop).unwrap_err(),
+                "fill" => sandbox.call::<()>(function, (at, len)).await.unwrap_err(),
+                _ => sandbox.call::<u32>(function, (at, len)).await.map(drop).unwrap_err(),
             };
             assert!(matches!(error, SandboxError::HostFunctionFailed { .. }), "{error}");
             let source = error.source().unwrap();
@@ -100,14 +100,14 @@ async fn pointers_outside_memory_are_typed_errors_and_never_touched() {
         }
     }
     for sandbox in [sandbox, neighbour] {
-        assert_eq!(sandbox.call::<_, u32>("sum", (16u32, 8u32)).await.unwrap(), 36);
+        assert_eq!(sandbox.call::<u32>("sum", (16u32, 8u32)).await.unwrap(), 36);
     }
 }
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_said_to_be_none() {
     let sandbox = sandbox().await;
-    let error = sandbox.call::<_, u32>("words", (32u32, 10u32)).await.unwrap_err();
+    let error = sandbox.call::<u32>("words", (32u32, 10u32)).await.unwrap_err();
     let expected = GuestMemoryError::NotUtf8 { start: 32, len: 10, valid_up_to: 8 };
     assert_eq!(error.source().unwrap().downcast_ref(), Some(&expected));
 }
@@ -115,11 +115,11 @@ async fn bytes_that_are_no_text_are_said_to_be_none() {
 #[tokio::test]
 async fn memory_that_grew_is_seen_as_large_as_it_is() {
     let sandbox = sandbox().await;
-    assert_eq!(sandbox.call::<_, u32>("grow", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<u32>("grow", ()).await.unwrap(), 1);
     let () = sandbox.call("fill", (PAGE, PAGE)).await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("sum", (PAGE, PAGE)).await.unwrap(), 7 * PAGE);
-    assert_eq!(sandbox.call::<_, u32>("byte", 2 * PAGE - 1).await.unwrap(), 7);
-    assert!(sandbox.call::<_, u32>("sum", (PAGE, PAGE + 1)).await.is_err());
+    assert_eq!(sandbox.call::<u32>("sum", (PAGE, PAGE)).await.unwrap(), 7 * PAGE);
+    assert_eq!(sandbox.call::<u32>("byte", 2 * PAGE - 1).await.unwrap(), 7);
+    assert!(sandbox.call::<u32>("sum", (PAGE, PAGE + 1)).await.is_err());
 }
 
 #[tokio::test]
@@ -135,8 +135,8 @@ async fn the_whole_memory_can_be_had() {
         });
     let sandbox = builder.build().await.unwrap();
     // The memory is not exported, and still the guest's own.
-    assert_eq!(sandbox.call::<_, u32>("reverse", ()).await.unwrap(), PAGE);
-    assert_eq!(sandbox.call::<_, u32>("byte", PAGE - 1).await.unwrap(), u32::from(b'a'));
+    assert_eq!(sandbox.call::<u32>("reverse", ()).await.unwrap(), PAGE);
+    assert_eq!(sandbox.call::<u32>("byte", PAGE - 1).await.unwrap(), u32::from(b'a'));
 }
 
 #[tokio::test]
@@ -144,8 +144,8 @@ async fn a_guest_without_memory_has_none_to_point_to() {
     let text = r#"(module (import "env" "sum" (func $sum (param i32 i32) (result i32)))
         (func (export "sum") (param i32 i32) (result i32) (call $sum (local.get 0) (local.get 1))))"#;
     let sandbox = modules::builder(text).host_functions(&functions()).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("sum", (0u32, 0u32)).await.unwrap(), 0);
-    let error = sandbox.call::<_, u32>("sum", (0u32, 1u32)).await.unwrap_err();
+    assert_eq!(sandbox.call::<u32>("sum", (0u32, 0u32)).await.unwrap(), 0);
+    let error = sandbox.call::<u32>("sum", (0u32, 1u32)).await.unwrap_err();
     let expected = GuestMemoryError::OutOfBounds { start: 0, len: 1, memory_bytes: 0 };
     assert_eq!(error.source().unwrap().downcast_ref(), Some(&expected));
 }
@@ -157,10 +157,10 @@ async fn an_empty_memory_is_empty() {
         (func (export "grow") (result i32) (memory.grow (i32.const 1)))
         (func (export "sum") (param i32 i32) (result i32) (call $sum (local.get 0) (local.get 1))))"#;
     let sandbox = modules::builder(text).host_functions(&functions()).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("sum", (0u32, 0u32)).await.unwrap(), 0);
-    assert!(sandbox.call::<_, u32>("sum", (0u32, 1u32)).await.is_err());
-    assert_eq!(sandbox.call::<_, u32>("grow", ()).await.unwrap(), 0);
-    assert_eq!(sandbox.call::<_, u32>("sum", (0u32, PAGE)).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<u32>("sum", (0u32, 0u32)).await.unwrap(), 0);
+    assert!(sandbox.call::<u32>("sum", (0u32, 1u32)).await.is_err());
+    assert_eq!(sandbox.call::<u32>("grow", ()).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<u32>("sum", (0u32, PAGE)).await.unwrap(), 0);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn any_pointer_and_length_is_either_in_memory_or_refused() {
     for _ in 0..2000 {
         let (at, len) = (random(), random());
         let lies_in_memory = u64::from(at) + u64::from(len) <= u64::from(PAGE);
-        let outcome = sandbox.call_blocking::<_, u32>("sum", (at, len));
+        let outcome = sandbox.call_blocking::<u32>("sum", (at, len));
         match outcome {
             Ok(_) => assert!(lies_in_memory, "{len} bytes at {at} were read"),
             Err(error) => {

@@ -34,14 +34,13 @@ async fn known(
 }
 
 fn blocking(known: Known) -> HostFunctions {
-    HostFunctions::new().function("env", "down", move |x: u32| {
-        known.get().unwrap().call_blocking::<_, u32>("down", x)
-    })
+    HostFunctions::new()
+        .function("env", "down", move |x: u32| known.get().unwrap().call_blocking::<u32>("down", x))
 }
 
 fn waiting(known: Known) -> HostFunctions {
     HostFunctions::new().async_function("env", "down", async move |x: u32| {
-        known.get().unwrap().call::<_, u32>("down", x).await
+        known.get().unwrap().call::<u32>("down", x).await
     })
 }
 
@@ -60,11 +59,11 @@ fn root(error: &SandboxError) -> &SandboxError {
 async fn a_call_of_the_one_instance_that_waits_fails_instead_of_waiting_for_itself() {
     for functions in [blocking, waiting] {
         let sandbox = known(SecurityPolicy::permissive(), functions).await;
-        let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
+        let error = sandbox.call::<u32>("down", 1u32).await.unwrap_err();
         let inner = root(&error);
         assert!(matches!(inner, SandboxError::NestedCall { .. }), "{inner}");
         assert!(inner.to_string().contains("down"), "{inner}");
-        assert_eq!(sandbox.call::<_, u32>("down", 0u32).await.unwrap(), 0);
+        assert_eq!(sandbox.call::<u32>("down", 0u32).await.unwrap(), 0);
     }
 }
 
@@ -75,8 +74,8 @@ async fn each_way_to_call_is_recognised() {
             let sandbox = known.get().unwrap();
             let nested = |error: &SandboxError| matches!(error, SandboxError::NestedCall { .. });
             let handle = sandbox.function::<u32, u32>("down").unwrap();
-            let batch = sandbox.call_batch::<_, u32>("down", [0u32]).await;
-            let with_usage = sandbox.call_with_usage::<_, u32>("down", 0u32).await;
+            let batch = sandbox.call_batch::<u32>("down", [0u32]).await;
+            let with_usage = sandbox.call_with_usage::<u32>("down", 0u32).await;
             assert!(nested(&handle.call(0).await.unwrap_err()));
             assert!(nested(&handle.call_blocking(0).unwrap_err()));
             assert!(nested(&batch.unwrap_err()));
@@ -86,7 +85,7 @@ async fn each_way_to_call_is_recognised() {
         })
     })
     .await;
-    assert_eq!(sandbox.call::<_, u32>("down", 1u32).await.unwrap(), 8);
+    assert_eq!(sandbox.call::<u32>("down", 1u32).await.unwrap(), 8);
 }
 
 #[tokio::test]
@@ -94,11 +93,11 @@ async fn fresh_instances_nest_until_there_are_no_more() {
     for functions in [blocking, waiting] {
         let policy = SecurityPolicy::permissive().with_instances(InstanceMode::Fresh);
         let sandbox = known(policy.with_max_instances(5), functions).await;
-        assert_eq!(sandbox.call::<_, u32>("down", 4u32).await.unwrap(), 4);
-        let error = sandbox.call::<_, u32>("down", 5u32).await.unwrap_err();
+        assert_eq!(sandbox.call::<u32>("down", 4u32).await.unwrap(), 4);
+        let error = sandbox.call::<u32>("down", 5u32).await.unwrap_err();
         let inner = root(&error);
         assert!(matches!(inner, SandboxError::NestedCall { .. }), "{inner}");
-        assert_eq!(sandbox.call::<_, u32>("down", 4u32).await.unwrap(), 4);
+        assert_eq!(sandbox.call::<u32>("down", 4u32).await.unwrap(), 4);
     }
 }
 
@@ -106,22 +105,21 @@ async fn fresh_instances_nest_until_there_are_no_more() {
 async fn a_guest_cannot_use_up_the_hosts_stack_by_nesting() {
     let policy = SecurityPolicy::permissive().with_instances(InstanceMode::Fresh);
     let sandbox = known(policy.with_max_instances(1000), blocking).await;
-    let error = sandbox.call::<_, u32>("down", 900u32).await.unwrap_err();
+    let error = sandbox.call::<u32>("down", 900u32).await.unwrap_err();
     let inner = root(&error);
     assert!(matches!(inner, SandboxError::NestedCall { .. }), "{inner}");
     assert!(inner.to_string().contains("16 deep"), "{inner}");
-    assert_eq!(sandbox.call::<_, u32>("down", 10u32).await.unwrap(), 10);
+    assert_eq!(sandbox.call::<u32>("down", 10u32).await.unwrap(), 10);
 }
 
 #[tokio::test]
 async fn other_sandboxes_can_be_called() {
     let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::strict()).await;
-    let builder = modules::builder(DOWN).host_function("env", "down", move |x: u32| {
-        inner.call_blocking::<_, u32>("add", (x, 100u32))
-    });
+    let builder = modules::builder(DOWN)
+        .host_function("env", "down", move |x: u32| inner.call_blocking::<u32>("add", (x, 100u32)));
     let sandbox = builder.build().await.unwrap();
     for _ in 0..30 {
-        assert_eq!(sandbox.call::<_, u32>("down", 5u32).await.unwrap(), 105);
+        assert_eq!(sandbox.call::<u32>("down", 5u32).await.unwrap(), 105);
     }
 }
 
@@ -132,14 +130,14 @@ async fn an_inner_guest_that_is_stopped_leaves_the_outer_one_alone() {
     let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
     let builder = modules::builder(DOWN).security_policy(policy);
     let builder = builder.host_function("env", "down", move |_: u32| {
-        match inner.call_blocking::<_, u32>("spin", ()) {
+        match inner.call_blocking::<u32>("spin", ()) {
             Err(SandboxError::Timeout { .. }) => 40u32,
             other => panic!("{other:?}"),
         }
     });
     let sandbox = builder.build().await.unwrap();
     for _ in 0..5 {
-        assert_eq!(sandbox.call::<_, u32>("down", 1u32).await.unwrap(), 41);
+        assert_eq!(sandbox.call::<u32>("down", 1u32).await.unwrap(), 41);
     }
 }
 
@@ -150,13 +148,13 @@ async fn an_outer_guest_whose_time_is_up_ends_when_the_inner_one_has() {
     let policy = SecurityPolicy::permissive();
     let builder = modules::builder(DOWN).security_policy(policy);
     let builder = builder.host_function("env", "down", move |_: u32| {
-        let spun = inner.call_blocking::<_, u32>("spin", ());
+        let spun = inner.call_blocking::<u32>("spin", ());
         assert!(matches!(spun, Err(SandboxError::Timeout { .. })), "{spun:?}");
         0u32
     });
     let sandbox = builder.build().await.unwrap();
     let hurried = sandbox.with_time_limit(Duration::from_millis(20));
-    let error = hurried.call::<_, u32>("down", 1u32).await.unwrap_err();
+    let error = hurried.call::<u32>("down", 1u32).await.unwrap_err();
     let SandboxError::Timeout { function, limit, .. } = error else { panic!("{error}") };
     assert_eq!((function.as_str(), limit), ("down", Duration::from_millis(20)));
 }
@@ -168,13 +166,13 @@ async fn programs_and_calls_of_one_sandbox_can_call_each_other_once() {
             let sandbox = known.get().unwrap();
             assert!(!caller.is_stopping());
             // A program runs in an instance of its own, so this waits for nobody.
-            if x == 0 { sandbox.call_blocking::<_, u32>("down", 0u32) } else { Ok(x) }
+            if x == 0 { sandbox.call_blocking::<u32>("down", 0u32) } else { Ok(x) }
         })
     })
     .await;
     assert_eq!(sandbox.run(RunRequest::new()).await.unwrap().exit_code, 0);
-    assert_eq!(sandbox.call::<_, u32>("down", 3u32).await.unwrap(), 3);
-    assert!(sandbox.call::<_, u32>("down", 1u32).await.is_err());
+    assert_eq!(sandbox.call::<u32>("down", 3u32).await.unwrap(), 3);
+    assert!(sandbox.call::<u32>("down", 1u32).await.is_err());
 }
 
 #[tokio::test]
@@ -197,13 +195,13 @@ async fn a_call_through_another_thread_ends_with_the_outer_wall_clock() {
         HostFunctions::new().async_function("env", "down", async move |x: u32| {
             let sandbox = known.get().unwrap().clone();
             // A task of its own: nobody can tell that the guest waits for it.
-            tokio::spawn(async move { sandbox.call::<_, u32>("down", x).await }).await.unwrap()
+            tokio::spawn(async move { sandbox.call::<u32>("down", x).await }).await.unwrap()
         })
     })
     .await;
-    let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
+    let error = sandbox.call::<u32>("down", 1u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
-    assert_eq!(sandbox.call::<_, u32>("down", 0u32).await.unwrap(), 0);
+    assert_eq!(sandbox.call::<u32>("down", 0u32).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -212,14 +210,14 @@ async fn a_guest_that_is_awaited_is_stopped_with_the_call_that_awaits_it() {
     let builder = modules::builder(DOWN).security_policy(SecurityPolicy::permissive());
     let builder = builder.async_host_function("env", "down", {
         let inner = inner.clone();
-        async move |_: u32| inner.call::<_, u32>("spin", ()).await
+        async move |_: u32| inner.call::<u32>("spin", ()).await
     });
     let sandbox = builder.build().await.unwrap();
     let sandbox = sandbox.with_time_limit(Duration::from_millis(30));
-    let error = sandbox.call::<_, u32>("down", 1u32).await.unwrap_err();
+    let error = sandbox.call::<u32>("down", 1u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     // It spins without a limit of its own, so this has its turn only if it was stopped.
-    assert_eq!(inner.call::<_, i32>("count", ()).await.unwrap(), 1);
+    assert_eq!(inner.call::<i32>("count", ()).await.unwrap(), 1);
 }
 
 /// More callers than there are worker threads for guests that compute.
@@ -247,10 +245,10 @@ async fn a_crowd_that_waits_for_the_host_does_not_keep_the_host_from_calling_gue
         let builder = builder.async_host_function("env", "down", async move |x: u32| {
             all.wait().await;
             match way {
-                Way::OutOfTheFunction => inner.call::<_, u32>("add", (x, 100u32)).await,
+                Way::OutOfTheFunction => inner.call::<u32>("add", (x, 100u32)).await,
                 Way::InATaskOfItsOwn => {
                     let inner = inner.clone();
-                    tokio::spawn(async move { inner.call::<_, u32>("add", (x, 100u32)).await })
+                    tokio::spawn(async move { inner.call::<u32>("add", (x, 100u32)).await })
                         .await
                         .unwrap()
                 }
@@ -259,7 +257,7 @@ async fn a_crowd_that_waits_for_the_host_does_not_keep_the_host_from_calling_gue
         let outer = builder.build().await.unwrap();
         let callers = (0..CROWD).map(|_| {
             let outer = outer.clone();
-            tokio::spawn(async move { outer.call::<_, u32>("down", 5u32).await })
+            tokio::spawn(async move { outer.call::<u32>("down", 5u32).await })
         });
         for caller in futures::future::join_all(callers).await {
             assert_eq!(caller.unwrap().unwrap(), 105, "{way:?}");

@@ -50,7 +50,7 @@ async fn start_functions_call_the_host_and_show_it_their_memory() {
         let builder = modules::builder(&saying(from)).host_functions(&say(&said));
         let sandbox = builder.build().await.unwrap();
         assert_eq!(*said.lock().unwrap(), ["hello"], "{from}");
-        assert_eq!(sandbox.call::<_, i32>("well", ()).await.unwrap(), 1);
+        assert_eq!(sandbox.call::<i32>("well", ()).await.unwrap(), 1);
     }
 }
 
@@ -100,7 +100,7 @@ async fn fresh_instances_call_the_host_side_by_side() {
     let calls: Vec<_> = (0..3)
         .map(|_| {
             let sandbox = sandbox.clone();
-            tokio::spawn(async move { sandbox.call::<_, ()>("times", 5u32).await })
+            tokio::spawn(async move { sandbox.call::<()>("times", 5u32).await })
         })
         .collect();
     for call in calls {
@@ -116,7 +116,7 @@ async fn no_call_counts_what_the_start_function_of_its_fresh_instance_called() {
         modules::builder(&saying("start")).host_functions(&say(&said)).security_policy(policy);
     let sandbox = builder.build().await.unwrap();
     for _ in 0..2 {
-        let (_, usage) = sandbox.call_with_usage::<_, i32>("well", ()).await.unwrap();
+        let (_, usage) = sandbox.call_with_usage::<i32>("well", ()).await.unwrap();
         assert_eq!(usage.host_calls, 0);
     }
 }
@@ -141,7 +141,7 @@ async fn a_function_that_came_to_the_callers_thread_still_calls_the_host() {
     for (times, fails) in [(3u32, false), (9, true), (3, false)] {
         // On a busy machine it takes many calls until some in a row are quick.
         loop {
-            let outcome = sandbox.call::<_, ()>("times", 3u32).await;
+            let outcome = sandbox.call::<()>("times", 3u32).await;
             outcome.unwrap();
             rounds += 1;
             assert!(rounds < 200_000, "it never came here");
@@ -149,7 +149,7 @@ async fn a_function_that_came_to_the_callers_thread_still_calls_the_host() {
                 break;
             }
         }
-        assert_eq!(sandbox.call::<_, ()>("times", times).await.is_err(), fails);
+        assert_eq!(sandbox.call::<()>("times", times).await.is_err(), fails);
     }
 }
 
@@ -162,7 +162,7 @@ async fn each_kind_of_call_reaches_the_host() {
     });
     let sandbox = modules::builder(LOOP).host_functions(&functions).build().await.unwrap();
     let () = sandbox.call("times", 1u32).await.unwrap();
-    let results = sandbox.call_batch::<_, ()>("times", [1u32, 2, 3]).await.unwrap();
+    let results = sandbox.call_batch::<()>("times", [1u32, 2, 3]).await.unwrap();
     assert_eq!(results.into_values().unwrap().len(), 3);
     let times = sandbox.function::<u32, ()>("times").unwrap();
     times.call(1).await.unwrap();
@@ -239,10 +239,10 @@ async fn a_host_function_that_a_guest_exports_is_called_like_its_own() {
     let builder = modules::builder(text)
         .host_function("env", "add", |a: u32, b: u32| a.checked_add(b).ok_or("they are too large"));
     let sandbox = builder.build().await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("add", (1u32, 2u32)).await.unwrap(), 3);
-    let error = sandbox.call::<_, u32>("add", (u32::MAX, 2u32)).await.unwrap_err();
+    assert_eq!(sandbox.call::<u32>("add", (1u32, 2u32)).await.unwrap(), 3);
+    let error = sandbox.call::<u32>("add", (u32::MAX, 2u32)).await.unwrap_err();
     assert!(matches!(error, SandboxError::HostFunctionFailed { .. }), "{error}");
-    assert_eq!(sandbox.call::<_, u32>("add", (3u32, 2u32)).await.unwrap(), 5);
+    assert_eq!(sandbox.call::<u32>("add", (3u32, 2u32)).await.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn a_host_function_in_a_table_is_called_indirectly() {
         (func (export "f") (param i32) (result i32)
             (call_indirect (type $t) (local.get 0) (i32.const 0))))"#;
     let sandbox = modules::builder(text).host_function("env", "f", |x: u32| x * 3).build().await;
-    assert_eq!(sandbox.unwrap().call::<_, u32>("f", 5u32).await.unwrap(), 15);
+    assert_eq!(sandbox.unwrap().call::<u32>("f", 5u32).await.unwrap(), 15);
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn recursion_through_the_host_ends_at_the_stack_limit() {
     let text = r#"(module (import "env" "f" (func $f))
         (func $down (export "down") (call $f) (call $down)))"#;
     let sandbox = modules::builder(text).host_function("env", "f", || ()).build().await.unwrap();
-    let error = sandbox.call::<_, ()>("down", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("down", ()).await.unwrap_err();
     let stack = sandbox_core::TrapCode::StackOverflow;
     assert!(matches!(error, SandboxError::Trap { code, .. } if code == stack), "{error}");
 }
@@ -271,12 +271,12 @@ async fn guests_that_are_metered_call_the_host() {
     let said = Arc::default();
     let builder = modules::builder(&saying("start")).host_functions(&say(&said));
     let sandbox = builder.security_policy(SecurityPolicy::paranoid()).build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("well", ()).await.unwrap(), 1);
+    assert_eq!(sandbox.call::<i32>("well", ()).await.unwrap(), 1);
     assert_eq!(said.lock().unwrap().len(), 1, "the start function runs for the template only");
     let policy = SecurityPolicy::permissive().with_fuel(100_000);
     let builder = modules::builder(LOOP).security_policy(policy);
     let sandbox = builder.host_function("env", "step", |_: u32| ()).build().await.unwrap();
-    let error = sandbox.call::<_, ()>("forever", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("forever", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
     let ((), usage) = sandbox.call_with_usage("times", 100u32).await.unwrap();
     assert_eq!(usage.host_calls, 100);
@@ -306,12 +306,12 @@ async fn a_guest_with_exceptions_catches_nothing_of_the_host() {
         },
     );
     let sandbox = builder.build().await.unwrap();
-    assert_eq!(sandbox.call::<_, i32>("catch", 0u32).await.unwrap(), 1);
-    let error = sandbox.call::<_, i32>("catch", 1u32).await.unwrap_err();
+    assert_eq!(sandbox.call::<i32>("catch", 0u32).await.unwrap(), 1);
+    let error = sandbox.call::<i32>("catch", 1u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::HostFunctionFailed { .. }), "{error}");
-    let error = sandbox.call::<_, i32>("catch", 2u32).await.unwrap_err();
+    let error = sandbox.call::<i32>("catch", 2u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::HostFunctionPanicked { .. }), "{error}");
-    let error = sandbox.call::<_, i32>("catch", 3u32).await.unwrap_err();
+    let error = sandbox.call::<i32>("catch", 3u32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
 }
 

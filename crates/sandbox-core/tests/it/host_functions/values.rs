@@ -76,9 +76,9 @@ async fn sandbox(format: SerializationFormat) -> (WasmSandbox, Arc<Notes>) {
 #[tokio::test]
 async fn numbers_need_no_format() {
     let (sandbox, _) = sandbox(SerializationFormat::default()).await;
-    assert_eq!(sandbox.call::<_, f64>("numbers", (4u32, -1i64)).await.unwrap(), 2.0);
-    assert_eq!(sandbox.call::<_, f64>("numbers", (u32::MAX, 0i64)).await.unwrap(), 2_147_483_647.5);
-    let (_, usage) = sandbox.call_with_usage::<_, f64>("numbers", (1u32, 1i64)).await.unwrap();
+    assert_eq!(sandbox.call::<f64>("numbers", (4u32, -1i64)).await.unwrap(), 2.0);
+    assert_eq!(sandbox.call::<f64>("numbers", (u32::MAX, 0i64)).await.unwrap(), 2_147_483_647.5);
+    let (_, usage) = sandbox.call_with_usage::<f64>("numbers", (1u32, 1i64)).await.unwrap();
     assert_eq!(usage.host_calls, 4);
 }
 
@@ -100,8 +100,7 @@ async fn an_output_that_is_fetched_counts_as_one_call() {
     let (sandbox, _) = sandbox(SerializationFormat::default()).await;
     for len in [10usize, 10_000] {
         let bytes = vec![7u8; len];
-        let (_, usage) =
-            sandbox.call_with_usage::<_, Vec<u8>>("once_reversed", &bytes).await.unwrap();
+        let (_, usage) = sandbox.call_with_usage::<Vec<u8>>("once_reversed", &bytes).await.unwrap();
         assert_eq!(usage.host_calls, 1, "{len} bytes");
     }
 }
@@ -118,10 +117,10 @@ async fn values_travel_in_the_format_of_the_call() {
             ("bolt", Some(0.25), 40)
         );
         assert_eq!(tagged.tags["tag number 39"], 39);
-        assert_eq!(sandbox.call::<_, String>("shouted", "größe").await.unwrap(), "well, GRÖSSE");
+        assert_eq!(sandbox.call::<String>("shouted", "größe").await.unwrap(), "well, GRÖSSE");
         assert_eq!(*notes.0.lock().unwrap(), ["about to shout größe"]);
-        assert_eq!(sandbox.call::<_, i64>("sum_up_to", 100u32).await.unwrap(), 5050);
-        assert_eq!(sandbox.call::<_, String>("waited", 2u32).await.unwrap(), "waited for 2 ms");
+        assert_eq!(sandbox.call::<i64>("sum_up_to", 100u32).await.unwrap(), 5050);
+        assert_eq!(sandbox.call::<String>("waited", 2u32).await.unwrap(), "waited for 2 ms");
     }
 }
 
@@ -132,11 +131,11 @@ async fn an_error_for_the_guest_is_its_own_to_handle() {
     assert_eq!(words, "bolt costs 0.25");
     let words: String = sandbox.call("price_in_words", "nut").await.unwrap();
     assert_eq!(words, "nut has no price: no nut here");
-    assert_eq!(sandbox.call::<_, f64>("total", vec!["bolt", "bolt"]).await.unwrap(), 0.5);
-    let error = sandbox.call::<_, f64>("total", vec!["bolt", "nut"]).await.unwrap_err();
+    assert_eq!(sandbox.call::<f64>("total", vec!["bolt", "bolt"]).await.unwrap(), 0.5);
+    let error = sandbox.call::<f64>("total", vec!["bolt", "nut"]).await.unwrap_err();
     let SandboxError::GuestError { message, .. } = error else { panic!("{error}") };
     assert_eq!(message, "no nut here");
-    let error = sandbox.call::<_, f64>("total", vec!["fire", "nut"]).await.unwrap_err();
+    let error = sandbox.call::<f64>("total", vec!["fire", "nut"]).await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "the shop burnt down");
     let SandboxError::HostFunctionFailed { host_function, .. } = error else { panic!("{error}") };
     assert_eq!(host_function, "host.price_of");
@@ -226,8 +225,8 @@ async fn liar() -> WasmSandbox {
 /// Why the host did not serve the call.
 async fn refusal(function: &str, passed: Passed) -> Box<dyn Error + Send + Sync> {
     let sandbox = liar().await;
-    let error = sandbox.call::<_, u32>(function, passed).await.unwrap_err();
-    assert_eq!(sandbox.call::<_, u32>("text", (0u32, 7u32, 64u32, 14u32, 0u32)).await.unwrap(), 14);
+    let error = sandbox.call::<u32>(function, passed).await.unwrap_err();
+    assert_eq!(sandbox.call::<u32>("text", (0u32, 7u32, 64u32, 14u32, 0u32)).await.unwrap(), 14);
     match error {
         SandboxError::HostFunctionFailed { error, .. } => error,
         other => panic!("{function} with {passed:?}: {other}"),
@@ -252,11 +251,11 @@ async fn pointers_of_an_exchange_are_checked() {
     // No more room is looked at than is used.
     let sandbox = liar().await;
     assert_eq!(
-        sandbox.call::<_, u32>("text", (0u32, 7u32, end - 14, u32::MAX, 0u32)).await.unwrap(),
+        sandbox.call::<u32>("text", (0u32, 7u32, end - 14, u32::MAX, 0u32)).await.unwrap(),
         14
     );
     // In place: what is written over was read before.
-    assert_eq!(sandbox.call::<_, u32>("text", (0u32, 7u32, 1u32, 14u32, 0u32)).await.unwrap(), 14);
+    assert_eq!(sandbox.call::<u32>("text", (0u32, 7u32, 1u32, 14u32, 0u32)).await.unwrap(), 14);
 }
 
 #[tokio::test]
@@ -280,7 +279,7 @@ async fn what_does_not_decode_is_an_error_that_says_so() {
         assert_eq!(refusal.downcast_ref(), Some(&ExchangeError::Format(format)));
     }
     assert_eq!(
-        liar().await.call::<_, u32>("value", (0u32, 7u32, 64u32, 64u32, 1u32)).await.unwrap(),
+        liar().await.call::<u32>("value", (0u32, 7u32, 64u32, 64u32, 1u32)).await.unwrap(),
         7
     );
 }
@@ -289,7 +288,7 @@ async fn what_does_not_decode_is_an_error_that_says_so() {
 async fn an_output_is_fetched_once_and_whole() {
     let sandbox = liar().await;
     assert_eq!(
-        sandbox.call::<_, u32>("text_and_take", (100u32, 14u32)).await.unwrap(),
+        sandbox.call::<u32>("text_and_take", (100u32, 14u32)).await.unwrap(),
         u32::from(b'[')
     );
     for (function, at, len, held) in [
@@ -300,21 +299,21 @@ async fn an_output_is_fetched_once_and_whole() {
         ("text_and_take", 100, u32::MAX, 14),
     ] {
         let error = match function {
-            "take" => sandbox.call::<_, ()>(function, (at, len)).await.unwrap_err(),
-            _ => sandbox.call::<_, u32>(function, (at, len)).await.map(drop).unwrap_err(),
+            "take" => sandbox.call::<()>(function, (at, len)).await.unwrap_err(),
+            _ => sandbox.call::<u32>(function, (at, len)).await.map(drop).unwrap_err(),
         };
         let expected = ExchangeError::Output { asked: len, held };
         assert_eq!(error.source().unwrap().downcast_ref(), Some(&expected), "{function} {len}");
     }
-    let error = sandbox.call::<_, u32>("text_and_take", (65_530u32, 14u32)).await.unwrap_err();
+    let error = sandbox.call::<u32>("text_and_take", (65_530u32, 14u32)).await.unwrap_err();
     assert!(error.source().unwrap().is::<GuestMemoryError>(), "{error}");
-    let error = sandbox.call::<_, ()>("take_twice", ()).await.unwrap_err();
+    let error = sandbox.call::<()>("take_twice", ()).await.unwrap_err();
     let expected = ExchangeError::Output { asked: 14, held: 0 };
     assert_eq!(error.source().unwrap().downcast_ref(), Some(&expected));
     // Nothing is left for the next call to fetch.
     let () = sandbox.call("take", (0u32, 0u32)).await.unwrap();
-    assert_eq!(sandbox.call::<_, u32>("text", (0u32, 7u32, 0u32, 0u32, 0u32)).await.unwrap(), 14);
-    let error = sandbox.call::<_, ()>("take", (100u32, 14u32)).await.unwrap_err();
+    assert_eq!(sandbox.call::<u32>("text", (0u32, 7u32, 0u32, 0u32, 0u32)).await.unwrap(), 14);
+    let error = sandbox.call::<()>("take", (100u32, 14u32)).await.unwrap_err();
     assert_eq!(error.source().unwrap().downcast_ref(), Some(&expected));
 }
 

@@ -86,7 +86,7 @@ fn waits_end_with_their_call() {
     let mut server = silent.join().unwrap().unwrap();
     client.put_buffer(100);
     let hurried = client.sandbox.with_time_limit(Duration::from_millis(300));
-    let error = hurried.call_blocking::<_, i32>("sock_recv", (fd, IOV, 1, 0, OUT, OUT + 8));
+    let error = hurried.call_blocking::<i32>("sock_recv", (fd, IOV, 1, 0, OUT, OUT + 8));
     let error = error.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     // The instance is gone and its connection with it.

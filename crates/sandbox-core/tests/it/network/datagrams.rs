@@ -216,7 +216,7 @@ fn a_datagram_that_never_comes_is_waited_for_no_longer_than_the_call_may_take() 
     client.put_buffer(100);
     let error = client
         .sandbox
-        .call_blocking::<_, i32>("sock_recv_from", (fd, IOV, 1, 0, OUT, OUT + 8, FROM))
+        .call_blocking::<i32>("sock_recv_from", (fd, IOV, 1, 0, OUT, OUT + 8, FROM))
         .unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
     client.assert_well();

@@ -47,7 +47,7 @@ fn a_guest_that_traps_after_a_denial_is_reported_with_what_it_was_denied() {
     let client = Client::new(granted(address).with_wall_clock(Duration::from_secs(60)));
     let fd = client.open().unwrap();
     client.put_address(elsewhere);
-    let error = client.sandbox.call_blocking::<_, ()>("connect_or_trap", (fd, ADDRESS));
+    let error = client.sandbox.call_blocking::<()>("connect_or_trap", (fd, ADDRESS));
     let error = error.unwrap_err();
     let SandboxError::CapabilityDenied { capability, remedy, .. } = &error else {
         panic!("{error}")
@@ -56,7 +56,7 @@ fn a_guest_that_traps_after_a_denial_is_reported_with_what_it_was_denied() {
     assert!(remedy.contains("with_network_host"), "{error}");
     // A denial that a guest dealt with is not held against a later call.
     assert_eq!(client.connect(elsewhere), Err(NOTCAPABLE));
-    let error = client.sandbox.call_blocking::<_, i32>("peek", u32::MAX).unwrap_err();
+    let error = client.sandbox.call_blocking::<i32>("peek", u32::MAX).unwrap_err();
     assert!(matches!(error, SandboxError::Trap { .. }), "{error}");
 }
 

@@ -161,7 +161,7 @@ fn waiting_for_a_socket_ends_with_the_call() {
     let fd = client.connect(address).unwrap();
     client.subscribe(&[Awaited::Socket(fd, READ), Awaited::Time(LONG)]);
     let poll = |client: &Client| {
-        client.sandbox.call_blocking::<_, i32>("poll_oneoff", (SUBSCRIPTIONS, EVENTS, 2, OUT))
+        client.sandbox.call_blocking::<i32>("poll_oneoff", (SUBSCRIPTIONS, EVENTS, 2, OUT))
     };
     let hurried = Client { sandbox: client.sandbox.with_time_limit(Duration::from_millis(200)) };
     let error = poll(&hurried).unwrap_err();

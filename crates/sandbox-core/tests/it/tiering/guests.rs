@@ -114,7 +114,7 @@ async fn numbers_text_and_values_of_a_guest_in_rust_are_the_same_on_both_tiers()
     assert!(matches!(&quotients[..], [Ok(_), Err(_), Err(_)]), "{quotients:?}");
     // Last, because who panics is replaced, by an instance with the better code.
     let panic = async |sandbox: &WasmSandbox| -> String {
-        let error = sandbox.call::<_, u32>("third_of_three", 3u32).await.unwrap_err();
+        let error = sandbox.call::<u32>("third_of_three", 3u32).await.unwrap_err();
         let SandboxError::GuestPanic { message, .. } = error else { panic!("{error}") };
         message
     };
