@@ -42,7 +42,10 @@ impl Bench {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let arguments = call::values(&self.arguments)?;
         let span = Duration::from_secs(self.seconds);
-        let ways = [("one instance", InstanceMode::Persistent), ("a fresh instance each", InstanceMode::Fresh)];
+        let ways = [
+            ("one instance", InstanceMode::Persistent),
+            ("a fresh instance each", InstanceMode::Fresh),
+        ];
         for (name, mode) in ways {
             let policy = self.policy.policy()?.with_instances(mode);
             let sandbox = self.module.sandbox(policy)?;
@@ -85,7 +88,10 @@ impl Times {
     }
 }
 
-fn measure(mut call: impl FnMut() -> Result<(), Failure>, span: Duration) -> Result<Times, Failure> {
+fn measure(
+    mut call: impl FnMut() -> Result<(), Failure>,
+    span: Duration,
+) -> Result<Times, Failure> {
     /// Shorter than that, a portion would be about as long as reading the clock.
     const PORTION: Duration = Duration::from_micros(20);
     let mut calls_in_portion = 1u32;

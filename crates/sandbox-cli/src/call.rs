@@ -58,7 +58,8 @@ pub(crate) fn values(arguments: &[String]) -> Result<Vec<Value>, Failure> {
 
 fn value(argument: &str) -> Result<Value, Failure> {
     if let Some(path) = argument.strip_prefix('@') {
-        let contents = std::fs::read(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
+        let contents =
+            std::fs::read(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
         return Ok(Value::Bytes(contents));
     }
     Ok(serde_json::from_str::<Value>(argument).unwrap_or_else(|_| Value::Text(argument.to_owned())))

@@ -46,8 +46,9 @@ impl Failure {
 
     /// A program took too long, and waits for what does not come.
     pub(crate) fn timeout(limit: Duration) -> Self {
-        let message =
-            format!("the program ran for longer than {limit:?}, and waits for standard input\n  {MORE_TIME}");
+        let message = format!(
+            "the program ran for longer than {limit:?}, and waits for standard input\n  {MORE_TIME}"
+        );
         Self { code: 124, message }
     }
 
@@ -114,9 +115,7 @@ fn hint(error: &SandboxError) -> Option<&'static str> {
         | SandboxError::ModuleTooLarge { .. } => {
             Some("`sandbox inspect` says which policies would take it")
         }
-        SandboxError::NoSuchFunction { .. } => {
-            Some("`sandbox inspect` lists what can be called")
-        }
+        SandboxError::NoSuchFunction { .. } => Some("`sandbox inspect` lists what can be called"),
         _ => None,
     }
 }

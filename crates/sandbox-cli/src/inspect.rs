@@ -116,8 +116,15 @@ impl Contents {
                         let page = 1u64 << memory.page_size_log2.unwrap_or(16);
                         let pages = |pages: u64| bytes(pages.saturating_mul(page));
                         contents.memories.push(match memory.maximum {
-                            Some(most) => format!("{} at first, {} at most", pages(memory.initial), pages(most)),
-                            None => format!("{} at first, and as much as the policy gives", pages(memory.initial)),
+                            Some(most) => format!(
+                                "{} at first, {} at most",
+                                pages(memory.initial),
+                                pages(most)
+                            ),
+                            None => format!(
+                                "{} at first, and as much as the policy gives",
+                                pages(memory.initial)
+                            ),
                         });
                     }
                 }
@@ -128,19 +135,27 @@ impl Contents {
                         match export.kind {
                             ExternalKind::Func => {
                                 let ty = functions.get(export.index as usize).copied();
-                                let signature = ty.map_or_else(String::new, |ty| signature(&types, ty));
+                                let signature =
+                                    ty.map_or_else(String::new, |ty| signature(&types, ty));
                                 contents.functions.push(format!("{name}{signature}"));
                             }
-                            kind => contents.others.push(format!("{name}: {}", kind_in_words(kind))),
+                            kind => {
+                                contents.others.push(format!("{name}: {}", kind_in_words(kind)))
+                            }
                         }
                     }
                 }
                 Payload::CodeSectionStart { size, .. } => contents.code_bytes = u64::from(size),
-                Payload::DataSection(data) => contents.data_bytes = data.range().len() as u64,
+                Payload::DataSection(data) => {
+                    let range = data.range();
+                    contents.data_bytes = (range.end - range.start) as u64;
+                }
                 Payload::CustomSection(section) => {
                     if section.name() == "sandbox-guest" {
                         let text = String::from_utf8_lossy(section.data());
-                        contents.declarations.extend(text.lines().filter(|line| !line.is_empty()).filter_map(declaration));
+                        contents.declarations.extend(
+                            text.lines().filter(|line| !line.is_empty()).filter_map(declaration),
+                        );
                     }
                     contents.custom.push((shown(section.name()), section.data().len() as u64));
                 }
@@ -192,13 +207,21 @@ impl Import {
             ("wasi_snapshot_preview1" | "wasi_unstable", name) => match name {
                 "environ_get" | "environ_sizes_get" => "WASI, always there; --env fills it",
                 "args_get" | "args_sizes_get" => "WASI, always there; arguments of `sandbox run`",
-                "clock_time_get" | "clock_res_get" => "WASI, always there; the policy says which clocks",
-                name if name.starts_with("path_") => "WASI, always there; files in memory, and those of --dir",
+                "clock_time_get" | "clock_res_get" => {
+                    "WASI, always there; the policy says which clocks"
+                }
+                name if name.starts_with("path_") => {
+                    "WASI, always there; files in memory, and those of --dir"
+                }
                 name if name.starts_with("sock_") => "WASI; --allow-net",
                 _ => "WASI, always there",
             },
-            (module, _) if module.starts_with("wasix") => "WASIX; sockets need --allow-net, threads and processes are never there",
-            _ => "a host function: a program that embeds sandbox-core gives it (`WasmSandboxBuilder::host_function`)",
+            (module, _) if module.starts_with("wasix") => {
+                "WASIX; sockets need --allow-net, threads and processes are never there"
+            }
+            _ => {
+                "a host function: a program that embeds sandbox-core gives it (`WasmSandboxBuilder::host_function`)"
+            }
         }
     }
 }
@@ -214,7 +237,8 @@ fn declaration(line: &str) -> Option<String> {
 
 fn signature(types: &[Option<FuncType>], index: u32) -> String {
     let Some(Some(ty)) = types.get(index as usize) else { return String::new() };
-    let list = |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let list =
+        |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let params = list(ty.params());
     match ty.results() {
         [] => format!("({params})"),

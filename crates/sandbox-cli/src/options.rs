@@ -96,10 +96,6 @@ struct NetworkHost {
 }
 
 impl PolicyOptions {
-    pub(crate) fn preset(&self) -> Preset {
-        self.policy
-    }
-
     /// The policy that the options describe.
     pub(crate) fn policy(&self) -> Result<SecurityPolicy, Failure> {
         let mut policy = self.policy.policy();

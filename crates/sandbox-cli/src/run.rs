@@ -79,8 +79,6 @@ fn wait(
     match receiver.recv_timeout(limit.saturating_add(GRACE)) {
         Ok(report) => Ok(report),
         Err(RecvTimeoutError::Disconnected) => Err(lost()),
-        Err(RecvTimeoutError::Timeout) => {
-            Err(Failure::timeout(limit))
-        }
+        Err(RecvTimeoutError::Timeout) => Err(Failure::timeout(limit)),
     }
 }

@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn durations_have_three_digits() {
-        let said = [1_500_000_000u64, 12_300_000, 250_000, 47].map(|nanos| in_words(Duration::from_nanos(nanos)));
+        let said = [1_500_000_000u64, 12_300_000, 250_000, 47]
+            .map(|nanos| in_words(Duration::from_nanos(nanos)));
         assert_eq!(said, ["1.50 s", "12.3 ms", "250 us", "47.0 ns"]);
         assert_eq!(bytes(64 * 1024 * 1024), "64.0 MiB");
     }

@@ -91,7 +91,17 @@ fn a_program_has_its_input_arguments_environment_and_exit_code() {
     bench.module("cat.wasm", CAT);
     std::fs::write(bench.folder.path().join("input"), "hello\n").unwrap();
     let mut command = bench.sandbox();
-    command.args(["run", "--env", "NAME=value", "--env", "INHERITED", "--usage", "cat.wasm", "-x", "two"]);
+    command.args([
+        "run",
+        "--env",
+        "NAME=value",
+        "--env",
+        "INHERITED",
+        "--usage",
+        "cat.wasm",
+        "-x",
+        "two",
+    ]);
     command.env("INHERITED", "yes");
     command.stdin(std::fs::File::open(bench.folder.path().join("input")).unwrap());
     let (code, stdout, stderr) = in_words(&command.output().unwrap());
@@ -163,7 +173,11 @@ fn functions_are_called_with_numbers() {
     assert!(stderr.contains("add"), "{stderr}");
     let (code, stdout, stderr) = bench.run(&["bench", "extremes.wasm", "add", "1", "2"]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert_eq!(stdout.lines().filter(|line| line.contains("a call (median")).count(), 2, "{stdout}");
+    assert_eq!(
+        stdout.lines().filter(|line| line.contains("a call (median")).count(),
+        2,
+        "{stdout}"
+    );
 }
 
 #[test]
@@ -172,7 +186,9 @@ fn text_modules_and_all_policies_are_inspected() {
     std::fs::write(bench.folder.path().join("extremes.wat"), EXTREMES).unwrap();
     let (code, stdout, stderr) = bench.run(&["inspect", "extremes.wat"]);
     assert_eq!(code, Some(0), "{stderr}");
-    for expected in ["add(i32, i32) -> i32", "fd_write", "permissive takes it", "paranoid   takes it"] {
+    for expected in
+        ["add(i32, i32) -> i32", "fd_write", "permissive takes it", "paranoid   takes it"]
+    {
         assert!(stdout.contains(expected), "{expected} is not in {stdout}");
     }
 }
