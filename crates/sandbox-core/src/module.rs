@@ -25,6 +25,7 @@ use crate::error::{ArtifactRejection, Result, SandboxError};
 use crate::marshal::export::{Export, ExportKind, Formats, Payloads};
 use crate::policy::{CompileMeasure, Compiler, SecurityPolicy};
 use crate::sys::code::Code;
+use crate::sys::entry::Reach;
 use crate::sys::system;
 use crate::text::cut;
 
@@ -227,7 +228,13 @@ impl Module {
         for export in &mut exports {
             export.pure =
                 matches!(export.kind, ExportKind::Numbers(_)) && behaviour.is_pure(&export.name);
-            export.reach = behaviour.reach(&export.name);
+            export.reach = match behaviour.reach(&export.name) {
+                // Code of that compiler calls Wasmer's functions, and not ours that stand before them.
+                Reach::OwnFunctions if !identity.settings().compiler().holds_untrusted_guests() => {
+                    Reach::Builtins
+                }
+                reach => reach,
+            };
         }
         let code = Arc::new(Code::of(&compiled));
         let memory_minimum_bytes = compiled

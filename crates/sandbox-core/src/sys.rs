@@ -10,6 +10,7 @@ pub(crate) mod barrier;
 mod builtins;
 pub(crate) mod code;
 pub(crate) mod cpu_time;
+mod direct;
 pub(crate) mod entry;
 pub(crate) mod faults;
 pub(crate) mod fork;

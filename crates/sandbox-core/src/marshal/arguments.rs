@@ -100,6 +100,7 @@ impl<'a> Arguments<'a> {
             payload if is_encoded(payload, T::FORMAT) => {
                 format.encode(&InElements(arguments)).map(Cow::Owned).map_err(unencodable)?
             }
+            Payload::Text if T::FORMAT.is_some() => return Err(not_of_type::<T>(export)),
             Payload::Text => match identity::as_text(arguments) {
                 Some(text) => Cow::Borrowed(text.as_bytes()),
                 None => Cow::Owned(writing::text_of(arguments).map_err(unfit)?),

@@ -79,10 +79,16 @@ pub(crate) fn check<A: IntoGuest, R: FromGuest>(export: &Export) -> Result<()> {
             }
         }
         ExportKind::Declared(Payloads { input, output }) => {
-            if !is_encoded(*input, A::FORMAT) && !may_be_sent(given, *input) {
+            let is_value_as_text =
+                |asked: Option<_>, payload| asked.is_some() && payload == Payload::Text;
+            if !is_encoded(*input, A::FORMAT)
+                && (is_value_as_text(A::FORMAT, *input) || !may_be_sent(given, *input))
+            {
                 return Err(arguments());
             }
-            if !is_encoded(*output, R::FORMAT) && !may_be_received::<R>(*output) {
+            if !is_encoded(*output, R::FORMAT)
+                && (is_value_as_text(R::FORMAT, *output) || !may_be_received::<R>(*output))
+            {
                 return Err(result());
             }
         }

@@ -271,6 +271,14 @@ impl serde::de::Error for Mismatch {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
         Self::said_by_type(format_args!("{message}"))
     }
+
+    fn invalid_length(len: usize, expected: &dyn serde::de::Expected) -> Self {
+        Self::because(format_args!("invalid length {len}, expected {expected}"))
+    }
+
+    fn invalid_type(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        Self::because(format_args!("invalid type: {found}, expected {expected}"))
+    }
 }
 
 #[cfg(test)]

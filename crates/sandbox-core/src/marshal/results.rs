@@ -66,6 +66,7 @@ pub(crate) fn from_output<R: FromGuest>(
         }
         format.decode(output).map_err(undecodable)
     } else if payload == Payload::Text {
+        no_format(export, R::FORMAT)?;
         let text = std::str::from_utf8(output).map_err(|error| undecodable(error.to_string()))?;
         match same_type(|| text.to_owned()) {
             Some(text) => Ok(text),

@@ -239,7 +239,7 @@ mod tests {
             ("nothing".into(), Value::Null),
             ("yes".into(), true.into()),
             ("half".into(), 0.5.into()),
-            ("list".into(), vec![Value::U64(1), Value::I64(-2), "three".into()].into()),
+            ("list".into(), vec![Value::U64(1), Value::I64(-5_000_000_000), "three".into()].into()),
         ])
     }
 
@@ -254,7 +254,7 @@ mod tests {
                 Value::List(list) => list[1].as_i64(),
                 _ => None,
             }),
-            Some(-2)
+            Some(-5_000_000_000)
         );
     }
 

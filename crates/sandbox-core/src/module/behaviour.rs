@@ -29,6 +29,8 @@ pub(crate) struct Behaviour {
     pure: BTreeSet<String>,
     /// The exported functions that can reach no import, whatever they are called with.
     inward: BTreeSet<String>,
+    /// Those of them that cause no trap but their own.
+    enclosed: BTreeSet<String>,
     extent: Extent,
 }
 
@@ -44,6 +46,7 @@ impl Behaviour {
                 irreversible: Some(format!("its code cannot be read: {error}")),
                 pure: BTreeSet::new(),
                 inward: BTreeSet::new(),
+                enclosed: BTreeSet::new(),
                 extent: Extent::default(),
             },
         }
@@ -74,7 +77,13 @@ impl Behaviour {
 
     /// Functions that the exported function of that name may call.
     pub(crate) fn reach(&self, function: &str) -> Reach {
-        if self.inward.contains(function) { Reach::OwnFunctions } else { Reach::Imports }
+        if self.enclosed.contains(function) {
+            Reach::OwnFunctions
+        } else if self.inward.contains(function) {
+            Reach::Builtins
+        } else {
+            Reach::Imports
+        }
     }
 }
 
@@ -96,6 +105,8 @@ struct Function {
     changes_state: bool,
     /// It calls what cannot be told from its code, or does what nobody knows.
     calls_anything: bool,
+    /// Wasmer may raise a trap for it.
+    may_be_trapped: bool,
     calls: BTreeSet<u32>,
 }
 
@@ -162,6 +173,10 @@ impl Survey {
                     function.calls.insert(callee);
                 }
                 Effect::ChangesState => function.changes_state = true,
+                Effect::CallsWasmer => {
+                    function.changes_state = true;
+                    function.may_be_trapped = true;
+                }
                 Effect::CallsAnything => {
                     function.changes_state = true;
                     function.calls_anything = true;
@@ -170,6 +185,7 @@ impl Survey {
                     function.changes_state = true;
                     // It may be one that is not known here, and call.
                     function.calls_anything = true;
+                    function.may_be_trapped = true;
                     self.cannot_reset(instruction);
                 }
             }
@@ -191,6 +207,12 @@ impl Survey {
         let reaching = self.spread(&callers, |function| {
             self.imports_anything && (function.calls_anything || self.calls_import(function))
         });
+        let any_may_be_trapped = self.functions.iter().any(|function| function.may_be_trapped);
+        let leaving = self.spread(&callers, |function| {
+            function.may_be_trapped
+                || function.calls_anything && (self.imports_anything || any_may_be_trapped)
+                || self.calls_import(function)
+        });
         let without = |flags: &[bool]| {
             let exports = self.exports.iter().filter(|(_, index)| {
                 let at = index.checked_sub(self.imported_functions);
@@ -199,8 +221,9 @@ impl Survey {
             exports.map(|(name, _)| name.clone()).collect()
         };
         let (pure, inward) = (without(&changing), without(&reaching));
+        let enclosed = without(&leaving);
         let extent = self.tally.extent();
-        Behaviour { pure, inward, irreversible: self.irreversible, extent }
+        Behaviour { pure, inward, enclosed, irreversible: self.irreversible, extent }
     }
 
     fn calls_import(&self, function: &Function) -> bool {

@@ -1,6 +1,7 @@
 //! Accounting: what is learned from calls, and added to the totals.
 
 use super::Inner;
+use super::instances::Turn;
 use super::totals::Meter;
 use crate::error::{CallResult, SandboxError};
 use crate::instance::{Instance, Returned};
@@ -10,11 +11,13 @@ use crate::usage::ResourceUsage;
 impl Inner {
     /// Counts a call that begins, and measures it unless enough is known of its function.
     #[inline]
-    pub(super) fn begin(&self, id: FunctionId) -> Meter {
-        if self.profiles[id.index()].is_trusted() {
-            self.totals.begin_sampled(1)
-        } else {
+    pub(super) fn begin(&self, id: FunctionId, turn: &Turn<'_>) -> Meter {
+        if !self.profiles[id.index()].is_trusted() {
             self.totals.begin_exact()
+        } else if turn.is_of_only_instance() {
+            self.totals.begin_in_turn()
+        } else {
+            self.totals.begin_sampled(1)
         }
     }
 

@@ -126,7 +126,7 @@ impl Inner {
         let has_time = limits.into_iter().flatten().all(|limit| limit >= LONG_WALL_CLOCK);
         let may_share_state =
             self.recipe.policy.instances == InstanceMode::Persistent || export.pure;
-        let writes_nothing = export.reach == Reach::OwnFunctions;
+        let writes_nothing = export.reach != Reach::Imports;
         // Of a module that is metered, each call's fuel is counted, whether it has a limit or not.
         let is_unmetered = !self.recipe.module.is_metered();
         has_time

@@ -354,7 +354,7 @@ impl Inner {
         then: impl FnOnce(&Instance, &Returned, Option<ResourceUsage>) -> CallResult<T>,
     ) -> CallResult<T> {
         let export = self.recipe.module.export(id);
-        let meter = self.begin(id);
+        let meter = self.begin(id, turn);
         let bytes_in = call_buffer.bytes();
         let result = turn.ready(&self.recipe, cancellation).and_then(|instance| {
             let mut returned = instance.enter(id, export, call_buffer);

@@ -272,6 +272,12 @@ impl Instances {
 }
 
 impl Turn<'_> {
+    /// Whether this is the only turn that there is at the time.
+    #[inline]
+    pub(super) fn is_of_only_instance(&self) -> bool {
+        matches!(self, Self::Persistent(_) | Self::Kept(_))
+    }
+
     /// The instance, if there is one.
     pub(super) fn instance(&self) -> Option<&Instance> {
         match self {

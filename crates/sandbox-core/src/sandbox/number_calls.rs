@@ -55,7 +55,7 @@ impl Inner {
         values: &mut [RawValue],
         cancellation: &Cancellation,
     ) -> CallResult<()> {
-        let meter = self.begin(id);
+        let meter = self.begin(id, turn);
         let ready = turn.ready(&self.recipe, cancellation);
         let outcome = ready.and_then(|instance| {
             let export = self.recipe.module.export(id);

@@ -277,7 +277,7 @@ impl Session {
     ) -> CallResult<T> {
         let export = inner.recipe.module.export(id);
         let turn = self.turn.as_mut().ok_or_else(|| ended(&export.name))?;
-        let meter = inner.begin(id);
+        let meter = inner.begin(id, turn);
         let bytes_in = call_buffer.bytes();
         let cancellation = self.scope.undroppable();
         let result = turn.ready(&inner.recipe, &cancellation).and_then(|instance| {

@@ -30,7 +30,8 @@ use wasmer::sys::vm::{
 
 use super::frames;
 use super::interrupt::{
-    note_callers, note_where, unwind_for, unwind_if_told, unwind_without_room, with_running,
+    note_callers, note_where, on_host_stack, unwind_for, unwind_if_told, unwind_without_room,
+    with_running,
 };
 use super::refusals::RefusedTable;
 use crate::policy::PAGE_BYTES;
@@ -105,7 +106,6 @@ macro_rules! noted {
 }
 
 guarded! {
-    memory_grow = wasmer_vm_memory32_grow(delta: u32, memory: u32) -> u32;
     imported_memory_grow = wasmer_vm_imported_memory32_grow(delta: u32, memory: u32) -> u32;
     memory_size = wasmer_vm_memory32_size(memory: u32) -> u32;
     imported_memory_size = wasmer_vm_imported_memory32_size(memory: u32) -> u32;
@@ -138,6 +138,15 @@ noted! {
     imported_wait64(memory: u32, at: u32, value: u64, timeout: i64) -> u32;
     notify(memory: u32, at: u32, count: u32) -> u32;
     imported_notify(memory: u32, at: u32, count: u32) -> u32;
+}
+
+/// Enlarges a memory, which asks the system for more than there need be room for on the guest's stack.
+unsafe extern "C-unwind" fn memory_grow(context: *mut VMContext, delta: u32, memory: u32) -> u32 {
+    // SAFETY: called by the guest as Wasmer's own function is, which traps nowhere. Nothing here has to be dropped.
+    unsafe {
+        unwind_without_room();
+        on_host_stack(|| libcalls::wasmer_vm_memory32_grow(context, delta, memory))
+    }
 }
 
 /// Prepares the call of a function that is [`noted!`], by a guest whose frame has that address.

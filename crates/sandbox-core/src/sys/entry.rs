@@ -2,21 +2,28 @@
 //!
 //! Wasmer's own untyped call allocates and checks types at every call, and its typed call wants to know the
 //! types when the host is compiled. So guests are entered here by their functions' trampolines, once for each set of
-//! arguments, on the Wasm stack and with traps caught. There are two ways in:
+//! arguments, on the Wasm stack and with traps caught. There are three ways in:
 //!
 //! - Where a function may reach an import, Wasmer has to know whose store it is in. Each instance has a *gate*: a
 //!   host function whose trampoline is replaced by one of ours. Wasmer enters it as it enters every function, with the
 //!   store in place, and from there the trampoline calls the guest's function.
 //! - Where it cannot, nobody ever asks for the store, and the function is entered without.
+//! - Where nothing that it reaches traps in Wasmer's own way either, Wasmer need not know of it at all, and it is entered
+//!   [directly](super::direct).
 #![expect(unsafe_code, reason = "calls guest functions through their trampolines")]
 
 use std::fmt;
 use std::ptr::{self, NonNull};
 
-use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMContext, VMFunctionBody, catch_traps};
+use backtrace::Backtrace;
+use wasmer::sys::vm::{
+    Trap, TrapCode, VMCallerCheckedAnyfunc, VMContext, VMFunctionBody, catch_traps,
+};
 use wasmer::{AsStoreMut, Function, FunctionType, RuntimeError, Store, Type, TypedFunction, Value};
 use wasmer_types::RawValue;
 
+use super::direct::{self, Ended};
+use super::stack::OwnStack;
 use super::{interrupt, stack};
 
 /// The gate of an instance.
@@ -24,6 +31,8 @@ pub(crate) struct Gate {
     enter: TypedFunction<i64, ()>,
     /// Bytes of a stack that the guest may use.
     stack_bytes: usize,
+    /// Functions that allow it are entered directly.
+    is_direct: bool,
 }
 
 /// Why a guest was not entered: the system did not let the end of its stack be guarded.
@@ -43,7 +52,9 @@ impl std::error::Error for Unguarded {}
 pub(crate) enum Reach {
     /// Functions of the host too.
     Imports,
-    /// Only functions of its own instance.
+    /// Functions of its own instance, and all that Wasmer does for it.
+    Builtins,
+    /// Functions of its own instance, and of what Wasmer does for it only that which raises no trap by itself.
     OwnFunctions,
 }
 
@@ -88,7 +99,7 @@ impl Gate {
             (*raw.as_ptr()).call_trampoline = pass_through;
         }
         let enter = function.typed(store).expect("the function was made with this type");
-        Self { enter, stack_bytes }
+        Self { enter, stack_bytes, is_direct: direct::is_enabled() }
     }
 
     /// Calls the function `calls` times, until a call traps.
@@ -130,9 +141,22 @@ impl Gate {
             Reach::Imports => {
                 self.enter.call(store, request.expose_provenance().cast_signed() as i64)
             }
+            Reach::OwnFunctions if self.is_direct && interrupt::is_guest_here() => {
+                let Some(stack) = OwnStack::take(stack_size) else {
+                    return (0, Err(RuntimeError::user(Box::new(Unguarded))));
+                };
+                let bounds = stack.bounds();
+                interrupt::note_stack(bounds, stack_size);
+                let top = bounds.top - bounds.gap(stack_bytes);
+                // SAFETY: the target reaches what it says, `call_each` holds nothing that has to be dropped, and the stack
+                // is as large as Wasmer's would be. The store is borrowed, so everything in it lives; the request lives here.
+                let ended = unsafe { interrupt::directly(top, call_each, request.cast()) };
+                stack.put_back();
+                outcome_of(ended)
+            }
             // SAFETY: no code on the Wasm stack holds anything that has to be dropped (`serve`). The store, which
             // nobody asks for, is borrowed, so everything in it lives; the request lives here.
-            Reach::OwnFunctions => unsafe {
+            Reach::Builtins | Reach::OwnFunctions => unsafe {
                 catch_traps(None, stack::config(), move || serve(request))
                     .map_err(RuntimeError::from)
             },
@@ -196,6 +220,37 @@ unsafe fn serve(request: *mut Request) {
     }
 }
 
+/// Makes the calls of a request, on a stack that begins as far down as the guest's policy says. As with [`serve`], a trap leaves
+/// this without returning.
+///
+/// # Safety
+/// As for [`serve`], for a pointer to a request.
+unsafe extern "C-unwind" fn call_each(request: *mut u8) {
+    let request = request.cast::<Request>();
+    // SAFETY: our caller's contract; and the target is an instance's entry for the function.
+    unsafe {
+        let target = *(*request).target.as_ptr();
+        let (values, width, calls) = ((*request).values, (*request).width, (*request).calls);
+        for call in 0..calls {
+            let values = values.add(call * width);
+            (target.call_trampoline)(target.vmctx.vmctx, target.func_ptr, values);
+            ptr::write_volatile(&raw mut (*request).returned, call + 1);
+        }
+    }
+}
+
+/// The outcome of calls that were made directly. Where the guest was has been [noted](super::frames), so the backtrace is empty.
+#[inline]
+fn outcome_of(ended: Ended) -> Result<(), RuntimeError> {
+    let backtrace = || Backtrace::from(Vec::new());
+    match ended {
+        Ended::Returned => Ok(()),
+        // Wasmer looks for the reason in what it knows of the instruction; if it knows none, it is that one.
+        Ended::At(pc) => Err(Trap::wasm(pc, backtrace(), Some(TrapCode::StackOverflow)).into()),
+        Ended::For(trap_code) => Err(Trap::Lib { trap_code, backtrace: backtrace() }.into()),
+    }
+}
+
 impl Target {
     pub(crate) fn new(store: &mut Store, function: Function, reach: Reach) -> Self {
         let ty = function.ty(store);
@@ -237,7 +292,7 @@ mod tests {
     fn store() -> Store {
         let mut engine = wasmer::Engine::default();
         let policy = SecurityPolicy::basic().with_stack(STACK_BYTES);
-        let room = crate::sys::limits::Room::default();
+        let room = crate::sys::limits::Room { most_pages: 2, ..Default::default() };
         engine.set_tunables(LimitingTunables::new(&policy, room, Default::default(), None));
         Store::new(engine)
     }
@@ -367,5 +422,69 @@ mod tests {
             // The reserve of the host is beyond both.
             assert!((2.5..4.0).contains(&ratio), "{ratio}");
         }
+    }
+    #[test]
+    fn a_guest_that_is_entered_directly_traps_as_one_that_wasmer_enters() {
+        use crate::sys::code::Code;
+        use crate::sys::{builtins, frames, signals};
+        use std::sync::atomic::AtomicU64;
+
+        assert!(signals::install(|| ()));
+        let mut store = store();
+        let text = r#"(module (memory 1 2) (global $count (mut i32) (i32.const 0))
+            (func (export "divide") (param i32) (result i32) i32.const 1 local.get 0 i32.div_s)
+            (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+            (func (export "end") (param i32) (result i32) unreachable)
+            (func $down (export "down") (param i32) (result i32)
+                (i32.add (i32.const 1) (call $down (local.get 0))))
+            (func (export "fill") (param i32) (result i32)
+                (memory.fill (local.get 0) (i32.const 0) (i32.const 65536)) (i32.const 7))
+            (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#;
+        let module = wasmer::Module::new(&store, wat::parse_str(text).unwrap()).unwrap();
+        let code = Code::of(&module);
+        let instance = wasmer::Instance::new(&mut store, &module, &wasmer::Imports::new()).unwrap();
+        builtins::guard(&mut store);
+        let mut gate = Gate::new(&mut store, STACK_BYTES);
+        let (stop, refusals) = (AtomicU64::new(0), crate::sys::refusals::Refusals::new(0));
+        let outcomes = |gate: &Gate, store: &mut Store| {
+            let calls = [
+                ("divide", 1),
+                ("divide", 0),
+                ("load", 65_532),
+                ("load", 65_533),
+                ("end", 0),
+                ("down", 0),
+                ("fill", 0),
+                ("fill", 1),
+                ("grow", 9),
+                ("grow", 0),
+                ("divide", 1),
+            ];
+            calls.map(|(name, argument)| {
+                let target = target(store, &instance, name, Reach::OwnFunctions);
+                let mut values = [RawValue::from(argument)];
+                let call = || gate.call(store, &target, &mut values, 1);
+                let (returned, outcome) = interrupt::within(&code, &stop, &refusals, call);
+                let noted = frames::take();
+                let reason = outcome.err().map(|error| (error.to_trap(), noted.is_some()));
+                let of_fault = noted.as_ref().and_then(|noted| noted.code);
+                let functions: Vec<_> = noted
+                    .iter()
+                    .flat_map(|noted| &noted.frames)
+                    .map(|frame| code.function_at(*frame))
+                    .collect();
+                let result = (returned == 1).then(|| Number::read(Type::I32, &values[0]));
+                (result, reason, of_fault, functions)
+            })
+        };
+        assert_eq!(gate.is_direct, direct::is_enabled());
+        let directly = outcomes(&gate, &mut store);
+        gate.is_direct = false;
+        assert_eq!(directly, outcomes(&gate, &mut store));
+        let trapped: Vec<bool> = directly.iter().map(|(_, reason, ..)| reason.is_some()).collect();
+        let (yes, no) = (true, false);
+        assert_eq!(trapped, [no, yes, no, yes, yes, yes, no, yes, no, no, no]);
+        assert_eq!(directly[5].2, Some(TrapCode::StackOverflow));
+        assert_eq!(directly[8].0, Some(Number::I32(-1)));
     }
 }

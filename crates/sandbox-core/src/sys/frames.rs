@@ -11,6 +11,7 @@ use std::ptr;
 use wasmer::sys::vm::TrapCode;
 
 use super::code::Code;
+use super::direct::{self, Entry};
 use super::stack::Bounds;
 use super::thread::Registers;
 
@@ -180,9 +181,12 @@ unsafe fn has_no_frame_yet(counter: usize, code: &Code) -> bool {
 ///
 /// Walks the stack by its unwind data, on the host's own stack: what is left of the guest's would do as well, but nothing
 /// of the host need rely on it.
-pub(super) fn note_call(code: &Code, reason: TrapCode) {
+///
+/// # Safety
+/// The guest called a function that calls this; it was entered by that entry, or by Wasmer.
+pub(super) unsafe fn note_call(code: &Code, reason: TrapCode, entry: Option<&Entry>) {
     begin(Some(reason));
-    wasmer::sys::vm::on_host_stack(|| {
+    let walk = || {
         let mut in_guest = false;
         backtrace::trace(|frame| {
             let caller = frame.ip().addr().wrapping_sub(1);
@@ -192,7 +196,9 @@ pub(super) fn note_call(code: &Code, reason: TrapCode) {
             in_guest |= is_guests;
             goes_on
         });
-    });
+    };
+    // SAFETY: our caller's contract, and a walk unwinds nobody.
+    unsafe { direct::on_host_stack(entry, walk) };
 }
 
 #[cfg(test)]

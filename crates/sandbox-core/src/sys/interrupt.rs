@@ -22,6 +22,7 @@ use backtrace::Backtrace;
 use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
 
 use super::code::Code;
+use super::direct::{self, Ended, Entry};
 use super::frames;
 use super::refusals::Refusals;
 use super::stack::{self, Bounds};
@@ -40,6 +41,8 @@ pub(super) struct Running {
     stack: Cell<Bounds>,
     /// Bytes that its first memory is known to have.
     known_bytes: Cell<u64>,
+    /// How it was entered, if not by Wasmer; else null.
+    direct: Cell<*const Entry>,
 }
 
 impl Running {
@@ -64,6 +67,12 @@ impl Running {
 
     pub(super) fn known_bytes(&self) -> u64 {
         self.known_bytes.get()
+    }
+
+    /// Returns how the guest was entered, if not by Wasmer.
+    pub(super) fn direct(&self) -> Option<&Entry> {
+        // SAFETY: it is null, or lives as long as the guest is in there (see `directly`).
+        unsafe { self.direct.get().as_ref() }
     }
 
     pub(super) fn know_bytes(&self, bytes: u64) {
@@ -99,10 +108,42 @@ pub(crate) fn within<T>(
         }
     }
     let (stack, known_bytes) = (Cell::new(Bounds::default()), Cell::new(0));
-    let running = Running { code, stop, refusals, stack, known_bytes };
+    let direct = Cell::new(ptr::null());
+    let running = Running { code, stop, refusals, stack, known_bytes, direct };
     let _restore = Restore(RUNNING.replace(&raw const running));
     compiler_fence(Ordering::SeqCst);
     run()
+}
+
+/// Enters the guest that this thread runs, as [`Entry::call`] does.
+///
+/// # Safety
+/// As for that; and this is called within [`within`], for a guest that may be entered so (see [`direct`](mod@super::direct)).
+#[inline]
+pub(super) unsafe fn directly(
+    stack_top: usize,
+    function: unsafe extern "C-unwind" fn(*mut u8),
+    argument: *mut u8,
+) -> Ended {
+    let entry = Entry::new();
+    with_running(|running| running.direct.set(&raw const entry));
+    compiler_fence(Ordering::SeqCst);
+    // SAFETY: our caller's contract.
+    let ended = unsafe { entry.call(stack_top, function, argument) };
+    compiler_fence(Ordering::SeqCst);
+    with_running(|running| running.direct.set(ptr::null()));
+    ended
+}
+
+/// Calls a function for a guest where there is more stack than the guest's: on the stack of who entered it.
+///
+/// # Safety
+/// Called by a guest, and the function unwinds nobody.
+pub(super) unsafe fn on_host_stack<T>(function: impl FnOnce() -> T) -> T {
+    // SAFETY: what it points to lives as long as the call (see `within`), in which this thread is.
+    let entry = unsafe { RUNNING.get().as_ref() }.and_then(Running::direct);
+    // SAFETY: our caller's contract; it is the guest that was entered so that called this.
+    unsafe { direct::on_host_stack(entry, function) }
 }
 
 /// Does something with the guest that this thread runs, if it runs one.
@@ -166,8 +207,15 @@ pub(super) unsafe fn note_callers(frame: usize) {
 }
 
 /// Notes where the guest is that this thread runs, before an exception is thrown that nobody may catch.
-pub(super) fn note_where() {
-    with_running(|running| frames::note_call(running.code(), TrapCode::StackOverflow));
+///
+/// # Safety
+/// Called by the guest.
+pub(super) unsafe fn note_where() {
+    with_running(|running| {
+        let (code, reason) = (running.code(), TrapCode::StackOverflow);
+        // SAFETY: a guest that this thread runs called this.
+        unsafe { frames::note_call(code, reason, running.direct()) }
+    });
 }
 
 /// Unwinds the guest that this thread runs, and notes where it was.
@@ -176,7 +224,10 @@ pub(super) fn note_where() {
 /// As [`unwind_without_room`].
 #[cold]
 pub(super) unsafe fn unwind_for(reason: TrapCode) -> ! {
-    with_running(|running| frames::note_call(running.code(), reason));
+    with_running(|running| {
+        // SAFETY: our caller's contract.
+        unsafe { frames::note_call(running.code(), reason, running.direct()) }
+    });
     // SAFETY: the same contract.
     unsafe { raise(reason) }
 }
@@ -196,6 +247,11 @@ pub(super) unsafe fn give_up() -> ! {
 /// # Safety
 /// As [`unwind_without_room`].
 unsafe fn raise(trap_code: TrapCode) -> ! {
+    // SAFETY: what it points to lives as long as the call (see `within`), in which this thread is.
+    if let Some(entry) = unsafe { RUNNING.get().as_ref() }.and_then(Running::direct) {
+        // SAFETY: our caller's contract.
+        unsafe { entry.leave(trap_code) }
+    }
     // SAFETY: our caller's contract is that of the function.
     unsafe { raise_lib_trap(Trap::Lib { trap_code, backtrace: Backtrace::from(Vec::new()) }) }
 }

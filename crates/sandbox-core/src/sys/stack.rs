@@ -7,7 +7,7 @@
 //! floor    a guard, which nobody can access
 //! ```
 //!
-//! Wasmer makes the stacks, each with one page at its end that cannot be accessed. That is not enough for two reasons.
+//! Wasmer makes the stacks of guests that it enters, each with one page at its end that cannot be accessed. That is not enough for two reasons.
 //!
 //! The functions of Wasmer that guest code calls ([`builtins`](super::builtins)) run on the guest's stack, and some
 //! of them allocate, take locks and walk the stack. If the stack ended in the middle of that, the guest would be unwound
@@ -15,7 +15,7 @@
 //!
 //! And code of Singlepass moves the stack pointer by up to 20 KiB at once, for locals, arguments and results,
 //! without touching what is between: it would step over a single page, into whatever memory lies below. So the
-//! lowest [`GUARD`] bytes are made inaccessible too.
+//! lowest [`GUARD`] bytes are made inaccessible too. Our own stacks ([`OwnStack`]) are made so.
 //!
 //! All stacks of a process are as large as the largest policy so far needs, since Wasmer hands them around. A guest whose
 //! policy allows less begins further down on its stack, so each has what its policy says.
@@ -24,11 +24,12 @@
     reason = "moves the stack pointer, and takes access away from the end of a stack"
 )]
 
+use std::cell::Cell;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMConfig};
+use wasmer::sys::vm::{VMCallerCheckedAnyfunc, VMConfig, catch_traps};
 use wasmer_types::RawValue;
 
 use super::memory::page_bytes;
@@ -97,6 +98,72 @@ pub(crate) fn try_to_make() -> io::Result<()> {
         let result = if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
         libc::munmap(memory, size);
         result
+    }
+}
+
+/// A stack of ours, for guests that are entered [directly](super::direct).
+#[derive(Debug)]
+pub(super) struct OwnStack {
+    base: *mut libc::c_void,
+    len: usize,
+}
+
+thread_local! {
+    /// The one that this thread had last.
+    static SPARE: Cell<Option<OwnStack>> = const { Cell::new(None) };
+}
+
+impl OwnStack {
+    /// A stack of at least that size. `None` where the system gives no memory for one.
+    #[inline]
+    pub(super) fn take(size: usize) -> Option<Self> {
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        spare.filter(|stack| stack.len >= size).or_else(|| Self::make(size))
+    }
+
+    /// Leaves the stack to whoever enters a guest on this thread next.
+    #[inline]
+    pub(super) fn put_back(self) {
+        // At the end of a thread there is nobody.
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+    }
+
+    #[cold]
+    fn make(len: usize) -> Option<Self> {
+        // The handlers of faults need a stack too, which Wasmer gives to each thread that enters a guest its way. And the
+        // thread has a stack of Wasmer's from now on, as those rely on that enter guests on it later.
+        // SAFETY: nothing is called that would have to be dropped.
+        unsafe { catch_traps(None, config(), || ()) }.ok()?;
+        let (protection, flags) = (
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK,
+        );
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists. Access is given to what lies
+        // above the guard in it.
+        unsafe {
+            let base = libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0);
+            if base == libc::MAP_FAILED {
+                return None;
+            }
+            let stack = Self { base, len };
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let status = libc::mprotect(base.byte_add(GUARD), len.checked_sub(GUARD)?, protection);
+            (status == 0).then_some(stack)
+        }
+    }
+
+    /// All of it but the guard.
+    #[inline]
+    pub(super) fn bounds(&self) -> Bounds {
+        let base = self.base.expose_provenance();
+        Bounds { top: base + self.len, floor: base + GUARD }
+    }
+}
+
+impl Drop for OwnStack {
+    fn drop(&mut self) {
+        // SAFETY: it is a mapping of our own, and nobody runs on it: who does has the stack.
+        unsafe { libc::munmap(self.base, self.len) };
     }
 }
 

@@ -67,8 +67,11 @@ async fn a_handle_calls_what_the_name_calls() {
     assert_eq!(add.clone().call_blocking((3, 4)).unwrap(), 7);
     let error = sandbox.function::<(), ()>("missing").unwrap_err();
     assert!(matches!(error, SandboxError::NoSuchFunction { .. }), "{error}");
-    let wrong = sandbox.function::<&str, i32>("add").unwrap();
-    assert!(matches!(wrong.call("1").await, Err(SandboxError::SignatureMismatch { .. })));
+    let error = sandbox.function::<&str, i32>("add").unwrap_err();
+    assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
+    // Of other types it turns out when they are there.
+    let wrong = sandbox.function::<Vec<i32>, i32>("add").unwrap();
+    assert!(matches!(wrong.call(vec![1, 2]).await, Err(SandboxError::SignatureMismatch { .. })));
 }
 
 #[tokio::test]

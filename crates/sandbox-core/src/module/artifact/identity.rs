@@ -11,7 +11,7 @@ use crate::policy::SecurityPolicy;
 
 /// Raised whenever this crate changes what native code it lets Wasmer make, or relies on, in a way that the other
 /// fields of [`Identity`] do not show.
-const REVISION: u32 = 7;
+const REVISION: u32 = 8;
 
 /// Machine that Wasmer compiles for here. It is the same as long as the process lives.
 static MACHINE: LazyLock<Machine> = LazyLock::new(|| {

@@ -11,6 +11,8 @@ pub(super) enum Effect {
     Calls(u32),
     /// It writes to a memory or a global.
     ChangesState,
+    /// It writes to a memory by a function of Wasmer that may raise a trap.
+    CallsWasmer,
     /// It calls what cannot be told from the code.
     CallsAnything,
     /// It changes what a reset cannot put back.
@@ -52,7 +54,6 @@ pub(super) fn effect_of(operator: &Operator<'_>) -> Effect {
         Op::CallIndirect { .. } | Op::ReturnCallIndirect { .. } => Effect::CallsAnything,
         Op::GlobalSet { .. }
         | Op::MemoryGrow { .. }
-        | Op::MemoryInit { .. }
         | Op::MemoryCopy { .. }
         | Op::MemoryFill { .. }
         | Op::I32Store { .. }
@@ -69,6 +70,7 @@ pub(super) fn effect_of(operator: &Operator<'_>) -> Effect {
         | Op::V128Store16Lane { .. }
         | Op::V128Store32Lane { .. }
         | Op::V128Store64Lane { .. } => Effect::ChangesState,
+        Op::MemoryInit { .. } => Effect::CallsWasmer,
         Op::TableSet { .. }
         | Op::TableGrow { .. }
         | Op::TableFill { .. }

@@ -124,7 +124,7 @@ fn what_can_reach_the_host_is_known() {
                 (func $indirect (call_indirect (type $t) (i32.const 0)))
                 (func (export "f") {instruction}))"#
         );
-        behaviour(&text).reach("f") == Reach::OwnFunctions
+        behaviour(&text).reach("f") != Reach::Imports
     };
     let function = r#"(import "env" "f" (func $host))"#;
     let table = r#"(import "env" "t" (table $host 1 funcref))"#;
@@ -141,4 +141,50 @@ fn what_can_reach_the_host_is_known() {
     let exported = r#"(module (import "env" "f" (func $host)) (export "f" (func $host)))"#;
     assert_eq!(behaviour(exported).reach("f"), Reach::Imports);
     assert_eq!(behaviour(exported).reach("no such function"), Reach::Imports);
+}
+
+#[test]
+fn what_wasmer_may_trap_for_is_known() {
+    let enclosed = |others: &str, instruction: &str| {
+        let text = format!(
+            r#"(module (import "env" "f" (func $host)) (memory 1) (table 1 funcref) (data $d "bytes") (type $t (func))
+                (func $inner (i32.store (i32.const 0) (i32.const 1)))
+                (func $initialising (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))
+                {others}
+                (func (export "f") {instruction}))"#
+        );
+        behaviour(&text).reach("f")
+    };
+    let alone = |text: &str| behaviour(text).reach("f");
+    for instruction in [
+        "(nop)",
+        "unreachable",
+        "(call $inner)",
+        "(drop (memory.grow (i32.const 1)))",
+        "(memory.fill (i32.const 0) (i32.const 0) (i32.const 1))",
+        "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+    ] {
+        assert_eq!(enclosed("", instruction), Reach::OwnFunctions, "{instruction}");
+    }
+    for instruction in [
+        "(call $initialising)",
+        "(memory.init $d (i32.const 0) (i32.const 0) (i32.const 1))",
+        "(drop (memory.atomic.notify (i32.const 0) (i32.const 1)))",
+        "(drop (i32.atomic.load (i32.const 0)))",
+        "(table.set (i32.const 0) (ref.null func))",
+    ] {
+        let reach = enclosed("", instruction);
+        assert!(matches!(reach, Reach::Builtins | Reach::Imports), "{instruction}: {reach:?}");
+    }
+    // What is called through a table may be any function of the module.
+    let indirect = "(func (export \"f\") (call_indirect (type $t) (i32.const 0)))";
+    let harmless = "(func $g (i32.store (i32.const 0) (i32.const 1)))";
+    let initialising = "(func $g (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))";
+    let module = |other: &str| {
+        format!(
+            r#"(module (memory 1) (table 1 funcref) (data $d "bytes") (type $t (func)) {other} {indirect})"#
+        )
+    };
+    assert_eq!(alone(&module(harmless)), Reach::OwnFunctions);
+    assert_eq!(alone(&module(initialising)), Reach::Builtins);
 }

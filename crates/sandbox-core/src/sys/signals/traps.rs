@@ -9,7 +9,7 @@ use std::ptr;
 use wasmer::sys::vm::TrapCode;
 
 use super::super::frames;
-use super::super::interrupt::with_running;
+use super::super::interrupt::{Running, with_running};
 use super::super::stack::Bounds;
 use super::super::thread::Registers;
 use super::{handlers, urgent};
@@ -54,7 +54,9 @@ unsafe fn is_guests(
     with_running(|running| {
         // SAFETY: our caller's contract.
         let registers = unsafe { urgent::registers(&*context) };
-        if !running.code().contains(registers.counter) {
+        if !running.code().contains(registers.counter)
+            && !is_at_end_of_stack(signal, info, registers, running)
+        {
             return false;
         }
         // SAFETY: a signal handler runs instead of the guest, and the registers are the guest's. After a fault in its
@@ -62,7 +64,7 @@ unsafe fn is_guests(
         unsafe {
             let reason = reason(signal, info, registers, running.stack());
             frames::note_fault(registers, running.code(), running.stack(), reason);
-            let unwound = urgent::unwind(context, registers);
+            let unwound = urgent::unwind(running, context, registers);
             if !unwound {
                 frames::forget();
             }
@@ -70,6 +72,22 @@ unsafe fn is_guests(
         }
     })
     .unwrap_or(false)
+}
+
+/// Whether a guest that was entered directly came to the end of its stack in one of the small functions of the host that its code
+/// calls without looking for room: those that round a number. For Wasmer, a fault there is the guest's too.
+fn is_at_end_of_stack(
+    signal: libc::c_int,
+    info: &libc::siginfo_t,
+    registers: Registers,
+    running: &Running,
+) -> bool {
+    // SAFETY: the kernel fills in the address for this signal.
+    let address = || unsafe { info.si_addr() }.addr();
+    signal == libc::SIGSEGV
+        && running.direct().is_some()
+        && running.stack().contain(registers.stack)
+        && running.stack().contain(address())
 }
 
 /// Why the guest faulted, as far as the fault says. Of most instructions Wasmer knows better.

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::super::interrupt::with_running;
+use super::super::interrupt::{Running, with_running};
 use super::super::thread::Registers;
 use super::{Handler, admission, handlers, sending};
 
@@ -51,7 +51,7 @@ unsafe fn act(sender: sending::Sender, context: *mut libc::ucontext_t) {
         }
         if running.is_told_to_stop() {
             // SAFETY: as above, and the guest is in its own code.
-            unsafe { unwind(context, registers) };
+            unsafe { unwind(running, context, registers) };
         } else if sender != sending::Sender::Other
             && let Some(hand_over) = handlers::HAND_OVER.get()
         {
@@ -60,12 +60,23 @@ unsafe fn act(sender: sending::Sender, context: *mut libc::ucontext_t) {
     });
 }
 
-/// Has Wasmer unwind the guest as if it had run out of stack: of all faults, that is the one after which
-/// Wasmer does not walk the stack, which is not safe between any two instructions. Returns whether it was unwound.
+/// Unwinds the guest that runs on this thread. Returns whether it was unwound.
+///
+/// One that Wasmer entered is unwound by Wasmer, as if it had run out of stack: of all faults, that is the one after which
+/// Wasmer does not walk the stack, which is not safe between any two instructions.
 ///
 /// # Safety
 /// `context` is what the kernel gave to a handler, and its thread is in a guest's code.
-pub(super) unsafe fn unwind(context: *mut libc::ucontext_t, registers: Registers) -> bool {
+pub(super) unsafe fn unwind(
+    running: &Running,
+    context: *mut libc::ucontext_t,
+    registers: Registers,
+) -> bool {
+    if let Some(entry) = running.direct() {
+        // SAFETY: our caller's contract.
+        unsafe { entry.unwind_from_handler(context, registers.counter) };
+        return true;
+    }
     let Some(wasmers) = handlers::wasmers() else { return false };
     let mut info = FaultInfo {
         signal: libc::SIGSEGV,

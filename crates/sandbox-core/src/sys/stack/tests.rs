@@ -68,6 +68,7 @@ fn wide() -> String {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn no_guest_steps_over_the_guard_into_the_memory_below() {
     crate::sys::alone::run("sys::stack::tests::wide_frames");
+    crate::sys::alone::run("sys::stack::tests::wide_frames_on_wasmers_stack");
 }
 
 /// Not a test: what runs in a process of its own.
@@ -75,10 +76,35 @@ fn no_guest_steps_over_the_guard_into_the_memory_below() {
 #[ignore = "runs only as a process of another test"]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn wide_frames() {
+    write_nothing_below(|| {
+        let stack = OwnStack::take(size()).unwrap();
+        let bottom = stack.bounds().floor - GUARD;
+        stack.put_back();
+        bottom
+    });
+}
+
+/// Not a test: what runs in a process of its own.
+#[test]
+#[ignore = "runs only as a process of another test"]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn wide_frames_on_wasmers_stack() {
+    const OS_PAGE: usize = 4096;
+    // SAFETY: nobody else runs in this process.
+    unsafe { std::env::set_var("SANDBOX_CORE_DIRECT_ENTRY", "off") };
+    write_nothing_below(|| {
+        // SAFETY: nothing on the stack has to be dropped.
+        let within = unsafe { wasmer::sys::vm::catch_traps(None, config(), pointer) }.unwrap();
+        within.next_multiple_of(OS_PAGE) - (size() + OS_PAGE)
+    });
+}
+
+/// Runs a guest with frames of all sizes up to the end of its stack, which begins at the bottom of this thread's.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn write_nothing_below(bottom: impl FnOnce() -> usize) {
     use crate::{Compiler, SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
 
     const BELOW: usize = 64 * 1024;
-    const OS_PAGE: usize = 4096;
     let stack_bytes = 64 * 1024;
     let policy = SecurityPolicy::strict().with_stack(stack_bytes);
     let wasm = wat::parse_str(wide()).unwrap();
@@ -87,10 +113,7 @@ fn wide_frames() {
     let down = |calls: i32| sandbox.call_blocking::<()>("down", calls);
     down(0).unwrap();
     // This thread has a stack now, which it keeps.
-    // SAFETY: nothing on the stack has to be dropped.
-    let within = unsafe { wasmer::sys::vm::catch_traps(None, config(), pointer) }.unwrap();
-    let top = within.next_multiple_of(OS_PAGE);
-    let bottom = top - (size() + OS_PAGE);
+    let bottom = bottom();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     assert!(maps.contains(&format!("{bottom:x}-")), "no mapping begins at {bottom:x}: {maps}");
     let below = ptr::with_exposed_provenance_mut::<libc::c_void>(bottom - BELOW);
