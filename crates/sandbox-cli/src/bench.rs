@@ -40,7 +40,6 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let arguments = call::values(&self.arguments)?;
         let span = Duration::from_secs(self.seconds);
         let ways = [
             ("one instance", InstanceMode::Persistent),
@@ -49,6 +48,7 @@ impl Bench {
         for (name, mode) in ways {
             let policy = self.policy.policy()?.with_instances(mode);
             let sandbox = self.module.sandbox(policy)?;
+            let arguments = call::values(&sandbox, &self.function, &self.arguments)?;
             let call = || call_once(&sandbox, &self.function, &arguments);
             for _ in 0..WARM_UP {
                 call()?;

@@ -4,7 +4,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
-use sandbox_core::{SerializationFormat, Value, Values};
+use sandbox_core::{
+    ExternalType, NumberType, SerializationFormat, Value, ValueType, Values, WasmSandbox,
+};
 
 use crate::failure::Failure;
 use crate::options::{ModuleFile, PolicyOptions};
@@ -40,7 +42,7 @@ impl Call {
         let policy = self.policy.policy()?;
         let sandbox = self.module.builder(policy)?.serialization_format(SerializationFormat::Json);
         let sandbox = sandbox.build_blocking()?;
-        let arguments = values(&self.arguments)?;
+        let arguments = values(&sandbox, &self.function, &self.arguments)?;
         let called = sandbox.call_blocking::<Value>(&self.function, Values(&arguments));
         if self.usage {
             usage::report(&sandbox.usage());
@@ -51,9 +53,32 @@ impl Call {
     }
 }
 
-/// Reads arguments: JSON where they are, the contents of a file after an `@`, else text as it stands.
-pub(crate) fn values(arguments: &[String]) -> Result<Vec<Value>, Failure> {
-    arguments.iter().map(|argument| value(argument)).collect()
+/// Reads the arguments of a function: JSON where they are, the contents of a file after an `@`, else text as it stands. A whole number
+/// is a float where the function takes one.
+pub(crate) fn values(
+    sandbox: &WasmSandbox,
+    function: &str,
+    arguments: &[String],
+) -> Result<Vec<Value>, Failure> {
+    let exports = sandbox.module().exports();
+    let parameters = exports.iter().find_map(|export| match &export.ty {
+        ExternalType::Function { parameters, .. }
+            if export.name == function && export.payloads.is_none() =>
+        {
+            Some(parameters.as_slice())
+        }
+        _ => None,
+    });
+    let parameters = parameters.unwrap_or_default();
+    let takes_float = |at: usize| {
+        let floats = [NumberType::F32, NumberType::F64].map(ValueType::Number);
+        parameters.get(at).is_some_and(|parameter| floats.contains(parameter))
+    };
+    let read = |(at, argument): (usize, &String)| match argument.parse::<f64>() {
+        Ok(number) if takes_float(at) => Ok(Value::F64(number)),
+        _ => value(argument),
+    };
+    arguments.iter().enumerate().map(read).collect()
 }
 
 fn value(argument: &str) -> Result<Value, Failure> {

@@ -62,14 +62,6 @@ impl Failure {
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
         let mut message = chain(&error);
-        if let SandboxError::Trap { backtrace, .. } = &error
-            && !backtrace.is_empty()
-        {
-            for function in backtrace {
-                message.push_str("\n  in ");
-                message.push_str(function);
-            }
-        }
         if let Some(hint) = hint(&error) {
             message.push_str("\n  ");
             message.push_str(hint);

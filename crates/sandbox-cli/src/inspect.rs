@@ -148,7 +148,7 @@ impl Contents {
                 Payload::CodeSectionStart { size, .. } => contents.code_bytes = u64::from(size),
                 Payload::DataSection(data) => {
                     let range = data.range();
-                    contents.data_bytes = (range.end - range.start) as u64;
+                    contents.data_bytes = range.end - range.start;
                 }
                 Payload::CustomSection(section) => {
                     if section.name() == "sandbox-guest" {

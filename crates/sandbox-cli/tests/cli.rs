@@ -1,4 +1,5 @@
 //! The program, run as its users run it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -119,7 +120,7 @@ fn every_limit_has_an_exit_code_and_says_how_to_widen_it() {
         (&["--fuel", "100000"], "spin", 152, "--fuel N"),
         (&["--memory", "1MiB"], "grow", 137, "--memory 1GiB"),
         (&["--output", "64KiB"], "chatter", 153, "--output 1GiB"),
-        (&[], "trap", 134, "in trap"),
+        (&[], "trap", 134, "at function"),
         (&[], "no such function", 2, "sandbox inspect"),
     ] {
         let arguments = [&["call"], options, &["extremes.wasm", function]].concat();
