@@ -1,0 +1,122 @@
+//! `sandbox call`: one function of a module.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use sandbox_core::{
+    ExternalType, NumberType, SerializationFormat, Value, ValueType, Values, WasmSandbox,
+};
+
+use crate::failure::Failure;
+use crate::options::{ModuleFile, PolicyOptions};
+use crate::usage;
+
+/// Call a function of a module
+///
+/// Arguments are JSON: numbers for functions of numbers, any value for guests that were written with sandbox-guest. What is no JSON is
+/// taken as text, and `@FILE` as the bytes of a file. What the function returns is printed as JSON, text and bytes as they are.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sandbox call plugin.wasm add 42 24
+  sandbox call plugin.wasm greet World
+  sandbox call plugin.wasm thumbnail @photo.png > small.png
+  sandbox call --policy strict --usage plugin.wasm summarise '{\"items\": [1, 2]}'")]
+pub(crate) struct Call {
+    #[command(flatten)]
+    policy: PolicyOptions,
+    /// Say on standard error what the call used
+    #[arg(long)]
+    usage: bool,
+    #[command(flatten)]
+    module: ModuleFile,
+    /// Name of the function; `sandbox inspect` lists them
+    function: String,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Call {
+    pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
+        let policy = self.policy.policy()?;
+        let sandbox = self.module.builder(policy)?.serialization_format(SerializationFormat::Json);
+        let sandbox = sandbox.build_blocking()?;
+        let arguments = values(&sandbox, &self.function, &self.arguments)?;
+        let called = sandbox.call_blocking::<Value>(&self.function, Values(&arguments));
+        if self.usage {
+            usage::report(&sandbox.usage());
+        }
+        let result = called?;
+        print(&result).map_err(|error| Failure::system(&error))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads the arguments of a function: JSON where they are, the contents of a file after an `@`, else text as it stands. A whole number
+/// is a float where the function takes one.
+pub(crate) fn values(
+    sandbox: &WasmSandbox,
+    function: &str,
+    arguments: &[String],
+) -> Result<Vec<Value>, Failure> {
+    let exports = sandbox.module().exports();
+    let parameters = exports.iter().find_map(|export| match &export.ty {
+        ExternalType::Function { parameters, .. }
+            if export.name == function && export.payloads.is_none() =>
+        {
+            Some(parameters.as_slice())
+        }
+        _ => None,
+    });
+    let parameters = parameters.unwrap_or_default();
+    let takes_float = |at: usize| {
+        let floats = [NumberType::F32, NumberType::F64].map(ValueType::Number);
+        parameters.get(at).is_some_and(|parameter| floats.contains(parameter))
+    };
+    let read = |(at, argument): (usize, &String)| match argument.parse::<f64>() {
+        Ok(number) if takes_float(at) => Ok(Value::F64(number)),
+        _ => value(argument),
+    };
+    arguments.iter().enumerate().map(read).collect()
+}
+
+fn value(argument: &str) -> Result<Value, Failure> {
+    if let Some(path) = argument.strip_prefix('@') {
+        let contents =
+            std::fs::read(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
+        return Ok(Value::Bytes(contents));
+    }
+    Ok(serde_json::from_str::<Value>(argument).unwrap_or_else(|_| Value::Text(argument.to_owned())))
+}
+
+/// Prints a result: text and bytes as they are, all else as JSON, and nothing where there is none.
+fn print(result: &Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match result {
+        Value::Null => Ok(()),
+        Value::Text(text) => writeln!(out, "{text}"),
+        Value::Bytes(bytes) => out.write_all(bytes),
+        other => {
+            let json = serde_json::to_string(other).map_err(io::Error::other)?;
+            writeln!(out, "{json}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_json_or_text() {
+        let read = |argument: &str| value(argument).unwrap();
+        assert_eq!(read("42").as_i64(), Some(42));
+        assert_eq!(read("-1").as_i64(), Some(-1));
+        assert_eq!(read("0.5"), Value::F64(0.5));
+        assert_eq!(read("\"42\""), Value::Text("42".to_owned()));
+        assert_eq!(read("World"), Value::Text("World".to_owned()));
+        assert_eq!(read(r#"{"a": [1]}"#).get("a"), Some(&read("[1]")));
+        assert!(value("@/no/such/file").is_err());
+    }
+}

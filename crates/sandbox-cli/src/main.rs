@@ -1,0 +1,54 @@
+//! `sandbox`: runs WebAssembly that nobody trusts, from the command line.
+
+mod bench;
+mod call;
+mod failure;
+mod inspect;
+mod options;
+mod run;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Runs WebAssembly that nobody trusts: under a policy, with limits, and with a report of what it used.
+///
+/// A module may do what its policy says, and nothing else. Without `--policy` that is `basic`: 256 MiB of memory, 30 seconds, no
+/// network, and only the folders that `--dir` grants.
+#[derive(Debug, Parser)]
+#[command(name = "sandbox", version, after_help = failure::EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Call(call::Call),
+    Inspect(inspect::Inspect),
+    Bench(bench::Bench),
+    /// Print a script that completes commands and options in a shell.
+    ///
+    /// For bash: `sandbox completions bash > ~/.local/share/bash-completion/completions/sandbox`
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(run) => run.execute(),
+        Command::Call(call) => call.execute(),
+        Command::Inspect(inspect) => inspect.execute(),
+        Command::Bench(bench) => bench.execute(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}

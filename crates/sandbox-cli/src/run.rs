@@ -1,0 +1,84 @@
+//! `sandbox run`: a WASI program, from beginning to end.
+
+use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use clap::Args;
+use sandbox_core::{RunReport, RunRequest};
+
+use crate::failure::Failure;
+use crate::options::{ModuleFile, PolicyOptions};
+use crate::usage;
+
+/// Time that a program is given to notice that it was stopped. It does so at once, unless it waits for standard input.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Run a WASI program
+///
+/// Standard input, output and error are the program's, and its exit code is the one of this command. Everything after the
+/// module is an argument of the program.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sandbox run hello.wasm
+  sandbox run --policy strict --dir data::/data:ro wc.wasm /data/words.txt
+  sandbox run --time 2s --memory 64MiB --usage generated.wasm < input.csv")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    policy: PolicyOptions,
+    /// Name that the program sees as its own; without it, that of its file
+    #[arg(long, value_name = "NAME")]
+    argv0: Option<String>,
+    /// Say on standard error what the program used
+    #[arg(long)]
+    usage: bool,
+    #[command(flatten)]
+    module: ModuleFile,
+    /// Arguments of the program
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
+        let policy = self.policy.policy()?;
+        let limit = policy.wall_clock;
+        let sandbox = self.module.sandbox(policy)?;
+        let program = self.argv0.unwrap_or_else(|| {
+            let name = self.module.path().file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        });
+        let request = RunRequest::new()
+            .program(program)
+            .arguments(self.arguments)
+            .stdin_from(std::io::stdin())
+            .stdout_to(std::io::stdout())
+            .stderr_to(std::io::stderr());
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Nobody waits for it where the program hung in a read.
+            let _ = sender.send(sandbox.run_reported_blocking(request));
+        });
+        let report = wait(&receiver, limit)?;
+        if self.usage {
+            usage::report(&report.usage);
+        }
+        let code = report.ended?;
+        // A system has eight bits for it.
+        Ok(ExitCode::from(code.to_le_bytes()[0]))
+    }
+}
+
+/// Waits for the program. One that reads from a terminal is not waited for longer than it may take.
+fn wait(
+    receiver: &mpsc::Receiver<RunReport>,
+    limit: Option<Duration>,
+) -> Result<RunReport, Failure> {
+    let lost = || Failure::system(&std::io::Error::other("the thread of the program ended early"));
+    let Some(limit) = limit else { return receiver.recv().map_err(|_| lost()) };
+    match receiver.recv_timeout(limit.saturating_add(GRACE)) {
+        Ok(report) => Ok(report),
+        Err(RecvTimeoutError::Disconnected) => Err(lost()),
+        Err(RecvTimeoutError::Timeout) => Err(Failure::timeout(limit)),
+    }
+}
