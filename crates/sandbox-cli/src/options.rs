@@ -99,10 +99,8 @@ impl PolicyOptions {
     /// The policy that the options describe.
     pub(crate) fn policy(&self) -> Result<SecurityPolicy, Failure> {
         let mut policy = self.policy.policy();
-        match self.time {
-            None => {}
-            Some(TimeLimit(Some(limit))) => policy = policy.with_wall_clock(limit),
-            Some(TimeLimit(None)) => policy = policy.without_wall_clock(),
+        if let Some(TimeLimit(limit)) = self.time {
+            policy = policy.with_wall_clock(limit);
         }
         if let Some(bytes) = self.memory {
             policy = policy.with_memory_limit(bytes.as_u64());
