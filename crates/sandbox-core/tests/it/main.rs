@@ -67,7 +67,6 @@ mod programs_of_others;
 mod run;
 mod session;
 mod signals;
-mod soak;
 mod sources;
 mod stack_ends;
 mod streaming;
