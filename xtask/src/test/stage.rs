@@ -183,8 +183,10 @@ impl Stage {
                 models.env("CARGO_TARGET_DIR", workspace.models_build());
                 Check::Commands(vec![models])
             }
-            Self::Miri => nightly::miri(workspace),
-            Self::Sanitizers => nightly::sanitizers(workspace),
+            Self::Miri => nightly::miri(workspace).map_or_else(Check::Missing, Check::Commands),
+            Self::Sanitizers => {
+                nightly::sanitizers(workspace).map_or_else(Check::Missing, Check::Commands)
+            }
             Self::Doctests => Check::Commands(vec![root(&[
                 "test",
                 "--workspace",
