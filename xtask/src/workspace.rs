@@ -74,16 +74,6 @@ impl Workspace {
         self.root.join("target/peers")
     }
 
-    /// The workspace of the fuzz targets, with a lock file of its own.
-    pub(crate) fn fuzz(&self) -> Utf8PathBuf {
-        self.root.join("fuzz")
-    }
-
-    /// Cargo's target folder for the fuzz targets, whose crates are compiled otherwise.
-    pub(crate) fn fuzz_build(&self) -> Utf8PathBuf {
-        self.root.join("target/fuzz")
-    }
-
     /// The workspace of the models, with a lock file of its own.
     pub(crate) fn models(&self) -> Utf8PathBuf {
         self.root.join("models")
@@ -92,11 +82,6 @@ impl Workspace {
     /// Cargo's target folder for the models.
     pub(crate) fn models_build(&self) -> Utf8PathBuf {
         self.root.join("target/models")
-    }
-
-    /// Inputs that `cargo xtask fuzz` keeps, and those that broke a promise.
-    pub(crate) fn fuzz_findings(&self) -> Utf8PathBuf {
-        self.root.join("target/xtask-fuzz")
     }
 
     /// The Criterion folders of the last `cargo xtask bench-peers`, one for each run.

@@ -53,7 +53,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         check_without_wasix(workspace, package)?;
     }
     let mut broken = Vec::new();
-    for folder in ["benches", "crates", "fuzz", "guest-modules", "xtask"] {
+    for folder in ["benches", "crates", "guest-modules", "models", "xtask"] {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
     broken.extend(features::check(workspace)?);

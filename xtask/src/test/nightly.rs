@@ -5,39 +5,38 @@
 
 use std::process::Command;
 
-use super::stage::Check;
 use crate::process::{cargo_of, read};
 use crate::workspace::Workspace;
 
 const TOOLCHAIN: &str = "nightly";
 
-/// Runs the tests under Miri.
-pub(super) fn miri(workspace: &Workspace) -> Check {
+/// Commands that run the tests under Miri, or what is missing for that.
+pub(super) fn miri(workspace: &Workspace) -> Result<Vec<Command>, String> {
     if read(nightly(workspace).args(["miri", "--version"])).is_err() {
         let remedy = "Miri is not installed: \
                       rustup toolchain install nightly --component miri,rust-src";
-        return Check::Missing(remedy.to_owned());
+        return Err(remedy.to_owned());
     }
     let mut miri = nightly(workspace);
     miri.args(["miri", "test", "--quiet", "-p", "under_miri"]);
     // Tests look at the clock, and one waits for it.
     miri.env("MIRIFLAGS", "-Zmiri-disable-isolation");
-    Check::Commands(vec![miri])
+    Ok(vec![miri])
 }
 
-/// Runs the tests with ThreadSanitizer and with AddressSanitizer.
-pub(super) fn sanitizers(workspace: &Workspace) -> Check {
+/// Commands that run the tests with ThreadSanitizer and with AddressSanitizer, or what is missing for that.
+pub(super) fn sanitizers(workspace: &Workspace) -> Result<Vec<Command>, String> {
     let mut compiler = Command::new("rustup");
     let Ok(sysroot) = read(compiler.args(["run", TOOLCHAIN, "rustc", "--print", "sysroot"])) else {
         let remedy = "a nightly toolchain is not installed: \
                       rustup toolchain install nightly --component rust-src";
-        return Check::Missing(remedy.to_owned());
+        return Err(remedy.to_owned());
     };
     let sources = std::path::Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     if !sources.is_dir() {
         let remedy = "the standard library's sources are not installed, which sanitizers have to see: \
                       rustup component add rust-src --toolchain nightly";
-        return Check::Missing(remedy.to_owned());
+        return Err(remedy.to_owned());
     }
     let with = |sanitizer: &str| {
         let mut tests = nightly(workspace);
@@ -47,7 +46,7 @@ pub(super) fn sanitizers(workspace: &Workspace) -> Check {
         tests.env("CARGO_TARGET_DIR", workspace.models_build().join(sanitizer));
         tests
     };
-    Check::Commands(vec![with("thread"), with("address")])
+    Ok(vec![with("thread"), with("address")])
 }
 
 /// A cargo of the nightly toolchain, where the models are.

@@ -5,7 +5,6 @@
 
 mod go;
 mod modules;
-mod specification;
 mod testsuite;
 
 use std::path::{Path, PathBuf};

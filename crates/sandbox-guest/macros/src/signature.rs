@@ -304,7 +304,5 @@ fn is_last_named(ty: &Type, name: &str) -> bool {
     path.path.segments.last().is_some_and(|last| last.ident == name && last.arguments.is_none())
 }
 
-// By its path, since the fuzz targets compile this file as a part of another crate.
 #[cfg(test)]
-#[path = "signature/tests.rs"]
 mod tests;
