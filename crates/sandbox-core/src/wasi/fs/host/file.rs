@@ -20,11 +20,10 @@ const BEYOND: u64 = 1 << 63;
 /// Regular file of the host, open. Its position in the host's eyes is not used but to tell where an append ended.
 #[derive(Debug)]
 pub(in super::super) struct HostFile {
-    // Before what is given back when it is closed.
+    /// Its charge, in a folder with a quota. Given back while the file is open: its number is not another file's then.
+    held: Option<Held>,
     fd: OwnedFd,
     grant: Arc<Grant>,
-    /// Its charge, in a folder with a quota.
-    held: Option<Held>,
 }
 
 /// Calls again as long as a signal comes in between.
@@ -39,7 +38,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> Result<T
 
 impl HostFile {
     pub(super) const fn new(fd: OwnedFd, grant: Arc<Grant>, held: Option<Held>) -> Self {
-        Self { fd, grant, held }
+        Self { held, fd, grant }
     }
 
     pub(in super::super) fn read_at(

@@ -83,6 +83,7 @@ impl HostFolder {
                 Ok(_) => how.presence = Presence::Required,
             }
         }
+        let naming = (how.presence != Presence::Required).then(|| quota.names());
         let (fd, stat) = self.open_as(path, how)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {}
@@ -90,6 +91,7 @@ impl HostFolder {
             _ => return Err(Errno::Acces),
         }
         let held = quota.hold(&fd, &stat, place);
+        drop(naming);
         let file = HostFile::new(fd, Arc::clone(&self.grant), Some(held));
         if truncate {
             file.set_len(0)?;
@@ -188,6 +190,7 @@ impl HostFolder {
             Some(_) if exists(&parent, &name)? => return Err(Errno::Exist),
             Some(quota) => Some((quota, quota.place()?)),
         };
+        let _naming = self.grant.quota.as_ref().map(|quota| quota.names());
         rustix::fs::mkdirat(&parent, &name[..], FOLDER_MODE)?;
         if let Some((quota, place)) = place {
             quota.made_folder(&parent, &name, place);
@@ -226,6 +229,7 @@ impl HostFolder {
         name: &[u8],
         act: impl FnOnce() -> rustix::io::Result<()>,
     ) -> Result<()> {
+        let _naming = self.grant.quota.as_ref().map(|quota| quota.names());
         let doomed = self.grant.quota.as_ref().and_then(|quota| quota.doomed(parent, name));
         act()?;
         if let Some(doomed) = doomed {

@@ -34,6 +34,8 @@ pub(super) struct Quota {
     used_bytes: AtomicU64,
     /// Files and folders that guests changed or have open.
     known: Mutex<HashMap<Inode, Known>>,
+    /// Held by whoever makes or removes a name, so that what loses its name is what was looked at.
+    names: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -127,7 +129,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Quota {
     pub(super) fn new(limit_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { limit_bytes, used_bytes: AtomicU64::new(0), known: Mutex::default() })
+        Arc::new(Self {
+            limit_bytes,
+            used_bytes: AtomicU64::new(0),
+            known: Mutex::default(),
+            names: Mutex::default(),
+        })
+    }
+
+    /// Keeps other guests from making and removing names.
+    pub(super) fn names(&self) -> MutexGuard<'_, ()> {
+        lock(&self.names)
     }
 
     fn try_use(&self, bytes: u64) -> Result<()> {
@@ -260,12 +272,8 @@ impl Doomed {
     /// Gives back what it was charged, if that was its last name.
     pub(super) fn settle(self) {
         let Self { quota, fd } = self;
-        let Ok(stat) = rustix::fs::fstat(&fd) else { return };
-        // What it takes is free once nobody has it open, and that is so for us first.
-        drop(fd);
-        if stat.st_nlink == 0 {
-            quota.forget(inode(&stat));
-        }
+        // While it is open: its number is not another file's then.
+        quota.forget_if_gone(&fd);
     }
 }
 
