@@ -69,7 +69,17 @@ fn is_about_this_package(variable: &OsStr) -> bool {
 /// A cargo for another workspace, another compiler, or both: nothing of the outer cargo's
 /// environment reaches it, except how to reach the network and where its home is.
 pub(crate) fn independent_cargo() -> Command {
-    let mut command = cargo();
+    independent(cargo())
+}
+
+/// A cargo of another toolchain, as independent, where rustup has it.
+pub(crate) fn cargo_of(toolchain: &str) -> Command {
+    let mut cargo = independent(Command::new("cargo"));
+    cargo.arg(format!("+{toolchain}"));
+    cargo
+}
+
+fn independent(mut command: Command) -> Command {
     for (variable, _) in env::vars_os() {
         if belongs_to_outer_build(&variable) {
             command.env_remove(variable);
@@ -91,6 +101,12 @@ fn belongs_to_outer_build(variable: &OsStr) -> bool {
     let of_cargo =
         variable.starts_with("CARGO_") && !KEPT.iter().any(|kept| variable.starts_with(kept));
     of_cargo || (variable.starts_with("RUST") && !variable.starts_with("RUSTUP_"))
+}
+
+/// Whether one of these programs is on the path.
+pub(crate) fn is_on_path(names: &[&str]) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
 }
 
 fn name(command: &Command) -> String {

@@ -21,18 +21,24 @@ mod features;
 mod invariants;
 mod layers;
 mod links;
+mod named_tests;
+mod nightly;
 mod publishing;
 mod run;
 mod stage;
 
 use run::{Log, Outcome};
-use stage::{Check, Stage};
+use stage::{Check, Extent, Stage};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Run only these stages
     #[arg(value_enum)]
     stages: Vec<Stage>,
+
+    /// Run those too that search by themselves, in short: Miri, sanitizers
+    #[arg(long)]
+    thorough: bool,
 }
 
 /// Result of a stage.
@@ -46,7 +52,9 @@ enum Verdict {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let logs = workspace.test_logs();
     fs::create_dir_all(&logs)?;
-    let stages = if arguments.stages.is_empty() { Stage::all() } else { arguments.stages.clone() };
+    let extent = if arguments.thorough { Extent::Thorough } else { Extent::Usual };
+    let stages =
+        if arguments.stages.is_empty() { Stage::of(extent) } else { arguments.stages.clone() };
     let started = Instant::now();
     let mut failed = Vec::new();
     let mut skipped = Vec::new();
@@ -85,7 +93,7 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
         Outcome::Passed { closing } => {
             line("ok", stage.title());
             closing.iter().for_each(|closing| println!("        {closing}"));
-            stage.untested().iter().for_each(|untested| println!("        {untested}"));
+            stage.untested(workspace).iter().for_each(|untested| println!("        {untested}"));
             Ok(Verdict::Passed)
         }
         Outcome::Failed { report } => {

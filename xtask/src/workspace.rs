@@ -74,6 +74,16 @@ impl Workspace {
         self.root.join("target/peers")
     }
 
+    /// The workspace of the models, with a lock file of its own.
+    pub(crate) fn models(&self) -> Utf8PathBuf {
+        self.root.join("models")
+    }
+
+    /// Cargo's target folder for the models.
+    pub(crate) fn models_build(&self) -> Utf8PathBuf {
+        self.root.join("target/models")
+    }
+
     /// The Criterion folders of the last `cargo xtask bench-peers`, one for each run.
     pub(crate) fn bench_peers(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-bench-peers")

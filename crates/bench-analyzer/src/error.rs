@@ -77,9 +77,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// Values that are too many for memory could not be kept in a temporary file.
+    /// Results could not be kept in the folder for temporary files.
     #[error(
-        "failed to keep values in the folder for temporary files; nothing was stored. Make room \
+        "failed to keep results in the folder for temporary files; nothing was stored. Make room \
          there, or set TMPDIR to a folder that has some"
     )]
     Temporary {

@@ -15,7 +15,6 @@ mod plausible;
 mod reading;
 mod remark;
 mod resources;
-mod spool;
 
 pub use digest::Digest;
 pub use draft::{

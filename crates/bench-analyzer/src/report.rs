@@ -5,7 +5,6 @@ pub(crate) mod figure;
 pub mod github;
 pub mod history;
 pub mod html;
-pub mod human;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -14,6 +13,7 @@ mod plot;
 mod quantity;
 pub mod series_summary;
 pub mod table;
+pub mod terminal;
 pub mod text;
 pub mod words;
 

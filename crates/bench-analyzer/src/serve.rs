@@ -6,10 +6,19 @@
 //! only the dashboard's own page holds. Everything that the page needs is in this program.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{Html, Response};
+use axum::routing::get;
 use camino::Utf8PathBuf;
 use tokio::net::TcpListener;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::{RequestBodyDeadlineLayer, TimeoutLayer};
 
 use crate::clock::Stop;
 use crate::report::figure;
@@ -17,20 +26,18 @@ use crate::secret::Secret;
 use crate::store::Location;
 use bench_stats::detect::settings::Settings;
 
+mod answer;
 mod api;
 mod background;
-mod compared;
+mod connections;
 mod guard;
-mod http;
-mod refusal;
-mod snapshot;
+mod prepared;
 mod stores;
-mod visitors;
 
+use answer::Refusal;
 use api::Api;
+use connections::Connections;
 use guard::Guard;
-use http::{Part, Request, Response};
-use visitors::Visitors;
 
 /// How the dashboard is served.
 #[derive(Debug, Clone)]
@@ -115,50 +122,32 @@ impl Dashboard {
     /// end nothing.
     ///
     /// # Cancel safety
-    /// Dropping the future ends all connections; nothing is half changed.
+    /// Nothing is half changed when the future is dropped.
     pub async fn run(self, stop: &Stop) {
-        // All on the calling thread: what takes long is handed to others.
-        tokio::task::LocalSet::new().run_until(self.accept(stop)).await;
-    }
-
-    async fn accept(self, stop: &Stop) {
-        let visitors = Visitors::default();
-        let shared = Rc::new((self.guard, self.api));
-        let first = Rc::clone(&shared);
-        tokio::task::spawn_local(async move { first.1.warm().await });
+        let Self { listener, guard, api, .. } = self;
+        let (guard, api) = (Arc::new(guard), Arc::new(api));
+        let router = router(&guard, &api);
+        let connections = Connections::new();
+        tokio::spawn(async move { api.warm().await });
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
                 () = stop.asked() => break,
             };
-            let Ok((mut stream, _)) = accepted else {
+            match accepted {
+                Ok((stream, _)) => connections.admit(stream, router.clone()),
                 // Out of descriptors, most likely; they come back.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                continue;
-            };
-            let shared = Rc::clone(&shared);
-            visitors.admit(async move |visit| {
-                let received = http::receive(&mut stream).await;
-                // Until the answer is sent.
-                let _turn = visit.asked().await;
-                let (response, part) = match received {
-                    Ok(Some(mut request)) => {
-                        let part = request.take_part();
-                        (answer(&shared.0, &shared.1, &request).await, part)
-                    }
-                    Ok(None) => return,
-                    Err(refusal) => (refusal, Part::Whole),
-                };
-                http::send(&mut stream, &response, part).await;
-            });
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         }
-        drop(self.listener);
-        visitors.farewell().await;
+        drop(listener);
+        connections.farewell().await;
     }
 }
 
 const INDEX: &str = include_str!("serve/assets/index.html");
 const SCRIPT: &str = include_str!("serve/assets/app.js");
+
 /// The page's style, with dark colours for the report's plots.
 fn style() -> String {
     let dark = figure::dark_rules("figure svg ");
@@ -166,22 +155,56 @@ fn style() -> String {
     format!("{style}@media screen and (prefers-color-scheme: dark) {{ {dark} }}")
 }
 
-async fn answer(guard: &Guard, api: &Api, request: &Request) -> Response {
-    if let Err(refusal) = guard.admit(request) {
-        return refusal;
+const MAX_BODY: usize = 16 * 1024;
+/// For the body of a request to arrive, and for an answer to be found.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
+
+/// Everything that is answered, behind what is demanded of whoever asks.
+fn router(guard: &Arc<Guard>, api: &Arc<Api>) -> Router {
+    let of_kind = |kind: &'static str| [(header::CONTENT_TYPE, kind)];
+    let index = INDEX.replace("@CSRF@", guard.csrf());
+    let css = (of_kind("text/css; charset=utf-8"), style());
+    let script = (of_kind("text/javascript; charset=utf-8"), SCRIPT);
+    let accept = api::acceptance(api)
+        .route_layer(from_fn_with_state(Arc::clone(guard), guard::admit_change));
+    Router::new()
+        .route("/", get(Html(index)))
+        .route("/app.js", get(script))
+        .route("/app.css", get(css))
+        .route("/favicon.ico", get(StatusCode::NO_CONTENT))
+        .merge(api::questions(api))
+        .route("/api/accept", accept)
+        .fallback(async || Refusal::said(StatusCode::NOT_FOUND, "there is no such page"))
+        .method_not_allowed_fallback(async || {
+            Refusal::said(StatusCode::METHOD_NOT_ALLOWED, "that is not done here")
+        })
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(RequestBodyDeadlineLayer::new(BODY_PATIENCE))
+        .layer(from_fn_with_state(Arc::clone(guard), guard::admit))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_PATIENCE))
+        .layer(CompressionLayer::new())
+        .layer(map_response(with_safe_headers))
+}
+
+/// Headers of every answer: no source from elsewhere is loaded, nobody frames the page, and no answer is kept.
+const FOR_ALL: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+async fn with_safe_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in FOR_ALL {
+        headers.insert(name, HeaderValue::from_static(value));
     }
-    match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/") => Response::html(INDEX.replace("@CSRF@", guard.csrf())),
-        ("GET", "/app.js") => Response::text("text/javascript; charset=utf-8", SCRIPT),
-        ("GET", "/app.css") => Response::text("text/css; charset=utf-8", style()),
-        ("GET", "/favicon.ico") => Response::empty(204),
-        ("GET", path) if path.starts_with("/api/") => api.get(request).await,
-        ("POST", "/api/accept") => match guard.admit_change(request) {
-            Ok(()) => api.accept(request).await,
-            Err(refusal) => refusal,
-        },
-        ("GET" | "POST", _) => Response::refusal(404, "there is no such page"),
-        _ => Response::refusal(405, "only GET, HEAD and POST are understood")
-            .with_header("Allow", "GET, HEAD, POST".to_owned()),
-    }
+    response
 }

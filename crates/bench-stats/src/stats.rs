@@ -3,7 +3,6 @@
 //! Values are compared as logarithms, because benchmarks change by factors: a difference of
 //! logarithms is the logarithm of a ratio, is symmetric in both sides and free of units.
 
-pub mod bootstrap;
 pub mod cusum;
 pub mod difference;
 pub mod mean;

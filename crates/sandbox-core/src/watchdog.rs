@@ -22,8 +22,10 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{barrier, signals, stack};
 
-pub(crate) use control::{CallControl, CallNumber, StopReason, TurnId};
-use control::{IDLE, nanos};
+pub(crate) use crate::sync::stop_word::{StopReason, TurnId};
+use crate::sync::watched::IDLE;
+use control::nanos;
+pub(crate) use control::{CallControl, CallNumber};
 
 /// Time between two looks at the calls in progress: the precision of deadlines. Two milliseconds cost about a
 /// thousandth of one core, and only while guests run.
@@ -110,8 +112,8 @@ impl Watchdog {
     fn enlist(&self, control: &Arc<CallControl>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let sleeps = entries.is_empty();
-        if !control.listed.swap(true, Ordering::SeqCst) {
-            let seen = control.running.load(Ordering::Relaxed);
+        if control.watched.enlist() {
+            let seen = control.watched.running();
             let (control, since) = (Arc::clone(control), Instant::now());
             control.saw(seen, since);
             let cpu_time = control.cpu_time();
@@ -179,7 +181,7 @@ impl Entry {
     /// no effect, if it is one.
     fn tick(&mut self, now: Instant, unheeded: &mut Vec<Arc<CallControl>>) -> bool {
         let control = &self.control;
-        let turn = control.running.load(Ordering::Acquire);
+        let turn = control.watched.running();
         if turn == IDLE {
             return self.stay_listed();
         }
@@ -229,15 +231,11 @@ impl Entry {
         if self.idle_ticks <= IDLE_TICKS {
             return true;
         }
-        self.control.listed.store(false, Ordering::SeqCst);
-        // A call may have started between the two: it saw `listed` and relies on us.
-        let may_have_started =
-            !barrier::heavy() || self.control.running.load(Ordering::SeqCst) != IDLE;
-        if may_have_started {
-            self.control.listed.store(true, Ordering::SeqCst);
+        let stays = !self.control.watched.may_go(barrier::heavy);
+        if stays {
             self.idle_ticks = 0;
         }
-        may_have_started
+        stays
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::{features, layers, links, publishing};
+use super::{features, layers, links, named_tests, publishing};
 use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
@@ -53,12 +53,13 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         check_without_wasix(workspace, package)?;
     }
     let mut broken = Vec::new();
-    for folder in ["benches", "crates", "guest-modules", "xtask"] {
+    for folder in ["benches", "crates", "guest-modules", "models", "xtask"] {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
     broken.extend(features::check(workspace)?);
     broken.extend(layers::check(workspace.root())?);
     broken.extend(links::check(workspace.root())?);
+    broken.extend(named_tests::check(workspace.root())?);
     broken.extend(publishing::check(workspace)?);
     let peers = workspace.peers();
     let manifest = fs::read_to_string(peers.join("Cargo.toml"))?;

@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::process::Command;
+use std::sync::OnceLock;
 
+use camino::Utf8PathBuf;
 use clap::ValueEnum;
 
-use crate::process::{cargo, independent_cargo, read};
-use crate::workspace::Workspace;
+use super::nightly;
+use crate::process::{cargo, independent_cargo, is_on_path, read};
+use crate::workspace::{Workspace, cargo_home};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Stage {
     Format,
     Invariants,
+    Dependencies,
     Guests,
     Clippy,
+    Models,
     Tests,
     Soak,
     Doctests,
@@ -21,10 +26,21 @@ pub(super) enum Stage {
     Docs,
     Optimised,
     GuestTests,
+    Miri,
+    Sanitizers,
 }
 
 /// All failures of a run are of interest, and of the tests that pass, only the slow ones.
 const OF_NEXTEST: [&str; 3] = ["--no-fail-fast", "--status-level", "slow"];
+
+/// How much is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What must pass before a change lands.
+    Usual,
+    /// And what searches by itself, in short.
+    Thorough,
+}
 
 /// Work of a stage.
 pub(super) enum Check {
@@ -38,12 +54,18 @@ pub(super) enum Check {
 
 impl Stage {
     /// The stages that run if none is named.
-    pub(super) fn all() -> Vec<Self> {
-        Self::value_variants().to_vec()
+    pub(super) fn of(extent: Extent) -> Vec<Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|stage| extent == Extent::Thorough || !stage.is_thorough()).collect()
     }
 
-    /// Names what a stage that passed has not tested after all, because a program is not installed.
-    pub(super) fn untested(self) -> Vec<&'static str> {
+    /// Whether it takes minutes more, and maybe a nightly toolchain.
+    fn is_thorough(self) -> bool {
+        matches!(self, Self::Miri | Self::Sanitizers)
+    }
+
+    /// Names what a stage that passed has not tested after all, because something is not to be had here.
+    pub(super) fn untested(self, workspace: &Workspace) -> Vec<&'static str> {
         let left_out = [
             (
                 has_postgresql(),
@@ -66,6 +88,16 @@ impl Stage {
             ),
         ];
         match self {
+            Self::Dependencies => match advisories(workspace) {
+                Advisories::Current => Vec::new(),
+                Advisories::OfEarlier => vec![
+                    "NOT TESTED: advisories of the last days, as the RustSec database cannot be \
+                     fetched: an earlier copy was asked",
+                ],
+                Advisories::Nowhere => {
+                    vec!["NOT TESTED: advisories, as the RustSec database cannot be fetched here"]
+                }
+            },
             Self::Tests => left_out
                 .into_iter()
                 .filter_map(|(is_there, line)| (!is_there).then_some(line))
@@ -80,8 +112,10 @@ impl Stage {
             Self::Invariants => {
                 "what may depend on what, where unsafe code may be, and where documents link to"
             }
+            Self::Dependencies => "licences, sources and advisories of all that is depended on",
             Self::Guests => "the guests compile",
             Self::Clippy => "no warnings",
+            Self::Models => "every order in which threads take turns, permits and instances",
             Self::Tests => "unit and integration tests",
             Self::Soak => "bad days in short, against the analyzer as it is",
             Self::Doctests => "the examples in the documentation",
@@ -89,6 +123,8 @@ impl Stage {
             Self::Docs => "the documentation has no broken links",
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
+            Self::Miri => "no undefined behaviour in what Miri can run",
+            Self::Sanitizers => "no race and no bad access in what sanitizers can run",
         }
     }
 
@@ -98,14 +134,29 @@ impl Stage {
         match self {
             // Without `--all`, which would follow the guests' dependencies out of their workspace.
             Self::Format => with_component("fmt", "rustfmt", || {
-                let elsewhere = |folder| {
+                let elsewhere = |folder: &Utf8PathBuf| {
                     let mut fmt = independent_cargo();
                     fmt.args(["fmt", "--check"]).current_dir(folder);
                     fmt
                 };
-                vec![root(&["fmt", "--check"]), elsewhere(&guests), elsewhere(&workspace.peers())]
+                let others = [&guests, &workspace.models(), &workspace.peers()];
+                [root(&["fmt", "--check"])].into_iter().chain(others.map(elsewhere)).collect()
             }),
             Self::Invariants => Check::Invariants,
+            Self::Dependencies => {
+                if !has("deny") {
+                    let remedy = "cargo-deny is not installed: cargo install --locked cargo-deny";
+                    return Check::Missing(remedy.to_owned());
+                }
+                let check = match advisories(workspace) {
+                    Advisories::Current => root(&["deny", "--locked", "check"]),
+                    Advisories::OfEarlier => root(&["deny", "--locked", "--offline", "check"]),
+                    Advisories::Nowhere => {
+                        root(&["deny", "--locked", "check", "bans", "licenses", "sources"])
+                    }
+                };
+                Check::Commands(vec![check])
+            }
             Self::Guests => Check::Guests,
             Self::Soak => Check::Soak,
             Self::Clippy => with_component("clippy", "clippy", || {
@@ -125,6 +176,17 @@ impl Stage {
                 tests.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
                 tests
             }]),
+            Self::Models => {
+                let mut models = independent_cargo();
+                models.args(["test", "--quiet", "--locked", "-p", "models"]);
+                models.current_dir(workspace.models());
+                models.env("CARGO_TARGET_DIR", workspace.models_build());
+                Check::Commands(vec![models])
+            }
+            Self::Miri => nightly::miri(workspace).map_or_else(Check::Missing, Check::Commands),
+            Self::Sanitizers => {
+                nightly::sanitizers(workspace).map_or_else(Check::Missing, Check::Commands)
+            }
             Self::Doctests => Check::Commands(vec![root(&[
                 "test",
                 "--workspace",
@@ -174,6 +236,36 @@ impl fmt::Display for Stage {
     }
 }
 
+/// Where known faults of dependencies are looked up.
+#[derive(Clone, Copy)]
+enum Advisories {
+    Current,
+    /// In a copy that was fetched before.
+    OfEarlier,
+    Nowhere,
+}
+
+/// Fetches the database of advisories, once.
+fn advisories(workspace: &Workspace) -> Advisories {
+    static FOUND: OnceLock<Advisories> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let succeeds = |arguments: &[&str]| read(&mut in_workspace(workspace, arguments)).is_ok();
+        if succeeds(&["deny", "fetch", "db"]) {
+            Advisories::Current
+        } else if has_copy_of_advisories() {
+            Advisories::OfEarlier
+        } else {
+            Advisories::Nowhere
+        }
+    })
+}
+
+/// Whether there is a copy of the database, where cargo-deny keeps it.
+fn has_copy_of_advisories() -> bool {
+    let databases = cargo_home().map(|home| home.join("advisory-dbs"));
+    databases.and_then(|folder| Ok(folder.read_dir_utf8()?.next().is_some())).unwrap_or(false)
+}
+
 fn in_workspace(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = cargo();
     command.args(arguments).current_dir(workspace.root());
@@ -201,12 +293,6 @@ fn with_component(
         let remedy = format!("{component} is not installed: rustup component add {component}");
         Check::Missing(remedy)
     }
-}
-
-/// Whether one of these programs is on the path.
-fn is_on_path(names: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
 }
 
 /// Whether the tests find a server that they can start: on the path, or where Debian keeps it.

@@ -159,8 +159,7 @@ fn planned(runs: usize) -> Settings {
 }
 
 fn settings(plan: Plan) -> Settings {
-    // Nobody looks at the bootstrap here, and it takes most of the time.
-    Settings { plan, resamples: 0, ..Settings::default() }
+    Settings { plan, ..Settings::default() }
 }
 
 fn share_alone(runs: usize, change: f64, settings: &Settings) -> f64 {

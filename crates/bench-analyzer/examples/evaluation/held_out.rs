@@ -217,7 +217,7 @@ fn in_reports(benchmarks: &[Vec<Vec<f64>>], runs: usize) -> String {
 }
 
 fn settings(plan: Plan) -> Settings {
-    Settings { plan, resamples: 0, ..Settings::default() }
+    Settings { plan, ..Settings::default() }
 }
 
 /// Two sides that ran the same code, in processes of their own.

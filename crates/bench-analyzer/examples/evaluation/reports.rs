@@ -4,8 +4,7 @@ use bench_stats::detect::compare::{Compared, compare};
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{
-    BenchmarkResults, Fingerprint, History, Measurement, Revision, Run, RunId, Sample, Samples,
-    Series,
+    BenchmarkResults, Fingerprint, History, Measurement, Run, RunId, Sample, Samples, Series,
 };
 use bench_stats::stats::summary::Summary;
 use jiff::Timestamp;
@@ -105,24 +104,11 @@ pub(crate) fn compared(pairs: &[Pair], settings: &Settings, order: Order) -> Com
 
 fn run_at(second: usize) -> Run {
     let second = i64::try_from(second).unwrap_or_default();
-    Run {
-        id: RunId(second),
-        measured_at: Timestamp::from_second(second).unwrap_or_default(),
-        imported_at: Timestamp::UNIX_EPOCH,
-        source: String::new(),
-        origin: String::new(),
-        label: None,
-        revision: Revision::default(),
-        fingerprint: Fingerprint {
-            cpu: String::new(),
-            cores: 1,
-            os: String::new(),
-            rustc: String::new(),
-            profile: String::new(),
-        },
-        attributes: Default::default(),
-        excluded: None,
-    }
+    Run::new(
+        RunId(second),
+        Timestamp::from_second(second).unwrap_or_default(),
+        Fingerprint::default(),
+    )
 }
 
 pub(crate) fn verdicts(pairs: &[Pair], settings: &Settings) -> Vec<Verdict> {

@@ -25,7 +25,7 @@ pub(crate) fn print() {
 }
 
 fn settings(plan: Plan) -> Settings {
-    Settings { plan, resamples: 0, ..Settings::default() }
+    Settings { plan, ..Settings::default() }
 }
 
 const FIVE: Plan = Plan::Stated(5);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use bench_analyzer::config::Config;
-use bench_analyzer::environment::{self, Environment};
+use bench_analyzer::environment::Environment;
 use bench_analyzer::store::Store;
 use bench_stats::detect::changes::find_changes;
 use bench_stats::model::{AcceptedChange, RunId, Timeline, TimelinePoint};
@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::Outcome;
 use super::output::Output;
-use super::values::run_id;
+use super::values::{JudgedStep, run_id};
 
 const ACCEPT_EXAMPLES: &str = "\
 Examples:
@@ -25,8 +25,8 @@ Exit codes: 0 accepted; 2 wrong usage; 3 failure, such as no change to accept.";
 #[derive(Debug, Args)]
 #[command(after_long_help = ACCEPT_EXAMPLES)]
 pub(crate) struct Accept {
-    /// The benchmark's full name
-    pub(crate) benchmark: String,
+    #[command(flatten)]
+    pub(crate) step: JudgedStep,
 
     /// Why the change is fine
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -39,14 +39,6 @@ pub(crate) struct Accept {
     /// The first commit of the new level, or the start of its hash
     #[arg(long, value_name = "SHA", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) commit: Option<String>,
-
-    /// The quantity that changed
-    #[arg(long, value_name = "NAME", default_value = "time")]
-    pub(crate) metric: String,
-
-    /// Who says so [default: the user of git, or of the system]
-    #[arg(long, value_name = "WHO", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) by: Option<String>,
 }
 
 pub(super) async fn run(
@@ -56,25 +48,16 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    let timelines = store
-        .timelines(|series| {
-            series.benchmark.as_str() == command.benchmark
-                && series.metric.as_str() == command.metric
-        })
-        .await?;
+    let timelines = store.timelines(|series| command.step.is_of(series)).await?;
     let Some(timeline) = timelines.into_iter().next_back() else {
         bail!(
             "no benchmark `{}` with the metric `{}` is stored: `history` lists those that are",
-            command.benchmark,
-            command.metric
+            command.step.benchmark,
+            command.step.metric
         );
     };
     let point = accepted_point(store, &command, config, &timeline).await?;
-    let author = match command.by {
-        Some(author) => author,
-        None => environment::user(&environment.working_dir)
-            .context("nobody is known to say so: name yourself with --by")?,
-    };
+    let author = command.step.author(environment)?;
     let run = point.runs[0];
     let accepted = AcceptedChange {
         series: timeline.series.clone(),

@@ -7,7 +7,7 @@ use bench_analyzer::continuous::{ContinuousBenchmark, Decision, JobOutcome, Ques
 use bench_analyzer::environment::Environment;
 use bench_analyzer::jobs::machine::Machine;
 use bench_analyzer::report::Reporter;
-use bench_analyzer::report::human::HumanReporter;
+use bench_analyzer::report::terminal::TerminalReporter;
 use bench_analyzer::store::Store;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -100,7 +100,7 @@ pub(super) async fn run(
     output.data(|stdout| {
         for outcome in &outcomes {
             if let Some(report) = &outcome.report {
-                HumanReporter.write(report, stdout)?;
+                TerminalReporter::default().write(report, stdout)?;
             }
         }
         Ok(())
@@ -133,7 +133,7 @@ fn conclude(
     for decision in decisions {
         match &decision.outcome {
             Ok(report) => {
-                output.data(|stdout| HumanReporter.write(report, stdout))?;
+                output.data(|stdout| TerminalReporter::default().write(report, stdout))?;
                 output.message(&format!("{}: {}", decision.suite, decision.saved()));
             }
             Err(why) => output.message(&format!("{}: {why}", decision.suite)),

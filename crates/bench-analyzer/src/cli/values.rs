@@ -1,7 +1,38 @@
 //! Values that several commands take as arguments.
 
-use bench_stats::model::RunId;
-use clap::ValueEnum;
+use anyhow::Context;
+use bench_analyzer::environment::{self, Environment};
+use bench_stats::model::{RunId, Series};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+
+/// A step of a history, which somebody judges.
+#[derive(Debug, Args)]
+pub(super) struct JudgedStep {
+    /// The benchmark's full name
+    pub(super) benchmark: String,
+
+    /// The quantity that changed
+    #[arg(long, value_name = "NAME", default_value = "time")]
+    pub(super) metric: String,
+
+    /// Who says so [default: the user of git, or of the system]
+    #[arg(long, value_name = "WHO", value_parser = NonEmptyStringValueParser::new())]
+    by: Option<String>,
+}
+
+impl JudgedStep {
+    /// Whether it is a step of this series.
+    pub(super) fn is_of(&self, series: &Series) -> bool {
+        series.benchmark.as_str() == self.benchmark && series.metric.as_str() == self.metric
+    }
+
+    /// Who says so.
+    pub(super) fn author(&self, environment: &Environment) -> anyhow::Result<String> {
+        let author = self.by.clone().or_else(|| environment::user(&environment.working_dir));
+        author.context("nobody is known to say so: name yourself with --by")
+    }
+}
 
 /// Findings that fail a gate. Nothing to compare always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

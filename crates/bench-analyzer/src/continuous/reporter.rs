@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::jobs::job::JobId;
 use crate::report::Reporter;
 use crate::report::html::HtmlReporter;
-use crate::report::human::HumanReporter;
 use crate::report::json::JsonReporter;
 use crate::report::markdown::MarkdownReporter;
+use crate::report::terminal::TerminalReporter;
 use bench_stats::analysis::AnalysisReport;
 
 /// Writes a job's report in several formats into a folder of its own, and as a page for browsers
@@ -54,7 +54,7 @@ impl BenchmarkReporter {
         let formats: [(&str, &dyn Reporter); 3] = [
             ("report.md", &MarkdownReporter),
             ("report.json", &JsonReporter),
-            ("report.txt", &HumanReporter),
+            ("report.txt", &TerminalReporter::default()),
         ];
         for (file, reporter) in formats {
             let path = folder.join(file);

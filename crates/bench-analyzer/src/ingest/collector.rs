@@ -11,10 +11,9 @@ use sha2::{Digest as _, Sha256};
 use super::draft::FileRuns;
 use super::identity::{Claims, Originality};
 use super::machine::NamedMachine;
-use super::measurements::{FiledRun, FiledRuns, Measurements};
+use super::measurements::{FiledRun, FiledRuns, Measurements, Value};
 use super::plausible::{self, Implausible};
 use super::remark::Remarks;
-use super::spool::{Sorted, Spool, Value};
 use super::{RunDraft, RunRole};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -51,7 +50,7 @@ impl RunKey {
     }
 }
 
-/// Values by run and series. Names are kept once; values go to a file where they are many.
+/// Values by run and series. Names are kept once, so that a value takes few bytes.
 ///
 /// What cannot have been measured is left out with a remark, wherever it comes from.
 #[derive(Debug, Default)]
@@ -60,8 +59,7 @@ pub(super) struct Collector {
     run_numbers: HashMap<RunKey, u32>,
     series: Vec<Series>,
     series_numbers: HashMap<Series, u32>,
-    values: Spool,
-    failure: Option<std::io::Error>,
+    values: Vec<Value>,
     throughput: HashMap<(u32, u32), Vec<Throughput>>,
     exact: HashSet<u32>,
     counts: HashMap<(u32, u32), Count>,
@@ -90,8 +88,8 @@ impl Count {
 /// Where a run's values stand among all.
 struct Stretch {
     run: u32,
-    start: u64,
-    count: u64,
+    start: usize,
+    count: usize,
     measurements: usize,
     content: String,
     originality: Originality,
@@ -167,10 +165,7 @@ impl Collector {
             }
         };
         count.usable += 1;
-        // Said at the end, so that no format has to care.
-        if self.failure.is_none() {
-            self.failure = self.values.push(Value { run, series: number, sample }).err();
-        }
+        self.values.push(Value { run, series: number, sample });
     }
 
     /// Pushes a value of one iteration.
@@ -217,22 +212,21 @@ impl Collector {
         written_at: Timestamp,
         environment: &Environment,
     ) -> Result<FileRuns> {
-        if let Some(source) = self.failure {
-            return Err(Error::Temporary { source });
-        }
         let hopeless = self.counts.iter().filter(|(_, count)| count.is_hopeless());
         let hopeless: HashSet<(u32, u32)> = hopeless.map(|(&place, _)| place).collect();
         for &(_, series) in &hopeless {
             let series = &self.series[series as usize];
             self.remarks.leave_out(format!("all of `{series}`, as most of its values are bad"));
         }
-        self.values.forget(hopeless);
-        let values = self.values.sorted().map_err(|source| Error::Temporary { source })?;
+        let mut values = self.values;
+        values.retain(|value| !hopeless.contains(&value.place()));
+        // Stable, because samples keep the order they were taken in.
+        values.sort_by_key(Value::place);
         let remarks = self.remarks.finish();
-        if values.len() == 0 && remarks.is_empty() {
+        if values.is_empty() && remarks.is_empty() {
             return Err(Error::NoResults { path: path.to_owned() });
         }
-        if values.len() == 0 {
+        if values.is_empty() {
             let reasons = remarks.iter().map(ToString::to_string).collect();
             return Err(Error::NothingUsable { path: path.to_owned(), reasons });
         }
@@ -243,7 +237,7 @@ impl Collector {
             exact: self.exact,
             throughput: self.throughput,
         });
-        let stretches = stretches(&filed, &self.runs, written_at)?;
+        let stretches = stretches(&filed, &self.runs, written_at);
         let mut runs = Vec::with_capacity(stretches.len());
         let mut commits: HashMap<&str, usize> = HashMap::new();
         let several = self.runs.len() > 1 && !self.replicates;
@@ -285,7 +279,7 @@ impl Collector {
                 attributes,
                 claims: Claims::default(),
                 excluded: None,
-                measurements: Measurements::in_file(FiledRun {
+                measurements: Measurements::of_file(FiledRun {
                     runs: Arc::clone(&filed),
                     start: stretch.start,
                     count: stretch.count,
@@ -299,13 +293,11 @@ impl Collector {
 }
 
 /// Goes through all values once: finds the runs, and hashes what each run consists of.
-fn stretches(filed: &FiledRuns, keys: &[RunKey], written_at: Timestamp) -> Result<Vec<Stretch>> {
+fn stretches(filed: &FiledRuns, keys: &[RunKey], written_at: Timestamp) -> Vec<Stretch> {
     let mut found: Vec<Stretch> = Vec::new();
     let mut hasher = Sha256::new();
     let mut previous: Option<Value> = None;
-    let values: &Sorted = &filed.values;
-    for (place, value) in (0_u64..).zip(values.values(0, values.len())) {
-        let value = value.map_err(|source| Error::Temporary { source })?;
+    for (place, &value) in filed.values.iter().enumerate() {
         let same_run = previous.is_some_and(|previous| previous.run == value.run);
         let same_series = same_run && previous.is_some_and(|one| one.series == value.series);
         if !same_run {
@@ -341,7 +333,7 @@ fn stretches(filed: &FiledRuns, keys: &[RunKey], written_at: Timestamp) -> Resul
     if let Some(last) = found.last_mut() {
         last.content = content(&mut hasher, keys, last, written_at);
     }
-    Ok(found)
+    found
 }
 
 /// The hash of a run's content. Values that may well repeat by chance, such as counts, do not tell

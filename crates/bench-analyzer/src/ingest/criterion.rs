@@ -6,20 +6,18 @@
 //! known by the `full_id` inside its `benchmark.json` only.
 //!
 //! Criterion keeps no time. Benchmarks of one process are written one after the other, so
-//! modification times tell which results belong together: see `session.rs`.
+//! modification times tell which results belong together: see `into_sessions`.
 
 mod files;
-mod session;
-mod tree;
 mod unit;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use self::files::SavedResult;
-use self::tree::SavedFolder;
 use super::identity::Claims;
 use super::remark::Remarks;
 use super::{Digest, MeasurementDraft, Remark, RunDraft, RunRole};
@@ -61,7 +59,7 @@ pub fn read(
     unit: &CustomUnit,
     environment: &Environment,
 ) -> Result<CriterionRuns> {
-    let folders = tree::saved_folders(root)?;
+    let folders = saved_folders(root)?;
     if folders.is_empty() {
         return Err(Error::NoResults { path: root.to_owned() });
     }
@@ -87,7 +85,7 @@ pub fn read(
     let current = by_name.remove(NEW).unwrap_or_default();
     drop_unchanged_base(&current, &mut by_name);
 
-    let sessions = session::split(one_a_benchmark(current, &mut remarks));
+    let sessions = into_sessions(one_a_benchmark(current, &mut remarks));
     for (age, session) in sessions.into_iter().rev().enumerate() {
         let role = if age == 0 { RunRole::Current } else { RunRole::Earlier };
         if age > 0 {
@@ -100,7 +98,7 @@ pub fn read(
             remarks.leave_out(format!("{root}: a baseline cannot be called `{name}`"));
             continue;
         };
-        for session in session::split(one_a_benchmark(results, &mut remarks)) {
+        for session in into_sessions(one_a_benchmark(results, &mut remarks)) {
             let role = RunRole::Mirror(baseline.clone());
             runs.runs.push(draft(role, root.to_owned(), session, environment));
         }
@@ -226,4 +224,77 @@ fn draft(
         excluded: None,
         measurements: measurements.into(),
     }
+}
+
+/// A folder that holds one saved result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SavedFolder {
+    /// Its name: `new`, `base` or a baseline's.
+    name: String,
+    /// Where it is.
+    path: Utf8PathBuf,
+}
+
+/// Criterion nests at most group, function, value and the saved result; deeper folders are
+/// something else.
+const MAX_DEPTH: usize = 6;
+
+/// All saved results below `root`, in the order of their paths.
+fn saved_folders(root: &Utf8Path) -> Result<Vec<SavedFolder>> {
+    let mut found = Vec::new();
+    visit(root, 0, &mut found)?;
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+fn visit(folder: &Utf8Path, depth: usize, found: &mut Vec<SavedFolder>) -> Result<()> {
+    let unreadable = |source| Error::Read { path: folder.to_owned(), source };
+    for entry in folder.read_dir_utf8().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_type().map_err(unreadable)?.is_dir() {
+            continue;
+        }
+        let (name, path) = (entry.file_name(), entry.path());
+        // Criterion writes the samples first and names the benchmark last: a folder with either
+        // file is a result, though perhaps one that was cut short.
+        let is_result = path.join("sample.json").is_file() || path.join("benchmark.json").is_file();
+        match name {
+            // Criterion's own, but a benchmark may have that name too, and then holds results.
+            "report" | "change" if is_result => {}
+            _ if is_result => found.push(SavedFolder { name: name.to_owned(), path: path.into() }),
+            _ if depth < MAX_DEPTH => visit(path, depth + 1, found)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Beside measuring, a benchmark sets up, warms up, is analysed and plotted. Nothing that
+/// anybody waits for takes longer than this between two benchmarks of one process.
+const PAUSE: Duration = Duration::from_secs(30 * 60);
+
+/// How much longer than its measured time a benchmark may take: warm-up is about a third of the
+/// measurement, and set-up for every batch can well double it.
+const TIMES_MEASURED: u32 = 4;
+
+/// Splits results into sessions, oldest first. Two neighbours in time belong to one session if the
+/// gap between them can be explained by the later one's own measurement.
+fn into_sessions(mut results: Vec<SavedResult>) -> Vec<Vec<SavedResult>> {
+    results.sort_by(|a, b| a.written_at.cmp(&b.written_at).then_with(|| a.series.cmp(&b.series)));
+    let mut sessions: Vec<Vec<SavedResult>> = Vec::new();
+    for result in results {
+        let allowed = PAUSE + result.measured_for().saturating_mul(TIMES_MEASURED);
+        match sessions.last_mut() {
+            Some(session)
+                if session.last().is_some_and(|previous| {
+                    let gap = result.written_at.duration_since(previous.written_at);
+                    Duration::try_from(gap).is_ok_and(|gap| gap <= allowed)
+                }) =>
+            {
+                session.push(result);
+            }
+            _ => sessions.push(vec![result]),
+        }
+    }
+    sessions
 }

@@ -1,4 +1,4 @@
-//! The measurements of a run that was read: at hand, or still in a temporary file.
+//! The measurements of a run that was read.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,13 +7,11 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 use super::identity::Claims;
-use super::spool::{Sorted, Value};
 use super::{Digest, MeasurementDraft};
 use crate::error::{Error, Remedy, Result};
 use bench_stats::model::{Exactness, InvalidSamples, Sample, Samples, Series, Throughput};
 
-/// What a run measured. Long runs stay in a file until they are stored, one series after the
-/// other, so that the size of an import is not limited by memory.
+/// What a run measured. The runs of one file share their values, and are put together one series after the other.
 #[derive(Debug, Clone)]
 pub struct Measurements {
     place: Place,
@@ -23,16 +21,16 @@ pub struct Measurements {
 
 #[derive(Debug, Clone)]
 enum Place {
-    Memory(Vec<MeasurementDraft>),
-    File(FiledRun),
+    Own(Vec<MeasurementDraft>),
+    Filed(FiledRun),
 }
 
 impl Measurements {
     /// How many there are.
     pub fn len(&self) -> usize {
         match &self.place {
-            Place::Memory(all) => all.len(),
-            Place::File(run) => run.measurements,
+            Place::Own(all) => all.len(),
+            Place::Filed(run) => run.measurements,
         }
     }
 
@@ -44,14 +42,14 @@ impl Measurements {
     /// Every measurement, in the order they are to be stored.
     ///
     /// # Errors
-    /// If the temporary file cannot be read.
+    /// If samples are such as nobody measures.
     pub fn iter(&self) -> impl Iterator<Item = Result<Cow<'_, MeasurementDraft>>> {
-        let (memory, file) = match &self.place {
-            Place::Memory(all) => (all.as_slice(), None),
-            Place::File(run) => (&[][..], Some(run.drafts())),
+        let (own, filed) = match &self.place {
+            Place::Own(all) => (all.as_slice(), None),
+            Place::Filed(run) => (&[][..], Some(run.drafts())),
         };
-        let memory = memory.iter().map(|draft| Ok(Cow::Borrowed(draft)));
-        memory.chain(file.into_iter().flatten()).map(|draft| {
+        let own = own.iter().map(|draft| Ok(Cow::Borrowed(draft)));
+        own.chain(filed.into_iter().flatten()).map(|draft| {
             let mut draft = draft?;
             if !self.claimed.is_empty() {
                 draft.to_mut().digest = draft.content.with(&self.claimed);
@@ -68,8 +66,8 @@ impl Measurements {
     /// Identity of this run, whatever is claimed of it.
     pub(super) fn content(&self) -> Option<Digest> {
         match &self.place {
-            Place::Memory(all) => all.first().map(|draft| draft.content),
-            Place::File(run) => Some(Digest::of_text(&run.content)),
+            Place::Own(all) => all.first().map(|draft| draft.content),
+            Place::Filed(run) => Some(Digest::of_text(&run.content)),
         }
     }
 
@@ -77,26 +75,41 @@ impl Measurements {
     #[must_use]
     pub fn of_owner(mut self, owner: &str) -> Self {
         match &mut self.place {
-            Place::Memory(all) => {
+            Place::Own(all) => {
                 for draft in all {
                     let content = draft.digest.to_string();
                     draft.digest = Digest::of(&[owner, &content], &draft.series, &draft.samples);
                     draft.content = draft.digest;
                 }
             }
-            Place::File(run) => run.content = format!("{owner} {}", run.content),
+            Place::Filed(run) => run.content = format!("{owner} {}", run.content),
         }
         self
     }
 
-    pub(super) fn in_file(run: FiledRun) -> Self {
-        Self { place: Place::File(run), claimed: String::new() }
+    pub(super) fn of_file(run: FiledRun) -> Self {
+        Self { place: Place::Filed(run), claimed: String::new() }
     }
 }
 
 impl From<Vec<MeasurementDraft>> for Measurements {
     fn from(all: Vec<MeasurementDraft>) -> Self {
-        Self { place: Place::Memory(all), claimed: String::new() }
+        Self { place: Place::Own(all), claimed: String::new() }
+    }
+}
+
+/// One value, with the numbers of its run and series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Value {
+    pub(super) run: u32,
+    pub(super) series: u32,
+    pub(super) sample: Sample,
+}
+
+impl Value {
+    /// Its run and series.
+    pub(super) fn place(&self) -> (u32, u32) {
+        (self.run, self.series)
     }
 }
 
@@ -104,7 +117,8 @@ impl From<Vec<MeasurementDraft>> for Measurements {
 #[derive(Debug)]
 pub(super) struct FiledRuns {
     pub(super) path: Utf8PathBuf,
-    pub(super) values: Sorted,
+    /// In the order of runs and series.
+    pub(super) values: Vec<Value>,
     pub(super) series: Vec<Series>,
     /// The series of which one value says everything, as the file declares.
     pub(super) exact: HashSet<u32>,
@@ -116,8 +130,8 @@ pub(super) struct FiledRuns {
 #[derive(Debug, Clone)]
 pub(super) struct FiledRun {
     pub(super) runs: Arc<FiledRuns>,
-    pub(super) start: u64,
-    pub(super) count: u64,
+    pub(super) start: usize,
+    pub(super) count: usize,
     /// How many series that are.
     pub(super) measurements: usize,
     /// The run's whole content: a series may well repeat exactly, and this tells its repetitions
@@ -164,19 +178,11 @@ impl FiledRuns {
 
 impl FiledRun {
     fn drafts(&self) -> impl Iterator<Item = Result<Cow<'_, MeasurementDraft>>> {
-        let mut values = self.runs.values.values(self.start, self.count).peekable();
-        std::iter::from_fn(move || {
-            let Value { run, series, sample } = match values.next()? {
-                Ok(value) => value,
-                Err(source) => return Some(Err(Error::Temporary { source })),
-            };
-            let mut samples = vec![sample];
-            while let Some(Ok(next)) =
-                values.next_if(|next| next.as_ref().is_ok_and(|next| next.series == series))
-            {
-                samples.push(next.sample);
-            }
-            Some(self.runs.draft(run, series, samples, &self.content).map(Cow::Owned))
+        let values = &self.runs.values[self.start..self.start + self.count];
+        values.chunk_by(|one, next| one.series == next.series).map(|values| {
+            let samples = values.iter().map(|value| value.sample).collect();
+            let Value { run, series, .. } = values[0];
+            self.runs.draft(run, series, samples, &self.content).map(Cow::Owned)
         })
     }
 }

@@ -87,7 +87,7 @@ pub fn read(
         }
         match read_one(path, how, environment, &mut batch) {
             Ok(()) => {}
-            Err(error @ (Error::Read { .. } | Error::Temporary { .. })) => return Err(error),
+            Err(error @ Error::Read { .. }) => return Err(error),
             Err(error) => {
                 batch.remarks.push(Remark::LeftOut(error.to_string()));
                 failed.get_or_insert(error);

@@ -36,15 +36,8 @@ pub(crate) fn interval(one: &Comparison, settings: &Settings) -> io::Result<Figu
     let value = one.baseline.value.min(one.current.value);
     let threshold = settings.threshold(&one.series, value);
     let svg = plot::svg(INTERVAL, &words, |area| plot::interval::draw(area, one, threshold))?;
-    let caption = match one.bootstrap {
-        Some(_) => {
-            "The change and its interval; below it, thinner, the interval by the bootstrap. \
-             Changes inside the shaded zone are too small to matter."
-        }
-        None => {
-            "The change and its interval. Changes inside the shaded zone are too small to matter."
-        }
-    };
+    let caption =
+        "The change and its interval. Changes inside the shaded zone are too small to matter.";
     Ok(Figure { svg, caption })
 }
 

@@ -1,13 +1,12 @@
 //! What takes longer to make than a page may take: it is made once, on another thread, and kept.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tokio::sync::watch;
 
-use super::refusal::Refusal;
+use super::answer::Refusal;
 
 /// How long a page waits for what is being made, before it says that it is.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -30,7 +29,7 @@ pub(super) struct Background<K, V> {
     /// How many to keep.
     most: usize,
     /// The one that was asked for last comes last.
-    entries: Rc<RefCell<Vec<Entry<K, V>>>>,
+    entries: Arc<Mutex<Vec<Entry<K, V>>>>,
 }
 
 #[derive(Debug)]
@@ -49,11 +48,11 @@ enum State<V> {
 
 impl<K, V> Background<K, V>
 where
-    K: Clone + PartialEq + 'static,
-    V: Send + 'static,
+    K: Clone + PartialEq + Send + 'static,
+    V: Send + Sync + 'static,
 {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, entries: Rc::default() }
+        Self { most, entries: Arc::default() }
     }
 
     /// The value of `key`, which `make` makes if nobody asked for it before. Waits a moment for it.
@@ -78,7 +77,7 @@ where
         key: &K,
         make: impl FnOnce() -> Result<V, Refusal> + Send + 'static,
     ) -> Option<watch::Receiver<()>> {
-        let mut entries = self.entries.borrow_mut();
+        let mut entries = locked(&self.entries);
         if let Some(at) = entries.iter().position(|entry| entry.key == *key) {
             let entry = entries.remove(at);
             let over = match &entry.state {
@@ -90,14 +89,17 @@ where
         }
         let (making, over) = watch::channel(());
         entries.push(Entry { key: key.clone(), state: State::Making(over.clone()) });
-        let (entries, key, most) = (Rc::clone(&self.entries), key.clone(), self.most);
-        tokio::task::spawn_local(async move {
+        let (shared, key, most) = (Arc::clone(&self.entries), key.clone(), self.most);
+        tokio::spawn(async move {
             let state = match tokio::task::spawn_blocking(make).await {
                 Ok(Ok(value)) => State::Made(Arc::new(value)),
                 Ok(Err(refusal)) => State::Failed(refusal),
-                Err(error) => State::Failed(Refusal::Said(500, error.to_string())),
+                Err(error) => State::Failed(Refusal::said(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    error.to_string(),
+                )),
             };
-            let mut entries = entries.borrow_mut();
+            let mut entries = locked(&shared);
             if let Some(entry) = entries.iter_mut().find(|entry| entry.key == key) {
                 entry.state = state;
             }
@@ -108,7 +110,7 @@ where
     }
 
     fn look(&self, key: &K) -> Result<Got<V>, Refusal> {
-        let mut entries = self.entries.borrow_mut();
+        let mut entries = locked(&self.entries);
         let Some(at) = entries.iter().position(|entry| entry.key == *key) else {
             return Ok(Got::NotYet);
         };
@@ -127,6 +129,10 @@ where
         });
         Ok(earlier.map_or(Got::NotYet, Got::Earlier))
     }
+}
+
+fn locked<K, V>(entries: &Mutex<Vec<Entry<K, V>>>) -> MutexGuard<'_, Vec<Entry<K, V>>> {
+    entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Drops what was not asked for the longest.
@@ -149,7 +155,7 @@ mod tests {
 
     fn on_one_thread(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, test);
+        runtime.block_on(test);
     }
 
     /// Something to make that waits until it may end, and counts how often it was begun.
@@ -217,11 +223,14 @@ mod tests {
     fn what_failed_or_panicked_is_said_and_tried_again() {
         on_one_thread(async {
             let kept: Background<u32, u32> = Background::new(1);
-            let no = || Err(Refusal::Said(404, "no".to_owned()));
+            let no = || Err(Refusal::said(StatusCode::NOT_FOUND, "no"));
             let refused = settled(&kept, 1, no).await;
-            assert!(matches!(refused, Err(Refusal::Said(404, _))), "{refused:?}");
+            assert!(matches!(refused, Err(Refusal::Said(StatusCode::NOT_FOUND, _))), "{refused:?}");
             let panicked = settled(&kept, 1, || panic!("on purpose")).await;
-            assert!(matches!(panicked, Err(Refusal::Said(500, _))), "{panicked:?}");
+            assert!(
+                matches!(panicked, Err(Refusal::Said(StatusCode::INTERNAL_SERVER_ERROR, _))),
+                "{panicked:?}"
+            );
             assert!(matches!(settled(&kept, 1, || Ok(5)).await, Ok(5)));
         });
     }

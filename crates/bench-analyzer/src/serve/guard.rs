@@ -1,10 +1,15 @@
 //! Who is let in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::http::{Request, Response};
+use super::answer::{Refusal, parameter};
 use crate::secret::{Secret, random_token};
 
 /// Knows the server's names and secrets.
@@ -37,55 +42,83 @@ impl Guard {
         &self.csrf
     }
 
-    /// Whether a request may be looked at.
-    pub(super) fn admit(&self, request: &Request) -> Result<(), Response> {
-        let host = request.header("host").unwrap_or_default().to_ascii_lowercase();
+    /// What a request is answered with that may not be looked at: a reason, or a way in.
+    fn turn_away(&self, request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        let host = only(headers, "host").unwrap_or_default().to_ascii_lowercase();
         if !self.hosts.contains(&host) {
-            return Err(Response::refusal(
-                421,
-                "this server is not known by that name; `serve --host NAME` adds one",
-            ));
+            let why = "this server is not known by that name; `serve --host NAME` adds one";
+            return Some(Refusal::said(StatusCode::MISDIRECTED_REQUEST, why).into_response());
         }
-        let Some(token) = &self.token else { return Ok(()) };
-        if let Some(given) = request.parameter("token")
-            && request.method == "GET"
-            && request.path == "/"
-            && same(given, token.expose())
+        let token = self.token.as_ref()?;
+        if request.method() == Method::GET
+            && request.uri().path() == "/"
+            && let Some(given) = parameter(request.uri(), "token")
+            && same(&given, token.expose())
         {
             // Out of the address bar, and into a cookie that no script reads.
             let cookie = format!("{}={given}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
-            let seen = Response::empty(303).with_header("Location", "/".to_owned());
-            return Err(seen.with_header("Set-Cookie", cookie));
+            let headers = [(header::LOCATION, "/".to_owned()), (header::SET_COOKIE, cookie)];
+            return Some((StatusCode::SEE_OTHER, headers).into_response());
         }
-        let bearer = request.header("authorization").and_then(|text| text.strip_prefix("Bearer "));
-        let cookie = request
-            .header("cookie")
+        let bearer = only(headers, "authorization").and_then(|text| text.strip_prefix("Bearer "));
+        let cookie = only(headers, "cookie")
             .into_iter()
             .flat_map(|text| text.split(';'))
             .find_map(|one| one.trim().strip_prefix(self.cookie.as_str())?.strip_prefix('='));
         if bearer.into_iter().chain(cookie).any(|given| same(given, token.expose())) {
-            return Ok(());
+            return None;
         }
-        Err(Response::refusal(401, "open the address with ?token=... that `serve` was given"))
+        let why = "open the address with ?token=... that `serve` was given";
+        Some(Refusal::said(StatusCode::UNAUTHORIZED, why).into_response())
     }
 
     /// Whether a request that changes something comes from the dashboard's own page.
-    pub(super) fn admit_change(&self, request: &Request) -> Result<(), Response> {
-        let host = request.header("host").unwrap_or_default();
-        let origin = request.header("origin");
-        let own = origin.is_none_or(|origin| {
+    fn admits_change(&self, headers: &HeaderMap) -> bool {
+        let host = only(headers, "host").unwrap_or_default();
+        let is_absent_or = |name: &str, is_fine: &dyn Fn(&str) -> bool| {
+            !headers.contains_key(name) || only(headers, name).is_some_and(is_fine)
+        };
+        let own = is_absent_or("origin", &|origin| {
             origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host))
         });
-        let site = request.header("sec-fetch-site").is_none_or(|site| site == "same-origin");
-        let json = request.header("content-type").is_some_and(|kind| kind == "application/json");
-        let given = request.header("x-csrf-token").unwrap_or_default();
-        let knows = !self.csrf.is_empty() && same(given, &self.csrf);
-        if own && site && json && knows {
-            Ok(())
-        } else {
-            Err(Response::refusal(403, "only the dashboard's own page may change something"))
-        }
+        let site = is_absent_or("sec-fetch-site", &|site| site == "same-origin");
+        let json = only(headers, "content-type").is_some_and(|kind| kind == "application/json");
+        let given = only(headers, "x-csrf-token").unwrap_or_default();
+        own && site && json && !self.csrf.is_empty() && same(given, &self.csrf)
     }
+}
+
+/// Lets those through who may look at something.
+pub(super) async fn admit(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match guard.turn_away(&request) {
+        None => next.run(request).await,
+        Some(answer) => answer,
+    }
+}
+
+/// Lets those through who may change something.
+pub(super) async fn admit_change(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if guard.admits_change(request.headers()) {
+        return next.run(request).await;
+    }
+    let why = "only the dashboard's own page may change something";
+    Refusal::said(StatusCode::FORBIDDEN, why).into_response()
+}
+
+/// The value of a header that stands there exactly once.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
 }
 
 /// Compares without telling by the time how much was right.

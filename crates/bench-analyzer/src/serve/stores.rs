@@ -1,7 +1,7 @@
 //! Stores that are open between two questions.
 
-use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 use crate::store::{Location, Store};
@@ -12,7 +12,7 @@ use crate::store::{Location, Store};
 #[derive(Debug)]
 pub(super) struct Stores {
     database: Location,
-    idle: RefCell<Vec<Store>>,
+    idle: Mutex<Vec<Store>>,
 }
 
 /// How many connections wait for questions; a browser asks six at once at the most.
@@ -20,12 +20,12 @@ const KEPT: usize = 4;
 
 impl Stores {
     pub(super) fn new(database: &Location) -> Self {
-        Self { database: database.clone(), idle: RefCell::default() }
+        Self { database: database.clone(), idle: Mutex::default() }
     }
 
     /// A store to ask, which comes back here when it is dropped.
     pub(super) async fn lend(&self) -> Result<Lent<'_>> {
-        let idle = self.idle.borrow_mut().pop();
+        let idle = self.idle().pop();
         let store = match idle {
             Some(store) => store,
             None => Store::open(&self.database).await?,
@@ -33,8 +33,12 @@ impl Stores {
         Ok(Lent { store: Some(store), home: self })
     }
 
+    fn idle(&self) -> MutexGuard<'_, Vec<Store>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take_back(&self, store: Store) {
-        let mut idle = self.idle.borrow_mut();
+        let mut idle = self.idle();
         if self.database.file().is_none() && idle.len() < KEPT {
             idle.push(store);
         }

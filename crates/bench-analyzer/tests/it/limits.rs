@@ -52,7 +52,7 @@ fn history(runs: usize) -> String {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_million_values_take_no_more_memory_than_a_quarter_of_them() {
+fn values_take_few_bytes_of_memory_each() {
     let workspace = Workspace::new();
     let import = |runs: usize| {
         std::fs::write(workspace.path().join("history.csv"), history(runs)).unwrap();
@@ -67,8 +67,8 @@ fn a_million_values_take_no_more_memory_than_a_quarter_of_them() {
     };
     let (quarter, million) = (import(25), import(100));
     println!("250,000 values took {quarter} MiB, 1,000,000 took {million} MiB");
-    assert!(million < quarter + 16, "{quarter} MiB became {million} MiB");
-    assert!(million < 64, "{million} MiB");
+    // 24 bytes each, twice while room is made, and half of that while they are sorted.
+    assert!(million < quarter + 64, "{quarter} MiB became {million} MiB");
 }
 
 /// The same values as the files of every tool that writes a list of results: none is read as a
@@ -272,11 +272,11 @@ fn a_reader_that_goes_away_is_no_error_in_any_format() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_room_for_temporary_files_is_said_and_stores_nothing() {
+fn an_import_needs_no_folder_for_temporary_files() {
     let workspace = Workspace::new();
     std::fs::write(workspace.path().join("history.csv"), history(20)).unwrap();
     let (code, message) = shell(&workspace, "TMPDIR=/nowhere \"$PROGRAM\" import history.csv");
-    assert_eq!(code, Some(3), "{message}");
-    assert!(message.contains("set TMPDIR"), "{message}");
-    assert_eq!(workspace.run(&["runs", "--format", "json"], 0).stdout.trim(), "[]");
+    assert_eq!(code, Some(0), "{message}");
+    let runs = workspace.run(&["runs", "--format", "json"], 0).json();
+    assert_eq!(runs.as_array().unwrap().len(), 20);
 }

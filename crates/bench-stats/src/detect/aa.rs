@@ -64,11 +64,9 @@ pub fn compare_with_itself(
         return None;
     }
     let mut random = Pcg64Mcg::seed_from_u64(settings.seed);
-    // The bootstrap would only make alarms rarer, and takes most of the time.
-    let settings = Settings { resamples: 0, ..settings.clone() };
     let count = |old: &[RunId], new: &[RunId]| {
         let (old, new) = (only(results, old), only(results, new));
-        let compared = compare(&old, &new, &History::new(), &settings).comparisons;
+        let compared = compare(&old, &new, &History::new(), settings).comparisons;
         let own = compared.iter().filter(|one| !one.series.metric.is_resource());
         let alarms: Vec<f64> = own.clone().filter_map(beyond).collect();
         (own.count(), alarms)
@@ -165,31 +163,18 @@ impl SelfComparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fingerprint, Measurement, Revision, Run, Samples, Series};
+    use crate::model::{Fingerprint, Measurement, Run, Samples, Series};
     use crate::stats::summary::Summary;
 
     /// Runs of eight benchmarks whose medians are what `median` says of benchmark and run.
     fn runs(count: u8, median: impl Fn(u8, u8) -> f64) -> BenchmarkResults {
         let mut results = BenchmarkResults::new("latest");
         for run in 0..count {
-            results.runs.push(Run {
-                id: RunId(run.into()),
-                measured_at: jiff::Timestamp::from_second(i64::from(run) * 60).unwrap(),
-                imported_at: jiff::Timestamp::UNIX_EPOCH,
-                source: String::new(),
-                origin: String::new(),
-                label: None,
-                revision: Revision::default(),
-                fingerprint: Fingerprint {
-                    cpu: String::new(),
-                    cores: 1,
-                    os: String::new(),
-                    rustc: String::new(),
-                    profile: String::new(),
-                },
-                attributes: Default::default(),
-                excluded: None,
-            });
+            results.runs.push(Run::new(
+                RunId(run.into()),
+                jiff::Timestamp::from_second(i64::from(run) * 60).unwrap(),
+                Fingerprint::default(),
+            ));
             for benchmark in 0..8 {
                 let samples = Samples::of_values([median(benchmark, run)]).unwrap();
                 let summary = Summary::of(&samples);

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::settings::Settings;
 use super::verdict::{Comparison, Replication, Reservation, Verdict};
 use crate::model::{BenchmarkResult, BenchmarkResults, History, Metric};
-use crate::stats::bootstrap::MedianFractions;
 use crate::stats::quantile::quantile_of_others;
 
 mod family;
@@ -63,9 +62,7 @@ pub fn compare(
     let common_move =
         CommonMove::among(pairs.iter().filter_map(Pair::own_move).collect(), cause, settings);
     widen_by_offsets(&mut pairs, common_move.as_ref());
-    let mut fractions = MedianFractions::default();
-    let mut judged: Vec<Comparison> =
-        pairs.iter().map(|pair| pair.measure(settings, &mut fractions)).collect();
+    let mut judged: Vec<Comparison> = pairs.iter().map(|pair| pair.measure(settings)).collect();
     Family::split(&judged).iter().for_each(|family| family.adjust(&mut judged));
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
         comparison.verdict = pair.judge(comparison, settings, Seen::AsItIs);

@@ -32,8 +32,6 @@ pub struct Settings {
     pub gate_error_rate: f64,
     /// The level of all intervals.
     pub level: f64,
-    /// Draws of the hierarchical bootstrap; its 2.5% quantile then rests on 25 draws.
-    pub resamples: usize,
     /// When somebody looks: after a number of runs that was decided on before, or whenever.
     pub plan: Plan,
     /// A comparison that could have seen a change of this size has seen that there is none; one that
@@ -41,7 +39,7 @@ pub struct Settings {
     pub of_use: f64,
     /// Benchmarks that no change of the code can touch: what they did, the machine did.
     pub controls: Vec<Pattern>,
-    /// The seed of those draws, so that a report can be repeated.
+    /// Seed of draws at random, so that they can be repeated.
     pub seed: u64,
     /// Spread between runs that is assumed where nothing is known.
     pub unreplicated: Spread,
@@ -101,7 +99,6 @@ impl Default for Settings {
             false_discovery_rate: 0.10,
             gate_error_rate: 0.05,
             level: 0.95,
-            resamples: 1000,
             plan: Plan::Open,
             of_use: 0.10,
             controls: Vec::new(),

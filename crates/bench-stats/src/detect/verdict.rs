@@ -213,10 +213,6 @@ pub struct Comparison {
     /// By how much the standard error behind `interval` was widened, because the benchmarks of the
     /// report moved further than their own runs explain; 1 if it was not.
     pub excess: f64,
-    /// The interval by the hierarchical bootstrap, where both sides are replicated: a second opinion
-    /// that assumes no distribution. The verdict rests on `interval`, because resampling three to
-    /// five runs finds fewer real changes at the same rate of false alarms. It is not widened.
-    pub bootstrap: Option<RatioInterval>,
     /// The p-value of "there is no difference".
     pub p_value: f64,
     /// p-value that is valid whenever somebody stops adding runs.

@@ -50,7 +50,7 @@ pub struct CommitPosition {
 }
 
 /// The machine and toolchain of a run. Values are comparable within one fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The processor's model name.
     pub cpu: String,
@@ -125,4 +125,22 @@ pub struct Run {
     /// Why it takes no part in reports and histories, if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
+}
+
+impl Run {
+    /// A run of which nothing else is known.
+    pub fn new(id: RunId, measured_at: Timestamp, fingerprint: Fingerprint) -> Self {
+        Self {
+            id,
+            measured_at,
+            imported_at: Timestamp::UNIX_EPOCH,
+            source: String::new(),
+            origin: String::new(),
+            label: None,
+            revision: Revision::default(),
+            fingerprint,
+            attributes: Attributes::default(),
+            excluded: None,
+        }
+    }
 }

@@ -7,10 +7,9 @@
 //! Callers that come while the head of the queue is being woken may go first, or every turn would cost a change of
 //! threads. A head that has waited for [`PATIENCE`] ends that until it has had its turn.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use super::primitives::{AsyncMutex, AtomicBool, AtomicUsize, Instant, Notify, Ordering};
 
 /// Longest time for which callers may go before the one that waits longest.
 pub(crate) const PATIENCE: Duration = Duration::from_micros(500);
@@ -21,17 +20,17 @@ pub(crate) struct Queue {
     /// Nobody may go before the head of the queue.
     orderly: AtomicBool,
     waiting: AtomicUsize,
-    head: async_lock::Mutex<()>,
+    head: AsyncMutex<()>,
     given_up: Notify,
 }
 
 impl Queue {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             orderly: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
-            head: async_lock::Mutex::new(()),
-            given_up: Notify::const_new(),
+            head: AsyncMutex::new(()),
+            given_up: Notify::new(),
         }
     }
 

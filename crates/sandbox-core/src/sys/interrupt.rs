@@ -26,9 +26,7 @@ use super::direct::{self, Ended, Entry};
 use super::frames;
 use super::refusals::Refusals;
 use super::stack::{self, Bounds};
-
-/// The bits of a stop word that hold a reason to stop. None of them is set while nobody wants that.
-pub(crate) const REASON: u64 = 0xff;
+use crate::sync::stop_word::REASON;
 
 /// State of a guest that signal handlers and functions which it calls need to know.
 pub(super) struct Running {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::Watchdog;
 use crate::error::{Result, SandboxError, SystemNeed};
-use crate::sys::interrupt::REASON;
+use crate::sync::stop_word::{StopReason, StopWord, TurnId};
+use crate::sync::watched::Watched;
 use crate::sys::signals::{self, Deafness};
 use crate::sys::thread::ThreadNumber;
 use crate::sys::{barrier, cpu_time, fork};
@@ -16,35 +17,6 @@ use crate::threads::callers_thread;
 
 /// In nanoseconds more than five centuries.
 const UNLIMITED: u64 = u64::MAX;
-
-/// Number in the place of the turn in progress while there is none.
-pub(super) const IDLE: u64 = 0;
-
-/// Why a call was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopReason {
-    /// The caller dropped the call, or cancelled it.
-    Cancelled = 1,
-    /// The wall-clock limit passed.
-    Timeout = 2,
-    /// Too much output.
-    OutputLimit = 3,
-}
-
-impl StopReason {
-    fn from_bits(bits: u64) -> Option<Self> {
-        match bits & REASON {
-            1 => Some(Self::Cancelled),
-            2 => Some(Self::Timeout),
-            3 => Some(Self::OutputLimit),
-            _ => None,
-        }
-    }
-}
-
-/// Identifies one use of an instance, so that a late request to stop cannot hit a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TurnId(pub(super) u64);
 
 /// Identifies one call of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +27,10 @@ pub(crate) struct CallNumber(u64);
 pub(crate) struct CallControl {
     /// The thread that runs the call.
     thread: AtomicI32,
-    /// The turn whose call is in progress, or [`IDLE`]. Only the thread that runs the call writes to it.
-    pub(super) running: AtomicU64,
-    /// The turn, shifted by eight, and the reason to stop or zero. A request to stop that comes after the turn's end
-    /// does not find the turn in it, and has no effect.
-    stop: AtomicU64,
-    /// Whether the watchdog has the instance on its list.
-    pub(super) listed: AtomicBool,
+    /// Whether a call is in progress, and on the watchdog's list.
+    pub(super) watched: Watched,
+    /// Whether the turn is to stop.
+    stop: StopWord,
     /// Time that a call had been running when it was last seen, if it kept its thread busy for a tick; in
     /// nanoseconds.
     pub(super) outlasted_nanos: AtomicU64,
@@ -74,7 +43,6 @@ pub(crate) struct CallControl {
     limit_nanos: AtomicU64,
     /// The turn whose call the watchdog saw last, and since when it knows it.
     seen: Mutex<Option<(u64, Instant)>>,
-    stopped: tokio::sync::Notify,
 }
 
 impl CallControl {
@@ -91,16 +59,14 @@ impl CallControl {
         Watchdog::global().map_err(|error| refused(SystemNeed::Thread, error))?;
         Ok(Arc::new(Self {
             thread: AtomicI32::new(0),
-            running: AtomicU64::new(IDLE),
-            stop: AtomicU64::new(0),
-            listed: AtomicBool::new(false),
+            watched: Watched::new(),
+            stop: StopWord::new(),
             outlasted_nanos: AtomicU64::new(0),
             on_callers_worker: AtomicBool::new(false),
             code: OnceLock::new(),
             wall_clock,
             limit_nanos: AtomicU64::new(nanos(wall_clock)),
             seen: Mutex::new(None),
-            stopped: tokio::sync::Notify::new(),
         }))
     }
 
@@ -111,7 +77,7 @@ impl CallControl {
 
     /// The call that is in progress.
     pub(crate) fn call_number(&self) -> CallNumber {
-        CallNumber(self.running.load(Ordering::Relaxed))
+        CallNumber(self.watched.running())
     }
 
     /// Time that the current turn may take.
@@ -130,7 +96,7 @@ impl CallControl {
     /// Time that the call in progress has left of the limit, to a tick; `None` if there is no limit.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         let limit = self.wall_clock()?;
-        let running = self.running.load(Ordering::Relaxed);
+        let running = self.watched.running();
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         Some(match seen {
             Some((turn, since)) if turn == running => limit.saturating_sub(since.elapsed()),
@@ -147,11 +113,9 @@ impl CallControl {
     /// Begins a new turn: from now on only requests to stop this turn count.
     #[inline]
     pub(crate) fn begin_turn(&self) -> TurnId {
-        let turn = (self.stop.load(Ordering::Relaxed) >> 8).wrapping_add(1);
         self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
         self.outlasted_nanos.store(0, Ordering::Relaxed);
-        self.stop.store(turn << 8, Ordering::Release);
-        TurnId(turn)
+        self.stop.begin_turn()
     }
 
     /// Asks that the given turn stop, unless it is over or already has a reason to.
@@ -165,41 +129,28 @@ impl CallControl {
 
     /// Returns whether the turn had not ended, nor a reason to stop.
     pub(super) fn request(&self, turn: TurnId, reason: StopReason) -> bool {
-        let unstopped = turn.0 << 8;
-        let wanted = unstopped | reason as u64;
-        let set =
-            self.stop.compare_exchange(unstopped, wanted, Ordering::AcqRel, Ordering::Relaxed);
-        if set.is_ok() {
-            self.stopped.notify_waiters();
-        }
-        set.is_ok()
+        self.stop.request(turn, reason)
     }
 
     /// Asks that whatever turn is in progress stop.
     pub(crate) fn request_stop_now(&self, reason: StopReason) {
-        self.request_stop(TurnId(self.stop.load(Ordering::Acquire) >> 8), reason);
+        self.request_stop(self.stop.turn(), reason);
     }
 
     /// Returns the word that [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.
     pub(crate) fn stop_word(&self) -> &AtomicU64 {
-        &self.stop
+        self.stop.word()
     }
 
     /// Why the current turn is to stop, if it is.
     #[inline]
     pub(crate) fn stop_reason(&self) -> Option<StopReason> {
-        StopReason::from_bits(self.stop.load(Ordering::Acquire))
+        self.stop.reason()
     }
 
     /// Completes when the current turn is asked to stop.
     pub(crate) async fn stop_requested(&self) {
-        let notified = self.stopped.notified();
-        tokio::pin!(notified);
-        // Enabled before the check, or a request between the two would be lost.
-        notified.as_mut().enable();
-        if self.stop_reason().is_none() {
-            notified.await;
-        }
+        self.stop.requested().await;
     }
 
     /// Takes the time of a call, to a tick, if one outlasted a tick since this was last asked.
@@ -222,26 +173,22 @@ impl CallControl {
     pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
         self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
         self.on_callers_worker.store(callers_thread::can_be_handed_over(), Ordering::Relaxed);
-        let turn = self.stop.load(Ordering::Relaxed) >> 8;
-        self.running.store(turn, Ordering::Release);
-        // Either the watchdog sees the call after this, or we see that we are not listed.
-        barrier::light();
-        if !self.listed.load(Ordering::Relaxed)
+        if !self.watched.begin(self.stop.own_turn().0, barrier::light)
             && let Ok(watchdog) = Watchdog::global()
         {
             watchdog.enlist(self);
         }
-        let _ended = Ended(&self.running);
+        let _ended = Ended(&self.watched);
         run()
     }
 }
 
 /// Marks the end of a call, also when the host panics in it.
-struct Ended<'a>(&'a AtomicU64);
+struct Ended<'a>(&'a Watched);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.0.store(IDLE, Ordering::Release);
+        self.0.end();
     }
 }
 

@@ -59,7 +59,7 @@ fn a_call_after_a_pause_is_watched_again() {
     for _ in 0..2 {
         control.begin_turn();
         control.watch(|| while control.stop_reason().is_none() {});
-        while control.listed.load(Ordering::SeqCst) {
+        while control.watched.is_listed() {
             std::thread::sleep(TICK);
         }
     }

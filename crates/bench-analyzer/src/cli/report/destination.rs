@@ -10,11 +10,11 @@ use bench_analyzer::report::Reporter;
 use bench_analyzer::report::csv::CsvReporter;
 use bench_analyzer::report::github::GithubReporter;
 use bench_analyzer::report::html::HtmlReporter;
-use bench_analyzer::report::human::{HumanReporter, TerminalReporter};
 use bench_analyzer::report::json::JsonReporter;
 use bench_analyzer::report::junit::JunitReporter;
 use bench_analyzer::report::markdown::MarkdownReporter;
 use bench_analyzer::report::picture::{PictureFormat, PictureReporter};
+use bench_analyzer::report::terminal::TerminalReporter;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{ReportFormat, ReportOptions};
@@ -112,7 +112,7 @@ impl Destinations {
     ) -> io::Result<()> {
         let picture = |format| PictureReporter { evidence, format };
         match format {
-            ReportFormat::Human => HumanReporter.write(report, output),
+            ReportFormat::Human => TerminalReporter::default().write(report, output),
             ReportFormat::Json => JsonReporter.write(report, output),
             ReportFormat::Markdown => MarkdownReporter.write(report, output),
             ReportFormat::Html => {

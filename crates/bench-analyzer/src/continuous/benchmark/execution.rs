@@ -209,7 +209,7 @@ impl ContinuousBenchmark {
                     measurements: draft.measurements.of_owner(&owner),
                     ..draft
                 })),
-                Err(error @ (Error::Read { .. } | Error::Temporary { .. })) => {
+                Err(error @ Error::Read { .. }) => {
                     let why = format!("run {}: {error}", run.number);
                     return Ok(Err((why, Blame::Surroundings)));
                 }

@@ -143,9 +143,6 @@ fn list_facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Ve
             facts.push((what, format_quantity(side.value, unit), beside));
         }
         facts.push(("change", format_change(one.change()), Some(interval(one.interval))));
-        if let Some(bootstrap) = one.bootstrap {
-            facts.push(("bootstrap", interval(bootstrap), Some("second opinion".to_owned())));
-        }
         let among_all =
             format!("{} among all {}", probability(one.adjusted_p_value), report.comparisons.len());
         facts.push(("p-value", probability(one.p_value), Some(among_all)));

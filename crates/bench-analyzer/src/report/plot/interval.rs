@@ -6,7 +6,7 @@ use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::{Area, Drawn, LABEL, font, palette};
 use crate::report::format_change;
-use bench_stats::detect::verdict::{Comparison, RatioInterval};
+use bench_stats::detect::verdict::Comparison;
 
 /// The relative changes that an axis covers; they lie on it by their log ratios, so that twice and
 /// half are equally far from no change.
@@ -57,7 +57,7 @@ impl Axis {
     }
 }
 
-/// Draws the interval and the point, with the bootstrap's interval thin below where there is one.
+/// Draws the interval and the point.
 pub(crate) fn mark(
     area: &Area<'_>,
     axis: &Axis,
@@ -65,25 +65,15 @@ pub(crate) fn mark(
     color: RGBColor,
     y: i32,
 ) -> Drawn {
-    bar(area, axis, comparison.interval, color, (y, 8))?;
-    let center = (axis.at(comparison.ratio.ln()), y);
-    area.draw(&Circle::new(center, 9, ShapeStyle::from(color).filled()))
-}
-
-fn bar(
-    area: &Area<'_>,
-    axis: &Axis,
-    interval: RatioInterval,
-    color: RGBColor,
-    (y, cap): (i32, i32),
-) -> Drawn {
+    let interval = comparison.interval;
     let (from, to) = (axis.at(interval.low.ln()), axis.at(interval.high.ln()));
     let style = color.stroke_width(4);
     area.draw(&PathElement::new([(from, y), (to, y)], style))?;
     for end in [from, to] {
-        area.draw(&PathElement::new([(end, y - cap), (end, y + cap)], style))?;
+        area.draw(&PathElement::new([(end, y - 8), (end, y + 8)], style))?;
     }
-    Ok(())
+    let center = (axis.at(comparison.ratio.ln()), y);
+    area.draw(&Circle::new(center, 9, ShapeStyle::from(color).filled()))
 }
 
 /// Draws the zone of no interest, the line of no change and the ticks.
@@ -124,18 +114,12 @@ fn short(change: &str) -> String {
 pub(crate) fn draw(area: &Area<'_>, comparison: &Comparison, threshold: f64) -> Drawn {
     let (width, height) = area.dim_in_pixel();
     let (width, height) = (i32::try_from(width).unwrap_or(0), i32::try_from(height).unwrap_or(0));
-    let mut ends: Vec<f64> = vec![comparison.interval.low.ln(), comparison.interval.high.ln()];
-    ends.extend(comparison.bootstrap.iter().flat_map(|one| [one.low.ln(), one.high.ln()]));
-    ends.extend([-1.5 * threshold, 1.5 * threshold]);
+    let interval = comparison.interval;
+    let ends = [interval.low.ln(), interval.high.ln(), -1.5 * threshold, 1.5 * threshold];
     let low = ends.iter().copied().fold(f64::INFINITY, f64::min);
     let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let axis = Axis::new((low, high), (40, width - 40));
     let bottom = height - 50;
     backdrop(area, &axis, threshold, (10, bottom))?;
-    let third = bottom / 3;
-    mark(area, &axis, comparison, palette::of(comparison.verdict), third)?;
-    if let Some(bootstrap) = comparison.bootstrap {
-        bar(area, &axis, bootstrap, palette::MUTED, (2 * third + 14, 6))?;
-    }
-    Ok(())
+    mark(area, &axis, comparison, palette::of(comparison.verdict), bottom / 2)
 }

@@ -2,19 +2,55 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{Api, Refusal};
+use super::{Api, OfSeries, Page, Refusal};
 use crate::error::Error;
 use crate::report::figure;
 use crate::report::words::{self, WORST_FIRST};
-use crate::serve::compared::{Compared, Question};
-use crate::serve::http::{Request, Response};
+use crate::serve::prepared::{Compared, Question};
 use bench_stats::detect::verdict::{Comparison, Verdict};
 use bench_stats::model::{BenchmarkResults, Selector};
 
 /// How many comparisons a page lists.
 const ROWS: usize = 200;
+
+/// The two sides of a comparison.
+#[derive(Debug, Deserialize)]
+pub(super) struct OfSides {
+    #[serde(default)]
+    baseline: String,
+    #[serde(default = "latest")]
+    current: String,
+}
+
+fn latest() -> String {
+    "latest".to_owned()
+}
+
+/// What of a comparison a page shows.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wish {
+    #[serde(flatten)]
+    sides: OfSides,
+    #[serde(default)]
+    search: String,
+    #[serde(default)]
+    verdict: String,
+    #[serde(flatten)]
+    page: Page,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OfFigures {
+    #[serde(flatten)]
+    sides: OfSides,
+    #[serde(flatten)]
+    of: OfSeries,
+}
 
 #[derive(Serialize)]
 struct Row<'c> {
@@ -27,12 +63,12 @@ struct Row<'c> {
 }
 
 impl Api {
-    pub(super) async fn compare(&self, request: &Request) -> Result<Response, Refusal> {
-        let compared = self.compared_as(request).await?;
+    pub(super) async fn compare(&self, wish: Wish) -> Result<Json<Value>, Refusal> {
+        let compared = self.compared_as(&wish.sides).await?;
         let report = &compared.report;
-        let search = request.parameter("search").unwrap_or_default().to_lowercase();
-        let verdict = request.parameter("verdict").filter(|word| !word.is_empty());
-        let from = request.number("from")?.unwrap_or(0);
+        let search = wish.search.to_lowercase();
+        let verdict = Some(wish.verdict.as_str()).filter(|word| !word.is_empty());
+        let from = wish.page.from()?;
         let matching: Vec<&Comparison> = compared
             .worst_first()
             .filter(|one| one.series.benchmark.as_str().to_lowercase().contains(&search))
@@ -54,7 +90,7 @@ impl Api {
             report.baseline.iter().chain([&report.current]).map(words::describe_side).collect();
         let notes: Vec<String> =
             report.notes.iter().cloned().chain(words::undecided(report)).collect();
-        Ok(Response::json(&serde_json::json!({
+        Ok(Json(json!({
             "summary": words::summary(report),
             "sides": sides,
             "notes": notes,
@@ -68,12 +104,12 @@ impl Api {
     }
 
     /// One benchmark of a comparison, drawn as the report draws it.
-    pub(super) async fn figures(&self, request: &Request) -> Result<Response, Refusal> {
-        let compared = self.compared_as(request).await?;
-        let benchmark = request.parameter("benchmark").unwrap_or_default();
-        let metric = request.parameter("metric").unwrap_or("time");
-        let Some(one) = compared.find(benchmark, metric) else {
-            return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was not compared")));
+    pub(super) async fn figures(&self, asked: OfFigures) -> Result<Json<Value>, Refusal> {
+        let compared = self.compared_as(&asked.sides).await?;
+        let OfSeries { benchmark, metric } = asked.of;
+        let Some(one) = compared.find(&benchmark, &metric) else {
+            let why = format!("`{benchmark}` [{metric}] was not compared");
+            return Err(Refusal::said(StatusCode::NOT_FOUND, why));
         };
         let settings = &self.options.settings;
         let of = |side: &BenchmarkResults| side.results.get(&one.series).cloned();
@@ -82,24 +118,22 @@ impl Api {
             let (old, new) = (sides.baseline.as_ref().and_then(of), of(&sides.current));
             Ok([interval, figure::samples(&one.series, old.as_ref(), new.as_ref())?])
         });
-        let drawn = drawn.map_err(|error| Refusal::Said(500, error.to_string()))?;
-        let figures: Vec<_> = drawn
-            .iter()
-            .map(|one| serde_json::json!({ "svg": one.svg, "caption": one.caption }))
-            .collect();
+        let drawn = drawn
+            .map_err(|error| Refusal::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        let figures: Vec<_> =
+            drawn.iter().map(|one| json!({ "svg": one.svg, "caption": one.caption })).collect();
         let onset = compared.report.onset(&one.series);
-        Ok(Response::json(&serde_json::json!({
+        Ok(Json(json!({
             "conclusion": words::conclusion(one, onset, settings),
             "figures": figures,
         })))
     }
 
-    async fn compared_as(&self, request: &Request) -> Result<Arc<Compared>, Refusal> {
-        let selector = |name: &str, default: &str| {
-            let text = request.parameter(name).unwrap_or(default);
-            text.parse::<Selector>().map_err(|why| Refusal::Said(400, why))
+    async fn compared_as(&self, sides: &OfSides) -> Result<Arc<Compared>, Refusal> {
+        let selector = |text: &str| {
+            text.parse::<Selector>().map_err(|why| Refusal::said(StatusCode::BAD_REQUEST, why))
         };
-        self.compared(selector("baseline", "")?, selector("current", "latest")?).await
+        self.compared(selector(&sides.baseline)?, selector(&sides.current)?).await
     }
 
     pub(super) async fn compared(

@@ -1,9 +1,14 @@
 //! Series through time: all of them, one, and what changed in them.
 
+use std::sync::PoisonError;
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Api, Histories, Refusal};
-use crate::serve::http::{Request, Response};
+use super::{Api, Histories, OfSeries, Refusal};
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::model::{AcceptedChange, Series};
 use bench_stats::stats::quantile::median;
@@ -46,32 +51,34 @@ impl Api {
     pub(super) async fn overview(&self) -> Result<Response, Refusal> {
         let mut store = self.store().await?;
         let version = store.version().await?;
-        let known = self.overview.borrow().clone();
-        if let Some((_, response)) = known.filter(|(of, _)| *of == version) {
-            return Ok(response);
+        let known = self.overview.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, body)) = known.filter(|(of, _)| *of == version) {
+            return Ok(json(body));
         }
         let histories = self.histories().await?;
         let accepted_changes = store.accepted_changes().await?;
         let rows: Vec<Row<'_>> =
             histories.snapshot.series.iter().map(|one| Row::of(one, &accepted_changes)).collect();
-        let response = Response::json(&serde_json::json!({ "series": rows }));
+        let body = serde_json::to_vec(&serde_json::json!({ "series": rows })).map(Bytes::from);
+        let body = body
+            .map_err(|error| Refusal::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         if histories.snapshot.version == version.measured {
-            *self.overview.borrow_mut() = Some((version, response.clone()));
+            let mut kept = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
+            *kept = Some((version, body.clone()));
         }
-        Ok(histories.respond(response))
+        Ok(histories.respond(json(body)))
     }
 
-    pub(super) async fn series(&self, request: &Request) -> Result<Response, Refusal> {
+    pub(super) async fn series(&self, of: OfSeries) -> Result<Response, Refusal> {
         let histories = self.histories().await?;
-        let benchmark = request.parameter("benchmark").unwrap_or_default();
-        let metric = request.parameter("metric").unwrap_or("time");
-        let Some(found) = histories.snapshot.find(benchmark, metric) else {
-            return Err(Refusal::Said(404, format!("`{benchmark}` [{metric}] was never measured")));
+        let OfSeries { benchmark, metric } = of;
+        let Some(found) = histories.snapshot.find(&benchmark, &metric) else {
+            let why = format!("`{benchmark}` [{metric}] was never measured");
+            return Err(Refusal::said(StatusCode::NOT_FOUND, why));
         };
         let accepted_changes = self.store().await?.accepted_changes().await?;
         let change_points = with_accepted_changes(found, &accepted_changes);
-        let response = Response::json(&SeriesChanges { change_points, ..found.clone() });
-        Ok(histories.respond(response))
+        Ok(histories.respond(Json(SeriesChanges { change_points, ..found.clone() })))
     }
 
     pub(super) async fn changes(&self) -> Result<Response, Refusal> {
@@ -79,8 +86,13 @@ impl Api {
         let accepted_changes = self.store().await?.accepted_changes().await?;
         let mut changes: Vec<Change<'_>> = changes_of(&histories, &accepted_changes).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
-        Ok(histories.respond(Response::json(&changes)))
+        Ok(histories.respond(Json(changes)))
     }
+}
+
+/// An answer that is JSON already.
+fn json(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 impl<'s> Row<'s> {

@@ -3,14 +3,17 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use camino::Utf8PathBuf;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{Api, Refusal};
+use super::{Api, Page, Refusal};
 use crate::jobs::job::{Job, JobId, JobState};
 use crate::jobs::lock::JobLock;
-use crate::serve::http::{Request, Response};
 use crate::store::RunListing;
 use bench_stats::model::BaselineInfo;
 
@@ -18,6 +21,13 @@ use bench_stats::model::BaselineInfo;
 const RUNS: usize = 100;
 const MAX_JOBS: u32 = 100;
 const MAX_LOG: u64 = 64 * 1024;
+
+/// Names the log of a run.
+#[derive(Debug, Deserialize)]
+pub(super) struct OfLog {
+    job: u32,
+    run: u32,
+}
 
 #[derive(Serialize)]
 struct Progress {
@@ -55,18 +65,18 @@ impl Api {
         .await
     }
 
-    pub(super) async fn runs(&self, request: &Request) -> Result<Response, Refusal> {
+    pub(super) async fn runs(&self, page: Page) -> Result<Json<Value>, Refusal> {
         let runs = self.listed_runs().await?;
-        let from = request.number("from")?.unwrap_or(0).min(runs.len());
+        let from = page.from()?.min(runs.len());
         let shown = &runs[from..runs.len().min(from + RUNS)];
-        Ok(Response::json(&serde_json::json!({ "total": runs.len(), "from": from, "runs": shown })))
+        Ok(Json(json!({ "total": runs.len(), "from": from, "runs": shown })))
     }
 
     pub(super) async fn baselines(&self) -> Result<Response, Refusal> {
-        Ok(Response::json(&*self.known_baselines().await?))
+        Ok(Json(&*self.known_baselines().await?).into_response())
     }
 
-    pub(super) async fn jobs(&self) -> Result<Response, Refusal> {
+    pub(super) async fn jobs(&self) -> Result<Json<Value>, Refusal> {
         let mut store = self.store().await?;
         let mut progress = Vec::new();
         for job in store.jobs(MAX_JOBS).await? {
@@ -83,9 +93,7 @@ impl Api {
         let alerts = store.open_alerts(None).await?;
         let mut steps = store.told_steps(None).await?;
         steps.retain(|step| !step.over);
-        Ok(Response::json(
-            &serde_json::json!({ "jobs": progress, "alerts": alerts, "steps": steps }),
-        ))
+        Ok(Json(json!({ "jobs": progress, "alerts": alerts, "steps": steps })))
     }
 
     fn job_folder(&self, job: JobId) -> Utf8PathBuf {
@@ -93,12 +101,8 @@ impl Api {
     }
 
     /// The end of the log of a run. Both numbers are numbers, so the path is one of ours.
-    pub(super) fn log(&self, request: &Request) -> Result<Response, Refusal> {
-        let number = |name| request.parameter(name).and_then(|text| text.parse::<u32>().ok());
-        let (Some(job), Some(run)) = (number("job"), number("run")) else {
-            return Err(Refusal::Said(400, "name a job and a run by number".to_owned()));
-        };
-        let folder = self.job_folder(JobId(job.into()));
+    pub(super) fn log(&self, OfLog { job, run }: &OfLog) -> Result<String, Refusal> {
+        let folder = self.job_folder(JobId((*job).into()));
         let read = || {
             let mut file = std::fs::File::open(folder.join(format!("run-{run}.log")))?;
             let length = file.metadata()?.len();
@@ -107,9 +111,9 @@ impl Api {
             file.take(MAX_LOG).read_to_end(&mut bytes)?;
             std::io::Result::Ok(bytes)
         };
-        let bytes = read().map_err(|_| Refusal::Said(404, "there is no such log".to_owned()))?;
+        let bytes =
+            read().map_err(|_| Refusal::said(StatusCode::NOT_FOUND, "there is no such log"))?;
         let text = String::from_utf8_lossy(&bytes);
-        let text = anstream::adapter::strip_str(&text).to_string();
-        Ok(Response::text("text/plain; charset=utf-8", text))
+        Ok(anstream::adapter::strip_str(&text).to_string())
     }
 }

@@ -7,7 +7,6 @@ use super::zero::Zeros;
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{Comparison, RatioInterval, Replication, Side, Verdict};
 use crate::model::{BenchmarkResult, Direction, History};
-use crate::stats::bootstrap::{self, MedianFractions};
 use crate::stats::difference::{Difference, Rule};
 use crate::stats::spread::Spread;
 
@@ -122,11 +121,7 @@ impl<'r> Pair<'r> {
         self.has_ratio().then(smallest)
     }
 
-    pub(super) fn measure(
-        &self,
-        settings: &Settings,
-        fractions: &mut MedianFractions,
-    ) -> Comparison {
+    pub(super) fn measure(&self, settings: &Settings) -> Comparison {
         let side = |result: &BenchmarkResult| Side {
             value: result.typical(),
             runs: result.measurements.len(),
@@ -144,7 +139,6 @@ impl<'r> Pair<'r> {
             ratio: 1.0,
             interval: RatioInterval { low: 0.0, high: f64::MAX },
             excess: self.excess,
-            bootstrap: None,
             p_value: 1.0,
             always_valid_p_value: 1.0,
             adjusted_p_value: 1.0,
@@ -175,24 +169,7 @@ impl<'r> Pair<'r> {
         if self.replication == Replication::Exact {
             comparison.gate_p_value = Some(comparison.p_value);
         }
-        if self.replication == Replication::Replicated {
-            comparison.bootstrap = self.bootstrap(settings, fractions);
-        }
         comparison
-    }
-
-    fn bootstrap(
-        &self,
-        settings: &Settings,
-        fractions: &mut MedianFractions,
-    ) -> Option<RatioInterval> {
-        let mut tabulate = |result: &BenchmarkResult| -> Vec<_> {
-            result.measurements.iter().map(|m| fractions.medians_of(&m.samples)).collect()
-        };
-        let (old, new) = (tabulate(self.baseline), tabulate(self.current));
-        let (level, resamples) = (settings.level, settings.resamples);
-        bootstrap::log_ratio_interval(&old, &new, level, resamples, settings.seed)
-            .map(RatioInterval::of_logs)
     }
 
     /// The verdict by significance and size.

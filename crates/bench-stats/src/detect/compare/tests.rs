@@ -6,7 +6,7 @@ use super::*;
 use crate::detect::settings::Pattern;
 use crate::detect::verdict::Severity;
 use crate::model::{
-    Direction, Fingerprint, Measurement, Metric, Revision, Run, RunId, Samples, Series, Unit,
+    Direction, Fingerprint, Measurement, Metric, Run, RunId, Samples, Series, Unit,
 };
 use crate::stats::spending::Plan;
 use crate::stats::summary::Summary;
@@ -123,23 +123,12 @@ fn other_benchmarks_that_move_a_lot_widen_the_yardstick() {
 fn at(results: &mut BenchmarkResults, seconds: &[i64]) {
     results.runs = (1..)
         .zip(seconds)
-        .map(|(run, &second)| Run {
-            id: RunId(run),
-            measured_at: jiff::Timestamp::from_second(second).unwrap(),
-            imported_at: jiff::Timestamp::UNIX_EPOCH,
-            source: String::new(),
-            origin: String::new(),
-            label: None,
-            revision: Revision::default(),
-            fingerprint: Fingerprint {
-                cpu: String::new(),
-                cores: 1,
-                os: String::new(),
-                rustc: String::new(),
-                profile: String::new(),
-            },
-            attributes: Default::default(),
-            excluded: None,
+        .map(|(run, &second)| {
+            Run::new(
+                RunId(run),
+                jiff::Timestamp::from_second(second).unwrap(),
+                Fingerprint::default(),
+            )
         })
         .collect();
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Fingerprint, Measurement, Revision, Run, RunId, Samples, Series};
+use crate::model::{Fingerprint, Measurement, Run, RunId, Samples, Series};
 use crate::stats::summary::Summary;
 
 fn results(benchmarks: &[(&str, &[f64])]) -> BenchmarkResults {
@@ -11,24 +11,11 @@ fn results(benchmarks: &[(&str, &[f64])]) -> BenchmarkResults {
             results.add(&Series::time(*name), Measurement { run: RunId(run), summary, samples });
         }
     }
-    results.runs.push(Run {
-        id: RunId(1),
-        measured_at: jiff::Timestamp::UNIX_EPOCH,
-        imported_at: jiff::Timestamp::UNIX_EPOCH,
-        source: String::new(),
-        origin: String::new(),
-        label: None,
-        revision: Revision::default(),
-        fingerprint: Fingerprint {
-            cpu: String::new(),
-            cores: 4,
-            os: String::new(),
-            rustc: String::new(),
-            profile: String::new(),
-        },
-        attributes: Default::default(),
-        excluded: None,
-    });
+    results.runs.push(Run::new(
+        RunId(1),
+        jiff::Timestamp::UNIX_EPOCH,
+        Fingerprint { cores: 4, ..Fingerprint::default() },
+    ));
     results
 }
 

@@ -1,7 +1,6 @@
 //! Where things lie ready, without a lock that all cores share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-
+use crate::sync::primitives::{Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::sync::shards::Shards;
 
 /// Several stacks of things that are all alike. A thread takes from its favourite one and puts there; it goes to the
@@ -13,7 +12,7 @@ struct Stack<T>(Mutex<Vec<T>>);
 impl<T> FreeList<T> {
     /// Empty stacks, as many as there are cores.
     pub(super) fn new() -> Self {
-        Self(Shards::new(|_, _| Stack(Mutex::default())))
+        Self(Shards::new(|_, _| Stack(Mutex::new(Vec::new()))))
     }
 
     /// Takes something, if there is anything.

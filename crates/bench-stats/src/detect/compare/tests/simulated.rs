@@ -34,9 +34,7 @@ struct Reports<'f> {
 impl Reports<'_> {
     /// The verdicts of so many reports.
     fn verdicts(self, times: u64, settings: &Settings) -> Vec<Vec<Verdict>> {
-        // Nobody looks at it here, and it takes most of the time.
-        let settings = Settings { resamples: 0, ..settings.clone() };
-        (0..times).map(|seed| self.report(seed, &settings)).collect()
+        (0..times).map(|seed| self.report(seed, settings)).collect()
     }
 
     fn report(self, seed: u64, settings: &Settings) -> Vec<Verdict> {
@@ -142,7 +140,7 @@ fn run(level: f64, spread: f64, within: f64, noise: &mut Noise) -> Samples {
 fn of_single_runs(factor: f64, wanted: &[Verdict]) -> f64 {
     const TIMES: u32 = 4000;
     let plan = Plan::Stated(1);
-    let settings = Settings { plan, resamples: 0, ..Settings::default() };
+    let settings = Settings { plan, ..Settings::default() };
     let mut noise = Noise(Pcg64Mcg::seed_from_u64(1));
     let mut found = 0;
     for _ in 0..TIMES {

@@ -12,7 +12,7 @@ use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Verdict};
 
 mod bar;
-mod beside;
+mod notes;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -24,18 +24,8 @@ const RECENT: usize = 40;
 /// How far what belongs to a line is indented below it.
 const ASIDE: usize = 6;
 
-/// Writes text with ANSI styles, every benchmark on a line as long as it takes; whoever writes to
-/// something that cannot show styles has to strip them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct HumanReporter;
-
-impl Reporter for HumanReporter {
-    fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
-        TerminalReporter::default().write(report, output)
-    }
-}
-
-/// The same, fitted to the terminal of somebody who reads it.
+/// Writes text with ANSI styles, fitted to the terminal of somebody who reads it. By default every benchmark is on a
+/// line as long as it takes. Whoever writes to something that cannot show styles has to strip them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TerminalReporter {
     /// How many columns there are; none if lines may be of any length.

@@ -1,0 +1,4 @@
+//! What gives out exclusive references.
+
+#[path = "../../crates/sandbox-core/src/sys/turn_lock.rs"]
+pub(crate) mod turn_lock;
