@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::caller::Caller;
+use super::caller;
 use super::define::{Blueprint, Definition, IntoAsyncHostFunction, IntoHostFunction};
 use super::dynamic;
 use super::numbers::BoxedError;
 use super::values::{IntoAsyncValueFunction, IntoValueFunction};
 use crate::marshal::types::NumberType;
-use crate::marshal::value::Value;
+use crate::marshal::value;
 
 /// A set of functions of the host, for guests to call.
 ///
@@ -259,7 +259,10 @@ impl HostFunctions {
         name: impl Into<String>,
         parameters: &[NumberType],
         results: &[NumberType],
-        function: impl Fn(&mut Caller<'_>, &[Value]) -> Result<Vec<Value>, E> + Send + Sync + 'static,
+        function: impl Fn(&mut caller::Caller<'_>, &[value::Value]) -> Result<Vec<value::Value>, E>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         self.with(module.into(), name.into(), dynamic::blueprint(parameters, results, function))
     }

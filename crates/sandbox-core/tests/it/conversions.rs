@@ -84,7 +84,6 @@ async fn every_type_of_bytes_is_passed_as_bytes() {
         &&three[..],
         b"abc",
         *b"abc",
-        &[97, 98, 99],
         Box::<[u8]>::from(&three[..]),
         Cow::Borrowed(&three[..]),
         Cow::<[u8]>::Owned(three.clone()),
