@@ -129,10 +129,14 @@ impl SandboxPoolBuilder {
         let size = self.size.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         });
-        let modules = self.modules.into_iter().map(|(name, sandbox)| async move {
-            sandbox.build().await.map(|first| Arc::new(PoolModule::new(&name, first)))
-        });
-        let modules = try_join_all(modules).await?;
+        let modules = self
+            .modules
+            .into_iter()
+            .map(|(name, sandbox)| async move { sandbox.build().await.map(|first| (name, first)) });
+        // Numbered in the order in which they were named, whichever was built first.
+        let built = try_join_all(modules).await?.into_iter();
+        let modules: Vec<_> =
+            built.map(|(name, first)| Arc::new(PoolModule::new(&name, first))).collect();
         let mut idle = Vec::new();
         for round in 0..self.warm.max(1) {
             for module in &modules {
