@@ -1,4 +1,4 @@
-//! What gives out exclusive references.
+//! Locks that give out exclusive references.
 
 #[path = "../../crates/sandbox-core/src/sys/turn_lock.rs"]
 pub(crate) mod turn_lock;

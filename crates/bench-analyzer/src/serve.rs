@@ -122,7 +122,7 @@ impl Dashboard {
     /// end nothing.
     ///
     /// # Cancel safety
-    /// Nothing is half changed when the future is dropped.
+    /// Dropping the future leaves nothing half changed.
     pub async fn run(self, stop: &Stop) {
         let Self { listener, guard, api, .. } = self;
         let (guard, api) = (Arc::new(guard), Arc::new(api));

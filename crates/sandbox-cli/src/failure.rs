@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandbox_core::{ErrorClass, SandboxError};
 
-/// What `--help` says of exit codes.
+/// Text of `--help` about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   N    the program's own, for `run`
@@ -93,7 +93,7 @@ fn code_of(error: &SandboxError) -> u8 {
     }
 }
 
-/// What to do about an error, where an option of this program helps.
+/// Returns what to do about an error, where an option of this program helps.
 fn hint(error: &SandboxError) -> Option<&'static str> {
     match error {
         SandboxError::Timeout { .. } => Some(MORE_TIME),

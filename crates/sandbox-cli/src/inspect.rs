@@ -49,7 +49,7 @@ fn of_one_line(error: &SandboxError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// What stands in a module.
+/// Contents of a module.
 #[derive(Debug, Default)]
 struct Contents {
     functions: Vec<String>,
@@ -201,7 +201,7 @@ impl Import {
         format!("{}.{}{what}: {}", shown(module), shown(name), self.grant())
     }
 
-    /// What has to be granted for the import to be of use.
+    /// Says what has to be granted for the import to be of use.
     fn grant(&self) -> &'static str {
         match (self.module.as_str(), self.name.as_str()) {
             ("wasi_snapshot_preview1" | "wasi_unstable", name) => match name {

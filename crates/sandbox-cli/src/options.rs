@@ -49,7 +49,7 @@ impl Preset {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimeLimit(Option<Duration>);
 
-/// What the guest may do and use.
+/// Options that make up a policy.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What it may do")]
 pub(crate) struct PolicyOptions {

@@ -1,4 +1,4 @@
-//! What a guest used, in words.
+//! Usage of a guest, in words.
 
 use std::time::Duration;
 

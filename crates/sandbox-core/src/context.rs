@@ -1,8 +1,10 @@
-//! Values that hosts give to their functions.
+//! Things that a caller brings along to its calls: a value for host functions, and a sink for output.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+
+use crate::output::{OutputSink, Sinks};
 
 /// A value for host functions: of a sandbox, or of some calls.
 #[derive(Clone, Default)]
@@ -25,5 +27,19 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.type_name().unwrap_or("none"))
+    }
+}
+
+/// Context value and sink of some calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Brought {
+    pub(crate) context: Context,
+    pub(crate) output: Option<OutputSink>,
+}
+
+impl Brought {
+    /// Where the output of the calls goes, if their caller says.
+    pub(crate) fn output(&self) -> Option<&Sinks> {
+        self.output.as_ref().map(OutputSink::sinks)
     }
 }

@@ -7,6 +7,7 @@ mod kind;
 mod memory;
 mod need;
 mod trap;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,8 +19,10 @@ pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
 pub use trap::TrapCode;
+pub use words::Side;
+use words::{decoded, encoded, listed, place, trace_lines};
 
-use crate::text::{cut, shown};
+use crate::text::shown;
 
 /// The result of an operation of the sandbox.
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
@@ -225,7 +228,7 @@ pub enum SandboxError {
         side: Side,
         /// Message of the serialiser.
         message: String,
-        /// What the call used, if the guest ran.
+        /// Usage of the call, if the guest ran.
         call: Box<FailedCall>,
     },
 
@@ -238,7 +241,7 @@ pub enum SandboxError {
         side: Side,
         /// Message of the deserialiser.
         message: String,
-        /// What the call used.
+        /// Usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -249,7 +252,7 @@ pub enum SandboxError {
         function: String,
         /// The error's text, as the guest wrote it.
         message: String,
-        /// What the call used. What the guest wrote is still in its instance, which lives on.
+        /// Usage of the call. The output of the guest is still in its instance, which lives on.
         call: Box<FailedCall>,
     },
 
@@ -260,7 +263,7 @@ pub enum SandboxError {
         function: String,
         /// The panic's message with its place in the guest's source.
         message: String,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -271,7 +274,7 @@ pub enum SandboxError {
         function: String,
         /// The rule and the value that breaks it.
         message: String,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -284,7 +287,7 @@ pub enum SandboxError {
         code: TrapCode,
         /// The guest's frames, innermost first, by name where the module has names.
         backtrace: Vec<String>,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -295,7 +298,7 @@ pub enum SandboxError {
         function: String,
         /// The exit code.
         code: i32,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -306,7 +309,7 @@ pub enum SandboxError {
         function: String,
         /// The wall-clock limit of one call.
         limit: Duration,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -317,7 +320,7 @@ pub enum SandboxError {
         function: String,
         /// The limit of one call.
         limit: crate::policy::FuelUnits,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -326,7 +329,7 @@ pub enum SandboxError {
     Cancelled {
         /// The function that was called.
         function: String,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -339,7 +342,7 @@ pub enum SandboxError {
         requested_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -350,7 +353,7 @@ pub enum SandboxError {
         requested: u32,
         /// The limit, in elements of all tables.
         limit: u32,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -378,7 +381,7 @@ pub enum SandboxError {
         size_bytes: u64,
         /// The limit, in bytes.
         limit_bytes: u64,
-        /// What the call used.
+        /// Usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -389,7 +392,7 @@ pub enum SandboxError {
         function: String,
         /// The limit for standard output and standard error together, in bytes.
         limit_bytes: u64,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -405,7 +408,7 @@ pub enum SandboxError {
         capability: String,
         /// Change of the policy that would grant it.
         remedy: String,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -539,7 +542,7 @@ pub enum SandboxError {
         /// The error, as the host function returned it.
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -552,7 +555,7 @@ pub enum SandboxError {
         host_function: String,
         /// The panic's message.
         message: String,
-        /// What the guest wrote before that, and what the call used.
+        /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
 
@@ -604,75 +607,7 @@ pub enum SandboxError {
         function: String,
         /// The panic's message.
         message: String,
-        /// What the call used.
+        /// Usage of the call.
         call: Box<FailedCall>,
     },
-}
-
-/// One of the two that values travel between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The process that calls.
-    Host,
-    /// The module that is called.
-    Guest,
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Host => "the host",
-            Self::Guest => "the guest",
-        })
-    }
-}
-
-/// What each side encodes.
-const fn encoded(by: Side) -> &'static str {
-    match by {
-        Side::Host => "the arguments",
-        Side::Guest => "the result",
-    }
-}
-
-/// What each side decodes.
-const fn decoded(by: Side) -> &'static str {
-    match by {
-        Side::Host => "the result",
-        Side::Guest => "the arguments",
-    }
-}
-
-fn place(function: Option<u32>) -> String {
-    function.map_or("the module".to_owned(), |index| format!("function {index}"))
-}
-
-fn listed(names: &[String], more: usize) -> String {
-    const SHOWN: usize = 20;
-    const SHOWN_BYTES: usize = 64;
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| shown(&cut(name.clone(), SHOWN_BYTES)).to_string())
-        .collect();
-    match names.len() - shown.len() + more {
-        0 => shown.join(", "),
-        left => format!("{} and {left} more", shown.join(", ")),
-    }
-}
-
-fn trace_lines(backtrace: &[String]) -> String {
-    const SHOWN: usize = 16;
-    let mut lines = String::new();
-    for frame in backtrace.iter().take(SHOWN) {
-        lines.push_str("\n    at ");
-        lines.push_str(frame);
-    }
-    if backtrace.len() > SHOWN {
-        lines.push_str(&format!("\n    and {} frames more", backtrace.len() - SHOWN));
-    }
-    lines
 }

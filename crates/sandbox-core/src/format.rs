@@ -54,7 +54,7 @@ impl SerializationFormat {
     /// Encodes a value.
     ///
     /// # Errors
-    /// What the value's type or the format says against it, in words.
+    /// Objection of the value's type or of the format, in words.
     pub(crate) fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, String> {
         match self {
             Self::Json => serde_json::to_vec(value).map_err(|error| error.to_string()),

@@ -9,7 +9,6 @@
 //! ```
 
 mod builder;
-mod callable;
 mod lease;
 mod modules;
 mod places;
@@ -17,14 +16,17 @@ mod queue;
 mod status;
 
 use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::context::Context;
 use crate::error::{Result, SandboxError};
 use crate::marshal::convert::{FromGuest, IntoGuest};
+use crate::marshal::value::{Value, Values};
 use crate::output::OutputSink;
-use crate::sandbox::{RunOutput, RunReport, RunRequest, WasmSandboxBuilder};
+use crate::sandbox::{Callable, RunOutput, RunReport, RunRequest, WasmSandboxBuilder};
 use crate::usage::ResourceUsage;
 use crate::watchdog::cancel_handle::CancelHandle;
 use crate::watchdog::cancellation::Scope;
@@ -131,7 +133,7 @@ impl SandboxPool {
 
     /// Returns this pool for calls of another of its modules.
     ///
-    /// What comes back goes by the name: it calls what has that name at the time.
+    /// The view that comes back goes by the name: it calls what has that name at the time.
     ///
     /// # Errors
     /// [`SandboxError::NoSuchModule`].
@@ -402,6 +404,20 @@ impl SandboxPool {
     /// Dropping the future leaves the pool closed.
     pub async fn close(&self) {
         self.places.close().await;
+    }
+}
+
+impl Callable for SandboxPool {
+    fn call_values<'a>(
+        &'a self,
+        function: &'a str,
+        arguments: &'a [Value],
+    ) -> Pin<Box<dyn Future<Output = Result<Value>> + Send + 'a>> {
+        Box::pin(self.call(function, Values(arguments)))
+    }
+
+    fn call_values_blocking(&self, function: &str, arguments: &[Value]) -> Result<Value> {
+        self.call_blocking(function, Values(arguments))
     }
 }
 

@@ -151,7 +151,7 @@ enum State {
 impl StreamProcessor {
     /// Calls another function of the instance that the next stream is to pass through: to set it up.
     ///
-    /// What it changes is seen by one stream, since each has an instance of its own.
+    /// One stream sees what it changes, since each has an instance of its own.
     ///
     /// # Errors
     /// As [`WasmSandbox::call`], and as [`StreamingSandbox::create_stream_processor`] after a stream.

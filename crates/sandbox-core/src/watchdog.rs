@@ -9,7 +9,6 @@
 //! instance; an instance that has been idle for [`IDLE_TICKS`] is dropped from the list, and with an empty list the
 //! thread sleeps.
 
-pub(crate) mod brought;
 pub(crate) mod cancel_handle;
 pub(crate) mod cancellation;
 mod control;

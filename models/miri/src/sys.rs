@@ -1,4 +1,4 @@
-//! What gives out exclusive references.
+//! Locks that give out exclusive references.
 
 #[path = "../../../crates/sandbox-core/src/sys/identity.rs"]
 pub(crate) mod identity;

@@ -1,4 +1,4 @@
-//! What the files of sandbox-core are made of here: loom's atomics and locks, and over them the two means to wait that
+//! Primitives that the files of sandbox-core are made of here: loom's atomics and locks, and over them the two means to wait that
 //! are libraries' in earnest, as their documentation promises them.
 
 use std::cell::Cell;
@@ -111,7 +111,7 @@ impl Instant {
     }
 }
 
-/// What `tokio::sync::Notify` promises: a notification for one is kept until somebody takes it, or goes on to the next if the one who
+/// Stands in for `tokio::sync::Notify`: a notification for one is kept until somebody takes it, or goes on to the next if the one who
 /// has it is dropped; one for all reaches who was there when it came.
 #[derive(Debug)]
 pub(crate) struct Notify(Mutex<Waiting>);
@@ -265,7 +265,7 @@ impl Drop for Notified<'_> {
     }
 }
 
-/// What `async_lock::Mutex` promises, but for the order.
+/// Stands in for `async_lock::Mutex`, but for the order.
 #[derive(Debug)]
 pub(crate) struct AsyncMutex<T> {
     taken: AtomicBool,

@@ -1,9 +1,9 @@
-//! Whatever part of the workspace is built, Wasmer has the same features, and so is compiled once.
+//! Wasmer has the same features whatever part of the workspace is built, and so is compiled once.
 //!
 //! Cargo unites the features that the packages of one build ask of a dependency. A build of one package asks for
 //! fewer than one of the whole workspace, and every dependency that differs is compiled again, with all that needs it.
 //!
-//! What is compiled is read from the graph that Cargo makes of a build. `cargo tree` would not do: it shows only one of
+//! The crates that are compiled are read from the graph that Cargo makes of a build. `cargo tree` would not do: it shows only one of
 //! two packages that are compiled both for programs and for build scripts.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::process::{cargo, read};
 use crate::workspace::Workspace;
 
-/// What is built by itself, and where the features are named that it lacks then.
+/// A build of one member, and where the features are named that it lacks then.
 const BUILT_ALONE: [&str; 2] = ["sandbox-core", "sandbox-bench"];
 const UNION: &str = "crates/workspace-features/Cargo.toml";
 

@@ -40,8 +40,8 @@ const HOUSES: &[House] = &[
     House {
         crate_folder: "crates/sandbox-core",
         floors: &[
-            &["context", "output", "text"],
-            &["bundle", "signing", "sync"],
+            &["output", "text"],
+            &["bundle", "context", "signing", "sync"],
             &["policy"],
             &["format", "usage"],
             &["error"],

@@ -36,7 +36,7 @@ const OF_NEXTEST: [&str; 3] = ["--no-fail-fast", "--status-level", "slow"];
 /// How much is tested.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What must pass before a change lands.
+    /// Stages that must pass before a change lands.
     Usual,
     /// And what searches by itself, in short.
     Thorough,

@@ -11,7 +11,7 @@ use super::{Digest, MeasurementDraft};
 use crate::error::{Error, Remedy, Result};
 use bench_stats::model::{Exactness, InvalidSamples, Sample, Samples, Series, Throughput};
 
-/// What a run measured. The runs of one file share their values, and are put together one series after the other.
+/// Measurements of a run. The runs of one file share their values, and are put together one series after the other.
 #[derive(Debug, Clone)]
 pub struct Measurements {
     place: Place,

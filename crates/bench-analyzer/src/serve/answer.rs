@@ -1,4 +1,4 @@
-//! What visitors are told: values, reasons why there are none, and what is still being made.
+//! Answers to visitors: values, reasons why there are none, and what is still being made.
 
 use std::collections::HashMap;
 

@@ -42,7 +42,7 @@ impl Guard {
         &self.csrf
     }
 
-    /// What a request is answered with that may not be looked at: a reason, or a way in.
+    /// Answers a request that may not be looked at: with a reason, or a way in.
     fn turn_away(&self, request: &Request) -> Option<Response> {
         let headers = request.headers();
         let host = only(headers, "host").unwrap_or_default().to_ascii_lowercase();

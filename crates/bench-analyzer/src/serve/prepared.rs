@@ -1,4 +1,4 @@
-//! What takes longer to find than a page may: the histories with their changes, and comparisons. Both are made in the
+//! Answers that take longer to find than a page may: the histories with their changes, and comparisons. Both are made in the
 //! background and kept while what they were made of stays the same.
 
 use std::sync::Arc;

@@ -1,18 +1,45 @@
-//! What is known of calls that failed.
+//! Output and usage of calls that failed.
 
 use super::SandboxError;
 use crate::output::Output;
 use crate::usage::ResourceUsage;
 
-/// What is known of a call that failed, beside why.
+/// Output and usage of a call that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedCall {
-    /// What the guest wrote to its standard streams before, as far as nobody had taken it. Nothing if its instance lives
-    /// on: there it can still be taken.
+    /// Bytes that the guest wrote to its standard streams before, as far as nobody had taken them. Empty if its instance
+    /// lives on: there they can still be taken.
     pub output: Output,
     /// Resources that the call used; absent where no guest ran.
     pub usage: Option<ResourceUsage>,
+}
+
+/// Takes the call out of an error that is one of a call, by reference of either kind.
+macro_rules! failed_call {
+    ($error:expr) => {
+        match $error {
+            SandboxError::Unencodable { call, .. }
+            | SandboxError::Undecodable { call, .. }
+            | SandboxError::GuestError { call, .. }
+            | SandboxError::GuestPanic { call, .. }
+            | SandboxError::AbiViolation { call, .. }
+            | SandboxError::Trap { call, .. }
+            | SandboxError::Exited { call, .. }
+            | SandboxError::Timeout { call, .. }
+            | SandboxError::OutOfFuel { call, .. }
+            | SandboxError::Cancelled { call, .. }
+            | SandboxError::MemoryLimit { call, .. }
+            | SandboxError::TableLimit { call, .. }
+            | SandboxError::ValueTooLarge { call, .. }
+            | SandboxError::OutputLimit { call, .. }
+            | SandboxError::CapabilityDenied { call, .. }
+            | SandboxError::HostFunctionFailed { call, .. }
+            | SandboxError::HostFunctionPanicked { call, .. }
+            | SandboxError::HostPanic { call, .. } => Some(call),
+            _ => None,
+        }
+    };
 }
 
 impl SandboxError {
@@ -73,50 +100,10 @@ impl SandboxError {
     }
 
     fn call(&self) -> Option<&FailedCall> {
-        match self {
-            Self::Unencodable { call, .. }
-            | Self::Undecodable { call, .. }
-            | Self::GuestError { call, .. }
-            | Self::GuestPanic { call, .. }
-            | Self::AbiViolation { call, .. }
-            | Self::Trap { call, .. }
-            | Self::Exited { call, .. }
-            | Self::Timeout { call, .. }
-            | Self::OutOfFuel { call, .. }
-            | Self::Cancelled { call, .. }
-            | Self::MemoryLimit { call, .. }
-            | Self::TableLimit { call, .. }
-            | Self::ValueTooLarge { call, .. }
-            | Self::OutputLimit { call, .. }
-            | Self::CapabilityDenied { call, .. }
-            | Self::HostFunctionFailed { call, .. }
-            | Self::HostFunctionPanicked { call, .. }
-            | Self::HostPanic { call, .. } => Some(call),
-            _ => None,
-        }
+        failed_call!(self)
     }
 
     fn call_mut(&mut self) -> Option<&mut FailedCall> {
-        match self {
-            Self::Unencodable { call, .. }
-            | Self::Undecodable { call, .. }
-            | Self::GuestError { call, .. }
-            | Self::GuestPanic { call, .. }
-            | Self::AbiViolation { call, .. }
-            | Self::Trap { call, .. }
-            | Self::Exited { call, .. }
-            | Self::Timeout { call, .. }
-            | Self::OutOfFuel { call, .. }
-            | Self::Cancelled { call, .. }
-            | Self::MemoryLimit { call, .. }
-            | Self::TableLimit { call, .. }
-            | Self::ValueTooLarge { call, .. }
-            | Self::OutputLimit { call, .. }
-            | Self::CapabilityDenied { call, .. }
-            | Self::HostFunctionFailed { call, .. }
-            | Self::HostFunctionPanicked { call, .. }
-            | Self::HostPanic { call, .. } => Some(call),
-            _ => None,
-        }
+        failed_call!(self)
     }
 }

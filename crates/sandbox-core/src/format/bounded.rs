@@ -86,7 +86,7 @@ enum Length {
     OfGuest,
 }
 
-/// What bytes are given out as, where no bytes were asked for.
+/// Form in which bytes are given out where no bytes were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BytesAs {
     Sequence,

@@ -6,10 +6,9 @@ use std::time::Duration;
 use wasmer::FunctionEnvMut;
 
 use super::state::HostState;
-use crate::context::Context;
+use crate::context::{Brought, Context};
 use crate::error::{GuestMemoryError, checked_range};
 use crate::sys::guest_memory::WaitingGuest;
-use crate::watchdog::brought::Brought;
 
 /// The guest that called a host function, while it waits for the answer.
 ///
@@ -32,7 +31,7 @@ use crate::watchdog::brought::Brought;
 pub struct Caller<'a> {
     guest: WaitingGuest<'a>,
     state: &'a HostState,
-    /// What the caller of the guest brought along.
+    /// Context value and sink that the caller of the guest brought along.
     brought: Option<&'a Brought>,
 }
 

@@ -11,7 +11,7 @@ use crate::sys::entry::Reentry;
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
 
-/// What it takes to enter the guest of an instance again.
+/// Means to enter the guest of an instance again.
 #[derive(Debug)]
 pub(super) struct Reentrance {
     pub(super) entry: Reentry,

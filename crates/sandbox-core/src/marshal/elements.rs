@@ -5,7 +5,7 @@
 //! elements that are bytes are recognised by their type: decoders take them for bytes and for sequences alike, and bincode
 //! and JSON write the same for both.
 //!
-//! What lies deeper is left to its own type: a structure may be decoded by way of a buffer, in which bytes and sequences
+//! Deeper values are left to their own types: a structure may be decoded by way of a buffer, in which bytes and sequences
 //! are told apart.
 
 use serde::ser::{Serialize, SerializeTuple, Serializer};

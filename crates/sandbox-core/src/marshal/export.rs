@@ -46,12 +46,12 @@ impl fmt::Display for Payloads {
     }
 }
 
-/// What a function takes or returns through the exchange area.
+/// Kind of what a function takes or returns through the exchange area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Payload {
-    /// Nothing.
+    /// No bytes at all.
     Unit,
     /// Bytes, as they are.
     Bytes,

@@ -16,7 +16,7 @@ use super::numbers::Signature;
 use super::unencoded::{Unfit, reading};
 use crate::error::Result;
 
-/// What is known of the type of arguments.
+/// Knowledge of the type of arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Given {
     Numbers(&'static [Kind]),
@@ -133,7 +133,7 @@ fn may_be_received<R: FromGuest>(output: Payload) -> bool {
     read != Err(Unfit::OtherKind)
 }
 
-/// What is known of the type with that identity.
+/// Returns what is known of the type with that identity.
 fn given(id: TypeId) -> Option<Given> {
     macro_rules! tuple {
         ($($ty:ident)*) => {

@@ -228,7 +228,7 @@ struct Words {
     cause: Cause,
 }
 
-/// What does not fit.
+/// Part of arguments or of a result that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// The types.

@@ -32,7 +32,7 @@ use crate::format::SELF_DESCRIBING;
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Value {
-    /// Nothing.
+    /// No value.
     #[default]
     Null,
     /// A truth value; 0 or 1 where a number is asked for.

@@ -1,4 +1,4 @@
-//! What a module exports, imports and carries along, for who wants to know before it runs.
+//! Exports, imports and custom sections of a module, for who wants to know them before it runs.
 
 use wasmer::{ExternType, Type};
 
@@ -15,7 +15,7 @@ pub struct ModuleExport<'a> {
     pub name: &'a str,
     /// Type of what is exported.
     pub ty: ExternalType,
-    /// What a function passes through the exchange area, if the module declares that it does.
+    /// Kinds of what a function passes through the exchange area, if the module declares that it does.
     pub payloads: Option<(Payload, Payload)>,
 }
 
@@ -29,7 +29,7 @@ pub struct ModuleImport {
     pub name: String,
     /// Type of what is imported.
     pub ty: ExternalType,
-    /// What a function of the host takes and returns, if the module declares that it is more than numbers.
+    /// Kinds of what a function of the host takes and returns, if the module declares that they are more than numbers.
     pub payloads: Option<(Payload, Payload)>,
 }
 
@@ -92,7 +92,7 @@ fn types(types: &[Type]) -> Vec<ValueType> {
 }
 
 impl Module {
-    /// What the module exports, in its own order.
+    /// Lists what the module exports, in its own order.
     ///
     /// ```
     /// use sandbox_core::{ExternalType, Module, NumberType, SecurityPolicy, ValueType};
@@ -125,7 +125,7 @@ impl Module {
             .collect()
     }
 
-    /// What the module imports, in its own order: what a sandbox has to offer it.
+    /// Lists what the module imports, in its own order: what a sandbox has to offer it.
     pub fn imports(&self) -> Vec<ModuleImport> {
         self.compiled()
             .imports()

@@ -209,7 +209,7 @@ impl Module {
     }
 }
 
-/// What an artifact says of itself; see [`Module::inspect`].
+/// Description of an artifact by itself; see [`Module::inspect`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ArtifactInfo {

@@ -16,7 +16,7 @@ use crate::usage::ResourceUsage;
 
 /// A sandbox of a pool, for its holder alone until this is dropped.
 ///
-/// Nothing of it outlives this but a [session](Self::session), and what that has open counts as in use until it is dropped.
+/// Only a [session](Self::session) outlives this, and what that has open counts as in use until it is dropped.
 pub struct PooledSandbox {
     /// Sandbox that is held. `None` once it is given back.
     held: Option<Held>,

@@ -39,7 +39,7 @@ pub(super) struct FairQueue<T> {
     tenants: HashMap<Arc<str>, Tenant<T>>,
     /// Tenants that may have a place now and have a caller for it, the one whose turn it is first.
     ready: BTreeSet<Rank>,
-    /// What the tenant had paid whose turn was last.
+    /// Payments of the tenant whose turn was last.
     paid_last: u64,
     tickets: u64,
     waiting: usize,
@@ -62,7 +62,7 @@ struct Tenant<T> {
     refused: u64,
 }
 
-/// What becomes of a caller that asks to wait.
+/// Fate of a caller that asks to wait.
 #[derive(Debug)]
 pub(super) enum Entry<T> {
     /// It waits.
@@ -73,7 +73,7 @@ pub(super) enum Entry<T> {
     Refused,
 }
 
-/// What is known of one tenant.
+/// State of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TenantCounts {
     pub(super) in_use: usize,
@@ -270,7 +270,7 @@ impl<T> Tenant<T> {
         limit.is_some_and(|limit| self.in_use >= limit)
     }
 
-    /// What it has paid, and will have to pay for the places that it has.
+    /// Sum of what it has paid, and will have to pay for the places that it has.
     fn owed(&self) -> u64 {
         self.paid.saturating_add(self.typical.saturating_mul(self.in_use as u64))
     }

@@ -90,7 +90,7 @@ impl WasmSandbox {
     /// standard error, also in an instance of its own, and also if it is stopped. That of a run goes to its own
     /// [writers](crate::RunRequest::stdout_to) first.
     ///
-    /// What an instance writes as it is initialised is no output of a call. What a call that fails wrote is in the sink and
+    /// Output of an initialisation is no output of a call. The output of a call that fails is in the sink and
     /// not in the error.
     ///
     /// ```

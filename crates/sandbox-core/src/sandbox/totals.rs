@@ -37,7 +37,7 @@ pub(super) struct Totals {
 struct InTurn {
     /// Never goes back.
     count: AtomicU64,
-    /// What of it was taken.
+    /// The part of it that was taken.
     taken: Mutex<u64>,
 }
 

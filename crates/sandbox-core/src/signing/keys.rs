@@ -6,7 +6,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use super::{KeyId, Seal, SigningKey};
 
-/// What is signed begins with this, so that no signature that was made for something else is one of a module.
+/// Beginning of all that is signed, so that no signature that was made for something else is one of a module.
 const CONTEXT: &[u8] = b"sandbox-core 2026-11-30 precompiled module signature";
 
 /// A secret key of Ed25519 with which compiled modules are sealed, to be loaded with its [public half](VerifyingKey).

@@ -16,7 +16,7 @@ use crate::usage::ResourceUsage;
 
 type Call = Pin<Box<dyn Future<Output = Result<(Bytes, ResourceUsage)>> + Send>>;
 
-/// What a guest makes of a stream: a stream of chunks, each made when it is asked for.
+/// The output of a guest for a stream: a stream of chunks, each made when it is asked for.
 ///
 /// It depends on nothing but the input that it was given: the processor and the sandbox may be dropped before it. It is
 /// `Send` if its input is. Dropping it ends the processing, and stops the guest within milliseconds if it works on a
@@ -29,7 +29,7 @@ pub struct StreamOutput<S> {
     function: FunctionId,
     buffer_bytes: usize,
     input: Pin<Box<S>>,
-    /// What is left of the last item, to be cut to size.
+    /// Rest of the last item, to be cut to size.
     rest: Bytes,
     call: Option<(Call, Instant)>,
     stage: Stage,

@@ -1,4 +1,4 @@
-//! What the code of this folder is made of: atomics, locks, and means to wait.
+//! Primitives that the code of this folder is made of: atomics, locks, and means to wait.
 //!
 //! The models in `models/` compile the same files with others in their place, whose every order a program explores.
 

@@ -121,7 +121,7 @@ impl Guest {
         Ok(())
     }
 
-    /// What it takes to call those functions out of functions of the host.
+    /// Returns the means to call those functions out of functions of the host.
     pub(crate) fn reentry(&self) -> Reentry {
         Reentry { gate: self.gate.clone(), targets: Arc::clone(&self.targets) }
     }

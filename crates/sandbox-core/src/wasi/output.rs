@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::errno::Errno;
 use super::streams::waiting;
+use crate::context::Brought;
 use crate::output::{Output, OutputOverflow, Sinks, StreamName};
-use crate::watchdog::brought::Brought;
 use crate::watchdog::{CallControl, CallNumber, StopReason};
 
 /// Output that was captured and not taken yet.

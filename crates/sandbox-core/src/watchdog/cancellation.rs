@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::brought::Brought;
 use super::cancel_handle::{CancelHandle, Registration};
 use super::{CallControl, StopReason, TurnId};
+use crate::context::Brought;
 
 /// Wishes of a caller for its calls, beyond the policy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
-    /// What most callers do not have: one look tells.
+    /// Things that most callers do not have: one look tells.
     extras: Option<Arc<Extras>>,
     limit: Option<Limit>,
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Watchdog;
-use super::brought::Brought;
+use crate::context::Brought;
 use crate::error::{Result, SandboxError, SystemNeed};
 use crate::sync::stop_word::{StopReason, StopWord, TurnId};
 use crate::sync::watched::Watched;
@@ -46,7 +46,7 @@ pub(crate) struct CallControl {
     seen: Mutex<Option<(u64, Instant)>>,
     /// Whether the caller of some turn brought something. Most bring nothing, and nobody locks anything then.
     has_brought: AtomicBool,
-    /// What the caller of a turn brought along.
+    /// Context value and sink that the caller of a turn brought along.
     brought: Mutex<Option<(TurnId, Arc<Brought>)>>,
 }
 
@@ -113,7 +113,7 @@ impl CallControl {
         }
     }
 
-    /// What the caller of the current turn brought along.
+    /// Returns what the caller of the current turn brought along.
     pub(crate) fn brought(&self) -> Option<Arc<Brought>> {
         if !self.has_brought.load(Ordering::Acquire) {
             return None;

@@ -1,4 +1,4 @@
-//! What fits the functions of guests, of all the types that hold numbers, bytes, text and values.
+//! Conversions to and from the types of guests, of all the types that hold numbers, bytes, text and values.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What a caller brings along to its calls: a sink for their output, and a value for host functions.
+//! Things that a caller brings along to its calls: a sink for their output, and a value for host functions.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

@@ -31,7 +31,7 @@ fn latest() -> String {
     "latest".to_owned()
 }
 
-/// What of a comparison a page shows.
+/// Choice of what a page shows of a comparison.
 #[derive(Debug, Deserialize)]
 pub(super) struct Wish {
     #[serde(flatten)]

@@ -28,7 +28,7 @@ macro_rules! refused {
     };
 }
 
-/// What no type of bytes or text asks for.
+/// Requests that no type of bytes or text makes.
 macro_rules! refused_by_all {
     () => {
         refused! {

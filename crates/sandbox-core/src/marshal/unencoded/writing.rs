@@ -4,7 +4,7 @@ use serde::ser::{self, Impossible, Serialize};
 
 use super::Unfit;
 
-/// What is wanted of a value.
+/// Kind of value that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Bytes,

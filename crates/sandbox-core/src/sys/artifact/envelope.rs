@@ -135,7 +135,7 @@ pub(crate) fn open(
     Ok(Opened { description: file.slice(description), native: file.slice(native_at..) })
 }
 
-/// What a file says of itself, which is not authenticated.
+/// Statement of a file about itself, which is not authenticated.
 #[derive(Debug)]
 pub(crate) struct Claims {
     pub(crate) key: KeyId,

@@ -23,7 +23,7 @@ const FIRST_INODE: u64 = 1 << 48;
 /// Granted folders and bundles of a sandbox, open, and where its guests see them.
 #[derive(Debug)]
 pub(crate) struct Grants {
-    /// What was opened, and its places.
+    /// Folders and bundles that were opened, and their places.
     opened: Vec<(Vec<String>, Base)>,
     /// In the order of the policy, folders first, each with its path.
     mounts: Vec<(String, Mount)>,

@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::super::{Errno, Result};
 
-/// What a new file or folder is charged, for its name and what the file system keeps of it.
+/// Charge for a new file or folder: for its name and what the file system keeps of it.
 pub(super) const PLACE_BYTES: u64 = 4096;
 
 /// The unit in which a file system says how much a file takes.
@@ -47,7 +47,7 @@ struct Known {
     is_gone: bool,
 }
 
-/// What guests did to one file.
+/// Account of one file.
 #[derive(Debug, Default)]
 struct Account {
     /// Bytes that they made it longer. Negative while it is shorter than it was.

@@ -11,7 +11,7 @@ use rand_pcg::Pcg64Mcg;
 use super::*;
 
 const KIB: u64 = 1024;
-/// What a new file or folder is charged.
+/// Charge for a new file or folder.
 const PLACE: u64 = 4 * KIB;
 
 fn limited(ground: &Ground, bytes: u64) -> Vec<FolderGrant> {
