@@ -34,9 +34,9 @@ pub(crate) struct Guest {
 }
 
 // SAFETY: `Store` is not `Send` for two reasons, and neither applies. It can hold an `on_called` callback
-// that is not `Send`; only asyncify in WASIX sets one, and no guest gets a function of WASIX. And it has a
-// lock for `experimental-async`, a feature that is off. All host data in the store is `Send`: `FunctionEnv`
-// requires it. The handles and pointers beside the store point into that store only, move with it, and are never
+// that is not `Send`; only asyncify in WASIX sets one, and no guest gets a function of WASIX. And with `experimental-async`,
+// which the feature `wasix` turns on, a store can be made one that the tasks of one thread share (`StoreAsync`); nobody
+// here makes one. All host data in the store is `Send`: `FunctionEnv` requires it. The handles and pointers beside the store point into that store only, move with it, and are never
 // given out by value.
 unsafe impl Send for Guest {}
 
