@@ -2,6 +2,8 @@
 
 mod bench;
 mod call;
+mod compile;
+mod declare;
 mod failure;
 mod inspect;
 mod options;
@@ -30,6 +32,9 @@ enum Command {
     Call(call::Call),
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
+    Compile(compile::Compile),
+    Keygen(compile::Keygen),
+    Declare(declare::Declare),
     /// Print a script that completes commands and options in a shell.
     ///
     /// For bash: `sandbox completions bash > ~/.local/share/bash-completion/completions/sandbox`
@@ -45,6 +50,9 @@ fn main() -> ExitCode {
         Command::Call(call) => call.execute(),
         Command::Inspect(inspect) => inspect.execute(),
         Command::Bench(bench) => bench.execute(),
+        Command::Compile(compile) => compile.execute(),
+        Command::Keygen(keygen) => keygen.execute(),
+        Command::Declare(declare) => declare.execute(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
