@@ -146,7 +146,9 @@ mod tests {
         assert_eq!(read.verifying(), public);
         let read = parse(&line(PUBLIC, &public.to_bytes())).unwrap();
         assert!(matches!(read, Key::Public(key) if key == public));
-        for wrong in ["", "sandbox-secret-key", "sandbox-secret-key 00", "other 00", &"é".repeat(64)] {
+        for wrong in
+            ["", "sandbox-secret-key", "sandbox-secret-key 00", "other 00", &"é".repeat(64)]
+        {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
         assert!(parse(&format!("{SECRET} {}", "+f".repeat(32))).is_none());

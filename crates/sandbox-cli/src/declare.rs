@@ -23,11 +23,13 @@ const CUSTOM: u8 = 0;
 /// Linkers of some languages, such as Go's, cannot place the custom section that says so. What the module declares already stays, but for
 /// the functions that are named here.
 #[derive(Debug, Args)]
-#[command(after_help = "Kinds are unit (nothing), bytes, text (UTF-8), value (JSON, unless --format says otherwise) and stream.
+#[command(
+    after_help = "Kinds are unit (nothing), bytes, text (UTF-8), value (JSON, unless --format says otherwise) and stream.
 
 Examples:
   sandbox declare plugin.wasm greet=text:text summarise=value:value
-  sandbox declare plugin.wasm resize=bytes:bytes --import shop.price_of=text:value -o declared.wasm")]
+  sandbox declare plugin.wasm resize=bytes:bytes --import shop.price_of=text:value -o declared.wasm"
+)]
 pub(crate) struct Declare {
     #[command(flatten)]
     module: ModuleFile,
@@ -85,7 +87,11 @@ impl FromStr for Declaration {
         if input == "stream" && output != "bytes" {
             return Err(format!("a function of a stream returns bytes: `{function}=stream:bytes`"));
         }
-        Ok(Self { function: function.to_owned(), input: input.to_owned(), output: output.to_owned() })
+        Ok(Self {
+            function: function.to_owned(),
+            input: input.to_owned(),
+            output: output.to_owned(),
+        })
     }
 }
 
@@ -175,7 +181,8 @@ fn declare(wasm: &[u8], records: Vec<Value>) -> Result<Vec<u8>, BinaryReaderErro
             declared.extend_from_slice(&wasm[start..sections.current_position()]);
         }
     }
-    let subject = |record: &Value| ["export", "import", "module"].map(|key| record.get(key).cloned());
+    let subject =
+        |record: &Value| ["export", "import", "module"].map(|key| record.get(key).cloned());
     let subjects: Vec<_> = records.iter().map(subject).collect();
     // Formats have no subject: those that are named here take the place of all.
     kept.retain(|record| !subjects.contains(&subject(record)));
@@ -226,7 +233,9 @@ mod tests {
     fn a_declaration_is_a_function_and_two_kinds() {
         let read: Declaration = "a=b=text:value".parse().unwrap();
         assert_eq!((&*read.function, &*read.input, &*read.output), ("a=b", "text", "value"));
-        for wrong in ["greet", "greet=text", "=text:text", "greet=text:stream", "greet=a:b", "f=stream:text"] {
+        for wrong in
+            ["greet", "greet=text", "=text:text", "greet=text:stream", "greet=a:b", "f=stream:text"]
+        {
             assert!(wrong.parse::<Declaration>().is_err(), "{wrong}");
         }
     }
@@ -234,7 +243,8 @@ mod tests {
     #[test]
     fn what_is_declared_anew_takes_the_place_of_what_was() {
         let wasm = wat::parse_str(PLUGIN).unwrap();
-        let once = declare(&wasm, vec![record("greet=text:text"), record("summarise=bytes:value")]).unwrap();
+        let once = declare(&wasm, vec![record("greet=text:text"), record("summarise=bytes:value")])
+            .unwrap();
         let twice = declare(&once, vec![record("summarise=value:value")]).unwrap();
         assert_eq!(&twice[..wasm.len()], &wasm[..]);
         let declared = Contents::of(&twice).unwrap().declarations;
@@ -250,7 +260,9 @@ mod tests {
         assert_eq!(check("greet=text:text"), Ok(()));
         assert!(check("add=text:text").unwrap_err().contains("add(i32, i32) -> i32"));
         assert!(check("missing=text:text").unwrap_err().contains("greet"));
-        let plain = wat::parse_str(r#"(module (func (export "greet") (param i32) (result i32) i32.const 0))"#);
+        let plain = wat::parse_str(
+            r#"(module (func (export "greet") (param i32) (result i32) i32.const 0))"#,
+        );
         let plain = Contents::of(&plain.unwrap()).unwrap();
         let error = "greet=text:text".parse::<Declaration>().unwrap().check(&plain).unwrap_err();
         assert!(error.contains("sandbox_exchange"), "{error}");

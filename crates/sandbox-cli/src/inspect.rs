@@ -219,7 +219,8 @@ impl Contents {
         };
         list(&mut text, "functions that can be called", &self.functions);
         list(&mut text, "what they take and return, as the guest declares it", &self.declarations);
-        let passes_bytes = self.functions.iter().any(|export| export == "sandbox_exchange() -> i32");
+        let passes_bytes =
+            self.functions.iter().any(|export| export == "sandbox_exchange() -> i32");
         if passes_bytes && self.declarations.is_empty() {
             text.push_str(
                 "\nIt has a guest kit in it and declares no function: `sandbox declare` writes what its functions take and return.\n",

@@ -65,7 +65,8 @@ fn sandbox(wasm: &Path, policy: SecurityPolicy) -> WasmSandbox {
 /// An order of that many items of which each costs less than the one before, and what is to be said of it.
 fn order(items: usize) -> (Value, Value) {
     let item = |at: usize| json!({"name": format!("tea \"{at}\" é"), "price": 30_000 - at, "count": 2, "notes": [null, {}]});
-    let order = json!({"customer": "Ada \u{1F642}\n", "items": (0..items).map(item).collect::<Vec<_>>()});
+    let order =
+        json!({"customer": "Ada \u{1F642}\n", "items": (0..items).map(item).collect::<Vec<_>>()});
     let total: usize = (0..items).map(|at| 2 * (30_000 - at)).sum();
     let report = json!({
         "customer": "Ada \u{1F642}\n", "articles": 2 * items, "total": total, "dearest": "tea \"0\" é",
@@ -120,7 +121,9 @@ fn check_errors(sandbox: &WasmSandbox, no_order: NoOrder, said: &str) {
         matches!(&error, SandboxError::GuestError { message, .. } if message.contains("the order has no items")),
         "{said}: {error:?}"
     );
-    for wrong in [json!([1]), json!({"customer": 1, "items": []}), json!({"items": {}}), json!(null)] {
+    for wrong in
+        [json!([1]), json!({"customer": 1, "items": []}), json!({"items": {}}), json!(null)]
+    {
         let error = summarise(wrong.clone());
         let is_expected = match no_order {
             NoOrder::Undecodable => matches!(error, SandboxError::Undecodable { .. }),

@@ -56,7 +56,13 @@ fn strings_of_assemblyscript_are_passed_by_a_session() {
     let folder = folder("assemblyscript-strings");
     std::fs::write(folder.join("strings.ts"), STRINGS).unwrap();
     let mut compile = Command::new(asc);
-    compile.current_dir(&folder).args(["strings.ts", "-O", "--exportRuntime", "-o", "strings.wasm"]);
+    compile.current_dir(&folder).args([
+        "strings.ts",
+        "-O",
+        "--exportRuntime",
+        "-o",
+        "strings.wasm",
+    ]);
     build(compile.args(["--use", "abort="]));
     let sandbox = WasmSandbox::builder()
         .source(folder.join("strings.wasm"))
@@ -141,12 +147,18 @@ fn a_plugin_of_others_that_takes_pointer_and_length_is_driven_by_a_session() {
         .compiler(Compiler::Singlepass)
         .security_policy(SecurityPolicy::strict())
         // For code of other languages in the text, of which there is none.
-        .host_function("dprint", "host_format", |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
-            Err::<u32, _>("there is no other plugin")
-        })
+        .host_function(
+            "dprint",
+            "host_format",
+            |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
+                Err::<u32, _>("there is no other plugin")
+            },
+        )
         .host_function("dprint", "host_get_formatted_text", nothing)
         .host_function("dprint", "host_get_error_text", nothing)
-        .host_function("dprint", "host_write_buffer", |_: u32| Err::<(), _>("there is no other plugin"))
+        .host_function("dprint", "host_write_buffer", |_: u32| {
+            Err::<(), _>("there is no other plugin")
+        })
         .build_blocking()
         .unwrap();
     let mut plugin = Formatter { session: sandbox.session_blocking().unwrap() };
