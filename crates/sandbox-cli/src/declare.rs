@@ -44,7 +44,7 @@ pub(crate) struct Declare {
     format: Vec<Format>,
     /// Where to write the module; without it, to the file that it came from
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,7 +124,7 @@ impl Declare {
             records.push(json!({"abi": 1, "formats": formats}));
         }
         let declared = declare(&wasm, records).map_err(|error| unusable(&error))?;
-        write(self.output.as_deref().unwrap_or(path), &declared)?;
+        write(self.out.as_deref().unwrap_or(path), &declared)?;
         Ok(ExitCode::SUCCESS)
     }
 }

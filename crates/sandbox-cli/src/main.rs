@@ -6,6 +6,7 @@ mod compile;
 mod declare;
 mod failure;
 mod inspect;
+mod keys;
 mod options;
 mod run;
 mod usage;
@@ -33,7 +34,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Compile(compile::Compile),
-    Keygen(compile::Keygen),
+    Keygen(keys::Keygen),
     Declare(declare::Declare),
     /// Print a script that completes commands and options in a shell.
     ///

@@ -9,8 +9,8 @@ use sandbox_core::{
     Access, Module, Ports, SandboxError, SecurityPolicy, WasmSandbox, WasmSandboxBuilder,
 };
 
-use crate::compile::Key;
 use crate::failure::Failure;
+use crate::keys::Key;
 
 /// A preset, from which limits and grants start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
