@@ -1,6 +1,6 @@
 //! `sandbox call`: one function of a module.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,7 +9,7 @@ use sandbox_core::{
     WasmSandbox,
 };
 
-use crate::failure::Failure;
+use crate::failure::{Failure, print};
 use crate::inspect::DECLARATIONS;
 use crate::options::{ModuleFile, PolicyOptions};
 use crate::usage;
@@ -52,7 +52,7 @@ impl Call {
             usage::report(&sandbox.usage());
         }
         let result = called?;
-        print(&result).map_err(|error| Failure::system(&error))?;
+        print(in_words(result)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -127,18 +127,15 @@ fn value(argument: &str) -> Result<Value, Failure> {
     Ok(serde_json::from_str::<Value>(argument).unwrap_or_else(|_| Value::Text(argument.to_owned())))
 }
 
-/// Prints a result: text and bytes as they are, all else as JSON, and nothing where there is none.
-fn print(result: &Value) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match result {
-        Value::Null => Ok(()),
-        Value::Text(text) => writeln!(out, "{text}"),
-        Value::Bytes(bytes) => out.write_all(bytes),
-        other => {
-            let json = serde_json::to_string(other).map_err(io::Error::other)?;
-            writeln!(out, "{json}")
-        }
-    }
+/// A result as it is printed: text and bytes as they are, all else as JSON, and nothing where there is none.
+fn in_words(result: Value) -> Result<Vec<u8>, Failure> {
+    let line = match result {
+        Value::Null => return Ok(Vec::new()),
+        Value::Bytes(bytes) => return Ok(bytes),
+        Value::Text(text) => text,
+        other => serde_json::to_string(&other).map_err(|error| Failure::system(&error))?,
+    };
+    Ok((line + "\n").into_bytes())
 }
 
 #[cfg(test)]

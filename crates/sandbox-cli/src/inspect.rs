@@ -8,7 +8,7 @@ use wasmparser::{
     CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType, WasmFeatures,
 };
 
-use crate::failure::Failure;
+use crate::failure::{Failure, print};
 use crate::options::{ModuleFile, Preset, Source};
 use crate::usage::bytes;
 
@@ -32,22 +32,22 @@ impl Inspect {
         let wasm = match self.module.read()? {
             Source::Wasm(wasm) => wasm,
             Source::Artifact(artifact) => {
-                print!("{}", artifact_in_words(&Module::inspect(&artifact)?));
+                print(artifact_in_words(&Module::inspect(&artifact)?))?;
                 return Ok(ExitCode::SUCCESS);
             }
         };
         let contents = Contents::of(&wasm).map_err(|error| {
             Failure::unusable(format!("{}: {error}", self.module.path().display()))
         })?;
-        print!("{}", contents.in_words(wasm.len() as u64));
+        print(contents.in_words(wasm.len() as u64))?;
         if !self.quick {
-            println!("\npolicies");
+            print("\npolicies\n")?;
             for preset in Preset::ALL {
                 let verdict = match Module::compile(&wasm, &preset.policy()) {
                     Ok(_) => "takes it".to_owned(),
                     Err(error) => format!("refuses it: {}", of_one_line(&error)),
                 };
-                println!("  {:<10} {verdict}", preset.name());
+                print(format!("  {:<10} {verdict}\n", preset.name()))?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -55,8 +55,9 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.execute(),
         Command::Declare(declare) => declare.execute(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut script);
+            failure::print(script).map(|()| ExitCode::SUCCESS)
         }
     };
     outcome.unwrap_or_else(|failure| failure.report())

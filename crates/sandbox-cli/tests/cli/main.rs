@@ -327,6 +327,22 @@ fn a_module_is_compiled_once_and_loaded_with_its_key_only() {
 }
 
 #[test]
+fn nobody_has_to_read_to_the_end() {
+    let bench = Bench::new();
+    bench.module("extremes.wasm", EXTREMES);
+    for arguments in [
+        &["inspect", "extremes.wasm"][..],
+        &["call", "extremes.wasm", "add", "1", "2"],
+        &["completions", "bash"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = bench.sandbox().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(in_words(&output), (Some(0), String::new(), String::new()), "{arguments:?}");
+    }
+}
+
+#[test]
 fn help_says_what_exit_codes_mean() {
     let bench = Bench::new();
     let (code, stdout, _) = bench.run(&["--help"]);
