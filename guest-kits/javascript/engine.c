@@ -1,7 +1,8 @@
 // Functions of a JavaScript module as functions of a guest: QuickJS, with the module in it.
 //
-// build.sh compiles it with PLUGIN and PLUGIN_NAME, the module's file and its name, and FUNCTIONS, one `FUNCTION(name, takes, returns)` for each function.
-// The module is evaluated when an instance is initialised, so a call finds it ready, also in a fresh instance.
+// build.sh compiles it with PLUGIN and PLUGIN_NAME, the module's file and its name, and FUNCTIONS, one
+// `FUNCTION(name, takes, returns)` for each function. The module is evaluated when an instance is initialised,
+// so a call finds it ready, also in a fresh instance.
 
 #include <stdio.h>
 

@@ -68,7 +68,7 @@ pub fn function(comptime name: []const u8, comptime body: anytype) void {
     const Returns = @typeInfo(@typeInfo(@TypeOf(body)).@"fn".return_type.?).error_union.payload;
     const exported = struct {
         fn call(len: u32) callconv(.c) i32 {
-            return @intFromEnum(run(Takes, Returns, body, input[0..len]));
+            return @backingInt(run(Takes, Returns, body, input[0..len]));
         }
     };
     @export(&exported.call, .{ .name = name });
