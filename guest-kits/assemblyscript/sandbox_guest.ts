@@ -28,7 +28,7 @@ export function sandbox_reserve(capacity: i32): usize {
   return changetype<usize>(input);
 }
 
-/** What a function returns: `answer(result)`, `fail("why")` or `badInput("why")`. */
+/** Outcome of a function: `answer(result)`, `fail("why")` or `badInput("why")`. */
 export class Outcome<T> {
   constructor(public status: i32, public result: T | null, public message: string = "") {}
 }
@@ -69,7 +69,7 @@ export function bytes(length: i32, body: (input: ArrayBuffer) => Outcome<ArrayBu
 export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
   const what = message === null ? "aborted" : message;
   const where = file === null ? "" : ` (${file}:${line}:${column})`;
-  // Nothing is collected any more.
+  // The collector does not run any more.
   const said = String.UTF8.encode(what + where);
   store<usize>(AREA + OUTPUT_PTR, changetype<usize>(said));
   store<u32>(AREA + OUTPUT_LEN, said.byteLength);

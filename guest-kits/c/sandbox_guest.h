@@ -30,7 +30,7 @@ typedef struct {
     size_t len;
 } sandbox_input;
 
-// What a function returns.
+// Outcome of a function.
 typedef enum {
     SANDBOX_RETURNED = 0,
     SANDBOX_FAILED = 1,

@@ -25,7 +25,7 @@ const (
 	unencodable = 3
 )
 
-// What host and guest exchange: where the input goes, and where the output is.
+// The area by which host and guest exchange where the input goes and where the output is.
 var area struct {
 	inputPtr, inputCapacity, outputPtr, outputLen, format, state uint32
 }

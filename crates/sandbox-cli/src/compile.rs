@@ -13,7 +13,7 @@ use crate::usage::bytes;
 
 /// Compile a module once, to be loaded later or elsewhere without compiling
 ///
-/// What comes out is native code for processors like this one. It is signed: `sandbox run`, `call`, `bench` and `inspect` take it in place
+/// The result is native code for processors like this one. It is signed: `sandbox run`, `call`, `bench` and `inspect` take it in place
 /// of a module, with --key and the public key.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -58,7 +58,7 @@ fn of_one_line(error: &SandboxError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// What a compiled module says of itself. Nobody has verified it.
+/// Description of a compiled module by itself. Nobody has verified it.
 fn artifact_in_words(info: &ArtifactInfo) -> String {
     let seal = if info.is_signed { "signed" } else { "authenticated" };
     let metered = if info.is_metered { ", metered" } else { "" };
@@ -85,7 +85,7 @@ pub(crate) struct Contents {
     pub(crate) functions: Vec<String>,
     others: Vec<String>,
     imports: Vec<Import>,
-    /// What functions take and return, as the guest declares it.
+    /// Kinds that functions take and return, as the guest declares them.
     pub(crate) declarations: Vec<String>,
     memories: Vec<String>,
     code_bytes: u64,

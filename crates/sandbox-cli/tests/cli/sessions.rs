@@ -112,7 +112,7 @@ impl Formatter {
         let () = self.session.call_blocking("set_file_path", ()).unwrap();
         self.pass(text);
         match self.session.call_blocking::<u32>("format", configuration).unwrap() {
-            // Nothing is to be changed.
+            // The text is as it should be.
             0 => text.to_owned(),
             1 => {
                 let len: u32 = self.session.call_blocking("get_formatted_text", ()).unwrap();
