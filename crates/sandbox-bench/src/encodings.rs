@@ -50,7 +50,7 @@ mod tests {
     fn every_format_brings_the_same_result() {
         let batch = inputs::orders(20);
         let expected = serialization::serialize_deserialize(batch.clone());
-        for format in SerializationFormat::ALL {
+        for &format in SerializationFormat::ALL {
             assert_eq!(round_trip(format, &batch), expected, "{}", format.name());
         }
     }

@@ -149,11 +149,16 @@ mod wasi;
 mod watchdog;
 
 pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
+/// The library whose [`Bytes`](bytes::Bytes) arguments, results and chunks of streams may be.
+pub use bytes;
 pub use error::{
-    ArtifactRejection, ErrorClass, FailedCall, GuestMemoryError, Result, SandboxError, Side,
-    SystemNeed, TrapCode,
+    ArtifactRejection, BuildAspect, DeniedCapability, ErrorClass, ErrorPayload, FailedCall,
+    GrantKind, GuestMemoryError, NeededFeature, NestingFault, PackageMeasure, PolicyConflict,
+    Result, SandboxError, Side, SystemNeed, TrapCode,
 };
 pub use format::{SerializationFormat, UnknownFormat};
+/// The trait of streams that go through guests.
+pub use futures::Stream;
 pub use host::{
     Caller, ExchangeError, HostFunctions, HostNumber, HostNumbers, HostOutcome,
     IntoAsyncHostFunction, IntoAsyncValueFunction, IntoHostFunction, IntoValueFunction,
@@ -193,25 +198,49 @@ pub use virtual_fs;
 pub use wasi::{GuestFile, GuestFiles};
 pub use watchdog::cancel_handle::CancelHandle;
 
-// What users share between threads and tasks, or hand from one to another.
+// Types that users share between threads and tasks, or hand from one to another.
 const _: () = {
     const fn shared<T: Send + Sync>() {}
     const fn handed_over<T: Send>() {}
     shared::<WasmSandbox>();
+    shared::<Function<(i32, i32), i32>>();
     shared::<Module>();
     shared::<SandboxPool>();
     shared::<PooledSandbox>();
+    shared::<PooledFunction<(i32, i32), i32>>();
     shared::<StreamingSandbox>();
-    shared::<Function<(i32, i32), i32>>();
+    shared::<MockSandbox>();
+    shared::<std::sync::Arc<dyn Callable>>();
     shared::<HostFunctions>();
     shared::<SecurityPolicy>();
+    shared::<ManualClock>();
     shared::<CancelHandle>();
     shared::<OutputSink>();
+    shared::<FileBundle>();
+    shared::<GuestFiles>();
+    shared::<Value>();
+    shared::<BatchResults<i32>>();
     shared::<KeyRing>();
+    shared::<SigningKey>();
+    shared::<SealingKey>();
+    shared::<VerifyingKey>();
+    shared::<ArtifactInfo>();
+    shared::<ResourceUsage>();
+    shared::<PoolStatus>();
     shared::<SandboxError>();
+    shared::<ErrorPayload>();
+    shared::<RunReport>();
+    #[cfg(feature = "wasix")]
+    shared::<Package>();
+    #[cfg(feature = "wasix")]
+    shared::<PackageCommand>();
     handed_over::<Session>();
     handed_over::<RunRequest>();
-    handed_over::<RunReport>();
+    handed_over::<WasmSandboxBuilder>();
+    handed_over::<SandboxPoolBuilder>();
+    handed_over::<StreamingSandboxBuilder>();
+    handed_over::<StreamProcessor>();
+    handed_over::<StreamOutput<futures::stream::Empty<bytes::Bytes>>>();
 };
 
 // The examples of both READMEs are tests.

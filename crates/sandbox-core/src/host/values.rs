@@ -73,6 +73,7 @@ pub enum ExchangeError {
     Argument(String),
     /// The value that the guest passed is larger than the policy has decoded (`value_limit_bytes`).
     #[error("the guest passed a value of {size_bytes} bytes, and the policy decodes {limit_bytes}")]
+    #[non_exhaustive]
     TooLarge {
         /// Its size as it was encoded, in bytes.
         size_bytes: u32,
@@ -87,6 +88,7 @@ pub enum ExchangeError {
     Format(u32),
     /// The guest fetched an output that is not there, or with a wrong length.
     #[error("the guest fetched {asked} bytes of output, and there are {held}")]
+    #[non_exhaustive]
     Output {
         /// The bytes that the guest made room for.
         asked: u32,
@@ -154,7 +156,8 @@ impl PassedBuffers {
 
     fn format(self) -> Result<SerializationFormat, ExchangeError> {
         SerializationFormat::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|format| format.code() == self.format)
             .ok_or(ExchangeError::Format(self.format))
     }

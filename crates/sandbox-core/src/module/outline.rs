@@ -38,6 +38,7 @@ pub struct ModuleImport {
 #[non_exhaustive]
 pub enum ExternalType {
     /// A function.
+    #[non_exhaustive]
     Function {
         /// Types of what it takes.
         parameters: Vec<ValueType>,
@@ -45,6 +46,7 @@ pub enum ExternalType {
         results: Vec<ValueType>,
     },
     /// A linear memory.
+    #[non_exhaustive]
     Memory {
         /// Size that it begins with, in bytes.
         minimum_bytes: u64,
@@ -52,6 +54,7 @@ pub enum ExternalType {
         maximum_bytes: Option<u64>,
     },
     /// A table.
+    #[non_exhaustive]
     Table {
         /// Number of elements that it begins with.
         minimum: u32,
@@ -59,6 +62,7 @@ pub enum ExternalType {
         maximum: Option<u32>,
     },
     /// A global.
+    #[non_exhaustive]
     Global {
         /// Type of its value.
         ty: ValueType,

@@ -8,7 +8,7 @@ use tracing::Span;
 
 use super::{Inner, WasmSandbox, spans};
 use crate::bundle::FileBundle;
-use crate::error::{Result, SandboxError};
+use crate::error::{NestingFault, Result, SandboxError};
 use crate::instance::Instance;
 use crate::marshal::arguments::Arguments;
 use crate::output::{Output, OutputOverflow, Sink};
@@ -304,8 +304,7 @@ impl WasmSandbox {
             None if instances.recipe_of_runs(recipe).host.is_running_here() => {
                 return Err(SandboxError::NestedCall {
                     function: START.to_owned(),
-                    message: "as many instances as may be are in use, and one of them waits for the host function"
-                        .to_owned(),
+                    fault: NestingFault::NoInstanceLeft,
                 });
             }
             None => self.scope.wait_for(permits.wait()).await,

@@ -54,7 +54,7 @@ fn what_is_over_a_limit_is_refused_by_name_under_every_policy() {
     for (name, policy) in PRESETS {
         // The size of the module is another limit.
         let policy = policy.with_module_limit(u64::MAX);
-        for measure in CompileMeasure::ALL {
+        for &measure in CompileMeasure::ALL {
             let limit = policy.compile_limits.of(measure);
             if limit == u32::MAX || measure == CompileMeasure::Phis {
                 continue;
@@ -74,7 +74,7 @@ fn what_is_over_a_limit_is_refused_by_name_under_every_policy() {
 
 #[test]
 fn as_much_as_the_limit_is_compiled_and_one_more_is_not() {
-    for measure in CompileMeasure::ALL {
+    for &measure in CompileMeasure::ALL {
         // Large enough that what a module needs besides is not over it. More tables are not valid.
         let limit = if measure == CompileMeasure::Tables { 100 } else { 4_000 };
         let wasm = outsized::module(measure, limit);
@@ -285,7 +285,7 @@ fn real_guests_are_far_from_the_limits_of_the_narrowest_policy() {
         let wasm = std::fs::read(modules::guest(guest)).unwrap();
         let compile = |compiler| Module::compile_with(&wasm, &policy, compiler).unwrap();
         let module = compile(Compiler::Singlepass);
-        for measure in CompileMeasure::ALL {
+        for &measure in CompileMeasure::ALL {
             let (count, limit) =
                 (module.count(measure), u64::from(policy.compile_limits.of(measure)));
             println!("{guest}: {count} of {limit} {measure}");

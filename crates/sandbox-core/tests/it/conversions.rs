@@ -202,7 +202,7 @@ async fn bytes_in_a_guests_result_travel_as_bytes() {
 #[tokio::test]
 async fn a_wrapper_chooses_the_format_of_its_call() {
     let order = Order::default();
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let sandbox = probe(format).await;
         let report: Report = sandbox.call("summarise", Json(&order)).await.unwrap();
         assert_eq!(report, order.summary());

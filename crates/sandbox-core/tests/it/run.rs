@@ -315,7 +315,7 @@ fn a_file_that_has_no_place_in_memory_is_refused() {
     let sandbox = program(PRINT_FILE, policy);
     let refused = |path: &str, contents: Vec<u8>| {
         let error = sandbox.run_blocking(RunRequest::new().file(path, contents)).unwrap_err();
-        let SandboxError::InvalidGrant { grant, message } = error else { panic!("{error}") };
+        let SandboxError::InvalidGrant { grant, message, .. } = error else { panic!("{error}") };
         assert!(grant.contains(&format!("{path:?}")), "{grant}");
         message
     };

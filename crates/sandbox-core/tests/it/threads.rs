@@ -60,7 +60,7 @@ fn a_memory_that_threads_share_cannot_be_imported_or_defined() {
         ] {
             let builder = modules::builder(text).security_policy(policy.clone());
             let error = builder.build_blocking().map(drop).unwrap_err();
-            assert!(matches!(error, SandboxError::ForbiddenFeature { .. }), "{text}: {error}");
+            assert!(matches!(error, SandboxError::SharedMemory { .. }), "{text}: {error}");
         }
     }
 }

@@ -107,7 +107,7 @@ async fn an_output_that_is_fetched_counts_as_one_call() {
 
 #[tokio::test]
 async fn values_travel_in_the_format_of_the_call() {
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let (sandbox, notes) = sandbox(format).await;
         let item = Item { name: "bolt".to_owned(), price: Some(0.25), tags: BTreeMap::new() };
         let tags: Vec<String> = (0..40).map(|tag| format!("tag number {tag}")).collect();
