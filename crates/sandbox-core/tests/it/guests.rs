@@ -11,7 +11,7 @@ use crate::modules;
 async fn sandbox(guest: &str, format: SerializationFormat) -> WasmSandbox {
     WasmSandbox::builder()
         .source(modules::guest(guest))
-        .security_policy(SecurityPolicy::strict())
+        .security_policy(modules::strict_and_persistent())
         .serialization_format(format)
         .build()
         .await

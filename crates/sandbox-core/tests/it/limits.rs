@@ -18,7 +18,7 @@ async fn assert_well(sandbox: &WasmSandbox) {
 
 /// No limit of time may be what ends a guest that is to go on.
 fn patient() -> SecurityPolicy {
-    SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600))
+    modules::strict_and_persistent().with_wall_clock(Duration::from_secs(600))
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_guest_that_aborts_for_lack_of_memory_is_told_so() {
 #[tokio::test]
 async fn a_module_that_starts_with_too_much_memory_is_refused() {
     let error = modules::builder("(module (memory 65536))")
-        .security_policy(SecurityPolicy::strict())
+        .security_policy(modules::strict_and_persistent())
         .build()
         .await
         .unwrap_err();
@@ -59,7 +59,7 @@ async fn a_module_that_starts_with_too_much_memory_is_refused() {
 
 #[tokio::test]
 async fn tables_are_limited_at_the_start_and_when_they_grow() {
-    let policy = SecurityPolicy::strict().with_table_limit(10);
+    let policy = modules::strict_and_persistent().with_table_limit(10);
     let text = "(module (table 11 funcref))";
     let error = modules::builder(text).security_policy(policy.clone()).build().await.unwrap_err();
     assert!(matches!(error, SandboxError::TableLimit { requested: 11, limit: 10, .. }), "{error}");
@@ -143,7 +143,7 @@ fn a_tight_loop_is_stopped_without_an_async_runtime_too() {
 
 #[tokio::test]
 async fn limits_are_armed_before_the_start_function_runs() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_millis(20));
     for text in [
         "(module (func $spin (loop $again br $again)) (start $spin))",
         r#"(module (func (export "_initialize") (loop $again br $again)))"#,
@@ -188,7 +188,7 @@ async fn a_limit_for_initialisation_ends_one_that_loops_though_calls_have_no_lim
 
 #[tokio::test]
 async fn a_limit_for_initialisation_is_none_of_calls() {
-    let policy = SecurityPolicy::strict()
+    let policy = modules::strict_and_persistent()
         .with_wall_clock(Duration::from_secs(60))
         .with_initialisation_limit(Duration::from_secs(30));
     let text = r#"(module (func (export "_initialize")) (func (export "spin") (loop $again (br $again))))"#;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use sandbox_core::{
     Caller, ExchangeError, GuestMemoryError, HostFunctions, MissingContext, SandboxError,
-    SecurityPolicy, SerializationFormat, StreamingSandbox, WasmSandbox,
+    SerializationFormat, StreamingSandbox, WasmSandbox,
 };
 use serde::{Deserialize, Serialize};
 
@@ -218,7 +218,7 @@ async fn liar() -> WasmSandbox {
     let functions = HostFunctions::new()
         .value_function("host", "text", |text: String| Ok::<_, Infallible>(text.repeat(2)))
         .value_function("host", "value", |numbers: Vec<u32>| Ok::<_, Infallible>(numbers));
-    let builder = modules::builder(LIAR).security_policy(SecurityPolicy::strict());
+    let builder = modules::builder(LIAR).security_policy(modules::strict_and_persistent());
     builder.host_functions(&functions).build().await.unwrap()
 }
 
