@@ -148,6 +148,7 @@ impl RunRequest {
 /// Exit code and output of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "an exit code other than 0 is no error"]
 pub struct RunOutput {
     /// Number that it gave to `proc_exit`, or 0 if it returned.
     pub exit_code: i32,
@@ -158,8 +159,20 @@ pub struct RunOutput {
 }
 
 /// Report on a program, whether it succeeded or not.
+///
+/// Whoever drops it unread does not know whether the program failed:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// # use sandbox_core::{RunRequest, WasmSandbox};
+/// # fn example(sandbox: &WasmSandbox) {
+/// sandbox.run_reported_blocking(RunRequest::new());
+/// # }
+/// # fn main() { let _: fn(&WasmSandbox) = example; }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
+#[must_use = "only the report says whether the program failed"]
 pub struct RunReport {
     /// Number that it gave to `proc_exit`, or 0 if it returned; else the error why it was stopped, or did not start.
     /// The output of that error is here and not there.
