@@ -51,7 +51,6 @@ pub enum SandboxError {
 
     /// The module's file could not be read.
     #[error("failed to read the module {path}", path = path.display())]
-    #[non_exhaustive]
     SourceUnreadable {
         /// The path as it was given to the builder.
         path: PathBuf,
@@ -480,7 +479,6 @@ pub enum SandboxError {
 
     /// The file of a package, or the manifest of a folder that is to become one, could not be read.
     #[error("failed to read the package {path}", path = path.display())]
-    #[non_exhaustive]
     PackageUnreadable {
         /// The path of the file.
         path: PathBuf,

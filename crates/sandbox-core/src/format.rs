@@ -119,7 +119,8 @@ impl FromStr for SerializationFormat {
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|format| format.name() == name)
             .ok_or_else(|| UnknownFormat(name.to_owned()))
     }

@@ -14,7 +14,6 @@ pub enum ArtifactRejection {
 
     /// The file is shorter or longer than it was.
     #[error("it has {actual_bytes} bytes and should have {declared_bytes}: copy it again, whole")]
-    #[non_exhaustive]
     WrongLength {
         /// The length that its header tells, in bytes.
         declared_bytes: u64,

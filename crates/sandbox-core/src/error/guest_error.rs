@@ -1,7 +1,9 @@
 //! Errors that guests return as values.
 
 use std::fmt;
+use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::SandboxError;
@@ -49,6 +51,57 @@ impl fmt::Debug for ErrorPayload {
     }
 }
 
+/// Errors as guests cause them, for the answers of a [mock](crate::MockSandbox).
+impl SandboxError {
+    /// The error of a function that returned one as text.
+    pub fn returned(function: impl Into<String>, message: impl Into<String>) -> Self {
+        let (function, message) = (function.into(), message.into());
+        Self::GuestError { function, message, payload: None, call: Box::default() }
+    }
+
+    /// The error of a function that returned one as a value, which [`guest_error`](Self::guest_error) decodes.
+    ///
+    /// ```
+    /// use sandbox_core::{Callable, MockSandbox, SandboxError};
+    ///
+    /// #[derive(Debug, PartialEq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+    /// #[error("only {left} are left")]
+    /// struct OutOfStock { left: u32 }
+    ///
+    /// let shop = MockSandbox::new()
+    ///     .function("order", |_| Err(SandboxError::returned_value("order", &OutOfStock { left: 3 })?));
+    /// let error = shop.call_values_blocking("order", &[]).expect_err("there are too few");
+    /// assert_eq!(error.to_string(), "`order` returned an error: only 3 are left");
+    /// assert_eq!(error.guest_error::<OutOfStock>().transpose()?, Some(OutOfStock { left: 3 }));
+    /// # Ok::<(), SandboxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SandboxError::Unencodable`] if the value cannot be encoded.
+    pub fn returned_value<E: fmt::Display + Serialize>(
+        function: impl Into<String>,
+        error: &E,
+    ) -> super::Result<Self> {
+        let (function, format) = (function.into(), SerializationFormat::default());
+        match format.encode(error) {
+            Ok(bytes) => {
+                let (message, payload) =
+                    (error.to_string(), Some(ErrorPayload::new(format, &bytes)));
+                Ok(Self::GuestError { function, message, payload, call: Box::default() })
+            }
+            Err(message) => {
+                let (side, call) = (super::Side::Guest, Box::default());
+                Err(Self::Unencodable { function, side, message, call })
+            }
+        }
+    }
+
+    /// The error of a call that took longer than that.
+    pub fn timed_out(function: impl Into<String>, limit: Duration) -> Self {
+        Self::Timeout { function: function.into(), limit, call: Box::default() }
+    }
+}
+
 impl SandboxError {
     /// Decodes the error that a guest's function returned as a value: of a guest in Rust, that is an `Err` of
     /// `sandbox_guest::Typed`. `None` if this error is another one, or if the guest gave its error only as text.
@@ -65,7 +118,7 @@ impl SandboxError {
     /// # fn main() -> sandbox_core::Result<()> {
     /// # // Status 4: a message of 4 bytes, and the error as JSON.
     /// # let wasm = wat::parse_str(r#"(module (memory (export "memory") 1)
-    /// #     (data (i32.const 0) "\00\01\00\00\40\00\00\00\40\00\00\00\22\00\00\00")
+    /// #     (data (i32.const 0) "\00\01\00\00\40\00\00\00\40\00\00\00\21\00\00\00")
     /// #     (data (i32.const 64) "\04\00\00\00none{\"OutOfStock\":{\"left\":3}}")
     /// #     (func (export "sandbox_exchange") (result i32) (i32.const 0))
     /// #     (func (export "sandbox_reserve") (param i32) (result i32) (i32.const 256))

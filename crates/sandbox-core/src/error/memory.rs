@@ -8,7 +8,6 @@ use std::ops::Range;
 pub enum GuestMemoryError {
     /// Part of it is outside the memory.
     #[error("{len} bytes at {start} are outside the guest's memory of {memory_bytes} bytes")]
-    #[non_exhaustive]
     OutOfBounds {
         /// The address, in bytes from the start of linear memory.
         start: u32,

@@ -17,7 +17,6 @@ use crate::marshal::value::Value;
 pub enum WrongResults {
     /// It returned more or fewer than it says.
     #[error("it returned {given} values, and its types say {expected}")]
-    #[non_exhaustive]
     Count {
         /// Number of results that its types say.
         expected: usize,
@@ -26,7 +25,6 @@ pub enum WrongResults {
     },
     /// One of them is something else, or no number of that type.
     #[error("its result {at} is {given}, and its type is {expected}")]
-    #[non_exhaustive]
     Type {
         /// Which one, from zero.
         at: usize,

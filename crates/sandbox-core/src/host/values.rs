@@ -73,7 +73,6 @@ pub enum ExchangeError {
     Argument(String),
     /// The value that the guest passed is larger than the policy has decoded (`value_limit_bytes`).
     #[error("the guest passed a value of {size_bytes} bytes, and the policy decodes {limit_bytes}")]
-    #[non_exhaustive]
     TooLarge {
         /// Its size as it was encoded, in bytes.
         size_bytes: u32,
@@ -88,7 +87,6 @@ pub enum ExchangeError {
     Format(u32),
     /// The guest fetched an output that is not there, or with a wrong length.
     #[error("the guest fetched {asked} bytes of output, and there are {held}")]
-    #[non_exhaustive]
     Output {
         /// The bytes that the guest made room for.
         asked: u32,

@@ -61,7 +61,8 @@ fn what_is_over_a_limit_is_refused_by_name_under_every_policy() {
             }
             let wasm = outsized::module(measure, limit + 1);
             let error = Module::compile_with(&wasm, &policy, Compiler::Singlepass).unwrap_err();
-            let SandboxError::CompileLimit { measure: named, found, limit: said, function } = error
+            let SandboxError::CompileLimit { measure: named, found, limit: said, function, .. } =
+                error
             else {
                 panic!("{name}, {measure}: {error}")
             };
@@ -125,7 +126,8 @@ fn too_many_phis_in_a_module_that_needs_an_optimising_compiler_are_refused() {
                 measure: CompileMeasure::Phis,
                 found: 20,
                 limit: 19,
-                function: None
+                function: None,
+                ..
             }
         ),
         "{error}"
@@ -178,7 +180,7 @@ fn compiling_stops_at_its_limit_of_time() {
         let wasm = modules::wasm(modules::NUMBERS);
         let error = Module::compile_with(&wasm, &policy, compiler).unwrap_err();
         assert!(
-            matches!(error, SandboxError::CompilationTimeout { limit: Duration::ZERO }),
+            matches!(error, SandboxError::CompilationTimeout { limit: Duration::ZERO, .. }),
             "{compiler}: {error}"
         );
     }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use sandbox_core::{
-    Clock, Compiler, InstanceMode, NanBits, Randomness, RunRequest, SecurityPolicy,
+    Clock, Compiler, Compilers, InstanceMode, NanBits, Randomness, RunRequest, SecurityPolicy,
 };
 
 use crate::modules::{self, COMPILERS};
@@ -51,6 +51,7 @@ fn policy(mode: InstanceMode, seed: u64) -> SecurityPolicy {
         .with_clock(Clock::Fixed { since_1970: Duration::from_secs(1_000_000_000) })
         .with_randomness(Randomness::Seeded(seed))
         .with_nan_bits(NanBits::Canonical)
+        .with_compilers(Compilers::Any)
 }
 
 /// All that can be seen of a run and of some calls, in hexadecimal.

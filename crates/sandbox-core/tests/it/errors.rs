@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use sandbox_core::{
-    Access, ArtifactRejection, CancelHandle, ErrorClass, FileBundle, FuelUnits, GrantKind,
-    InstanceMode, Json, KeyRing, Module, OutputSink, RunRequest, SandboxError, SandboxPool, Sealer,
-    SealingKey, SecurityPolicy, Side, SigningKey, StreamingSandbox, WasmSandbox,
-    WasmSandboxBuilder,
+    Access, ArtifactRejection, Callable, CancelHandle, ErrorClass, FileBundle, FuelUnits,
+    GrantKind, InstanceMode, Json, KeyRing, Module, OutputSink, RunRequest, SandboxError,
+    SandboxPool, Sealer, SealingKey, SecurityPolicy, Side, SigningKey, StreamingSandbox,
+    WasmSandbox, WasmSandboxBuilder,
 };
 
 use crate::modules::{self, NUMBERS};

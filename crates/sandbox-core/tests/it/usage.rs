@@ -46,17 +46,17 @@ async fn batches_programs_and_fresh_instances_are_counted_too() {
     for policy in [modules::strict_and_persistent(), policy] {
         let sandbox = modules::sandbox(NUMBERS, policy).await;
         let divisors = (0..100i32).map(|divisor| (1i32, divisor % 50));
-        sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
+        let _ = sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
         // Once more, when the function is trusted and many calls share an entry.
         let divisors = (0..100i32).map(|divisor| (1i32, divisor % 50));
-        sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
+        let _ = sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
         let usage = sandbox.usage();
         assert_eq!((usage.calls, usage.failed_calls), (200, 4));
     }
     let text = r#"(module (memory (export "memory") 3) (func (export "_start")))"#;
     let sandbox = modules::sandbox(text, modules::strict_and_persistent()).await;
-    sandbox.run(RunRequest::new()).await.unwrap();
-    sandbox.run_blocking(RunRequest::new()).unwrap();
+    let _ = sandbox.run(RunRequest::new()).await.unwrap();
+    let _ = sandbox.run_blocking(RunRequest::new()).unwrap();
     let usage = sandbox.usage();
     assert_eq!((usage.calls, usage.memory_high_water_bytes), (2, 3 * 65_536));
 }
@@ -187,7 +187,7 @@ fn calls_of_async_tasks_have_the_same_spans() {
         runtime.block_on(async {
             let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
             sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap();
-            sandbox.call_batch::<i32>("add", [(1i32, 2i32); 5]).await.unwrap();
+            let _ = sandbox.call_batch::<i32>("add", [(1i32, 2i32); 5]).await.unwrap();
         });
     });
     for field in ["function=\"add\"", "calls=1", "calls=5", "outcome=\"ok\""] {

@@ -102,8 +102,8 @@ scenes! {
         limit(libc::RLIMIT_AS, pages * 4096 + (4 << 20));
         assert_eq!(sandbox.call_blocking::<i32>("add", (1, 2)).unwrap(), 3);
         // Neither one that is initialised nor one that begins from a template gets room for its memory.
-        let persistent = WasmSandbox::builder().module(&module);
-        is_refused(SystemNeed::Memory, &persistent.build_blocking().unwrap_err());
+        let another = WasmSandbox::builder().module(&module);
+        is_refused(SystemNeed::Memory, &another.build_blocking().unwrap_err());
         // Only a stack is missing.
         let large = persistent().with_stack(64 << 20);
         let stackless = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();

@@ -25,7 +25,7 @@ fn another_signature_is_refused_with_both() {
     ] {
         let error = refused(importing("env", "f", expected).host_function("env", "f", |_: u32| ()));
         let message = error.to_string();
-        let SandboxError::IncompatibleImport { module, name, expected, given } = error else {
+        let SandboxError::IncompatibleImport { module, name, expected, given, .. } = error else {
             panic!("{error}")
         };
         assert_eq!((module.as_str(), name.as_str()), ("env", "f"));
