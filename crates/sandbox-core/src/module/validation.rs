@@ -210,8 +210,15 @@ mod tests {
 
     #[test]
     fn shared_memories_are_valid_but_forbidden() {
-        let error = checked("(module (memory 1 1 shared))").unwrap_err();
+        let wasm = wat::parse_str("(module (memory 1 1 shared))").unwrap();
+        let refused = |policy| check(&wasm, &policy, Compiler::Cranelift).unwrap_err();
+        let error = refused(SecurityPolicy::permissive());
         assert!(matches!(error, SandboxError::SharedMemory { offset: 11 }), "{error:?}");
+        let error = refused(SecurityPolicy::basic());
+        assert!(
+            matches!(error, SandboxError::ForbiddenFeature { feature: WasmFeature::Threads, .. }),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -162,7 +162,12 @@ fn memories_that_threads_could_share_are_refused_under_every_policy() {
         ] {
             let builder = modules::builder(text).security_policy(policy.clone());
             let error = builder.build_blocking().map(drop).unwrap_err();
-            assert!(matches!(error, SandboxError::SharedMemory { .. }), "{text}: {error}");
+            let forbidden = matches!(
+                error,
+                SandboxError::SharedMemory { .. }
+                    | SandboxError::ForbiddenFeature { feature: WasmFeature::Threads, .. }
+            );
+            assert!(forbidden, "{text}: {error}");
         }
     }
 }

@@ -119,9 +119,9 @@ async fn an_error_of_the_guest_arrives_with_its_text() {
 async fn an_error_that_the_guest_returned_as_a_value_is_decoded_as_its_type() {
     for &format in SerializationFormat::ALL {
         let sandbox = sandbox("abi_probe", format).await;
-        assert_eq!(sandbox.call::<u32>("take_of_ten", 3).await.unwrap(), 7);
+        assert_eq!(sandbox.call::<u32>("take_of_ten", 3u32).await.unwrap(), 7);
         let errors = [
-            sandbox.call::<u32>("take_of_ten", 12).await.unwrap_err(),
+            sandbox.call::<u32>("take_of_ten", 12u32).await.unwrap_err(),
             sandbox.call::<String>("first_letter", "").await.unwrap_err(),
         ];
         let of_letter = Shortage { article: "letter".to_owned(), missing: 1 };

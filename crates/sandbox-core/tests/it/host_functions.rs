@@ -206,7 +206,7 @@ async fn functions_and_their_captures_are_shared_and_contexts_are_not() {
     for own in &own {
         // A context that is an `Arc` itself is asked for as what it was given as.
         let own = Arc::clone(own);
-        let functions = functions.clone().function(
+        let other = HostFunctions::new().function(
             "env",
             "step",
             move |caller: &mut Caller<'_>, step: u32| -> Result<(), MissingContext> {
@@ -214,6 +214,7 @@ async fn functions_and_their_captures_are_shared_and_contexts_are_not() {
                 Ok(())
             },
         );
+        let functions = functions.clone().replace(&other);
         let sandbox = modules::builder(LOOP).host_functions(&functions).context(own);
         let () = sandbox.build().await.unwrap().call("times", 10u32).await.unwrap();
     }
