@@ -136,13 +136,13 @@
 //!
 //! # What a sandbox costs in memory
 //!
-//! On Linux, in a release build, of a small WASI reactor (the guest `simple_math`); the example `density` measures it, and
-//! the tests `density` hold bounds a little above:
+//! On Linux, of a small WASI reactor (the guest `simple_math`). The example `density` measures it, and the tests `density`
+//! hold bounds a little above:
 //!
 //! | | resident | mappings | file descriptors | address space |
 //! |---|---|---|---|---|
-//! | a persistent sandbox | 15 KiB, and 4 KiB for each page that it wrote | 2 | none | 8 GiB and more for each memory |
-//! | a sandbox with fresh instances, while it is not called | 1 KiB | none | none | none |
+//! | a persistent sandbox | 16 KiB, and 4 KiB for each page that it wrote | 2 | none | 8 GiB and more for each memory |
+//! | a sandbox with fresh instances, while it is not called | 2 KiB | none | none | none |
 //! | all sandboxes of one module and policy together | the pages that initialisation wrote, once, and the instances that lie ready: as many as ran at once, at most [`max_instances`](SecurityPolicy::max_instances) | 4 | 1 | 8 GiB for each of those instances |
 //!
 //! A module takes its native code, once for all sandboxes and for all modules of the same bytes and settings that the cache

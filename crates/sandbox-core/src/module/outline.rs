@@ -38,7 +38,6 @@ pub struct ModuleImport {
 #[non_exhaustive]
 pub enum ExternalType {
     /// A function.
-    #[non_exhaustive]
     Function {
         /// Types of what it takes.
         parameters: Vec<ValueType>,
@@ -62,7 +61,6 @@ pub enum ExternalType {
         maximum: Option<u32>,
     },
     /// A global.
-    #[non_exhaustive]
     Global {
         /// Type of its value.
         ty: ValueType,
