@@ -7,6 +7,7 @@ mod completions;
 mod continuous;
 mod doctor;
 mod export;
+mod filter;
 mod gate;
 mod history;
 mod import;
@@ -27,6 +28,7 @@ mod withdraw;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bench_analyzer::Error;
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::store::{Location, Store};
@@ -123,6 +125,35 @@ enum Command {
     Completions(Completions),
 }
 
+impl Command {
+    /// Whether it stores something of its own, so that a history that is named and not there is to be made. Another
+    /// command that names one has a typo in it.
+    fn begins_a_history(&self) -> bool {
+        match self {
+            Self::Report(report) => !report.paths.is_empty(),
+            Self::Import(_)
+            | Self::Pull(_)
+            | Self::Aa(_)
+            | Self::Run(_)
+            | Self::Watch(_)
+            | Self::Serve(_)
+            | Self::Doctor(_)
+            | Self::Completions(_) => true,
+            Self::Compare(_)
+            | Self::History(_)
+            | Self::Accept(_)
+            | Self::Withdraw(_)
+            | Self::Export(_)
+            | Self::Push(_)
+            | Self::Runs(_)
+            | Self::Rename(_)
+            | Self::Baseline(_)
+            | Self::Jobs(_)
+            | Self::Retry(_) => false,
+        }
+    }
+}
+
 /// Surroundings of commands that run suites.
 #[derive(Clone, Copy)]
 struct Surroundings<'s> {
@@ -173,6 +204,11 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
     };
     if let Command::Doctor(_) = arguments.command {
         return doctor::run(&location, &folder, config_path.as_deref(), &environment, output).await;
+    }
+    if let Some(path) = location.file().filter(|path| arguments.db.is_some() && !path.exists())
+        && !arguments.command.begins_a_history()
+    {
+        return Err(Error::NoHistory { path: path.to_owned() }.into());
     }
     let mut store = Store::open(&location).await?;
     if location.file().is_none() {

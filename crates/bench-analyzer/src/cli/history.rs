@@ -17,9 +17,9 @@ use bench_stats::model::{Metric, Series};
 use clap::Args;
 
 use super::Outcome;
+use super::filter::Filters;
 use super::output::Output;
 use super::progress::Progress;
-use super::report::contains_or_matches;
 use super::values::{FailOnStep, ListFormat, probability, ratio};
 
 const HISTORY_EXAMPLES: &str = "\
@@ -121,14 +121,13 @@ pub(super) async fn run(
     let mut changes = look.at(store, of_metric, rules, &mut follow).await?;
     drop(follow);
     progress.finish();
-    if !command.filters.is_empty() {
-        let patterns: Vec<Pattern> =
-            command.filters.iter().map(|text| contains_or_matches(text)).collect();
-        changes.retain(|one| {
-            let name = one.timeline.series.benchmark.as_str();
-            patterns.iter().any(|pattern| pattern.matches(name))
-        });
+    let filters = Filters::new(&command.filters);
+    let known = changes.iter().map(|one| &one.timeline.series.benchmark);
+    if let Some(complaint) = filters.complaint(known) {
+        anyhow::ensure!(!command.fail_on.is_empty(), complaint);
+        output.note(&complaint);
     }
+    changes.retain(|one| filters.accept(&one.timeline.series.benchmark));
     if let Some(wanted) = &benchmark {
         // A name that exists is meant exactly; `parse` is not `parse/large`.
         let named = |one: &Series| one.benchmark.as_str() == wanted;

@@ -14,7 +14,7 @@ use crate::report::{format_change, format_quantity};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::outliers::OutlierDetection;
-use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::detect::verdict::{Comparison, Replication, Verdict};
 
 /// Everything behind a line.
 pub(super) fn render(
@@ -143,12 +143,15 @@ fn list_facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Ve
             facts.push((what, format_quantity(side.value, unit), beside));
         }
         facts.push(("change", format_change(one.change()), Some(interval(one.interval))));
-        let among_all =
-            format!("{} among all {}", probability(one.adjusted_p_value), report.comparisons.len());
-        facts.push(("p-value", probability(one.p_value), Some(among_all)));
-        facts.push(("rests on", one.replication.to_string(), None));
-        if one.detectable_change < 10.0 {
-            facts.push(("could have seen", format_change(one.detectable_change), None));
+        if one.replication != Replication::Exact {
+            let (all, adjusted) = (report.comparisons.len(), words::odds(one.adjusted_p_value));
+            let among_all = format!("as one of {all}, however often one looks: {adjusted}");
+            facts.push(("by chance", words::odds(one.p_value), Some(among_all)));
+        }
+        facts.push(("judged by", one.replication.to_string(), None));
+        if one.detectable_change < 10.0 && one.replication != Replication::Exact {
+            let smallest = format!("±{:.1}%", one.detectable_change * 100.0);
+            facts.push(("smallest change that is usually found", smallest, None));
         }
     } else {
         let beside = Some(on(measured.runs, measured.samples));
@@ -162,10 +165,6 @@ fn list_facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Ve
         facts.push(("rate", rates.join(", "), None));
     }
     facts
-}
-
-fn probability(p_value: f64) -> String {
-    if p_value < 0.001 { format!("{p_value:.0e}") } else { format!("{p_value:.3}") }
 }
 
 fn changes(series_summary: &SeriesSummary<'_>) -> Markup {

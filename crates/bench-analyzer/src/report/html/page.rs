@@ -13,7 +13,7 @@ use super::row::{self, RowScale};
 use super::{SCRIPT, style};
 use crate::report::series_summary::SeriesSummary;
 use crate::report::text::{self, plural, visible};
-use crate::report::words::{geometric_mean, summary, undecided};
+use crate::report::words::{advice, geometric_mean, summary};
 use bench_stats::analysis::{AnalysisReport, SideInfo};
 use bench_stats::detect::geometric_mean::GeometricMean;
 use bench_stats::model::Series;
@@ -158,10 +158,9 @@ fn together(report: &AnalysisReport) -> Markup {
 }
 
 fn notes(report: &AnalysisReport) -> Markup {
-    let undecided = undecided(report);
     html! {
-        @if !report.notes.is_empty() || undecided.is_some() {
-            ul.notes { @for note in report.notes.iter().chain(&undecided) { li { (visible(note)) } } }
+        @if !report.notes.is_empty() {
+            ul.notes { @for note in &report.notes { li { (visible(note)) } } }
         }
     }
 }
@@ -193,12 +192,15 @@ fn absent(title: &str, series: &[Series]) -> Markup {
 }
 
 fn general_advice(report: &AnalysisReport) -> Markup {
-    let general = || report.recommendations.iter().filter(|one| one.test_name.is_none());
+    let advice = advice(report);
     html! {
-        @if general().next().is_some() {
+        @if !advice.is_empty() {
             h2 { "Recommendations" }
-            ul { @for one in general() {
-                li { (visible(&one.advice)) " (" (visible(&one.evidence)) ")" }
+            ul { @for one in &advice {
+                li {
+                    @if let Some(name) = &one.name { (visible(name)) (one.more()) ": " }
+                    (one.what) " (" (one.why) ")"
+                }
             } }
         }
     }

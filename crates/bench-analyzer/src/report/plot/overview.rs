@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
+use crate::report::text::clipped;
 use crate::report::words::{WORST_FIRST, describe_side, since, summary, values, worst_first};
 use crate::report::{format_change, text};
 use bench_stats::analysis::AnalysisReport;
@@ -98,17 +99,4 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         legend.push_str(&format!("; {rest} more are not shown"));
     }
     area.draw(&Text::new(legend, (40, bottom + 62), small()))
-}
-
-/// The text, its middle left out if it is too long: both ends of a name tell most.
-pub(crate) fn clipped(text: &str, most: usize) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() <= most {
-        return text.to_owned();
-    }
-    let head = (most - 1) / 2;
-    let tail = most - 1 - head;
-    let head: String = characters[..head].iter().collect();
-    let tail: String = characters[characters.len() - tail..].iter().collect();
-    format!("{head}…{tail}")
 }
