@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod interval;
 pub(crate) mod overview;
 pub(crate) mod palette;
+pub(crate) mod scaling;
 pub(crate) mod sparkline;
 
 use std::io;
