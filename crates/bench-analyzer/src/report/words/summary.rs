@@ -6,7 +6,9 @@ use super::worst_first;
 use crate::report::format_change;
 use crate::report::text::{self, plural};
 use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::scaling::{Family, Growth};
 use bench_stats::detect::verdict::{Comparison, Replication, Reservation, Verdict};
+use bench_stats::model::Series;
 
 /// Says what the report comes to: what changed, how little the rest can have changed, what is worth watching, and
 /// what cannot be told.
@@ -20,8 +22,11 @@ pub fn summary(report: &AnalysisReport) -> String {
     let mut parts: Vec<String> = changed(report).into_iter().collect();
     let found_changes = !parts.is_empty();
     parts.extend(calm(report, found_changes));
+    parts.extend(growing(report));
     parts.extend(to_watch(report));
     parts.extend(cannot_be_told(report));
+    parts.extend(drifting(report));
+    parts.extend(came_and_went(report));
     let all = parts.join("; ");
     match caveat(report) {
         Some(caveat) => format!("{caveat}: {all}"),
@@ -126,6 +131,101 @@ fn percent(share: f64) -> String {
 pub fn within(one: &Comparison) -> Option<String> {
     let reach = one.within.filter(|reach| *reach > 0.0 && *reach < 10.0)?;
     Some(format!("within ±{:.1}%", (reach * 1000.0 - 1e-9).ceil() / 10.0))
+}
+
+/// The families that get worse the larger their number is.
+fn growing(report: &AnalysisReport) -> Option<String> {
+    let grows =
+        |one: &&Family| one.scaling.is_some_and(|scaling| scaling.growth == Growth::GrowsWorse);
+    let names: Vec<String> =
+        report.families.iter().filter(grows).map(|one| text::visible(&one.name)).collect();
+    let (first, rest) = names.split_first()?;
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    let grow = if rest.is_empty() { "gets worse" } else { "get worse" };
+    Some(format!("{first}{more} {grow} with n"))
+}
+
+/// What moves slowly.
+fn drifting(report: &AnalysisReport) -> Option<String> {
+    let drifts: Vec<_> = report.slow_moves.iter().filter(|one| one.trend.is_some()).collect();
+    let first = drifts.first()?;
+    let trend = first.trend.as_ref()?;
+    let (name, change) = (text::name(&first.series), format_change(trend.change));
+    let drift = if drifts.len() == 1 { "drifts" } else { "drift" };
+    let over = format!("{name} {change} over the last {} points", trend.points);
+    Some(format!("{} {drift} ({over})", drifts.len()))
+}
+
+/// What only one side has: renamed, new or gone.
+fn came_and_went(report: &AnalysisReport) -> Option<String> {
+    let renamed = renamed(report);
+    let is_old = |one: &Series| renamed.iter().any(|(old, _)| *old == one);
+    let is_new = |one: &Series| renamed.iter().any(|(_, new)| *new == one);
+    let gone: Vec<&Series> = report.only_in_baseline.iter().filter(|one| !is_old(one)).collect();
+    let fresh: Vec<&Series> = report.only_in_current.iter().filter(|one| !is_new(one)).collect();
+    let some = |all: &[&Series], word: &str| {
+        let first = text::name(all.first()?);
+        let more =
+            if all.len() > 1 { format!(" and {} more", all.len() - 1) } else { String::new() };
+        Some(format!("{} {word} ({first}{more})", all.len()))
+    };
+    let mut parts: Vec<String> =
+        [some(&fresh, "new"), some(&gone, "gone")].into_iter().flatten().collect();
+    if let Some((old, new)) = renamed.first() {
+        let (old, new) = (text::name(old), text::name(new));
+        let more = match renamed.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        parts.push(format!("{} renamed, it seems ({old} -> {new}{more})", renamed.len()));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Benchmarks of either side that seem to be one under two names: each resembles no other as much.
+pub(crate) fn renamed(report: &AnalysisReport) -> Vec<(&Series, &Series)> {
+    /// Below this, names are different names.
+    const ALIKE: f64 = 0.85;
+    /// With more, a suite was replaced, and nobody would look at pairs.
+    const MOST: usize = 200;
+    let (old, new) = (&report.only_in_baseline, &report.only_in_current);
+    if old.len() > MOST || new.len() > MOST {
+        return Vec::new();
+    }
+    let alike = |a: &Series, b: &Series| {
+        let same = a.metric == b.metric && a.unit == b.unit && a.direction == b.direction;
+        let (a, b) = (a.benchmark.as_str(), b.benchmark.as_str());
+        if same && a != b {
+            strsim::normalized_damerau_levenshtein(a, b).max(same_last(a, b))
+        } else {
+            0.0
+        }
+    };
+    let nearest = |one: &Series, of: &[Series]| {
+        let likeness = of.iter().map(|other| alike(one, other)).enumerate();
+        likeness.max_by(|(_, a), (_, b)| a.total_cmp(b)).filter(|(_, like)| *like >= ALIKE)
+    };
+    old.iter()
+        .enumerate()
+        .filter_map(|(at, one)| {
+            let (place, _) = nearest(one, new)?;
+            let (back, _) = nearest(&new[place], old)?;
+            (back == at).then(|| (one, &new[place]))
+        })
+        .collect()
+}
+
+/// Likeness of names that end in the same part, where their groups resemble each other: `parse/x` and `parser/x`.
+fn same_last(a: &str, b: &str) -> f64 {
+    match (a.rsplit_once('/'), b.rsplit_once('/')) {
+        (Some((before, last)), Some((other, same))) if last == same => {
+            strsim::jaro_winkler(before, other)
+        }
+        (Some((group, last)), Some((same, other))) if group == same => {
+            strsim::jaro_winkler(last, other)
+        }
+        _ => 0.0,
+    }
 }
 
 /// What is likely real.
