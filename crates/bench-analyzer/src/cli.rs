@@ -38,7 +38,7 @@ use clap::{ColorChoice, Parser, Subcommand};
 use self::aa::Aa;
 use self::accept::Accept;
 use self::baseline::Baseline;
-use self::completions::Completions;
+use self::completions::{Completions, Names};
 use self::doctor::Doctor;
 use self::export::Export;
 use self::history::History;
@@ -123,6 +123,8 @@ enum Command {
     Serve(Serve),
     Doctor(Doctor),
     Completions(Completions),
+    #[command(hide = true)]
+    Names(Names),
 }
 
 impl Command {
@@ -149,6 +151,7 @@ impl Command {
             | Self::Rename(_)
             | Self::Baseline(_)
             | Self::Jobs(_)
+            | Self::Names(_)
             | Self::Retry(_) => false,
         }
     }
@@ -249,6 +252,7 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Push(command) => merge::push(&mut store, command, &environment, output).await,
         Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,
+        Command::Names(command) => completions::names(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, &environment, output).await,
         Command::Rename(command) => rename::run(&mut store, command, &environment, output).await,
         Command::Jobs(command) => jobs::list(&mut store, command, output).await,

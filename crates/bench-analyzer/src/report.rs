@@ -13,6 +13,7 @@ mod plot;
 mod quantity;
 pub(crate) mod rows;
 pub mod series_summary;
+pub mod side_by_side;
 pub mod table;
 pub mod terminal;
 pub mod text;

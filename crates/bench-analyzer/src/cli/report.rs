@@ -181,6 +181,10 @@ pub(crate) enum ReportFormat {
     Junit,
     /// Annotations in the log of a GitHub workflow
     Github,
+    /// Both sides in columns, as critcmp prints them
+    Critcmp,
+    /// Both sides in columns, as benchstat prints them
+    Benchstat,
     /// A picture of all changes; with --filter for one benchmark, of its samples and history
     Svg,
     /// The same as pixels

@@ -20,7 +20,7 @@ use bench_stats::detect::work::WorkStep;
 use bench_stats::model::TimelinePoint;
 
 pub(crate) use advice::advice;
-pub(crate) use summary::{caveat, headline, worse_and_better};
+pub(crate) use summary::{caveat, headline};
 pub use summary::{summary, within};
 
 /// A geometric mean in a line: `geometric mean of 12 benchmarks in calls: +1.3% (95% interval ...)`.

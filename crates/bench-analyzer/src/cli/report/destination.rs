@@ -13,6 +13,7 @@ use bench_analyzer::report::json::JsonReporter;
 use bench_analyzer::report::junit::JunitReporter;
 use bench_analyzer::report::markdown::MarkdownReporter;
 use bench_analyzer::report::picture::{PictureFormat, PictureReporter};
+use bench_analyzer::report::side_by_side::{Columns, SideBySideReporter};
 use bench_analyzer::report::terminal::TerminalReporter;
 use bench_analyzer::report::{Reporter, Standing};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -92,7 +93,10 @@ impl Destinations {
             let mut bytes = Vec::new();
             self.as_format(*format, report, evidence, markdown, &mut bytes)
                 .with_context(|| format!("failed to make {path}"))?;
-            if *format == ReportFormat::Human {
+            if matches!(
+                format,
+                ReportFormat::Human | ReportFormat::Critcmp | ReportFormat::Benchstat
+            ) {
                 bytes = anstream::adapter::strip_bytes(&bytes).into_vec();
             }
             fs_err::write(path, bytes)?;
@@ -131,6 +135,7 @@ impl Destinations {
         output: &mut dyn Write,
     ) -> io::Result<()> {
         let picture = |format| PictureReporter { evidence, format };
+        let beside = |columns| SideBySideReporter { evidence, columns };
         match format {
             ReportFormat::Human => TerminalReporter::default().write(report, output),
             ReportFormat::Json => JsonReporter.write(report, output),
@@ -141,6 +146,8 @@ impl Destinations {
             ReportFormat::Csv => CsvReporter.write(report, output),
             ReportFormat::Junit => JunitReporter.write(report, output),
             ReportFormat::Github => GithubReporter.write(report, output),
+            ReportFormat::Critcmp => beside(Columns::Critcmp).write(report, output),
+            ReportFormat::Benchstat => beside(Columns::Benchstat).write(report, output),
             ReportFormat::Svg => picture(PictureFormat::Svg).write(report, output),
             ReportFormat::Png => picture(PictureFormat::Png).write(report, output),
         }

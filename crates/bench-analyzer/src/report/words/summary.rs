@@ -57,7 +57,7 @@ pub(crate) fn caveat(report: &AnalysisReport) -> Option<String> {
 }
 
 /// The words for worse and better: those of times, if there is nothing else.
-pub(crate) fn worse_and_better<'c>(
+fn worse_and_better<'c>(
     comparisons: impl IntoIterator<Item = &'c Comparison>,
 ) -> (&'static str, &'static str) {
     let times = comparisons.into_iter().all(|one| one.series.metric.is_time());
