@@ -191,6 +191,7 @@ pub(crate) enum ReportFormat {
     Png,
 }
 
+mod busy;
 mod destination;
 
 pub(super) async fn run(
@@ -240,6 +241,9 @@ pub(super) async fn run(
     progress.finish();
     let standing = gate::judge(&report, &command.options.fail_on);
     destinations.write(&report, &evidence, standing.as_ref(), output)?;
+    if let Some(note) = busy::note(&report, environment) {
+        output.note(&note);
+    }
     Ok(gate::say(standing.as_ref(), output))
 }
 
