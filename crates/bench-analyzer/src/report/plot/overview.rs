@@ -92,7 +92,7 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         area.draw(&Text::new(format_change(one.change()), place, style.color(&color)))?;
     }
     let mut legend = format!(
-        "bars: {:.0}% intervals; shaded: too small to matter",
+        "bars: {:.0}% intervals, arrows lead beyond the scale; shaded: too small to matter",
         report.settings.level * 100.0
     );
     if rest > 0 {
