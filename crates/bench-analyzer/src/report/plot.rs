@@ -14,6 +14,7 @@ pub(crate) mod overview;
 pub(crate) mod palette;
 pub(crate) mod scaling;
 pub(crate) mod sparkline;
+mod violin;
 
 use std::io;
 
