@@ -77,7 +77,7 @@ pub(crate) fn draw(
         .configure_mesh()
         .disable_y_axis()
         .disable_y_mesh()
-        .x_labels(5)
+        .x_labels(if sides.len() > 1 { 3 } else { 5 })
         .light_line_style(palette::PAPER.mix(0.0))
         .bold_line_style(palette::GRID.stroke_width(2))
         .axis_style(palette::GRID.stroke_width(2))
