@@ -129,7 +129,7 @@ fn a_history_with_a_typo_in_its_name_is_not_made() {
     for command in
         [&["report", "--baseline", "main"][..], &["history"], &["compare", "main"], &["runs"]]
     {
-        let finished = workspace.run(&[&["--db", "typo.db"], command].concat(), 3);
+        let finished = workspace.run(&[&["--db", "typo.db"][..], command].concat(), 3);
         assert!(finished.stderr.contains("there is no history typo.db"), "{}", finished.stderr);
     }
     assert!(!workspace.path().join("typo.db").exists());

@@ -186,7 +186,11 @@ fn a_family_that_grows_with_its_number_is_one_row_that_says_so() {
 fn everything_slower_one_side_after_the_other_could_be_the_machine() {
     let all = benchmarks(40);
     let workspace = compared_apart(&all, &slower(&all, |_| 1.3), 5);
-    tells(&workspace, &["40 could not be judged: machine or code"], &["show no change"]);
+    tells(
+        &workspace,
+        &["40 could not be judged: machine or code (most got worse together, by "],
+        &["show no change"],
+    );
     let arguments = [
         "report",
         "--no-import",

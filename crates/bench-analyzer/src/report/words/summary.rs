@@ -6,6 +6,7 @@ use super::worst_first;
 use crate::report::format_change;
 use crate::report::text::{self, plural};
 use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::compare::CommonMove;
 use bench_stats::detect::scaling::{Family, Growth};
 use bench_stats::detect::verdict::{Comparison, Replication, Reservation, Verdict};
 use bench_stats::model::Series;
@@ -260,10 +261,19 @@ fn cannot_be_told(report: &AnalysisReport) -> Option<String> {
             *reserved.entry(place).or_default() += 1;
         }
     }
-    parts.extend(
-        reserved.iter().map(|(place, count)| format!("{count} {}", Reservation::ALL[*place])),
-    );
+    parts.extend(reserved.iter().map(|(place, count)| {
+        let reservation = Reservation::ALL[*place];
+        let common = report.common_move.filter(|_| reservation == Reservation::MachineOrCode);
+        format!("{count} {reservation}{}", common.map(together).unwrap_or_default())
+    }));
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// What most benchmarks did together: ` (most got worse together, by 30.1% in the median)`.
+fn together(common: CommonMove) -> String {
+    let way = if common.median_ratio > 1.0 { "worse" } else { "better" };
+    let by = (common.median_ratio - 1.0).abs() * 100.0;
+    format!(" (most got {way} together, by {by:.1}% in the median)")
 }
 
 /// How many more runs would tell: `about 2 to 7 more runs a side would tell`.
@@ -291,10 +301,12 @@ pub(crate) fn headline(report: &AnalysisReport) -> String {
         (0, 0) => {
             let calm = report.comparisons.iter().filter(|one| is_calm(one)).count();
             let all = plural(report.comparisons.len(), "benchmark", "benchmarks");
-            if calm == report.comparisons.len() {
+            if calm == 0 {
+                format!("nothing can be told of {all}")
+            } else if calm == report.comparisons.len() {
                 format!("no change seen in {all}")
             } else {
-                format!("no change seen in {calm} of {all}, and none is sure")
+                format!("no sure change: {calm} of {all} show none")
             }
         }
         (0, better) => {
