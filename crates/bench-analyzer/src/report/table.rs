@@ -294,6 +294,6 @@ mod tests {
         let mut output = Vec::new();
         table.write(&mut output).unwrap();
         let line = String::from_utf8(output).unwrap();
-        assert_eq!(line, "  group/a_fu…_name/1000  +1.5%\n");
+        assert_eq!(line, "  group/a_fu…g_name/1000  +1.5%\n");
     }
 }

@@ -196,17 +196,21 @@ fn remarks(comparison: &Comparison, replication: Option<Replication>) -> String 
     parts.join(", ")
 }
 
+/// More runs than this nobody makes to settle one benchmark; a few narrow its interval to something of use.
+const FEW_RUNS: u32 = 20;
+
 /// Why a comparison is open, and what would settle it.
 fn open(comparison: &Comparison) -> String {
     if let Some(reservation) = comparison.reservation {
         return reservation.to_string();
     }
-    let tell = match comparison.runs_to_decide {
-        Some(runs) => format!("about {} a side would tell", more_runs(runs)),
-        None => "not even a hundred runs would tell".to_owned(),
-    };
     let state = if comparison.is_to_watch() { "likely real" } else { "too wide to tell" };
-    format!("{state}; {tell}")
+    match comparison.runs_to_decide {
+        Some(runs @ 1..=FEW_RUNS) => {
+            format!("{state}; about {} a side would tell", more_runs(runs))
+        }
+        _ => state.to_owned(),
+    }
 }
 
 /// How likely something is by chance, as people say it: `1 in 2,000`.
@@ -333,7 +337,11 @@ pub(crate) fn shared_onset(report: &AnalysisReport) -> Option<&Onset> {
         |one: &&Comparison| matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
     let mut onsets = report.comparisons.iter().filter(changed).map(|one| report.onset(&one.series));
     let first = onsets.next()??;
-    let same = |one: Option<&Onset>| one.is_some_and(|one| since(one) == since(first));
+    let place = |one: &Onset| {
+        let run = one.up_to_commit.is_none().then_some(one.first_run);
+        (one.after_commit.clone(), one.up_to_commit.clone(), run)
+    };
+    let same = |one: Option<&Onset>| one.is_some_and(|one| place(one) == place(first));
     onsets.all(same).then_some(first)
 }
 

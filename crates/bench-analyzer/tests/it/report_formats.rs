@@ -223,7 +223,7 @@ fn a_step_summary_is_appended_where_github_says() {
     let mut command = workspace.command(&arguments);
     command.env("GITHUB_STEP_SUMMARY", &summary).assert().success();
     let written = std::fs::read_to_string(&summary).unwrap();
-    assert!(written.starts_with("earlier\n### Benchmarks: 2 regressions"), "{written}");
+    assert!(written.starts_with("earlier\n### 2 benchmarks are slower"), "{written}");
     let mut command = workspace.command(&arguments);
     let refused = command.env_remove("GITHUB_STEP_SUMMARY").assert().code(3);
     let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();

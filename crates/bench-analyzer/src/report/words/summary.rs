@@ -104,9 +104,10 @@ fn is_calm(one: &Comparison) -> bool {
     matches!(one.verdict, Verdict::NoChangeSeen | Verdict::Unchanged)
 }
 
-/// How little all of these can have changed: `290 within ±3%, the rest within ±5%`.
+/// How little all of these can have changed, but for what is too small to matter: `290 within ±3%, the rest within ±5%`.
 fn reach(calm: &[&Comparison]) -> Option<String> {
-    let mut within: Vec<f64> = calm.iter().filter_map(|one| one.within).collect();
+    let mut within: Vec<f64> =
+        calm.iter().filter(|one| !is_tiny(one)).filter_map(|one| one.within).collect();
     within.sort_by(f64::total_cmp);
     let widest = rounded_up(*within.last()?);
     let most = rounded_up(within[within.len() * 9 / 10]);
@@ -128,8 +129,17 @@ fn percent(share: f64) -> String {
     format!("{}%", crate::report::quantity::trimmed(share * 100.0))
 }
 
+/// Whether what can have changed is large as a share of next to nothing, and too small to matter all the same.
+fn is_tiny(one: &Comparison) -> bool {
+    const LARGE: f64 = 0.1;
+    one.verdict == Verdict::Unchanged && one.within.is_some_and(|reach| reach > LARGE)
+}
+
 /// How little one benchmark can have changed, rounded up: `within ±3.1%`.
 pub fn within(one: &Comparison) -> Option<String> {
+    if is_tiny(one) {
+        return Some("too small to matter".to_owned());
+    }
     let reach = one.within.filter(|reach| *reach > 0.0 && *reach < 10.0)?;
     Some(format!("within ±{:.1}%", (reach * 1000.0 - 1e-9).ceil() / 10.0))
 }
@@ -280,6 +290,9 @@ fn together(common: CommonMove) -> String {
 fn runs_that_tell(open: &[&Comparison]) -> Option<String> {
     let needed = || open.iter().filter_map(|one| one.runs_to_decide);
     let (least, most) = (needed().min()?, needed().max()?);
+    if most > super::FEW_RUNS {
+        return Some("a few more runs a side narrow them".to_owned());
+    }
     let runs = match (least, most) {
         (1, 1) => "1 more run".to_owned(),
         (least, most) if least == most => format!("{most} more runs"),
