@@ -51,11 +51,11 @@ fn one(row: &FamilyRow<'_>, verdict: Verdict) -> io::Result<Markup> {
     let mean = format!("{} in the mean", format_change(row.family.ratio - 1.0));
     let sure = row.family.interval.map(|interval| format!(" ({})", words::interval(interval)));
     Ok(html! {
-        details.family class={ "v-" (verdict.id().replace('_', "-")) } {
+        details class={ "family v-" (verdict.id().replace('_', "-")) } {
             summary {
                 span.n { (row.name()) } " "
                 @for (label, member) in row.changes() {
-                    span.m class={ "v-" (member.verdict.id().replace('_', "-")) } {
+                    span class={ "m v-" (member.verdict.id().replace('_', "-")) } {
                         (label) " " span.c { (format_change(member.change())) }
                     } " "
                 }
