@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
 use crate::report::text::clipped;
-use crate::report::words::{WORST_FIRST, describe_side, since, summary, values, worst_first};
+use crate::report::words::{WORST_FIRST, describe_side, headline, since, values, worst_first};
 use crate::report::{format_change, text};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Verdict};
@@ -48,7 +48,7 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
     let whole = [(0, 0), (i32::try_from(WIDTH).unwrap_or(0), bottom + FOOT)];
     area.draw(&Rectangle::new(whole, ShapeStyle::from(palette::PAPER).filled()))?;
     let heading = font(36, palette::INK, HPos::Left, VPos::Top);
-    area.draw(&Text::new(clipped(&summary(report), 118), (40, 30), heading))?;
+    area.draw(&Text::new(clipped(&headline(report), 118), (40, 30), heading))?;
     let sides = match &report.baseline {
         Some(baseline) => {
             format!("{}  ->  {}", describe_side(baseline), describe_side(&report.current))
