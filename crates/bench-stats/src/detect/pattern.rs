@@ -68,7 +68,7 @@ fn has_part(part: &str, name: &str) -> bool {
     name.match_indices(part).any(|(at, found)| {
         let before = is_digit(name[..at].chars().next_back());
         let after = is_digit(name[at + found.len()..].chars().next());
-        !(begins && before) && !(ends && after)
+        !(begins && before || ends && after)
     })
 }
 
