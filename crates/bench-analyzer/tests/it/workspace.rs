@@ -89,7 +89,7 @@ impl Workspace {
     pub(crate) fn make_history(&self, name: &str) -> Utf8PathBuf {
         let path = self.path().join(name);
         crate::simulated::runtime().block_on(async {
-            let store = Store::open(&path.clone().into()).await.unwrap();
+            let store = Store::open(&Location::from(path.clone())).await.unwrap();
             store.close().await.unwrap();
         });
         path
