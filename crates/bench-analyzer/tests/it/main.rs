@@ -41,6 +41,7 @@ mod settings;
 mod simulated;
 mod slow_moves;
 mod step_alerts;
+mod stories;
 #[cfg(unix)]
 mod team;
 mod until_decided;

@@ -179,6 +179,7 @@ fn the_later_word_about_a_change_holds() {
 #[test]
 fn a_history_is_not_pushed_into_itself() {
     let workspace = Workspace::new();
+    workspace.make_history("a.db");
     let finished = workspace.run(&["--db", "a.db", "push", "--to", "a.db"], 3);
     assert!(finished.stderr.contains("name the local one with --db"), "{}", finished.stderr);
 }

@@ -16,11 +16,14 @@ use crate::model::{
     AcceptedChange, AttributeChange, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint,
     Withdrawal,
 };
+use crate::stats::quantile::median;
 
+mod common;
 mod remembered;
 mod since;
 mod slow_moves;
 
+pub use common::{CommonDrift, CommonEvents, CommonStep, MachineChange, Stumble};
 pub use slow_moves::SlowMove;
 
 /// A series through time and what happened to it.
@@ -33,8 +36,10 @@ pub struct SeriesChanges {
     pub epochs: Vec<usize>,
     /// Its lasting changes, in order.
     pub change_points: Vec<ChangePoint>,
-    /// Points far from their level that did not stay.
+    /// Single points far from their level that did not stay.
     pub spikes: Vec<SpikePoint>,
+    /// Points in a row that did not stay, too few to be a level.
+    pub excursions: Vec<ExcursionPoints>,
     /// Where an iteration began to do other work. Values before are those of as much work as now, so that
     /// it is the rate that is followed.
     pub work_steps: Vec<WorkStep>,
@@ -134,6 +139,21 @@ pub struct SpikePoint {
     pub score: f64,
 }
 
+/// Points in a row that stood out for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ExcursionPoints {
+    /// The first of them.
+    pub first: usize,
+    /// The last of them.
+    pub last: usize,
+    /// The first run of the first of them.
+    pub run: RunId,
+    /// The median of their values.
+    pub value: f64,
+    /// The distance of the farthest from the level, in robust standard deviations.
+    pub score: f64,
+}
+
 /// Finds the changes of many series by the same rules, on all processors, in the order of
 /// `timelines`.
 pub fn find_changes(
@@ -207,6 +227,7 @@ impl SeriesChanges {
             epochs: Vec::new(),
             change_points: Vec::new(),
             spikes: Vec::new(),
+            excursions: Vec::new(),
             work_steps,
             autocorrelation: 0.0,
             trend: None,
@@ -273,6 +294,17 @@ impl SeriesChanges {
             let (index, score) = (start + spike.index, spike.score);
             let point = &points[index];
             self.spikes.push(SpikePoint { index, run: point.runs[0], value: point.value, score });
+        }
+        for one in &segmentation.excursions {
+            let (first, last) = (start + one.first, start + one.last);
+            let mut values: Vec<f64> = points[first..=last].iter().map(|one| one.value).collect();
+            self.excursions.push(ExcursionPoints {
+                first,
+                last,
+                run: points[first].runs[0],
+                value: median(&mut values),
+                score: one.score,
+            });
         }
     }
 

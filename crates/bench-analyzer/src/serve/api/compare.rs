@@ -88,8 +88,7 @@ impl Api {
             WORST_FIRST.into_iter().map(|verdict| (verdict, report.count(verdict))).collect();
         let sides: Vec<String> =
             report.baseline.iter().chain([&report.current]).map(words::describe_side).collect();
-        let notes: Vec<String> =
-            report.notes.iter().cloned().chain(words::undecided(report)).collect();
+        let notes: Vec<String> = report.notes.clone();
         Ok(Json(json!({
             "summary": words::summary(report),
             "sides": sides,
