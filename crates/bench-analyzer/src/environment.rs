@@ -150,6 +150,18 @@ pub fn newest_tag(dir: &Utf8Path) -> Option<(String, String)> {
     Some((name, sha))
 }
 
+/// The address that the repository in `dir` is fetched from: that of `origin`, else of its only remote.
+pub fn remote(dir: &Utf8Path) -> Option<String> {
+    let git = |arguments: &[&str]| output(child::tool("git").arg("-C").arg(dir).args(arguments));
+    let address = |name: &str| git(&["remote", "get-url", "--", name]);
+    address("origin").or_else(|| {
+        let names = git(&["remote"])?;
+        let mut names = names.lines();
+        let only = names.next().filter(|_| names.next().is_none())?;
+        address(only)
+    })
+}
+
 fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<Timestamp>) {
     let git = |arguments: &[&str]| output(child::tool("git").arg("-C").arg(dir).args(arguments));
     let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {
