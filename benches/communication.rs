@@ -36,7 +36,7 @@ fn main() {
             format!("communication/floor/{size}"),
         ));
     }
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         figures.push(Figure::ratio(
             format!("communication/serialization/{}", format.name()),
             format!("communication/serialization_floor/{}", format.name()),
@@ -95,7 +95,7 @@ fn serialization(criterion: &mut Criterion) {
     let expected = LazyCell::new(|| serialization::serialize_deserialize(batch.clone()));
     let mut group = Group::open(criterion, "communication");
 
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let checked = LazyCell::new(|| {
             let wasm = expect(Guest("serialization").wasm());
             let builder = WasmSandbox::builder().source_bytes(wasm).serialization_format(format);

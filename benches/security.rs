@@ -10,7 +10,7 @@ use sandbox_bench::group::Group;
 use sandbox_bench::guests::{Guest, check};
 use sandbox_bench::shapes::SHAPES;
 use sandbox_bench::suite::{self, expect};
-use sandbox_core::{Access, Compiler, Module, SecurityPolicy, WasmSandbox};
+use sandbox_core::{Access, Compiler, InstanceMode, Module, SecurityPolicy, WasmSandbox};
 
 const COMPUTATION: Guest = Guest("computation");
 const CAPABILITY_HEAVY: Guest = Guest("capability_heavy");
@@ -96,14 +96,13 @@ fn policies(criterion: &mut Criterion) {
 fn capability_checks(criterion: &mut Criterion) {
     let folder = LazyCell::new(|| expect(tempfile::tempdir()));
     let bytes = capability_heavy::expected_bytes(FILES);
-    let sandbox = LazyCell::new(|| {
-        let policy = SecurityPolicy::strict().with_folder(
-            folder.path(),
-            capability_heavy::FOLDER,
-            Access::ReadWrite,
-        );
-        CAPABILITY_HEAVY.sandbox(policy)
-    });
+    let sandbox =
+        LazyCell::new(|| {
+            let policy = SecurityPolicy::strict()
+                .with_instances(InstanceMode::Persistent)
+                .with_folder(folder.path(), capability_heavy::FOLDER, Access::ReadWrite);
+            CAPABILITY_HEAVY.sandbox(policy)
+        });
     let files = Throughput::Elements(u64::from(FILES));
     let mut group = Group::open(criterion, "security");
 

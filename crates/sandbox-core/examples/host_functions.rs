@@ -119,11 +119,11 @@ pub(crate) async fn main() -> Result<(), BoxedError> {
     println!("{lacking}");
     assert!(lacking.to_string().contains(r#"host_function("shop", "discount", ..)"#));
 
-    // And so is one whose function has another type.
+    // And so is one whose function has another type. Two of one name would be refused; this one replaces the other.
+    let other = HostFunctions::new().function("shop", "price", |_: u64| 1u32);
     let wrong = WasmSandbox::builder()
         .source_bytes(wat::parse_str(PLUGIN)?)
-        .host_functions(&functions)
-        .host_function("shop", "price", |_: u64| 1u32)
+        .host_functions(&functions.replace(&other))
         .build()
         .await
         .expect_err("it has another type");

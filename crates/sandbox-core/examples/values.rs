@@ -14,7 +14,7 @@ pub(crate) async fn main() -> Result<()> {
     let nails = Line { article: "nails".to_owned(), count: 1000, price: 0.01 };
     let order = Order { id: 7, lines: vec![nails], ..Order::default() };
 
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let builder = WasmSandbox::builder().source(guests::guest("abi_probe"));
         let sandbox = builder.serialization_format(format).build().await?;
 

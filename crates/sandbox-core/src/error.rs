@@ -3,21 +3,25 @@
 mod artifact;
 mod class;
 mod failed_call;
+mod guest_error;
 mod kind;
 mod memory;
 mod need;
+mod reasons;
 mod trap;
 mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use artifact::ArtifactRejection;
+pub use artifact::{ArtifactRejection, BuildAspect, PolicyConflict};
 pub use class::ErrorClass;
 pub use failed_call::FailedCall;
+pub use guest_error::ErrorPayload;
 pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
+pub use reasons::{DeniedCapability, GrantKind, NeededFeature, NestingFault, PackageMeasure};
 pub use trap::TrapCode;
 pub use words::Side;
 use words::{decoded, encoded, listed, place, trace_lines};
@@ -57,6 +61,7 @@ pub enum SandboxError {
 
     /// The module is larger than the policy accepts.
     #[error("the module has {size_bytes} bytes, and the policy accepts {limit_bytes}")]
+    #[non_exhaustive]
     ModuleTooLarge {
         /// The module's size in bytes.
         size_bytes: u64,
@@ -66,6 +71,7 @@ pub enum SandboxError {
 
     /// The bytes are not a valid WebAssembly module.
     #[error("not a valid WebAssembly module: {message} (at byte {offset})", message = shown(message))]
+    #[non_exhaustive]
     InvalidModule {
         /// Message of the validator.
         message: String,
@@ -75,9 +81,10 @@ pub enum SandboxError {
 
     /// The module is valid but uses a proposal that the policy does not allow.
     #[error("the module needs a WebAssembly feature that the policy forbids, {feature}: {message} (at byte {offset})", message = shown(message))]
+    #[non_exhaustive]
     ForbiddenFeature {
-        /// The feature, by its name.
-        feature: String,
+        /// The feature.
+        feature: crate::policy::WasmFeature,
         /// Message of the validator.
         message: String,
         /// Where it found it, in bytes from the start of the module.
@@ -86,9 +93,10 @@ pub enum SandboxError {
 
     /// The module is valid but uses a proposal that the compiler does not know.
     #[error("the module needs a WebAssembly feature that {compiler} does not offer, {feature}: {message} (at byte {offset})", message = shown(message))]
+    #[non_exhaustive]
     UnsupportedFeature {
-        /// The feature, by its name.
-        feature: String,
+        /// The feature.
+        feature: NeededFeature,
         /// The compiler.
         compiler: crate::policy::Compiler,
         /// Message of the validator.
@@ -97,11 +105,24 @@ pub enum SandboxError {
         offset: usize,
     },
 
+    /// The module has a memory that threads could share. A sandbox runs its guest on one thread, and reads and writes its
+    /// memory as the only other user.
+    #[error(
+        "the module shares a memory between threads (at byte {offset}), and a sandbox runs its guest on one: compile it \
+         without threads"
+    )]
+    #[non_exhaustive]
+    SharedMemory {
+        /// Where the memory is declared, in bytes from the start of the module.
+        offset: usize,
+    },
+
     /// The policy does not let that compiler make code for its guests.
     #[error(
         "the policy is for guests that nobody trusts, and code of {compiler} cannot hold those: choose another compiler, \
          or allow it with `with_compilers`"
     )]
+    #[non_exhaustive]
     ForbiddenCompiler {
         /// The compiler.
         compiler: crate::policy::Compiler,
@@ -109,6 +130,7 @@ pub enum SandboxError {
 
     /// The module is valid but the compiler gave up on it.
     #[error("failed to compile the module: {message}", message = shown(message))]
+    #[non_exhaustive]
     Compilation {
         /// Message of the compiler.
         message: String,
@@ -121,6 +143,7 @@ pub enum SandboxError {
          module is to be trusted so far",
         place = place(*function)
     )]
+    #[non_exhaustive]
     CompileLimit {
         /// The function that has most of it, by its index (imported functions come first), if it is counted for each
         /// function.
@@ -137,6 +160,7 @@ pub enum SandboxError {
     #[error(
         "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass"
     )]
+    #[non_exhaustive]
     CompilationTimeout {
         /// The policy's limit.
         limit: Duration,
@@ -147,6 +171,7 @@ pub enum SandboxError {
         "the module has {one}, whose type cannot be told from that of {other}: their hashes are the same; change one \
          parameter of it"
     )]
+    #[non_exhaustive]
     CollidingTypes {
         /// The type in the module.
         one: String,
@@ -157,10 +182,11 @@ pub enum SandboxError {
     /// A compiled module was not accepted by [`Module::load`](crate::Module::load), or was compiled under a
     /// policy that allows more than the one that it is to run under.
     #[error("the compiled module was refused: {0}")]
-    ArtifactRejected(ArtifactRejection),
+    ArtifactRejected(#[source] ArtifactRejection),
 
     /// A compiled module could not be taken out of the process.
     #[error("failed to serialise the compiled module: {message}", message = shown(message))]
+    #[non_exhaustive]
     Unserializable {
         /// Message of Wasmer.
         message: String,
@@ -168,6 +194,7 @@ pub enum SandboxError {
 
     /// The module imports something that this sandbox does not offer.
     #[error("the module imports `{module}.{name}`, which this sandbox does not offer: {remedy}", name = shown(name), module = shown(module), remedy = shown(remedy))]
+    #[non_exhaustive]
     UnknownImport {
         /// The import's namespace.
         module: String,
@@ -177,8 +204,23 @@ pub enum SandboxError {
         remedy: String,
     },
 
+    /// Two functions of the host have one name, so that it is not said which of them a guest is to call.
+    #[error(
+        "there are two host functions `{module}.{name}`: leave one out, or say that the second replaces the first with \
+         `HostFunctions::replace`",
+        name = shown(name), module = shown(module)
+    )]
+    #[non_exhaustive]
+    DuplicateHostFunction {
+        /// The namespace of both.
+        module: String,
+        /// The name of both.
+        name: String,
+    },
+
     /// The module imports something that is offered with another type.
     #[error("the module imports `{module}.{name}` as {expected}, and it is {given}", name = shown(name), module = shown(module), expected = shown(expected), given = shown(given))]
+    #[non_exhaustive]
     IncompatibleImport {
         /// The import's namespace.
         module: String,
@@ -192,6 +234,7 @@ pub enum SandboxError {
 
     /// The module's declarations about its own exports contradict what they are.
     #[error("the module's declaration is wrong: {message}", message = shown(message))]
+    #[non_exhaustive]
     InvalidDeclaration {
         /// Description of the contradiction.
         message: String,
@@ -199,6 +242,7 @@ pub enum SandboxError {
 
     /// There is no exported function of that name.
     #[error("the module exports no function `{name}`; it exports {available}", available = listed(available, *more), name = shown(name))]
+    #[non_exhaustive]
     NoSuchFunction {
         /// The name that was asked for.
         name: String,
@@ -210,6 +254,7 @@ pub enum SandboxError {
 
     /// The arguments or the expected result do not fit the function's signature.
     #[error("`{function}` is {expected}, and was called with {given}", function = shown(function), expected = shown(expected), given = shown(given))]
+    #[non_exhaustive]
     SignatureMismatch {
         /// The function's name.
         function: String,
@@ -221,6 +266,7 @@ pub enum SandboxError {
 
     /// Arguments or a result could not be encoded.
     #[error("{side} failed to encode {what} of `{function}`: {message}", what = encoded(*side), function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     Unencodable {
         /// The function's name.
         function: String,
@@ -234,6 +280,7 @@ pub enum SandboxError {
 
     /// Arguments or a result could not be decoded.
     #[error("{side} failed to decode {what} of `{function}`: {message}", what = decoded(*side), function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     Undecodable {
         /// The function's name.
         function: String,
@@ -247,17 +294,21 @@ pub enum SandboxError {
 
     /// The function itself returned an error.
     #[error("`{function}` returned an error: {message}", function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     GuestError {
         /// The function's name.
         function: String,
         /// The error's text, as the guest wrote it.
         message: String,
+        /// The error as a value, if the guest returned it as one; see [`SandboxError::guest_error`].
+        payload: Option<ErrorPayload>,
         /// Usage of the call. The output of the guest is still in its instance, which lives on.
         call: Box<FailedCall>,
     },
 
     /// The guest panicked.
     #[error("the guest panicked in `{function}`: {message}", function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     GuestPanic {
         /// The function that was called.
         function: String,
@@ -269,6 +320,7 @@ pub enum SandboxError {
 
     /// The guest broke the rules of the ABI: a pointer, a length or a status that cannot be.
     #[error("`{function}` broke the guest ABI: {message}", function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     AbiViolation {
         /// The function that was called.
         function: String,
@@ -280,6 +332,7 @@ pub enum SandboxError {
 
     /// The guest trapped.
     #[error("the guest trapped in `{function}`: {code}{trace}", trace = trace_lines(backtrace), function = shown(function))]
+    #[non_exhaustive]
     Trap {
         /// The function that was called.
         function: String,
@@ -293,6 +346,7 @@ pub enum SandboxError {
 
     /// The guest ended itself with `proc_exit`.
     #[error("the guest exited with code {code} in `{function}`", function = shown(function))]
+    #[non_exhaustive]
     Exited {
         /// The function that was called.
         function: String,
@@ -304,6 +358,7 @@ pub enum SandboxError {
 
     /// The call ran longer than the policy allows.
     #[error("`{function}` ran longer than {limit:?} and was stopped", function = shown(function))]
+    #[non_exhaustive]
     Timeout {
         /// The function that was called.
         function: String,
@@ -315,6 +370,7 @@ pub enum SandboxError {
 
     /// The call computed more than the policy allows.
     #[error("`{function}` used more than {limit} and was stopped", function = shown(function))]
+    #[non_exhaustive]
     OutOfFuel {
         /// The function that was called.
         function: String,
@@ -326,6 +382,7 @@ pub enum SandboxError {
 
     /// The call was cancelled by the host.
     #[error("the call of `{function}` was cancelled", function = shown(function))]
+    #[non_exhaustive]
     Cancelled {
         /// The function that was called.
         function: String,
@@ -337,6 +394,7 @@ pub enum SandboxError {
     #[error(
         "the guest asked for {requested_bytes} bytes of memory, and its limit is {limit_bytes}"
     )]
+    #[non_exhaustive]
     MemoryLimit {
         /// The total that the guest asked for, in bytes.
         requested_bytes: u64,
@@ -348,6 +406,7 @@ pub enum SandboxError {
 
     /// The guest asked for larger tables than it may have.
     #[error("the guest asked for tables of {requested} elements, and the limit is {limit}")]
+    #[non_exhaustive]
     TableLimit {
         /// The elements asked for, in all its tables.
         requested: u32,
@@ -363,6 +422,7 @@ pub enum SandboxError {
         "an instance of the module takes {memory_bytes} bytes of linear memory and {held_bytes} bytes of what the host \
          holds for it, and the limit of both is {limit_bytes} (`memory_limit_bytes`)"
     )]
+    #[non_exhaustive]
     InstanceTooLarge {
         /// The linear memory that it begins with, in bytes.
         memory_bytes: u64,
@@ -374,6 +434,7 @@ pub enum SandboxError {
 
     /// A value that the guest passed to the host is larger than is decoded.
     #[error("`{function}` returned a value of {size_bytes} bytes, and the policy decodes {limit_bytes}", function = shown(function))]
+    #[non_exhaustive]
     ValueTooLarge {
         /// The function that was called.
         function: String,
@@ -387,6 +448,7 @@ pub enum SandboxError {
 
     /// The guest wrote more to its standard streams than is captured.
     #[error("`{function}` wrote more than {limit_bytes} bytes of output and was stopped", function = shown(function))]
+    #[non_exhaustive]
     OutputLimit {
         /// The function that was called.
         function: String,
@@ -400,14 +462,13 @@ pub enum SandboxError {
     ///
     /// The denial itself is an error number that the guest may deal with; only what it could not deal with
     /// gets here.
-    #[error("`{function}` trapped after it was denied {capability}: {remedy}", function = shown(function), capability = shown(capability), remedy = shown(remedy))]
+    #[error("`{function}` trapped after it was denied {capability}: {remedy}", function = shown(function), remedy = capability.remedy())]
+    #[non_exhaustive]
     CapabilityDenied {
         /// The function that was called.
         function: String,
         /// Capability that it was denied last.
-        capability: String,
-        /// Change of the policy that would grant it.
-        remedy: String,
+        capability: DeniedCapability,
         /// Output of the guest before that, and usage of the call.
         call: Box<FailedCall>,
     },
@@ -428,16 +489,18 @@ pub enum SandboxError {
 
     /// The bytes are not a package that can be read.
     #[error("not a Wasmer package that can be read: {message}", message = shown(message))]
+    #[non_exhaustive]
     InvalidPackage {
         /// Description of the fault.
         message: String,
     },
 
     /// There is more of something in a package than is read.
-    #[error("the package has {found} {what}, and at most {limit} are read")]
+    #[error("the package has {found} {measure}, and at most {limit} are read")]
+    #[non_exhaustive]
     PackageLimit {
-        /// Name of what there is too much of.
-        what: &'static str,
+        /// Measure of which there is too much.
+        measure: PackageMeasure,
         /// Amount that was found, as far as it was counted.
         found: u64,
         /// Largest amount that is read.
@@ -446,6 +509,7 @@ pub enum SandboxError {
 
     /// The package has no command of that name.
     #[error("the package has no command `{name}`; it has {available}", available = listed(available, 0), name = shown(name))]
+    #[non_exhaustive]
     NoSuchCommand {
         /// The name that was asked for.
         name: String,
@@ -455,6 +519,7 @@ pub enum SandboxError {
 
     /// The command is of a kind that sandboxes do not run, or needs something that is not in its package.
     #[error("the command `{command}` of the package cannot be run: {message}", command = shown(command), message = shown(message))]
+    #[non_exhaustive]
     CommandUnavailable {
         /// The command's name.
         command: String,
@@ -463,16 +528,23 @@ pub enum SandboxError {
     },
 
     /// The policy grants something that cannot be granted.
-    #[error("failed to grant {grant}: {message}", message = shown(message), grant = shown(grant))]
+    #[error("failed to grant {kind} {grant}: {message}", message = shown(message), grant = shown(grant))]
+    #[non_exhaustive]
     InvalidGrant {
-        /// The folder, bundle, environment variable, argument or host.
+        /// Kind of what cannot be granted.
+        kind: GrantKind,
+        /// The folder, name, path or host, as it was given.
         grant: String,
         /// Description of the fault.
         message: String,
+        /// Error of the operating system, if that is the cause.
+        #[source]
+        error: Option<std::io::Error>,
     },
 
     /// The pool has a module of that name already.
     #[error("the pool has a module `{name}` already; put another in its place with `replace`", name = shown(name))]
+    #[non_exhaustive]
     DuplicateModule {
         /// The name.
         name: String,
@@ -480,6 +552,7 @@ pub enum SandboxError {
 
     /// The pool has no module of that name.
     #[error("the pool has no module `{name}`; it has {available}", available = listed(available, 0), name = shown(name))]
+    #[non_exhaustive]
     NoSuchModule {
         /// The name that was asked for.
         name: String,
@@ -492,6 +565,7 @@ pub enum SandboxError {
         "all {size} sandboxes of the pool are in use and {waiting} callers wait; try again later, or raise \
          `size` or `max_waiting`"
     )]
+    #[non_exhaustive]
     PoolExhausted {
         /// Largest number of sandboxes in the pool.
         size: usize,
@@ -501,6 +575,7 @@ pub enum SandboxError {
 
     /// No sandbox of the pool became free in time.
     #[error("no sandbox of the pool became free within {limit:?}")]
+    #[non_exhaustive]
     PoolTimeout {
         /// Longest time that a caller waits.
         limit: Duration,
@@ -512,6 +587,7 @@ pub enum SandboxError {
 
     /// The host could not provide what an instance needs.
     #[error("failed to create an instance: {message}", message = shown(message))]
+    #[non_exhaustive]
     Instantiation {
         /// Description of what was missing.
         message: String,
@@ -519,6 +595,7 @@ pub enum SandboxError {
 
     /// The operating system refused something without which no guest can run as its policy says.
     #[error("the system gives no {need} ({error}): {remedy}", remedy = need.remedy())]
+    #[non_exhaustive]
     SystemRefused {
         /// Service of the operating system that is needed.
         need: SystemNeed,
@@ -534,6 +611,7 @@ pub enum SandboxError {
 
     /// A host function that the guest called returned an error. The guest was unwound; its instance was discarded.
     #[error("the host function `{host_function}` failed in a call of `{function}`", function = shown(function))]
+    #[non_exhaustive]
     HostFunctionFailed {
         /// The function that was called.
         function: String,
@@ -548,6 +626,7 @@ pub enum SandboxError {
 
     /// A host function that the guest called panicked. The guest was unwound; its instance was discarded.
     #[error("the host function `{host_function}` panicked in a call of `{function}`: {message}", function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     HostFunctionPanicked {
         /// The function that was called.
         function: String,
@@ -560,12 +639,13 @@ pub enum SandboxError {
     },
 
     /// A host function made a call that could only wait for itself, or nested calls too deep.
-    #[error("`{function}` cannot be called out of a host function here: {message}", function = shown(function), message = shown(message))]
+    #[error("`{function}` cannot be called out of a host function here: {fault}", function = shown(function))]
+    #[non_exhaustive]
     NestedCall {
         /// The function that was called.
         function: String,
-        /// Description of what the thread would wait for.
-        message: String,
+        /// Why it cannot be called.
+        fault: NestingFault,
     },
 
     /// A pointer and a length, of the guest or of the host, that the guest's memory does not hold.
@@ -574,6 +654,7 @@ pub enum SandboxError {
 
     /// A file of the guest could not be read or written by the host.
     #[error("failed to use the guest's file {path:?}")]
+    #[non_exhaustive]
     GuestFile {
         /// The path, as it was given.
         path: String,
@@ -584,6 +665,7 @@ pub enum SandboxError {
 
     /// The session's instance is gone: a call of the session failed in a way that poisons it, or was dropped.
     #[error("the session is over, because a call of it failed or was dropped; begin another to call `{function}`", function = shown(function))]
+    #[non_exhaustive]
     SessionEnded {
         /// Method of the session that was called.
         function: String,
@@ -592,6 +674,7 @@ pub enum SandboxError {
     /// The source of a stream failed. The guest was not told that its input had ended, so what it had put out until then is
     /// not completed.
     #[error("the source of the stream that `{function}` handles failed", function = shown(function))]
+    #[non_exhaustive]
     SourceFailed {
         /// The function of the stream.
         function: String,
@@ -602,6 +685,7 @@ pub enum SandboxError {
 
     /// Code of the host panicked while it served the guest. The instance was discarded.
     #[error("the host panicked while serving `{function}`: {message}", function = shown(function), message = shown(message))]
+    #[non_exhaustive]
     HostPanic {
         /// The function that was called.
         function: String,

@@ -18,6 +18,7 @@ const MESSAGE_LIMIT_BYTES: usize = 512;
 
 /// A format for values. Numbers, bytes and text never need one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SerializationFormat {
     /// JSON text: readable, and slow for numbers.
     Json,
@@ -31,7 +32,7 @@ pub enum SerializationFormat {
 
 impl SerializationFormat {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Json, Self::MessagePack, Self::Bincode];
+    pub const ALL: &'static [Self] = &[Self::Json, Self::MessagePack, Self::Bincode];
 
     /// The format's name: `json`, `messagepack` or `bincode`.
     pub const fn name(self) -> &'static str {
@@ -118,7 +119,8 @@ impl FromStr for SerializationFormat {
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|format| format.name() == name)
             .ok_or_else(|| UnknownFormat(name.to_owned()))
     }
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn every_format_returns_what_it_was_given() {
         let value = (1u8, Some("text".to_owned()), vec![(-3i64, 0.5f64)]);
-        for format in SerializationFormat::ALL {
+        for &format in SerializationFormat::ALL {
             let bytes = format.encode(&value).unwrap();
             assert_eq!(
                 format.decode::<(u8, Option<String>, Vec<(i64, f64)>)>(&bytes),
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn names_parse_to_their_formats() {
-        for format in SerializationFormat::ALL {
+        for &format in SerializationFormat::ALL {
             assert_eq!(format.name().parse(), Ok(format));
         }
         assert!("yaml".parse::<SerializationFormat>().is_err());
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_nested_too_deep_is_refused_in_every_format() {
-        for format in SerializationFormat::ALL {
+        for &format in SerializationFormat::ALL {
             let fits = format.encode(&chain(100)).unwrap();
             assert_eq!(format.decode::<Chain>(&fits), Ok(chain(100)), "{format}");
             let deep = format.encode(&chain(1_000)).unwrap();
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn elements_that_take_no_bytes_are_counted() {
         type Nothings = Vec<Vec<()>>;
-        for format in SerializationFormat::ALL {
+        for &format in SerializationFormat::ALL {
             let some: Nothings = vec![vec![(); 10]; 10];
             assert_eq!(format.decode(&format.encode(&some).unwrap()), Ok(some), "{format}");
         }

@@ -7,6 +7,7 @@ pub(crate) use sink::{Sink, Sinks, StreamName};
 
 /// Output of a guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Output {
     /// The bytes written to standard output.
     pub stdout: Vec<u8>,

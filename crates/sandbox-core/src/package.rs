@@ -6,6 +6,7 @@
 mod inspect;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -18,7 +19,7 @@ use webc::metadata::annotations::{WASI_RUNNER_URI, Wasi};
 use webc::metadata::{Command, Manifest};
 
 use crate::bundle::{FileBundle, read_virtual};
-use crate::error::{Result, SandboxError};
+use crate::error::{PackageMeasure, Result, SandboxError};
 use crate::policy::{BundleGrant, EnvironmentVariable, SecurityPolicy};
 
 /// Largest file of a package, in bytes: it is held in memory.
@@ -60,7 +61,7 @@ pub struct Package {
 }
 
 /// A command of a [`Package`]: a module, and what it is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PackageCommand {
     name: String,
     /// The module, or why there is none that could run.
@@ -81,6 +82,21 @@ pub struct PackageVolume {
     pub bundle: FileBundle,
 }
 
+impl fmt::Debug for PackageCommand {
+    /// Names and lengths only: arguments and values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let environment = self.environment.iter().map(|(name, _)| name);
+        f.debug_struct("PackageCommand")
+            .field("name", &self.name)
+            .field("module", &self.module.as_ref().map(Bytes::len))
+            .field("program", &self.program)
+            .field("arguments", &self.arguments.len())
+            .field("environment", &environment.collect::<Vec<_>>())
+            .field("volumes", &self.volumes)
+            .finish()
+    }
+}
+
 impl Package {
     /// Reads a package from a file of at most 1 GiB.
     ///
@@ -94,7 +110,7 @@ impl Package {
             Ok(bytes)
         };
         let bytes = read().map_err(|error| unreadable(path, error))?;
-        inspect::limit("bytes", bytes.len() as u64, FILE_BYTES)?;
+        inspect::limit(PackageMeasure::Bytes, bytes.len() as u64, FILE_BYTES)?;
         Self::from_bytes(bytes)
     }
 
@@ -265,7 +281,7 @@ fn volumes(container: &Container) -> Result<(Arc<[PackageVolume]>, Option<String
     let manifest: &Manifest = container.manifest();
     let mappings = manifest.filesystem().map_err(|error| inspect::invalid(format!("{error:#}")))?;
     let mappings = mappings.unwrap_or_default();
-    inspect::limit("folders that are shown", mappings.len() as u64, inspect::MOST_VOLUMES)?;
+    inspect::limit(PackageMeasure::ShownFolders, mappings.len() as u64, inspect::MOST_VOLUMES)?;
     let mut known: HashMap<&str, FileBundle> = HashMap::new();
     let (mut volumes, mut missing) = (Vec::new(), None);
     for mapping in mappings.iter() {

@@ -7,6 +7,7 @@ mod document;
 mod features;
 mod fuel;
 mod grants;
+pub(crate) mod names;
 mod network;
 mod presets;
 mod sources;
@@ -114,6 +115,7 @@ pub struct SecurityPolicy {
 
 /// Whether calls share an instance, and with it the guest's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum InstanceMode {
     /// One instance: the guest's state lives from call to call, and calls take turns.
     ///

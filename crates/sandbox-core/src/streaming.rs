@@ -134,6 +134,7 @@ fn function_of(module: &Module, name: Option<&str>) -> Result<FunctionId> {
 /// Before the stream the instance can be set up with [`StreamProcessor::call`]. Dropping a processor leaves a stream that
 /// it has begun alone.
 #[derive(Debug)]
+#[must_use = "a processor does nothing until it is given a stream"]
 pub struct StreamProcessor {
     sandbox: WasmSandbox,
     function: FunctionId,

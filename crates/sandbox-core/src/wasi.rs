@@ -48,9 +48,6 @@ pub(crate) use state::Remembered;
 pub(crate) use streams::Source;
 
 /// Change of the policy that would grant a connection.
-pub(crate) const NETWORK_REMEDY: &str = "grant the host with `SecurityPolicy::with_network_host`, under a \
-     policy that accepts grants of the network, such as `permissive`";
-
 /// Whether there can be functions in the namespace. Of the one of sockets there are only some, and only if the policy
 /// grants hosts.
 pub(crate) fn is_namespace_served(namespace: &str) -> bool {

@@ -41,6 +41,7 @@
 //! | any other type | encoded with serde, in the format that the host chose |
 //! | several parameters, not all numbers | as the tuple of them, encoded |
 //! | `Result<T, E>` with `E: Display` | `T`, or the error's message, which the host receives as an error |
+//! | `Result<T, Typed<E>>` | `T`, or the error's message and the error itself, which the host decodes ([`Typed`]) |
 //!
 //! A parameter of type `&T` is decoded as a `T`. [`export`] tells these cases apart by the names of
 //! the types, so an alias of a number is "any other type" and still works, only slower.
@@ -262,12 +263,14 @@ mod number;
 mod panics;
 mod runtime;
 
+pub use runtime::Typed;
+
 /// Functions that the code written by [`export`] calls. Not for anybody else: they change without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::format::{FORMATS_RECORD, record};
     pub use crate::number::Number;
-    pub use crate::runtime::{HostCall, Input, Output, Refusal, serve};
+    pub use crate::runtime::{Failure, HostCall, Input, Output, Refusal, serve};
 }
 
 // The example of the README is a test.

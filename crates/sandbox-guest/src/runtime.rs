@@ -12,10 +12,12 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+mod failure;
 mod host;
 mod input;
 mod output;
 
+pub use failure::{Failure, Typed};
 pub use host::HostCall;
 pub use input::Input;
 pub use output::Output;
@@ -51,11 +53,11 @@ const _: () = assert!(size_of::<Exchange>() == 24, "the ABI fixes the layout");
 /// The value of [`Exchange::state`] after a panic.
 const PANICKED: usize = 1;
 
-/// Why a call has no result: the status and the message that the host receives.
+/// Why a call has no result: the status and the output that the host receives.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
     status: Status,
-    message: String,
+    output: Vec<u8>,
 }
 
 /// Ending of a call, as the ABI numbers it.
@@ -65,20 +67,27 @@ enum Status {
     Failed = 1,
     Undecodable = 2,
     Unencodable = 3,
+    FailedWithJson = 4,
+    FailedWithMessagePack = 5,
+    FailedWithBincode = 6,
 }
 
 impl Refusal {
     /// The function returned an error.
-    pub fn failed(error: impl Display) -> Self {
-        Self { status: Status::Failed, message: error.to_string() }
+    pub fn failed(error: impl Failure) -> Self {
+        error.into_refusal()
     }
 
     fn undecodable(reason: impl Display) -> Self {
-        Self { status: Status::Undecodable, message: reason.to_string() }
+        Self::with_text(Status::Undecodable, reason)
     }
 
     fn unencodable(reason: impl Display) -> Self {
-        Self { status: Status::Unencodable, message: reason.to_string() }
+        Self::with_text(Status::Unencodable, reason)
+    }
+
+    fn with_text(status: Status, text: impl Display) -> Self {
+        Self { status, output: text.to_string().into_bytes() }
     }
 }
 
@@ -95,7 +104,7 @@ pub fn serve(
         let status = match outcome {
             Ok(()) => Status::Returned,
             Err(refusal) => {
-                output.text(refusal.message);
+                output.text(refusal.output);
                 refusal.status
             }
         };

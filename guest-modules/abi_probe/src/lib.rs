@@ -8,11 +8,11 @@ use std::io::{self, Read as _, Write as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sandbox_guest::export;
+use sandbox_guest::{Typed, export};
 
 mod order;
 
-pub use order::{Line, Order, Report, Status};
+pub use order::{Line, Order, Report, Shortage, Status};
 
 /// Number of calls of [`count`]: state that lives from call to call.
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -169,6 +169,22 @@ pub fn divide(dividend: i64, divisor: i64) -> Result<i64, String> {
     dividend
         .checked_div(divisor)
         .ok_or_else(|| format!("{dividend} cannot be divided by {divisor}"))
+}
+
+/// Takes so many pieces of ten, or says how many are missing: as an error that is a value.
+#[export]
+pub fn take_of_ten(count: u32) -> Result<u32, Typed<Shortage>> {
+    match 10u32.checked_sub(count) {
+        Some(left) => Ok(left),
+        None => Err(Shortage { article: "bolt".to_owned(), missing: count - 10 })?,
+    }
+}
+
+/// Takes any text but an empty one, and has no use for a format but in its error.
+#[export]
+pub fn first_letter(text: &str) -> Result<String, Typed<Shortage>> {
+    let first = text.chars().next().map(String::from);
+    Ok(first.ok_or_else(|| Shortage { article: "letter".to_owned(), missing: 1 })?)
 }
 
 /// Panics with the given text.

@@ -2,6 +2,7 @@
 //! and floats.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,21 @@ pub struct Order {
     pub notes: BTreeMap<String, String>,
     /// State of the order.
     pub status: Status,
+}
+
+/// Too few of something: an error that hosts decode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// Name of the article.
+    pub article: String,
+    /// Number of pieces that are not there.
+    pub missing: u32,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} are missing", self.missing, self.article)
+    }
 }
 
 /// One line of an order.

@@ -1,6 +1,7 @@
 //! Filling a bundle file by file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -13,11 +14,21 @@ pub struct FileBundleBuilder {
     entries: Vec<(String, Entry)>,
 }
 
-#[derive(Debug)]
 enum Entry {
     Folder,
     File(Bytes),
     Link(String),
+}
+
+impl fmt::Debug for Entry {
+    /// Lengths only: contents may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder => f.write_str("Folder"),
+            Self::File(contents) => write!(f, "File({} bytes)", contents.len()),
+            Self::Link(target) => f.debug_tuple("Link").field(target).finish(),
+        }
+    }
 }
 
 impl FileBundleBuilder {

@@ -90,6 +90,7 @@ impl SandboxError {
             | Self::InvalidModule { .. }
             | Self::ForbiddenFeature { .. }
             | Self::UnsupportedFeature { .. }
+            | Self::SharedMemory { .. }
             | Self::Compilation { .. }
             | Self::CompileLimit { .. }
             | Self::CompilationTimeout { .. }
@@ -104,6 +105,7 @@ impl SandboxError {
             Self::NoSource
             | Self::UnknownFormat(_)
             | Self::ForbiddenCompiler { .. }
+            | Self::DuplicateHostFunction { .. }
             | Self::NoSuchFunction { .. }
             | Self::SignatureMismatch { .. }
             | Self::InvalidBundle(_)

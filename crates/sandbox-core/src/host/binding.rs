@@ -7,7 +7,7 @@ use super::define::{Definition, Waits};
 use super::functions::HostFunctions;
 use super::values;
 use crate::context::Context;
-use crate::error::{Result, SandboxError};
+use crate::error::{NestingFault, Result, SandboxError};
 use crate::marshal::export::signature_in_words;
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
@@ -36,8 +36,10 @@ impl HostBinding {
     /// Looks up what the module imports, and checks its types.
     ///
     /// # Errors
-    /// [`SandboxError::IncompatibleImport`] if a function has another type than the module expects.
+    /// [`SandboxError::IncompatibleImport`] if a function has another type than the module expects;
+    /// [`SandboxError::DuplicateHostFunction`].
     pub(crate) fn new(module: &Module, set: HostFunctions, context: Context) -> Result<Arc<Self>> {
+        set.require_unambiguous()?;
         let mut functions: Vec<Arc<Definition>> = Vec::new();
         let mut bound = HashSet::new();
         for import in module.compiled().imports() {
@@ -153,13 +155,9 @@ impl HostBinding {
     /// Notes that a guest of this sandbox runs on this thread.
     ///
     /// # Errors
-    /// A message if calls are nested too deep.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Level, String> {
-        Level::begin(self.address()).ok_or_else(|| {
-            format!(
-                "calls out of host functions are nested {MOST_LEVELS} deep, and this is one more"
-            )
-        })
+    /// If calls are nested too deep.
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Level, NestingFault> {
+        Level::begin(self.address()).ok_or(NestingFault::TooDeep { limit: MOST_LEVELS })
     }
 
     /// Whether this thread is in a host function that a guest of this sandbox called.

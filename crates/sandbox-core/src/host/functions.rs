@@ -1,6 +1,7 @@
 //! Sets of host functions.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::caller;
@@ -8,6 +9,7 @@ use super::define::{Blueprint, Definition, IntoAsyncHostFunction, IntoHostFuncti
 use super::dynamic;
 use super::numbers::BoxedError;
 use super::values::{IntoAsyncValueFunction, IntoValueFunction};
+use crate::error::{Result, SandboxError};
 use crate::marshal::types::NumberType;
 use crate::marshal::value;
 
@@ -80,9 +82,19 @@ use crate::marshal::value;
 /// called with `call_blocking` runs until its own limit. A closure that holds the sandbox which it serves keeps that
 /// alive for ever.
 #[derive(Clone, Default)]
+#[must_use = "a set of functions does nothing until a sandbox is given it"]
 pub struct HostFunctions {
-    /// By module and name.
-    functions: Arc<BTreeMap<(String, String), Arc<Definition>>>,
+    set: Arc<Set>,
+}
+
+/// Namespace and name of a function.
+type Name = (String, String);
+
+#[derive(Clone, Default)]
+struct Set {
+    functions: BTreeMap<Name, Arc<Definition>>,
+    /// Names that several functions were given.
+    duplicates: BTreeSet<Name>,
 }
 
 impl HostFunctions {
@@ -91,8 +103,9 @@ impl HostFunctions {
         Self::default()
     }
 
-    /// Adds a function, which a guest imports as `name` from `module`. A function that has that name already is
-    /// replaced.
+    /// Adds a function, which a guest imports as `name` from `module`. If there is one of that name already, no sandbox is
+    /// built with the set ([`SandboxError::DuplicateHostFunction`](crate::SandboxError::DuplicateHostFunction)):
+    /// [`replace`](Self::replace) is the way to put another in its place.
     ///
     /// The closure takes `&mut` [`Caller`](crate::Caller) or not, and then up to twelve numbers, whose types have to be
     /// written out. It returns `()`, a number, a tuple of two to four numbers, or a `Result` of one of these with any
@@ -267,34 +280,83 @@ impl HostFunctions {
         self.with(module.into(), name.into(), dynamic::blueprint(parameters, results, function))
     }
 
-    /// Adds all functions of another set. Those that have a name of this one replace it.
+    /// Adds all functions of another set. Two that have one name are duplicates, as with [`function`](Self::function),
+    /// unless they are one and the same.
     pub fn merge(mut self, other: &Self) -> Self {
-        if self.functions.is_empty() {
+        if self.set.functions.is_empty() {
             return other.clone();
         }
-        let others =
-            other.functions.iter().map(|(name, function)| (name.clone(), Arc::clone(function)));
-        Arc::make_mut(&mut self.functions).extend(others);
+        let set = Arc::make_mut(&mut self.set);
+        for (name, function) in &other.set.functions {
+            set.add(name.clone(), Arc::clone(function));
+        }
+        set.duplicates.extend(other.set.duplicates.iter().cloned());
+        self
+    }
+
+    /// Adds all functions of another set, in place of those that have their names: of a test, or of one tenant.
+    ///
+    /// ```
+    /// use sandbox_core::HostFunctions;
+    ///
+    /// let functions = HostFunctions::new().function("env", "now", || 1_700_000_000u64);
+    /// let fixed = HostFunctions::new().function("env", "now", || 0u64);
+    /// let functions = functions.replace(&fixed);
+    /// assert_eq!(functions.names().count(), 1);
+    /// ```
+    pub fn replace(mut self, others: &Self) -> Self {
+        let set = Arc::make_mut(&mut self.set);
+        for (name, function) in &others.set.functions {
+            set.duplicates.remove(name);
+            set.functions.insert(name.clone(), Arc::clone(function));
+        }
+        set.duplicates.extend(others.set.duplicates.iter().cloned());
         self
     }
 
     /// The names of the functions: module and name, sorted.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.functions.keys().map(|(module, name)| (module.as_str(), name.as_str()))
+        self.set.functions.keys().map(|(module, name)| (module.as_str(), name.as_str()))
     }
 
     fn with(mut self, module: String, name: String, blueprint: Blueprint) -> Self {
         let key = (module.clone(), name.clone());
         let definition = Arc::new(blueprint.named(module, name));
-        Arc::make_mut(&mut self.functions).insert(key, definition);
+        Arc::make_mut(&mut self.set).add(key, definition);
         self
     }
 
     pub(super) fn get(&self, module: &str, name: &str) -> Option<&Arc<Definition>> {
-        if self.functions.is_empty() {
+        if self.set.functions.is_empty() {
             return None;
         }
-        self.functions.get(&(module.to_owned(), name.to_owned()))
+        self.set.functions.get(&(module.to_owned(), name.to_owned()))
+    }
+
+    /// Refuses a set in which it is not said which function a name stands for.
+    ///
+    /// # Errors
+    /// [`SandboxError::DuplicateHostFunction`].
+    pub(super) fn require_unambiguous(&self) -> Result<()> {
+        match self.set.duplicates.first().cloned() {
+            None => Ok(()),
+            Some((module, name)) => Err(SandboxError::DuplicateHostFunction { module, name }),
+        }
+    }
+}
+
+impl Set {
+    fn add(&mut self, name: Name, function: Arc<Definition>) {
+        match self.functions.entry(name) {
+            Entry::Vacant(free) => {
+                free.insert(function);
+            }
+            Entry::Occupied(taken) => {
+                if !Arc::ptr_eq(taken.get(), &function) {
+                    self.duplicates.insert(taken.key().clone());
+                }
+            }
+        }
     }
 }
 

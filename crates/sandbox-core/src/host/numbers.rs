@@ -19,7 +19,7 @@ pub trait HostNumbers: sealed::Numbers {}
 ///
 /// An `Err` never reaches the guest. It ends the guest's call, and whoever made that gets it as the source of
 /// [`SandboxError::HostFunctionFailed`](crate::SandboxError::HostFunctionFailed).
-pub trait HostOutcome {
+pub trait HostOutcome: sealed::Outcome {
     /// Numbers that the guest gets.
     type Numbers: HostNumbers;
 
@@ -34,6 +34,8 @@ mod sealed {
     pub trait Number: FromToNativeWasmType + 'static {
         const TYPE: Type;
     }
+
+    pub trait Outcome {}
 
     pub trait Numbers: WasmTypeList + 'static {
         const TYPES: &'static [Type];
@@ -69,6 +71,9 @@ macro_rules! tuples {
 
 numbers!(i32 => I32, u32 => I32, i64 => I64, u64 => I64, f32 => F32, f64 => F64);
 tuples!((), (A, B), (A, B, C), (A, B, C, D));
+
+impl<T: HostNumbers> sealed::Outcome for T {}
+impl<T: HostNumbers, E: Into<BoxedError>> sealed::Outcome for Result<T, E> {}
 
 impl<T: HostNumbers> HostOutcome for T {
     type Numbers = T;

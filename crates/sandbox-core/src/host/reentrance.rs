@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use wasmer_types::RawValue;
 
 use super::caller::Caller;
-use crate::error::{CallResult, Result, SandboxError};
+use crate::error::{CallResult, NestingFault, Result, SandboxError};
 use crate::marshal::arguments::{no_format, signature_mismatch};
 use crate::marshal::convert::{FromGuest, IntoGuest};
 use crate::marshal::export::ExportKind;
@@ -58,26 +58,24 @@ impl Caller<'_> {
         arguments: &A,
     ) -> CallResult<R> {
         let state = self.state();
-        let nested = |message: &str| {
-            let (function, message) = (function.to_owned(), message.to_owned());
-            Box::new(SandboxError::NestedCall { function, message })
+        let nested = |fault| {
+            let function = function.to_owned();
+            Box::new(SandboxError::NestedCall { function, fault })
         };
-        let ended = || nested("the guest was ended in the middle of it");
+        let ended = || nested(NestingFault::GuestEnded);
         let Some(again) = state.reentrance.get() else {
-            return Err(nested("the guest is only being started"));
+            return Err(nested(NestingFault::NotStarted));
         };
         let (id, export) = again.module.function(function)?;
         let ExportKind::Numbers(signature) = &export.kind else {
-            return Err(nested("it takes or returns more than numbers"));
+            return Err(nested(NestingFault::NotOfNumbers));
         };
         no_format(export, A::FORMAT)?;
         if state.has_failed() || state.control.stop_reason().is_some() {
             return Err(ended());
         }
         let Some(_level) = Level::begin(again.address) else {
-            return Err(nested(&format!(
-                "calls are nested {MOST_LEVELS} deep, and this is one more"
-            )));
+            return Err(nested(NestingFault::TooDeep { limit: MOST_LEVELS }));
         };
         let enter = |values: &mut [RawValue]| {
             let run = || again.entry.call(self.guest(), id.index(), values);

@@ -154,7 +154,8 @@ impl PassedBuffers {
 
     fn format(self) -> Result<SerializationFormat, ExchangeError> {
         SerializationFormat::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|format| format.code() == self.format)
             .ok_or(ExchangeError::Format(self.format))
     }

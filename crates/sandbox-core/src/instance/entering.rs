@@ -134,10 +134,9 @@ impl Instance {
     /// Puts in place what host functions need.
     fn begin_host_calls(&self, function: &str, surroundings: &mut Surroundings) -> CallResult<()> {
         let binding = self.host.binding();
-        let level = binding.enter().map_err(|message| SandboxError::NestedCall {
-            function: function.to_owned(),
-            message,
-        })?;
+        let level = binding
+            .enter()
+            .map_err(|fault| SandboxError::NestedCall { function: function.to_owned(), fault })?;
         // Before the guest runs, whose own runtime hides the one that a blocking caller is on.
         surroundings.caller =
             binding.waits().then(crate::threads::callers_runtime::for_this_thread);

@@ -9,7 +9,7 @@ use wasmer::{Function, Type};
 use wasmer_types::RawValue;
 
 use super::{Instance, Returned};
-use crate::error::{Result, SandboxError, Side};
+use crate::error::{ErrorPayload, Result, SandboxError, Side};
 use crate::format::SerializationFormat;
 use crate::marshal::export::{EXCHANGE_EXPORT, RESERVE_EXPORT};
 use crate::module::FunctionId;
@@ -28,6 +28,9 @@ const STATE: usize = 20;
 
 /// The value of the `state` field after a panic.
 const PANICKED: u32 = 1;
+
+/// Status of a function that returned an error as a value, less the number of the value's format.
+const FAILED_WITH_VALUE: u32 = 3;
 
 /// Length of a guest's error or panic message that is kept, in bytes.
 const MESSAGE_LIMIT_BYTES: usize = 4096;
@@ -129,14 +132,36 @@ impl Instance {
         if status == 0 {
             return Ok(Returned::Output { range });
         }
-        let text = || message_of(&self.guest.memory()[range.clone()]);
+        let output = &self.guest.memory()[range];
         let (function, side, call) = (name.to_owned(), Side::Guest, Box::default());
+        let message = || message_of(output);
         Err(match status {
-            1 => SandboxError::GuestError { function, message: text(), call },
-            2 => SandboxError::Undecodable { function, side, message: text(), call },
-            3 => SandboxError::Unencodable { function, side, message: text(), call },
-            other => violation(name, format!("{other} is no status")),
+            1 => SandboxError::GuestError { function, message: message(), payload: None, call },
+            2 => SandboxError::Undecodable { function, side, message: message(), call },
+            3 => SandboxError::Unencodable { function, side, message: message(), call },
+            other => match format_of_error(other) {
+                Some(format) => self.error_value(name, format, output),
+                None => violation(name, format!("{other} is no status")),
+            },
         })
+    }
+
+    /// The error that a function returned as a value: the length of its text, the text, and the value.
+    fn error_value(&self, name: &str, format: SerializationFormat, output: &[u8]) -> SandboxError {
+        let parts = output
+            .split_first_chunk()
+            .and_then(|(len, rest)| rest.split_at_checked(u32::from_le_bytes(*len) as usize));
+        let Some((text, value)) = parts else {
+            let len = output.len();
+            return violation(name, format!("its error of {len} bytes is shorter than it says"));
+        };
+        let (function, call) = (name.to_owned(), Box::default());
+        let (size_bytes, limit_bytes) = (value.len() as u64, self.policy.value_limit_bytes);
+        if size_bytes > limit_bytes {
+            return SandboxError::ValueTooLarge { function, size_bytes, limit_bytes, call };
+        }
+        let payload = Some(ErrorPayload::new(format, value));
+        SandboxError::GuestError { function, message: message_of(text), payload, call }
     }
 
     /// Copies the input to where the guest wants it, after making room if there is too little.
@@ -222,6 +247,12 @@ impl Instance {
         self.guest.memory_mut()[range].copy_from_slice(&value.to_le_bytes());
         Ok(())
     }
+}
+
+/// The format of the value that an error comes with, by the status of the call.
+fn format_of_error(status: i32) -> Option<SerializationFormat> {
+    let code = u32::try_from(status).ok()?.checked_sub(FAILED_WITH_VALUE)?;
+    SerializationFormat::ALL.iter().copied().find(|format| format.code() == code)
 }
 
 fn has_type(guest: &mut Guest, function: &Function, takes: &[Type], gives: &[Type]) -> bool {

@@ -51,10 +51,8 @@ impl Instance {
             return SandboxError::GuestPanic { function, message, call: Box::default() };
         }
         if let Some(capability) = self.refusals.take_capability() {
-            let remedy = crate::wasi::NETWORK_REMEDY.to_owned();
-            let function = function.to_owned();
-            let call = Box::default();
-            return SandboxError::CapabilityDenied { function, capability, remedy, call };
+            let (function, call) = (function.to_owned(), Box::default());
+            return SandboxError::CapabilityDenied { function, capability, call };
         }
         SandboxError::Trap {
             function: function.to_owned(),

@@ -30,7 +30,7 @@ use crate::format::SerializationFormat;
     note = "numbers, tuples, bytes, text and all types that implement `serde::Serialize` can",
     note = "an array of more than 32 bytes is passed as a slice: `&array[..]`"
 )]
-pub trait IntoGuest {
+pub trait IntoGuest: sealed::Passed {
     /// The type of serde that is passed.
     #[doc(hidden)]
     type Passed: Serialize;
@@ -53,7 +53,7 @@ pub trait IntoGuest {
     message = "`{Self}` cannot be had of a guest",
     note = "numbers, tuples, bytes, text and all types that implement `serde::Deserialize` and borrow nothing can"
 )]
-pub trait FromGuest: Sized {
+pub trait FromGuest: Sized + sealed::Returned {
     /// The type of serde that comes back.
     #[doc(hidden)]
     type Returned: DeserializeOwned + 'static;
@@ -64,6 +64,15 @@ pub trait FromGuest: Sized {
     #[doc(hidden)]
     fn from_returned(returned: Self::Returned) -> Self;
 }
+
+/// Bounds that no other crate can name.
+mod sealed {
+    pub trait Passed {}
+    pub trait Returned {}
+}
+
+impl<T: Serialize> sealed::Passed for T {}
+impl<T: DeserializeOwned + 'static> sealed::Returned for T {}
 
 impl<T: Serialize> IntoGuest for T {
     type Passed = T;
@@ -90,6 +99,9 @@ macro_rules! formats {
         $(#[$attribute])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name<T>(pub T);
+
+        impl<T: Serialize> sealed::Passed for $name<T> {}
+        impl<T: DeserializeOwned + 'static> sealed::Returned for $name<T> {}
 
         impl<T: Serialize> IntoGuest for $name<T> {
             type Passed = T;

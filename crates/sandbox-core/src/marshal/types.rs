@@ -6,6 +6,7 @@ use wasmer::Type;
 
 /// Type of a number that guests take and return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum NumberType {
     /// An integer of 32 bits, with or without a sign.
     I32,

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::Behaviour;
 use super::names::Names;
-use crate::error::ArtifactRejection;
+use crate::error::{ArtifactRejection, BuildAspect};
 use crate::policy::SecurityPolicy;
 use crate::signing::{KeyRing, Purpose, Sealer, SigningKey};
 use crate::sys::artifact::{NativeCode, envelope};
@@ -77,7 +77,7 @@ fn parse(description: &Bytes) -> Result<Description, ArtifactRejection> {
     let identity = Identity::parse(lines.next().unwrap_or_default())?;
     let behaviour = Behaviour::parse(lines.next().unwrap_or_default()).map_err(|error| {
         ArtifactRejection::OtherBuild {
-            aspect: "a description",
+            aspect: BuildAspect::Description,
             made_for: format!("that is unknown ({error})"),
             here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
         }

@@ -14,7 +14,8 @@ use super::metering::Metering;
 use super::nans::CanonicalConversions;
 use super::start::StartByHost;
 use super::validation::Validated;
-use crate::error::{ArtifactRejection, Result, SandboxError};
+use crate::error::{ArtifactRejection, PolicyConflict, Result, SandboxError};
+use crate::policy::names::{CompilerName, FeatureName};
 use crate::policy::{Compiler, NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
 use crate::text::cut;
 
@@ -39,8 +40,7 @@ pub(super) enum Hurry {
 ///
 /// [`CodeSettings::engine`] sees nothing else. So whatever a policy or a builder wants to change about the code has
 /// to become a field here, and with that becomes part of the key of every cache.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CodeSettings {
     compiler: Compiler,
     /// The WebAssembly features that the module was validated with.
@@ -51,6 +51,34 @@ pub(crate) struct CodeSettings {
     canonical_nans: bool,
     /// The compiler that was chosen, and would have had to merge more values than the policy's limit of phis.
     in_place_of: Option<Compiler>,
+}
+
+/// Settings in the words of artifacts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordedSettings {
+    compiler: CompilerName,
+    features: Vec<FeatureName>,
+    metered: bool,
+    canonical_nans: bool,
+    in_place_of: Option<CompilerName>,
+}
+
+impl RecordedSettings {
+    /// The settings, if this build has their compilers.
+    pub(super) fn known(self) -> Option<CodeSettings> {
+        let Self { compiler, features, metered, canonical_nans, in_place_of } = self;
+        Some(CodeSettings {
+            compiler: compiler.known()?,
+            features: features.into_iter().map(WasmFeature::from).collect(),
+            metered,
+            canonical_nans,
+            in_place_of: match in_place_of {
+                Some(chosen) => Some(chosen.known()?),
+                None => None,
+            },
+        })
+    }
 }
 
 impl CodeSettings {
@@ -73,6 +101,18 @@ impl CodeSettings {
 
     pub(crate) fn compiler(&self) -> Compiler {
         self.compiler
+    }
+
+    /// Settings as artifacts have them.
+    pub(super) fn recorded(&self) -> RecordedSettings {
+        let Self { compiler, features, metered, canonical_nans, in_place_of } = self;
+        RecordedSettings {
+            compiler: (*compiler).into(),
+            features: features.iter().map(FeatureName::from).collect(),
+            metered: *metered,
+            canonical_nans: *canonical_nans,
+            in_place_of: in_place_of.map(CompilerName::from),
+        }
     }
 
     pub(super) fn features(&self) -> WasmFeatures {
@@ -148,22 +188,19 @@ impl CodeSettings {
 
     /// Refuses code that was made under a policy that allows more than this one.
     pub(super) fn require_allowed(&self, policy: &SecurityPolicy) -> Result<(), ArtifactRejection> {
-        let refused = |made_for: String, here: &str| {
-            let here = here.to_owned();
-            Err(ArtifactRejection::ForbiddenByPolicy { made_for, here })
-        };
+        let refused = |conflict| Err(ArtifactRejection::ForbiddenByPolicy(conflict));
         if !policy.compilers.allow(self.compiler) {
-            return refused(format!("that allows {}", self.compiler), "one that does not");
+            return refused(PolicyConflict::Compiler(self.compiler));
         }
         let forbidden = self.features.difference(policy.features);
         if !forbidden.is_empty() {
-            return refused(format!("that allows {forbidden}"), "one that does not");
+            return refused(PolicyConflict::Features(forbidden));
         }
         if policy.fuel.is_some() && !self.metered {
-            return refused("without a limit of fuel".to_owned(), "one with a limit");
+            return refused(PolicyConflict::Unmetered);
         }
         if policy.nan_bits == NanBits::Canonical && !self.canonical_nans {
-            return refused("with native NaNs".to_owned(), "one with canonical NaNs");
+            return refused(PolicyConflict::NativeNans);
         }
         Ok(())
     }

@@ -80,7 +80,7 @@ impl Extent {
     /// [`SandboxError::CompileLimit`], or [`SandboxError::InstanceTooLarge`] for a module of which Wasmer could not even
     /// say how large its instances are.
     pub(super) fn require_within(&self, limits: &CompileLimits) -> Result<()> {
-        let measures = CompileMeasure::ALL.into_iter();
+        let measures = CompileMeasure::ALL.iter().copied();
         let mut counted = measures.filter(|measure| *measure != CompileMeasure::Phis);
         if let Some(measure) = counted.find(|measure| self.is_over(*measure, limits)) {
             return Err(self.refusal(measure, limits));

@@ -45,6 +45,7 @@ pub enum ExternalType {
         results: Vec<ValueType>,
     },
     /// A linear memory.
+    #[non_exhaustive]
     Memory {
         /// Size that it begins with, in bytes.
         minimum_bytes: u64,
@@ -52,6 +53,7 @@ pub enum ExternalType {
         maximum_bytes: Option<u64>,
     },
     /// A table.
+    #[non_exhaustive]
     Table {
         /// Number of elements that it begins with.
         minimum: u32,

@@ -6,7 +6,7 @@ use wasmer::sys::wasmparser::{
 
 use super::signatures::Types;
 use super::start::START_EXPORT;
-use crate::error::{Result, SandboxError};
+use crate::error::{NeededFeature, Result, SandboxError};
 use crate::policy::{Compiler, SecurityPolicy, WasmFeature, WasmFeatures};
 use crate::sys::artifact::Valid;
 use crate::text::cut;
@@ -99,19 +99,20 @@ fn explain(
     }
     let missing = Proposals::all() - allowed;
     let needed = |proposals: Proposals| !is_valid(wasm, Proposals::all() - proposals);
-    let known = WasmFeature::ALL.into_iter().filter(|feature| missing.contains(proposal(*feature)));
+    let known =
+        WasmFeature::ALL.iter().copied().filter(|feature| missing.contains(proposal(*feature)));
     if let Some(feature) = known.clone().find(|feature| needed(proposal(*feature))) {
-        let name = feature.name().to_owned();
         return if policy.features.contains(feature) {
-            SandboxError::UnsupportedFeature { feature: name, compiler, message, offset }
+            let feature = NeededFeature::Known(feature);
+            SandboxError::UnsupportedFeature { feature, compiler, message, offset }
         } else {
-            SandboxError::ForbiddenFeature { feature: name, message, offset }
+            SandboxError::ForbiddenFeature { feature, message, offset }
         };
     }
     let known = known.fold(Proposals::empty(), |all, feature| all | proposal(feature));
     let feature = (missing - known).iter_names().find(|(_, flag)| needed(*flag));
     let feature = feature.map_or("one of several", |(name, _)| name);
-    let feature = feature.to_lowercase().replace('_', " ");
+    let feature = NeededFeature::Other(feature.to_lowercase().replace('_', " "));
     SandboxError::UnsupportedFeature { feature, compiler, message, offset }
 }
 
@@ -127,11 +128,6 @@ fn position(offset: u64) -> usize {
 fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
     let mut concerns_start = false;
     let mut types = Types::default();
-    let refused = |offset: usize| SandboxError::ForbiddenFeature {
-        feature: "shared memory".to_owned(),
-        message: "a sandbox runs its guest on one thread".to_owned(),
-        offset,
-    };
     for payload in Parser::new(0).parse_all(valid.wasm()) {
         match payload {
             Ok(Payload::TypeSection(section)) => {
@@ -144,7 +140,7 @@ fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
                     if let Ok((offset, memory)) = memory
                         && memory.shared
                     {
-                        return Err(refused(position(offset)));
+                        return Err(SandboxError::SharedMemory { offset: position(offset) });
                     }
                 }
             }
@@ -154,7 +150,7 @@ fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
                         && let TypeRef::Memory(memory) = import.ty
                         && memory.shared
                     {
-                        return Err(refused(position(offset)));
+                        return Err(SandboxError::SharedMemory { offset: position(offset) });
                     }
                 }
             }
@@ -214,8 +210,15 @@ mod tests {
 
     #[test]
     fn shared_memories_are_valid_but_forbidden() {
-        let error = checked("(module (memory 1 1 shared))").unwrap_err();
-        assert!(matches!(error, SandboxError::ForbiddenFeature { .. }), "{error:?}");
+        let wasm = wat::parse_str("(module (memory 1 1 shared))").unwrap();
+        let refused = |policy| check(&wasm, &policy, Compiler::Cranelift).unwrap_err();
+        let error = refused(SecurityPolicy::permissive());
+        assert!(matches!(error, SandboxError::SharedMemory { offset: 11 }), "{error:?}");
+        let error = refused(SecurityPolicy::basic());
+        assert!(
+            matches!(error, SandboxError::ForbiddenFeature { feature: WasmFeature::Threads, .. }),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use webc::v3::read::Section;
 use webc::v3::{Index, Span, Tag};
 
 use crate::bundle::{DEEPEST, LONGEST_NAME};
-use crate::error::{Result, SandboxError};
+use crate::error::{PackageMeasure, Result, SandboxError};
 
 /// Largest number of files, folders and links in a package, together.
 pub(super) const MOST_NODES: usize = 200_000;
@@ -44,8 +44,8 @@ pub(super) fn invalid(message: impl Into<String>) -> SandboxError {
 }
 
 /// Makes sure that there is not more of something than is read.
-pub(super) fn limit(what: &'static str, found: u64, limit: u64) -> Result<()> {
-    if found <= limit { Ok(()) } else { Err(SandboxError::PackageLimit { what, found, limit }) }
+pub(super) fn limit(measure: PackageMeasure, found: u64, limit: u64) -> Result<()> {
+    if found <= limit { Ok(()) } else { Err(SandboxError::PackageLimit { measure, found, limit }) }
 }
 
 /// Makes sure that a package can be read.
@@ -58,11 +58,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
     rest.tag(Tag::Index)?;
     let index = index(rest.sized()?)?;
     let manifest = section(bytes, index.manifest.span, Tag::Manifest, "the manifest")?;
-    limit("bytes of its manifest", manifest.bytes.len() as u64, METADATA_BYTES)?;
+    limit(PackageMeasure::ManifestBytes, manifest.bytes.len() as u64, METADATA_BYTES)?;
     let mut inspection = Inspection { nodes: 0, passed: 0 };
     let mut atoms = section(bytes, index.atoms.span, Tag::Atoms, "its modules")?;
     inspection.tree(&mut atoms, Shape::Flat)?;
-    limit("folders", index.volumes.len() as u64, MOST_VOLUMES)?;
+    limit(PackageMeasure::Folders, index.volumes.len() as u64, MOST_VOLUMES)?;
     for entry in index.volumes.values() {
         let mut volume = section(bytes, entry.span, Tag::Volume, "a folder")?;
         let name = volume.sized()?;
@@ -84,7 +84,7 @@ fn other_format(bytes: &[u8]) -> SandboxError {
 }
 
 fn index(bytes: &[u8]) -> Result<Index> {
-    limit("bytes of its index", bytes.len() as u64, METADATA_BYTES)?;
+    limit(PackageMeasure::IndexBytes, bytes.len() as u64, METADATA_BYTES)?;
     let section = Section::parse(Tag::Index.as_u8(), None, bytes.to_vec().into());
     let section = section.map_err(|error| invalid(error.to_string()))?;
     let index = section.as_index().ok_or_else(|| invalid("its index is none"))?;
@@ -167,13 +167,13 @@ impl Inspection {
         passed: u64,
     ) -> Result<Option<Folder<'a>>> {
         self.nodes += 1;
-        limit("files, folders and links", self.nodes as u64, MOST_NODES as u64)?;
+        limit(PackageMeasure::Entries, self.nodes as u64, MOST_NODES as u64)?;
         let [tag] = node.array()?;
         match Tag::from_u8(tag) {
             Some(Tag::Directory) => {
-                limit("folders within each other", depth as u64, DEEPEST as u64)?;
+                limit(PackageMeasure::Depth, depth as u64, DEEPEST as u64)?;
                 self.passed += passed;
-                limit("names on the way to its folders", self.passed, MOST_PASSED)?;
+                limit(PackageMeasure::PassedNames, self.passed, MOST_PASSED)?;
                 let mut entries = Cursor { bytes: node.sized()?, what: node.what };
                 entries.times()?;
                 entries.take(HASH_BYTES)?;

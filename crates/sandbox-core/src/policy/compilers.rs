@@ -2,15 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::features::{WasmFeature, WasmFeatures};
 
 /// Compiler from WebAssembly to native code.
 ///
 /// All of them enforce the same limits; they trade the time of compiling for the time of running.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compiler {
     /// Good code in reasonable time. The default.
@@ -75,6 +72,7 @@ impl Compiler {
 
 /// Which compilers may make the native code of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Compilers {
     /// Any that this build has.
     Any,

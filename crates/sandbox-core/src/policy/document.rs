@@ -10,10 +10,12 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::names::{
+    AccessName, CompilersName, FeatureName, GrantUseName, InstancesName, NanBitsName,
+};
 use super::{
-    Access, Clock, CompileLimits, Compilers, EnvironmentVariable, FolderGrant, FuelUnits, GrantUse,
-    InstanceMode, NanBits, NetworkGrant, Ports, Randomness, SecurityPolicy, WasmFeature,
-    WasmFeatures,
+    Clock, CompileLimits, EnvironmentVariable, FolderGrant, FuelUnits, NetworkGrant, Ports,
+    Randomness, SecurityPolicy, WasmFeature,
 };
 
 /// Version of the documents that are written and read. It is raised with every change of what they hold.
@@ -45,7 +47,7 @@ struct Document {
     value_limit_bytes: u64,
     output_limit_bytes: u64,
     scratch_limit_bytes: u64,
-    features: Vec<WasmFeature>,
+    features: Vec<FeatureName>,
     compilers: CompilersName,
     nan_bits: NanBitsName,
     instances: InstancesName,
@@ -109,34 +111,6 @@ struct Host {
     first_port: u16,
     last_port: u16,
 }
-
-/// Declares the names of a closed choice in documents.
-macro_rules! names {
-    ($(#[$doc:meta])* $names:ident of $choice:ident { $($name:ident),+ }) => {
-        $(#[$doc])*
-        #[derive(Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        enum $names { $($name),+ }
-
-        impl From<$choice> for $names {
-            fn from(choice: $choice) -> Self {
-                match choice { $($choice::$name => Self::$name),+ }
-            }
-        }
-
-        impl From<$names> for $choice {
-            fn from(name: $names) -> Self {
-                match name { $($names::$name => Self::$name),+ }
-            }
-        }
-    };
-}
-
-names!(AccessName of Access { ReadOnly, ReadWrite });
-names!(CompilersName of Compilers { Any, ForUntrusted });
-names!(GrantUseName of GrantUse { Accepted, Refused });
-names!(InstancesName of InstanceMode { Persistent, Fresh });
-names!(NanBitsName of NanBits { Native, Canonical });
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -218,7 +192,7 @@ impl Document {
             value_limit_bytes: *value_limit_bytes,
             output_limit_bytes: *output_limit_bytes,
             scratch_limit_bytes: *scratch_limit_bytes,
-            features: features.iter().collect(),
+            features: features.iter().map(FeatureName::from).collect(),
             compilers: (*compilers).into(),
             nan_bits: (*nan_bits).into(),
             instances: (*instances).into(),
@@ -271,7 +245,7 @@ impl Document {
             value_limit_bytes: self.value_limit_bytes,
             output_limit_bytes: self.output_limit_bytes,
             scratch_limit_bytes: self.scratch_limit_bytes,
-            features: WasmFeatures::from(self.features),
+            features: self.features.into_iter().map(WasmFeature::from).collect(),
             compilers: self.compilers.into(),
             nan_bits: self.nan_bits.into(),
             instances: self.instances.into(),

@@ -6,6 +6,7 @@ use crate::bundle::FileBundle;
 
 /// Access of a guest to a granted folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Access {
     /// Look and read.
     #[default]

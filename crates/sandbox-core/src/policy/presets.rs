@@ -97,7 +97,9 @@ impl SecurityPolicy {
         }
     }
 
-    /// For guests of strangers.
+    /// For guests of strangers. No call sees what another one left; one instance for all of them is had with
+    /// [`with_instances`](Self::with_instances), and several calls in one instance with a
+    /// [session](crate::WasmSandbox::session).
     pub const fn strict() -> Self {
         Self {
             memory_limit_bytes: Some(64 * MIB),
@@ -114,7 +116,7 @@ impl SecurityPolicy {
             features: WasmFeatures::UNTRUSTED,
             compilers: Compilers::ForUntrusted,
             nan_bits: NanBits::Native,
-            instances: InstanceMode::Persistent,
+            instances: InstanceMode::Fresh,
             max_instances: MAX_INSTANCES,
             open_file_limit: 64,
             grants: GrantUse::Accepted,

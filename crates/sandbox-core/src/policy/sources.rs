@@ -79,6 +79,7 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// Source of a guest's random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Randomness {
     /// The operating system's, fit for keys.
     Secure,

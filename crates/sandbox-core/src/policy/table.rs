@@ -108,7 +108,9 @@ fn column(policy: SecurityPolicy) -> Vec<(&'static str, String)> {
         ("compiled: time", compile_limits.time.map_or("unlimited".to_owned(), seconds)),
     ];
     rows.extend(
-        CompileMeasure::ALL.map(|measure| (row_of(measure), limit_of(&compile_limits, measure))),
+        CompileMeasure::ALL
+            .iter()
+            .map(|&measure| (row_of(measure), limit_of(&compile_limits, measure))),
     );
     rows
 }
@@ -225,7 +227,7 @@ fn no_preset_allows_what_a_laxer_one_forbids() {
         );
         assert!(stricter.stack_bytes <= laxer.stack_bytes);
         assert!(stricter.module_limit_bytes <= laxer.module_limit_bytes);
-        for measure in CompileMeasure::ALL {
+        for &measure in CompileMeasure::ALL {
             assert!(stricter.compile_limits.of(measure) <= laxer.compile_limits.of(measure));
         }
         assert!(

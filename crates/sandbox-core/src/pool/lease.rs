@@ -17,6 +17,7 @@ use crate::usage::ResourceUsage;
 /// A sandbox of a pool, for its holder alone until this is dropped.
 ///
 /// Only a [session](Self::session) outlives this, and what that has open counts as in use until it is dropped.
+#[must_use = "a sandbox that is dropped goes back to its pool"]
 pub struct PooledSandbox {
     /// Sandbox that is held. `None` once it is given back.
     held: Option<Held>,

@@ -36,6 +36,7 @@ use crate::marshal::numbers::Signature;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "each call of a batch may have failed"]
 pub struct BatchResults<R> {
     values: Vec<R>,
     /// In order, each with the number of its call.
@@ -118,6 +119,7 @@ impl<R> IntoIterator for BatchResults<R> {
 
 /// The results of a batch's calls, one after the other.
 #[derive(Debug)]
+#[must_use = "results are decoded as they are asked for"]
 pub struct BatchIter<R> {
     values: std::vec::IntoIter<R>,
     next_error: Option<(usize, SandboxError)>,

@@ -1,6 +1,7 @@
 //! Describing a sandbox.
 
 use std::any::Any;
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -92,7 +93,7 @@ impl MemoryReset {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Source {
     #[default]
     Missing,
@@ -101,6 +102,20 @@ enum Source {
     Module(Module),
     #[cfg(feature = "wasix")]
     Command(PackageCommand),
+}
+
+impl fmt::Debug for Source {
+    /// Leaves out the bytes, which would fill a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("Missing"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Bytes(wasm) => write!(f, "Bytes({} bytes)", wasm.len()),
+            Self::Module(module) => f.debug_tuple("Module").field(module).finish(),
+            #[cfg(feature = "wasix")]
+            Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -116,13 +131,21 @@ impl Default for FormatChoice {
 }
 
 /// Name of a serialization format: the format itself, or its name as text.
-pub trait IntoFormat {
+pub trait IntoFormat: sealed::Format {
     /// The format, if there is one of that name.
     ///
     /// # Errors
     /// [`UnknownFormat`] for any other name.
     fn into_format(self) -> Result<SerializationFormat, UnknownFormat>;
 }
+
+/// A bound that no other crate can name.
+mod sealed {
+    pub trait Format {}
+}
+
+impl sealed::Format for SerializationFormat {}
+impl sealed::Format for &str {}
 
 impl IntoFormat for SerializationFormat {
     fn into_format(self) -> Result<SerializationFormat, UnknownFormat> {
@@ -318,8 +341,8 @@ impl WasmSandboxBuilder {
         self
     }
 
-    /// Offers the functions of a set to the guest, beside those that it is offered already. Of functions with the same
-    /// name the last one counts.
+    /// Offers the functions of a set to the guest, beside those that it is offered already. That two of them have one
+    /// name is an error of [`build`](Self::build).
     pub fn host_functions(mut self, functions: &HostFunctions) -> Self {
         self.host_functions = self.host_functions.merge(functions);
         self

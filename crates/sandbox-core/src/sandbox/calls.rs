@@ -8,7 +8,7 @@ use wasmer_types::RawValue;
 use super::accounting::billed;
 use super::instances::Turn;
 use super::{Inner, spans};
-use crate::error::{CallResult, Result, SandboxError};
+use crate::error::{CallResult, NestingFault, Result, SandboxError};
 use crate::format::SerializationFormat;
 use crate::instance::{Instance, Returned};
 use crate::marshal::arguments::{Arguments, CallBuffer, no_format, signature_mismatch};
@@ -425,8 +425,5 @@ pub(super) fn with_numbers<A: IntoGuest, T>(
 }
 
 fn nested(function: &str) -> SandboxError {
-    SandboxError::NestedCall {
-        function: function.to_owned(),
-        message: "the guest that it would wait for waits for the host function".to_owned(),
-    }
+    SandboxError::NestedCall { function: function.to_owned(), fault: NestingFault::WaitsForItself }
 }

@@ -8,7 +8,7 @@ use tracing::Span;
 
 use super::{Inner, WasmSandbox, spans};
 use crate::bundle::FileBundle;
-use crate::error::{Result, SandboxError};
+use crate::error::{NestingFault, Result, SandboxError};
 use crate::instance::Instance;
 use crate::marshal::arguments::Arguments;
 use crate::output::{Output, OutputOverflow, Sink};
@@ -148,6 +148,7 @@ impl RunRequest {
 /// Exit code and output of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "an exit code other than 0 is no error"]
 pub struct RunOutput {
     /// Number that it gave to `proc_exit`, or 0 if it returned.
     pub exit_code: i32,
@@ -158,8 +159,20 @@ pub struct RunOutput {
 }
 
 /// Report on a program, whether it succeeded or not.
+///
+/// Whoever drops it unread does not know whether the program failed:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// # use sandbox_core::{RunRequest, WasmSandbox};
+/// # fn example(sandbox: &WasmSandbox) {
+/// sandbox.run_reported_blocking(RunRequest::new());
+/// # }
+/// # fn main() { let _: fn(&WasmSandbox) = example; }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
+#[must_use = "only the report says whether the program failed"]
 pub struct RunReport {
     /// Number that it gave to `proc_exit`, or 0 if it returned; else the error why it was stopped, or did not start.
     /// The output of that error is here and not there.
@@ -304,8 +317,7 @@ impl WasmSandbox {
             None if instances.recipe_of_runs(recipe).host.is_running_here() => {
                 return Err(SandboxError::NestedCall {
                     function: START.to_owned(),
-                    message: "as many instances as may be are in use, and one of them waits for the host function"
-                        .to_owned(),
+                    fault: NestingFault::NoInstanceLeft,
                 });
             }
             None => self.scope.wait_for(permits.wait()).await,

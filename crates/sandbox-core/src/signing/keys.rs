@@ -125,6 +125,7 @@ fn message(digest: &blake3::Hash) -> Vec<u8> {
 
 /// A key that seals: of either kind.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Sealer<'a> {
     /// One that loads too.
     Symmetric(&'a SigningKey),

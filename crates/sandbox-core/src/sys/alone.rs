@@ -4,7 +4,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{SandboxError, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
+use crate::{InstanceMode, SandboxError, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
 
 /// No scene takes a fraction of that. One that hangs fails its test, and not the suite.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -51,7 +51,8 @@ pub(super) fn run_to_end(scene: &str) -> (ExitStatus, String) {
 
 /// A builder of sandboxes whose calls may take as long as a busy machine needs.
 pub(super) fn builder() -> WasmSandboxBuilder {
-    let policy = SecurityPolicy::strict().with_wall_clock(LIMIT);
+    let policy =
+        SecurityPolicy::strict().with_instances(InstanceMode::Persistent).with_wall_clock(LIMIT);
     WasmSandbox::builder().source_bytes(wat::parse_str(GUEST).unwrap()).security_policy(policy)
 }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::DeniedCapability;
+
 /// Remembers what a guest asked for and did not get.
 ///
 /// A refused `memory.grow` or `table.grow` only returns -1 to the guest, which then aborts in its own way. With this the
@@ -22,7 +24,7 @@ pub(crate) struct Refusals {
     too_many_exceptions: AtomicBool,
     /// Whether there is a capability that was denied.
     denied: AtomicBool,
-    capability: Mutex<Option<String>>,
+    capability: Mutex<Option<DeniedCapability>>,
 }
 
 /// A table that was refused to grow.
@@ -57,14 +59,14 @@ impl Refusals {
     }
 
     /// Remembers a capability that the guest was denied.
-    pub(crate) fn deny(&self, capability: String) {
-        tracing::debug!(capability, "a guest was denied what its policy does not grant");
+    pub(crate) fn deny(&self, capability: DeniedCapability) {
+        tracing::debug!(%capability, "a guest was denied what its policy does not grant");
         *self.capability.lock().unwrap_or_else(PoisonError::into_inner) = Some(capability);
         self.denied.store(true, Ordering::Relaxed);
     }
 
     /// The capability that was denied last since this was last asked.
-    pub(crate) fn take_capability(&self) -> Option<String> {
+    pub(crate) fn take_capability(&self) -> Option<DeniedCapability> {
         if !self.denied.swap(false, Ordering::Relaxed) {
             return None;
         }

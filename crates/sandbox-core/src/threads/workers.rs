@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::error::{Result, SandboxError};
+use crate::error::{NestingFault, Result, SandboxError};
 
 /// The most calls on worker threads that compute at once, as far as it is up to us: some beyond that may, which
 /// waited for a host function a moment ago.
@@ -77,12 +77,11 @@ impl Workers {
             return Ok(slot);
         }
         if super::nesting::is_guest_here() {
-            return self.beyond(self.most_beyond).map(Slot::Beyond).ok_or_else(|| SandboxError::NestedCall {
-                function: function.to_owned(),
-                message: format!(
-                    "{} guests wait for host functions, as many as may, and no worker thread is free",
-                    self.most_beyond
-                ),
+            return self.beyond(self.most_beyond).map(Slot::Beyond).ok_or_else(|| {
+                SandboxError::NestedCall {
+                    function: function.to_owned(),
+                    fault: NestingFault::NoThreadLeft { waiting: self.most_beyond },
+                }
             });
         }
         let permit = self.slots.acquire().await.expect("the semaphore is never closed");

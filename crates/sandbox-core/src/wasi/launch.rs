@@ -7,7 +7,7 @@ use super::errno::Errno;
 use super::fs::{FileSystem, Grants};
 use super::streams::Source;
 use super::table::Input;
-use crate::error::{Result, SandboxError};
+use crate::error::{GrantKind, Result, SandboxError};
 use crate::output::Sinks;
 use crate::policy::{BundleGrant, EnvironmentVariable, FolderGrant, GrantUse, SecurityPolicy};
 
@@ -26,7 +26,7 @@ pub(super) struct Given {
 }
 
 /// A list of strings as WASI passes it: each ends with a zero byte.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Strings {
     bytes: Vec<u8>,
     /// Where each begins.
@@ -93,17 +93,17 @@ impl Launch {
         let variables = variables(policy.environment.iter().chain(&self.environment));
         self.check_use(policy, &given, &variables)?;
         let program = self.program.as_deref().unwrap_or(PROGRAM);
-        check(|| format!("the program's name {program:?}"), !program.contains('\0'))?;
+        check(GrantKind::ProgramName, program, !program.contains('\0'))?;
         let mut arguments = Strings::default();
         arguments.push(&[program]);
         for argument in given {
-            check(|| format!("the argument {argument:?}"), !argument.contains('\0'))?;
+            check(GrantKind::Argument, argument, !argument.contains('\0'))?;
             arguments.push(&[argument]);
         }
         let mut environment = Strings::default();
         for (name, value) in variables {
             let carried = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
-            check(|| format!("the environment variable {name:?}"), carried)?;
+            check(GrantKind::Variable, name, carried)?;
             environment.push(&[name, "=", value]);
         }
         let stdin = match self.reader {
@@ -130,17 +130,21 @@ impl Launch {
         }
         let folder = policy.folders.iter().chain(&self.folders).next();
         let bundle = policy.bundles.iter().chain(&self.bundles).next();
+        let variable = || environment.first().map(|(name, _)| quoted(GrantKind::Variable, name));
+        let argument = || arguments.first().map(|argument| quoted(GrantKind::Argument, argument));
         let first = folder
-            .map(|folder| format!("the folder {}", folder.host.display()))
-            .or_else(|| bundle.map(|bundle| format!("the bundle as {:?}", bundle.guest)))
-            .or_else(|| environment.first().map(|(name, _)| format!("the variable {name:?}")))
-            .or_else(|| arguments.first().map(|argument| format!("the argument {argument:?}")));
+            .map(|folder| (GrantKind::Folder, folder.host.display().to_string()))
+            .or_else(|| bundle.map(|bundle| (GrantKind::Bundle, format!("as {:?}", bundle.guest))))
+            .or_else(variable)
+            .or_else(argument);
         match first {
             None => Ok(()),
-            Some(grant) => Err(SandboxError::InvalidGrant {
+            Some((kind, grant)) => Err(SandboxError::InvalidGrant {
+                kind,
                 grant,
                 message: "the policy refuses grants of folders, bundles, environment and arguments"
                     .to_owned(),
+                error: None,
             }),
         }
     }
@@ -176,8 +180,10 @@ impl Files {
     pub(super) fn put(self, system: &FileSystem) -> Result<()> {
         for (path, contents) in self.0 {
             system.put(&path, &contents).map_err(|errno| SandboxError::InvalidGrant {
-                grant: format!("the file {path:?}"),
+                kind: GrantKind::File,
+                grant: format!("{path:?}"),
                 message: reason(errno),
+                error: None,
             })?;
         }
         Ok(())
@@ -207,10 +213,16 @@ fn variables<'a>(all: impl Iterator<Item = &'a EnvironmentVariable>) -> Variable
     variables
 }
 
-fn check(grant: impl FnOnce() -> String, carried: bool) -> Result<()> {
+/// A kind of grant, and its name as text.
+fn quoted(kind: GrantKind, name: &str) -> (GrantKind, String) {
+    (kind, format!("{name:?}"))
+}
+
+fn check(kind: GrantKind, name: &str, carried: bool) -> Result<()> {
     if carried {
         return Ok(());
     }
     let message = "names and values are without zero bytes, and names without `=`".to_owned();
-    Err(SandboxError::InvalidGrant { grant: grant(), message })
+    let (kind, grant) = quoted(kind, name);
+    Err(SandboxError::InvalidGrant { kind, grant, message, error: None })
 }

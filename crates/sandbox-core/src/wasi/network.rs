@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use super::lookups::{LookupFailure, Lookups};
-use crate::error::{Result, SandboxError};
+use crate::error::{GrantKind, Result, SandboxError};
 use crate::policy::{GrantUse, Ports, SecurityPolicy};
 use crate::watchdog::CallControl;
 
@@ -50,8 +50,10 @@ pub(crate) fn check(policy: &SecurityPolicy) -> Result<()> {
     for grant in &policy.network {
         let refused = |message: &str| {
             Err(SandboxError::InvalidGrant {
-                grant: format!("the network host {grant}"),
+                kind: GrantKind::NetworkHost,
+                grant: grant.to_string(),
                 message: message.to_owned(),
+                error: None,
             })
         };
         if policy.network_grants == GrantUse::Refused {

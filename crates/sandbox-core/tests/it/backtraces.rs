@@ -18,7 +18,8 @@ pub(crate) fn with_long_names() -> String {
 #[test]
 fn a_deep_backtrace_with_long_names_is_short() {
     let text = with_long_names();
-    for (policy, depth) in [(SecurityPolicy::strict(), 10_000), (SecurityPolicy::paranoid(), 4_000)]
+    for (policy, depth) in
+        [(modules::strict_and_persistent(), 10_000), (SecurityPolicy::paranoid(), 4_000)]
     {
         for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
             let policy = policy.clone().with_instances(mode);
@@ -58,7 +59,7 @@ fn every_trap_at_a_great_depth_has_a_backtrace_of_the_innermost_calls() {
                             (then (call $down (i32.sub (local.get 0) (i32.const 1))))
                             (else {end}))))"#
             );
-            let policy = SecurityPolicy::strict().with_stack(16 << 20);
+            let policy = modules::strict_and_persistent().with_stack(16 << 20);
             let builder = modules::builder(&text).security_policy(policy).compiler(compiler);
             let sandbox = builder.build_blocking().unwrap();
             let error = sandbox.call_blocking::<()>("down", DEPTH).unwrap_err();

@@ -5,9 +5,7 @@ mod shipping;
 
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{
-    Compiler, Compilers, ModuleOrigin, SandboxError, SecurityPolicy, Tiering, WasmSandbox,
-};
+use sandbox_core::{Compiler, Compilers, ModuleOrigin, SandboxError, Tiering, WasmSandbox};
 
 use crate::modules::{self, NUMBERS};
 use crate::warnings::warnings;
@@ -59,7 +57,8 @@ fn a_module_whose_good_code_is_in_the_folder_has_no_first_tier() {
 #[test]
 fn a_guest_from_the_folder_traps_and_times_out_like_a_compiled_one() {
     let folder = tempfile::tempdir().unwrap();
-    let policy = SecurityPolicy::strict().with_wall_clock(std::time::Duration::from_secs(600));
+    let policy =
+        modules::strict_and_persistent().with_wall_clock(std::time::Duration::from_secs(600));
     assert_eq!(processes::run("numbers", folder.path()), "Compiled");
     let builder = || modules::builder(NUMBERS).security_policy(policy.clone());
     let sandbox = builder().cache_dir(folder.path()).build_blocking().unwrap();
@@ -146,7 +145,7 @@ fn the_folder_stays_within_its_limit() {
 #[test]
 fn guests_do_the_same_whatever_compiled_them() {
     for &compiler in modules::COMPILERS {
-        let policy = SecurityPolicy::strict()
+        let policy = modules::strict_and_persistent()
             .with_wall_clock(std::time::Duration::from_secs(600))
             .with_compilers(Compilers::Any);
         let builder = modules::builder(NUMBERS).compiler(compiler).security_policy(policy);

@@ -1,14 +1,12 @@
 //! Calls that go well, and those that the host itself gets wrong.
 
-use sandbox_core::{
-    Compilers, Module, SandboxError, SecurityPolicy, SigningKey, TrapCode, WasmSandbox,
-};
+use sandbox_core::{Compilers, Module, SandboxError, SigningKey, TrapCode, WasmSandbox};
 
 use crate::modules::{self, NUMBERS};
 
 #[tokio::test]
 async fn numbers_go_in_and_come_out() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let sum: i32 = sandbox.call("add", (42i32, 24i32)).await.unwrap();
     assert_eq!(sum, 66);
     let sum: f64 = sandbox.call("mixed", (1i32, 2i64, 0.5f32, 0.25f64)).await.unwrap();
@@ -20,7 +18,7 @@ async fn numbers_go_in_and_come_out() {
 
 #[tokio::test]
 async fn integers_of_other_sizes_fit_by_their_value() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let sum: u64 = sandbox.call("add", (1u8, 2u64)).await.unwrap();
     assert_eq!(sum, 3);
     let sum: u32 = sandbox.call("add", (u32::MAX - 1, 1i32)).await.unwrap();
@@ -39,7 +37,7 @@ fn calls_work_without_an_async_runtime() {
 
 #[tokio::test]
 async fn state_lives_from_call_to_call_and_clones_share_it() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let clone = sandbox.clone();
     for expected in 1..=40 {
         let sandbox = if expected % 2 == 0 { &sandbox } else { &clone };
@@ -50,7 +48,7 @@ async fn state_lives_from_call_to_call_and_clones_share_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_calls_take_turns() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let tasks: Vec<_> = (0..200)
         .map(|_| {
             let sandbox = sandbox.clone();
@@ -67,7 +65,7 @@ async fn concurrent_calls_take_turns() {
 
 #[tokio::test]
 async fn an_unknown_function_is_answered_with_those_there_are() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let error = sandbox.call::<()>("substract", ()).await.unwrap_err();
     let SandboxError::NoSuchFunction { name, available, .. } = &error else { panic!("{error}") };
     assert_eq!(name, "substract");
@@ -76,7 +74,7 @@ async fn an_unknown_function_is_answered_with_those_there_are() {
 
 #[tokio::test]
 async fn arguments_and_results_of_other_types_are_refused() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let mismatches = [
         sandbox.call::<i32>("add", 1i32).await.map(drop),
         sandbox.call::<i32>("add", (1i32, 2i32, 3i32)).await.map(drop),
@@ -94,7 +92,7 @@ async fn arguments_and_results_of_other_types_are_refused() {
 
 #[tokio::test]
 async fn a_trap_is_named_and_the_next_call_finds_a_new_instance() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 2);
     let error = sandbox.call::<i32>("divide", (1i32, 0i32)).await.unwrap_err();
@@ -115,7 +113,7 @@ async fn backtraces_carry_the_names_of_functions() {
     let text = r#"(module
         (func $inner unreachable)
         (func $outer (export "outer") call $inner))"#;
-    let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(text, modules::strict_and_persistent()).await;
     let error = sandbox.call::<()>("outer", ()).await.unwrap_err();
     let SandboxError::Trap { backtrace, .. } = error else { panic!("{error}") };
     assert_eq!(backtrace, ["inner", "outer"]);
@@ -146,7 +144,7 @@ async fn functions_find_each_other_after_their_module_was_written_and_loaded() {
         let added = if own.is_multiple_of(2) { own } else { own ^ 5 };
         expected(own * own % FUNCTIONS, depth - 1).wrapping_mul(31).wrapping_add(added)
     }
-    let policy = SecurityPolicy::strict().with_compilers(Compilers::Any);
+    let policy = modules::strict_and_persistent().with_compilers(Compilers::Any);
     let key = SigningKey::generate().unwrap();
     for &compiler in modules::COMPILERS {
         let sealed = Module::precompile_with(&wasm, &policy, compiler, &key).unwrap();
@@ -175,7 +173,7 @@ async fn a_trap_says_the_same_after_its_module_was_written_and_loaded() {
         (func $fourth (export "fourth") (result i32) (call $beyond))
         (func $fifth (export "fifth") (result i32) (call $store))
         (func (export "overflow") (result i32) (call $deep)))"#;
-    let policy = SecurityPolicy::strict().with_compilers(Compilers::Any);
+    let policy = modules::strict_and_persistent().with_compilers(Compilers::Any);
     let key = SigningKey::generate().unwrap();
     for &compiler in modules::COMPILERS {
         let sealed =

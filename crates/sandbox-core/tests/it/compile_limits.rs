@@ -54,14 +54,15 @@ fn what_is_over_a_limit_is_refused_by_name_under_every_policy() {
     for (name, policy) in PRESETS {
         // The size of the module is another limit.
         let policy = policy.with_module_limit(u64::MAX);
-        for measure in CompileMeasure::ALL {
+        for &measure in CompileMeasure::ALL {
             let limit = policy.compile_limits.of(measure);
             if limit == u32::MAX || measure == CompileMeasure::Phis {
                 continue;
             }
             let wasm = outsized::module(measure, limit + 1);
             let error = Module::compile_with(&wasm, &policy, Compiler::Singlepass).unwrap_err();
-            let SandboxError::CompileLimit { measure: named, found, limit: said, function } = error
+            let SandboxError::CompileLimit { measure: named, found, limit: said, function, .. } =
+                error
             else {
                 panic!("{name}, {measure}: {error}")
             };
@@ -74,7 +75,7 @@ fn what_is_over_a_limit_is_refused_by_name_under_every_policy() {
 
 #[test]
 fn as_much_as_the_limit_is_compiled_and_one_more_is_not() {
-    for measure in CompileMeasure::ALL {
+    for &measure in CompileMeasure::ALL {
         // Large enough that what a module needs besides is not over it. More tables are not valid.
         let limit = if measure == CompileMeasure::Tables { 100 } else { 4_000 };
         let wasm = outsized::module(measure, limit);
@@ -125,7 +126,8 @@ fn too_many_phis_in_a_module_that_needs_an_optimising_compiler_are_refused() {
                 measure: CompileMeasure::Phis,
                 found: 20,
                 limit: 19,
-                function: None
+                function: None,
+                ..
             }
         ),
         "{error}"
@@ -178,7 +180,7 @@ fn compiling_stops_at_its_limit_of_time() {
         let wasm = modules::wasm(modules::NUMBERS);
         let error = Module::compile_with(&wasm, &policy, compiler).unwrap_err();
         assert!(
-            matches!(error, SandboxError::CompilationTimeout { limit: Duration::ZERO }),
+            matches!(error, SandboxError::CompilationTimeout { limit: Duration::ZERO, .. }),
             "{compiler}: {error}"
         );
     }
@@ -285,7 +287,7 @@ fn real_guests_are_far_from_the_limits_of_the_narrowest_policy() {
         let wasm = std::fs::read(modules::guest(guest)).unwrap();
         let compile = |compiler| Module::compile_with(&wasm, &policy, compiler).unwrap();
         let module = compile(Compiler::Singlepass);
-        for measure in CompileMeasure::ALL {
+        for &measure in CompileMeasure::ALL {
             let (count, limit) =
                 (module.count(measure), u64::from(policy.compile_limits.of(measure)));
             println!("{guest}: {count} of {limit} {measure}");

@@ -26,7 +26,7 @@ async fn the_first_examples_of_the_library_compile_and_run() {
         WasmSandbox::builder()
             .source(modules::guest(file))
             .memory_limit(128 * 1024 * 1024)
-            .security_policy(SecurityPolicy::strict())
+            .security_policy(modules::strict_and_persistent())
             .serialization_format(SerializationFormat::MessagePack)
             .enable_cache(false)
             .build()
@@ -53,7 +53,7 @@ async fn the_first_examples_of_the_library_compile_and_run() {
 
 #[tokio::test]
 async fn a_call_names_the_type_of_its_result_alone() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     assert_eq!(sandbox.call::<i32>("add", (1, 2)).await.unwrap(), 3);
     assert_eq!(sandbox.call_blocking::<u64>("add", (1, 2)).unwrap(), 3);
     let sums = sandbox.call_batch::<i32>("add", [(1, 2), (3, 4)]).await.unwrap();
@@ -202,7 +202,7 @@ async fn bytes_in_a_guests_result_travel_as_bytes() {
 #[tokio::test]
 async fn a_wrapper_chooses_the_format_of_its_call() {
     let order = Order::default();
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let sandbox = probe(format).await;
         let report: Report = sandbox.call("summarise", Json(&order)).await.unwrap();
         assert_eq!(report, order.summary());

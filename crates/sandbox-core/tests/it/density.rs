@@ -88,7 +88,7 @@ fn assert_nothing_left(left: Holdings) {
 
 fn module(guest: &str) -> Module {
     let wasm = std::fs::read(modules::guest(guest)).unwrap();
-    Module::compile(&wasm, &SecurityPolicy::strict()).unwrap()
+    Module::compile(&wasm, &modules::strict_and_persistent()).unwrap()
 }
 
 fn sandbox(module: &Module, policy: SecurityPolicy) -> WasmSandbox {
@@ -102,7 +102,7 @@ fn fresh() -> SecurityPolicy {
 fn live_instances() {
     let module = module("simple_math");
     let (each, left) = measured_with_memory(1000, || {
-        let sandbox = sandbox(&module, SecurityPolicy::strict());
+        let sandbox = sandbox(&module, modules::strict_and_persistent());
         assert_eq!(sandbox.call_blocking::<i32>("add", (1i32, 2i32)).unwrap(), 3);
         sandbox
     });
@@ -122,9 +122,9 @@ fn instances_that_initialisation_filled() {
         (func (export "_initialize") (memory.fill (i32.const 0) (i32.const 7) (i32.const 262144)))
         (func (export "write") (param i32) (result i32)
             (i32.store8 (local.get 0) (i32.const 8)) (i32.load (local.get 0))))"#;
-    let module = Module::compile(&modules::wasm(text), &SecurityPolicy::strict()).unwrap();
+    let module = Module::compile(&modules::wasm(text), &modules::strict_and_persistent()).unwrap();
     let (each, left) = measured_with_memory(500, || {
-        let sandbox = sandbox(&module, SecurityPolicy::strict());
+        let sandbox = sandbox(&module, modules::strict_and_persistent());
         assert_eq!(sandbox.call_blocking::<i32>("write", 100_000).unwrap(), 0x0707_0708);
         sandbox
     });
@@ -164,7 +164,7 @@ fn templates() {
 
 fn programs() {
     let module = module("wasi_command");
-    let sandbox = sandbox(&module, SecurityPolicy::strict());
+    let sandbox = sandbox(&module, modules::strict_and_persistent());
     let (_, left) = measured(300, || {
         sandbox.run_blocking(RunRequest::new().argument("one").stdin("two")).map(drop)
     });

@@ -1,14 +1,14 @@
-//! Classes of errors, by which a service answers, counts and retries, and what may be shared between threads.
+//! Classes of errors, by which a service answers, counts and retries, their causes, and what no log may hold.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use sandbox_core::{
-    BatchResults, Callable, CancelHandle, ErrorClass, FileBundle, FuelUnits, Function, GuestFiles,
-    HostFunctions, InstanceMode, Json, MockSandbox, Module, PooledSandbox, ResourceUsage,
-    RunReport, RunRequest, SandboxError, SandboxPool, SecurityPolicy, Session, Side, SigningKey,
-    StreamOutput, StreamingSandbox, Value, WasmSandbox, WasmSandboxBuilder,
+    Access, ArtifactRejection, Callable, CancelHandle, ErrorClass, FileBundle, FuelUnits,
+    GrantKind, InstanceMode, Json, KeyRing, Module, OutputSink, RunRequest, SandboxError,
+    SandboxPool, Sealer, SealingKey, SecurityPolicy, Side, SigningKey, StreamingSandbox,
+    WasmSandbox, WasmSandboxBuilder,
 };
 
 use crate::modules::{self, NUMBERS};
@@ -75,35 +75,6 @@ async fn what_failed_for_want_of_a_sandbox_may_be_tried_again() {
     assert_eq!((error.class(), error.is_retryable()), (ErrorClass::Overload, true), "{error}");
     drop(held);
     assert!(pool.acquire().await.is_ok());
-}
-
-#[test]
-fn what_is_shared_between_threads_can_be() {
-    fn is_shared<T: Send + Sync>() {}
-    fn is_sent<T: Send>() {}
-    is_shared::<WasmSandbox>();
-    is_shared::<Function<(i32, i32), i32>>();
-    is_shared::<Module>();
-    is_shared::<SecurityPolicy>();
-    is_shared::<SandboxPool>();
-    is_shared::<StreamingSandbox>();
-    is_shared::<SandboxError>();
-    is_shared::<HostFunctions>();
-    is_shared::<FileBundle>();
-    is_shared::<CancelHandle>();
-    is_shared::<SigningKey>();
-    is_shared::<ResourceUsage>();
-    is_shared::<BatchResults<i32>>();
-    is_shared::<GuestFiles>();
-    is_shared::<RunReport>();
-    is_shared::<Value>();
-    is_shared::<Arc<dyn Callable>>();
-    is_shared::<MockSandbox>();
-    is_sent::<StreamOutput<futures::stream::Empty<Vec<u8>>>>();
-    is_sent::<RunRequest>();
-    is_sent::<Session>();
-    is_sent::<PooledSandbox>();
-    is_sent::<WasmSandboxBuilder>();
 }
 
 #[test]
@@ -196,16 +167,139 @@ async fn encoding_is_told_from_decoding_and_the_host_from_the_guest() {
     assert!(matches!(error, SandboxError::Undecodable { side: Side::Host, .. }), "{error}");
 }
 
-#[test]
-fn values_of_variables_are_in_no_debug_output() {
-    let policy = SecurityPolicy::strict().with_environment("TOKEN", "secret");
-    let sandbox =
-        modules::builder(NUMBERS).security_policy(policy.clone()).build_blocking().unwrap();
-    for text in [
+/// The messages of all sources of an error, the nearest first.
+fn sources(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string).collect()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the shop is closed")]
+struct Closed(#[source] std::io::Error);
+
+#[tokio::test]
+async fn the_cause_of_an_error_can_be_followed_to_its_end() {
+    let built = |builder: WasmSandboxBuilder| builder.build_blocking().unwrap_err();
+    let no_file = std::io::Error::from_raw_os_error(2).to_string();
+    assert_eq!(sources(&built(WasmSandbox::builder().source("/no/such/file"))), [&*no_file]);
+
+    let policy = SecurityPolicy::basic().with_folder("/no/such/folder", "/data", Access::ReadOnly);
+    let wasi = r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+        (memory (export "memory") 1))"#;
+    let error = built(modules::builder(wasi).security_policy(policy));
+    assert!(
+        matches!(
+            &error,
+            SandboxError::InvalidGrant { kind: GrantKind::Folder, error: Some(_), .. }
+        ),
+        "{error}"
+    );
+    assert_eq!(sources(&error), [&*no_file]);
+
+    let text = r#"(module (import "env" "buy" (func $buy)) (func (export "run") (call $buy)))"#;
+    let buy = || Err::<(), _>(Closed(std::io::Error::other("it is night")));
+    let sandbox = modules::builder(text).host_function("env", "buy", buy).build_blocking().unwrap();
+    let error = sandbox.call_blocking::<()>("run", ()).unwrap_err();
+    assert_eq!(sources(&error), ["the shop is closed", "it is night"]);
+
+    let (one, other) = (SigningKey::from_bytes([1; 32]), SigningKey::from_bytes([2; 32]));
+    let policy = SecurityPolicy::strict();
+    let sealed = Module::precompile(&modules::wasm("(module)"), &policy, &one).unwrap();
+    let error = Module::load(&sealed, &policy, &other).map(drop).unwrap_err();
+    assert_eq!(sources(&error), [ArtifactRejection::ForeignKey.to_string()]);
+    assert!(error.to_string().ends_with(&ArtifactRejection::ForeignKey.to_string()), "{error}");
+
+    // A session of a module without WASI has no files, and says so.
+    let mut session = sandbox.session_blocking().unwrap();
+    let error = session.files().map(drop).unwrap_err();
+    assert_eq!(sources(&error), ["the module imports nothing of WASI, and so has no files"]);
+    // What is transparent has the message and the cause of what it stands for.
+    let error = session.read(u32::MAX, 1).map(drop).unwrap_err();
+    assert!(matches!(error, SandboxError::GuestMemory(_)), "{error}");
+    assert_eq!(sources(&error), Vec::<String>::new());
+
+    let streaming = StreamingSandbox::builder().source(modules::guest("stream_processor"));
+    let streaming = streaming.build().await.unwrap();
+    let mut processor = streaming.create_stream_processor().await.unwrap();
+    let items = [Ok("one"), Err(Closed(std::io::Error::other("it is night")))];
+    let mut output = processor.process_stream(futures::stream::iter(items)).await.unwrap();
+    let error = loop {
+        match output.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break error,
+            None => panic!("a source that failed is no end"),
+        }
+    };
+    assert_eq!(sources(&error), ["the shop is closed", "it is night"]);
+}
+
+/// What nobody may read in a log.
+const SECRET: &str = "hunter2";
+
+#[tokio::test]
+async fn no_secret_is_in_any_debug_output() {
+    let policy = SecurityPolicy::strict().with_environment("TOKEN", SECRET).with_argument("--fast");
+    let builder = || modules::builder(NUMBERS).security_policy(policy.clone());
+    let sandbox = builder().build_blocking().unwrap();
+    let pool_builder = || SandboxPool::builder().sandbox(builder()).size(1);
+    let pool = pool_builder().build().await.unwrap();
+    let lease = pool.acquire().await.unwrap();
+    let session = sandbox.session().await.unwrap();
+    let streaming = StreamingSandbox::builder().source(modules::guest("stream_processor"));
+    let streaming = streaming.security_policy(policy.clone());
+    let request = RunRequest::new()
+        .environment("TOKEN", SECRET)
+        .argument(SECRET)
+        .file("/secret", SECRET)
+        .stdin(SECRET)
+        .stdin_from(SECRET.as_bytes());
+    let bundle = FileBundle::builder().file("/secret", SECRET.as_bytes());
+    let context = builder().context(SECRET.to_owned());
+    let named = [
         format!("{policy:?}"),
+        format!("{:?}", policy.environment),
         format!("{sandbox:?}"),
-        format!("{:?}", modules::builder(NUMBERS).security_policy(policy)),
-    ] {
-        assert!(text.contains("TOKEN") && !text.contains("secret"), "{text}");
+        format!("{:?}", builder()),
+        format!("{pool:?} {lease:?} {:?}", pool_builder()),
+        format!("{streaming:?}"),
+        format!("{:?}", streaming.build().await.unwrap()),
+        format!("{request:?}"),
+        format!("{context:?}"),
+    ];
+    for text in &named {
+        assert!(!text.contains(SECRET), "{text}");
     }
+    assert!(named.iter().filter(|text| text.contains("TOKEN")).count() >= 7, "{named:#?}");
+    let sink = OutputSink::new();
+    let function = sandbox.function::<(i32, i32), i32>("add").unwrap();
+    let others = [
+        format!("{session:?} {function:?} {sink:?} {:?}", sandbox.module()),
+        format!("{bundle:?}"),
+        format!("{:?}", bundle.build().unwrap()),
+    ];
+    let key = [b'K'; 32];
+    let (signing, sealing) = (SigningKey::from_bytes(key), SealingKey::from_bytes(key));
+    let ring = KeyRing::from(&signing).with(&sealing.verifying_key());
+    let keys = [
+        format!("{signing:?} {sealing:?} {ring:?}"),
+        format!("{:?} {:?}", Sealer::from(&signing), Sealer::from(&sealing)),
+    ];
+    for text in others.iter().chain(&keys) {
+        assert!(!text.contains(SECRET), "{text}");
+        // Neither as text nor as a list of numbers nor in hexadecimal.
+        for key in ["KKKK", "75, 75", "4b4b", "4B4B"] {
+            assert!(!text.contains(key), "{text}");
+        }
+    }
+    // What was written is the guest's and not a secret of the host; what was read is not in it.
+    let wasi = r#"(module
+        (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 64))
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (unreachable)))"#;
+    let program = modules::builder(wasi).build_blocking().unwrap();
+    let report = program.run_reported(RunRequest::new().stdin(SECRET)).await;
+    assert!(report.ended.is_err());
+    assert!(!format!("{report:?}").contains(SECRET), "{report:?}");
 }

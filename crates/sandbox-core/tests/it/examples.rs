@@ -50,6 +50,7 @@ examples! {
     usage_and_tracing in "../../examples/usage_and_tracing.rs",
     values in "../../examples/values.rs",
     wasi_command in "../../examples/wasi_command.rs",
+    web_service in "../../examples/web_service.rs",
     without_tokio in "../../examples/without_tokio.rs",
 }
 

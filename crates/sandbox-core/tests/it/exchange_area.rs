@@ -29,7 +29,7 @@ fn guest(area: u32, reserved: u32) -> String {
 
 fn sandbox(area: u32, reserved: u32) -> WasmSandbox {
     let builder = modules::builder(&guest(area, reserved));
-    builder.security_policy(SecurityPolicy::strict()).build_blocking().unwrap()
+    builder.security_policy(modules::strict_and_persistent()).build_blocking().unwrap()
 }
 
 fn assert_well(sandbox: &WasmSandbox) {

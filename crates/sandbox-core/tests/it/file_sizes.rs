@@ -39,11 +39,9 @@ fn a_guest_that_enlarges_a_file_beyond_what_the_system_allows_gets_an_error_numb
 #[ignore = "runs only as a process of another test"]
 fn files_end() {
     let folder = tempfile::tempdir().unwrap();
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60)).with_folder(
-        folder.path(),
-        "/data",
-        Access::ReadWrite,
-    );
+    let policy = modules::strict_and_persistent()
+        .with_wall_clock(Duration::from_secs(60))
+        .with_folder(folder.path(), "/data", Access::ReadWrite);
     let builder = modules::builder(FILLER).security_policy(policy);
     let sandbox = builder.build_blocking().unwrap();
     let file = folder.path().join("file");

@@ -11,7 +11,7 @@ use crate::modules::{self, COMPILERS};
 
 /// Time must not be what ends a guest in these tests.
 fn policy(units: u64) -> SecurityPolicy {
-    SecurityPolicy::strict()
+    modules::strict_and_persistent()
         .with_wall_clock(Duration::from_secs(120))
         .with_fuel(units)
         .with_compilers(Compilers::Any)
@@ -63,7 +63,7 @@ async fn what_was_used_is_told_and_the_same_each_time() {
             assert_eq!(usage.fuel, Some(FuelUnits(rounds * 6 + 1)), "{compiler}");
         }
     }
-    let unmetered = modules::sandbox(ROUNDS, SecurityPolicy::strict()).await;
+    let unmetered = modules::sandbox(ROUNDS, modules::strict_and_persistent()).await;
     let (_, usage) = unmetered.call_with_usage::<i32>("rounds", 10u32).await.unwrap();
     assert_eq!(usage.fuel, None);
 }
@@ -205,14 +205,15 @@ fn a_guest_cannot_name_what_counts_its_fuel() {
 #[test]
 fn code_that_is_not_metered_does_not_run_under_a_limit() {
     let wasm = modules::wasm(ROUNDS);
-    let unmetered = Module::compile(&wasm, &SecurityPolicy::strict()).unwrap();
+    let unmetered = Module::compile(&wasm, &modules::strict_and_persistent()).unwrap();
     let builder = WasmSandbox::builder().module(&unmetered).security_policy(policy(1000));
     let error = builder.build_blocking().map(drop).unwrap_err();
     assert!(matches!(error, SandboxError::ArtifactRejected(_)), "{error}");
     assert!(error.to_string().contains("fuel"), "{error}");
     // The other way round it only counts for nothing.
     let metered = Module::compile(&wasm, &policy(1)).unwrap();
-    let builder = WasmSandbox::builder().module(&metered).security_policy(SecurityPolicy::strict());
+    let builder =
+        WasmSandbox::builder().module(&metered).security_policy(modules::strict_and_persistent());
     let sandbox = builder.build_blocking().unwrap();
     assert_eq!(sandbox.call_blocking::<i32>("rounds", 100_000i32).unwrap(), 42);
     // And one module serves different limits.
@@ -232,7 +233,7 @@ fn metered_code_can_be_shipped_and_cached() {
     let sandbox = builder.build_blocking().unwrap();
     let error = sandbox.call_blocking::<i32>("rounds", 1000i32).unwrap_err();
     assert!(matches!(error, SandboxError::OutOfFuel { .. }), "{error}");
-    let unmetered = Module::precompile(&wasm, &SecurityPolicy::strict(), &key).unwrap();
+    let unmetered = Module::precompile(&wasm, &modules::strict_and_persistent(), &key).unwrap();
     assert!(Module::load(&unmetered, &policy(1), &key).is_err());
 }
 
@@ -288,7 +289,7 @@ fn what_the_fuel_of_paranoid_is_in_time() {
 async fn fuel_of_a_batch_is_counted_where_it_has_no_limit() {
     let module = Module::compile(&modules::wasm(ROUNDS), &policy(1_000_000)).unwrap();
     let sandbox = WasmSandbox::builder().module(&module);
-    let sandbox = sandbox.security_policy(SecurityPolicy::strict()).build().await.unwrap();
+    let sandbox = sandbox.security_policy(modules::strict_and_persistent()).build().await.unwrap();
     tokio::spawn(async move {
         for _ in 0..200 {
             let _: i32 = sandbox.call("rounds", 10i32).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abi_probe::{Line, Order, Report, Status};
+use abi_probe::{Line, Order, Report, Shortage, Status};
 use bytes::Bytes;
 use sandbox_core::{SandboxError, SecurityPolicy, SerializationFormat, WasmSandbox};
 
@@ -11,7 +11,7 @@ use crate::modules;
 async fn sandbox(guest: &str, format: SerializationFormat) -> WasmSandbox {
     WasmSandbox::builder()
         .source(modules::guest(guest))
-        .security_policy(SecurityPolicy::strict())
+        .security_policy(modules::strict_and_persistent())
         .serialization_format(format)
         .build()
         .await
@@ -78,7 +78,7 @@ async fn text_travels_as_text() {
 
 #[tokio::test]
 async fn values_travel_in_every_format() {
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let sandbox = sandbox("abi_probe", format).await;
         let order = order();
         let echoed: Order = sandbox.call("echo_order", &order).await.unwrap();
@@ -97,7 +97,7 @@ async fn values_travel_in_every_format() {
 
 #[tokio::test]
 async fn a_value_of_another_type_is_an_error_that_names_the_step() {
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let sandbox = sandbox("abi_probe", format).await;
         let error = sandbox.call::<Order>("echo_order", "no order").await.unwrap_err();
         assert!(matches!(error, SandboxError::Undecodable { .. }), "{format}: {error}");
@@ -113,6 +113,73 @@ async fn an_error_of_the_guest_arrives_with_its_text() {
     let error = sandbox.call::<i64>("divide", (7i64, 0i64)).await.unwrap_err();
     let SandboxError::GuestError { function, message, .. } = error else { panic!("{error}") };
     assert_eq!((function.as_str(), message.as_str()), ("divide", "7 cannot be divided by 0"));
+}
+
+#[tokio::test]
+async fn an_error_that_the_guest_returned_as_a_value_is_decoded_as_its_type() {
+    for &format in SerializationFormat::ALL {
+        let sandbox = sandbox("abi_probe", format).await;
+        assert_eq!(sandbox.call::<u32>("take_of_ten", 3u32).await.unwrap(), 7);
+        let errors = [
+            sandbox.call::<u32>("take_of_ten", 12u32).await.unwrap_err(),
+            sandbox.call::<String>("first_letter", "").await.unwrap_err(),
+        ];
+        let of_letter = Shortage { article: "letter".to_owned(), missing: 1 };
+        let of_bolt = Shortage { article: "bolt".to_owned(), missing: 2 };
+        for (error, expected) in errors.iter().zip([of_bolt, of_letter]) {
+            let SandboxError::GuestError { message, payload: Some(payload), .. } = error else {
+                panic!("{error}")
+            };
+            assert_eq!(*message, expected.to_string());
+            assert!(!format!("{payload:?}").contains("bolt"), "{payload:?}");
+            assert_eq!(error.guest_error::<Shortage>().unwrap().unwrap(), expected);
+            let other = error.guest_error::<Vec<String>>().unwrap().unwrap_err();
+            assert!(matches!(other, SandboxError::Undecodable { .. }), "{other}");
+        }
+        // An error that is only text has no value, and neither has one of another kind.
+        for function in ["divide", "nowhere"] {
+            let error = sandbox.call::<i64>(function, (7i64, 0i64)).await.unwrap_err();
+            assert!(error.guest_error::<Shortage>().is_none(), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_as_a_value_is_checked_as_all_that_a_guest_says() {
+    let guest = |status: u32, output: &str, len: u32| {
+        let len: String = len.to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect();
+        format!(
+            r#"(module (memory (export "memory") 1)
+                (data (i32.const 0) "\00\01\00\00\40\00\00\00\40\00\00\00{len}")
+                (data (i32.const 64) "{output}")
+                (func (export "sandbox_exchange") (result i32) (i32.const 0))
+                (func (export "sandbox_reserve") (param i32) (result i32) (i32.const 256))
+                (func (export "fail") (param i32) (result i32) (i32.const {status}))
+                (@custom "sandbox-guest" "{{\"abi\":1,\"export\":\"fail\",\"input\":\"unit\",\"output\":\"unit\"}}"))"#
+        )
+    };
+    let failed = |text: String| {
+        let policy = SecurityPolicy::basic().with_value_limit(16);
+        let sandbox = modules::builder(&text).security_policy(policy).build_blocking().unwrap();
+        sandbox.call_blocking::<()>("fail", ()).unwrap_err()
+    };
+    let error = failed(guest(4, r"\02\00\00\00no7", 7));
+    assert_eq!(error.guest_error::<u32>().unwrap().unwrap(), 7);
+    for (status, output, len) in [
+        (4, r"\03\00\00\00no", 6),
+        (5, r"\ff\ff\ff\ffno", 6),
+        (6, r"\00\00", 2),
+        (7, r"\02\00\00\00no7", 7),
+        (11, r"\02\00\00\00no7", 7),
+        (u32::MAX, "", 0),
+    ] {
+        let error = failed(guest(status, output, len));
+        assert!(matches!(error, SandboxError::AbiViolation { .. }), "{status}: {error}");
+    }
+    let error = failed(guest(4, r#"\00\00\00\00\22123456789012345\22"#, 21));
+    assert!(matches!(error, SandboxError::ValueTooLarge { size_bytes: 17, .. }), "{error}");
+    let error = failed(guest(4, r"\00\00\00\00[[[[", 8));
+    assert!(error.guest_error::<Vec<u32>>().unwrap().is_err());
 }
 
 #[tokio::test]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use abi_probe::{Order, Report};
-use sandbox_core::{
-    FromGuest, Function, IntoGuest, Json, SandboxError, SecurityPolicy, WasmSandbox,
-};
+use sandbox_core::{FromGuest, Function, IntoGuest, Json, SandboxError, WasmSandbox};
 
 use crate::modules::{self, NUMBERS};
 
@@ -110,7 +108,7 @@ fn refused<A: IntoGuest, R: FromGuest>(sandbox: &WasmSandbox, function: &str) ->
 
 #[tokio::test]
 async fn types_are_compared_when_a_function_is_resolved() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let error = refused::<(i32, f64), i32>(&sandbox, "add");
     assert_eq!(error, "a function from (i32, i32) to (i32); arguments of type (i32, f64)");
     let error = refused::<(i32, i32), f32>(&sandbox, "add");

@@ -206,7 +206,7 @@ async fn functions_and_their_captures_are_shared_and_contexts_are_not() {
     for own in &own {
         // A context that is an `Arc` itself is asked for as what it was given as.
         let own = Arc::clone(own);
-        let functions = functions.clone().function(
+        let other = HostFunctions::new().function(
             "env",
             "step",
             move |caller: &mut Caller<'_>, step: u32| -> Result<(), MissingContext> {
@@ -214,6 +214,7 @@ async fn functions_and_their_captures_are_shared_and_contexts_are_not() {
                 Ok(())
             },
         );
+        let functions = functions.clone().replace(&other);
         let sandbox = modules::builder(LOOP).host_functions(&functions).context(own);
         let () = sandbox.build().await.unwrap().call("times", 10u32).await.unwrap();
     }
@@ -255,7 +256,7 @@ async fn a_context_that_is_missing_or_of_another_type_is_an_error_with_both_type
 #[tokio::test]
 async fn a_loop_of_host_calls_is_stopped_at_its_deadline() {
     let calls = Arc::new(AtomicU64::new(0));
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_secs(600));
     let builder = modules::builder(LOOP).security_policy(policy).host_function("env", "step", {
         let calls = Arc::clone(&calls);
         move |_: u32| {
@@ -274,7 +275,7 @@ async fn a_loop_of_host_calls_is_stopped_at_its_deadline() {
 
 #[tokio::test]
 async fn a_guest_that_spends_its_time_in_host_functions_is_stopped_where_one_returns() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_millis(20));
     let builder =
         modules::builder(LOOP).security_policy(policy).host_function("env", "step", |_: u32| {
             std::thread::sleep(Duration::from_millis(7));
@@ -326,7 +327,8 @@ async fn a_host_function_can_see_how_much_time_is_left() {
     let () = unlimited.call("times", 4u32).await.unwrap();
     assert_eq!(*seen.lock().unwrap(), [None; 4]);
     seen.lock().unwrap().clear();
-    let limited = builder(SecurityPolicy::strict().with_wall_clock(limit)).build().await.unwrap();
+    let limited =
+        builder(modules::strict_and_persistent().with_wall_clock(limit)).build().await.unwrap();
     let () = limited.call("times", 4u32).await.unwrap();
     let seen = seen.lock().unwrap();
     assert!(seen.iter().all(|left| left.unwrap() <= limit), "{seen:?}");
@@ -336,7 +338,7 @@ async fn a_host_function_can_see_how_much_time_is_left() {
 
 #[tokio::test]
 async fn a_host_function_that_works_for_long_sees_that_its_call_is_to_stop() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_millis(20));
     let builder = modules::builder(LOOP).security_policy(policy).host_function(
         "env",
         "step",

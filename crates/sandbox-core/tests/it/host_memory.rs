@@ -28,7 +28,8 @@ fn what_an_instance_makes_the_host_hold_counts_under_every_policy() {
         ];
         for wasm in modules {
             let error = sandbox_of(&wasm, policy.clone()).unwrap_err();
-            let SandboxError::InstanceTooLarge { memory_bytes: 0, held_bytes, limit_bytes } = error
+            let SandboxError::InstanceTooLarge { memory_bytes: 0, held_bytes, limit_bytes, .. } =
+                error
             else {
                 panic!("{name}: {error}")
             };

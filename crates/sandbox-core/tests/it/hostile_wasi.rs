@@ -13,7 +13,7 @@ use crate::probe::{
 
 /// No limit of time may be what ends a guest in these tests.
 fn patient() -> SecurityPolicy {
-    SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60))
+    modules::strict_and_persistent().with_wall_clock(Duration::from_secs(60))
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Limits, each with a module that tries to cross it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sandbox_core::{SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
+use sandbox_core::{ErrorClass, InstanceMode, SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
 
 use crate::modules::{self, MEMORY, NUMBERS};
 
@@ -16,7 +18,7 @@ async fn assert_well(sandbox: &WasmSandbox) {
 
 /// No limit of time may be what ends a guest that is to go on.
 fn patient() -> SecurityPolicy {
-    SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600))
+    modules::strict_and_persistent().with_wall_clock(Duration::from_secs(600))
 }
 
 #[tokio::test]
@@ -45,7 +47,7 @@ async fn a_guest_that_aborts_for_lack_of_memory_is_told_so() {
 #[tokio::test]
 async fn a_module_that_starts_with_too_much_memory_is_refused() {
     let error = modules::builder("(module (memory 65536))")
-        .security_policy(SecurityPolicy::strict())
+        .security_policy(modules::strict_and_persistent())
         .build()
         .await
         .unwrap_err();
@@ -57,7 +59,7 @@ async fn a_module_that_starts_with_too_much_memory_is_refused() {
 
 #[tokio::test]
 async fn tables_are_limited_at_the_start_and_when_they_grow() {
-    let policy = SecurityPolicy::strict().with_table_limit(10);
+    let policy = modules::strict_and_persistent().with_table_limit(10);
     let text = "(module (table 11 funcref))";
     let error = modules::builder(text).security_policy(policy.clone()).build().await.unwrap_err();
     assert!(matches!(error, SandboxError::TableLimit { requested: 11, limit: 10, .. }), "{error}");
@@ -141,7 +143,7 @@ fn a_tight_loop_is_stopped_without_an_async_runtime_too() {
 
 #[tokio::test]
 async fn limits_are_armed_before_the_start_function_runs() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_millis(20));
     for text in [
         "(module (func $spin (loop $again br $again)) (start $spin))",
         r#"(module (func (export "_initialize") (loop $again br $again)))"#,
@@ -153,6 +155,113 @@ async fn limits_are_armed_before_the_start_function_runs() {
         let error = builder.build().await.unwrap_err();
         assert!(matches!(error, SandboxError::Timeout { .. }), "{text}: {error}");
     }
+}
+
+/// Modules that do a thing as they are initialised, in each place where their code runs then.
+fn initialising(items: &str, code: &str) -> [String; 2] {
+    let of =
+        |place: &str| format!(r#"(module {items} (func $f (drop (i32.const 1)) {code}) {place})"#);
+    [of("(start $f)"), of(r#"(export "_initialize" (func $f))"#)]
+}
+
+#[tokio::test]
+async fn a_limit_for_initialisation_ends_one_that_loops_though_calls_have_no_limit() {
+    let limit = Duration::from_millis(50);
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let policy = SecurityPolicy::strict()
+            .with_instances(mode)
+            .with_wall_clock(None)
+            .with_initialisation_limit(limit);
+        for text in initialising("", "(loop $again (br $again))") {
+            let builder = || modules::builder(&text).security_policy(policy.clone());
+            for error in [builder().build().await, builder().build_blocking()] {
+                let error = error.map(drop).unwrap_err();
+                let SandboxError::Timeout { function, limit: named, .. } = &error else {
+                    panic!("{text}: {error}")
+                };
+                assert_eq!((function.as_str(), *named), ("_initialize", limit), "{error}");
+                assert_eq!(error.class(), ErrorClass::Limit);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_for_initialisation_is_none_of_calls() {
+    let policy = modules::strict_and_persistent()
+        .with_wall_clock(Duration::from_secs(60))
+        .with_initialisation_limit(Duration::from_secs(30));
+    let text = r#"(module (func (export "_initialize")) (func (export "spin") (loop $again (br $again))))"#;
+    let sandbox = modules::builder(text).security_policy(policy).build().await.unwrap();
+    let hurried = sandbox.with_time_limit(Duration::from_millis(20));
+    let error = hurried.call::<()>("spin", ()).await.unwrap_err();
+    let SandboxError::Timeout { limit, .. } = error else { panic!("{error}") };
+    assert_eq!(limit, Duration::from_millis(20));
+}
+
+#[tokio::test]
+async fn an_initialisation_that_wants_too_much_is_refused_as_what_it_is() {
+    let memory = r#"(memory (export "memory") 1)"#;
+    let greedy = "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
+    let table = "(table $t 1 funcref)";
+    let wide = "(loop $again (br_if $again (i32.ne (table.grow $t (ref.null func) (i32.const 9999)) (i32.const -1))))
+        unreachable";
+    let write = r#"(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "\00\00\00\00\00\10\00\00")"#;
+    let talk = "(loop $again (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (br $again))";
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let policy = SecurityPolicy::strict().with_instances(mode);
+        let refused = |text: &str| {
+            let builder = modules::builder(text).security_policy(policy.clone());
+            builder.build_blocking().map(drop).unwrap_err()
+        };
+        for text in initialising(memory, greedy) {
+            let error = refused(&text);
+            let SandboxError::MemoryLimit { limit_bytes, .. } = error else { panic!("{error}") };
+            assert_eq!(Some(limit_bytes), policy.memory_limit_bytes);
+        }
+        for text in initialising(table, wide) {
+            let error = refused(&text);
+            assert!(matches!(error, SandboxError::TableLimit { .. }), "{error}");
+        }
+        for text in initialising(write, talk) {
+            let error = refused(&text);
+            assert!(matches!(error, SandboxError::OutputLimit { .. }), "{error}");
+        }
+        for text in initialising("", "(call $f)") {
+            let error = refused(&text);
+            assert!(
+                matches!(error, SandboxError::Trap { code: TrapCode::StackOverflow, .. }),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_instance_that_takes_the_place_of_another_is_initialised_within_the_limit_too() {
+    // The host says whether initialisation ends.
+    let text = r#"(module (import "env" "loops" (func $loops (result i32)))
+        (func (export "_initialize") (loop $again (br_if $again (call $loops))))
+        (func (export "abort") unreachable) (func (export "nothing")))"#;
+    let loops = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&loops);
+    let policy = SecurityPolicy::strict()
+        .with_instances(InstanceMode::Persistent)
+        .with_wall_clock(None)
+        .with_initialisation_limit(Duration::from_millis(50));
+    let builder = modules::builder(text).security_policy(policy);
+    let builder =
+        builder.host_function("env", "loops", move || u32::from(asked.load(Ordering::Relaxed)));
+    let sandbox = builder.build().await.unwrap();
+    assert!(sandbox.call::<()>("abort", ()).await.is_err());
+    loops.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        let error = sandbox.call::<()>("nothing", ()).await.unwrap_err();
+        assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
+    }
+    loops.store(false, Ordering::Relaxed);
+    let () = sandbox.call("nothing", ()).await.unwrap();
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn a_file_over_the_size_limit_is_refused() {
     let builder = WasmSandbox::builder().source(&path).security_policy(policy);
     let error = builder.build().await.unwrap_err();
     assert!(
-        matches!(error, SandboxError::ModuleTooLarge { size_bytes: 5000, limit_bytes: 4096 }),
+        matches!(error, SandboxError::ModuleTooLarge { size_bytes: 5000, limit_bytes: 4096, .. }),
         "{error}"
     );
 }

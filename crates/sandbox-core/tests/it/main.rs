@@ -15,6 +15,7 @@ mod conversions;
 mod decoding;
 mod density;
 mod descriptors;
+mod determinism;
 mod dynamic;
 mod errors;
 mod escapes;

@@ -114,7 +114,7 @@ fn a_module_of_a_hundred_thousand_functions_works() {
     let wasm = modules::wasm(&text);
     for compiler in [Compiler::Singlepass, Compiler::Cranelift] {
         let builder = WasmSandbox::builder().source_bytes(&wasm).compiler(compiler);
-        let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
+        let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_secs(60));
         let sandbox = builder.security_policy(policy).build_blocking().unwrap();
         assert_eq!(sandbox.call_blocking::<i32>("answer", ()).unwrap(), 42, "{compiler}");
     }
@@ -141,7 +141,7 @@ fn a_very_long_function_and_very_deep_blocks_are_compiled_or_refused() {
     let deep = format!("{}{}", "(block ".repeat(2000), ")".repeat(2000));
     for body in [long, deep] {
         let text = format!(r#"(module (func (export "run") {body}))"#);
-        let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
+        let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_secs(60));
         let builder = modules::builder(&text).security_policy(policy);
         match builder.compiler(Compiler::Singlepass).build_blocking() {
             Ok(sandbox) => sandbox.call_blocking::<()>("run", ()).unwrap(),

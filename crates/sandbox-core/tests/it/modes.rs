@@ -12,8 +12,9 @@ const SIX: &str = r#"(module (func (export "six") (param i64 i64 i64 i64 i64 i64
     local.get 0 local.get 1 i64.add local.get 2 i64.add
     local.get 3 i64.add local.get 4 i64.add local.get 5 i64.add))"#;
 
+/// Under the strict policy each call has an instance of its own.
 fn fresh() -> SecurityPolicy {
-    SecurityPolicy::strict().with_instances(InstanceMode::Fresh)
+    SecurityPolicy::strict()
 }
 
 #[tokio::test]
@@ -24,6 +25,32 @@ async fn a_fresh_instance_sees_nothing_of_earlier_calls() {
     }
     assert!(sandbox.call::<()>("abort", ()).await.is_err());
     assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_strict_policies_have_fresh_instances_unless_somebody_asks_for_one() {
+    for (policy, mode) in [
+        (SecurityPolicy::permissive(), InstanceMode::Persistent),
+        (SecurityPolicy::basic(), InstanceMode::Persistent),
+        (SecurityPolicy::strict(), InstanceMode::Fresh),
+        (SecurityPolicy::paranoid(), InstanceMode::Fresh),
+    ] {
+        assert_eq!(policy.instances, mode);
+        let asked = policy.clone().with_instances(InstanceMode::Persistent);
+        let counts = async |policy| {
+            let sandbox = modules::sandbox(NUMBERS, policy).await;
+            assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
+            sandbox.call::<i32>("count", ()).await.unwrap()
+        };
+        assert_eq!(counts(policy).await, if mode == InstanceMode::Fresh { 1 } else { 2 });
+        assert_eq!(counts(asked).await, 2);
+    }
+    // A session is several calls in one instance, under whatever policy.
+    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let mut session = sandbox.session().await.unwrap();
+    for count in 1..=3 {
+        assert_eq!(session.call::<i32>("count", ()).await.unwrap(), count);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,7 +87,7 @@ async fn more_calls_than_instances_wait_for_their_turn() {
 
 #[tokio::test]
 async fn a_handle_calls_what_the_name_calls() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let add = sandbox.function::<(i32, i32), i32>("add").unwrap();
     assert_eq!(add.name(), "add");
     assert_eq!(add.call((1, 2)).await.unwrap(), 3);
@@ -76,7 +103,7 @@ async fn a_handle_calls_what_the_name_calls() {
 
 #[tokio::test]
 async fn the_future_of_a_call_is_small() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let add = sandbox.function::<(i32, i32), i32>("add").unwrap();
     // Tasks with thousands of calls hold and move as many of them.
     let by_name = size_of_val(&sandbox.call::<i32>("add", (1i32, 2i32)));
@@ -86,7 +113,7 @@ async fn the_future_of_a_call_is_small() {
 
 #[tokio::test]
 async fn a_batch_is_so_many_calls_in_order() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     // Once while the function is still on the workers, and once when it is trusted.
     for round in 0..3i32 {
         let sums = sandbox.call_batch::<i32>("add", (0..20i32).map(|i| (i, round))).await.unwrap();
@@ -96,7 +123,7 @@ async fn a_batch_is_so_many_calls_in_order() {
 
 #[tokio::test]
 async fn a_call_that_fails_in_a_batch_leaves_the_others_alone() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let quotients =
         sandbox.call_batch::<i32>("divide", [(6i32, 2i32), (1, 0), (8, 2)]).await.unwrap();
     let quotients: Vec<_> = quotients.into_iter().collect();
@@ -105,7 +132,7 @@ async fn a_call_that_fails_in_a_batch_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn a_batch_that_does_not_fit_is_not_begun() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     let error = sandbox.call_batch::<i32>("count", [1i32]).await.unwrap_err();
     assert!(matches!(error, SandboxError::SignatureMismatch { .. }), "{error}");
     assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
@@ -113,7 +140,7 @@ async fn a_batch_that_does_not_fit_is_not_begun() {
 
 #[tokio::test]
 async fn a_result_that_does_not_fit_leaves_the_others_of_its_batch_alone() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
     // Once while the function is still on the workers, and then with one entry for all.
     for round in 1..=3u64 {
         let pairs = [(1i32, 2i32), (200, 100), (3, 4), (-1, 0), (255, 0)];
@@ -133,8 +160,8 @@ async fn a_result_that_does_not_fit_leaves_the_others_of_its_batch_alone() {
 
 #[tokio::test]
 async fn batches_take_numbers_of_all_types_and_any_number_of_them() {
-    let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
-    let wide = modules::sandbox(SIX, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
+    let wide = modules::sandbox(SIX, modules::strict_and_persistent()).await;
     for _ in 0..3 {
         let sums = sandbox.call_batch::<f64>("mixed", vec![(1i32, 2i64, 0.5f32, 0.25f64); 9]);
         assert_eq!(sums.await.unwrap().into_values().unwrap(), [3.75; 9]);
@@ -152,7 +179,7 @@ async fn batches_take_numbers_of_all_types_and_any_number_of_them() {
 
 #[tokio::test]
 async fn usage_tells_memory_and_time() {
-    let sandbox = modules::sandbox(MEMORY, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(MEMORY, modules::strict_and_persistent()).await;
     let started = Instant::now();
     let (before, usage): (i32, _) = sandbox.call_with_usage("grow", 2i32).await.unwrap();
     assert_eq!(before, 1);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sandbox_core::{Compiler, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
+use sandbox_core::{Compiler, InstanceMode, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
 
 /// Numbers in every shape.
 pub(crate) const NUMBERS: &str = r#"(module
@@ -42,6 +42,11 @@ pub(crate) const COMPILERS: &[Compiler] = &[
 /// The bytes of a module in text form.
 pub(crate) fn wasm(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
+}
+
+/// The strict policy, but with one instance for all calls: for tests of what lives on from call to call.
+pub(crate) fn strict_and_persistent() -> SecurityPolicy {
+    SecurityPolicy::strict().with_instances(InstanceMode::Persistent)
 }
 
 /// A builder for a module in text form.

@@ -45,7 +45,9 @@ fn compiled(text: &str, policy: &SecurityPolicy) -> Module {
 
 #[test]
 fn each_sandbox_begins_as_the_first_and_goes_its_own_way() {
-    for policy in [SecurityPolicy::strict(), SecurityPolicy::strict().with_fuel(1_000_000)] {
+    for policy in
+        [modules::strict_and_persistent(), modules::strict_and_persistent().with_fuel(1_000_000)]
+    {
         let module = compiled(COUNTERS, &policy);
         let sandboxes: Vec<WasmSandbox> = (0..5).map(|_| sandbox(&module, &policy)).collect();
         for (turns, sandbox) in (1..).zip(&sandboxes) {
@@ -69,7 +71,7 @@ fn each_sandbox_begins_as_the_first_and_goes_its_own_way() {
 
 #[test]
 fn what_replaces_a_trapped_instance_begins_anew_too() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     let module = compiled(COUNTERS, &policy);
     let sandboxes: Vec<WasmSandbox> = (0..4).map(|_| sandbox(&module, &policy)).collect();
     for sandbox in &sandboxes {
@@ -85,7 +87,7 @@ fn what_replaces_a_trapped_instance_begins_anew_too() {
 
 #[test]
 fn sandboxes_that_are_built_at_once_are_all_initialised() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     for _ in 0..20 {
         let module = compiled(COUNTERS, &policy);
         std::thread::scope(|scope| {
@@ -114,7 +116,7 @@ fn asks_wasi(import: &str, ask: &str) -> String {
 
 #[test]
 fn random_bytes_that_initialisation_drew_are_one_sandboxes_own() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     let text = asks_wasi(
         r#""random_get" (func $random (param i32 i32) (result i32))"#,
         "(drop (call $random (local.get $at) (i32.const 8)))",
@@ -157,7 +159,7 @@ fn initialisation_is_told_the_time_at_which_it_runs() {
 
 #[test]
 fn host_functions_are_called_by_the_initialisation_of_each() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     let text = r#"(module (import "env" "number" (func $number (result i32)))
         (memory (export "memory") 1)
         (func (export "_initialize") (i32.store (i32.const 8) (call $number)))
@@ -175,7 +177,7 @@ fn host_functions_are_called_by_the_initialisation_of_each() {
 
 #[test]
 fn each_of_many_sandboxes_calls_its_own_functions_and_sees_its_own_folder() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     let text = r#"(module (import "env" "number" (func $number (result i32)))
         (import "wasi_snapshot_preview1" "path_open"
             (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
@@ -214,7 +216,7 @@ fn each_of_many_sandboxes_calls_its_own_functions_and_sees_its_own_folder() {
 
 #[test]
 fn output_of_initialisation_is_that_of_each() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     let text = r#"(module
         (import "wasi_snapshot_preview1" "fd_write"
             (func $write (param i32 i32 i32 i32) (result i32)))
@@ -233,7 +235,7 @@ fn output_of_initialisation_is_that_of_each() {
 
 #[test]
 fn a_module_that_changes_its_table_is_initialised_in_each() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     let text = r#"(module (table 2 funcref) (elem (i32.const 0) $one $two)
         (type $number (func (result i32)))
         (func $one (result i32) (i32.const 1))
@@ -250,7 +252,7 @@ fn a_module_that_changes_its_table_is_initialised_in_each() {
 #[test]
 fn sandboxes_of_another_policy_or_with_folders_are_on_their_own() {
     let folder = tempfile::tempdir().unwrap();
-    let strict = SecurityPolicy::strict();
+    let strict = modules::strict_and_persistent();
     let module = compiled(COUNTERS, &strict);
     let granted = strict.clone().with_folder(folder.path(), "/data", Access::ReadOnly);
     let small = strict.clone().with_memory_limit(64 * 1024);

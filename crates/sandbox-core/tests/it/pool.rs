@@ -80,9 +80,12 @@ async fn a_full_queue_refuses_and_a_long_wait_ends() {
     };
     until(|| pool.status().waiting == 1).await;
     let error = pool.acquire().await.unwrap_err();
-    assert!(matches!(error, SandboxError::PoolExhausted { size: 1, waiting: 1 }), "{error}");
+    assert!(matches!(error, SandboxError::PoolExhausted { size: 1, waiting: 1, .. }), "{error}");
     let error = waiting.await.unwrap().unwrap_err();
-    assert!(matches!(error, SandboxError::PoolTimeout { limit: told } if told == limit), "{error}");
+    assert!(
+        matches!(error, SandboxError::PoolTimeout { limit: told, .. } if told == limit),
+        "{error}"
+    );
     drop(held);
     let status = pool.status();
     assert_eq!((status.refused, status.timed_out, status.waiting), (1, 1, 0));

@@ -118,7 +118,7 @@ async fn a_sink_serves_sessions_batches_runs_and_pools() {
     assert_eq!(text(&sink.take().stdout), "line\n");
     assert!(session.take_output().is_empty());
     drop(session);
-    heard.call_batch::<i32>("say", vec![(); 3]).await.unwrap();
+    let _ = heard.call_batch::<i32>("say", vec![(); 3]).await.unwrap();
     assert_eq!(text(&sink.take().stdout), "line\nline\nline\n");
     assert!(heard.run(RunRequest::new()).await.unwrap().stdout.is_empty());
     assert_eq!(text(&sink.take().stdout), "line\n");
@@ -195,7 +195,7 @@ fn a_context_is_dropped_with_its_last_call() {
     let value = Arc::new(());
     let of_calls = sandbox.with_context(Arc::clone(&value));
     of_calls.call_blocking::<u32>("twice", ()).unwrap();
-    of_calls.run_blocking(RunRequest::new()).unwrap();
+    let _ = of_calls.run_blocking(RunRequest::new()).unwrap();
     assert_eq!(Arc::strong_count(&value), 2);
     drop(of_calls);
     assert_eq!(Arc::strong_count(&value), 1);

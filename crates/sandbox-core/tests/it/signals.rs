@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sandbox_core::{SandboxError, SecurityPolicy, WasmSandbox};
+use sandbox_core::{SandboxError, WasmSandbox};
 
 use crate::modules::{self, NUMBERS};
 
@@ -20,7 +20,7 @@ const LONG: &str = r#"(module (memory 1)
         (i64.load (i32.const 8))))"#;
 
 fn sandbox(text: &str, wall_clock: Duration) -> WasmSandbox {
-    let policy = SecurityPolicy::strict().with_wall_clock(wall_clock);
+    let policy = modules::strict_and_persistent().with_wall_clock(wall_clock);
     modules::builder(text).security_policy(policy).build_blocking().unwrap()
 }
 

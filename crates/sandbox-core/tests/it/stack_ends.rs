@@ -67,7 +67,7 @@ fn going_down(end: &str) -> String {
 }
 
 fn policy() -> SecurityPolicy {
-    SecurityPolicy::strict()
+    modules::strict_and_persistent()
         .with_stack(STACK_BYTES)
         .with_features(WasmFeatures::ALL)
         .with_wall_clock(Duration::from_secs(60))

@@ -193,7 +193,9 @@ async fn a_source_that_fails_is_no_end_of_the_stream() {
     assert_eq!(output.len(), 3, "two chunks, the error, and no checksum over half of the data");
     assert!(output[..2].iter().all(Result::is_ok));
     let error = output[2].as_ref().unwrap_err();
-    let SandboxError::SourceFailed { function, error: source } = error else { panic!("{error}") };
+    let SandboxError::SourceFailed { function, error: source, .. } = error else {
+        panic!("{error}")
+    };
     assert_eq!(function, "process_stream");
     let source = source.downcast_ref::<io::Error>().unwrap();
     assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);

@@ -100,7 +100,7 @@ async fn modules_come_and_go() {
     assert_eq!(pool.module_names(), ["plugin", "other"]);
     let error = pool.insert("other", version(8)).await.unwrap_err();
     assert!(
-        matches!(error, SandboxError::DuplicateModule { ref name } if name == "other"),
+        matches!(error, SandboxError::DuplicateModule { ref name, .. } if name == "other"),
         "{error}"
     );
     let other = pool.module("other").unwrap();

@@ -1,6 +1,6 @@
 //! Guests that want threads, processes and other modules. There are none, under any policy.
 
-use sandbox_core::{SandboxError, SecurityPolicy};
+use sandbox_core::{SandboxError, SecurityPolicy, WasmFeature};
 
 use crate::modules;
 
@@ -60,7 +60,12 @@ fn a_memory_that_threads_share_cannot_be_imported_or_defined() {
         ] {
             let builder = modules::builder(text).security_policy(policy.clone());
             let error = builder.build_blocking().map(drop).unwrap_err();
-            assert!(matches!(error, SandboxError::ForbiddenFeature { .. }), "{text}: {error}");
+            let forbidden = matches!(
+                error,
+                SandboxError::SharedMemory { .. }
+                    | SandboxError::ForbiddenFeature { feature: WasmFeature::Threads, .. }
+            );
+            assert!(forbidden, "{text}: {error}");
         }
     }
 }

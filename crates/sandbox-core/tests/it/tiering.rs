@@ -47,7 +47,7 @@ async fn fresh_instances_move_to_the_chosen_compiler_as_soon_as_it_is_done() {
 #[tokio::test]
 async fn a_persistent_instance_stays_on_what_it_began_with_until_it_is_replaced() {
     let busy = busy_compiler();
-    let sandbox = tiered(NUMBERS, SecurityPolicy::strict()).build().await.unwrap();
+    let sandbox = tiered(NUMBERS, modules::strict_and_persistent()).build().await.unwrap();
     assert_eq!(sandbox.call::<i32>("count", ()).await.unwrap(), 1);
     drop(busy);
     assert_eq!(sandbox.optimised().await.compiler(), Compiler::Cranelift);
@@ -195,7 +195,7 @@ async fn a_guest_in_rust_is_the_same_module_on_both_tiers() {
 async fn deep_recursion_ends_at_the_stack_limit_on_both_tiers() {
     for (policy, depth) in [
         (SecurityPolicy::paranoid(), 100i32),
-        (SecurityPolicy::strict(), 500),
+        (modules::strict_and_persistent(), 500),
         (SecurityPolicy::permissive(), 1000),
     ] {
         // Locals and operands that have to live across the call make frames large.
@@ -242,7 +242,7 @@ async fn what_singlepass_lacks_starts_on_the_chosen_compiler() {
 
 #[test]
 fn errors_of_loading_are_those_of_the_chosen_compiler() {
-    let policy = SecurityPolicy::strict();
+    let policy = modules::strict_and_persistent();
     for wasm in [
         b"junk".to_vec(),
         b"\0asm\x01\0\0\0\xff".to_vec(),
@@ -327,7 +327,7 @@ async fn singlepass_itself_has_no_first_tier_and_off_is_the_default() {
 
 #[tokio::test]
 async fn streams_and_pools_may_begin_on_the_first_tier_too() {
-    let builder = tiered(NUMBERS, SecurityPolicy::strict());
+    let builder = tiered(NUMBERS, modules::strict_and_persistent());
     let pool = sandbox_core::SandboxPool::builder().sandbox(builder).size(2).build().await.unwrap();
     for _ in 0..10 {
         let sandbox = pool.acquire().await.unwrap();

@@ -43,20 +43,20 @@ async fn the_calls_of_a_sandbox_add_up() {
 #[tokio::test]
 async fn batches_programs_and_fresh_instances_are_counted_too() {
     let policy = SecurityPolicy::strict().with_instances(InstanceMode::Fresh);
-    for policy in [SecurityPolicy::strict(), policy] {
+    for policy in [modules::strict_and_persistent(), policy] {
         let sandbox = modules::sandbox(NUMBERS, policy).await;
         let divisors = (0..100i32).map(|divisor| (1i32, divisor % 50));
-        sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
+        let _ = sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
         // Once more, when the function is trusted and many calls share an entry.
         let divisors = (0..100i32).map(|divisor| (1i32, divisor % 50));
-        sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
+        let _ = sandbox.call_batch::<i32>("divide", divisors).await.unwrap();
         let usage = sandbox.usage();
         assert_eq!((usage.calls, usage.failed_calls), (200, 4));
     }
     let text = r#"(module (memory (export "memory") 3) (func (export "_start")))"#;
-    let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
-    sandbox.run(RunRequest::new()).await.unwrap();
-    sandbox.run_blocking(RunRequest::new()).unwrap();
+    let sandbox = modules::sandbox(text, modules::strict_and_persistent()).await;
+    let _ = sandbox.run(RunRequest::new()).await.unwrap();
+    let _ = sandbox.run_blocking(RunRequest::new()).unwrap();
     let usage = sandbox.usage();
     assert_eq!((usage.calls, usage.memory_high_water_bytes), (2, 3 * 65_536));
 }
@@ -79,7 +79,7 @@ async fn the_streams_of_a_sandbox_count_for_it() {
 
 #[tokio::test]
 async fn memory_that_a_quick_function_took_is_seen() {
-    let sandbox = modules::sandbox(MEMORY, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(MEMORY, modules::strict_and_persistent()).await;
     for _ in 0..100 {
         sandbox.call::<i32>("grow", 0i32).await.unwrap();
     }
@@ -156,7 +156,7 @@ fn recorded_by<T>(recorder: Recorder, run: impl FnOnce() -> T) -> (T, Vec<String
 fn building_compiling_and_calling_have_spans_with_fields() {
     let (sandbox, spans) = recorded(|| {
         let builder = modules::builder(NUMBERS).disable_cache();
-        builder.security_policy(SecurityPolicy::strict()).build_blocking().unwrap()
+        builder.security_policy(modules::strict_and_persistent()).build_blocking().unwrap()
     });
     let hash = sandbox.module().wasm_hash();
     assert_eq!(hash, blake3_of(&modules::wasm(NUMBERS)));
@@ -185,9 +185,9 @@ fn calls_of_async_tasks_have_the_same_spans() {
     let ((), spans) = recorded(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let sandbox = modules::sandbox(NUMBERS, SecurityPolicy::strict()).await;
+            let sandbox = modules::sandbox(NUMBERS, modules::strict_and_persistent()).await;
             sandbox.call::<i32>("add", (1i32, 2i32)).await.unwrap();
-            sandbox.call_batch::<i32>("add", [(1i32, 2i32); 5]).await.unwrap();
+            let _ = sandbox.call_batch::<i32>("add", [(1i32, 2i32); 5]).await.unwrap();
         });
     });
     for field in ["function=\"add\"", "calls=1", "calls=5", "outcome=\"ok\""] {

@@ -28,12 +28,14 @@ fn writer(fd: u32, text: &str, times: u32) -> String {
 
 #[tokio::test]
 async fn output_is_captured_by_stream() {
-    let sandbox = modules::sandbox(&writer(1, "to stdout ", 2), SecurityPolicy::strict()).await;
+    let sandbox =
+        modules::sandbox(&writer(1, "to stdout ", 2), modules::strict_and_persistent()).await;
     let () = sandbox.call("write", ()).await.unwrap();
     let output = sandbox.take_output().await;
     assert_eq!((output.stdout.as_slice(), output.stderr.len()), (&b"to stdout to stdout "[..], 0));
     assert_eq!(sandbox.take_output().await.stdout, b"");
-    let sandbox = modules::sandbox(&writer(2, "to stderr ", 1), SecurityPolicy::strict()).await;
+    let sandbox =
+        modules::sandbox(&writer(2, "to stderr ", 1), modules::strict_and_persistent()).await;
     let () = sandbox.call("write", ()).await.unwrap();
     assert_eq!(sandbox.take_output().await.stderr, b"to stderr ");
 }
@@ -77,7 +79,7 @@ async fn a_guest_that_exits_ends_its_instance_with_its_code() {
         (memory (export "memory") 1)
         (func (export "quit") (param i32) (call $proc_exit (local.get 0)))
         (func (export "work") (result i32) (i32.const 1)))"#;
-    let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(text, modules::strict_and_persistent()).await;
     let error = sandbox.call::<()>("quit", 3i32).await.unwrap_err();
     assert!(matches!(error, SandboxError::Exited { code: 3, .. }), "{error}");
     assert_eq!(sandbox.call::<i32>("work", ()).await.unwrap(), 1);
@@ -97,7 +99,7 @@ const SLEEPER: &str = r#"(module
 
 #[tokio::test]
 async fn a_guest_asleep_is_woken_by_its_deadline() {
-    let sandbox = modules::sandbox(SLEEPER, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(SLEEPER, modules::strict_and_persistent()).await;
     let hurried = sandbox.with_time_limit(Duration::from_millis(30));
     let error = hurried.call::<i32>("sleep", ()).await.unwrap_err();
     assert!(matches!(error, SandboxError::Timeout { .. }), "{error}");
@@ -151,7 +153,7 @@ async fn an_import_of_wasi_that_is_exported_again_is_called() {
         (memory (export "memory") 1)
         (data (i32.const 0) "\08\00\00\00\05\00\00\00hello")
         (export "write" (func $write)) (export "yield" (func $yield)))"#;
-    let sandbox = modules::sandbox(text, SecurityPolicy::strict()).await;
+    let sandbox = modules::sandbox(text, modules::strict_and_persistent()).await;
     assert_eq!(sandbox.call::<i32>("yield", ()).await.unwrap(), 0);
     assert_eq!(sandbox.call::<i32>("write", (1, 0, 1, 16)).await.unwrap(), 0);
     assert_eq!(sandbox.call::<i32>("write", (7, 0, 1, 16)).await.unwrap(), 8);

@@ -147,6 +147,28 @@ fn an_error_replaces_whatever_was_written() {
 }
 
 #[test]
+fn a_typed_error_leaves_its_text_and_its_value_in_the_format_of_the_call() {
+    #[derive(Serialize)]
+    struct Missing(u32);
+    impl Display for Missing {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{} are missing", self.0)
+        }
+    }
+    let missing = |_: &mut Input, output: &mut Output| {
+        output.bytes(&b"half a result"[..]);
+        Err(Refusal::failed(Typed(Missing(7))))
+    };
+    // Without a format of the call, the guest chooses.
+    for (format, status) in [(1, 4), (2, 5), (3, 6), (0, 5)] {
+        choose_format(format);
+        let expected =
+            [&13u32.to_le_bytes()[..], b"7 are missing", if status == 4 { b"7" } else { b"\x07" }];
+        assert_eq!(call(b"", missing), (status, expected.concat()));
+    }
+}
+
+#[test]
 fn a_value_that_has_no_encoding_is_said_to_have_none() {
     struct Opaque;
     impl Serialize for Opaque {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::context::Context;
 use crate::host::HostFunctions;
+use crate::policy::InstanceMode;
 
 const TEXT: &str = r#"(module (memory 1)
     (func (export "_initialize") (i32.store (i32.const 8) (i32.const 1))))"#;
@@ -16,14 +17,19 @@ fn shared(template: &SharedTemplate) -> &Arc<Shared> {
     template.0.as_ref().unwrap()
 }
 
+/// A policy under which all calls share an instance.
+fn persistent() -> SecurityPolicy {
+    SecurityPolicy::strict().with_instances(InstanceMode::Persistent)
+}
+
 #[test]
 fn the_template_is_made_with_the_second_sandbox_and_goes_with_the_last() {
-    let policy = Arc::new(SecurityPolicy::strict());
+    let policy = Arc::new(persistent());
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let first = begin(&module, &policy);
     assert!(shared(&first).template().is_none());
     // Equal, and not the same.
-    let second = begin(&module, &Arc::new(SecurityPolicy::strict()));
+    let second = begin(&module, &Arc::new(persistent()));
     assert!(Arc::ptr_eq(shared(&first), shared(&second)));
     assert!(shared(&first).template().is_some());
     assert!(Arc::ptr_eq(second.policy().unwrap(), &policy));
@@ -37,7 +43,7 @@ fn the_template_is_made_with_the_second_sandbox_and_goes_with_the_last() {
 
 #[test]
 fn with_many_policies_the_latest_are_found() {
-    let policy = |limit| Arc::new(SecurityPolicy::strict().with_table_limit(limit));
+    let policy = |limit| Arc::new(persistent().with_table_limit(limit));
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy(1)).unwrap();
     let all: Vec<SharedTemplate> = (0..300).map(|limit| begin(&module, &policy(limit))).collect();
     let is_found = |limit: u32| {
@@ -76,9 +82,9 @@ fn second(initialize: &str, policy: SecurityPolicy) -> SharedTemplate {
 
 #[test]
 fn sandboxes_with_host_functions_share_unless_initialisation_calls_one() {
-    let silent = second("(i32.store (i32.const 8) (i32.const 1))", SecurityPolicy::strict());
+    let silent = second("(i32.store (i32.const 8) (i32.const 1))", persistent());
     assert!(shared(&silent).template().is_some());
-    let asking = second("(drop (call $number))", SecurityPolicy::strict());
+    let asking = second("(drop (call $number))", persistent());
     assert!(shared(&asking).template().is_none());
 }
 
@@ -86,7 +92,7 @@ fn sandboxes_with_host_functions_share_unless_initialisation_calls_one() {
 fn sandboxes_with_folders_share_unless_initialisation_looks_at_one() {
     let folder = tempfile::tempdir().unwrap();
     let access = crate::policy::Access::ReadWrite;
-    let policy = SecurityPolicy::strict().with_folder(folder.path(), "/data", access);
+    let policy = persistent().with_folder(folder.path(), "/data", access);
     // What a library of C does before all else.
     let blind = second("(drop (call $prestat (i32.const 4) (i32.const 8)))", policy.clone());
     assert!(shared(&blind).template().is_some());

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use wasmer::sys::Target;
 
-use crate::error::ArtifactRejection;
-use crate::module::compiler::CodeSettings;
+use crate::error::{ArtifactRejection, BuildAspect};
+use crate::module::compiler::{CodeSettings, RecordedSettings};
 use crate::policy::SecurityPolicy;
 
 /// Raised whenever this crate changes what native code it lets Wasmer make, or relies on, in a way that the other
@@ -32,8 +32,7 @@ struct Machine {
 ///
 /// Two modules of the same identity are interchangeable; that is what makes it the key of the caches. A new way to
 /// influence code must become a field of [`CodeSettings`], which is all that the compiler is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The hash of the Wasm bytes, in hexadecimal.
     wasm: String,
@@ -46,6 +45,24 @@ pub(crate) struct Identity {
     sandbox: String,
     target: String,
     /// Sorted by name.
+    cpu_features: Vec<String>,
+}
+
+/// Version of [`Record`], raised with every change of what is in it.
+const RECORD_VERSION: u32 = 1;
+
+/// Identity as artifacts have it, in words of their own: what is done to a public type changes none of them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    version: u32,
+    wasm: String,
+    wasm_bytes: u64,
+    settings: RecordedSettings,
+    compiler_options: String,
+    wasmer: String,
+    sandbox: String,
+    target: String,
     cpu_features: Vec<String>,
 }
 
@@ -105,15 +122,65 @@ impl Identity {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and numbers can be written as JSON")
+        let Self {
+            wasm,
+            wasm_bytes,
+            settings,
+            compiler_options,
+            wasmer,
+            sandbox,
+            target,
+            cpu_features,
+        } = self.clone();
+        let settings = settings.recorded();
+        let record = Record {
+            version: RECORD_VERSION,
+            wasm,
+            wasm_bytes,
+            settings,
+            compiler_options,
+            wasmer,
+            sandbox,
+            target,
+            cpu_features,
+        };
+        serde_json::to_vec(&record).expect("strings and numbers can be written as JSON")
     }
 
     /// Reads a description. It must be authentic: one that cannot be read comes from another version.
     pub(super) fn parse(description: &[u8]) -> Result<Self, ArtifactRejection> {
-        serde_json::from_slice(description).map_err(|error| ArtifactRejection::OtherBuild {
-            aspect: "a description",
-            made_for: format!("that is unknown ({error})"),
+        let unknown = |reason: String| ArtifactRejection::OtherBuild {
+            aspect: BuildAspect::Description,
+            made_for: format!("that is unknown ({reason})"),
             here: format!("sandbox-core {}", env!("CARGO_PKG_VERSION")),
+        };
+        let record: Record =
+            serde_json::from_slice(description).map_err(|error| unknown(error.to_string()))?;
+        if record.version != RECORD_VERSION {
+            return Err(unknown(format!("its version is {}", record.version)));
+        }
+        let Record {
+            wasm,
+            wasm_bytes,
+            settings,
+            compiler_options,
+            wasmer,
+            sandbox,
+            target,
+            cpu_features,
+            ..
+        } = record;
+        let settings =
+            settings.known().ok_or_else(|| unknown("this build lacks its compiler".to_owned()))?;
+        Ok(Self {
+            wasm,
+            wasm_bytes,
+            settings,
+            compiler_options,
+            wasmer,
+            sandbox,
+            target,
+            cpu_features,
         })
     }
 
@@ -123,12 +190,12 @@ impl Identity {
         let same_settings = Self { wasm: self.wasm.clone(), ..expected.clone() };
         if *self != same_settings {
             return Err(ArtifactRejection::OtherBuild {
-                aspect: "settings",
+                aspect: BuildAspect::Settings,
                 made_for: format!("{:?}", self.settings),
                 here: format!("{:?}", expected.settings),
             });
         }
-        same("the module", &self.wasm, &expected.wasm)
+        same(BuildAspect::Module, &self.wasm, &expected.wasm)
     }
 
     /// Refuses what this machine or this build cannot run, and what the policy does not want.
@@ -138,15 +205,15 @@ impl Identity {
     ) -> Result<(), ArtifactRejection> {
         let here = self.here();
         self.require_same_machine(&here)?;
-        same("compiler options", &self.compiler_options, &here.compiler_options)?;
+        same(BuildAspect::CompilerOptions, &self.compiler_options, &here.compiler_options)?;
         self.settings.require_allowed(policy)
     }
 
     /// Processor features may be fewer than there are here, everything else must be as it is here.
     fn require_same_machine(&self, here: &Self) -> Result<(), ArtifactRejection> {
-        same("Wasmer", &self.wasmer, &here.wasmer)?;
-        same("sandbox-core", &self.sandbox, &here.sandbox)?;
-        same("the target", &self.target, &here.target)?;
+        same(BuildAspect::Wasmer, &self.wasmer, &here.wasmer)?;
+        same(BuildAspect::SandboxCore, &self.sandbox, &here.sandbox)?;
+        same(BuildAspect::Target, &self.target, &here.target)?;
         let missing: Vec<&str> = self
             .cpu_features
             .iter()
@@ -161,7 +228,7 @@ impl Identity {
     }
 }
 
-fn same(aspect: &'static str, made_for: &str, here: &str) -> Result<(), ArtifactRejection> {
+fn same(aspect: BuildAspect, made_for: &str, here: &str) -> Result<(), ArtifactRejection> {
     if made_for == here {
         return Ok(());
     }

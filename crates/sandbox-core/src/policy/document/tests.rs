@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::bundle::FileBundle;
-use crate::policy::ManualClock;
+use crate::policy::{Access, ManualClock};
 
 fn presets() -> [SecurityPolicy; 5] {
     [

@@ -102,11 +102,12 @@ fn wide_frames_on_wasmers_stack() {
 /// Runs a guest with frames of all sizes up to the end of its stack, which begins at the bottom of this thread's.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn write_nothing_below(bottom: impl FnOnce() -> usize) {
-    use crate::{Compiler, SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
+    use crate::{Compiler, InstanceMode, SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
 
     const BELOW: usize = 64 * 1024;
     let stack_bytes = 64 * 1024;
-    let policy = SecurityPolicy::strict().with_stack(stack_bytes);
+    let policy =
+        SecurityPolicy::strict().with_instances(InstanceMode::Persistent).with_stack(stack_bytes);
     let wasm = wat::parse_str(wide()).unwrap();
     let builder = WasmSandbox::builder().source_bytes(wasm).security_policy(policy);
     let sandbox = builder.compiler(Compiler::Singlepass).build_blocking().unwrap();

@@ -16,6 +16,11 @@ macro_rules! scenes {
     )*};
 }
 
+/// A policy under which all calls share an instance.
+fn persistent() -> SecurityPolicy {
+    SecurityPolicy::strict().with_instances(InstanceMode::Persistent)
+}
+
 fn wasm() -> Vec<u8> {
     wat::parse_str(alone::GUEST).expect("the text is valid")
 }
@@ -41,19 +46,19 @@ scenes! {
     where_no_memory_may_become_executable_nothing_is_compiled_or_loaded = no_executable_memory {
         const PR_SET_MDWE: libc::c_int = 65;
         let key = crate::SigningKey::generate().unwrap();
-        let sealed = Module::precompile(&wasm(), &SecurityPolicy::strict(), &key).unwrap();
+        let sealed = Module::precompile(&wasm(), &persistent(), &key).unwrap();
         // SAFETY: the call takes numbers only.
         if unsafe { libc::prctl(PR_SET_MDWE, 1, 0, 0, 0) } != 0 {
             // Linux before 6.3. The filter of the next scene does the same.
             return;
         }
         is_refused(SystemNeed::ExecutableMemory, &builder().build_blocking().unwrap_err());
-        let loaded = Module::load(&sealed, &SecurityPolicy::strict(), &key);
+        let loaded = Module::load(&sealed, &persistent(), &key);
         is_refused(SystemNeed::ExecutableMemory, &loaded.unwrap_err());
     }
 
     where_mprotect_is_denied_everything_is_refused_and_nothing_panics = no_mprotect {
-        let module = Module::compile(&wasm(), &SecurityPolicy::strict()).unwrap();
+        let module = Module::compile(&wasm(), &persistent()).unwrap();
         deny(&[libc::SYS_mprotect], libc::EACCES);
         is_refused(SystemNeed::ExecutableMemory, &builder().build_blocking().unwrap_err());
         let error = WasmSandbox::builder().module(&module).build_blocking().unwrap_err();
@@ -65,18 +70,18 @@ scenes! {
         is_refused(SystemNeed::Thread, &builder().build_blocking().unwrap_err());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         is_refused(SystemNeed::Thread, &runtime.block_on(builder().build()).unwrap_err());
-        let compiled = Module::compile(&wasm(), &SecurityPolicy::strict());
+        let compiled = Module::compile(&wasm(), &persistent());
         is_refused(SystemNeed::Thread, &compiled.unwrap_err());
     }
 
     where_there_is_no_further_thread_those_that_are_there_go_on = no_further_thread {
-        let module = Module::compile(&wasm(), &SecurityPolicy::strict()).unwrap();
+        let module = Module::compile(&wasm(), &persistent()).unwrap();
         let sandbox = builder().build_blocking().unwrap();
         assert_well(&sandbox);
         deny(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
         assert_well(&sandbox);
         assert_traps(&WasmSandbox::builder().module(&module).build_blocking().unwrap());
-        let compiled = Module::compile(&wasm(), &SecurityPolicy::strict());
+        let compiled = Module::compile(&wasm(), &persistent());
         is_refused(SystemNeed::Thread, &compiled.unwrap_err());
         // A call on a worker thread, of which there is none yet.
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -87,7 +92,7 @@ scenes! {
     }
 
     where_address_space_is_limited_there_are_errors_and_no_panics = little_address_space {
-        let module = Module::compile(&wasm(), &SecurityPolicy::strict()).unwrap();
+        let module = Module::compile(&wasm(), &persistent()).unwrap();
         let sandbox = builder().build_blocking().unwrap();
         assert_well(&sandbox);
         // There is an instance again after the traps.
@@ -97,10 +102,10 @@ scenes! {
         limit(libc::RLIMIT_AS, pages * 4096 + (4 << 20));
         assert_eq!(sandbox.call_blocking::<i32>("add", (1, 2)).unwrap(), 3);
         // Neither one that is initialised nor one that begins from a template gets room for its memory.
-        let persistent = WasmSandbox::builder().module(&module);
-        is_refused(SystemNeed::Memory, &persistent.build_blocking().unwrap_err());
+        let another = WasmSandbox::builder().module(&module);
+        is_refused(SystemNeed::Memory, &another.build_blocking().unwrap_err());
         // Only a stack is missing.
-        let large = SecurityPolicy::strict().with_stack(64 << 20);
+        let large = persistent().with_stack(64 << 20);
         let stackless = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
         let stackless = WasmSandbox::builder().source_bytes(stackless).security_policy(large);
         is_refused(SystemNeed::Stack, &stackless.build_blocking().unwrap_err());
@@ -108,7 +113,7 @@ scenes! {
 
     a_guest_within_a_guest_for_which_there_is_no_stack_is_refused = no_inner_stack {
         const STACK: usize = 64 << 20;
-        let policy = SecurityPolicy::strict()
+        let policy = persistent()
             .with_stack(STACK)
             .with_wall_clock(std::time::Duration::from_secs(60));
         let inner = builder().security_policy(policy.clone()).build_blocking().unwrap();
@@ -149,7 +154,7 @@ scenes! {
         ];
         deny(&calls, libc::ENOSYS);
         for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
-            let policy = SecurityPolicy::strict()
+            let policy = persistent()
                 .with_wall_clock(std::time::Duration::from_secs(60))
                 .with_instances(mode);
             let sandbox = builder().security_policy(policy).build_blocking().unwrap();
@@ -195,13 +200,14 @@ fn paths_lead_nowhere_else_without_openat2(
                 (i32.mul (local.get 0) (i32.const 32)) (local.get 1)
                 (i32.const 0) (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 0))))"#;
     let bytes = wat::parse_str(guest)?;
-    let sandbox = || {
-        let policy = SecurityPolicy::strict()
-            .with_wall_clock(std::time::Duration::from_secs(60))
-            .with_folder(&granted, "/", crate::Access::ReadOnly);
-        let builder = WasmSandbox::builder().source_bytes(bytes.clone());
-        builder.security_policy(policy).build_blocking()
-    };
+    let sandbox =
+        || {
+            let policy = persistent()
+                .with_wall_clock(std::time::Duration::from_secs(60))
+                .with_folder(&granted, "/", crate::Access::ReadOnly);
+            let builder = WasmSandbox::builder().source_bytes(bytes.clone());
+            builder.security_policy(policy).build_blocking()
+        };
     let assert_held = |sandbox: &WasmSandbox| -> Result<(), SandboxError> {
         for (place, len, expected) in
             [(1, 11, 0), (2, 2, 0), (3, 3, PERM), (4, 16, PERM), (5, 19, PERM)]

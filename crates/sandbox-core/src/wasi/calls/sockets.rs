@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Call, Errno};
+use crate::error::DeniedCapability;
 use crate::wasi::lookups::LookupFailure;
 use crate::wasi::network::{MOST_NAME_BYTES, NetworkGrants};
 use crate::wasi::rights::Rights;
@@ -71,11 +72,15 @@ fn network(state: &State) -> Result<&NetworkGrants, Errno> {
 }
 
 /// Refuses what no grant allows.
-fn check(state: &State, what: &str, to: SocketAddr) -> Result<(), Errno> {
+fn check(
+    state: &State,
+    to: SocketAddr,
+    capability: fn(SocketAddr) -> DeniedCapability,
+) -> Result<(), Errno> {
     if network(state)?.permits(to) {
         return Ok(());
     }
-    state.refusals.deny(format!("{what} to {to}"));
+    state.refusals.deny(capability(to));
     Err(Errno::NotCapable)
 }
 
@@ -126,7 +131,7 @@ pub(super) fn bind(call: &mut Call<'_>, fd: u32, to: u32) -> Result<(), Errno> {
         }
         SocketKind::Datagrams(Some(_)) => Err(Errno::Inval),
         SocketKind::Datagrams(None) | SocketKind::Stream { .. } => {
-            call.state.refusals.deny(format!("the local address {to}"));
+            call.state.refusals.deny(DeniedCapability::LocalAddress(to));
             Err(Errno::NotCapable)
         }
     }
@@ -138,7 +143,7 @@ pub(super) fn connect(call: &mut Call<'_>, fd: u32, to: u32) -> Result<(), Errno
         return Err(Errno::IsConn);
     }
     let to = address::read(&call.memory, to, known.family)?;
-    check(call.state, "a connection", to)?;
+    check(call.state, to, DeniedCapability::Connection)?;
     let socket = socket_mut(&mut call.state.table, fd)?;
     match &mut socket.kind {
         SocketKind::Stream { stream, no_delay, keep_alive } => {
@@ -236,7 +241,7 @@ pub(super) fn resolve(
     let network = state.network.as_mut().ok_or(Errno::NotSup)?;
     let found = network.look_up(name, &state.control).map_err(|failure| match failure {
         LookupFailure::NotGranted => {
-            state.refusals.deny(format!("a lookup of the host {name:?}"));
+            state.refusals.deny(DeniedCapability::Lookup(name.to_owned()));
             Errno::NotCapable
         }
         LookupFailure::NotFound => Errno::HostUnreach,

@@ -1,10 +1,12 @@
 //! Granted folders and bundles, opened once for all instances of a sandbox.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::RangeFrom;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{Result, SandboxError};
+use crate::error::{GrantKind, Result, SandboxError};
 use crate::policy::{BundleGrant, FolderGrant};
 
 use super::bundled::BundledFolder;
@@ -91,15 +93,27 @@ struct Plan {
 
 /// Grant that is being opened.
 struct Wanted<'a> {
-    /// Name of the grant, for errors.
-    what: String,
+    kind: GrantKind,
+    /// Where it is in the host, for errors.
+    host: Option<&'a Path>,
     guest: &'a str,
 }
 
 impl Wanted<'_> {
     fn invalid(&self, message: impl Into<String>) -> SandboxError {
-        let grant = format!("{} as {:?}", self.what, self.guest);
-        SandboxError::InvalidGrant { grant, message: message.into() }
+        self.refused(message.into(), None)
+    }
+
+    fn unopened(&self, error: io::Error) -> SandboxError {
+        self.refused(error.to_string(), Some(error))
+    }
+
+    fn refused(&self, message: String, error: Option<io::Error>) -> SandboxError {
+        let grant = match self.host {
+            Some(host) => format!("{} as {:?}", host.display(), self.guest),
+            None => format!("as {:?}", self.guest),
+        };
+        SandboxError::InvalidGrant { kind: self.kind, grant, message, error }
     }
 }
 
@@ -140,18 +154,18 @@ impl Grants {
             plan.at(place).folder = Some(base.clone());
         }
         for grant in folders {
-            let what = format!("the folder {}", grant.host.display());
-            let wanted = Wanted { what, guest: &grant.guest };
+            let host = Some(&*grant.host);
+            let wanted = Wanted { kind: GrantKind::Folder, host, guest: &grant.guest };
             let (place, slot) = plan.slot(&wanted)?;
             let folder = Grant::open(grant, resolver)
-                .map_err(|error| wanted.invalid(std::io::Error::from(error).to_string()))?;
+                .map_err(|error| wanted.unopened(io::Error::from(error)))?;
             let base = Base::Host(HostFolder::root(Arc::new(folder)));
             *slot = Some(base.clone());
             opened.push((place, base));
         }
         let first = opened.iter().filter(|(_, base)| matches!(base, Base::Bundled(_))).count();
         for (grant, number) in bundles.iter().zip(first as u64..) {
-            let wanted = Wanted { what: "the bundle".to_owned(), guest: &grant.guest };
+            let wanted = Wanted { kind: GrantKind::Bundle, host: None, guest: &grant.guest };
             let (place, slot) = plan.slot(&wanted)?;
             let base = Base::Bundled(BundledFolder::root(grant.bundle.clone(), number));
             *slot = Some(base.clone());
@@ -168,8 +182,10 @@ impl Grants {
         if !has_host_root {
             for (number, (place, _)) in outermost.iter().enumerate() {
                 tree.create_mount(place, number).map_err(|error| SandboxError::InvalidGrant {
-                    grant: format!("a folder as {:?}", shown(place)),
+                    kind: GrantKind::Folder,
+                    grant: format!("as {:?}", shown(place)),
                     message: error.to_string(),
+                    error: None,
                 })?;
             }
         }

@@ -108,7 +108,7 @@ fn the_size_limit_holds_for_the_module_that_was_precompiled() {
     let error = Module::load(&precompiled(), &policy, &KEY).unwrap_err();
     let size_bytes = wasm_of(300).len() as u64;
     assert!(
-        matches!(error, SandboxError::ModuleTooLarge { size_bytes: told, limit_bytes: 8 }
+        matches!(error, SandboxError::ModuleTooLarge { size_bytes: told, limit_bytes: 8, .. }
             if told == size_bytes),
         "{error}"
     );

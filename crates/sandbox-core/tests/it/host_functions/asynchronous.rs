@@ -367,7 +367,7 @@ async fn many_guests_wait_side_by_side() {
 
 #[tokio::test]
 async fn a_loop_of_calls_that_are_ready_at_once_is_stopped() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(600));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_secs(600));
     let builder = modules::builder(LOOP).security_policy(policy);
     let builder = builder.async_host_function("env", "step", async |_: u32| ());
     let sandbox = builder.build().await.unwrap();

@@ -1,6 +1,6 @@
 //! Imports of a module, and the functions that it is offered.
 
-use sandbox_core::{HostFunctions, SandboxError, WasmSandboxBuilder};
+use sandbox_core::{ErrorClass, HostFunctions, SandboxError, WasmSandboxBuilder};
 
 use crate::modules;
 
@@ -25,7 +25,7 @@ fn another_signature_is_refused_with_both() {
     ] {
         let error = refused(importing("env", "f", expected).host_function("env", "f", |_: u32| ()));
         let message = error.to_string();
-        let SandboxError::IncompatibleImport { module, name, expected, given } = error else {
+        let SandboxError::IncompatibleImport { module, name, expected, given, .. } = error else {
             panic!("{error}")
         };
         assert_eq!((module.as_str(), name.as_str()), ("env", "f"));
@@ -97,24 +97,51 @@ fn what_no_host_function_can_supply_says_what_would() {
     }
 }
 
+const CALLS_F: &str = r#"(module (import "env" "f" (func $f (result i32)))
+    (func (export "f") (result i32) call $f))"#;
+
 #[test]
-fn of_functions_with_one_name_the_last_counts() {
-    let text = r#"(module (import "env" "f" (func $f (result i32)))
-        (func (export "f") (result i32) call $f))"#;
-    let first = HostFunctions::new().function("env", "f", || 1u32).function("env", "f", || 2u32);
+fn two_functions_with_one_name_are_refused_whichever_way_they_come_together() {
+    let first = HostFunctions::new().function("env", "f", || 1u32);
     let second = HostFunctions::new().function("env", "f", || 3u32).function("env", "g", || 4u32);
-    let answer = |builder: WasmSandboxBuilder| -> u32 {
+    let builder = || modules::builder(CALLS_F);
+    for twice in [
+        builder().host_functions(&first.clone().function("env", "f", || 2u32)),
+        builder().host_functions(&first).host_functions(&second),
+        builder().host_functions(&first.clone().merge(&second)),
+        builder().host_functions(&second).host_function("env", "f", || 5u32),
+        builder().host_functions(&second.clone().function("env", "g", || 5u32).merge(&first)),
+        // Also where the module has no use for it.
+        modules::builder("(module)").host_functions(&first).host_functions(&second),
+    ] {
+        let error = refused(twice);
+        let SandboxError::DuplicateHostFunction { module, name, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!((module.as_str(), name.as_str()), ("env", "f"));
+        assert_eq!((error.class(), error.kind()), (ErrorClass::Usage, "duplicate_host_function"));
+        assert!(error.to_string().contains("HostFunctions::replace"), "{error}");
+    }
+}
+
+#[test]
+fn a_function_takes_the_place_of_another_where_that_is_asked_for() {
+    let first = HostFunctions::new().function("env", "f", || 1u32);
+    let second = HostFunctions::new().function("env", "f", || 3u32).function("env", "g", || 4u32);
+    let answer = |functions: &HostFunctions| -> u32 {
+        let builder = modules::builder(CALLS_F).host_functions(functions);
         builder.build_blocking().unwrap().call_blocking("f", ()).unwrap()
     };
-    assert_eq!(answer(modules::builder(text).host_functions(&first)), 2);
-    assert_eq!(answer(modules::builder(text).host_functions(&first).host_functions(&second)), 3);
-    assert_eq!(answer(modules::builder(text).host_functions(&second).host_functions(&first)), 2);
-    let one = modules::builder(text).host_functions(&second).host_function("env", "f", || 5u32);
-    assert_eq!(answer(one), 5);
-    let merged = first.merge(&second);
+    assert_eq!(answer(&first.clone().replace(&second)), 3);
+    assert_eq!(answer(&second.clone().replace(&first)), 1);
+    // What was ambiguous is not any longer.
+    let twice = first.clone().merge(&second);
+    assert_eq!(answer(&twice.replace(&first)), 1);
+    // One set that comes twice says the same twice.
+    let merged = second.clone().merge(&second);
+    assert_eq!(answer(&merged), 3);
     assert_eq!(merged.names().collect::<Vec<_>>(), [("env", "f"), ("env", "g")]);
     assert_eq!(format!("{merged:?}"), r#"{"env.f", "env.g"}"#);
-    assert_eq!(answer(modules::builder(text).host_functions(&merged)), 3);
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use std::error::Error;
 
-use sandbox_core::{
-    Caller, GuestMemoryError, HostFunctions, SandboxError, SecurityPolicy, WasmSandbox,
-};
+use sandbox_core::{Caller, GuestMemoryError, HostFunctions, SandboxError, WasmSandbox};
 
 use crate::modules;
 
@@ -50,7 +48,7 @@ fn functions() -> HostFunctions {
 }
 
 async fn sandbox() -> WasmSandbox {
-    let builder = modules::builder(POINTERS).security_policy(SecurityPolicy::strict());
+    let builder = modules::builder(POINTERS).security_policy(modules::strict_and_persistent());
     builder.host_functions(&functions()).build().await.unwrap()
 }
 
@@ -165,7 +163,7 @@ async fn an_empty_memory_is_empty() {
 
 #[test]
 fn any_pointer_and_length_is_either_in_memory_or_refused() {
-    let builder = modules::builder(POINTERS).security_policy(SecurityPolicy::strict());
+    let builder = modules::builder(POINTERS).security_policy(modules::strict_and_persistent());
     let sandbox = builder.host_functions(&functions()).build_blocking().unwrap();
     let edges = [0u32, 1, 2, PAGE - 1, PAGE, PAGE + 1, 1 << 31, u32::MAX - 1, u32::MAX];
     let mut state = 0x9e37_79b9_7f4a_7c15u64;

@@ -114,7 +114,7 @@ async fn a_guest_cannot_use_up_the_hosts_stack_by_nesting() {
 
 #[tokio::test]
 async fn other_sandboxes_can_be_called() {
-    let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::strict()).await;
+    let inner = modules::sandbox(modules::NUMBERS, modules::strict_and_persistent()).await;
     let builder = modules::builder(DOWN)
         .host_function("env", "down", move |x: u32| inner.call_blocking::<u32>("add", (x, 100u32)));
     let sandbox = builder.build().await.unwrap();
@@ -127,7 +127,7 @@ async fn other_sandboxes_can_be_called() {
 async fn an_inner_guest_that_is_stopped_leaves_the_outer_one_alone() {
     let inner = modules::sandbox(modules::NUMBERS, SecurityPolicy::permissive()).await;
     let inner = inner.with_time_limit(Duration::from_millis(20));
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_secs(60));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_secs(60));
     let builder = modules::builder(DOWN).security_policy(policy);
     let builder = builder.host_function("env", "down", move |_: u32| {
         match inner.call_blocking::<u32>("spin", ()) {

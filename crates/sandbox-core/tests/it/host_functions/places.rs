@@ -74,7 +74,7 @@ async fn what_goes_wrong_in_a_start_function_is_an_error_of_build() {
 
 #[tokio::test]
 async fn a_start_function_that_never_stops_calling_is_stopped() {
-    let policy = SecurityPolicy::strict().with_wall_clock(Duration::from_millis(20));
+    let policy = modules::strict_and_persistent().with_wall_clock(Duration::from_millis(20));
     let text = r#"(module (import "env" "step" (func $step))
         (func $begin (loop $again (call $step) (br $again))) (start $begin))"#;
     let builder =

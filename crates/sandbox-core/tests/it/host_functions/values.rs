@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use sandbox_core::{
     Caller, ExchangeError, GuestMemoryError, HostFunctions, MissingContext, SandboxError,
-    SecurityPolicy, SerializationFormat, StreamingSandbox, WasmSandbox,
+    SerializationFormat, StreamingSandbox, WasmSandbox,
 };
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ async fn an_output_that_is_fetched_counts_as_one_call() {
 
 #[tokio::test]
 async fn values_travel_in_the_format_of_the_call() {
-    for format in SerializationFormat::ALL {
+    for &format in SerializationFormat::ALL {
         let (sandbox, notes) = sandbox(format).await;
         let item = Item { name: "bolt".to_owned(), price: Some(0.25), tags: BTreeMap::new() };
         let tags: Vec<String> = (0..40).map(|tag| format!("tag number {tag}")).collect();
@@ -160,25 +160,27 @@ async fn streams_call_functions_of_values() {
 
 #[tokio::test]
 async fn what_guest_and_host_say_about_a_function_must_agree() {
-    for (functions, expected, given) in [
+    let none = HostFunctions::new;
+    for (others, expected, given) in [
         (
-            functions().value_function("host", "shout", |text: Vec<u8>| Ok::<_, Infallible>(text)),
+            none().value_function("host", "shout", |text: Vec<u8>| Ok::<_, Infallible>(text)),
             "a function from text to text",
             "a function from bytes to bytes",
         ),
         (
-            functions().value_function("host", "sum_of", |_: Vec<i64>| Ok::<(), Infallible>(())),
+            none().value_function("host", "sum_of", |_: Vec<i64>| Ok::<(), Infallible>(())),
             "a function from a value to a value",
             "a function from a value to nothing",
         ),
         (
-            functions().function("host", "note", |_: u32, _: u32, _: u32, _: u32, _: u32| 0u32),
+            none().function("host", "note", |_: u32, _: u32, _: u32, _: u32, _: u32| 0u32),
             "a function from text to nothing",
             "a function from (i32, i32, i32, i32, i32) to (i32)",
         ),
     ] {
         let builder = WasmSandbox::builder().source(modules::guest("host_caller"));
-        let error = builder.host_functions(&functions).build().await.unwrap_err();
+        let error =
+            builder.host_functions(&functions().replace(&others)).build().await.unwrap_err();
         let SandboxError::IncompatibleImport { expected: found, given: offered, .. } = error else {
             panic!("{error}")
         };
@@ -218,7 +220,7 @@ async fn liar() -> WasmSandbox {
     let functions = HostFunctions::new()
         .value_function("host", "text", |text: String| Ok::<_, Infallible>(text.repeat(2)))
         .value_function("host", "value", |numbers: Vec<u32>| Ok::<_, Infallible>(numbers));
-    let builder = modules::builder(LIAR).security_policy(SecurityPolicy::strict());
+    let builder = modules::builder(LIAR).security_policy(modules::strict_and_persistent());
     builder.host_functions(&functions).build().await.unwrap()
 }
 

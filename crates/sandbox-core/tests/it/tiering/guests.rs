@@ -25,7 +25,7 @@ impl Tiers {
         let mut first_tier = Vec::new();
         for guest in guests {
             let builder = WasmSandbox::builder().source(modules::guest(guest)).disable_cache();
-            let builder = builder.security_policy(SecurityPolicy::strict());
+            let builder = builder.security_policy(modules::strict_and_persistent());
             let first = builder.tiering(Tiering::Auto).build().await.unwrap();
             let moved = alike(&first, fresh()).await;
             for sandbox in [&first, &moved] {
@@ -37,7 +37,7 @@ impl Tiers {
         let mut tiers = Vec::new();
         for (first, moved) in first_tier {
             assert_eq!(moved.optimised().await.compiler(), Compiler::Cranelift);
-            let second = alike(&first, SecurityPolicy::strict()).await;
+            let second = alike(&first, modules::strict_and_persistent()).await;
             tiers.push(Self { first, moved, second });
         }
         tiers.try_into().unwrap_or_else(|_| unreachable!("one for each guest"))

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{address, check, network, socket, socket_mut};
+use crate::error::DeniedCapability;
 use crate::wasi::calls::{Call, Errno};
 use crate::wasi::memory::{Buffer, Memory};
 use crate::wasi::rights::Rights;
@@ -204,7 +205,7 @@ fn sent(
     }
     let to = to.map(|to| address::read(&call.memory, to, family)).transpose()?;
     if let Some(to) = to {
-        check(call.state, "a datagram", to)?;
+        check(call.state, to, DeniedCapability::Datagram)?;
         // Which is what makes the socket, if nothing was sent from it before.
         socket_mut(&mut call.state.table, fd)?.datagrams()?;
     }
