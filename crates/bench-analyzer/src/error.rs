@@ -189,6 +189,16 @@ pub enum Error {
         /// The run that was named.
         run: RunId,
     },
+    /// Nobody accepted a change there, or that was taken back before.
+    #[error(
+        "no change of {series} at {run} is accepted: `bench-analyzer history` lists those that are"
+    )]
+    NotAccepted {
+        /// Whose history.
+        series: Box<Series>,
+        /// The run that was named.
+        run: RunId,
+    },
     /// The repository has no tag to take for the last release.
     #[error(
         "the repository of {dir} has no tag that the present commit descends from, so there is no \

@@ -253,7 +253,7 @@ impl SeriesChanges {
         changes.add_withdrawn(remembered);
         let accepted_changes =
             known.accepted_changes.get(series).map(Vec::as_slice).unwrap_or_default();
-        changes.acknowledge(accepted_changes, tolerance(settings));
+        changes.change_points = changes.acknowledged(accepted_changes, settings);
         changes.trend = changes.trend_since_last_step(settings);
         changes
     }
@@ -336,15 +336,22 @@ impl SeriesChanges {
         }
     }
 
-    fn acknowledge(&mut self, accepted_changes: &[&AcceptedChange], tolerance: usize) {
+    /// Returns the lasting changes as they are with these acceptances of the series, which take the place of those
+    /// that it was made with.
+    pub fn acknowledged(
+        &self,
+        accepted_changes: &[&AcceptedChange],
+        settings: &StepSettings,
+    ) -> Vec<ChangePoint> {
+        let (points, tolerance) = (&self.timeline.points, tolerance(settings));
+        let mut changes = self.change_points.clone();
+        changes.iter_mut().for_each(|change| change.acknowledged = None);
         for accepted in accepted_changes {
-            let points = &self.timeline.points;
             let Some(at) = points.iter().position(|point| point.runs.contains(&accepted.run))
             else {
                 continue;
             };
-            let nearest = self
-                .change_points
+            let nearest = changes
                 .iter_mut()
                 .filter(|change| change.index.abs_diff(at) <= tolerance)
                 .min_by_key(|change| change.index.abs_diff(at));
@@ -352,6 +359,7 @@ impl SeriesChanges {
                 change.acknowledged = Some((*accepted).clone());
             }
         }
+        changes
     }
 }
 
