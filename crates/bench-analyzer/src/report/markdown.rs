@@ -13,6 +13,7 @@ use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::geometric_mean::GeometricMean;
 use bench_stats::detect::onset::Onset;
 use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::model::Unit;
 
 /// Writes GitHub-flavoured Markdown, short enough for a comment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,6 +37,9 @@ const MEANS: usize = 10;
 
 /// How many characters of a name are shown.
 const NAME: usize = 200;
+
+/// How many characters of a value with its unit are shown.
+const QUANTITY: usize = 40;
 
 impl Reporter for MarkdownReporter<'_> {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
@@ -61,11 +65,12 @@ impl MarkdownReporter<'_> {
             for one in sections.iter().filter(changed) {
                 changes(one, output)?;
             }
+            // Where there is no room for all, the rows at the end go first.
+            together(report, output)?;
             for one in sections.iter().filter(|one| !changed(one)) {
                 folded(one, report, output)?;
             }
             self.evidence(report, &sections, output)?;
-            together(report, output)?;
         }
         absent(report, output)?;
         slow_moves(report, output)?;
@@ -221,7 +226,7 @@ fn changes(section: &Section<'_>, output: &mut dyn io::Write) -> io::Result<()> 
 fn row(row: &Row<'_>, output: &mut dyn io::Write) -> io::Result<()> {
     match row {
         Row::One(one) => {
-            let value = |value| escape(&format_quantity(value, &one.series.unit));
+            let value = |value| quantity(value, &one.series.unit);
             writeln!(
                 output,
                 "| {} | {} | {} | {} |",
@@ -261,7 +266,7 @@ fn folded(
                 output,
                 "| {} | {} | {} | {} |",
                 code(&one.series.to_string()),
-                escape(&format_quantity(one.current.value, &one.series.unit)),
+                quantity(one.current.value, &one.series.unit),
                 strong(one),
                 escape(&words::row_remark(one, report)),
             )?,
@@ -300,7 +305,7 @@ fn measured(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<(
             output,
             "| {} | {} | {:.1}% | {} |",
             code(&one.series.to_string()),
-            escape(&format_quantity(one.value, &one.series.unit)),
+            quantity(one.value, &one.series.unit),
             one.relative_spread * 100.0,
             rates.collect::<Vec<_>>().join(", ")
         )?;
@@ -384,6 +389,15 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// A value with its unit, which may be of any length where somebody made it up.
+fn quantity(value: f64, unit: &Unit) -> String {
+    let mut said = format_quantity(value, unit);
+    if said.chars().count() > QUANTITY {
+        said = said.chars().take(QUANTITY).chain(['…']).collect();
+    }
+    escape(&said)
 }
 
 /// A name as code. Where it holds nothing that could end the code or the cell of a table, it

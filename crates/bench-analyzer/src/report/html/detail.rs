@@ -4,7 +4,6 @@ use std::io;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::row::HISTORY;
 use crate::links::Links;
 use crate::report::figure::{self, Figure};
 use crate::report::plot::{self, Words};
@@ -17,6 +16,9 @@ use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::outliers::OutlierDetection;
 use bench_stats::detect::verdict::{Comparison, Replication, Verdict};
+
+/// How many points make a history.
+pub(super) const HISTORY: usize = 3;
 
 /// Everything behind a line.
 pub(super) fn render(

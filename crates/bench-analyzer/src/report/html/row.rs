@@ -5,7 +5,7 @@ use std::io;
 use maud::{Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::detail;
+use super::detail::{self, HISTORY};
 use super::filters::Kind;
 use crate::links::Links;
 use crate::report::plot::Words;
@@ -18,9 +18,6 @@ use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::verdict::{Comparison, Verdict};
 use bench_stats::model::Series;
-
-/// How many points make a history.
-pub(super) const HISTORY: usize = 3;
 
 /// The scales that all lines share: of intervals, a log ratio on either side of no change, and of histories.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,5 +1,6 @@
 //! Series through time: all of them, one, and what changed in them.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use axum::Json;
@@ -9,10 +10,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::decisions::Decisions;
-use super::home::named;
 use super::{Api, Histories, OfSeries, Refusal};
 use crate::ingest::Triage;
-use crate::serve::events;
+use crate::serve::events::{self, machine_name};
+use crate::serve::prepared::Snapshot;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::model::Series;
 use bench_stats::stats::quantile::median;
@@ -214,6 +215,11 @@ fn changes_of<'s>(
             point,
         })
     })
+}
+
+/// All machines by their numbers, with names for people.
+pub(super) fn named(snapshot: &Snapshot) -> HashMap<i64, String> {
+    snapshot.machines.iter().map(|(id, machine)| (*id, machine_name(machine))).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The first page: what changed since the last release or lately, worst first, and what was open before.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use axum::Json;
 use axum::response::Response;
@@ -10,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::decisions::Decisions;
-use super::histories::Row;
+use super::histories::{Row, named};
 use super::{Api, Refusal};
 use crate::serve::arrivals::Arrival;
-use crate::serve::events::{Event, machine_name};
+use crate::serve::events::Event;
 use crate::serve::prepared::Snapshot;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::verdict::Verdict;
@@ -185,11 +184,6 @@ fn named_period<'p>(periods: &'p [Period], id: &str) -> Result<&'p Period, Refus
 /// The period that is shown to whoever does not ask for another.
 pub(super) fn usual(periods: &[Period]) -> Result<&Period, Refusal> {
     periods.first().ok_or_else(|| Refusal::failed("there is no period to show"))
-}
-
-/// All machines by their numbers, with names for people.
-pub(super) fn named(snapshot: &Snapshot) -> HashMap<i64, String> {
-    snapshot.machines.iter().map(|(id, machine)| (*id, machine_name(machine))).collect()
 }
 
 impl<'s> Lines<'s> {
