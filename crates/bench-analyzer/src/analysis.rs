@@ -59,8 +59,8 @@ pub struct Evidence {
 }
 
 impl Sides {
-    /// Loads both sides. What is no baseline may be a commit that was measured: by the first digits of its hash,
-    /// or as a branch that runs were on.
+    /// Loads both sides. What is no baseline may be a commit that was measured: by the first digits of its hash, by
+    /// whatever the repository in `dir` calls a commit, such as `HEAD~1` or a tag, or as a branch that runs were on.
     ///
     /// # Errors
     /// If one of them is not stored, or the database refuses.
@@ -68,29 +68,7 @@ impl Sides {
         store: &mut Store,
         baseline: Option<&Selector>,
         current: &Selector,
-    ) -> Result<Self> {
-        Self::load_with(store, baseline, current, None).await
-    }
-
-    /// Loads both sides as [`Sides::load`] does, and takes whatever the repository in `dir` calls a commit for one,
-    /// such as `HEAD~1` or a tag.
-    ///
-    /// # Errors
-    /// If one of them is not stored, or the database refuses.
-    pub async fn load_in(
-        store: &mut Store,
-        baseline: Option<&Selector>,
-        current: &Selector,
         dir: &Utf8Path,
-    ) -> Result<Self> {
-        Self::load_with(store, baseline, current, Some(dir)).await
-    }
-
-    async fn load_with(
-        store: &mut Store,
-        baseline: Option<&Selector>,
-        current: &Selector,
-        dir: Option<&Utf8Path>,
     ) -> Result<Self> {
         // The baseline first: a name that does not exist is the likelier mistake.
         let baseline = match baseline {

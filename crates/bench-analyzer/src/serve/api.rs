@@ -39,7 +39,7 @@ pub(super) struct Api {
     runs: Background<StoreVersion, Vec<RunListing>>,
     baselines: Background<StoreVersion, Vec<BaselineInfo>>,
     /// The overview as it was last written, and of what.
-    overview: Mutex<Option<(StoreVersion, Bytes)>>,
+    overview: Mutex<Option<(StoreVersion, OfMachine, Bytes)>>,
 }
 
 const NEWER_TO_COME: HeaderName = HeaderName::from_static("x-newer-to-come");
@@ -66,9 +66,9 @@ pub(super) fn questions(api: &Arc<Api>) -> Router {
     Router::new()
         .route("/api/about", get(async |State(api): Shared| api.about()))
         .route("/api/home", get(async |State(api): Shared, Asked(of)| api.home(of).await))
-        .route("/api/overview", get(async |State(api): Shared| api.overview().await))
+        .route("/api/overview", get(async |State(api): Shared, Asked(of)| api.overview(of).await))
         .route("/api/series", get(async |State(api): Shared, Asked(of)| api.series(of).await))
-        .route("/api/changes", get(async |State(api): Shared| api.changes().await))
+        .route("/api/changes", get(async |State(api): Shared, Asked(of)| api.changes(of).await))
         .route("/api/runs", get(async |State(api): Shared, Asked(page)| api.runs(page).await))
         .route("/api/commits", get(async |State(api): Shared| api.commits().await))
         .route("/api/baselines", get(async |State(api): Shared| api.baselines().await))
@@ -90,6 +90,12 @@ struct OfSeries {
     benchmark: String,
     #[serde(default = "time")]
     metric: String,
+}
+
+/// The machine whose values alone are wanted, by its number.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct OfMachine {
+    machine: Option<String>,
 }
 
 /// Where a page of a list begins.
@@ -116,7 +122,7 @@ impl Api {
             reading_key,
             stores: Stores::new(&options.database),
             snapshots: Snapshots::new(&options.database, &options.project, &options.settings),
-            comparisons: Comparisons::new(&options.database, &options.settings),
+            comparisons: Comparisons::new(&options.database, &options.project, &options.settings),
             runs: Background::new(1),
             baselines: Background::new(1),
             overview: Mutex::default(),

@@ -161,20 +161,24 @@ pub(super) struct Question {
     pub(super) version: StoreVersion,
     pub(super) baseline: Selector,
     pub(super) current: Selector,
+    /// The commits that the sides are the names of, the baseline's first: `HEAD~1` is another after every commit.
+    pub(super) commits: [Option<String>; 2],
 }
 
 /// Makes comparisons when they are needed.
 #[derive(Debug)]
 pub(super) struct Comparisons {
     database: Location,
+    project: Utf8PathBuf,
     settings: Settings,
     kept: Background<Question, Compared>,
 }
 
 impl Comparisons {
-    pub(super) fn new(database: &Location, settings: &Settings) -> Self {
+    pub(super) fn new(database: &Location, project: &Utf8Path, settings: &Settings) -> Self {
         Self {
             database: database.clone(),
+            project: project.to_owned(),
             settings: settings.clone(),
             kept: Background::new(COMPARISONS),
         }
@@ -188,9 +192,11 @@ impl Comparisons {
     ) -> Result<Option<Arc<Compared>>, Refusal> {
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let Question { baseline, current, .. } = question.clone();
+        let project = self.project.clone();
         let make = move || {
             let sides = off_thread(async {
-                Sides::load(&mut Store::open(&database).await?, Some(&baseline), &current).await
+                let mut store = Store::open(&database).await?;
+                Sides::load(&mut store, Some(&baseline), &current, &project).await
             })?;
             let report = sides.report(settings, &histories.series);
             Ok(Compared { sides, report })

@@ -171,6 +171,50 @@ fn what_was_chosen_stands_in_the_address_and_back_leads_to_it() {
 }
 
 #[test]
+fn lists_of_benchmarks_and_changes_are_those_of_one_machine() {
+    let Some(browser) = Browser::start() else { return };
+    let workspace = many_benchmarks();
+    // What only one of them measures.
+    let rows: String = (0..12)
+        .map(|at| {
+            let (value, time) = (if at < 6 { 100 } else { 200 } + at % 3, 1_700_000_000 + at * 3600);
+            format!("odd/only,{value},o{at},{time},{},odd\n", sha(at))
+        })
+        .collect();
+    let file = format!("benchmark,value,run,time,commit,machine\n{rows}");
+    std::fs::write(workspace.path().join("odd.csv"), file).unwrap();
+    workspace.run(&["import", "odd.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    let choose = |machine: &str| {
+        browser.script(&format!(
+            "const choice = document.querySelector('#machine'); \
+             choice.value = [...choice.options].find((one) => one.text === '{machine}').value; \
+             choice.dispatchEvent(new Event('change'))"
+        ));
+        browser.wait_for("location.hash.includes('machine=')");
+        browser.wait_for("document.getElementById('main').dataset.ready === location.hash");
+    };
+    for (page, all, odd, even) in [
+        ("#/benchmarks?filter=odd", "1 benchmark", "1 benchmark", "No benchmark has \"odd\""),
+        ("#/changes?filter=odd", "1 lasting change", "1 lasting change", "0 lasting changes"),
+    ] {
+        browser.open(&format!("{}{page}", base(&served)));
+        let says = |said: &str| {
+            let said = said.replace('"', "\\\"");
+            browser.wait_for(&format!(
+                "document.getElementById('count').textContent.startsWith(\"{said}\")"
+            ));
+        };
+        says(all);
+        choose("odd");
+        says(odd);
+        choose("even");
+        says(even);
+    }
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+}
+
+#[test]
 fn back_undoes_a_zoom_and_returns_to_a_filtered_list() {
     let Some(browser) = Browser::start() else { return };
     let workspace = many_benchmarks();

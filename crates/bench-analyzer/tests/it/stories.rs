@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// Something like a standard normal number, the same every time.
@@ -390,4 +391,45 @@ fn commits_are_compared_by_their_digits_and_a_typo_is_answered() {
         "{}",
         finished.stderr
     );
+}
+
+/// A tag, a branch and `HEAD~1` are what the repository around the dashboard says, also after the next commit.
+#[test]
+fn the_dashboard_compares_what_the_repository_names() {
+    let workspace = Workspace::new();
+    workspace.git(&["init", "--quiet", "-b", "main"]);
+    let commit = |workspace: &Workspace| {
+        workspace.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]);
+        workspace.git(&["rev-parse", "HEAD"])
+    };
+    let mut story = Story::new();
+    for (place, level) in [100.0, 100.0, 150.0].into_iter().enumerate() {
+        let sha = commit(&workspace);
+        for run in 0..5 {
+            story.run(&format!("r{place}.{run}"), &sha, "ci", &[("codec/a".to_owned(), level)]);
+        }
+    }
+    workspace.git(&["tag", "v1.0", "HEAD~2"]);
+    std::fs::write(workspace.path().join("story.csv"), &story.rows).unwrap();
+    workspace.run(&["import", "story.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    let summary = |baseline: &str, current: &str| {
+        let asked = format!("/api/compare?baseline={baseline}&current={current}");
+        let answer = served.get(&asked).json();
+        let said = answer["summary"].as_str().or(answer["error"].as_str());
+        said.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    };
+    for (baseline, current) in [("v1.0", "main"), ("HEAD~1", "HEAD"), ("HEAD~2", "latest")] {
+        let said = summary(baseline, current);
+        assert!(said.starts_with("1 slower (codec/a +"), "{baseline} {current}: {said}");
+    }
+    assert!(summary("v1.0", "HEAD~1").contains("no change"), "{}", summary("v1.0", "HEAD~1"));
+    // Now `HEAD~1` is another commit, and `HEAD` one that nobody measured.
+    commit(&workspace);
+    let said = summary("HEAD~2", "HEAD~1");
+    assert!(said.starts_with("1 slower (codec/a +"), "{said}");
+    let said = summary("v1.0", "HEAD");
+    assert!(said.contains("no results of"), "{said}");
+    let said = summary("v1.0", "maim");
+    assert!(said.contains("no commit, tag or branch of that name"), "{said}");
 }

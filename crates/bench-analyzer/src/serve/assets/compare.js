@@ -39,7 +39,7 @@ function form(sides, names, commits) {
     ...commits.map((one) => el("option", { value: one.commit.slice(0, 12) }, [day(one.measured_at), one.branch, plural(one.runs, "run", "runs")].filter(Boolean).join(", "))),
   ];
   return el("form", { class: "controls", onsubmit: (event) => { event.preventDefault(); goTo(baseline.value, current.value); } },
-    el("label", {}, "baseline, commit or run:12", baseline), el("label", {}, "compared with", current), el("button", {}, "Compare"),
+    el("label", {}, "baseline, commit, tag, HEAD~1 or run:12", baseline), el("label", {}, "compared with", current), el("button", {}, "Compare"),
     el("button", { type: "button", id: "swap", onclick: () => goTo(current.value, baseline.value) }, "Swap"), el("datalist", { id: "names" }, options));
 }
 

@@ -1,10 +1,10 @@
 // Changes, runs, and suites as they run.
 import { ask } from "./ask.js";
-import { branch, cell, commit, commits, el, isNarrow, number, pager, percent, plural, prose, search, select, seriesLink, short, when, word } from "./dom.js";
+import { branch, cell, commit, commits, el, isNarrow, machineChoice, number, pager, percent, plural, prose, search, select, seriesLink, short, when, word } from "./dom.js";
 import { address, go, note, route } from "./route.js";
 
 export async function changes(query) {
-  const all = await ask("changes");
+  const { changes: all, machines } = await ask("changes", { machine: query.get("machine") });
   const chosen = { filter: query.get("filter") || "", state: query.get("state") || "" };
   const list = el("div");
   function draw() {
@@ -17,7 +17,8 @@ export async function changes(query) {
   const states = ["new", "open", "accepted", "machine", "withdrawn"];
   return { title: "Changes", content: [el("h1", {}, "Changes"),
     el("div", { class: "controls" }, search("filter", chosen.filter, (filter) => choose({ filter })),
-      select("state", "state", [["", "all"], ...states.map((one) => [one, one])], chosen.state, (state) => choose({ state }))), list] };
+      select("state", "state", [["", "all"], ...states.map((one) => [one, one])], chosen.state, (state) => choose({ state })),
+      machineChoice(machines, (machine) => go({ machine, all: "" }))), list] };
 }
 
 function stateOf(one) {
