@@ -179,7 +179,7 @@ pub(super) async fn run(
             .retain(|one| !one.change_points.is_empty() || one.trend.is_some() || one.has_moved());
     }
     let most = (output.columns().is_some() && !command.all).then_some(SHORT);
-    let reporter = HistoryReporter { most, machines: Some(&machines) };
+    let reporter = HistoryReporter { most, columns: output.columns(), machines: Some(&machines) };
     output.data(|stdout| match command.format {
         ListFormat::Human => reporter.write(&changes, stdout),
         ListFormat::Json => history::write_json(&changes, stdout),

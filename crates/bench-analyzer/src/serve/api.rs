@@ -92,7 +92,7 @@ struct OfSeries {
     metric: String,
 }
 
-/// The machine whose values alone are wanted, by its number.
+/// The machine whose values alone are wanted, by its number, or `all`. Nothing means all too, unless they measure in turns.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct OfMachine {
     machine: Option<String>,
@@ -135,7 +135,7 @@ impl Api {
     pub(super) async fn warm(&self) {
         let _ = self.listed_runs().await;
         let pause = std::time::Duration::from_millis(50);
-        while matches!(self.histories().await, Err(Refusal::NotYet(_))) {
+        while matches!(self.histories_of(None).await, Err(Refusal::NotYet(_))) {
             tokio::time::sleep(pause).await;
         }
         let baselines = loop {
@@ -186,16 +186,30 @@ impl Api {
 
     /// All histories, of the present state of the store or of the last one that is known.
     async fn histories(&self) -> Result<Histories, Refusal> {
-        self.histories_of(None).await
+        self.histories_on(None).await
     }
 
-    /// Histories of the values of one machine, by its number, or of all.
+    /// Histories of the values of the machine that somebody asks for, or of the usual one.
     async fn histories_of(&self, machine: Option<&str>) -> Result<Histories, Refusal> {
-        let machine = machine
-            .filter(|number| !number.is_empty())
-            .map(|number| number.parse::<i64>())
-            .transpose()
-            .map_err(|_| Refusal::wrong("`machine` has to be the number of one"))?;
+        match machine.filter(|number| !number.is_empty()) {
+            None => {
+                let all = self.histories().await?;
+                match all.snapshot.usual_machine {
+                    Some(machine) => self.histories_on(Some(machine)).await,
+                    None => Ok(all),
+                }
+            }
+            Some("all") => self.histories().await,
+            Some(number) => {
+                let machine = number.parse::<i64>();
+                let wrong = |_| Refusal::wrong("`machine` has to be the number of one, or `all`");
+                self.histories_on(Some(machine.map_err(wrong)?)).await
+            }
+        }
+    }
+
+    /// Histories of the values of one machine, or of all.
+    async fn histories_on(&self, machine: Option<i64>) -> Result<Histories, Refusal> {
         let version = self.store().await?.version().await?.measured;
         match self.snapshots.of(View { version, machine }).await? {
             Got::Made(snapshot) => Ok(Histories { snapshot, newer_to_come: false }),

@@ -1,7 +1,7 @@
 //! Answers that take longer to find than a page may: the histories with their changes, and comparisons. Both are made in the
 //! background and kept while what they were made of stays the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -23,7 +23,7 @@ use bench_stats::detect::verdict::Comparison;
 use bench_stats::model::{Fingerprint, Selector, Series};
 
 /// How many views of the histories are kept; a store of thousands of benchmarks takes 100 MB for each.
-const SNAPSHOTS: usize = 2;
+const SNAPSHOTS: usize = 3;
 /// How many comparisons are kept; each holds the samples of both its sides.
 const COMPARISONS: usize = 4;
 
@@ -42,6 +42,8 @@ pub(super) struct Snapshot {
     pub(super) newest: Option<Timestamp>,
     /// The commit of the last release, with the name of its tag.
     pub(super) release: Option<(String, String)>,
+    /// The machine to look at where several measure in turns, of all machines' values.
+    pub(super) usual_machine: Option<i64>,
 }
 
 /// Part of a state of the store.
@@ -100,13 +102,41 @@ impl Snapshots {
             let points = series.iter().filter_map(|one| one.timeline.points.last());
             let newest = points.map(|point| point.measured_at).max();
             let release = environment::newest_tag(&project);
-            Ok(Snapshot { series, view, machines, events, arrivals, newest, release })
+            let usual_machine = usual_machine(&series);
+            Ok(Snapshot {
+                series,
+                view,
+                machines,
+                events,
+                arrivals,
+                newest,
+                release,
+                usual_machine,
+            })
         };
         Ok(match self.kept.get(view, make).await? {
             Got::Earlier(snapshot) if snapshot.view.machine != view.machine => Got::NotYet,
             got => got,
         })
     }
+}
+
+/// Finds the machine that measured most, if most histories come back to one that they left. Values of different machines are
+/// never compared, so that in such a history each stretch is too short to show anything.
+fn usual_machine(series: &[SeriesChanges]) -> Option<i64> {
+    let comes_back = |one: &&SeriesChanges| {
+        let of_epoch = |start: &usize| one.timeline.points[*start].fingerprint;
+        let machines: BTreeSet<i64> = one.epochs.iter().map(of_epoch).collect();
+        machines.len() < one.epochs.len()
+    };
+    if 2 * series.iter().filter(comes_back).count() <= series.len() {
+        return None;
+    }
+    let mut values: BTreeMap<i64, usize> = BTreeMap::new();
+    for point in series.iter().flat_map(|one| &one.timeline.points) {
+        *values.entry(point.fingerprint).or_default() += 1;
+    }
+    values.into_iter().max_by_key(|(machine, count)| (*count, *machine)).map(|(machine, _)| machine)
 }
 
 async fn look_back(

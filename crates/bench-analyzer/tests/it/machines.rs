@@ -1,6 +1,5 @@
 //! Which machine and which commit a run belongs to.
 
-
 use camino::Utf8Path;
 
 use crate::workspace::Workspace;

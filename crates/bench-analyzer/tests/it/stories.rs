@@ -274,6 +274,10 @@ fn one_run_a_side_gives_only_hints_and_says_so_first() {
     let now = slower(&all, |name| if name == "codec/b000a" { 1.6 } else { 1.0 });
     let workspace = compared(&all, &now, 1);
     tells(&workspace, &["only hints, from 1 run a side: 1 slower (codec/b000a +"], &[]);
+    let arguments = ["report", "--no-import", "--baseline", "main", "--format", "markdown"];
+    let gated = workspace.run(&[&arguments[..], &["--fail-on", "regression"]].concat(), 0).stdout;
+    let said = "### ⚠️ Only hints, from 1 run a side: 1 benchmark seems slower; the gate passes";
+    assert!(gated.starts_with(said), "{gated}");
 }
 
 /// Sixty commits, one run each.
@@ -360,6 +364,27 @@ fn a_change_of_the_machine_is_said_once_and_compares_nothing() {
     assert!(filtered.contains("30 points") && !filtered.contains("another machine"), "{filtered}");
     let finished = workspace.run(&["history", "--machine", "newci"], 3);
     assert!(finished.stderr.contains("no machine is named like newci"), "{}", finished.stderr);
+}
+
+#[test]
+fn machines_in_turns_are_told_once_and_the_history_of_one_is_whole() {
+    let step = |commit: usize, index: usize| if index == 3 && commit >= 40 { 1.3 } else { 1.0 };
+    let machine = |commit: usize| if commit % 6 == 5 { "small-ci" } else { "large-ci" };
+    let workspace = history(step, machine);
+    let all = workspace.run(&["history"], 0).stdout;
+    assert_eq!(all.matches("another machine").count(), 1, "{all}");
+    assert!(all.contains("another machine or compiler 19 times, last from run:60 on"), "{all}");
+    let one = workspace.run(&["history", "--machine", "large-ci"], 0).stdout;
+    assert!(one.starts_with("12 series, 1 change, 1 for the worse"), "{one}");
+    // The dashboard shows that of the machine that measured most, unless somebody asks for all.
+    let served = Served::new(&workspace, &[]);
+    let home = |query: &str| {
+        let told = served.get(&format!("/api/home?since=all{query}")).json();
+        (told["machine"].clone(), told["changed"].as_array().unwrap().len())
+    };
+    let (machine, changed) = home("");
+    assert!(machine.is_number() && changed == 1, "{machine} {changed}");
+    assert_eq!(home("&machine=all"), (serde_json::Value::Null, 0));
 }
 
 #[test]

@@ -79,7 +79,8 @@ impl Api {
         let mut store = self.store().await?;
         let version = store.version().await?;
         let known = self.overview.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let is_this = |known: &(StoreVersion, OfMachine, Bytes)| known.0 == version && known.1 == of;
+        let is_this =
+            |known: &(StoreVersion, OfMachine, Bytes)| known.0 == version && known.1 == of;
         if let Some((.., body)) = known.filter(is_this) {
             return Ok(json(body));
         }
@@ -87,8 +88,8 @@ impl Api {
         let decisions = self.decisions().await?;
         let rows: Vec<Row<'_>> =
             histories.snapshot.series.iter().map(|one| Row::of(one, &decisions)).collect();
-        let machines = named(&histories.snapshot);
-        let body = serde_json::json!({ "machines": machines, "series": rows });
+        let (machines, machine) = (named(&histories.snapshot), histories.snapshot.view.machine);
+        let body = serde_json::json!({ "machines": machines, "machine": machine, "series": rows });
         let body = serde_json::to_vec(&body).map(Bytes::from).map_err(Refusal::failed)?;
         if histories.snapshot.view.version == version.measured {
             let mut kept = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,9 +99,13 @@ impl Api {
     }
 
     pub(super) async fn series(&self, asked: OfHistory) -> Result<Response, Refusal> {
-        let histories = self.histories_of(asked.machine.as_deref()).await?;
-        let snapshot = &*histories.snapshot;
+        let mut histories = self.histories_of(asked.machine.as_deref()).await?;
         let OfSeries { benchmark, metric } = asked.of;
+        if asked.machine.is_none() && histories.snapshot.find(&benchmark, &metric).is_none() {
+            // The usual machine is not the only one.
+            histories = self.histories().await?;
+        }
+        let snapshot = &*histories.snapshot;
         let Some(found) = snapshot.find(&benchmark, &metric) else {
             let why = match asked.machine {
                 None => format!("`{benchmark}` [{metric}] was never measured"),
@@ -120,6 +125,7 @@ impl Api {
         answer["change_points"] = serde_json::to_value(change_points).map_err(Refusal::failed)?;
         answer["labels"] = serde_json::to_value(labels).map_err(Refusal::failed)?;
         answer["machines"] = serde_json::to_value(named(snapshot)).map_err(Refusal::failed)?;
+        answer["machine"] = snapshot.view.machine.into();
         Ok(histories.respond(Json(answer)))
     }
 
@@ -128,8 +134,9 @@ impl Api {
         let decisions = self.decisions().await?;
         let mut changes: Vec<Change<'_>> = changes_of(&histories, &decisions).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
-        let machines = named(&histories.snapshot);
-        let body = serde_json::json!({ "machines": machines, "changes": changes });
+        let (machines, machine) = (named(&histories.snapshot), histories.snapshot.view.machine);
+        let body =
+            serde_json::json!({ "machines": machines, "machine": machine, "changes": changes });
         Ok(histories.respond(Json(body)))
     }
 }

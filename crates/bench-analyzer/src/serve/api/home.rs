@@ -113,6 +113,7 @@ impl Api {
             "periods": periods,
             "newest": snapshot.newest,
             "machines": named(snapshot),
+            "machine": snapshot.view.machine,
             "all": lines.all,
             "unchanged": lines.unchanged,
             "too_short": lines.too_short,
@@ -383,6 +384,7 @@ mod tests {
             arrivals: Vec::new(),
             newest: None,
             release: None,
+            usual_machine: None,
         }
     }
 

@@ -10,7 +10,7 @@ const FEW = 30;
 
 export async function benchmarks(query) {
   const machine = query.get("machine");
-  const { series, machines } = await ask("overview", { machine });
+  const { series, machines, machine: only } = await ask("overview", { machine });
   if (series.length === 0 && !machine) return { title: "First step", content: firstStep() };
   const metrics = [...new Set(series.map((one) => one.metric))].sort();
   const usual = metrics.includes("time") ? "time" : metrics[0];
@@ -44,7 +44,7 @@ export async function benchmarks(query) {
     search("filter", chosen.filter, (filter) => choose({ filter })),
     metrics.length > 1 ? select("metric", "quantity", metrics.map((one) => [one, one]), chosen.metric, (metric) => choose({ metric })) : null,
     select("view", "shown as", [["", "what fits"], ["groups", "groups"], ["list", "list"]], chosen.view, (view) => choose({ view })),
-    machineChoice(machines, (one) => go({ machine: one, all: "" })),
+    machineChoice(machines, only, (one) => go({ machine: one, all: "" })),
     el("label", {}, "open changes only", open));
   draw();
   return { title: "Benchmarks", content: [el("h1", {}, "Benchmarks"), controls, list] };
