@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(written(Some(50)), whole);
         let folded = "  a/short           +1.5%  [1, 2]  --|--\n      a remark\n  a/very/long/name  +1.5%  [3]     |\n  b                 +1.5%  [4]     |      ok\n";
         assert_eq!(written(Some(44)), folded);
-        let without_bars = "  a/short           +1.5%  [1, 2]\n      a remark\n  a/very/long/name  +1.5%  [3]\n  b                 +1.5%  [4]     ok\n";
+        let without_bars = "  a/short           +1.5%  [1, 2]\n      a remark\n  a/very/long/name  +1.5%  [3]\n  b                 +1.5%  [4]\n      ok\n";
         assert_eq!(written(Some(36)), without_bars);
         let least = "  a/short           +1.5%\n      a\n      remark\n  a/very/long/name  +1.5%\n  b                 +1.5%\n      ok\n";
         assert_eq!(written(Some(10)), least);

@@ -147,7 +147,7 @@ mod tests {
     fn a_sparkline_has_no_more_bars_than_asked_for() {
         assert_eq!(sparkline(&[1.0, 2.0, 3.0], 60), "▁▅█");
         assert_eq!(sparkline(&[2.0, 2.0], 60), "▄▄");
-        assert_eq!(sparkline(&[100.0, 101.0, 99.0], 60), "▅▅▄", "noise is no mountain range");
+        assert_eq!(sparkline(&[100.0, 101.0, 99.0], 60), "▄▅▄", "noise is no mountain range");
         let many: Vec<f64> = (0..200).map(f64::from).collect();
         assert_eq!(sparkline(&many, 60).chars().count(), 51);
         let mut jump = vec![1.0; 200];

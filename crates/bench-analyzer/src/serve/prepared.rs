@@ -16,11 +16,10 @@ use crate::environment;
 use crate::report::words::{WORST_FIRST, worst_first};
 use crate::store::{Location, MeasuredVersion, Store, StoreVersion};
 use bench_stats::analysis::AnalysisReport;
-use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
-use bench_stats::detect::reference::Reference;
+use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::verdict::Comparison;
-use bench_stats::model::{Fingerprint, Selector, Series};
+use bench_stats::model::{Fingerprint, Selector, Series, TimelinePoint};
 
 /// How many views of the histories are kept; a store of thousands of benchmarks takes 100 MB for each.
 const SNAPSHOTS: usize = 3;
@@ -145,21 +144,14 @@ async fn look_back(
     settings: &Settings,
 ) -> crate::error::Result<Vec<SeriesChanges>> {
     let rules = |series: &Series| settings.steps(series);
-    let Some(machine) = machine else {
-        return LookBack::default().at(store, |_| true, rules, &mut |_| {}).await;
-    };
-    // Values of one machine in turns with others' are a history of their own.
-    let mut timelines = store.timelines_watched(|_| true, &mut |_| {}).await?;
-    for timeline in &mut timelines {
-        timeline.points.retain(|point| point.fingerprint == machine);
+    let (look, progress) = (LookBack::default(), &mut |_| {});
+    match machine {
+        None => look.at(store, |_| true, rules, progress).await,
+        Some(machine) => {
+            let is_its = |point: &TimelinePoint| point.fingerprint == machine;
+            look.among(is_its, store, |_| true, rules, progress).await
+        }
     }
-    timelines.retain(|timeline| !timeline.points.is_empty());
-    let memory = store.memory().await?;
-    let mut series = find_changes_by(timelines, &memory, rules);
-    for one in &mut series {
-        one.since = one.since(&Reference::Start, &rules(&one.timeline.series));
-    }
-    Ok(series)
 }
 
 /// Two sides, and what comparing them came to.

@@ -239,7 +239,6 @@ fn no_change_is_seen_within_what_there_is_also_by_those_who_look_again() {
                 assert!(share(wrong) < 0.025, "{change}, offset {offset}: {said:?}");
             }
             assert!(share(said.ever_wrong) < 0.05, "{change}, offset {offset}: {said:?}");
-            println!("{change} {offset} {said:?}");
         }
     }
 }
