@@ -181,7 +181,10 @@ impl Stage {
                 of_guests.args(["--workspace", "--locked", "--all-targets"]).args(warnings);
                 let mut ours = root(&["clippy", "--workspace", "--locked", "--all-targets"]);
                 ours.args(warnings);
-                vec![ours, of_guests]
+                // What `cargo xtask bench` compiles.
+                let mut without_features = root(&["clippy", "-p", "bench-analyzer", "--locked"]);
+                without_features.arg("--no-default-features").args(warnings);
+                vec![ours, without_features, of_guests]
             }),
             Self::Tests => Check::Commands(vec![if has("nextest") {
                 let mut tests = root(&["nextest", "run", "--workspace", "--locked"]);
