@@ -24,6 +24,7 @@ pub(super) enum Stage {
     Doctests,
     Benches,
     Docs,
+    Packages,
     Optimised,
     GuestTests,
     Miri,
@@ -48,6 +49,7 @@ pub(super) enum Check {
     Invariants,
     Guests,
     Soak,
+    Packages,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
@@ -137,6 +139,9 @@ impl Stage {
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
+            Self::Packages => {
+                "what is published can be packed, and the small crates compile from that"
+            }
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
             Self::Miri => "no undefined behaviour in what Miri can run",
@@ -227,6 +232,7 @@ impl Stage {
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
             }
+            Self::Packages => Check::Packages,
             // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
             // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
             Self::Optimised => {
