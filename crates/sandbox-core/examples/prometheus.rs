@@ -143,7 +143,6 @@ pub(crate) async fn main() -> Result<(), Failure> {
         "sandbox_failures_total{sandbox=\"numbers\",kind=\"trap\"} 1",
         "# TYPE sandbox_pool_sandboxes gauge",
         "sandbox_pool_sandboxes{sandbox=\"numbers\",state=\"in_use\"} 0",
-        "sandbox_pool_replaced_total{sandbox=\"numbers\"} 1",
         "sandbox_pool_size{sandbox=\"numbers\"} 2",
         "sandbox_pool_waiting{sandbox=\"numbers\"} 0",
     ] {
