@@ -135,7 +135,7 @@ pub enum SandboxError {
 
     /// The module took its compiler longer than the policy allows.
     #[error(
-        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass"
+        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass (feature `singlepass`)"
     )]
     CompilationTimeout {
         /// The policy's limit.

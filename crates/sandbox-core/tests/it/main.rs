@@ -72,6 +72,7 @@ mod run;
 mod scopes;
 mod session;
 mod signals;
+mod soak;
 mod sources;
 mod stack_ends;
 mod streaming;
