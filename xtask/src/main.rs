@@ -9,6 +9,8 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build_guests;
+#[cfg(target_os = "linux")]
+mod faults;
 mod fuzz;
 mod process;
 mod progress;
@@ -35,6 +37,9 @@ enum Command {
     Bench(bench::Arguments),
     /// Measure other WebAssembly engines beside this project, and print the ratios
     BenchPeers(bench::peers::Arguments),
+    /// Have each system call of the sandbox and of the analyzer fail, one at a time
+    #[cfg(target_os = "linux")]
+    Faults(faults::Arguments),
     /// Search for inputs that break a promise, for a time
     Fuzz(fuzz::Arguments),
     /// Play bad days against the sandbox or the analyzer, and count what they cost
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::BenchPeers(arguments) => bench::peers::run(&workspace, &arguments),
+        #[cfg(target_os = "linux")]
+        Command::Faults(arguments) => faults::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Soak(arguments) => soak::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),

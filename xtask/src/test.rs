@@ -12,6 +12,8 @@ use clap::Args;
 use fs_err as fs;
 
 use crate::build_guests;
+#[cfg(target_os = "linux")]
+use crate::faults;
 use crate::fuzz;
 use crate::progress::{counted, seconds};
 use crate::soak;
@@ -37,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(value_enum)]
     stages: Vec<Stage>,
 
-    /// Run those too that search by themselves, in short: fuzz targets, Miri, sanitizers
+    /// Run those too that search by themselves, in short: fuzz targets, faults, Miri, sanitizers
     #[arg(long)]
     thorough: bool,
 }
@@ -89,6 +91,11 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
             Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
         },
         Check::Fuzz => match fuzz::briefly(workspace) {
+            Ok(closing) => Outcome::Passed { closing },
+            Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
+        },
+        #[cfg(target_os = "linux")]
+        Check::Faults => match faults::briefly(workspace) {
             Ok(closing) => Outcome::Passed { closing },
             Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
         },

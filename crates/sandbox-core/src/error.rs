@@ -582,6 +582,13 @@ pub enum SandboxError {
         error: std::io::Error,
     },
 
+    /// A handle was called in a session of another sandbox than its own.
+    #[error("the handle of `{function}` is of another sandbox than the session; have it from the sandbox that the session is of", function = shown(function))]
+    OtherSandbox {
+        /// Function that the handle is of.
+        function: String,
+    },
+
     /// The session's instance is gone: a call of the session failed in a way that poisons it, or was dropped.
     #[error("the session is over, because a call of it failed or was dropped; begin another to call `{function}`", function = shown(function))]
     SessionEnded {

@@ -29,6 +29,7 @@ pub(super) enum Stage {
     GuestTests,
     FuzzTargets,
     Fuzz,
+    Faults,
     Miri,
     Sanitizers,
 }
@@ -52,6 +53,8 @@ pub(super) enum Check {
     Guests,
     Soak,
     Fuzz,
+    #[cfg(target_os = "linux")]
+    Faults,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
@@ -65,7 +68,7 @@ impl Stage {
 
     /// Whether it takes minutes more, and maybe a nightly toolchain.
     fn is_thorough(self) -> bool {
-        matches!(self, Self::FuzzTargets | Self::Fuzz | Self::Miri | Self::Sanitizers)
+        matches!(self, Self::FuzzTargets | Self::Fuzz | Self::Faults | Self::Miri | Self::Sanitizers)
     }
 
     /// Names what a stage that passed has not tested after all, because something is not to be had here.
@@ -129,6 +132,7 @@ impl Stage {
             Self::GuestTests => "the guests' own tests, natively",
             Self::FuzzTargets => "the fuzz targets on their seeds and on changes of them",
             Self::Fuzz => "a short search with each fuzz target",
+            Self::Faults => "an error, and nothing worse, where a system call fails",
             Self::Miri => "no undefined behaviour in what Miri can run",
             Self::Sanitizers => "no race and no bad access in what sanitizers can run",
         }
@@ -196,6 +200,10 @@ impl Stage {
                 Check::Commands(vec![tests])
             }
             Self::Fuzz => fuzz::missing().map_or(Check::Fuzz, Check::Missing),
+            #[cfg(target_os = "linux")]
+            Self::Faults => Check::Faults,
+            #[cfg(not(target_os = "linux"))]
+            Self::Faults => Check::Missing("only Linux has filters of system calls".to_owned()),
             Self::Miri => nightly::miri(workspace).map_or_else(Check::Missing, Check::Commands),
             Self::Sanitizers => {
                 nightly::sanitizers(workspace).map_or_else(Check::Missing, Check::Commands)

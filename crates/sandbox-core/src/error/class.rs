@@ -116,6 +116,7 @@ impl SandboxError {
             | Self::NestedCall { .. }
             | Self::GuestMemory(_)
             | Self::GuestFile { .. }
+            | Self::OtherSandbox { .. }
             | Self::SessionEnded { .. } => ErrorClass::Usage,
             Self::SourceUnreadable { .. }
             | Self::PackageUnreadable { .. }
@@ -167,6 +168,7 @@ impl SandboxError {
             | Self::HostFunctionFailed { function, .. }
             | Self::HostFunctionPanicked { function, .. }
             | Self::NestedCall { function, .. }
+            | Self::OtherSandbox { function }
             | Self::SessionEnded { function }
             | Self::SourceFailed { function, .. }
             | Self::HostPanic { function, .. } => Some(function),

@@ -21,6 +21,7 @@ mod escapes;
 mod examples;
 mod exchange_area;
 mod exotic;
+mod faults;
 mod features;
 mod file_sizes;
 mod files;

@@ -56,15 +56,15 @@ fn unseen(number: u64) -> Vec<u8> {
 
 /// What the process has at a moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Holdings {
+pub(crate) struct Holdings {
     memory_bytes: u64,
-    descriptors: u64,
-    threads: u64,
-    mappings: u64,
+    pub(crate) descriptors: u64,
+    pub(crate) threads: u64,
+    pub(crate) mappings: u64,
 }
 
 impl Holdings {
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let count = |folder: &str| std::fs::read_dir(folder).unwrap().count() as u64;
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
