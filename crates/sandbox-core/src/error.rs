@@ -158,7 +158,7 @@ pub enum SandboxError {
 
     /// The module took its compiler longer than the policy allows.
     #[error(
-        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass"
+        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass (feature `singlepass`)"
     )]
     #[non_exhaustive]
     CompilationTimeout {
@@ -661,6 +661,13 @@ pub enum SandboxError {
         /// Description of the fault.
         #[source]
         error: std::io::Error,
+    },
+
+    /// A handle was called in a session of another sandbox than its own.
+    #[error("the handle of `{function}` is of another sandbox than the session; have it from the sandbox that the session is of", function = shown(function))]
+    OtherSandbox {
+        /// Function that the handle is of.
+        function: String,
     },
 
     /// The session's instance is gone: a call of the session failed in a way that poisons it, or was dropped.
