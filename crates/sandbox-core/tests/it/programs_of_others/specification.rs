@@ -85,8 +85,8 @@ fn build(wasm: &[u8], compiler: Compiler) -> sandbox_core::Result<WasmSandbox> {
 /// The name by which something was refused, if it was.
 fn refusal(error: &SandboxError) -> Option<String> {
     Some(match error {
-        SandboxError::ForbiddenFeature { feature, .. }
-        | SandboxError::UnsupportedFeature { feature, .. } => feature.to_string(),
+        SandboxError::ForbiddenFeature { feature, .. } => feature.to_string(),
+        SandboxError::UnsupportedFeature { feature, .. } => feature.to_string(),
         SandboxError::UnknownImport { .. } | SandboxError::IncompatibleImport { .. } => {
             "imports of another module, or of memories, tables and globals".to_owned()
         }
