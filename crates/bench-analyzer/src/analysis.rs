@@ -6,6 +6,8 @@
 //! Sides::load -> Sides::histories -> Sides::report
 //! ```
 
+mod measured;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 
 use crate::environment;
 use crate::error::{Error, Result};
+use crate::links::Links;
 use crate::store::{Store, StoreProgress};
 use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
@@ -24,6 +27,8 @@ use bench_stats::detect::steps::StepSettings;
 use bench_stats::model::{
     AcceptedChange, BaselineName, BenchmarkResults, History, RunId, Selector, Series,
 };
+
+pub use measured::{MeasuredCommit, PREVIOUS, has_previous};
 
 /// Two sides, and what is known beside them.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,10 +54,13 @@ pub struct Evidence {
     pub current: BenchmarkResults,
     /// The series through time, those that have a past.
     pub histories: Vec<SeriesChanges>,
+    /// Where commits can be looked at.
+    pub links: Links,
 }
 
 impl Sides {
-    /// Loads both sides.
+    /// Loads both sides. What is no baseline may be a commit that was measured: by the first digits of its hash,
+    /// or as a branch that runs were on.
     ///
     /// # Errors
     /// If one of them is not stored, or the database refuses.
@@ -61,12 +69,37 @@ impl Sides {
         baseline: Option<&Selector>,
         current: &Selector,
     ) -> Result<Self> {
+        Self::load_with(store, baseline, current, None).await
+    }
+
+    /// Loads both sides as [`Sides::load`] does, and takes whatever the repository in `dir` calls a commit for one,
+    /// such as `HEAD~1` or a tag.
+    ///
+    /// # Errors
+    /// If one of them is not stored, or the database refuses.
+    pub async fn load_in(
+        store: &mut Store,
+        baseline: Option<&Selector>,
+        current: &Selector,
+        dir: &Utf8Path,
+    ) -> Result<Self> {
+        Self::load_with(store, baseline, current, Some(dir)).await
+    }
+
+    async fn load_with(
+        store: &mut Store,
+        baseline: Option<&Selector>,
+        current: &Selector,
+        dir: Option<&Utf8Path>,
+    ) -> Result<Self> {
         // The baseline first: a name that does not exist is the likelier mistake.
         let baseline = match baseline {
-            Some(selector) => Some(store.results(selector).await?),
+            Some(selector) => Some(measured::results(store, selector, dir, None).await?),
             None => None,
         };
-        let current = store.results(current).await?;
+        // Of a commit that several machines measured, the machine of the other side is meant.
+        let machine = baseline.as_ref().and_then(|one| one.runs.last()).map(|run| &run.fingerprint);
+        let current = measured::results(store, current, dir, machine).await?;
         Self::of(store, baseline, current).await
     }
 
@@ -149,7 +182,7 @@ impl Sides {
     /// Keeps the samples, for formats that draw them.
     pub fn into_evidence(self, histories: Vec<SeriesChanges>) -> Evidence {
         let Self { baseline, current, .. } = self;
-        Evidence { baseline, current, histories }
+        Evidence { baseline, current, histories, links: Links::default() }
     }
 }
 

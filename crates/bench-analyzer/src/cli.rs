@@ -7,6 +7,7 @@ mod completions;
 mod continuous;
 mod doctor;
 mod export;
+mod filter;
 mod gate;
 mod history;
 mod import;
@@ -27,6 +28,7 @@ mod withdraw;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bench_analyzer::Error;
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
 use bench_analyzer::store::{Location, Store};
@@ -36,7 +38,7 @@ use clap::{ColorChoice, Parser, Subcommand};
 use self::aa::Aa;
 use self::accept::Accept;
 use self::baseline::Baseline;
-use self::completions::Completions;
+use self::completions::{Completions, Names};
 use self::doctor::Doctor;
 use self::export::Export;
 use self::history::History;
@@ -121,6 +123,38 @@ enum Command {
     Serve(Serve),
     Doctor(Doctor),
     Completions(Completions),
+    #[command(hide = true)]
+    Names(Names),
+}
+
+impl Command {
+    /// Whether it stores something of its own, so that a history that is named and not there is to be made. Another
+    /// command that names one has a typo in it.
+    fn begins_a_history(&self) -> bool {
+        match self {
+            Self::Report(report) => !report.paths.is_empty(),
+            Self::Import(_)
+            | Self::Pull(_)
+            | Self::Aa(_)
+            | Self::Run(_)
+            | Self::Watch(_)
+            | Self::Serve(_)
+            | Self::Doctor(_)
+            | Self::Completions(_) => true,
+            Self::Compare(_)
+            | Self::History(_)
+            | Self::Accept(_)
+            | Self::Withdraw(_)
+            | Self::Export(_)
+            | Self::Push(_)
+            | Self::Runs(_)
+            | Self::Rename(_)
+            | Self::Baseline(_)
+            | Self::Jobs(_)
+            | Self::Names(_)
+            | Self::Retry(_) => false,
+        }
+    }
 }
 
 /// Surroundings of commands that run suites.
@@ -174,6 +208,11 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
     if let Command::Doctor(_) = arguments.command {
         return doctor::run(&location, &folder, config_path.as_deref(), &environment, output).await;
     }
+    if let Some(path) = location.file().filter(|path| arguments.db.is_some() && !path.exists())
+        && !arguments.command.begins_a_history()
+    {
+        return Err(Error::NoHistory { path: path.to_owned() }.into());
+    }
     let mut store = Store::open(&location).await?;
     if location.file().is_none() {
         store = store.with_folder(folder);
@@ -213,6 +252,7 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         Command::Push(command) => merge::push(&mut store, command, &environment, output).await,
         Command::Pull(command) => merge::pull(&mut store, command, &environment, output).await,
         Command::Export(command) => export::run(&mut store, command, output).await,
+        Command::Names(command) => completions::names(&mut store, command, output).await,
         Command::Runs(command) => runs::run(&mut store, command, &environment, output).await,
         Command::Rename(command) => rename::run(&mut store, command, &environment, output).await,
         Command::Jobs(command) => jobs::list(&mut store, command, output).await,

@@ -10,6 +10,11 @@
 //! [advice]
 //! variant_cost = 0.1               # recommend a look at variants that cost more than 10%
 //!
+//! [links]                          # by the address of the repository's remote, if not said here
+//! commit = "https://git.example.org/project/commit/{commit}"
+//! compare = "https://git.example.org/project/compare/{from}...{to}"
+//! pull_request = "https://git.example.org/project/pulls/{number}"
+//!
 //! [[benchmark]]
 //! name = "compilation/*"           # later entries win
 //! threshold = 0.05
@@ -28,6 +33,7 @@ use serde::Deserialize;
 
 use crate::analysis::ReferenceName;
 use crate::error::{Error, Remedy, Result};
+use crate::links::Links;
 use bench_stats::detect::settings::{AdviceSettings, Override, Pattern, Settings};
 use bench_stats::stats::spending::Plan;
 
@@ -66,6 +72,9 @@ pub struct Config {
     /// Which ratios make a recommendation.
     #[serde(default)]
     pub advice: AdviceConfig,
+    /// Where commits and pull requests can be looked at; by the repository's address without it.
+    #[serde(default)]
+    pub links: Links,
     /// Rules for some benchmarks.
     #[serde(default, rename = "benchmark")]
     pub benchmarks: Vec<BenchmarkConfig>,
@@ -179,6 +188,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.links.check()?;
         let ratios = [
             ("threshold", self.threshold),
             ("spread", self.spread),

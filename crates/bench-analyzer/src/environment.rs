@@ -150,6 +150,34 @@ pub fn newest_tag(dir: &Utf8Path) -> Option<(String, String)> {
     Some((name, sha))
 }
 
+/// The full hash of what git takes `name` for in `dir`, if it is a commit, a tag or a branch there.
+pub fn commit(dir: &Utf8Path, name: &str) -> Option<String> {
+    let commit = format!("{name}^{{commit}}");
+    let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+    output(child::tool("git").arg("-C").arg(dir).args(arguments)).filter(|hash| !hash.is_empty())
+}
+
+/// The commits that `commit` rests on, along first parents, the nearest first.
+pub fn commits_before(dir: &Utf8Path, commit: &str) -> Vec<String> {
+    const MOST: &str = "1000";
+    let arguments =
+        ["rev-list", "--first-parent", "--skip=1", "-n", MOST, "--end-of-options", commit];
+    let listed = output(child::tool("git").arg("-C").arg(dir).args(arguments));
+    listed.unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// The address that the repository in `dir` is fetched from: that of `origin`, else of its only remote.
+pub fn remote(dir: &Utf8Path) -> Option<String> {
+    let git = |arguments: &[&str]| output(child::tool("git").arg("-C").arg(dir).args(arguments));
+    let address = |name: &str| git(&["remote", "get-url", "--", name]);
+    address("origin").or_else(|| {
+        let names = git(&["remote"])?;
+        let mut names = names.lines();
+        let only = names.next().filter(|_| names.next().is_none())?;
+        address(only)
+    })
+}
+
 fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<Timestamp>) {
     let git = |arguments: &[&str]| output(child::tool("git").arg("-C").arg(dir).args(arguments));
     let Some(head) = git(&["log", "-1", "--format=%H %ct"]) else {

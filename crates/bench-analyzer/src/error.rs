@@ -130,12 +130,47 @@ pub enum Error {
         remedy: Remedy,
     },
     /// The baseline is not in the store.
-    #[error("there is no baseline `{name}`; {known}", known = list_known(.known))]
+    #[error(
+        "there is no baseline `{name}`, and no commit, tag or branch of that name was measured; {known}",
+        known = list_known(.known)
+    )]
     NoBaseline {
         /// The name that was asked for.
         name: BaselineName,
         /// The names that exist.
         known: Vec<String>,
+    },
+    /// Git knows the commit, and nobody measured it.
+    #[error(
+        "{name} is {short}, which was not measured{nearest}",
+        short = .commit.chars().take(10).collect::<String>(),
+        nearest = match .nearest {
+            Some((hash, 1)) => format!(": the one before it, {hash}, was"),
+            Some((hash, back)) => format!(": the nearest before it that was is {hash}, {back} commits earlier"),
+            None => "; `bench-analyzer runs` lists what was".to_owned(),
+        }
+    )]
+    NotMeasured {
+        /// The name that was asked for.
+        name: String,
+        /// The commit that it is.
+        commit: String,
+        /// The nearest commit before it that was measured, and how many commits earlier it is.
+        nearest: Option<(String, usize)>,
+    },
+    /// Several commits begin with the same digits.
+    #[error("`{name}` is the beginning of several commits: {}", .commits.join(", "))]
+    AmbiguousCommit {
+        /// The digits.
+        name: String,
+        /// The commits.
+        commits: Vec<String>,
+    },
+    /// The history that was named is not there, and nothing would be in it.
+    #[error("there is no history {path}: `bench-analyzer --db {path} import` makes one")]
+    NoHistory {
+        /// The file that was named.
+        path: Utf8PathBuf,
     },
     /// The run is not in the store.
     #[error("there is no {id}: `bench-analyzer runs` lists those that exist")]
@@ -149,6 +184,16 @@ pub enum Error {
          the first run of the new level"
     )]
     NoStep {
+        /// Whose history.
+        series: Box<Series>,
+        /// The run that was named.
+        run: RunId,
+    },
+    /// Nobody accepted a change there, or that was taken back before.
+    #[error(
+        "no change of {series} at {run} is accepted: `bench-analyzer history` lists those that are"
+    )]
+    NotAccepted {
         /// Whose history.
         series: Box<Series>,
         /// The run that was named.

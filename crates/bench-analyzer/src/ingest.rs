@@ -18,7 +18,8 @@ mod resources;
 
 pub use digest::Digest;
 pub use draft::{
-    AcceptedChangeDraft, FileRuns, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+    AcceptedChangeDraft, FileRuns, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft,
+    RunRole, TakenBack, Triage, TriageDraft,
 };
 pub use identity::{Claims, Matching};
 pub use measurements::Measurements;

@@ -31,6 +31,7 @@ pub mod environment;
 pub mod error;
 pub mod ingest;
 pub mod jobs;
+pub mod links;
 pub mod location;
 pub mod report;
 pub mod secret;

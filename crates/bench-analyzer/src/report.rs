@@ -11,7 +11,9 @@ pub mod markdown;
 pub mod picture;
 mod plot;
 mod quantity;
+pub(crate) mod rows;
 pub mod series_summary;
+pub mod side_by_side;
 pub mod table;
 pub mod terminal;
 pub mod text;
@@ -22,6 +24,17 @@ pub use quantity::{format_change, format_quantity};
 use std::io;
 
 use bench_stats::analysis::AnalysisReport;
+
+/// What a gate says of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing of what it was told to fail on was found.
+    Passes,
+    /// It fails, for these reasons.
+    Fails(Vec<String>),
+    /// So many benchmarks could not be judged, which may be the machine or the code.
+    NotJudged(usize),
+}
 
 /// Turns a report into text.
 pub trait Reporter {

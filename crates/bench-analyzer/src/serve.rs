@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{Html, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use camino::Utf8PathBuf;
 use tokio::net::TcpListener;
@@ -21,15 +21,19 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::{RequestBodyDeadlineLayer, TimeoutLayer};
 
 use crate::clock::Stop;
-use crate::report::figure;
+use crate::links::Links;
 use crate::secret::Secret;
 use crate::store::Location;
 use bench_stats::detect::settings::Settings;
+use bench_stats::model::BaselineName;
 
 mod answer;
 mod api;
+mod arrivals;
+mod assets;
 mod background;
 mod connections;
+mod events;
 mod guard;
 mod prepared;
 mod stores;
@@ -37,6 +41,7 @@ mod stores;
 use answer::Refusal;
 use api::Api;
 use connections::Connections;
+pub use connections::Patience;
 use guard::Guard;
 
 /// How the dashboard is served.
@@ -52,12 +57,20 @@ pub struct ServeOptions {
     pub token: Option<Secret>,
     /// Further names that the server is reached by.
     pub hosts: Vec<String>,
-    /// Whether changes may be accepted.
+    /// Whether visitors may decide about changes.
     pub access: Access,
     /// Who accepts changes if the page does not say.
     pub author: Option<String>,
     /// How comparisons are judged.
     pub settings: Settings,
+    /// A folder of the repository, which knows the last release.
+    pub project: Utf8PathBuf,
+    /// The baseline since which changes count as new, instead of the last release or week.
+    pub since: Option<BaselineName>,
+    /// Where commits and pull requests are shown on the web.
+    pub links: Links,
+    /// How long visitors who are slow are waited for.
+    pub patience: Patience,
 }
 
 /// Rights of visitors.
@@ -65,7 +78,7 @@ pub struct ServeOptions {
 pub enum Access {
     /// Look.
     ReadOnly,
-    /// Look, and accept changes.
+    /// Look, and decide about changes: accept them, take that back, note who looks at them.
     Accept,
 }
 
@@ -94,6 +107,7 @@ pub struct Dashboard {
     address: SocketAddr,
     guard: Guard,
     api: Api,
+    patience: Patience,
 }
 
 impl Dashboard {
@@ -110,7 +124,9 @@ impl Dashboard {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let guard = Guard::new(address, options.token.clone(), &options.hosts);
-        Ok(Self { listener, address, guard, api: Api::new(options) })
+        let patience = options.patience;
+        let api = Api::new(options, guard.reading_key().map(str::to_owned));
+        Ok(Self { listener, address, guard, api, patience })
     }
 
     /// Where it listens, with the port that the system chose.
@@ -124,10 +140,10 @@ impl Dashboard {
     /// # Cancel safety
     /// Dropping the future leaves nothing half changed.
     pub async fn run(self, stop: &Stop) {
-        let Self { listener, guard, api, .. } = self;
+        let Self { listener, guard, api, patience, .. } = self;
         let (guard, api) = (Arc::new(guard), Arc::new(api));
-        let router = router(&guard, &api);
-        let connections = Connections::new();
+        let router = router(&guard, &api, patience);
+        let connections = Connections::new(patience);
         tokio::spawn(async move { api.warm().await });
         loop {
             let accepted = tokio::select! {
@@ -145,46 +161,37 @@ impl Dashboard {
     }
 }
 
-const INDEX: &str = include_str!("serve/assets/index.html");
-const SCRIPT: &str = include_str!("serve/assets/app.js");
-
-/// The page's style, with dark colours for the report's plots.
-fn style() -> String {
-    let dark = figure::dark_rules("figure svg ");
-    let style = include_str!("serve/assets/app.css");
-    format!("{style}@media screen and (prefers-color-scheme: dark) {{ {dark} }}")
-}
-
 const MAX_BODY: usize = 16 * 1024;
-/// For the body of a request to arrive, and for an answer to be found.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
+/// For an answer to be found.
 const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that is answered, behind what is demanded of whoever asks.
-fn router(guard: &Arc<Guard>, api: &Arc<Api>) -> Router {
-    let of_kind = |kind: &'static str| [(header::CONTENT_TYPE, kind)];
-    let index = INDEX.replace("@CSRF@", guard.csrf());
-    let css = (of_kind("text/css; charset=utf-8"), style());
-    let script = (of_kind("text/javascript; charset=utf-8"), SCRIPT);
-    let accept = api::acceptance(api)
-        .route_layer(from_fn_with_state(Arc::clone(guard), guard::admit_change));
-    Router::new()
-        .route("/", get(Html(index)))
-        .route("/app.js", get(script))
-        .route("/app.css", get(css))
+fn router(guard: &Arc<Guard>, api: &Arc<Api>, patience: Patience) -> Router {
+    let decisions =
+        api::decisions(api).route_layer(from_fn_with_state(Arc::clone(guard), guard::admit_change));
+    assets::router(guard)
         .route("/favicon.ico", get(StatusCode::NO_CONTENT))
         .merge(api::questions(api))
-        .route("/api/accept", accept)
-        .fallback(async || Refusal::said(StatusCode::NOT_FOUND, "there is no such page"))
+        .merge(decisions)
+        .fallback(nowhere)
         .method_not_allowed_fallback(async || {
             Refusal::said(StatusCode::METHOD_NOT_ALLOWED, "that is not done here")
         })
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(RequestBodyDeadlineLayer::new(BODY_PATIENCE))
+        .layer(RequestBodyDeadlineLayer::new(patience.body))
         .layer(from_fn_with_state(Arc::clone(guard), guard::admit))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_PATIENCE))
         .layer(CompressionLayer::new())
         .layer(map_response(with_safe_headers))
+}
+
+/// Says that there is no such page: to a browser as one, else as everything is refused.
+async fn nowhere(headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok());
+    if accepts.is_some_and(|kinds| kinds.contains("text/html")) {
+        return (StatusCode::NOT_FOUND, Html(assets::NOWHERE)).into_response();
+    }
+    Refusal::absent("there is no such page").into_response()
 }
 
 /// Headers of every answer: no source from elsewhere is loaded, nobody frames the page, and no answer is kept.
@@ -195,7 +202,7 @@ const FOR_ALL: [(HeaderName, &str); 6] = [
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
          img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (guard::EMBEDDED, "same-origin"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -204,7 +211,10 @@ const FOR_ALL: [(HeaderName, &str); 6] = [
 async fn with_safe_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in FOR_ALL {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Badges may be shown elsewhere, if their address has the key.
+        if name != guard::EMBEDDED || !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     response
 }

@@ -10,6 +10,7 @@ use crate::detect::geometric_mean::{GeometricMean, geometric_means};
 use crate::detect::onset::{Onset, onsets};
 use crate::detect::outliers::{OutlierDetection, detect_outliers};
 use crate::detect::recommend::{Facts, recommend};
+use crate::detect::scaling::{Family, families};
 use crate::detect::settings::Settings;
 use crate::detect::shape::{RunModes, ShapeChange, run_modes, shape_changes};
 
@@ -128,6 +129,8 @@ pub struct AnalysisReport {
     pub comparisons: Vec<Comparison>,
     /// Geometric means of all comparisons, and of each group.
     pub geometric_means: Vec<GeometricMean>,
+    /// Benchmarks that differ in a number, compared together.
+    pub families: Vec<Family>,
     /// Benchmarks that only the baseline has.
     pub only_in_baseline: Vec<Series>,
     /// Benchmarks that only the current side has.
@@ -335,6 +338,7 @@ impl AnalysisReport {
         let sides = (&*levelled, current);
         self.geometric_means =
             geometric_means(&self.comparisons, sides, &on_one_side, self.settings.level);
+        self.families = families(&self.comparisons, sides, &analyzer.settings);
         self.resource_analysis = ResourceAnalysis { comparisons: resources };
         self.common_move = common_move;
         self.baseline = Some(SideInfo::of(baseline));
@@ -360,6 +364,7 @@ fn leave_open_what_changed_its_shape(comparisons: &mut [Comparison], shapes: &[S
         if calm && shapes.iter().any(|shape| shape.series == comparison.series) {
             comparison.verdict = Verdict::Inconclusive;
             comparison.reservation = Some(Reservation::SlowSamples);
+            comparison.open = false;
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod outliers;
 pub mod pattern;
 pub mod recommend;
 pub mod reference;
+pub mod scaling;
 pub mod settings;
 pub mod shape;
 pub mod steps;

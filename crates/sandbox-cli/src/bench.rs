@@ -8,7 +8,7 @@ use clap::Args;
 use sandbox_core::{InstanceMode, Value, Values, WasmSandbox};
 
 use crate::call;
-use crate::failure::Failure;
+use crate::failure::{Failure, print};
 use crate::options::{ModuleFile, PolicyOptions};
 use crate::usage::in_words;
 
@@ -54,7 +54,7 @@ impl Bench {
                 call()?;
             }
             let times = measure(call, span)?;
-            println!("{name:<22} {}", times.in_words());
+            print(format!("{name:<22} {}\n", times.in_words()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,21 +1,24 @@
 //! `sandbox call`: one function of a module.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
 use sandbox_core::{
-    ExternalType, NumberType, SerializationFormat, Value, ValueType, Values, WasmSandbox,
+    ExternalType, NumberType, OutputSink, Payload, SerializationFormat, Value, ValueType, Values,
+    WasmSandbox,
 };
 
-use crate::failure::Failure;
+use crate::failure::{Failure, print};
+use crate::inspect::DECLARATIONS;
 use crate::options::{ModuleFile, PolicyOptions};
 use crate::usage;
 
 /// Call a function of a module
 ///
 /// Arguments are JSON: numbers for functions of numbers, any value for guests that were written with sandbox-guest. What is no JSON is
-/// taken as text, and `@FILE` as the bytes of a file. What the function returns is printed as JSON, text and bytes as they are.
+/// taken as text, and `@FILE` as the bytes of a file. What the function returns is printed as JSON, text and bytes as they are; what it
+/// writes meanwhile goes to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sandbox call plugin.wasm add 42 24
@@ -41,14 +44,15 @@ impl Call {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let policy = self.policy.policy()?;
         let sandbox = self.module.builder(policy)?.serialization_format(SerializationFormat::Json);
-        let sandbox = sandbox.build_blocking()?;
+        let output = OutputSink::to(io::stderr(), io::stderr());
+        let sandbox = sandbox.build_blocking()?.with_output(&output);
         let arguments = values(&sandbox, &self.function, &self.arguments)?;
         let called = sandbox.call_blocking::<Value>(&self.function, Values(&arguments));
         if self.usage {
             usage::report(&sandbox.usage());
         }
         let result = called?;
-        print(&result).map_err(|error| Failure::system(&error))?;
+        print(in_words(result)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -61,15 +65,29 @@ pub(crate) fn values(
     arguments: &[String],
 ) -> Result<Vec<Value>, Failure> {
     let exports = sandbox.module().exports();
-    let parameters = exports.iter().find_map(|export| match &export.ty {
-        ExternalType::Function { parameters, .. }
-            if export.name == function && export.payloads.is_none() =>
-        {
-            Some(parameters.as_slice())
+    let export = exports.iter().find(|export| export.name == function);
+    let mut parameters = &[][..];
+    match export.map(|export| (&export.ty, export.payloads)) {
+        Some((_, Some((Payload::Text, _)))) => {
+            return arguments.iter().map(|argument| text(argument)).collect();
         }
-        _ => None,
-    });
-    let parameters = parameters.unwrap_or_default();
+        Some((_, Some((Payload::Bytes, _)))) => {
+            return arguments.iter().map(|argument| bytes(argument)).collect();
+        }
+        Some((ExternalType::Function { parameters: taken, .. }, None)) => parameters = taken,
+        _ => {}
+    }
+    let is_number = |argument: &String| argument.parse::<f64>().is_ok();
+    let has_kit = exports.iter().any(|export| export.name == "sandbox_exchange");
+    if has_kit
+        && sandbox.module().custom_section(DECLARATIONS).is_none()
+        && !arguments.iter().all(is_number)
+    {
+        return Err(Failure::usage(format!(
+            "the module does not declare what `{function}` takes and returns: `sandbox declare MODULE {function}=text:text` does it \
+             for a function of text"
+        )));
+    }
     let takes_float = |at: usize| {
         let floats = [NumberType::F32, NumberType::F64].map(ValueType::Number);
         parameters.get(at).is_some_and(|parameter| floats.contains(parameter))
@@ -81,6 +99,25 @@ pub(crate) fn values(
     arguments.iter().enumerate().map(read).collect()
 }
 
+/// An argument of a function of text: text, whatever it looks like.
+fn text(argument: &str) -> Result<Value, Failure> {
+    Ok(match value(argument)? {
+        Value::Text(text) => Value::Text(text),
+        Value::Bytes(bytes) => Value::Text(String::from_utf8(bytes).map_err(|_| {
+            Failure::usage(format!("{argument} is not UTF-8, and the function takes text"))
+        })?),
+        _ => Value::Text(argument.to_owned()),
+    })
+}
+
+/// An argument of a function of bytes: those of a file, or of the argument as it stands.
+fn bytes(argument: &str) -> Result<Value, Failure> {
+    Ok(match value(argument)? {
+        Value::Bytes(bytes) => Value::Bytes(bytes),
+        _ => Value::Bytes(argument.as_bytes().to_vec()),
+    })
+}
+
 fn value(argument: &str) -> Result<Value, Failure> {
     if let Some(path) = argument.strip_prefix('@') {
         let contents =
@@ -90,18 +127,15 @@ fn value(argument: &str) -> Result<Value, Failure> {
     Ok(serde_json::from_str::<Value>(argument).unwrap_or_else(|_| Value::Text(argument.to_owned())))
 }
 
-/// Prints a result: text and bytes as they are, all else as JSON, and nothing where there is none.
-fn print(result: &Value) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match result {
-        Value::Null => Ok(()),
-        Value::Text(text) => writeln!(out, "{text}"),
-        Value::Bytes(bytes) => out.write_all(bytes),
-        other => {
-            let json = serde_json::to_string(other).map_err(io::Error::other)?;
-            writeln!(out, "{json}")
-        }
-    }
+/// A result as it is printed: text and bytes as they are, all else as JSON, and nothing where there is none.
+fn in_words(result: Value) -> Result<Vec<u8>, Failure> {
+    let line = match result {
+        Value::Null => return Ok(Vec::new()),
+        Value::Bytes(bytes) => return Ok(bytes),
+        Value::Text(text) => text,
+        other => serde_json::to_string(&other).map_err(|error| Failure::system(&error))?,
+    };
+    Ok((line + "\n").into_bytes())
 }
 
 #[cfg(test)]
@@ -118,5 +152,8 @@ mod tests {
         assert_eq!(read("World"), Value::Text("World".to_owned()));
         assert_eq!(read(r#"{"a": [1]}"#).get("a"), Some(&read("[1]")));
         assert!(value("@/no/such/file").is_err());
+        assert_eq!(text("42").unwrap(), Value::Text("42".to_owned()));
+        assert_eq!(text("\"42\"").unwrap(), Value::Text("42".to_owned()));
+        assert_eq!(bytes("[1]").unwrap(), Value::Bytes(b"[1]".to_vec()));
     }
 }

@@ -1,5 +1,6 @@
 //! Failures, and the exit codes that tell them apart.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -70,6 +71,15 @@ impl From<SandboxError> for Failure {
     }
 }
 
+/// Writes to standard output. That nobody reads it any longer, as where `head` has seen enough, is no failure.
+pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::system(&error)),
+        _ => Ok(()),
+    }
+}
+
 /// The exit code for an error, as a shell has them for what ends programs.
 fn code_of(error: &SandboxError) -> u8 {
     match error {
@@ -79,9 +89,7 @@ fn code_of(error: &SandboxError) -> u8 {
         SandboxError::MemoryLimit { .. }
         | SandboxError::TableLimit { .. }
         | SandboxError::InstanceTooLarge { .. } => 137,
-        SandboxError::SourceUnreadable { error, .. }
-            if error.kind() == std::io::ErrorKind::NotFound =>
-        {
+        SandboxError::SourceUnreadable { error, .. } if error.kind() == io::ErrorKind::NotFound => {
             127
         }
         _ => match error.class() {

@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use sandbox_core::{Module, SandboxError};
+use sandbox_core::{ArtifactInfo, Module, SandboxError};
 use wasmparser::{
     CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType, WasmFeatures,
 };
 
-use crate::failure::Failure;
-use crate::options::{ModuleFile, Preset};
+use crate::failure::{Failure, print};
+use crate::options::{ModuleFile, Preset, Source};
 use crate::usage::bytes;
+
+/// The custom section in which guests declare what their functions take and return.
+pub(crate) const DECLARATIONS: &str = "sandbox-guest";
 
 /// Say what a module is: its exports, its imports and what would grant them, its size, and which policies would take it
 #[derive(Debug, Args)]
@@ -26,19 +29,25 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let wasm = self.module.read()?;
+        let wasm = match self.module.read()? {
+            Source::Wasm(wasm) => wasm,
+            Source::Artifact(artifact) => {
+                print(artifact_in_words(&Module::inspect(&artifact)?))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
         let contents = Contents::of(&wasm).map_err(|error| {
             Failure::unusable(format!("{}: {error}", self.module.path().display()))
         })?;
-        print!("{}", contents.in_words(wasm.len() as u64));
+        print(contents.in_words(wasm.len() as u64))?;
         if !self.quick {
-            println!("\npolicies");
+            print("\npolicies\n")?;
             for preset in Preset::ALL {
                 let verdict = match Module::compile(&wasm, &preset.policy()) {
                     Ok(_) => "takes it".to_owned(),
                     Err(error) => format!("refuses it: {}", of_one_line(&error)),
                 };
-                println!("  {:<10} {verdict}", preset.name());
+                print(format!("  {:<10} {verdict}\n", preset.name()))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -49,13 +58,35 @@ fn of_one_line(error: &SandboxError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
+/// Description of a compiled module by itself. Nobody has verified it.
+fn artifact_in_words(info: &ArtifactInfo) -> String {
+    let seal = if info.is_signed { "signed" } else { "authenticated" };
+    let metered = if info.is_metered { ", metered" } else { "" };
+    format!(
+        "compiled   by {} of sandbox-core {} and Wasmer {}{metered}\n\
+         from       WebAssembly of {} with the BLAKE3 hash {}\n\
+         for        {} with {}\n\
+         {seal:<10} with the key {}; whoever loads it verifies that, `inspect` does not\n",
+        info.compiler,
+        shown(&info.sandbox_version),
+        shown(&info.wasmer_version),
+        bytes(info.wasm_bytes),
+        shown(&info.wasm_hash),
+        shown(&info.target),
+        shown(&info.cpu_features.join(", ")),
+        info.key_id,
+    )
+}
+
 /// Contents of a module.
 #[derive(Debug, Default)]
-struct Contents {
-    functions: Vec<String>,
+pub(crate) struct Contents {
+    /// Functions that are exported, with their signatures.
+    pub(crate) functions: Vec<String>,
     others: Vec<String>,
     imports: Vec<Import>,
-    declarations: Vec<String>,
+    /// Kinds that functions take and return, as the guest declares them.
+    pub(crate) declarations: Vec<String>,
     memories: Vec<String>,
     code_bytes: u64,
     data_bytes: u64,
@@ -70,7 +101,7 @@ struct Import {
 }
 
 impl Contents {
-    fn of(wasm: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
+    pub(crate) fn of(wasm: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
         let mut contents = Self::default();
         let mut types: Vec<Option<FuncType>> = Vec::new();
         let mut functions: Vec<u32> = Vec::new();
@@ -151,7 +182,7 @@ impl Contents {
                     contents.data_bytes = range.end - range.start;
                 }
                 Payload::CustomSection(section) => {
-                    if section.name() == "sandbox-guest" {
+                    if section.name() == DECLARATIONS {
                         let text = String::from_utf8_lossy(section.data());
                         contents.declarations.extend(
                             text.lines().filter(|line| !line.is_empty()).filter_map(declaration),
@@ -188,6 +219,13 @@ impl Contents {
         };
         list(&mut text, "functions that can be called", &self.functions);
         list(&mut text, "what they take and return, as the guest declares it", &self.declarations);
+        let passes_bytes =
+            self.functions.iter().any(|export| export == "sandbox_exchange() -> i32");
+        if passes_bytes && self.declarations.is_empty() {
+            text.push_str(
+                "\nIt has a guest kit in it and declares no function: `sandbox declare` writes what its functions take and return.\n",
+            );
+        }
         list(&mut text, "other exports", &self.others);
         let imports: Vec<String> = self.imports.iter().map(Import::in_words).collect();
         list(&mut text, "imports, and what grants them", &imports);
@@ -258,7 +296,7 @@ fn kind_in_words(kind: ExternalKind) -> &'static str {
 }
 
 /// A name that a guest chose, so that it does nothing to a terminal.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     const MOST: usize = 120;
     let mut shown: String = name.chars().take(MOST).flat_map(char::escape_debug).collect();
     if name.chars().count() > MOST {

@@ -2,8 +2,11 @@
 
 mod bench;
 mod call;
+mod compile;
+mod declare;
 mod failure;
 mod inspect;
+mod keys;
 mod options;
 mod run;
 mod usage;
@@ -30,6 +33,9 @@ enum Command {
     Call(call::Call),
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
+    Compile(compile::Compile),
+    Keygen(keys::Keygen),
+    Declare(declare::Declare),
     /// Print a script that completes commands and options in a shell.
     ///
     /// For bash: `sandbox completions bash > ~/.local/share/bash-completion/completions/sandbox`
@@ -45,9 +51,13 @@ fn main() -> ExitCode {
         Command::Call(call) => call.execute(),
         Command::Inspect(inspect) => inspect.execute(),
         Command::Bench(bench) => bench.execute(),
+        Command::Compile(compile) => compile.execute(),
+        Command::Keygen(keygen) => keygen.execute(),
+        Command::Declare(declare) => declare.execute(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut script);
+            failure::print(script).map(|()| ExitCode::SUCCESS)
         }
     };
     outcome.unwrap_or_else(|failure| failure.report())

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
-use sandbox_core::{Access, Ports, SandboxError, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
+use sandbox_core::{
+    Access, Module, Ports, SandboxError, SecurityPolicy, WasmSandbox, WasmSandboxBuilder,
+};
 
 use crate::failure::Failure;
+use crate::keys::Key;
 
 /// A preset, from which limits and grants start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -136,9 +139,21 @@ impl PolicyOptions {
 /// A module, by the file that it is in.
 #[derive(Debug, Args)]
 pub(crate) struct ModuleFile {
-    /// The module: a file of WebAssembly (.wasm) or of its text format (.wat)
+    /// The key of modules that `sandbox compile` made: the public one loads them, the secret one also signs them
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The module: a file of WebAssembly (.wasm), of its text format (.wat), or what `sandbox compile` made of one
     #[arg(value_name = "MODULE")]
     path: PathBuf,
+}
+
+/// Contents of a module's file.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// WebAssembly, or what is no module at all.
+    Wasm(Vec<u8>),
+    /// A compiled module.
+    Artifact(Vec<u8>),
 }
 
 impl ModuleFile {
@@ -146,20 +161,38 @@ impl ModuleFile {
         &self.path
     }
 
-    /// The module's bytes. Text is translated.
-    pub(crate) fn read(&self) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn key(&self) -> Result<Option<Key>, Failure> {
+        self.key.as_deref().map(Key::read).transpose()
+    }
+
+    /// Reads the file. Text is translated.
+    pub(crate) fn read(&self) -> Result<Source, Failure> {
         let unreadable = |error| SandboxError::SourceUnreadable { path: self.path.clone(), error };
         let bytes = std::fs::read(&self.path).map_err(unreadable)?;
         if bytes.starts_with(b"\0asm") {
-            return Ok(bytes);
+            return Ok(Source::Wasm(bytes));
+        }
+        if bytes.starts_with(b"sandbox") {
+            return Ok(Source::Artifact(bytes));
         }
         let is_text = self.path.extension().is_some_and(|extension| extension == "wat");
         if !is_text {
-            return Ok(bytes);
+            return Ok(Source::Wasm(bytes));
         }
         let wasm = wat::parse_bytes(&bytes)
             .map_err(|error| Failure::usage(format!("{}: {error}", self.path.display())))?;
-        Ok(wasm.into_owned())
+        Ok(Source::Wasm(wasm.into_owned()))
+    }
+
+    /// Reads the file for a command that wants WebAssembly.
+    pub(crate) fn read_wasm(&self) -> Result<Vec<u8>, Failure> {
+        match self.read()? {
+            Source::Wasm(wasm) => Ok(wasm),
+            Source::Artifact(_) => Err(Failure::usage(format!(
+                "{} is compiled already: name the module that it was made from",
+                self.path.display()
+            ))),
+        }
     }
 
     /// A sandbox for the module, whose native code is kept for the next time.
@@ -168,9 +201,32 @@ impl ModuleFile {
     }
 
     pub(crate) fn builder(&self, policy: SecurityPolicy) -> Result<WasmSandboxBuilder, Failure> {
-        let wasm = self.read()?;
-        Ok(WasmSandbox::builder().source_bytes(wasm).security_policy(policy).enable_cache(true))
+        let builder = WasmSandbox::builder();
+        Ok(match self.read()? {
+            Source::Wasm(wasm) => builder.source_bytes(wasm).enable_cache(true),
+            Source::Artifact(artifact) => {
+                let key = self.key()?.ok_or_else(|| {
+                    Failure::usage(format!(
+                        "{} is a compiled module: --key FILE names the public key that it is loaded with",
+                        self.path.display()
+                    ))
+                })?;
+                builder.module(&Module::load(&artifact, &policy, &key.verifying())?)
+            }
+        }
+        .security_policy(policy))
     }
+}
+
+/// Writes a file, whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&beside);
+        Failure::usage(format!("{}: {error}", path.display()))
+    })
 }
 
 fn time_limit(text: &str) -> Result<TimeLimit, String> {

@@ -22,7 +22,7 @@ const MESSAGE_LIMIT_BYTES: usize = 512;
 pub enum SerializationFormat {
     /// JSON text: readable, and slow for numbers.
     Json,
-    /// MessagePack with named fields: compact, and either side may add fields. The default.
+    /// MessagePack with named fields: compact, and either side may add fields. The default for guests that know it.
     #[default]
     MessagePack,
     /// bincode 2 in its standard configuration: the smallest and fastest, but both sides must be built

@@ -42,10 +42,7 @@ impl UntilDecided<'_> {
 fn undecided(report: &str) -> Result<Names> {
     let report: serde_json::Value = serde_json::from_str(report)?;
     let comparisons = report["comparisons"].as_array().context("it compares nothing")?;
-    let open = comparisons.iter().filter(|one| {
-        // What circumstances keep from being judged, no number of runs decides.
-        one["verdict"] == "inconclusive" && one["reservation"].is_null()
-    });
+    let open = comparisons.iter().filter(|one| one["open"] == true);
     Ok(open.filter_map(|one| one["benchmark"].as_str()).map(str::to_owned).collect())
 }
 
@@ -107,12 +104,12 @@ mod tests {
     #[test]
     fn only_what_more_runs_would_decide_is_open() {
         let report = serde_json::json!({ "comparisons": [
-            { "benchmark": "a", "verdict": "inconclusive", "reservation": null },
-            { "benchmark": "b", "verdict": "regression", "reservation": null },
-            { "benchmark": "c", "verdict": "no_change_seen", "reservation": null },
-            { "benchmark": "d", "verdict": "inconclusive", "reservation": "other_machine" },
+            { "benchmark": "a", "verdict": "inconclusive", "open": true },
+            { "benchmark": "b", "verdict": "regression", "open": false },
+            { "benchmark": "c", "verdict": "no_change_seen", "open": true },
+            { "benchmark": "d", "verdict": "inconclusive", "open": false },
         ]});
-        assert_eq!(undecided(&report.to_string()).unwrap(), names(&["a"]));
+        assert_eq!(undecided(&report.to_string()).unwrap(), names(&["a", "c"]));
         assert!(undecided("{}").is_err());
     }
 

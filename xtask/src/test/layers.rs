@@ -20,7 +20,7 @@ const HOUSES: &[House] = &[
     House {
         crate_folder: "crates/bench-analyzer",
         floors: &[
-            &["child", "clock", "location", "sys"],
+            &["child", "clock", "links", "location", "sys"],
             &["environment", "secret"],
             &["error"],
             &["jobs"],

@@ -84,14 +84,30 @@ impl Stage {
                 "NOT TESTED: how the workflow in docs finds its comment again, as `jq` is not \
                  installed here",
             ),
-            (is_on_path(&["go"]), "NOT TESTED: guests by Go, as `go` is not installed here"),
+            (
+                is_on_path(&["go"]),
+                "NOT TESTED: guests by Go and the kit for it, as `go` is not installed here",
+            ),
+            (
+                is_on_path(&["tinygo"]),
+                "NOT TESTED: the kit for TinyGo, as `tinygo` is not installed here",
+            ),
             (
                 is_on_path(&["zig", "python-zig"]),
-                "NOT TESTED: guests in Zig, C and C++, as `zig` is not installed here",
+                "NOT TESTED: guests in Zig, C and C++ and the kits for them, as `zig` is not installed here",
             ),
             (
                 is_on_path(&["asc"]),
-                "NOT TESTED: guests in AssemblyScript, as `asc` is not installed here",
+                "NOT TESTED: guests in AssemblyScript and the kit for it, as `asc` is not installed here",
+            ),
+            (
+                is_on_path(&["zig", "python-zig"]) && has_javascript_engine(workspace),
+                "NOT TESTED: the kit for JavaScript, as `zig` or the engine's sources are not here: \
+                 guest-kits/javascript/build.sh fetches those",
+            ),
+            (
+                std::env::var_os("SANDBOX_TEST_DPRINT_MARKDOWN").is_some(),
+                "NOT TESTED: a plugin of others driven by a session, as SANDBOX_TEST_DPRINT_MARKDOWN names none",
             ),
         ];
         match self {
@@ -323,6 +339,12 @@ fn has_postgresql() -> bool {
     let mut folders =
         std::env::split_paths(&path).chain(debian.map(|version| version.path().join("bin")));
     folders.any(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+}
+
+/// Whether the tests find what the kit for JavaScript is built from.
+fn has_javascript_engine(workspace: &Workspace) -> bool {
+    let fetched = workspace.root().join("guest-kits/javascript/build/vendor/rquickjs-sys/quickjs");
+    std::env::var_os("SANDBOX_TEST_QUICKJS").is_some() || fetched.is_dir()
 }
 
 fn has(subcommand: &str) -> bool {

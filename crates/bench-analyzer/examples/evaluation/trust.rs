@@ -217,16 +217,17 @@ fn print_savings() {
             let judged = loop {
                 let looked_at: Vec<Pair> =
                     all.iter().zip(runs).map(|(pair, runs)| first(pair, runs)).collect();
-                let verdicts = verdicts(&looked_at, &settings(Plan::Open));
+                let compared =
+                    compared(&looked_at, &settings(Plan::Open), Order::Unknown).comparisons;
                 let mut open = false;
-                for (runs, verdict) in runs.iter_mut().zip(&verdicts) {
-                    if *verdict == Verdict::Inconclusive && *runs < MOST {
+                for (runs, one) in runs.iter_mut().zip(&compared) {
+                    if one.open && *runs < MOST {
                         *runs += 1;
                         open = true;
                     }
                 }
                 if !open {
-                    break verdicts;
+                    break compared.iter().map(|one| one.verdict).collect::<Vec<_>>();
                 }
             };
             made += runs.iter().sum::<usize>();

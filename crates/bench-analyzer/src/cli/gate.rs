@@ -1,6 +1,7 @@
 //! Gates: what fails a build.
 
 use bench_analyzer::AnalysisReport;
+use bench_analyzer::report::Standing;
 use bench_analyzer::report::text::plural;
 use bench_stats::model::Series;
 
@@ -8,38 +9,47 @@ use super::Outcome;
 use super::output::Output;
 use crate::cli::values::FailOn;
 
-/// Judges a report by what the gate was told to fail on, and says so on stderr.
-pub(super) fn judge(report: &AnalysisReport, fail_on: &[FailOn], output: &Output) -> Outcome {
+/// Judges a report by what the gate was told to fail on; none if it was told nothing.
+pub(super) fn judge(report: &AnalysisReport, fail_on: &[FailOn]) -> Option<Standing> {
+    if fail_on.is_empty() {
+        return None;
+    }
     let failures = failures(report, fail_on);
     if !failures.is_empty() {
-        failures.iter().for_each(|why| output.message(&format!("the gate fails: {why}")));
-        return Outcome::GateFailed;
+        return Some(Standing::Fails(failures));
     }
     let asked = fail_on.contains(&FailOn::Regression) || fail_on.contains(&FailOn::Change);
     let together = report.unexplained_move().map_or(0, |common| common.moved);
     let open = report.not_judged().count().max(together);
-    if asked && open > 0 {
-        output.message(&format!(
-            "{} could not be judged, it may be the machine or the code: the build does not pass \
-             (exit code 4). Measure both sides in turns on one machine, or name a benchmark that the \
-             change cannot touch with --control",
-            plural(open, "benchmark", "benchmarks")
-        ));
-        return Outcome::NotJudged;
-    }
-    Outcome::Fine
+    Some(if asked && open > 0 { Standing::NotJudged(open) } else { Standing::Passes })
 }
 
-/// Why a report fails a gate that was told to fail on some things; nothing if it passes, or if nobody
-/// asked.
+/// Says on stderr what the gate says, and what follows from it.
+pub(super) fn say(standing: Option<&Standing>, output: &Output) -> Outcome {
+    match standing {
+        None | Some(Standing::Passes) => Outcome::Fine,
+        Some(Standing::Fails(failures)) => {
+            failures.iter().for_each(|why| output.message(&format!("the gate fails: {why}")));
+            Outcome::GateFailed
+        }
+        Some(Standing::NotJudged(open)) => {
+            output.message(&format!(
+                "{} could not be judged, it may be the machine or the code: the build does not pass \
+                 (exit code 4). Measure both sides in turns on one machine, or name a benchmark that the \
+                 change cannot touch with --control",
+                plural(*open, "benchmark", "benchmarks")
+            ));
+            Outcome::NotJudged
+        }
+    }
+}
+
+/// Why a report fails a gate that was told to fail on some things; nothing if it passes.
 ///
 /// A gate that compared nothing fails whatever it was told: a filter with a typo or a baseline of other
 /// names must not look like success.
 fn failures(report: &AnalysisReport, fail_on: &[FailOn]) -> Vec<String> {
     let mut failures = Vec::new();
-    if fail_on.is_empty() {
-        return failures;
-    }
     if report.comparisons.is_empty() {
         failures.push(nothing_compared(report));
     }

@@ -1,25 +1,25 @@
 //! `history`: shows series through time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bench_analyzer::analysis::{LookBack, ReferenceName};
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::Environment;
+use bench_analyzer::report::format_change;
+use bench_analyzer::report::history::{self, HistoryReporter};
 use bench_analyzer::report::text::visible;
-use bench_analyzer::report::{format_change, history};
 use bench_analyzer::store::Store;
 use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::reference::Reference;
-use bench_stats::detect::settings::Pattern;
 use bench_stats::detect::steps::StepSettings;
 use bench_stats::detect::verdict::Verdict;
-use bench_stats::model::{Metric, Series};
+use bench_stats::model::{Fingerprint, Metric, RunId, Series, TimelinePoint};
 use clap::Args;
 
 use super::Outcome;
+use super::filter::Filters;
 use super::output::Output;
 use super::progress::Progress;
-use super::report::contains_or_matches;
 use super::values::{FailOnStep, ListFormat, probability, ratio};
 
 const HISTORY_EXAMPLES: &str = "\
@@ -56,6 +56,14 @@ pub(crate) struct History {
     /// Show only series with changes
     #[arg(long)]
     pub(crate) changed: bool,
+
+    /// Show only what was measured on machines whose processor, system or compiler contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) machine: Option<String>,
+
+    /// List every series, however many did not change; always so where stdout is no terminal
+    #[arg(long)]
+    pub(crate) all: bool,
 
     /// The probability of finding a step in a series that has none [default: 0.01]
     #[arg(long, value_name = "P", value_parser = probability)]
@@ -121,13 +129,18 @@ pub(super) async fn run(
     let mut changes = look.at(store, of_metric, rules, &mut follow).await?;
     drop(follow);
     progress.finish();
-    if !command.filters.is_empty() {
-        let patterns: Vec<Pattern> =
-            command.filters.iter().map(|text| contains_or_matches(text)).collect();
-        changes.retain(|one| {
-            let name = one.timeline.series.benchmark.as_str();
-            patterns.iter().any(|pattern| pattern.matches(name))
-        });
+    let filters = Filters::new(&command.filters);
+    let known = changes.iter().map(|one| &one.timeline.series.benchmark);
+    if let Some(complaint) = filters.complaint(known) {
+        anyhow::ensure!(!command.fail_on.is_empty(), complaint);
+        output.note(&complaint);
+    }
+    changes.retain(|one| filters.accept(&one.timeline.series.benchmark));
+    let listed_runs = store.runs(None).await?.into_iter();
+    let machines: BTreeMap<RunId, Fingerprint> =
+        listed_runs.map(|one| (one.run.id, one.run.fingerprint)).collect();
+    if let Some(wanted) = &command.machine {
+        changes = on_machine(wanted, changes, &machines)?;
     }
     if let Some(wanted) = &benchmark {
         // A name that exists is meant exactly; `parse` is not `parse/large`.
@@ -165,8 +178,10 @@ pub(super) async fn run(
         changes
             .retain(|one| !one.change_points.is_empty() || one.trend.is_some() || one.has_moved());
     }
+    let most = (output.columns().is_some() && !command.all).then_some(SHORT);
+    let reporter = HistoryReporter { most, machines: Some(&machines) };
     output.data(|stdout| match command.format {
-        ListFormat::Human => history::write_human(&changes, stdout),
+        ListFormat::Human => reporter.write(&changes, stdout),
         ListFormat::Json => history::write_json(&changes, stdout),
     })?;
     if command.fail_on.is_empty() {
@@ -178,6 +193,32 @@ pub(super) async fn run(
     }
     gate.iter().for_each(|why| output.message(&format!("the gate fails: {why}")));
     Ok(if gate.is_empty() { Outcome::Fine } else { Outcome::GateFailed })
+}
+
+/// How many series without a change a terminal lists.
+const SHORT: usize = 20;
+
+/// The histories on some machines only.
+fn on_machine(
+    wanted: &str,
+    changes: Vec<SeriesChanges>,
+    machines: &BTreeMap<RunId, Fingerprint>,
+) -> anyhow::Result<Vec<SeriesChanges>> {
+    let wanted = wanted.to_lowercase();
+    let is_meant = |machine: &Fingerprint| {
+        let Fingerprint { cpu, os, rustc, .. } = machine;
+        [cpu, os, rustc].iter().any(|text| text.to_lowercase().contains(&wanted))
+    };
+    anyhow::ensure!(
+        machines.values().any(is_meant),
+        "no machine is named like {wanted}{}",
+        listed(machines.values().map(|one| one.cpu.clone()))
+    );
+    let on_it = |point: &TimelinePoint| {
+        point.runs.first().and_then(|run| machines.get(run)).is_some_and(is_meant)
+    };
+    let kept = changes.into_iter().map(|one| one.of_points(on_it));
+    Ok(kept.filter(|one| !one.timeline.points.is_empty()).collect())
 }
 
 /// Who chose the place that histories are held against. One that nobody named is shown, but fails

@@ -1,10 +1,11 @@
 //! `report`: imports what is new and says what changed.
 
 use bench_analyzer::Error;
-use bench_analyzer::analysis::{LookBack, Sides};
+use bench_analyzer::analysis::{self, LookBack, PREVIOUS, Sides};
 use bench_analyzer::config::Config;
-use bench_analyzer::environment::Environment;
+use bench_analyzer::environment::{self, Environment};
 use bench_analyzer::ingest::Reading;
+use bench_analyzer::links::Links;
 use bench_analyzer::report::html::HtmlReporter;
 use bench_analyzer::store::{Destination, Store};
 use bench_stats::detect::reference::Reference;
@@ -15,6 +16,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use destination::Destinations;
 
+use super::filter::Filters;
 use super::output::Output;
 use super::progress::Progress;
 use super::values::{FailOn, probability, ratio};
@@ -38,7 +40,8 @@ Exit codes:
 const COMPARE_EXAMPLES: &str = "\
 Examples:
   bench-analyzer compare main            `main` with the latest runs
-  bench-analyzer compare v1.0 v1.1       two baselines
+  bench-analyzer compare v1.0 v1.1       two baselines, tags or branches that were measured
+  bench-analyzer compare HEAD~1 HEAD     two commits that were measured; 1a2b3c4 is one too
   bench-analyzer compare run:12 run:15   two single runs
 
 Exit codes: 0 fine; 1 the gate failed (--fail-on, or nothing was compared); 2 wrong usage; 3 failure;
@@ -49,11 +52,11 @@ Exit codes: 0 fine; 1 the gate failed (--fail-on, or nothing was compared); 2 wr
 /// Imports what is new in the Criterion folder first, so that it needs no other command before it.
 ///
 /// A regression or improvement is listed when it is statistically significant and its whole
-/// interval lies beyond the practical threshold. `unchanged` means that whatever changed is below
-/// the threshold, `no change seen` that a change of the size it names would have been seen, and
-/// `inconclusive` that more runs are needed, and how many. Comparisons with fewer than three runs a
-/// side and no history are `unreplicated`: hints that never fail a build. Metrics that are counted
-/// (instructions, allocations) are `exact`: one run a side is enough.
+/// interval lies beyond the practical threshold. `no change seen (within ±3%)` says that the whole interval
+/// lies inside ±3%, `unchanged` that it lies inside the threshold. `inconclusive` is what may have changed by
+/// a tenth and more, or likely changed and is not sure yet; it says how many more runs would tell. With fewer
+/// than three runs a side and no history there are only hints, which never fail a build. Of what is counted
+/// (instructions, allocations), one run a side is enough.
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT_EXAMPLES)]
 pub(crate) struct Report {
@@ -61,11 +64,12 @@ pub(crate) struct Report {
     #[arg(value_name = "DIR")]
     pub(crate) paths: Vec<Utf8PathBuf>,
 
-    /// Compare with this baseline, or with a single run as run:12
+    /// Compare with this baseline, with a single run as run:12, or with a commit, tag or branch that was
+    /// measured [default: the results before the latest, if there are no baselines]
     #[arg(long, value_name = "NAME")]
     pub(crate) baseline: Option<Selector>,
 
-    /// What to compare: a baseline, run:12, or latest
+    /// What to compare: a baseline, run:12, a commit that was measured, or latest
     #[arg(long, value_name = "NAME", default_value = "latest")]
     pub(crate) current: Selector,
 
@@ -80,7 +84,7 @@ pub(crate) struct Report {
 /// Compare two sides that are stored already
 ///
 /// Like `report`, but nothing is imported, and both sides are named: baselines, single runs as
-/// run:12, or latest.
+/// run:12, latest, previous (the results before the latest), or commits, tags and branches that were measured.
 #[derive(Debug, Args)]
 #[command(after_long_help = COMPARE_EXAMPLES)]
 pub(crate) struct Compare {
@@ -102,12 +106,17 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: ReportFormat,
 
-    /// Write to FILE, in the format of its ending (html, md, json, csv, xml, svg, png), else in that
-    /// of --format; may be given several times
+    /// Write to FILE, in the format of its ending (html, md, json, csv, xml, svg, png, txt), or without one in
+    /// that of --format; may be given several times
     ///
     /// What --format names goes to stdout as well, unless one of the files has that format.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Vec<Utf8PathBuf>,
+
+    /// Where the whole report can be read: the Markdown report ends with a link to it [default: the run of the
+    /// GitHub workflow, in one]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) link: Option<String>,
 
     /// Append the Markdown report to the file that GITHUB_STEP_SUMMARY names
     #[arg(long)]
@@ -129,8 +138,8 @@ pub(crate) struct ReportOptions {
     #[arg(long = "filter", value_name = "NAME")]
     pub(crate) filters: Vec<String>,
 
-    /// The practical threshold: relative changes inside it are of no interest [default: 0.01, or
-    /// what the configuration says]
+    /// The practical threshold: relative changes inside it are of no interest, as 0.02 or 2% [default: 0.01,
+    /// or what the configuration says]
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     pub(crate) threshold: Option<f64>,
 
@@ -172,12 +181,17 @@ pub(crate) enum ReportFormat {
     Junit,
     /// Annotations in the log of a GitHub workflow
     Github,
+    /// Both sides in columns, as critcmp prints them
+    Critcmp,
+    /// Both sides in columns, as benchstat prints them
+    Benchstat,
     /// A picture of all changes; with --filter for one benchmark, of its samples and history
     Svg,
     /// The same as pixels
     Png,
 }
 
+mod busy;
 mod destination;
 
 pub(super) async fn run(
@@ -189,22 +203,26 @@ pub(super) async fn run(
 ) -> anyhow::Result<Outcome> {
     let destinations = Destinations::new(&command.options, environment)?;
     import_what_is_new(store, &command, environment, output).await?;
-    if command.baseline.is_none() {
-        note_baselines(store, output).await?;
-    }
     let mut progress = Progress::new();
     progress.phase("reading the results");
-    let mut sides = Sides::load(store, command.baseline.as_ref(), &command.current).await?;
-    keep_wanted(&mut sides, &command.options.filters);
+    let dir = &environment.working_dir;
+    let baseline = baseline(store, &command, output).await?;
+    let mut sides = Sides::load_in(store, baseline.as_ref(), &command.current, dir).await?;
+    let filters = Filters::new(&command.options.filters);
+    let complaint = {
+        let both = sides.baseline.iter().chain([&sides.current]);
+        filters.complaint(both.flat_map(|side| side.results.keys()).map(|one| &one.benchmark))
+    };
+    if let Some(complaint) = complaint {
+        // A gate says by itself that nothing was compared.
+        anyhow::ensure!(!command.options.fail_on.is_empty(), complaint);
+        output.note(&complaint);
+    }
+    sides.retain(|series| filters.accept(&series.benchmark));
     if let (Some(baseline), true) = (&sides.baseline, sides.are_the_same()) {
         let (baseline, current) = (baseline.name.clone(), sides.current.name);
         return Err(Error::SameRuns { baseline, current }.into());
     }
-    anyhow::ensure!(
-        !(sides.are_empty() && command.options.fail_on.is_empty()),
-        "no benchmark is named like {}: `history` lists those that are stored",
-        command.options.filters.join(" or ")
-    );
     let reference = match &config.since {
         Some(name) => name.resolve(store, &environment.working_dir).await?,
         None => Reference::Start,
@@ -217,14 +235,28 @@ pub(super) async fn run(
     drop(follow);
     progress.phase("writing the report");
     let report = sides.report(settings, &histories);
-    let evidence = sides.into_evidence(histories);
+    let mut evidence = sides.into_evidence(histories);
+    let remote = environment::remote(dir).map(|address| Links::of_remote(&address));
+    evidence.links = config.links.clone().or(remote.unwrap_or_default());
     progress.finish();
-    destinations.write(&report, &evidence, output)?;
-    Ok(gate::judge(&report, &command.options.fail_on, output))
+    let standing = gate::judge(&report, &command.options.fail_on);
+    destinations.write(&report, &evidence, standing.as_ref(), output)?;
+    if let Some(note) = busy::note(&report, environment) {
+        output.note(&note);
+    }
+    Ok(gate::say(standing.as_ref(), output))
 }
 
-/// Who names nothing to compare with may not know what there is.
-async fn note_baselines(store: &mut Store, output: &Output) -> anyhow::Result<()> {
+/// What to compare with: what was named, else the results before the latest, as long as there are no baselines to
+/// choose from.
+async fn baseline(
+    store: &mut Store,
+    command: &Report,
+    output: &Output,
+) -> anyhow::Result<Option<Selector>> {
+    if command.baseline.is_some() || !command.options.fail_on.is_empty() {
+        return Ok(command.baseline.clone());
+    }
     let known: Vec<String> =
         store.baselines().await?.into_iter().map(|one| one.name.to_string()).collect();
     if !known.is_empty() {
@@ -233,8 +265,13 @@ async fn note_baselines(store: &mut Store, output: &Output) -> anyhow::Result<()
              are: {}",
             known.join(", ")
         ));
+        return Ok(None);
     }
-    Ok(())
+    if command.current != Selector::Latest || !analysis::has_previous(store).await? {
+        return Ok(None);
+    }
+    output.note("compared with the results before these, as no --baseline is named");
+    Ok(PREVIOUS.parse().ok())
 }
 
 /// `compare`: a report of two sides that are stored already.
@@ -309,21 +346,7 @@ fn settings(options: &ReportOptions, config: &Config) -> Settings {
     settings.false_discovery_rate = options.fdr.unwrap_or(settings.false_discovery_rate);
     settings.plan = options.planned_runs.map_or(settings.plan, Plan::Stated);
     if !options.controls.is_empty() {
-        settings.controls = options.controls.iter().map(|text| contains_or_matches(text)).collect();
+        settings.controls = options.controls.iter().map(Pattern::part_or_whole).collect();
     }
     settings
-}
-
-/// Leaves only the benchmarks that one of the patterns names.
-fn keep_wanted(sides: &mut Sides, filters: &[String]) {
-    if filters.is_empty() {
-        return;
-    }
-    let patterns: Vec<Pattern> = filters.iter().map(|text| contains_or_matches(text)).collect();
-    sides.retain(|series| patterns.iter().any(|one| one.matches(series.benchmark.as_str())));
-}
-
-/// What a filter means: without a star it is a part of a name, as everywhere with Cargo.
-pub(super) fn contains_or_matches(text: &str) -> Pattern {
-    if text.contains('*') { Pattern::new(text) } else { Pattern::new(format!("*{text}*")) }
 }

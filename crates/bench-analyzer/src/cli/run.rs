@@ -150,7 +150,7 @@ fn judge<'r>(
     fail_on: &[FailOn],
     output: &Output,
 ) -> Outcome {
-    let judged = reports.map(|report| gate::judge(report, fail_on, output));
+    let judged = reports.map(|report| gate::say(gate::judge(report, fail_on).as_ref(), output));
     judged.fold(Outcome::Fine, Outcome::and)
 }
 

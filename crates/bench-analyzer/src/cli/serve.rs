@@ -1,10 +1,12 @@
 //! `serve`: a dashboard in the browser.
 
 use anyhow::{Context, ensure};
+use bench_analyzer::analysis::ReferenceName;
 use bench_analyzer::config::Config;
 use bench_analyzer::environment::{self, Environment};
+use bench_analyzer::links::Links;
 use bench_analyzer::secret::Secret;
-use bench_analyzer::serve::{Access, Dashboard, ServeOptions};
+use bench_analyzer::serve::{Access, Dashboard, Patience, ServeOptions};
 use bench_analyzer::store::Store;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -15,8 +17,10 @@ use super::output::Output;
 
 /// Show a dashboard in the browser
 ///
-/// Benchmarks with their histories and changes, comparisons, runs, and suites as they run.
-/// Changes can be accepted with a reason, as `accept` does.
+/// What changed since the last release, benchmarks with their histories, comparisons of any two commits,
+/// runs, and suites as they run. Changes can be accepted with a reason, as `accept` does, that can be
+/// taken back, and it can be noted who looks at them. /badge.svg is a badge for a README, /feed.atom a
+/// feed of changes.
 ///
 /// It listens on this machine only. To let others in, name an address with --listen, a secret
 /// with --token-file, and every name that they use with --host; they open
@@ -35,7 +39,7 @@ pub(crate) struct Serve {
     #[arg(long = "host", value_name = "NAME")]
     pub(crate) hosts: Vec<String>,
 
-    /// Accept no changes
+    /// Let nobody decide about changes
     #[arg(long)]
     pub(crate) read_only: bool,
 }
@@ -63,6 +67,8 @@ pub(super) async fn run(
     };
     let access =
         if command.read_only || store.is_read_only() { Access::ReadOnly } else { Access::Accept };
+    let remote = environment::remote(&environment.working_dir);
+    let links = config.links.clone().or(remote.map(|it| Links::of_remote(&it)).unwrap_or_default());
     let stop = stop_on_signals()?;
     let dashboard = Dashboard::bind(ServeOptions {
         database: store.location().clone(),
@@ -73,6 +79,13 @@ pub(super) async fn run(
         access,
         author: environment::user(&environment.working_dir),
         settings: config.settings(),
+        since: match &config.since {
+            Some(ReferenceName::Baseline(name)) => Some(name.clone()),
+            _ => None,
+        },
+        links,
+        project: environment.working_dir.clone(),
+        patience: Patience::default(),
     })
     .await?;
     // Every answer opens the store anew.

@@ -69,9 +69,18 @@ pub(super) fn run_id(text: &str) -> Result<RunId, String> {
 }
 
 pub(super) fn ratio(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(ratio) if (0.0..=10.0).contains(&ratio) => Ok(ratio),
-        _ => Err("write a ratio from 0 to 10, such as 0.02 for two percent".to_owned()),
+    let (number, divisor) = match text.strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    match number.trim().parse::<f64>().map(|number| number / divisor) {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        Ok(ratio) if ratio > 1.0 && ratio.is_finite() => Err(format!(
+            "that would be {:.0}%: write {number}% or {} if you mean {number} percent",
+            ratio * 100.0,
+            ratio / 100.0
+        )),
+        _ => Err("write a ratio such as 0.02, or 2%".to_owned()),
     }
 }
 

@@ -52,7 +52,10 @@ impl BenchmarkReporter {
         let folder = self.folder.join(&name);
         create(&folder)?;
         let formats: [(&str, &dyn Reporter); 3] = [
-            ("report.md", &MarkdownReporter),
+            (
+                "report.md",
+                &MarkdownReporter { links: Some(&evidence.links), ..MarkdownReporter::default() },
+            ),
             ("report.json", &JsonReporter),
             ("report.txt", &TerminalReporter::default()),
         ];

@@ -103,6 +103,43 @@ pub struct AcceptedChangeDraft {
     /// When.
     #[serde(rename = "blessed_at")]
     pub accepted_at: Timestamp,
+    /// Who took that back since, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
+}
+
+/// The end of an acceptance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// Who took it back.
+    pub author: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What people note beside a change while they look for its cause. Texts may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triage {
+    /// Who looks at it.
+    pub assignee: String,
+    /// What is known of it.
+    pub note: String,
+    /// The address of a bug report or a pull request.
+    pub link: String,
+    /// Who noted this.
+    pub author: String,
+    /// When.
+    pub said_at: Timestamp,
+}
+
+/// Triage of a change elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TriageDraft {
+    /// The first measurement of the new level.
+    pub measurement: Digest,
+    /// What was noted.
+    #[serde(flatten)]
+    pub triage: Triage,
 }
 
 /// A step that was found elsewhere.
@@ -136,6 +173,8 @@ pub struct ImportBatch {
     pub accepted_changes: Vec<AcceptedChangeDraft>,
     /// Steps that were found.
     pub found_steps: Vec<FoundStepDraft>,
+    /// What people noted beside changes.
+    pub triage: Vec<TriageDraft>,
     /// Things the user should know about what was read.
     pub remarks: Vec<Remark>,
 }

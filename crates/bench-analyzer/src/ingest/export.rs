@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::draft::{
     AcceptedChangeDraft, FoundStepDraft, ImportBatch, MeasurementDraft, RunDraft, RunRole,
+    TriageDraft,
 };
 use super::identity::Claims;
 use bench_stats::model::{
@@ -36,6 +37,9 @@ pub struct Export {
     /// All steps that were found in histories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found_steps: Vec<FoundStepDraft>,
+    /// What people noted beside changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triage: Vec<TriageDraft>,
 }
 
 /// One run with its raw samples.
@@ -134,8 +138,9 @@ impl Export {
             baselines.push((name.parse::<BaselineName>()?, members));
         }
         let runs = self.runs.into_iter().map(ExportedRun::into_draft).collect();
-        let (accepted_changes, found_steps) = (self.accepted_changes, self.found_steps);
-        Ok(ImportBatch { runs, baselines, accepted_changes, found_steps, remarks: Vec::new() })
+        let Self { accepted_changes, found_steps, triage, .. } = self;
+        let remarks = Vec::new();
+        Ok(ImportBatch { runs, baselines, accepted_changes, found_steps, triage, remarks })
     }
 }
 

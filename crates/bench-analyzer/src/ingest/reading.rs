@@ -131,6 +131,7 @@ fn read_one(
         batch.baselines.extend(export.baselines);
         batch.accepted_changes.extend(export.accepted_changes);
         batch.found_steps.extend(export.found_steps);
+        batch.triage.extend(export.triage);
         return Ok(());
     }
     let found = format::read(path, how.format, environment)?;

@@ -45,7 +45,7 @@ impl Reporter for CsvReporter {
     }
 }
 
-const COMPARED: [&str; 23] = [
+const COMPARED: [&str; 26] = [
     "benchmark",
     "metric",
     "unit",
@@ -69,12 +69,15 @@ const COMPARED: [&str; 23] = [
     "since",
     "since_evidence",
     "interval_level",
+    "within",
+    "open",
+    "look_p_value",
 ];
 
 const MEASURED: [&str; 8] =
     ["benchmark", "metric", "unit", "direction", "value", "relative_spread", "runs", "samples"];
 
-fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 23] {
+fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 26] {
     let [benchmark, metric, unit, direction] = identity(&one.series);
     let onset = report.onset(&one.series);
     let commit = |commit: Option<&String>| cell(commit.map_or("", String::as_str));
@@ -92,7 +95,7 @@ fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 23] {
         number(one.p_value),
         number(one.adjusted_p_value),
         number(one.detectable_change),
-        one.replication.to_string(),
+        one.replication.id().to_owned(),
         one.baseline.runs.to_string(),
         one.current.runs.to_string(),
         one.runs_to_decide.map(|runs| runs.to_string()).unwrap_or_default(),
@@ -102,6 +105,9 @@ fn compared(one: &Comparison, report: &AnalysisReport) -> [String; 23] {
         onset.map(|one| one.measured_at.to_string()).unwrap_or_default(),
         onset.map(|one| one.evidence.to_string()).unwrap_or_default(),
         number(report.settings.level),
+        one.within.map(number).unwrap_or_default(),
+        one.open.to_string(),
+        number(one.look_p_value),
     ]
 }
 

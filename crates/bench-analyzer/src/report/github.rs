@@ -4,7 +4,7 @@ use std::io;
 
 use super::Reporter;
 use super::text::{self, visible};
-use super::words::{self, line, summary, undecided, worst_first};
+use super::words::{self, line, summary, worst_first};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Verdict};
 
@@ -31,9 +31,6 @@ impl Reporter for GithubReporter {
         // One notice is kept for the summary.
         annotate("notice", "Improvement", &improvements, SHOWN - 1, report, output)?;
         let mut whole = summary(report);
-        if let Some(undecided) = undecided(report) {
-            whole.push_str(&format!(". {undecided}"));
-        }
         for mean in report.geometric_means.iter().filter(|one| one.group.is_none()) {
             whole.push_str(&format!(". {}", words::geometric_mean(mean, &report.settings)));
         }

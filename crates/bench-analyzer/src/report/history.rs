@@ -1,5 +1,6 @@
 //! Series through time, for terminals and programs.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use anstyle::{AnsiColor, Style};
@@ -8,8 +9,9 @@ use serde::Serialize;
 use super::json::SCHEMA;
 use super::text::{self, plural, sparkline, visible};
 use super::{format_change, format_quantity, words};
-use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::changes::{ChangePoint, CommonEvents, SeriesChanges};
 use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{Fingerprint, RunId};
 
 /// How many bars show a series.
 const WIDTH: usize = 60;
@@ -18,61 +20,209 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
+const OPEN: Style = AnsiColor::Yellow.on_default();
 
-/// Writes every series with its changes for a terminal.
-///
-/// # Errors
-/// If `output` cannot be written.
-pub fn write_human(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io::Result<()> {
-    for one in changes {
-        let points = &one.timeline.points;
-        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-        writeln!(output, "{BOLD}{}{BOLD:#}", text::name(&one.timeline.series))?;
-        let latest = values.last().map(|value| format_quantity(*value, &one.timeline.series.unit));
-        writeln!(
-            output,
-            "  {} {DIM}{} points, latest {}{DIM:#}",
-            sparkline(&values, WIDTH),
-            values.len(),
-            latest.unwrap_or_default()
-        )?;
-        for step in &one.work_steps {
-            writeln!(output, "  {BOLD}{}{BOLD:#}", words::work_step(step, points))?;
+/// What a terminal shows of histories.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HistoryReporter<'m> {
+    /// How many series without a change are listed; none for all.
+    pub most: Option<usize>,
+    /// What machines and compilers runs were made with, so that a change of them can be described.
+    pub machines: Option<&'m BTreeMap<RunId, Fingerprint>>,
+}
+
+impl HistoryReporter<'_> {
+    /// Writes what happened to most series, then every series: those that changed first.
+    ///
+    /// # Errors
+    /// If `output` cannot be written.
+    pub fn write(&self, changes: &[SeriesChanges], output: &mut dyn io::Write) -> io::Result<()> {
+        let common = CommonEvents::among(changes);
+        writeln!(output, "{BOLD}{}{BOLD:#}", summary(changes, &common))?;
+        self.write_common(changes, &common, output)?;
+        let is_eventful = |one: &&SeriesChanges| is_eventful(one, &common);
+        let (eventful, calm): (Vec<_>, Vec<_>) = changes.iter().partition(is_eventful);
+        let most = self.most.unwrap_or(usize::MAX);
+        for one in eventful.iter().chain(calm.iter().take(most)) {
+            write_series(one, &common, output)?;
         }
-        for change in &one.change_points {
-            write_change(one, change, output)?;
+        if calm.len() > most {
+            let more = calm.len() - most;
+            writeln!(output, "{DIM}and {more} series without a change: --all lists them{DIM:#}")?;
         }
-        if let Some(trend) = &one.trend {
-            let style = style(trend.verdict);
-            writeln!(output, "  {style}{}{style:#}", words::trend(trend))?;
-        }
-        if let Some(since) = one.since.as_ref().filter(|_| one.has_moved()) {
-            let style = style(since.beside_steps_verdict);
-            writeln!(output, "  {style}{}{style:#}", words::since_reference(since))?;
-        }
-        for spike in &one.spikes {
+        Ok(())
+    }
+
+    /// What most series did at once, once.
+    fn write_common(
+        &self,
+        changes: &[SeriesChanges],
+        common: &CommonEvents,
+        output: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let all = changes.len();
+        for one in &common.machine_changes {
+            let fingerprint = |run: &RunId| self.machines.and_then(|machines| machines.get(run));
+            let what = match (fingerprint(&one.before), fingerprint(&one.run)) {
+                (Some(before), Some(after)) => before.differences(after).join(", "),
+                _ => String::new(),
+            };
+            let what =
+                if what.is_empty() { String::new() } else { format!(" ({})", visible(&what)) };
             writeln!(
                 output,
-                "  {DIM}spike at point {} ({}): {} (z {:+.1}){DIM:#}",
-                spike.index,
-                spike.run,
-                format_quantity(spike.value, &one.timeline.series.unit),
-                spike.score
+                "{OPEN}another machine or compiler{OPEN:#} from {} on, {}{what}: {} of {all} series go on \
+                 there, and are not compared with what was before",
+                one.run,
+                one.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
+                one.series
             )?;
         }
+        for one in &common.moves {
+            let style = style(one.verdict);
+            writeln!(
+                output,
+                "{style}{} of {all} series moved together{style:#} at {} ({}), by {} in the median: the machine, \
+                 by all that can be told",
+                one.series,
+                one.run,
+                one.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
+                format_change(one.change)
+            )?;
+        }
+        for one in &common.stumbles {
+            writeln!(
+                output,
+                "{OPEN}{} of {all} series stood out{OPEN:#} for one measurement, at {} ({}): the machine, by all \
+                 that can be told",
+                one.series,
+                one.run,
+                one.measured_at.strftime("%Y-%m-%d %H:%M UTC")
+            )?;
+        }
+        if let Some(drift) = &common.drift {
+            let style = style(drift.verdict);
+            writeln!(
+                output,
+                "{style}{} of {all} series drift{style:#} the same way, by {} in the median",
+                drift.series,
+                format_change(drift.change)
+            )?;
+        }
+        Ok(())
     }
-    let alarms = changes.iter().flat_map(|one| &one.change_points).filter(|one| one.alarms());
-    let total: usize = changes.iter().map(|one| one.change_points.len()).sum();
-    if total > 0 {
-        writeln!(output, "\n{DIM}p: how likely such a step is by chance{DIM:#}")?;
+}
+
+/// What the histories come to: how many changed, and the newest change for the worse that nobody accepted.
+fn summary(changes: &[SeriesChanges], common: &CommonEvents) -> String {
+    let own = || {
+        let of =
+            |one: &SeriesChanges| one.change_points.iter().filter(|one| !one.machine_event).count();
+        changes.iter().map(of).sum::<usize>()
+    };
+    let open = || {
+        let points =
+            changes.iter().flat_map(|one| one.change_points.iter().map(move |at| (one, at)));
+        points.filter(|(_, change)| is_open(change))
+    };
+    let mut said = format!(
+        "{} series, {}, {} for the worse that nobody accepted",
+        changes.len(),
+        plural(own(), "change", "changes"),
+        open().count()
+    );
+    if let Some((one, change)) = open().max_by_key(|(_, change)| change.measured_at) {
+        let maybe = if change.provisional { ", provisional" } else { "" };
+        said.push_str(&format!(
+            "; the newest: {} {} since {} ({}{maybe})",
+            text::name(&one.timeline.series),
+            format_change(change.change),
+            commit_range(change),
+            change.measured_at.strftime("%Y-%m-%d")
+        ));
     }
+    let drifting = changes.iter().filter(|one| one.trend.is_some()).count();
+    if drifting > 0 && common.drift.is_none() {
+        said.push_str(&format!(
+            "; {} {}",
+            drifting,
+            if drifting == 1 { "drifts" } else { "drift" }
+        ));
+    }
+    said
+}
+
+/// Whether a change is one for the worse that somebody should look at, be it sure already or provisional.
+fn is_open(change: &ChangePoint) -> bool {
+    change.verdict == Verdict::Regression
+        && !change.machine_event
+        && change.withdrawn.is_none()
+        && change.acknowledged.is_none()
+}
+
+/// Whether a series did something that most did not do too.
+fn is_eventful(one: &SeriesChanges, common: &CommonEvents) -> bool {
+    one.change_points.iter().any(|change| !change.machine_event)
+        || !one.work_steps.is_empty()
+        || (one.trend.is_some() && !common.is_drift(one))
+        || one.has_moved()
+        || !one.excursions.is_empty()
+        || one.spikes.iter().any(|spike| !common.is_stumble(one, spike.index))
+}
+
+fn write_series(
+    one: &SeriesChanges,
+    common: &CommonEvents,
+    output: &mut dyn io::Write,
+) -> io::Result<()> {
+    let points = &one.timeline.points;
+    let unit = &one.timeline.series.unit;
+    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+    writeln!(output, "{BOLD}{}{BOLD:#}", text::name(&one.timeline.series))?;
+    let latest = values.last().map(|value| format_quantity(*value, unit));
     writeln!(
         output,
-        "\n{BOLD}{} series, {}, {} for the worse that nobody accepted{BOLD:#}",
-        changes.len(),
-        plural(total, "change", "changes"),
-        alarms.count()
-    )
+        "  {} {DIM}{} points, latest {}{DIM:#}",
+        sparkline(&values, WIDTH),
+        values.len(),
+        latest.unwrap_or_default()
+    )?;
+    for step in &one.work_steps {
+        writeln!(output, "  {BOLD}{}{BOLD:#}", words::work_step(step, points))?;
+    }
+    for change in one.change_points.iter().filter(|change| !change.machine_event) {
+        write_change(one, change, output)?;
+    }
+    if let Some(trend) = one.trend.as_ref().filter(|_| !common.is_drift(one)) {
+        let style = style(trend.verdict);
+        writeln!(output, "  {style}{}{style:#}", words::trend(trend))?;
+    }
+    if let Some(since) = one.since.as_ref().filter(|_| one.has_moved()) {
+        let style = style(since.beside_steps_verdict);
+        writeln!(output, "  {style}{}{style:#}", words::since_reference(since))?;
+    }
+    for excursion in &one.excursions {
+        writeln!(
+            output,
+            "  {DIM}away for {} points, {} to {} (from {} on): {}{DIM:#}",
+            excursion.last - excursion.first + 1,
+            excursion.first,
+            excursion.last,
+            excursion.run,
+            format_quantity(excursion.value, unit)
+        )?;
+    }
+    for spike in one.spikes.iter().filter(|spike| !common.is_stumble(one, spike.index)) {
+        writeln!(
+            output,
+            "  {DIM}spike at point {} ({}): {}, {:.0} times as far off as usual{DIM:#}",
+            spike.index,
+            spike.run,
+            format_quantity(spike.value, unit),
+            spike.score.abs()
+        )?;
+    }
+    Ok(())
 }
 
 fn style(verdict: Verdict) -> Style {
@@ -98,14 +248,14 @@ fn write_change(
     let remarks = words::change_remarks(change);
     writeln!(
         output,
-        "  {style}{word} {}{style:#} at point {} ({}, {}): {} -> {}, p {:.1e}, {} {DIM}{remarks}{DIM:#}",
+        "  {style}{word} {}{style:#} at point {} ({}, {}): {} -> {}, by chance {}, {} {DIM}{remarks}{DIM:#}",
         format_change(change.change),
         change.index,
         change.run,
         change.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
         format_quantity(change.before, unit),
         format_quantity(change.after, unit),
-        change.p_value,
+        words::odds(change.p_value),
         commit_range(change)
     )
 }
@@ -124,14 +274,18 @@ fn commit_range(change: &ChangePoint) -> String {
 #[derive(Serialize)]
 struct Document<'c> {
     schema: u32,
+    common: CommonEvents,
     series: &'c [SeriesChanges],
 }
 
-/// Writes one JSON object with every series, its points and its changes.
+/// Writes one JSON object with what most series did, and every series, its points and its changes.
 ///
 /// # Errors
 /// If `output` cannot be written.
 pub fn write_json(changes: &[SeriesChanges], output: &mut dyn io::Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *output, &Document { schema: SCHEMA, series: changes })?;
+    serde_json::to_writer_pretty(
+        &mut *output,
+        &Document { schema: SCHEMA, common: CommonEvents::among(changes), series: changes },
+    )?;
     writeln!(output)
 }

@@ -5,6 +5,7 @@
 //! benchmark's name could ever run, even if it were not escaped.
 
 mod detail;
+mod families;
 mod filters;
 mod page;
 mod row;
@@ -38,7 +39,7 @@ impl Reporter for HtmlReporter<'_> {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         let summaries = SeriesSummary::collect(report, self.evidence);
         let plotted = worth_plotting(&summaries, self.plots);
-        let page = page::render(report, &summaries, &plotted)?;
+        let page = page::render(report, &summaries, &self.evidence.links, &plotted)?;
         output.write_all(page.into_string().as_bytes())
     }
 }

@@ -106,10 +106,10 @@ fn one(report: &AnalysisReport, series_summary: &SeriesSummary<'_>) -> io::Resul
         let paper = ShapeStyle::from(palette::PAPER).filled();
         area.draw(&Rectangle::new([(0, 0), (width, tall)], paper))?;
         let heading = font(38, palette::INK, HPos::Left, VPos::Top);
-        area.draw(&Text::new(plot::overview::clipped(&name, 58), (30, 30), heading))?;
+        area.draw(&Text::new(text::clipped(&name, 58), (30, 30), heading))?;
         for (line, y) in said.iter().zip([90, 130]) {
             let small = font(LABEL, palette::MUTED, HPos::Left, VPos::Top);
-            area.draw(&Text::new(plot::overview::clipped(line, 88), (30, y), small))?;
+            area.draw(&Text::new(text::clipped(line, 88), (30, y), small))?;
         }
         let (_, rest) = area.split_vertically(HEAD);
         let (top, rest) = rest.split_vertically(interval);

@@ -12,7 +12,9 @@ pub(crate) mod history;
 pub(crate) mod interval;
 pub(crate) mod overview;
 pub(crate) mod palette;
+pub(crate) mod scaling;
 pub(crate) mod sparkline;
+mod violin;
 
 use std::io;
 

@@ -4,9 +4,10 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
+use super::rows::{self, FamilyRow, Row, Section};
 use super::table::{Cell, Table};
 use super::text::{self, sparkline};
-use super::words::{self, WORST_FIRST, describe_side, remark, sign, summary, title, worst_first};
+use super::words::{self, describe_side, row_remark, sign, summary, title};
 use super::{Reporter, format_change, format_quantity, quantity::format_rate};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Verdict};
@@ -19,8 +20,13 @@ const DIM: Style = Style::new().dimmed();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default();
+/// The order in which columns are left out where the terminal is narrow.
+const BAR: u8 = 1;
+const INTERVAL: u8 = 2;
 /// How many bars a history takes.
 const RECENT: usize = 40;
+/// How many lines are read without scrolling.
+const SCREEN: usize = 24;
 /// How far what belongs to a line is indented below it.
 const ASIDE: usize = 6;
 
@@ -37,21 +43,17 @@ pub struct TerminalReporter {
 
 impl Reporter for TerminalReporter {
     fn write(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        let mut body = Vec::new();
+        self.body(report, &mut body)?;
         self.headline(report, output)?;
-        if report.baseline.is_some() {
-            self.comparisons(report, output)?;
-            self.geometric_means(report, output)?;
-        } else {
-            self.measured(report, output)?;
+        self.wrapped(&summary(report), "", BOLD, output)?;
+        output.write_all(&body)?;
+        // Who reads a long report in a terminal sees its end first.
+        if self.columns.is_some() && body.iter().filter(|byte| **byte == b'\n').count() > SCREEN {
+            writeln!(output)?;
+            self.wrapped(&summary(report), "", BOLD, output)?;
         }
-        self.slow_moves(report, output)?;
-        self.shapes(report, output)?;
-        self.modes(report, output)?;
-        self.outliers(report, output)?;
-        self.advice(report, output)?;
-        self.notes(report, output)?;
-        writeln!(output)?;
-        self.wrapped(&summary(report), "", BOLD, output)
+        Ok(())
     }
 }
 
@@ -65,6 +67,24 @@ fn style(verdict: Verdict) -> Style {
 }
 
 impl TerminalReporter {
+    /// All behind the first lines.
+    fn body(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
+        if report.baseline.is_some() {
+            self.comparisons(report, output)?;
+            self.geometric_means(report, output)?;
+        } else {
+            self.measured(report, output)?;
+        }
+        self.slow_moves(report, output)?;
+        self.shapes(report, output)?;
+        self.modes(report, output)?;
+        if report.baseline.is_some() {
+            self.outliers(report, output)?;
+        }
+        self.advice(report, output)?;
+        self.notes(report, output)
+    }
+
     fn headline(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         let current = describe_side(&report.current);
         let line = match &report.baseline {
@@ -77,19 +97,23 @@ impl TerminalReporter {
     fn comparisons(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         let scale = bar::Scale::of(&report.comparisons);
         let mut table = Table::fitting(self.columns);
-        for verdict in WORST_FIRST {
-            let members = worst_first(report, verdict);
-            if members.is_empty() {
-                continue;
-            }
+        let shared = words::shared_onset(report);
+        for Section { verdict, benchmarks, rows } in rows::sections(report) {
             let style = style(verdict);
-            let heading = format!("{} {} ({})", sign(verdict), title(verdict), members.len());
+            let heading = format!("{} {} ({benchmarks})", sign(verdict), title(verdict));
             table.heading(heading, style);
             let changed = matches!(verdict, Verdict::Regression | Verdict::Improvement);
             let most = if changed { usize::MAX } else { self.most.unwrap_or(usize::MAX) };
-            for one in members.iter().take(most) {
+            for row in rows.iter().take(most) {
+                let one = match row {
+                    Row::One(one) => one,
+                    Row::Family(family) => {
+                        table.push(family_row(family, style));
+                        continue;
+                    }
+                };
                 table.push(comparison_row(one, report, scale, style));
-                if let Some(onset) = report.onset(&one.series) {
+                if let Some(onset) = report.onset(&one.series).filter(|_| shared.is_none()) {
                     let since = words::since(onset);
                     let used = ASIDE + text::width(&since) + 1;
                     let room = self.columns.map_or(RECENT, |columns| columns.saturating_sub(used));
@@ -97,8 +121,8 @@ impl TerminalReporter {
                     table.aside(format!("{since} {recent}"), DIM);
                 }
             }
-            if members.len() > most {
-                let more = members.len() - most;
+            if rows.len() > most {
+                let more = rows.len() - most;
                 table.aside(format!("and {more} more: --all lists them"), DIM);
             }
         }
@@ -117,7 +141,9 @@ impl TerminalReporter {
             let level = report.settings.level * 100.0;
             let (low, high) = scale.ends();
             let (low, high) = (format_change(low), format_change(high));
-            let legend = if table.is_too_narrow() {
+            let legend = if table.leaves_out(INTERVAL) {
+                "before -> now, and the change".to_owned()
+            } else if table.leaves_out(BAR) {
                 format!("in brackets: the {level:.0}% interval of the change")
             } else {
                 format!(
@@ -126,6 +152,10 @@ impl TerminalReporter {
                 )
             };
             self.wrapped(&legend, "", DIM, output)?;
+            if let Some(onset) = shared {
+                let said = format!("what changed: {}", words::since(onset));
+                self.wrapped(&said, "", DIM, output)?;
+            }
         }
         table.write(output)?;
         self.absent(report, output)
@@ -183,6 +213,24 @@ impl TerminalReporter {
     }
 }
 
+/// A family on one row: the mean of its changes, and each of them.
+fn family_row(row: &FamilyRow<'_>, style: Style) -> Vec<Cell> {
+    let interval = row.family.interval.map(|interval| {
+        let (low, high) = (interval.low - 1.0, interval.high - 1.0);
+        format!("[{}, {}]", format_change(low), format_change(high))
+    });
+    vec![
+        Cell::left(row.name()).clipped(),
+        Cell::right(""),
+        Cell::left(""),
+        Cell::right("mean").styled(DIM),
+        Cell::right(format_change(row.family.ratio - 1.0)).styled(style),
+        Cell::left(interval.unwrap_or_default()).styled(DIM).dispensable(INTERVAL),
+        Cell::left("").dispensable(BAR),
+        Cell::left(row.line()),
+    ]
+}
+
 fn comparison_row(
     comparison: &Comparison,
     report: &AnalysisReport,
@@ -194,7 +242,7 @@ fn comparison_row(
     let value = comparison.baseline.value.min(comparison.current.value);
     let threshold = report.settings.threshold(&comparison.series, value);
     vec![
-        Cell::left(text::name(&comparison.series)),
+        Cell::left(text::name(&comparison.series)).clipped(),
         Cell::right(format_quantity(comparison.baseline.value, unit)),
         Cell::left("->"),
         Cell::right(format_quantity(comparison.current.value, unit)),
@@ -205,8 +253,9 @@ fn comparison_row(
             let (low, high) = (interval.low - 1.0, interval.high - 1.0);
             format!("[{}, {}]", format_change(low), format_change(high))
         })
-        .styled(DIM),
-        Cell::left(scale.bar(comparison, threshold)).styled(style).dispensable(),
-        Cell::left(remark(comparison)),
+        .styled(DIM)
+        .dispensable(INTERVAL),
+        Cell::left(scale.bar(comparison, threshold)).styled(style).dispensable(BAR),
+        Cell::left(row_remark(comparison, report)),
     ]
 }

@@ -46,6 +46,19 @@ pub(crate) fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
+/// The text, its middle left out if it is too long: both ends of a name tell most.
+pub(crate) fn clipped(text: &str, most: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= most || most == 0 {
+        return text.to_owned();
+    }
+    let head = (most - 1) / 2;
+    let tail = most - 1 - head;
+    let head: String = characters[..head].iter().collect();
+    let tail: String = characters[characters.len() - tail..].iter().collect();
+    format!("{head}…{tail}")
+}
+
 /// The lines that a text takes where lines end after so many columns, broken between words; all lines but
 /// the first leave room for an indentation. A word that is too long stays whole.
 pub(crate) fn wrapped(text: &str, columns: Option<usize>, indent: usize) -> Vec<String> {

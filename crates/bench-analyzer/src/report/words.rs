@@ -1,5 +1,8 @@
 //! Sentences that several formats share.
 
+mod advice;
+mod summary;
+
 use super::text::{plural, visible};
 use super::{format_change, format_quantity, text};
 use bench_stats::analysis::{AnalysisReport, SideInfo};
@@ -12,43 +15,13 @@ use bench_stats::detect::reference::SinceReference;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::shape::{RunModes, ShapeChange};
 use bench_stats::detect::trend::Trend;
-use bench_stats::detect::verdict::{
-    Comparison, RatioInterval, Replication, Reservation, Severity, Verdict,
-};
+use bench_stats::detect::verdict::{Comparison, RatioInterval, Replication, Verdict};
 use bench_stats::detect::work::WorkStep;
 use bench_stats::model::TimelinePoint;
 
-/// One sentence that says what the report comes to.
-pub fn summary(report: &AnalysisReport) -> String {
-    if report.baseline.is_none() {
-        let resources =
-            report.measured.iter().filter(|one| one.series.metric.is_resource()).count();
-        let own = plural(report.measured.len() - resources, "benchmark", "benchmarks");
-        let runs = plural(report.current.runs.len(), "run", "runs");
-        return match resources {
-            0 => format!("{own} in {runs}"),
-            1 => format!("{own} and 1 value of resources in {runs}"),
-            more => format!("{own} and {more} values of resources in {runs}"),
-        };
-    }
-    if report.comparisons.is_empty() {
-        return "nothing to compare: the two sides have no benchmark in common".to_owned();
-    }
-    let mut summary = format!(
-        "{}, {}, {} unchanged, {} no change seen, {} inconclusive, of {}",
-        plural(report.count(Verdict::Regression), "regression", "regressions"),
-        plural(report.count(Verdict::Improvement), "improvement", "improvements"),
-        report.count(Verdict::Unchanged),
-        report.count(Verdict::NoChangeSeen),
-        report.count(Verdict::Inconclusive),
-        plural(report.comparisons.len(), "benchmark", "benchmarks"),
-    );
-    if let Some(worst) = worst_first(report, Verdict::Regression).first() {
-        let name = text::name(&worst.series);
-        summary.push_str(&format!("; worst: {name} {}", format_change(worst.change())));
-    }
-    summary
-}
+pub(crate) use advice::advice;
+pub(crate) use summary::{caveat, headline};
+pub use summary::{summary, within};
 
 /// A geometric mean in a line: `geometric mean of 12 benchmarks in calls: +1.3% (95% interval ...)`.
 pub(crate) fn geometric_mean(one: &GeometricMean, settings: &Settings) -> String {
@@ -148,7 +121,7 @@ pub(crate) fn conclusion(one: &Comparison, onset: Option<&Onset>, settings: &Set
     let mut said = match one.verdict {
         Verdict::Regression => format!("Worse by {size}"),
         Verdict::Improvement => format!("Better by {size}"),
-        Verdict::Unchanged => format!("Unchanged: {size} is too small to matter"),
+        Verdict::Unchanged => format!("No change that matters: {size}"),
         Verdict::NoChangeSeen => format!("No change seen: {size}"),
         Verdict::Inconclusive => format!("Not decided: {size}"),
     };
@@ -198,39 +171,65 @@ pub(crate) fn interval(interval: RatioInterval) -> String {
 
 /// Says what has to be said about a comparison beside its numbers.
 pub fn remark(comparison: &Comparison) -> String {
+    remarks(comparison, Some(comparison.replication))
+}
+
+/// Says what has to be said about a comparison in a report whose summary says already what holds of all.
+pub(crate) fn row_remark(comparison: &Comparison, report: &AnalysisReport) -> String {
+    let said = caveat(report).is_some() && comparison.replication == Replication::Unreplicated;
+    remarks(comparison, (!said).then_some(comparison.replication))
+}
+
+fn remarks(comparison: &Comparison, replication: Option<Replication>) -> String {
     let mut parts = Vec::new();
-    if comparison.verdict == Verdict::Regression {
-        parts.push(format!("{} severity", Severity::of(comparison.factor_worse())));
-    }
     if let Some(accepted) = &comparison.acknowledged {
         let (author, reason) = (visible(&accepted.author), visible(&accepted.reason));
         parts.push(format!("accepted by {author}: {reason}"));
     }
-    if comparison.replication != Replication::Replicated {
-        parts.push(comparison.replication.to_string());
+    match comparison.verdict {
+        Verdict::Regression | Verdict::Improvement => {}
+        Verdict::NoChangeSeen | Verdict::Unchanged => parts.extend(within(comparison)),
+        Verdict::Inconclusive => parts.push(open(comparison)),
     }
-    if let Some(reservation) = comparison.reservation {
-        parts.push(reservation.to_string());
-    } else if comparison.verdict == Verdict::Inconclusive {
-        parts.push(match comparison.runs_to_decide {
-            Some(runs) => format!("about {} a side would decide", more_runs(runs)),
-            None => "too close to the threshold to decide".to_owned(),
-        });
-    }
-    parts.extend(could_have_seen(comparison));
+    let others = |one: &Replication| *one != Replication::Replicated;
+    parts.extend(replication.filter(others).map(|one| one.to_string()));
     parts.join(", ")
 }
 
-/// The smallest change that would have been found, where that matters.
-fn could_have_seen(comparison: &Comparison) -> Option<String> {
-    let open = matches!(
-        comparison.verdict,
-        Verdict::Inconclusive | Verdict::NoChangeSeen | Verdict::Unchanged
-    );
-    let open = open && comparison.replication != Replication::Exact;
-    // Beyond tenfold the number says no more than that nothing could be seen.
-    (open && comparison.detectable_change < 10.0)
-        .then(|| format!("could have seen {}", format_change(comparison.detectable_change)))
+/// More runs than this nobody makes to settle one benchmark; a few narrow its interval to something of use.
+const FEW_RUNS: u32 = 20;
+
+/// Why a comparison is open, and what would settle it.
+fn open(comparison: &Comparison) -> String {
+    if let Some(reservation) = comparison.reservation {
+        return reservation.to_string();
+    }
+    let state = if comparison.is_to_watch() { "likely real" } else { "too wide to tell" };
+    match comparison.runs_to_decide {
+        Some(runs @ 1..=FEW_RUNS) => {
+            format!("{state}; about {} a side would tell", more_runs(runs))
+        }
+        _ => state.to_owned(),
+    }
+}
+
+/// How likely something is by chance, as people say it: `1 in 2,000`.
+pub(crate) fn odds(p_value: f64) -> String {
+    if p_value < 1e-6 {
+        return "less than 1 in a million".to_owned();
+    }
+    if p_value > 0.3 {
+        return format!("{:.0} in 10", (p_value * 10.0).round());
+    }
+    let one_in = p_value.recip();
+    let digits = 10_f64.powf((one_in.log10().floor() - 1.0).max(0.0));
+    let mut number = format!("{:.0}", (one_in / digits).round() * digits);
+    let mut place = number.len();
+    while place > 3 {
+        place -= 3;
+        number.insert(place, ',');
+    }
+    format!("1 in {number}")
 }
 
 fn more_runs(runs: u32) -> String {
@@ -332,6 +331,20 @@ pub fn since(onset: &Onset) -> String {
     }
 }
 
+/// The onset that all changes of a report share: most are of one range of commits, which is said once then.
+pub(crate) fn shared_onset(report: &AnalysisReport) -> Option<&Onset> {
+    let changed =
+        |one: &&Comparison| matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
+    let mut onsets = report.comparisons.iter().filter(changed).map(|one| report.onset(&one.series));
+    let first = onsets.next()??;
+    let place = |one: &Onset| {
+        let run = one.up_to_commit.is_none().then_some(one.first_run);
+        (one.after_commit.clone(), one.up_to_commit.clone(), run)
+    };
+    let same = |one: Option<&Onset>| one.is_some_and(|one| place(one) == place(first));
+    onsets.all(same).then_some(first)
+}
+
 /// A range of commits as git writes it.
 pub(crate) fn commits(after: Option<&str>, up_to: Option<&str>) -> Option<String> {
     let short = |sha: &str| visible(&sha.chars().take(10).collect::<String>());
@@ -341,38 +354,6 @@ pub(crate) fn commits(after: Option<&str>, up_to: Option<&str>) -> Option<String
         (None, Some(up_to)) => Some(format!("..{up_to}")),
         _ => None,
     }
-}
-
-/// Says what could not be decided, and why, in one sentence; none if everything was.
-pub fn undecided(report: &AnalysisReport) -> Option<String> {
-    let open: Vec<&Comparison> = worst_first(report, Verdict::Inconclusive);
-    let mut parts = Vec::new();
-    let needing: Vec<u32> = open
-        .iter()
-        .filter(|one| one.reservation.is_none())
-        .filter_map(|one| one.runs_to_decide)
-        .collect();
-    if let (Some(least), Some(most)) = (needing.iter().min(), needing.iter().max()) {
-        let runs =
-            if least == most { more_runs(*least) } else { format!("{least} to {most} more runs") };
-        parts.push(format!("{} about {runs} a side", needs(needing.len())));
-    }
-    let close = open.iter().filter(|one| one.reservation.is_none() && one.runs_to_decide.is_none());
-    let close = close.count();
-    if close > 0 {
-        parts.push(format!("{close} too close to the threshold to decide with a hundred runs"));
-    }
-    for reservation in Reservation::ALL {
-        let count = open.iter().filter(|one| one.reservation == Some(reservation)).count();
-        if count > 0 {
-            parts.push(format!("{count} {reservation}"));
-        }
-    }
-    (!parts.is_empty()).then(|| format!("{} undecided: {}", open.len(), parts.join("; ")))
-}
-
-fn needs(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "needs" } else { "need" })
 }
 
 /// How the slow samples of a benchmark changed.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -25,14 +25,30 @@ impl Refusal {
     pub(super) fn said(status: StatusCode, why: impl Into<String>) -> Self {
         Self::Said(status, why.into())
     }
+
+    /// What was asked for has no meaning.
+    pub(super) fn wrong(why: impl Into<String>) -> Self {
+        Self::Said(StatusCode::BAD_REQUEST, why.into())
+    }
+
+    /// What was asked for is not there.
+    pub(super) fn absent(why: impl Into<String>) -> Self {
+        Self::Said(StatusCode::NOT_FOUND, why.into())
+    }
+
+    /// What should work did not.
+    pub(super) fn failed(why: impl std::fmt::Display) -> Self {
+        Self::Said(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
+    }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match error {
-            Error::NoBaseline { .. } | Error::NoRun { .. } | Error::EmptyStore { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            Error::NoBaseline { .. }
+            | Error::NoRun { .. }
+            | Error::NotAccepted { .. }
+            | Error::EmptyStore { .. } => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::Said(status, error.to_string())
@@ -60,7 +76,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Refusal> {
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Refusal::said(StatusCode::BAD_REQUEST, error.body_text())),
+            Err(error) => Err(Refusal::wrong(error.body_text())),
+        }
+    }
+}
+
+/// The body of a request that changes something. What cannot be read is refused as everything else is.
+#[derive(Debug)]
+pub(super) struct Told<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Told<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Refusal> {
+        match Json::from_request(request, state).await {
+            Ok(Json(told)) => Ok(Self(told)),
+            Err(error) => Err(Refusal::wrong(error.body_text())),
         }
     }
 }

@@ -3,32 +3,36 @@
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::answer::{Asked, Refusal, off_thread};
 use super::background::{Background, Got};
-use super::prepared::{Comparisons, Snapshot, Snapshots};
+use super::prepared::{Comparisons, Snapshot, Snapshots, View};
 use super::stores::{Lent, Stores};
 use super::{Access, ServeOptions};
-use crate::error::Error;
 use crate::store::{RunListing, Store, StoreVersion};
-use bench_stats::model::{AcceptedChange, BaselineInfo, RunId, Selector};
+use bench_stats::model::{BaselineInfo, Selector};
 
 mod compare;
+mod decisions;
+mod elsewhere;
 mod histories;
+mod home;
 mod lists;
+
+pub(super) use decisions::router as decisions;
 
 /// Answers from the store.
 #[derive(Debug)]
 pub(super) struct Api {
     options: ServeOptions,
+    /// What badges and the feed are read by from elsewhere.
+    reading_key: Option<String>,
     stores: Stores,
     snapshots: Snapshots,
     comparisons: Comparisons,
@@ -61,39 +65,23 @@ impl Histories {
 pub(super) fn questions(api: &Arc<Api>) -> Router {
     Router::new()
         .route("/api/about", get(async |State(api): Shared| api.about()))
+        .route("/api/home", get(async |State(api): Shared, Asked(of)| api.home(of).await))
         .route("/api/overview", get(async |State(api): Shared| api.overview().await))
         .route("/api/series", get(async |State(api): Shared, Asked(of)| api.series(of).await))
         .route("/api/changes", get(async |State(api): Shared| api.changes().await))
         .route("/api/runs", get(async |State(api): Shared, Asked(page)| api.runs(page).await))
+        .route("/api/commits", get(async |State(api): Shared| api.commits().await))
         .route("/api/baselines", get(async |State(api): Shared| api.baselines().await))
         .route("/api/compare", get(async |State(api): Shared, Asked(wish)| api.compare(wish).await))
         .route("/api/figures", get(async |State(api): Shared, Asked(of)| api.figures(of).await))
         .route("/api/jobs", get(async |State(api): Shared| api.jobs().await))
         .route("/api/log", get(async |State(api): Shared, Asked(of)| api.log(&of)))
+        .route("/badge.svg", get(async |State(api): Shared, Asked(of)| api.badge(of).await))
+        .route("/feed.atom", get(async |State(api): Shared| api.feed().await))
         .with_state(Arc::clone(api))
 }
 
-/// The one path by which something is changed. Whether somebody may is decided before.
-pub(super) fn acceptance(api: &Arc<Api>) -> MethodRouter {
-    let accept =
-        async |State(api): Shared, wish: Result<Json<AcceptRequest>, JsonRejection>| match wish {
-            Ok(Json(wish)) => api.accept(wish).await,
-            Err(error) => Err(Refusal::said(StatusCode::BAD_REQUEST, error.body_text())),
-        };
-    post(accept).with_state(Arc::clone(api))
-}
-
 type Shared = State<Arc<Api>>;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AcceptRequest {
-    benchmark: String,
-    metric: String,
-    run: i64,
-    reason: String,
-    author: Option<String>,
-}
 
 /// Names a series.
 #[derive(Debug, Deserialize)]
@@ -112,10 +100,8 @@ struct Page {
 
 impl Page {
     fn from(&self) -> Result<usize, Refusal> {
-        let read = |text: &str| {
-            let why = "`from` has to be a number";
-            text.parse().map_err(|_| Refusal::said(StatusCode::BAD_REQUEST, why))
-        };
+        let read =
+            |text: &str| text.parse().map_err(|_| Refusal::wrong("`from` has to be a number"));
         self.from.as_deref().map_or(Ok(0), read)
     }
 }
@@ -125,10 +111,11 @@ fn time() -> String {
 }
 
 impl Api {
-    pub(super) fn new(options: ServeOptions) -> Self {
+    pub(super) fn new(options: ServeOptions, reading_key: Option<String>) -> Self {
         Self {
+            reading_key,
             stores: Stores::new(&options.database),
-            snapshots: Snapshots::new(&options.database, &options.settings),
+            snapshots: Snapshots::new(&options.database, &options.project, &options.settings),
             comparisons: Comparisons::new(&options.database, &options.settings),
             runs: Background::new(1),
             baselines: Background::new(1),
@@ -162,38 +149,12 @@ impl Api {
             "database": self.options.database.to_string(),
             "read_only": self.options.access == Access::ReadOnly,
             "author": self.options.author,
+            "links": {
+                "commit": self.options.links.commit,
+                "pull_request": self.options.links.pull_request,
+            },
+            "reading_key": self.reading_key,
         }))
-    }
-
-    async fn accept(&self, wish: AcceptRequest) -> Result<Json<AcceptedChange>, Refusal> {
-        if self.options.access == Access::ReadOnly {
-            return Err(Refusal::said(StatusCode::FORBIDDEN, "this dashboard is read-only"));
-        }
-        let missing = |what: &str| Refusal::said(StatusCode::BAD_REQUEST, what);
-        let reason = wish.reason.trim();
-        if reason.is_empty() {
-            return Err(missing("say why the change is fine"));
-        }
-        let author = wish.author.filter(|name| !name.trim().is_empty());
-        let author = author.or_else(|| self.options.author.clone());
-        let author = author.ok_or_else(|| missing("say who you are"))?;
-        let histories = self.histories().await?;
-        let found = histories.snapshot.find(&wish.benchmark, &wish.metric);
-        let found =
-            found.ok_or_else(|| Refusal::said(StatusCode::NOT_FOUND, "this was never measured"))?;
-        let run = RunId(wish.run);
-        let point = found.timeline.points.iter().find(|point| point.runs.contains(&run));
-        let point = point.ok_or_else(|| Error::NoRun { id: run })?;
-        let accepted = AcceptedChange {
-            series: found.timeline.series.clone(),
-            run,
-            measured_at: point.measured_at,
-            reason: reason.to_owned(),
-            author: author.trim().to_owned(),
-            accepted_at: Timestamp::now(),
-        };
-        self.store().await?.accept(&accepted).await?;
-        Ok(Json(accepted))
     }
 
     async fn store(&self) -> Result<Lent<'_>, Refusal> {
@@ -219,8 +180,18 @@ impl Api {
 
     /// All histories, of the present state of the store or of the last one that is known.
     async fn histories(&self) -> Result<Histories, Refusal> {
-        let version = self.store().await?.version().await?;
-        match self.snapshots.of(version.measured).await? {
+        self.histories_of(None).await
+    }
+
+    /// Histories of the values of one machine, by its number, or of all.
+    async fn histories_of(&self, machine: Option<&str>) -> Result<Histories, Refusal> {
+        let machine = machine
+            .filter(|number| !number.is_empty())
+            .map(|number| number.parse::<i64>())
+            .transpose()
+            .map_err(|_| Refusal::wrong("`machine` has to be the number of one"))?;
+        let version = self.store().await?.version().await?.measured;
+        match self.snapshots.of(View { version, machine }).await? {
             Got::Made(snapshot) => Ok(Histories { snapshot, newer_to_come: false }),
             Got::Earlier(snapshot) => Ok(Histories { snapshot, newer_to_come: true }),
             Got::NotYet => Err(Refusal::NotYet("looking for changes in all histories".to_owned())),

@@ -22,15 +22,33 @@ const IDLE: usize = 128;
 /// Sizes of what comes before the body of a request.
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
-/// For the head of a request to arrive, and for an answer to leave.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long answers may take when somebody asks to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How long a visitor who is slow is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Until the head of a request has arrived.
+    pub head: Duration,
+    /// Until its body has arrived.
+    pub body: Duration,
+    /// Until the answer has left.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    /// Ten seconds each.
+    fn default() -> Self {
+        let usual = Duration::from_secs(10);
+        Self { head: usual, body: usual, answer: usual }
+    }
+}
 
 /// Everybody who is connected.
 #[derive(Debug)]
 pub(super) struct Connections {
     shared: Arc<Shared>,
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -49,8 +67,9 @@ struct Idle {
 }
 
 impl Connections {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(patience: Patience) -> Self {
         Self {
+            patience,
             shared: Arc::new(Shared {
                 idle: Mutex::default(),
                 turns: Arc::new(Semaphore::new(ANSWERS)),
@@ -66,8 +85,9 @@ impl Connections {
         let visit = Visit { number: idle.next, shared: Arc::clone(&self.shared) };
         let number = visit.number;
         // It cannot be over before it is noted: whoever is over takes the lock too.
+        let patience = self.patience;
         let task = tokio::spawn(async move {
-            serve(stream, router, &visit).await;
+            serve(stream, router, &visit, patience).await;
             visit.is_idle_no_more();
         });
         idle.connections.push_back((number, task.abort_handle()));
@@ -98,7 +118,7 @@ impl Shared {
 }
 
 /// Answers the request of a connection. Faults of a visitor end nothing but the connection.
-async fn serve(stream: TcpStream, router: Router, visit: &Visit) {
+async fn serve(stream: TcpStream, router: Router, visit: &Visit, patience: Patience) {
     // Until the answer is sent.
     let turn = Mutex::new(None);
     let answered = Notify::new();
@@ -113,7 +133,7 @@ async fn serve(stream: TcpStream, router: Router, visit: &Visit) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(patience.head)
         .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .keep_alive(false)
@@ -122,7 +142,7 @@ async fn serve(stream: TcpStream, router: Router, visit: &Visit) {
         .serve_connection(TokioIo::new(stream), service);
     let sent_too_slowly = async {
         answered.notified().await;
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(patience.answer).await;
     };
     tokio::select! {
         _ = connection => {}
@@ -163,5 +183,89 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.shared.asking.fetch_sub(1, Ordering::SeqCst);
         self.permit = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use axum::body::Body;
+    use axum::routing::get;
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// An answer that is too large for the buffers between two programs, and tells when it is given up.
+    struct Large {
+        bytes: Vec<u8>,
+        tell: Sender<()>,
+    }
+
+    impl AsRef<[u8]> for Large {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+
+    impl Drop for Large {
+        fn drop(&mut self) {
+            self.tell.send(()).ok();
+        }
+    }
+
+    const SIZE: usize = 64 << 20;
+
+    /// Serves one large answer to one visitor, who does `visit` meanwhile.
+    fn answered_with<T: Send + 'static>(
+        patience: Patience,
+        visit: impl FnOnce(std::net::TcpStream, Receiver<()>) -> T + Send + 'static,
+    ) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (tell, given_up) = channel();
+            let answer = move || {
+                let tell = tell.clone();
+                async { Body::from(Bytes::from_owner(Large { bytes: vec![b'x'; SIZE], tell })) }
+            };
+            let router = Router::new().route("/", get(answer));
+            let visitor = tokio::task::spawn_blocking(move || {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+                visit(stream, given_up)
+            });
+            let connections = Connections::new(patience);
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.admit(stream, router);
+            visitor.await.unwrap()
+        })
+    }
+
+    #[test]
+    fn who_does_not_take_the_answer_is_cut_off() {
+        let patience = Patience { answer: Duration::from_millis(100), ..Patience::default() };
+        let taken = answered_with(patience, |mut stream, given_up| {
+            // Nothing is read until the server has given up, however long that takes.
+            given_up.recv_timeout(Duration::from_secs(120)).unwrap();
+            let mut taken = Vec::new();
+            let _ = stream.read_to_end(&mut taken);
+            taken.len()
+        });
+        assert!(taken < SIZE, "{taken} bytes were sent to whoever took none");
+    }
+
+    #[test]
+    fn who_takes_the_answer_gets_all_of_it() {
+        let patience = Patience { answer: Duration::from_secs(3600), ..Patience::default() };
+        let taken = answered_with(patience, |mut stream, _| {
+            let mut taken = Vec::new();
+            stream.read_to_end(&mut taken).unwrap();
+            taken.len()
+        });
+        assert!(taken > SIZE, "{taken}");
     }
 }

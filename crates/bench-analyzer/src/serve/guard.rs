@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -17,9 +17,15 @@ use crate::secret::{Secret, random_token};
 pub(super) struct Guard {
     hosts: Vec<String>,
     token: Option<Secret>,
+    /// What badges and the feed are read by from elsewhere: it follows from the token, and the token does not
+    /// follow from it.
+    reading_key: Option<String>,
     cookie: String,
     csrf: String,
 }
+
+/// What may be read with the reading key, which stands in addresses on pages of others.
+const READ_ELSEWHERE: [&str; 2] = ["/badge.svg", "/feed.atom"];
 
 impl Guard {
     pub(super) fn new(address: SocketAddr, token: Option<Secret>, names: &[String]) -> Self {
@@ -34,7 +40,23 @@ impl Guard {
                 format!("{}:{port}", name.to_ascii_lowercase()),
             ]);
         }
-        Self { hosts, token, cookie: format!("bench_analyzer_{port}"), csrf: random_token() }
+        let reading_key = token.as_ref().map(reading_key);
+        let cookie = format!("bench_analyzer_{port}");
+        Self { hosts, token, reading_key, cookie, csrf: random_token() }
+    }
+
+    /// What badges and the feed are read by from elsewhere, where a token is needed.
+    pub(super) fn reading_key(&self) -> Option<&str> {
+        self.reading_key.as_deref()
+    }
+
+    /// Whether a request reads a badge or the feed with the key for that.
+    fn reads_elsewhere(&self, request: &Request) -> bool {
+        let reads = [Method::GET, Method::HEAD].contains(request.method());
+        let given = parameter(request.uri(), "key");
+        reads
+            && READ_ELSEWHERE.contains(&request.uri().path())
+            && self.reading_key.as_ref().zip(given).is_some_and(|(key, given)| same(&given, key))
     }
 
     /// Token that only the dashboard's own page knows.
@@ -60,6 +82,9 @@ impl Guard {
             let cookie = format!("{}={given}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
             let headers = [(header::LOCATION, "/".to_owned()), (header::SET_COOKIE, cookie)];
             return Some((StatusCode::SEE_OTHER, headers).into_response());
+        }
+        if self.reads_elsewhere(request) {
+            return None;
         }
         let bearer = only(headers, "authorization").and_then(|text| text.strip_prefix("Bearer "));
         let cookie = only(headers, "cookie")
@@ -95,11 +120,19 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    match guard.turn_away(&request) {
-        None => next.run(request).await,
-        Some(answer) => answer,
+    if let Some(answer) = guard.turn_away(&request) {
+        return answer;
     }
+    let may_be_embedded = guard.reads_elsewhere(&request);
+    let mut response = next.run(request).await;
+    if may_be_embedded {
+        response.headers_mut().insert(EMBEDDED, HeaderValue::from_static("cross-origin"));
+    }
+    response
 }
+
+/// Header that lets pages of others show an answer.
+pub(super) const EMBEDDED: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Lets those through who may change something.
 pub(super) async fn admit_change(
@@ -112,6 +145,11 @@ pub(super) async fn admit_change(
     }
     let why = "only the dashboard's own page may change something";
     Refusal::said(StatusCode::FORBIDDEN, why).into_response()
+}
+
+fn reading_key(token: &Secret) -> String {
+    let digest = Sha256::digest(format!("bench-analyzer reading key: {}", token.expose()));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The value of a header that stands there exactly once.

@@ -1,19 +1,29 @@
 //! Answers that take longer to find than a page may: the histories with their changes, and comparisons. Both are made in the
 //! background and kept while what they were made of stays the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+
 use super::answer::{Refusal, off_thread};
+use super::arrivals::{self, Arrival};
 use super::background::{Background, Got};
+use super::events::{self, Event};
 use crate::analysis::{LookBack, Sides};
+use crate::environment;
 use crate::report::words::{WORST_FIRST, worst_first};
 use crate::store::{Location, MeasuredVersion, Store, StoreVersion};
 use bench_stats::analysis::AnalysisReport;
-use bench_stats::detect::changes::SeriesChanges;
+use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
+use bench_stats::detect::reference::Reference;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::verdict::Comparison;
-use bench_stats::model::{Selector, Series};
+use bench_stats::model::{Fingerprint, Selector, Series};
 
+/// How many views of the histories are kept; a store of thousands of benchmarks takes 100 MB for each.
+const SNAPSHOTS: usize = 2;
 /// How many comparisons are kept; each holds the samples of both its sides.
 const COMPARISONS: usize = 4;
 
@@ -21,7 +31,25 @@ const COMPARISONS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) series: Vec<SeriesChanges>,
+    pub(super) view: View,
+    /// All machines that ever measured, by their number in the store.
+    pub(super) machines: BTreeMap<i64, Fingerprint>,
+    /// What happened to most histories at once.
+    pub(super) events: Vec<Event>,
+    /// Benchmarks that came or went.
+    pub(super) arrivals: Vec<Arrival>,
+    /// When the newest value was measured.
+    pub(super) newest: Option<Timestamp>,
+    /// The commit of the last release, with the name of its tag.
+    pub(super) release: Option<(String, String)>,
+}
+
+/// Part of a state of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct View {
     pub(super) version: MeasuredVersion,
+    /// The only machine whose values are looked at, if it is not all.
+    pub(super) machine: Option<i64>,
 }
 
 impl Snapshot {
@@ -31,34 +59,77 @@ impl Snapshot {
         };
         self.series.iter().rev().find(|one| is(&one.timeline.series))
     }
+
+    /// The series that people ask for: all but what was used beside time.
+    pub(super) fn main_series(&self) -> impl Iterator<Item = &SeriesChanges> {
+        self.series.iter().filter(|one| !one.timeline.series.metric.is_resource())
+    }
 }
 
 /// Makes snapshots when they are needed.
 #[derive(Debug)]
 pub(super) struct Snapshots {
     database: Location,
+    project: Utf8PathBuf,
     settings: Settings,
-    kept: Background<MeasuredVersion, Snapshot>,
+    kept: Background<View, Snapshot>,
 }
 
 impl Snapshots {
-    pub(super) fn new(database: &Location, settings: &Settings) -> Self {
-        Self { database: database.clone(), settings: settings.clone(), kept: Background::new(1) }
+    pub(super) fn new(database: &Location, project: &Utf8Path, settings: &Settings) -> Self {
+        Self {
+            database: database.clone(),
+            project: project.to_owned(),
+            settings: settings.clone(),
+            kept: Background::new(SNAPSHOTS),
+        }
     }
 
-    /// The one of a state of the store.
-    pub(super) async fn of(&self, version: MeasuredVersion) -> Result<Got<Snapshot>, Refusal> {
+    /// The one of a view, or meanwhile an earlier one of the same machine.
+    pub(super) async fn of(&self, view: View) -> Result<Got<Snapshot>, Refusal> {
         let (database, settings) = (self.database.clone(), self.settings.clone());
+        let project = self.project.clone();
         let make = move || {
-            let rules = |series: &Series| settings.steps(series);
-            let series = off_thread(async {
+            let (series, machines) = off_thread(async {
                 let mut store = Store::open(&database).await?;
-                LookBack::default().at(&mut store, |_| true, rules, &mut |_| {}).await
+                let series = look_back(&mut store, view.machine, &settings).await?;
+                Ok((series, store.machines().await?))
             })?;
-            Ok(Snapshot { series, version })
+            let events = events::among(&series, &machines);
+            let arrivals = arrivals::among(&series);
+            let points = series.iter().filter_map(|one| one.timeline.points.last());
+            let newest = points.map(|point| point.measured_at).max();
+            let release = environment::newest_tag(&project);
+            Ok(Snapshot { series, view, machines, events, arrivals, newest, release })
         };
-        self.kept.get(version, make).await
+        Ok(match self.kept.get(view, make).await? {
+            Got::Earlier(snapshot) if snapshot.view.machine != view.machine => Got::NotYet,
+            got => got,
+        })
     }
+}
+
+async fn look_back(
+    store: &mut Store,
+    machine: Option<i64>,
+    settings: &Settings,
+) -> crate::error::Result<Vec<SeriesChanges>> {
+    let rules = |series: &Series| settings.steps(series);
+    let Some(machine) = machine else {
+        return LookBack::default().at(store, |_| true, rules, &mut |_| {}).await;
+    };
+    // Values of one machine in turns with others' are a history of their own.
+    let mut timelines = store.timelines_watched(|_| true, &mut |_| {}).await?;
+    for timeline in &mut timelines {
+        timeline.points.retain(|point| point.fingerprint == machine);
+    }
+    timelines.retain(|timeline| !timeline.points.is_empty());
+    let memory = store.memory().await?;
+    let mut series = find_changes_by(timelines, &memory, rules);
+    for one in &mut series {
+        one.since = one.since(&Reference::Start, &rules(&one.timeline.series));
+    }
+    Ok(series)
 }
 
 /// Two sides, and what comparing them came to.

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ingest::export::{
     Export, ExportedBaseline, ExportedMeasurement, ExportedRole, ExportedRun, FORMAT, SCHEMA,
 };
-use crate::ingest::{AcceptedChangeDraft, Digest, MeasurementDraft};
+use crate::ingest::{Digest, MeasurementDraft};
 use bench_stats::model::{CommitPosition, Run, RunId};
 
 impl Store {
@@ -60,8 +60,17 @@ impl Store {
         let baselines = self.exported_baselines().await?;
         let accepted_changes = self.exported_accepted_changes().await?;
         let found_steps = self.exported_found_steps().await?;
+        let triage = self.exported_triage().await?;
         let format = FORMAT.to_owned();
-        Ok(Export { format, schema: SCHEMA, runs, baselines, accepted_changes, found_steps })
+        Ok(Export {
+            format,
+            schema: SCHEMA,
+            runs,
+            baselines,
+            accepted_changes,
+            found_steps,
+            triage,
+        })
     }
 
     /// Where the commit of a run stands, if that is known.
@@ -177,27 +186,5 @@ impl Store {
             }
         }
         Ok(baselines)
-    }
-
-    pub(super) async fn exported_accepted_changes(&mut self) -> Result<Vec<AcceptedChangeDraft>> {
-        let failed = self.failed();
-        let rows = rows!(
-            self.link().await?,
-            { digest: Vec<u8>, reason: String, author: String, blessed_at: i64 },
-            "SELECT m.digest, b.reason, b.author, b.blessed_at FROM blessings AS b
-             JOIN measurements AS m ON m.run_id = b.run_id AND m.series_id = b.series_id
-             ORDER BY b.id",
-        )
-        .map_err(failed)?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(AcceptedChangeDraft {
-                    measurement: self.digest(&row.digest)?,
-                    reason: row.reason,
-                    author: row.author,
-                    accepted_at: self.timestamp(row.blessed_at)?,
-                })
-            })
-            .collect()
     }
 }

@@ -220,6 +220,9 @@ impl<'t> Writer<'t> {
         for step in &batch.found_steps {
             self.hold(step).await?;
         }
+        for triage in &batch.triage {
+            self.take_over(triage).await?;
+        }
         Ok(())
     }
 

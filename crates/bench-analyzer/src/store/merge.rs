@@ -78,6 +78,7 @@ impl Store {
         }
         merging.accepted_changes(self, source).await?;
         merging.found_steps(self, source).await?;
+        merging.triage(self, source).await?;
         Ok(merging.outcome)
     }
 
@@ -329,6 +330,17 @@ impl Merging {
         let mut writer = Writer::new(transaction.link(), self.now, KnownSeries::default());
         for step in steps {
             writer.hold(&step).await.map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn triage(&mut self, target: &mut Store, source: &mut Store) -> Result<()> {
+        let all = source.exported_triage().await?;
+        let failed = target.failed();
+        let mut transaction = target.begin().await?;
+        let mut writer = Writer::new(transaction.link(), self.now, KnownSeries::default());
+        for triage in all {
+            writer.take_over(&triage).await.map_err(&failed)?;
         }
         transaction.commit().await.map_err(failed)
     }

@@ -1,5 +1,7 @@
 //! Listing runs.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::link::rows;
@@ -87,5 +89,25 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// All machines that ever measured, by the numbers that points of timelines name.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn machines(&mut self) -> Result<BTreeMap<i64, Fingerprint>> {
+        let failed = self.failed();
+        let rows = rows!(
+            self.link().await?,
+            { id: i64, cpu: String, cores: i64, os: String, rustc: String, profile: String },
+            r#"SELECT id AS "id!", cpu, cores, os, rustc, profile FROM fingerprints ORDER BY id"#,
+        )
+        .map_err(failed)?;
+        let machines = rows.into_iter().map(|row| {
+            let cores = u32::try_from(row.cores).unwrap_or_default();
+            let (cpu, os) = (row.cpu, row.os);
+            (row.id, Fingerprint { cpu, cores, os, rustc: row.rustc, profile: row.profile })
+        });
+        Ok(machines.collect())
     }
 }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::link::{change, rows};
+use super::link::rows;
 use super::{Store, StoreProgress, read};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use bench_stats::model::{
-    AcceptedChange, Attributes, RunId, Series, Throughput, ThroughputKind, Timeline, TimelinePoint,
+    Attributes, RunId, Series, Throughput, ThroughputKind, Timeline, TimelinePoint,
 };
 use bench_stats::stats::mean::typical;
 
@@ -137,73 +137,6 @@ impl Store {
             });
         }
         Ok(places)
-    }
-
-    /// Accepts a change for good.
-    ///
-    /// # Errors
-    /// If the run never measured the series.
-    pub async fn accept(&mut self, accepted: &AcceptedChange) -> Result<()> {
-        let failed = self.failed();
-        let series = &accepted.series;
-        let (benchmark, metric) = (series.benchmark.as_str(), series.metric.as_str());
-        let (unit, direction) = (series.unit.as_str(), series.direction.as_str());
-        let accepted_at = accepted.accepted_at.as_millisecond();
-        let done = change!(
-            self.link().await?,
-            "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
-             SELECT m.series_id, m.run_id, $1, $2, $3 FROM measurements AS m
-             JOIN series AS s ON s.id = m.series_id
-             WHERE m.run_id = $4 AND s.benchmark = $5 AND s.metric = $6 AND s.unit = $7
-               AND s.direction = $8
-             ON CONFLICT (series_id, run_id) DO UPDATE SET
-                 reason = excluded.reason, author = excluded.author,
-                 blessed_at = excluded.blessed_at",
-            accepted.reason,
-            accepted.author,
-            accepted_at,
-            accepted.run.0,
-            benchmark,
-            metric,
-            unit,
-            direction,
-        )
-        .map_err(failed)?;
-        if done == 0 { Err(Error::NoRun { id: accepted.run }) } else { Ok(()) }
-    }
-
-    /// All accepted changes, oldest first.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub async fn accepted_changes(&mut self) -> Result<Vec<AcceptedChange>> {
-        let failed = self.failed();
-        let rows = rows!(
-            self.link().await?,
-            {
-                benchmark: String, metric: String, unit: String, direction: String, run_id: i64,
-                measured_at: i64, reason: String, author: String, blessed_at: i64,
-            },
-            "SELECT s.benchmark, s.metric, s.unit, s.direction, b.run_id, runs.measured_at,
-                    b.reason, b.author, b.blessed_at
-             FROM blessings AS b JOIN series AS s ON s.id = b.series_id
-             JOIN runs ON runs.id = b.run_id ORDER BY b.id",
-        )
-        .map_err(failed)?;
-        rows.into_iter()
-            .map(|row| {
-                let series = read::series(row.benchmark, row.metric, row.unit, &row.direction)
-                    .ok_or_else(|| self.corrupt(format!("the direction `{}`", row.direction)))?;
-                Ok(AcceptedChange {
-                    series,
-                    run: RunId(row.run_id),
-                    measured_at: self.timestamp(row.measured_at)?,
-                    reason: row.reason,
-                    author: row.author,
-                    accepted_at: self.timestamp(row.blessed_at)?,
-                })
-            })
-            .collect()
     }
 }
 

@@ -44,7 +44,8 @@ impl Store {
             r#"SELECT (SELECT coalesce(max(id), 0) FROM measurements) AS "measurement!: i64",
                       (SELECT coalesce(max(id), 0) FROM runs) AS "run!: i64",
                       (SELECT coalesce(max(id), 0) FROM care) AS "care!: i64",
-                      (SELECT count(*) FROM blessings) AS "blessings!: i64",
+                      (SELECT count(*) FROM blessings WHERE taken_back_at IS NULL)
+                          AS "blessings!: i64",
                       (SELECT coalesce(max(blessed_at), 0) FROM blessings) AS "blessed_at!: i64",
                       (SELECT count(*) FROM baselines) AS "baselines!: i64",
                       (SELECT coalesce(max(updated_at), 0) FROM baselines) AS "baselined_at!: i64",

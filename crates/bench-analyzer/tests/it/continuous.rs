@@ -121,7 +121,7 @@ fn changes_are_told_once_each_and_survive_crashes() {
     let first = &project.notices()[0];
     assert_eq!(first["suite"], "told");
     let report = first["report"].as_str().unwrap();
-    assert!(std::fs::read_to_string(report).unwrap().contains("1 regression"), "{report}");
+    assert!(std::fs::read_to_string(report).unwrap().contains("1 benchmark is slower"), "{report}");
 }
 
 #[test]

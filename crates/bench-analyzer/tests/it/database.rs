@@ -82,7 +82,8 @@ fn read_only_database_says_so() {
 fn folder_that_cannot_be_made_is_named() {
     let workspace = Workspace::new();
     std::fs::write(workspace.path().join("file"), "").unwrap();
-    let finished = workspace.run(&["runs", "--db", "file/history.db"], 3);
+    workspace.criterion().save("a", "new", 100.0, 1);
+    let finished = workspace.run(&["import", "--db", "file/history.db"], 3);
     assert!(finished.stderr.contains("file/history.db cannot be opened"), "{}", finished.stderr);
 }
 

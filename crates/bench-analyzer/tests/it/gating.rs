@@ -52,7 +52,7 @@ const GATE: [&str; 6] = ["report", "--no-import", "--baseline", "base", "--fail-
 #[test]
 fn everything_slower_in_turns_fails_the_gate() {
     let finished = everything_slower(Order::InTurns, 0).run(&GATE, 1);
-    assert!(finished.stdout.contains("8 regressions"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("8 slower (worst: "), "{}", finished.stdout);
     assert!(
         finished.stdout.contains("measured in turns, so it is the code"),
         "{}",
@@ -81,7 +81,7 @@ fn a_control_that_stayed_settles_it() {
     workspace.run(&GATE, 4);
     let with_control: Vec<&str> = GATE.into_iter().chain(["--control", "group/b0"]).collect();
     let finished = workspace.run(&with_control, 1);
-    assert!(finished.stdout.contains("7 regressions"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("7 slower (worst: "), "{}", finished.stdout);
     let configure = |text: &str| {
         std::fs::write(workspace.path().join("bench-analyzer.toml"), text).unwrap();
     };

@@ -85,7 +85,7 @@ fn a_blessed_regression_is_shown_and_fails_no_gate() {
     workspace.run(&["bless", "step", "--reason", "fine", "--by", "Ada"], 0);
     let finished = workspace.run(&gate, 0);
     assert!(finished.stdout.contains("accepted by Ada: fine"), "{}", finished.stdout);
-    assert!(finished.stdout.contains("1 regression"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("1 slower (step +10.0%"), "{}", finished.stdout);
 }
 
 #[test]

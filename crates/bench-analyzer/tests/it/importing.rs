@@ -101,6 +101,8 @@ fn environment_variables_name_the_folder() {
     for (variable, value, benchmark) in
         [("CRITERION_HOME", "elsewhere", "a"), ("CARGO_TARGET_DIR", "build", "b")]
     {
+        let import = ["import", "--db", benchmark];
+        workspace.command(&import).env(variable, value).assert().success();
         let arguments = ["report", "--format", "json", "--db", benchmark];
         let output = workspace.command(&arguments).env(variable, value).output().unwrap();
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -131,8 +131,9 @@ fn workspace_of_members() -> Workspace {
 /// The names of what a report without further words finds in a folder.
 fn found(workspace: &Workspace, folder: &str, variables: &[(&str, &str)]) -> Vec<String> {
     // A history of its own for every look.
-    let database = workspace.path().join(format!("{}.db", std::process::id()));
-    let _ = std::fs::remove_file(&database);
+    let name = format!("{}.db", std::process::id());
+    let _ = std::fs::remove_file(workspace.path().join(&name));
+    let database = workspace.make_history(&name);
     let arguments = ["--db", database.as_str(), "report", "--format", "json"];
     let mut command = workspace.command(&arguments);
     command.current_dir(workspace.path().join(folder)).envs(variables.iter().copied());

@@ -6,6 +6,7 @@ mod bad_days;
 mod baselines;
 mod browser;
 mod caring;
+mod chromium;
 mod continuous;
 mod criterion_folder;
 mod dashboard;
@@ -40,7 +41,9 @@ mod serving;
 mod settings;
 mod simulated;
 mod slow_moves;
+mod slow_visitors;
 mod step_alerts;
+mod stories;
 #[cfg(unix)]
 mod team;
 mod until_decided;

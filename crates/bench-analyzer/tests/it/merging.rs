@@ -177,8 +177,29 @@ fn the_later_word_about_a_change_holds() {
 }
 
 #[test]
+fn an_acceptance_that_was_taken_back_does_not_come_back() {
+    let project = Project::new();
+    project.import("main", &project.measure("a", 1, 100.0, 1));
+    let accept = ["accept", "a", "--run", "1", "--by", "Ada"];
+    project.local(&[&accept[..], &["--reason", "fine"]].concat());
+    project.push();
+    project.local(&[&accept[..], &["--undo"]].concat());
+    let taken_back =
+        |at: &[&str]| project.content(at)["blessings"][0]["taken_back"]["author"].clone();
+    project.local(&["pull", "--from", &project.team]);
+    assert_eq!(taken_back(&LOCAL), "Ada");
+    project.push();
+    assert_eq!(taken_back(&[]), "Ada");
+    // Accepting it once more is the later word.
+    project.workspace.run(&[&accept[..], &["--reason", "after all"]].concat(), 0);
+    project.local(&["pull", "--from", &project.team]);
+    assert_eq!(taken_back(&LOCAL), serde_json::Value::Null);
+}
+
+#[test]
 fn a_history_is_not_pushed_into_itself() {
     let workspace = Workspace::new();
+    workspace.make_history("a.db");
     let finished = workspace.run(&["--db", "a.db", "push", "--to", "a.db"], 3);
     assert!(finished.stderr.contains("name the local one with --db"), "{}", finished.stderr);
 }

@@ -83,8 +83,12 @@ impl Served {
     }
 
     fn accept(&self, headers: &[&str], body: &serde_json::Value) -> Answer {
+        self.post("/api/accept", headers, body)
+    }
+
+    fn post(&self, path: &str, headers: &[&str], body: &serde_json::Value) -> Answer {
         let body = body.to_string();
-        let mut request = format!("POST /api/accept HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let mut request = format!("POST {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
         request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
         self.asked_until_it_is_there(request.as_bytes())
@@ -121,6 +125,12 @@ fn every_question_has_an_answer() {
     let workspace = with_history();
     workspace.run(&["baseline", "set", "main", "1", "2", "3"], 0);
     let served = Served::new(&workspace, &[]);
+    let home = served.get("/api/home").json();
+    assert_eq!((&home["all"], &home["period"]["id"]), (&2.into(), &"week".into()));
+    assert_eq!(home["changed"][0]["benchmark"], "step");
+    assert_eq!((&home["changed"][0]["state"], &home["unchanged"]), (&"open".into(), &1.into()));
+    let commits = served.get("/api/commits").json();
+    assert_eq!((commits.as_array().unwrap().len(), &commits[0]["commit"]), (60, &"c059".into()));
     let overview = served.get("/api/overview").json();
     assert_eq!(overview["series"].as_array().unwrap().len(), 2);
     let series = served.get("/api/series?benchmark=step&metric=time").json();
@@ -148,6 +158,9 @@ fn every_question_has_an_answer() {
     assert!(drawn["figures"][1]["svg"].as_str().unwrap().starts_with("<svg "), "{drawn}");
     assert_eq!(served.get("/api/jobs").json()["jobs"], serde_json::json!([]));
     for (path, status) in [
+        ("/api/home?since=never", 400),
+        ("/api/home?machine=x", 400),
+        ("/api/series?benchmark=step&machine=999", 404),
         ("/api/series?benchmark=none", 404),
         ("/api/compare?baseline=none", 404),
         ("/api/compare?baseline=run:x", 400),
@@ -187,6 +200,9 @@ fn a_name_that_is_not_its_own_reaches_nothing() {
     assert_eq!(nobody.status, 421);
 }
 
+/// All paths by which something is changed.
+const WRITING: [&str; 3] = ["/api/accept", "/api/take-back", "/api/triage"];
+
 #[test]
 fn only_its_own_page_accepts_changes() {
     let workspace = with_history();
@@ -205,7 +221,9 @@ fn only_its_own_page_accepts_changes() {
         &[json, &token, "Origin: null"],
         &[json, &token, "Sec-Fetch-Site: cross-site"],
     ] {
-        assert_eq!(served.accept(headers, &wish).status, 403, "{headers:?}");
+        for path in WRITING {
+            assert_eq!(served.post(path, headers, &wish).status, 403, "{path}: {headers:?}");
+        }
     }
     let with = |name: &str, value: serde_json::Value| {
         let mut wish = wish.clone();
@@ -224,6 +242,87 @@ fn only_its_own_page_accepts_changes() {
 }
 
 #[test]
+fn what_was_accepted_is_taken_back_once() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &[]);
+    let token = format!("X-CSRF-Token: {}", served.csrf());
+    let headers = ["Content-Type: application/json", token.as_str()];
+    let wish = serde_json::json!({
+        "benchmark": "step", "metric": "time", "run": 41, "reason": "r", "author": "Ada",
+    });
+    let undo =
+        serde_json::json!({ "benchmark": "step", "metric": "time", "run": 41, "author": "Ada" });
+    assert_eq!(served.post("/api/take-back", &headers, &undo).status, 404);
+    assert_eq!(served.accept(&headers, &wish).status, 200);
+    let state = || served.get("/api/home?since=all").json()["changed"][0]["state"].clone();
+    assert_eq!(state(), "accepted");
+    assert_eq!(served.post("/api/take-back", &headers, &undo).status, 200);
+    assert_eq!(state(), "open");
+    let series = served.get("/api/series?benchmark=step").json();
+    assert_eq!(series["change_points"][0]["acknowledged"], serde_json::Value::Null);
+    let said = served.post("/api/take-back", &headers, &undo);
+    assert!(said.status == 404 && said.body.contains("is accepted"), "{said:?}");
+    workspace.run(&["history", "--fail-on", "regression"], 1);
+}
+
+#[test]
+fn triage_is_kept_beside_a_change() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &[]);
+    let token = format!("X-CSRF-Token: {}", served.csrf());
+    let headers = ["Content-Type: application/json", token.as_str()];
+    let with = |link: &str, run: i64| {
+        let wish = serde_json::json!({
+            "benchmark": "step", "metric": "time", "run": run, "assignee": " Grace ",
+            "note": "allocates", "link": link, "author": "Ada",
+        });
+        served.post("/api/triage", &headers, &wish).status
+    };
+    // What a browser would run as a program is no link.
+    for link in ["javascript:alert(1)", "data:text/html,x", "https:// x", "bugs.example"] {
+        assert_eq!(with(link, 41), 400, "{link}");
+    }
+    assert_eq!(with("", 999), 404);
+    assert_eq!(with("https://bugs.example/1", 41), 200);
+    let series = served.get("/api/series?benchmark=step").json();
+    let triage = &series["change_points"][0]["triage"];
+    assert_eq!((&triage["assignee"], &triage["author"]), (&"Grace".into(), &"Ada".into()));
+    let line = &served.get("/api/home?since=all").json()["changed"][0];
+    assert_eq!(
+        (&line["assignee"], &line["link"]),
+        (&"Grace".into(), &"https://bugs.example/1".into())
+    );
+    // It goes where the history goes.
+    let all = workspace.run(&["export"], 0).json();
+    assert_eq!(all["triage"][0]["note"], "allocates");
+    std::fs::write(workspace.path().join("all.json"), all.to_string()).unwrap();
+    workspace.run(&["--db", "other.db", "import", "all.json"], 0);
+    let other = workspace.run(&["--db", "other.db", "export"], 0).json();
+    assert_eq!(other["triage"], all["triage"]);
+}
+
+#[test]
+fn a_feed_and_badges_tell_what_changed() {
+    let workspace = with_history();
+    let served = Served::new(&workspace, &[]);
+    let feed = served.get("/feed.atom");
+    assert!(feed.head.contains("Content-Type: application/atom+xml"), "{}", feed.head);
+    assert!(feed.body.contains("<title>step: worse +10"), "{}", feed.body);
+    assert_eq!(feed.body.matches("<entry>").count(), 1);
+    let badge = |query: &str| served.get(&format!("/badge.svg{query}"));
+    assert!(badge("").head.contains("Content-Type: image/svg+xml"), "{}", badge("").head);
+    assert!(badge("").body.contains("benchmarks: 1 slower"), "{}", badge("").body);
+    assert!(badge("?benchmark=step").body.contains("ns, +10"), "{}", badge("?benchmark=step").body);
+    assert!(!badge("?benchmark=level").body.contains("slower"));
+    assert_eq!(badge("?benchmark=none").status, 404);
+    workspace.run(&["accept", "step", "--reason", "r", "--by", "Ada"], 0);
+    assert!(badge("").body.contains("no change for the worse"), "{}", badge("").body);
+    workspace.run(&["accept", "step", "--undo", "--by", "Ada"], 0);
+    assert!(badge("").body.contains("benchmarks: 1 slower"), "{}", badge("").body);
+    workspace.run(&["accept", "step", "--undo", "--by", "Ada"], 3);
+}
+
+#[test]
 fn a_read_only_dashboard_changes_nothing() {
     let workspace = with_history();
     let served = Served::new(&workspace, &["--read-only"]);
@@ -232,7 +331,12 @@ fn a_read_only_dashboard_changes_nothing() {
         "benchmark": "step", "metric": "time", "run": 41, "reason": "r", "author": "Ada",
     });
     let token = format!("X-CSRF-Token: {}", served.csrf());
-    assert_eq!(served.accept(&["Content-Type: application/json", &token], &wish).status, 403);
+    let headers = ["Content-Type: application/json", token.as_str()];
+    assert_eq!(served.accept(&headers, &wish).status, 403);
+    let wish = serde_json::json!({ "benchmark": "step", "metric": "time", "run": 41 });
+    for path in ["/api/take-back", "/api/triage"] {
+        assert_eq!(served.post(path, &headers, &wish).status, 403, "{path}");
+    }
     workspace.run(&["history", "--fail-on", "regression"], 1);
 }
 
@@ -261,7 +365,24 @@ fn a_token_is_needed_where_there_is_one_and_beyond_this_machine() {
     assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
     let cookie = cookie.trim_start_matches("Set-Cookie: ").split(';').next().unwrap();
     assert_eq!(served.with("/api/runs", &[&format!("Cookie: a=b; {cookie}")]).status, 200);
-    assert_eq!(served.with("/api/runs", &[&format!("Authorization: Bearer {secret}")]).status, 200);
+    let bearer = format!("Authorization: Bearer {secret}");
+    assert_eq!(served.with("/api/runs", &[&bearer]).status, 200);
+
+    // Badges and the feed have a key of their own, which opens nothing else.
+    let about = served.with("/api/about", &[&bearer]).json();
+    let key = about["reading_key"].as_str().unwrap();
+    assert!(!secret.contains(key) && key.len() == 32, "{key}");
+    for path in ["/badge.svg", "/feed.atom"] {
+        assert_eq!(served.with(path, &[]).status, 401, "{path}");
+        assert_eq!(served.with(&format!("{path}?key=0{key}"), &[]).status, 401, "{path}");
+        let read = served.with(&format!("{path}?key={key}"), &[]);
+        assert_eq!(read.status, 200, "{read:?}");
+        assert!(read.head.contains("Cross-Origin-Resource-Policy: cross-origin"), "{}", read.head);
+        let own = served.with(path, &[&bearer]);
+        assert!(own.head.contains("Cross-Origin-Resource-Policy: same-origin"), "{}", own.head);
+    }
+    assert_eq!(served.with(&format!("/api/runs?key={key}"), &[]).status, 401);
+    assert_eq!(served.with(&format!("/?token={key}"), &[]).status, 401);
 }
 
 #[test]
@@ -275,10 +396,31 @@ fn pages_load_nothing_from_elsewhere() {
     {
         assert!(page.head.contains(header), "{header}");
     }
-    for path in ["/", "/app.js", "/app.css"] {
-        let body = served.get(path).body.replace("http://www.w3.org/2000/svg", "");
+    let scripts = [
+        "app",
+        "ask",
+        "dom",
+        "route",
+        "chart",
+        "home",
+        "benchmarks",
+        "series",
+        "compare",
+        "lists",
+        "theme",
+    ];
+    let scripts = scripts.iter().map(|name| format!("/{name}.js"));
+    for path in scripts.chain(["/", "/app.css", "/uplot.js"].map(str::to_owned)) {
+        let answer = served.get(&path);
+        assert_eq!(answer.status, 200, "{path}");
+        // A namespace, the line that says whose the charts are, and what a field suggests to type.
+        let body =
+            ["http://www.w3.org/2000/svg", "https://github.com/leeoniya/uPlot", "\"https://\""]
+                .iter()
+                .fold(answer.body, |body, known| body.replace(known, ""));
         assert!(!body.contains("http://") && !body.contains("https://"), "{path}");
     }
+    assert!(served.get("/uplot-license.txt").body.contains("The MIT License"));
 }
 
 #[test]

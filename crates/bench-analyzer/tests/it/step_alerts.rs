@@ -78,9 +78,12 @@ fn a_page_is_written_after_every_job_where_a_folder_is_named() {
     project.watch_until(hours(3));
     let pages = project.workspace.path().join("pages/told");
     let read = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
-    assert!(read("job-2.html").contains("0 regressions"), "nothing changed by then");
+    assert!(
+        read("job-2.html").contains("no change seen in 1 benchmark"),
+        "nothing changed by then"
+    );
     let page = read("job-3.html");
-    assert!(page.contains("1 regression,") && page.contains("<svg "), "{page}");
+    assert!(page.contains("1 slower (") && page.contains("<svg "), "{page}");
     assert_eq!(read("latest.html"), page);
     assert_eq!(project.notices()[0]["report"], "https://bench.example.com/told/job-3.html");
 }

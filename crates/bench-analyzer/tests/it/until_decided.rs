@@ -89,13 +89,13 @@ fn only_what_is_open_is_measured_again_and_a_regression_is_found_in_turns() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}\n{told}");
-    assert!(said.contains("1 regression"), "{said}");
+    assert!(said.contains("1 slower ("), "{said}");
     assert!(told.contains("2 of 3 benchmarks were decided before 5 runs were made"), "{told}");
     // Both sides, five times and three times.
     assert_eq!(measured(folder), [10, 6, 6]);
     // What was measured is stored, with the other commit as a baseline.
     let report = workspace.run(&["report", "--no-import", "--baseline", "core-against"], 0);
-    assert!(report.stdout.contains("1 regression"), "{}", report.stdout);
+    assert!(report.stdout.contains("1 slower ("), "{}", report.stdout);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn who_is_killed_goes_on_behind_the_last_run() {
     assert!(output.status.success(), "{told}");
     assert!(told.contains("core: goes on after 3 runs of an earlier call"), "{told}");
     assert!(told.contains("2 of 3 benchmarks were decided before 5 runs were made"), "{told}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 regression"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 slower ("));
     assert_eq!(measured(folder), [10, 6, 6]);
     // What is decided is over: the same call measures anew.
     let output = command().output().unwrap();

@@ -105,10 +105,10 @@ fn run_measures_stores_and_compares() {
         command(&workspace, &["run", "tag:fast", "--fail-on", "regression"]).output().unwrap();
     let said = String::from_utf8(second.stdout).unwrap();
     assert_eq!(second.status.code(), Some(1), "{said}");
-    assert!(said.contains("Regressions") && said.contains("1 regression,"), "{said}");
+    assert!(said.contains("Regressions") && said.contains("1 slower ("), "{said}");
     let report = workspace.path().join(".bench/continuous/job-2/report.md");
     let report = std::fs::read_to_string(report).unwrap();
-    assert!(report.contains("1 regression"), "{report}");
+    assert!(report.contains("1 benchmark is slower"), "{report}");
     assert!(!workspace.path().join(".bench/continuous/job-2/run-1").exists(), "stored already");
 }
 

@@ -4,7 +4,7 @@ use std::process::Output;
 use std::time::{Duration, SystemTime};
 
 use assert_cmd::Command;
-use bench_analyzer::store::Location;
+use bench_analyzer::store::{Location, Store};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Names the server that all histories are to be on; without it, they are files.
@@ -83,6 +83,16 @@ impl Workspace {
         let finished = Finished::of(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {finished:?}");
         finished
+    }
+
+    /// Makes a history in a file of this folder that holds nothing yet.
+    pub(crate) fn make_history(&self, name: &str) -> Utf8PathBuf {
+        let path = self.path().join(name);
+        crate::simulated::runtime().block_on(async {
+            let store = Store::open(&Location::from(path.clone())).await.unwrap();
+            store.close().await.unwrap();
+        });
+        path
     }
 
     pub(crate) fn criterion(&self) -> CriterionFolder {

@@ -16,11 +16,14 @@ use crate::model::{
     AcceptedChange, AttributeChange, FoundStep, Memory, RunId, Series, Timeline, TimelinePoint,
     Withdrawal,
 };
+use crate::stats::quantile::median;
 
+mod common;
 mod remembered;
 mod since;
 mod slow_moves;
 
+pub use common::{CommonDrift, CommonEvents, CommonStep, MachineChange, Stumble};
 pub use slow_moves::SlowMove;
 
 /// A series through time and what happened to it.
@@ -33,8 +36,10 @@ pub struct SeriesChanges {
     pub epochs: Vec<usize>,
     /// Its lasting changes, in order.
     pub change_points: Vec<ChangePoint>,
-    /// Points far from their level that did not stay.
+    /// Single points far from their level that did not stay.
     pub spikes: Vec<SpikePoint>,
+    /// Points in a row that did not stay, too few to be a level.
+    pub excursions: Vec<ExcursionPoints>,
     /// Where an iteration began to do other work. Values before are those of as much work as now, so that
     /// it is the rate that is followed.
     pub work_steps: Vec<WorkStep>,
@@ -134,6 +139,21 @@ pub struct SpikePoint {
     pub score: f64,
 }
 
+/// Points in a row that stood out for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ExcursionPoints {
+    /// The first of them.
+    pub first: usize,
+    /// The last of them.
+    pub last: usize,
+    /// The first run of the first of them.
+    pub run: RunId,
+    /// The median of their values.
+    pub value: f64,
+    /// The distance of the farthest from the level, in robust standard deviations.
+    pub score: f64,
+}
+
 /// Finds the changes of many series by the same rules, on all processors, in the order of
 /// `timelines`.
 pub fn find_changes(
@@ -207,6 +227,7 @@ impl SeriesChanges {
             epochs: Vec::new(),
             change_points: Vec::new(),
             spikes: Vec::new(),
+            excursions: Vec::new(),
             work_steps,
             autocorrelation: 0.0,
             trend: None,
@@ -232,7 +253,7 @@ impl SeriesChanges {
         changes.add_withdrawn(remembered);
         let accepted_changes =
             known.accepted_changes.get(series).map(Vec::as_slice).unwrap_or_default();
-        changes.acknowledge(accepted_changes, tolerance(settings));
+        changes.change_points = changes.acknowledged(accepted_changes, settings);
         changes.trend = changes.trend_since_last_step(settings);
         changes
     }
@@ -274,6 +295,17 @@ impl SeriesChanges {
             let point = &points[index];
             self.spikes.push(SpikePoint { index, run: point.runs[0], value: point.value, score });
         }
+        for one in &segmentation.excursions {
+            let (first, last) = (start + one.first, start + one.last);
+            let mut values: Vec<f64> = points[first..=last].iter().map(|one| one.value).collect();
+            self.excursions.push(ExcursionPoints {
+                first,
+                last,
+                run: points[first].runs[0],
+                value: median(&mut values),
+                score: one.score,
+            });
+        }
     }
 
     fn change_point(&self, step: &Step) -> ChangePoint {
@@ -304,15 +336,22 @@ impl SeriesChanges {
         }
     }
 
-    fn acknowledge(&mut self, accepted_changes: &[&AcceptedChange], tolerance: usize) {
+    /// Returns the lasting changes as they are with these acceptances of the series, which take the place of those
+    /// that it was made with.
+    pub fn acknowledged(
+        &self,
+        accepted_changes: &[&AcceptedChange],
+        settings: &StepSettings,
+    ) -> Vec<ChangePoint> {
+        let (points, tolerance) = (&self.timeline.points, tolerance(settings));
+        let mut changes = self.change_points.clone();
+        changes.iter_mut().for_each(|change| change.acknowledged = None);
         for accepted in accepted_changes {
-            let points = &self.timeline.points;
             let Some(at) = points.iter().position(|point| point.runs.contains(&accepted.run))
             else {
                 continue;
             };
-            let nearest = self
-                .change_points
+            let nearest = changes
                 .iter_mut()
                 .filter(|change| change.index.abs_diff(at) <= tolerance)
                 .min_by_key(|change| change.index.abs_diff(at));
@@ -320,6 +359,7 @@ impl SeriesChanges {
                 change.acknowledged = Some((*accepted).clone());
             }
         }
+        changes
     }
 }
 

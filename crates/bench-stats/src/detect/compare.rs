@@ -64,6 +64,7 @@ pub fn compare(
     widen_by_offsets(&mut pairs, common_move.as_ref());
     let mut judged: Vec<Comparison> = pairs.iter().map(|pair| pair.measure(settings)).collect();
     Family::split(&judged).iter().for_each(|family| family.adjust(&mut judged));
+    family::adjust_looks(&mut judged);
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
         comparison.verdict = pair.judge(comparison, settings, Seen::AsItIs);
     }
@@ -77,6 +78,7 @@ pub fn compare(
     };
     for (comparison, pair) in judged.iter_mut().zip(&pairs) {
         circumstances.reserve(comparison, pair, settings);
+        comparison.open = Pair::is_open(comparison, settings);
     }
     Compared { comparisons: judged, common_move }
 }

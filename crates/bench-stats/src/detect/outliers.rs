@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::{BenchmarkResults, RunId, Series};
-use crate::stats::outliers::{FenceCounts, OUTLYING_Z, modified_z_scores};
+use crate::stats::outliers::{FenceCounts, outlying};
 
 /// Outlying values of one series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,7 +15,8 @@ pub struct OutlierDetection {
     pub samples: FenceCounts,
     /// How many samples there are.
     pub sample_count: usize,
-    /// Runs whose median lies beyond 3.5 robust standard deviations of the other runs'.
+    /// Runs whose median lies beyond 3.5 robust standard deviations of the other runs', and further than chance
+    /// would have it.
     pub runs: Vec<OutlyingRun>,
 }
 
@@ -40,6 +41,9 @@ impl OutlierDetection {
 
 /// With fewer runs, half of them being close together makes any other look far.
 const RUNS_AT_LEAST: usize = 5;
+
+/// Of so many benchmarks whose runs are normal, one has a run that is called outlying: one in five hundred.
+const BY_CHANCE: f64 = 0.002;
 
 /// Finds the outlying samples and runs of every series that has any.
 pub fn detect_outliers(results: &BenchmarkResults) -> Vec<OutlierDetection> {
@@ -67,14 +71,11 @@ fn outlying_runs(result: &crate::model::BenchmarkResult) -> Vec<OutlyingRun> {
     if medians.len() < RUNS_AT_LEAST {
         return Vec::new();
     }
-    modified_z_scores(&medians)
+    outlying(&medians, BY_CHANCE)
         .into_iter()
-        .zip(&result.measurements)
-        .filter(|(score, _)| score.abs() > OUTLYING_Z)
-        .map(|(score, measurement)| OutlyingRun {
-            run: measurement.run,
-            value: measurement.summary.median,
-            score,
+        .map(|(index, score)| {
+            let measurement = &result.measurements[index];
+            OutlyingRun { run: measurement.run, value: measurement.summary.median, score }
         })
         .collect()
 }

@@ -74,7 +74,7 @@ fn times<'f>(facts: &Facts<'f>) -> impl Iterator<Item = &'f BenchmarkResult> {
     facts.current.results.values().filter(|result| result.series.metric.is_time())
 }
 
-/// Runs that differ a lot need many to decide anything.
+/// Lists the benchmarks whose runs differ a lot, which need many to decide anything, the worst first.
 fn noisy_benchmarks(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
     let noisy = |result: &BenchmarkResult| {
         let logs: Vec<f64> = result.medians().iter().map(|median| median.ln()).collect();
@@ -82,7 +82,7 @@ fn noisy_benchmarks(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
         let name = result.series.to_string();
         let compared = facts.comparisons.iter().find(|one| one.series == result.series);
         let needed = compared.and_then(|one| one.runs_to_decide);
-        (spread > facts.limits.noisy).then(|| PerformanceRecommendation {
+        let advice = || PerformanceRecommendation {
             rule: Rule::NoisyBenchmark,
             test_name: Some(name),
             advice: match needed {
@@ -90,9 +90,12 @@ fn noisy_benchmarks(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
                 None => "measure longer, or on a quieter machine".to_owned(),
             },
             evidence: format!("its {} runs differ by {:.1}%", logs.len(), spread * 100.0),
-        })
+        };
+        (spread > facts.limits.noisy).then(|| (spread, advice()))
     };
-    times(facts).filter_map(noisy).collect()
+    let mut noisy: Vec<(f64, PerformanceRecommendation)> = times(facts).filter_map(noisy).collect();
+    noisy.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    noisy.into_iter().map(|(_, advice)| advice).collect()
 }
 
 /// When most benchmarks have many outlying samples, it is not the benchmarks.

@@ -34,8 +34,8 @@ pub struct Settings {
     pub level: f64,
     /// When somebody looks: after a number of runs that was decided on before, or whenever.
     pub plan: Plan,
-    /// A comparison that could have seen a change of this size has seen that there is none; one that
-    /// could not is too imprecise to be of use. A tenth is what most people would want to hear of.
+    /// That a change is no larger than this is of use; an interval that reaches further is too wide. A tenth is
+    /// what most people would want to hear of.
     pub of_use: f64,
     /// Benchmarks that no change of the code can touch: what they did, the machine did.
     pub controls: Vec<Pattern>,

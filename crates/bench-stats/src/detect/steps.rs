@@ -32,6 +32,7 @@ use serde::Serialize;
 use self::dependence::Dependence;
 use self::verify::Verified;
 use crate::stats::cusum::midranks;
+use crate::stats::outliers::outlying;
 use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
 
 /// Rules for what counts as a step.
@@ -85,13 +86,26 @@ pub struct Spike {
     pub score: f64,
 }
 
+/// Neighbouring values far from their level that did not stay, and are too few to be a level.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Excursion {
+    /// The first of them.
+    pub first: usize,
+    /// The last of them.
+    pub last: usize,
+    /// The distance of the farthest from the level, in robust standard deviations.
+    pub score: f64,
+}
+
 /// What a series looks like.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Segmentation {
     /// Its steps, in order.
     pub steps: Vec<Step>,
-    /// Its spikes, in order.
+    /// Its spikes, in order: single values.
     pub spikes: Vec<Spike>,
+    /// Its excursions, in order: several values in a row.
+    pub excursions: Vec<Excursion>,
     /// The correlation of neighbouring values around their levels.
     pub autocorrelation: f64,
 }
@@ -139,12 +153,13 @@ pub fn segment_beside(values: &[f64], held: &[Held], settings: &StepSettings) ->
     }
     let last = levels.last().cloned().unwrap_or(0..0);
     let provisional = tail::provisional(values, last, settings);
-    let mut spikes = spikes(values, &levels);
+    let (mut spikes, mut excursions) = spikes(values, &levels);
     if let Some(step) = provisional {
         spikes.retain(|spike| spike.index < step.index);
+        excursions.retain(|one| one.last < step.index);
         steps.push(step);
     }
-    Segmentation { steps, spikes, autocorrelation }
+    Segmentation { steps, spikes, excursions, autocorrelation }
 }
 
 /// A place where the level may change, and how surely it does.
@@ -211,21 +226,29 @@ fn stretches(splits: &[Split], bends: &[usize], length: usize) -> Vec<Range<usiz
     starts.zip(ends).map(|(start, end)| start..end).collect()
 }
 
-fn spikes(values: &[f64], bounds: &[Range<usize>]) -> Vec<Spike> {
+/// The values far from their levels: those that stand alone, and those in a row on one side.
+fn spikes(values: &[f64], bounds: &[Range<usize>]) -> (Vec<Spike>, Vec<Excursion>) {
     /// Below this, most values being close together makes any other look far.
     const AT_LEAST: usize = 8;
-    let mut spikes = Vec::new();
+    /// Of so many levels without any, one has a spike.
+    const BY_CHANCE: f64 = 0.005;
+    let (mut spikes, mut excursions) = (Vec::new(), Vec::new());
     for range in bounds.iter().filter(|range| range.len() >= AT_LEAST) {
-        let scores = crate::stats::outliers::modified_z_scores(&values[range.clone()]);
-        spikes.extend(
-            range
-                .clone()
-                .zip(scores)
-                .filter(|(_, score)| score.abs() > crate::stats::outliers::OUTLYING_Z)
-                .map(|(index, score)| Spike { index, score }),
-        );
+        let far = outlying(&values[range.clone()], BY_CHANCE);
+        let in_a_row =
+            |a: &(usize, f64), b: &(usize, f64)| b.0 == a.0 + 1 && a.1.signum() == b.1.signum();
+        for row in far.chunk_by(in_a_row) {
+            let (first, last) = (range.start + row[0].0, range.start + row[row.len() - 1].0);
+            let score = row.iter().map(|one| one.1).max_by(|a, b| a.abs().total_cmp(&b.abs()));
+            let score = score.unwrap_or_default();
+            if first == last {
+                spikes.push(Spike { index: first, score });
+            } else {
+                excursions.push(Excursion { first, last, score });
+            }
+        }
     }
-    spikes
+    (spikes, excursions)
 }
 
 /// The deviations of values from the medians of their levels.

@@ -14,9 +14,10 @@ pub enum Verdict {
     Regression,
     /// It got better, as surely.
     Improvement,
-    /// Too little is known to exclude either.
+    /// Too little is known to exclude either, or it is likely that it changed and not sure yet.
     Inconclusive,
-    /// Nothing was seen, though a change of a size that matters would have been.
+    /// No change was seen, and the interval says that there is none larger than
+    /// [`Comparison::within`].
     NoChangeSeen,
     /// Whatever changed is smaller than the practical threshold.
     Unchanged,
@@ -81,13 +82,25 @@ pub enum Replication {
     Exact,
 }
 
-impl fmt::Display for Replication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Replication {
+    /// The words used in tables for programs.
+    pub fn id(self) -> &'static str {
+        match self {
             Self::Replicated => "replicated",
             Self::Borrowed => "spread borrowed from history",
             Self::Unreplicated => "unreplicated",
             Self::Exact => "exact",
+        }
+    }
+}
+
+impl fmt::Display for Replication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Replicated => "three or more runs a side",
+            Self::Borrowed => "few runs; their spread is that of earlier ones",
+            Self::Unreplicated => "a hint, from fewer than three runs a side",
+            Self::Exact => "counted, so exact",
         })
     }
 }
@@ -172,6 +185,11 @@ pub struct RatioInterval {
 }
 
 impl RatioInterval {
+    /// The smallest relative change that no ratio inside exceeds, whichever side is held against the other.
+    pub(crate) fn reach_of_logs((low, high): (f64, f64)) -> f64 {
+        low.abs().max(high.abs()).exp_m1()
+    }
+
     pub(crate) fn of_logs((low, high): (f64, f64)) -> Self {
         Self { low: low.exp(), high: high.exp() }
     }
@@ -221,8 +239,17 @@ pub struct Comparison {
     pub adjusted_p_value: f64,
     /// p-value adjusted for a gate; none where the comparison may not fail a build.
     pub gate_p_value: Option<f64>,
+    /// The p-value of this look alone, adjusted for the number of benchmarks. It promises nothing to
+    /// whoever looks again, and tells what is worth watching.
+    pub look_p_value: f64,
     /// The smallest relative change that would have been found four times out of five.
     pub detectable_change: f64,
+    /// Changes are no larger than this, in either direction: `interval`, and the interval at the level at
+    /// which nothing counts as changed, lie inside of it. None where a side has no ratio.
+    pub within: Option<f64>,
+    /// Whether more runs are worth making: neither a change was found, nor would one that most people want to
+    /// hear of have been found ([`Settings::of_use`](super::settings::Settings::of_use)).
+    pub open: bool,
     /// Why this change is fine, if somebody said so.
     pub acknowledged: Option<AcceptedChange>,
     /// How many more runs a side would likely decide, if it is undecided and a hundred would do.
@@ -241,6 +268,21 @@ impl Comparison {
             Direction::Higher => self.ratio.recip(),
             Direction::Lower | Direction::Neutral => self.ratio,
         }
+    }
+
+    /// Whether it likely changed, though that is not sure yet: one look at all benchmarks that lists what is as
+    /// suspicious as this is wrong about a fifth of them in the long run.
+    pub fn is_to_watch(&self) -> bool {
+        self.verdict == Verdict::Inconclusive && self.reservation.is_none() && self.is_suggestive()
+    }
+
+    /// Whether a single look suggests a change, whoever else looks or looked.
+    pub(super) fn is_suggestive(&self) -> bool {
+        /// A p-value above this suggests nothing.
+        const SUGGESTIVE: f64 = 0.05;
+        /// Of what is worth watching, this share may be nothing.
+        const FALSE_HINTS: f64 = 0.2;
+        self.p_value <= SUGGESTIVE && self.look_p_value <= FALSE_HINTS
     }
 
     /// Whether the circumstances keep anybody from telling if the code got worse, so that a gate which

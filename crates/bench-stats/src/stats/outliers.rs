@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::difference::t_quantile;
+use super::mean::{mean, to_f64, variance};
 use super::quantile::{MAD_TO_SIGMA, Weighted, median, median_absolute_deviation};
 
 /// How many values lie outside Tukey's fences (*Exploratory Data Analysis*, 1977), on each side.
@@ -72,8 +74,54 @@ pub fn modified_z_scores(values: &[f64]) -> Vec<f64> {
 /// Where [`modified_z_scores`] become outlying.
 pub const OUTLYING_Z: f64 = 3.5;
 
+/// The values that stand out, with their modified z-scores, in order: those beyond [`OUTLYING_Z`] that are too far
+/// from the rest for chance too. Of few values the median absolute deviation is often small by chance alone: of
+/// five, one in six sets of normal values has one beyond 3.5. So they also have to be rejected by the generalized
+/// extreme Studentized deviate test (Rosner, *Percentage Points for a Generalized ESD Many-Outlier Procedure*, 1983)
+/// at the level `alpha`, the probability that a set of normal values has any.
+pub fn outlying(values: &[f64], alpha: f64) -> Vec<(usize, f64)> {
+    let scores = modified_z_scores(values);
+    let far: Vec<usize> =
+        (0..values.len()).filter(|&index| scores[index].abs() > OUTLYING_Z).collect();
+    if far.is_empty() {
+        return Vec::new();
+    }
+    let rejected = extreme_deviates(values, far.len(), alpha);
+    far.into_iter()
+        .filter(|index| rejected.contains(index))
+        .map(|index| (index, scores[index]))
+        .collect()
+}
+
+/// Up to `most` values that the generalized test rejects.
+fn extreme_deviates(values: &[f64], most: usize, alpha: f64) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..values.len()).collect();
+    let (mut removed, mut rejected) = (Vec::new(), 0);
+    while removed.len() < most && left.len() > 2 {
+        let kept: Vec<f64> = left.iter().map(|&index| values[index]).collect();
+        let (center, deviation) = (mean(&kept), variance(&kept).sqrt());
+        let distance = |index: usize| (values[index] - center).abs();
+        let farthest =
+            (0..left.len()).max_by(|&a, &b| distance(left[a]).total_cmp(&distance(left[b])));
+        let Some(place) = farthest else { break };
+        let count = to_f64(left.len());
+        let t = t_quantile(1.0 - alpha / (2.0 * count), count - 2.0);
+        let critical = (count - 1.0) * t / ((count - 2.0 + t * t) * count).sqrt();
+        let index = left.remove(place);
+        removed.push(index);
+        if distance(index) > critical * deviation {
+            rejected = removed.len();
+        }
+    }
+    removed.truncate(rejected);
+    removed
+}
+
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
     use super::*;
 
     #[test]
@@ -102,5 +150,39 @@ mod tests {
         assert!(scores[5] > OUTLYING_Z);
         assert!(scores[..5].iter().all(|score| score.abs() < OUTLYING_Z));
         assert_eq!(modified_z_scores(&[5.0, 5.0, 5.0]), [0.0, 0.0, 0.0]);
+    }
+
+    /// NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.17.3: of up to ten, three are outliers at 5%.
+    #[test]
+    fn extreme_deviates_are_those_of_rosners_example() {
+        const ROSNER: [f64; 54] = [
+            -0.25, 0.68, 0.94, 1.15, 1.20, 1.26, 1.26, 1.34, 1.38, 1.43, 1.49, 1.49, 1.55, 1.56,
+            1.58, 1.65, 1.69, 1.70, 1.76, 1.77, 1.81, 1.91, 1.94, 1.96, 1.99, 2.06, 2.09, 2.10,
+            2.14, 2.15, 2.23, 2.24, 2.26, 2.35, 2.37, 2.40, 2.47, 2.54, 2.62, 2.64, 2.90, 2.92,
+            2.92, 2.93, 3.21, 3.26, 3.30, 3.59, 3.68, 4.30, 4.64, 5.34, 5.42, 6.01,
+        ];
+        let found = extreme_deviates(&ROSNER, 10, 0.05);
+        assert_eq!(found, [53, 52, 51]);
+    }
+
+    #[test]
+    fn few_normal_values_hardly_ever_have_an_outlier() {
+        let mut random = Pcg64Mcg::seed_from_u64(7);
+        let mut normal = || {
+            let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
+        };
+        for count in [5, 7, 10, 60] {
+            let mut with_any = 0;
+            for _ in 0..2000 {
+                let values: Vec<f64> = (0..count).map(|_| normal()).collect();
+                with_any += usize::from(!outlying(&values, 0.002).is_empty());
+            }
+            assert!(with_any <= 12, "{with_any} of 2000 sets of {count}");
+        }
+        // What really stands out is found, also beside another.
+        let values = [10.0, 10.1, 9.9, 10.05, 9.95, 10.02, 9.97, 10.08, 14.0, 15.0];
+        let found: Vec<usize> = outlying(&values, 0.002).iter().map(|(index, _)| *index).collect();
+        assert_eq!(found, [8, 9]);
     }
 }

@@ -127,6 +127,13 @@ impl Formats {
         }
     }
 
+    /// The format for a host that chose none: the default, unless the guest knows only others.
+    pub(crate) fn best(self) -> SerializationFormat {
+        use SerializationFormat::{Bincode, Json, MessagePack};
+        let mut known = [MessagePack, Json, Bincode].into_iter();
+        known.find(|format| self.contains(*format)).unwrap_or_default()
+    }
+
     pub(crate) fn add(&mut self, format: SerializationFormat) {
         match format {
             SerializationFormat::Json => self.json = true,

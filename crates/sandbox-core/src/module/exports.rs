@@ -197,5 +197,6 @@ mod tests {
         assert!(formats.contains(SerializationFormat::Json));
         assert!(formats.contains(SerializationFormat::Bincode));
         assert!(!formats.contains(SerializationFormat::MessagePack));
+        assert_eq!(formats.best(), SerializationFormat::Json);
     }
 }

@@ -118,16 +118,13 @@ impl fmt::Debug for Source {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum FormatChoice {
+    /// The best one that the guest knows.
+    #[default]
+    Guests,
     Known(SerializationFormat),
     Unknown(UnknownFormat),
-}
-
-impl Default for FormatChoice {
-    fn default() -> Self {
-        Self::Known(SerializationFormat::default())
-    }
 }
 
 /// Name of a serialization format: the format itself, or its name as text.
@@ -231,7 +228,8 @@ impl WasmSandboxBuilder {
         self
     }
 
-    /// Sets the format in which serde values travel: a [`SerializationFormat`] or its name.
+    /// Sets the format in which serde values travel: a [`SerializationFormat`] or its name. Without it that is MessagePack,
+    /// or, for a guest that was built without it, JSON or else bincode.
     ///
     /// A name that is none is an error of [`build`](Self::build).
     pub fn serialization_format(mut self, format: impl IntoFormat) -> Self {
@@ -435,7 +433,8 @@ impl WasmSandboxBuilder {
         #[cfg(not(feature = "wasix"))]
         let program = None;
         let format = match self.format {
-            FormatChoice::Known(format) => format,
+            FormatChoice::Guests => None,
+            FormatChoice::Known(format) => Some(format),
             FormatChoice::Unknown(unknown) => return Err(SandboxError::UnknownFormat(unknown)),
         };
         let span = tracing::debug_span!(
@@ -452,6 +451,7 @@ impl WasmSandboxBuilder {
         let module =
             self.source.load(&policy, self.compiler, self.tiering, &self.cache, &wanted)?;
         let module = module.under(&policy);
+        let format = format.unwrap_or_else(|| module.formats().best());
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;

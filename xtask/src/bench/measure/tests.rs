@@ -64,9 +64,9 @@ done
 const ANALYZER: &str = r#"#!/bin/sh
 case " $* " in *" report "*) ;; *) exit 0 ;; esac
 echo '{ "comparisons": [
-  { "benchmark": "group/noisy", "verdict": "inconclusive", "reservation": null },
-  { "benchmark": "group/slower", "verdict": "regression", "reservation": null },
-  { "benchmark": "group/steady", "verdict": "no_change_seen", "reservation": null } ] }'
+  { "benchmark": "group/noisy", "verdict": "inconclusive", "open": true },
+  { "benchmark": "group/slower", "verdict": "regression", "open": false },
+  { "benchmark": "group/steady", "verdict": "no_change_seen", "open": false } ] }'
 "#;
 
 /// Two sides in a folder, each with the same program.

@@ -11,11 +11,11 @@ use crate::continuous::suites::BenchmarkSuite;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::jobs::job::{Job, JobState};
+use crate::report::words::summary;
 use crate::store::JobEnd;
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::reference::Reference;
 use bench_stats::detect::settings::Settings;
-use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{BaselineName, BenchmarkResults, RunId, Selector};
 use bench_stats::stats::spending::Plan;
 
@@ -37,14 +37,7 @@ impl ContinuousBenchmark {
         let histories = &evidence.histories;
         transitions.extend(after_looking_back(&known, histories, &transitions, &self.settings));
         let summary = match &report.baseline {
-            Some(_) => format!(
-                "{} regressions, {} improvements, {} unchanged, {} no change seen, {} inconclusive",
-                report.count(Verdict::Regression),
-                report.count(Verdict::Improvement),
-                report.count(Verdict::Unchanged),
-                report.count(Verdict::NoChangeSeen),
-                report.count(Verdict::Inconclusive),
-            ),
+            Some(_) => summary(&report),
             None => {
                 format!("{} series measured, nothing to compare with yet", report.measured.len())
             }

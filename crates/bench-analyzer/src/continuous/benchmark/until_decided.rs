@@ -25,7 +25,6 @@ use crate::store::{BaselineMode, Destination, Location, Store};
 use bench_stats::analysis::{AnalysisReport, BenchmarkAnalyzer};
 use bench_stats::detect::compare::REPLICATED;
 use bench_stats::detect::settings::Settings;
-use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{BaselineName, Selector};
 use bench_stats::stats::spending::Plan;
 
@@ -312,9 +311,6 @@ async fn compared(
 /// The benchmarks that more runs would decide. What circumstances keep from being judged, no number of
 /// runs decides.
 fn undecided(report: &AnalysisReport) -> BTreeSet<String> {
-    let open = report
-        .comparisons
-        .iter()
-        .filter(|one| one.verdict == Verdict::Inconclusive && one.reservation.is_none());
+    let open = report.comparisons.iter().filter(|one| one.open);
     open.map(|one| one.series.benchmark.to_string()).collect()
 }

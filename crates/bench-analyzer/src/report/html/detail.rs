@@ -4,6 +4,7 @@ use std::io;
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::links::Links;
 use crate::report::figure::{self, Figure};
 use crate::report::plot::{self, Words};
 use crate::report::quantity::format_rate;
@@ -14,12 +15,16 @@ use crate::report::{format_change, format_quantity};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::outliers::OutlierDetection;
-use bench_stats::detect::verdict::{Comparison, Verdict};
+use bench_stats::detect::verdict::{Comparison, Replication, Verdict};
+
+/// How many points make a history.
+pub(super) const HISTORY: usize = 3;
 
 /// Everything behind a line.
 pub(super) fn render(
     series_summary: &SeriesSummary<'_>,
     report: &AnalysisReport,
+    links: &Links,
     plots: bool,
 ) -> io::Result<Markup> {
     let drawn = if plots {
@@ -29,11 +34,19 @@ pub(super) fn render(
     };
     Ok(html! {
         div.d {
-            p.say { (conclusion(series_summary, report)) }
+            p.say {
+                (conclusion(series_summary, report))
+                @if let Some(onset) = series_summary.onset {
+                    @let ends = (onset.after_commit.as_deref(), onset.up_to_commit.as_deref());
+                    @if let Some(address) = links.range(ends.0, ends.1) {
+                        " " a href=(address) rel="noreferrer" { "These commits" }
+                    }
+                }
+            }
             (advice(series_summary))
             (drawn)
             (facts(series_summary, report, plots))
-            (changes(series_summary))
+            (changes(series_summary, links))
             @for moving in report.slow_moves.iter().filter(|one| one.series == *series_summary.series) {
                 p { "Slow move: " (words::slow_move(moving)) "." }
             }
@@ -75,7 +88,8 @@ fn drawings(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> io::
         series_summary.baseline,
         series_summary.current,
     )?);
-    if let Some(history) = series_summary.history.filter(|one| one.timeline.points.len() > 1) {
+    if let Some(history) = series_summary.history.filter(|one| one.timeline.points.len() >= HISTORY)
+    {
         let words =
             Words { title: format!("{name}: history"), description: history_in_words(history) };
         let svg = plot::svg(figure::PLOT, &words, |area| plot::history::draw(area, history))?;
@@ -143,12 +157,15 @@ fn list_facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Ve
             facts.push((what, format_quantity(side.value, unit), beside));
         }
         facts.push(("change", format_change(one.change()), Some(interval(one.interval))));
-        let among_all =
-            format!("{} among all {}", probability(one.adjusted_p_value), report.comparisons.len());
-        facts.push(("p-value", probability(one.p_value), Some(among_all)));
-        facts.push(("rests on", one.replication.to_string(), None));
-        if one.detectable_change < 10.0 {
-            facts.push(("could have seen", format_change(one.detectable_change), None));
+        if one.replication != Replication::Exact {
+            let (all, adjusted) = (report.comparisons.len(), words::odds(one.adjusted_p_value));
+            let among_all = format!("as one of {all}, however often one looks: {adjusted}");
+            facts.push(("by chance", words::odds(one.p_value), Some(among_all)));
+        }
+        facts.push(("judged by", one.replication.to_string(), None));
+        if one.detectable_change < 10.0 && one.replication != Replication::Exact {
+            let smallest = format!("±{:.1}%", one.detectable_change * 100.0);
+            facts.push(("smallest change that is usually found", smallest, None));
         }
     } else {
         let beside = Some(on(measured.runs, measured.samples));
@@ -156,19 +173,15 @@ fn list_facts(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Ve
     }
     let spread = format!("{:.1}%", measured.relative_spread * 100.0);
     facts.push(("spread of samples", spread, None));
-    let rates: Vec<String> =
-        measured.throughput.iter().map(|&work| format_rate(work, measured.value)).collect();
-    if !rates.is_empty() {
-        facts.push(("rate", rates.join(", "), None));
+    for &work in &measured.throughput {
+        let before = series_summary.baseline.filter(|one| one.throughput.contains(&work));
+        let before = before.map(|one| format!("was {}", format_rate(work, one.typical())));
+        facts.push(("rate", format_rate(work, measured.value), before));
     }
     facts
 }
 
-fn probability(p_value: f64) -> String {
-    if p_value < 0.001 { format!("{p_value:.0e}") } else { format!("{p_value:.3}") }
-}
-
-fn changes(series_summary: &SeriesSummary<'_>) -> Markup {
+fn changes(series_summary: &SeriesSummary<'_>, links: &Links) -> Markup {
     let eventful =
         |one: &&SeriesChanges| !one.change_points.is_empty() || !one.work_steps.is_empty();
     let Some(history) = series_summary.history.filter(eventful) else {
@@ -186,7 +199,10 @@ fn changes(series_summary: &SeriesSummary<'_>) -> Markup {
             tbody { @for change in history.change_points.iter().rev() { tr {
                 td { (change.measured_at.strftime("%Y-%m-%d %H:%M")) }
                 td { @match commits(change.after_commit.as_deref(), change.up_to_commit.as_deref()) {
-                    Some(range) => code { (range) },
+                    Some(range) => (linked(
+                        &range,
+                        links.range(change.after_commit.as_deref(), change.up_to_commit.as_deref()),
+                    )),
                     None => "unknown",
                 } }
                 td { (change.run) }
@@ -196,6 +212,16 @@ fn changes(series_summary: &SeriesSummary<'_>) -> Markup {
                 td { (words::change_remarks(change)) }
             } } }
         } } }
+    }
+}
+
+/// Commits, which lead to where they can be looked at.
+pub(super) fn linked(commits: &str, address: Option<String>) -> Markup {
+    html! {
+        @match address {
+            Some(address) => a href=(address) rel="noreferrer" { code { (commits) } },
+            None => code { (commits) },
+        }
     }
 }
 

@@ -8,12 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use super::detail::linked;
+use super::families;
 use super::filters::{self, Kind};
 use super::row::{self, RowScale};
 use super::{SCRIPT, style};
+use crate::links::Links;
 use crate::report::series_summary::SeriesSummary;
 use crate::report::text::{self, plural, visible};
-use crate::report::words::{geometric_mean, summary, undecided};
+use crate::report::words::{self, advice, geometric_mean, summary};
 use bench_stats::analysis::{AnalysisReport, SideInfo};
 use bench_stats::detect::geometric_mean::GeometricMean;
 use bench_stats::model::Series;
@@ -22,13 +25,15 @@ use bench_stats::model::Series;
 pub(super) fn render(
     report: &AnalysisReport,
     summaries: &[SeriesSummary<'_>],
+    links: &Links,
     plotted: &HashSet<&Series>,
 ) -> io::Result<Markup> {
-    let scale = RowScale::of(report);
+    let scale = RowScale::of(report, summaries);
     let rows: Vec<Markup> = summaries
         .iter()
-        .map(|one| row::render(one, report, scale, plotted.contains(one.series)))
+        .map(|one| row::render(one, report, (scale, links), plotted.contains(one.series)))
         .collect::<io::Result<_>>()?;
+    let families = families::render(report)?;
     let style = PreEscaped(style());
     Ok(html! {
         (DOCTYPE)
@@ -45,13 +50,14 @@ pub(super) fn render(
                 header {
                     h1 { "Benchmarks" }
                     p.summary { (summary(report)) }
-                    (sides(report))
-                    (together(report))
+                    (how_to_read(report, scale))
+                    (sides(report, links))
                     (notes(report))
+                    (together(report))
+                    (families)
                 }
                 main {
                     (filters::render(summaries))
-                    (legend(report, scale))
                     div #list {
                         @for (index, row) in rows.iter().enumerate() {
                             @if let Some(kind) = starts_group(summaries, index) {
@@ -101,7 +107,7 @@ fn starts_group(summaries: &[SeriesSummary<'_>], index: usize) -> Option<Kind> {
     kind(index).filter(|this| before != Some(*this))
 }
 
-fn sides(report: &AnalysisReport) -> Markup {
+fn sides(report: &AnalysisReport, links: &Links) -> Markup {
     let baseline = report.baseline.as_ref().map(|side| ("Baseline", side));
     let sides: Vec<(&str, &SideInfo)> =
         baseline.into_iter().chain([("Current", &report.current)]).collect();
@@ -120,11 +126,14 @@ fn sides(report: &AnalysisReport) -> Markup {
                     td { @if let Some(run) = newest {
                         time datetime=(run.measured_at) { (run.measured_at.strftime("%Y-%m-%d %H:%M UTC")) }
                     } }
-                    td { @if let Some(commit) = newest.and_then(|run| run.revision.short()) {
-                        code { (visible(&commit)) }
+                    td { @if let Some(run) = newest && let Some(commit) = run.revision.short() {
+                        (linked(&visible(&commit), run.revision.commit.as_deref().and_then(|one| links.commit(one))))
                     } @else { "unknown" } }
                     td { @if let Some(branch) = newest.and_then(|run| run.revision.branch.as_ref()) {
-                        (visible(branch))
+                        @match links.branch(branch) {
+                            Some(address) => a href=(address) rel="noreferrer" { (visible(branch)) },
+                            None => (visible(branch)),
+                        }
                     } @else { "unknown" } }
                     td { @if let Some(run) = newest {
                         (visible(&run.fingerprint.cpu)) ", "
@@ -158,25 +167,34 @@ fn together(report: &AnalysisReport) -> Markup {
 }
 
 fn notes(report: &AnalysisReport) -> Markup {
-    let undecided = undecided(report);
     html! {
-        @if !report.notes.is_empty() || undecided.is_some() {
-            ul.notes { @for note in report.notes.iter().chain(&undecided) { li { (visible(note)) } } }
+        @if !report.notes.is_empty() {
+            ul.notes { @for note in &report.notes { li { (visible(note)) } } }
         }
     }
 }
 
-fn legend(report: &AnalysisReport, scale: RowScale) -> Markup {
+/// How to read the page, in a few lines.
+fn how_to_read(report: &AnalysisReport, scale: RowScale) -> Markup {
+    let level = format!("{:.0}%", report.settings.level * 100.0);
     html! {
-        @if report.baseline.is_some() {
-            p.legend {
-                "Each line: the verdict, the benchmark, baseline → current, the change, its "
-                (format!("{:.0}", report.settings.level * 100.0))
-                "% interval on a scale from " (scale.ends().0) " to " (scale.ends().1)
-                " (the middle is no change), and its history. Open a line for the evidence."
+        details.plain.legend {
+            summary { "How to read this" }
+            @if report.baseline.is_some() {
+                p {
+                    "A line: the verdict, the benchmark, before → now, the change, its " (level) " interval from "
+                    (scale.ends().0) " to " (scale.ends().1) " (the middle is no change; ◂ and ▸ lie beyond), and its \
+                     history, all on one scale. Open a line for the evidence."
+                }
+                p {
+                    b { "No change seen" } " (within ±3%): whatever changed is no larger than that. "
+                    b { "Unchanged" } ": it is too small to matter. "
+                    b { "Inconclusive" } ": too wide to tell, or likely real and not sure yet; it says how many more runs \
+                     would tell."
+                }
+            } @else {
+                p { "A line: the benchmark, its value, and its history. Open a line for the evidence." }
             }
-        } @else {
-            p.legend { "Each line: the benchmark, its value, and its history. Open a line for the evidence." }
         }
     }
 }
@@ -193,12 +211,15 @@ fn absent(title: &str, series: &[Series]) -> Markup {
 }
 
 fn general_advice(report: &AnalysisReport) -> Markup {
-    let general = || report.recommendations.iter().filter(|one| one.test_name.is_none());
+    let advice = advice(report);
     html! {
-        @if general().next().is_some() {
+        @if !advice.is_empty() {
             h2 { "Recommendations" }
-            ul { @for one in general() {
-                li { (visible(&one.advice)) " (" (visible(&one.evidence)) ")" }
+            ul { @for one in &advice {
+                li {
+                    @if let Some(name) = &one.name { (visible(name)) (one.more()) ": " }
+                    (one.what) " (" (one.why) ")"
+                }
             } }
         }
     }
@@ -208,21 +229,16 @@ fn rules(report: &AnalysisReport) -> Markup {
     let settings = &report.settings;
     let percent = |ratio: f64| format!("{}%", crate::report::quantity::trimmed(ratio * 100.0));
     html! {
-        h2 { "How to read this" }
+        h2 { "When something is called a change" }
         p {
-            "A regression or improvement is significant (p ≤ " (settings.alpha)
+            "A regression or improvement is hardly chance (" (words::odds(settings.alpha))
             ", and of all that are listed at most " (percent(settings.false_discovery_rate))
             " are expected to be false), and its whole interval lies beyond the practical threshold of "
-            (percent(settings.relative_threshold)) " or " (settings.absolute_threshold_ns) " ns. "
-            b { "Unchanged" } " means that the interval lies inside of it; "
-            b { "no change seen" } " that a change of the size it names would have been seen; "
-            b { "inconclusive" } " that more runs are needed, and says how many. "
-            b { "Replicated" } " rests on three or more runs a side; "
-            b { "borrowed" } " takes the spread between runs from history; "
-            b { "unreplicated" } " assumes it, is a hint, and never fails a build; "
-            b { "exact" } " is counted, so that one value a side says everything. "
-            "In histories a vertical line is a change of level, a thin grey one another machine or \
-             compiler, and a circle an outlier."
+            (percent(settings.relative_threshold)) " or " (settings.absolute_threshold_ns) " ns. \
+             It is judged by three or more runs a side; with fewer, by how much earlier runs on this machine differ; without \
+             these it is a hint that never fails a build. What is counted is exact. \
+             In histories a vertical line is a change of level, a thin grey one another machine or compiler, and a circle a \
+             value that stood out."
         }
         p { "bench-analyzer " (env!("CARGO_PKG_VERSION")) }
     }

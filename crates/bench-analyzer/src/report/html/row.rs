@@ -5,24 +5,30 @@ use std::io;
 use maud::{Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::detail;
+use super::detail::{self, HISTORY};
 use super::filters::Kind;
-use crate::report::plot::{Words, sparkline};
+use crate::links::Links;
+use crate::report::plot::Words;
+use crate::report::plot::sparkline::{self, Reach};
 use crate::report::series_summary::SeriesSummary;
 use crate::report::text::{self, plural};
 use crate::report::words;
 use crate::report::{format_change, format_quantity};
 use bench_stats::analysis::AnalysisReport;
+use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::verdict::{Comparison, Verdict};
 use bench_stats::model::Series;
 
-/// The scale of the intervals in all lines: a log ratio on either side of no change.
+/// The scales that all lines share: of intervals, a log ratio on either side of no change, and of histories.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct RowScale(f64);
+pub(super) struct RowScale {
+    interval: f64,
+    history: Reach,
+}
 
 impl RowScale {
     /// Wide enough for most of what changed.
-    pub(super) fn of(report: &AnalysisReport) -> Self {
+    pub(super) fn of(report: &AnalysisReport, summaries: &[SeriesSummary<'_>]) -> Self {
         let mut reach: Vec<f64> = report
             .comparisons
             .iter()
@@ -31,17 +37,20 @@ impl RowScale {
             .collect();
         reach.sort_by(f64::total_cmp);
         let most = reach.get(reach.len() * 9 / 10).copied().unwrap_or(0.05);
-        Self(most.clamp(0.03, 1.386))
+        let histories: Vec<Vec<f64>> =
+            summaries.iter().filter_map(|one| one.history).map(values).collect();
+        let history = Reach::of(histories.iter().map(Vec::as_slice));
+        Self { interval: most.clamp(0.03, 1.386), history }
     }
 
     /// Both ends in words.
     pub(super) fn ends(self) -> (String, String) {
-        (format_change((-self.0).exp_m1()), format_change(self.0.exp_m1()))
+        (format_change((-self.interval).exp_m1()), format_change(self.interval.exp_m1()))
     }
 
     /// The place of a ratio in percent of the width.
     fn percent(self, ratio: f64) -> f64 {
-        ((ratio.ln() / self.0).clamp(-1.0, 1.0) + 1.0) * 50.0
+        ((ratio.ln() / self.interval).clamp(-1.0, 1.0) + 1.0) * 50.0
     }
 }
 
@@ -49,12 +58,12 @@ impl RowScale {
 pub(super) fn render(
     series_summary: &SeriesSummary<'_>,
     report: &AnalysisReport,
-    scale: RowScale,
+    (scale, links): (RowScale, &Links),
     plots: bool,
 ) -> io::Result<Markup> {
     let kind = Kind::of(series_summary);
     let unit = &series_summary.series.unit;
-    let detail = detail::render(series_summary, report, plots)?;
+    let detail = detail::render(series_summary, report, links, plots)?;
     Ok(html! {
         details class={ "b v-" (kind.id()) } id=(anchor(series_summary.series)) {
             summary {
@@ -71,7 +80,7 @@ pub(super) fn render(
                 } @else {
                     span.q { (format_quantity(series_summary.measured.value, unit)) }
                 }
-                (past(series_summary)?)
+                (past(series_summary, scale)?)
             }
             (detail)
         }
@@ -90,18 +99,35 @@ fn bar(comparison: &Comparison, scale: RowScale) -> Markup {
         (scale.percent(comparison.interval.low), scale.percent(comparison.interval.high));
     let style =
         format!("--a:{low:.1}%;--w:{:.1}%;--m:{:.1}%", high - low, scale.percent(comparison.ratio));
+    let beyond = |ratio: f64| ratio.ln().abs() > scale.interval;
+    let (below, above) = (
+        comparison.interval.low < 1.0 && beyond(comparison.interval.low),
+        comparison.interval.high > 1.0 && beyond(comparison.interval.high),
+    );
     // The interval stands in words in the evidence; here it is only to be skimmed.
-    html! { span.i style=(style) aria-hidden="true" { i {} b {} } }
+    html! {
+        span.i style=(style) aria-hidden="true" {
+            i {}
+            @if !beyond(comparison.ratio) { b {} }
+            @if below { span.lo { "◂" } }
+            @if above { span.hi { "▸" } }
+        }
+    }
 }
 
-fn past(series_summary: &SeriesSummary<'_>) -> io::Result<Markup> {
-    let Some(history) = series_summary.history.filter(|one| one.timeline.points.len() > 1) else {
+fn values(history: &SeriesChanges) -> Vec<f64> {
+    history.timeline.points.iter().map(|point| point.value).collect()
+}
+
+fn past(series_summary: &SeriesSummary<'_>, scale: RowScale) -> io::Result<Markup> {
+    let is_long = |one: &&SeriesChanges| one.timeline.points.len() >= HISTORY;
+    let Some(history) = series_summary.history.filter(is_long) else {
         return Ok(html! {});
     };
-    let values: Vec<f64> = history.timeline.points.iter().map(|point| point.value).collect();
+    let values = values(history);
     let words = Words {
         title: format!("history, {}", plural(values.len(), "point", "points")),
         description: String::new(),
     };
-    Ok(PreEscaped(sparkline::draw(&values, &words)?))
+    Ok(PreEscaped(sparkline::draw(&values, scale.history, &words)?))
 }

@@ -48,6 +48,15 @@
     for (const row of changed()) row.open = true;
   });
 
+  // What is linked to must not be covered by the bar above.
+  const bar = document.querySelector(".filters");
+  const measure = () => {
+    const sticky = getComputedStyle(bar).position === "sticky";
+    document.documentElement.style.setProperty("--bar", `${sticky ? bar.offsetHeight : 0}px`);
+  };
+  addEventListener("resize", measure);
+  measure();
+
   // A link to a benchmark opens it, one to `#search=WORDS` shows what matches, and an opened
   // benchmark can be linked to.
   const follow = () => {

@@ -1,10 +1,11 @@
-//! Where the samples of both sides lie, and the medians of their runs.
+//! Where the samples of both sides lie, and the medians of their runs: as curves, and as violins beside them.
 
 use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, PathElement, Polygon, Text};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
+use super::violin::{self, Violin};
 use super::{Area, Drawn, LABEL, font, palette};
 use crate::report::quantity::AxisScale;
 use crate::report::text::plural;
@@ -51,6 +52,14 @@ pub(crate) fn draw(
     let top = sides.iter().flat_map(|side| &side.density).copied().fold(0.0, f64::max).max(1e-300);
     let scale = AxisScale::new(low, high, unit);
     let factor = scale.factor;
+    // With both sides there is something to hold against each other, and violins stand beside the curves.
+    let (width, _) = area.dim_in_pixel();
+    let (curves, beside) =
+        area.split_horizontally(if sides.len() > 1 { width * 2 / 3 } else { width });
+    if sides.len() > 1 {
+        let violins: Vec<Violin<'_>> = sides.iter().map(|side| side.violin(&grid, top)).collect();
+        violin::draw(&beside, &violins, (low, high), &scale)?;
+    }
 
     // Below zero there is a strip for the medians of the runs.
     let rows = to_f64(sides.len());
@@ -58,7 +67,7 @@ pub(crate) fn draw(
     // Above the curves there is room for the word about what is not shown.
     let beyond = beyond(&sides, low, high);
     let ceiling = if beyond > 0 { 1.24 } else { 1.08 };
-    let mut chart = ChartBuilder::on(area)
+    let mut chart = ChartBuilder::on(&curves)
         .margin_left(30)
         .margin_right(30)
         .margin_top(54)
@@ -68,7 +77,7 @@ pub(crate) fn draw(
         .configure_mesh()
         .disable_y_axis()
         .disable_y_mesh()
-        .x_labels(5)
+        .x_labels(if sides.len() > 1 { 3 } else { 5 })
         .light_line_style(palette::PAPER.mix(0.0))
         .bold_line_style(palette::GRID.stroke_width(2))
         .axis_style(palette::GRID.stroke_width(2))
@@ -126,6 +135,15 @@ fn legend(area: &Area<'_>, sides: &[Side], beyond: usize) -> Drawn {
 }
 
 impl Side {
+    fn violin(&self, grid: &[f64], top: f64) -> Violin<'_> {
+        let outline = grid
+            .iter()
+            .zip(&self.density)
+            .map(|(value, density)| (*value, density / top))
+            .collect();
+        Violin { name: self.name, color: self.color, outline, medians: &self.medians }
+    }
+
     fn of(result: &BenchmarkResult, name: &'static str, color: RGBColor) -> Self {
         let samples = result
             .measurements

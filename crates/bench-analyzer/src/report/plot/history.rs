@@ -59,10 +59,12 @@ pub(crate) fn draw(area: &Area<'_>, history: &SeriesChanges) -> Drawn {
     }
     let spikes = history.spikes.iter().map(|spike| place((spike.index, &spike.value)));
     chart.draw_series(spikes.map(|at| Circle::new(at, 10, palette::OPEN.stroke_width(3))))?;
+    let mut machines = Vec::new();
     for &epoch in history.epochs.iter().filter(|epoch| **epoch > 0) {
         let at = to_f64(epoch) - 0.5;
         let style = palette::MUTED.stroke_width(2);
         chart.draw_series([PathElement::new([(at, low / factor), (at, high / factor)], style)])?;
+        machines.push(chart.backend_coord(&(at, low / factor)));
     }
     for (from, to) in levels(history, values.len()) {
         let mut stretch = values[from..to].to_vec();
@@ -78,7 +80,26 @@ pub(crate) fn draw(area: &Area<'_>, history: &SeriesChanges) -> Drawn {
         chart.draw_series([PathElement::new(ends, color.stroke_width(3))])?;
         labels.push((chart.backend_coord(&(at, high / factor)).0, change));
     }
+    write_machines(area, &machines)?;
     write_labels(area, &labels)
+}
+
+/// Writes at each line where another machine or compiler goes on that it does, where there is room.
+fn write_machines(area: &Area<'_>, machines: &[(i32, i32)]) -> Drawn {
+    let width = i32::try_from(area.dim_in_pixel().0).unwrap_or(i32::MAX);
+    let origin = area.get_base_pixel();
+    let mut free_from = i32::MIN;
+    for (x, y) in machines {
+        let (x, y) = (x - origin.0, y - origin.1 - 18);
+        if x < free_from {
+            continue;
+        }
+        let (place, side) = if x > width / 2 { (x - 8, HPos::Right) } else { (x + 8, HPos::Left) };
+        let style = font(LABEL, palette::MUTED, side, VPos::Center);
+        area.draw(&Text::new("other machine", (place, y), style))?;
+        free_from = x + 190;
+    }
+    Ok(())
 }
 
 /// Writes how much changed above each change, where there is room.

@@ -28,6 +28,11 @@ impl Axis {
         Self { low: low - margin, high: high + margin, left, right }
     }
 
+    /// Whether a log ratio lies on it.
+    pub(crate) fn holds(&self, log: f64) -> bool {
+        (self.low..=self.high).contains(&log)
+    }
+
     /// The place of a log ratio, at an end if it lies beyond.
     pub(crate) fn at(&self, log: f64) -> i32 {
         let across = ((log - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
@@ -57,7 +62,7 @@ impl Axis {
     }
 }
 
-/// Draws the interval and the point.
+/// Draws the interval and the point. An end that lies beyond the axis is an arrow, and a point beyond it is not drawn.
 pub(crate) fn mark(
     area: &Area<'_>,
     axis: &Axis,
@@ -69,8 +74,16 @@ pub(crate) fn mark(
     let (from, to) = (axis.at(interval.low.ln()), axis.at(interval.high.ln()));
     let style = color.stroke_width(4);
     area.draw(&PathElement::new([(from, y), (to, y)], style))?;
-    for end in [from, to] {
-        area.draw(&PathElement::new([(end, y - 8), (end, y + 8)], style))?;
+    for (end, ratio, inwards) in [(from, interval.low, 14), (to, interval.high, -14)] {
+        let shape = if axis.holds(ratio.ln()) {
+            vec![(end, y - 8), (end, y + 8)]
+        } else {
+            vec![(end + inwards, y - 10), (end, y), (end + inwards, y + 10)]
+        };
+        area.draw(&PathElement::new(shape, style))?;
+    }
+    if !axis.holds(comparison.ratio.ln()) {
+        return Ok(());
     }
     let center = (axis.at(comparison.ratio.ln()), y);
     area.draw(&Circle::new(center, 9, ShapeStyle::from(color).filled()))

@@ -6,7 +6,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
-use crate::report::words::{WORST_FIRST, describe_side, since, summary, values, worst_first};
+use crate::report::text::clipped;
+use crate::report::words::{WORST_FIRST, describe_side, headline, since, values, worst_first};
 use crate::report::{format_change, text};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Verdict};
@@ -47,7 +48,7 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
     let whole = [(0, 0), (i32::try_from(WIDTH).unwrap_or(0), bottom + FOOT)];
     area.draw(&Rectangle::new(whole, ShapeStyle::from(palette::PAPER).filled()))?;
     let heading = font(36, palette::INK, HPos::Left, VPos::Top);
-    area.draw(&Text::new(clipped(&summary(report), 118), (40, 30), heading))?;
+    area.draw(&Text::new(clipped(&headline(report), 118), (40, 30), heading))?;
     let sides = match &report.baseline {
         Some(baseline) => {
             format!("{}  ->  {}", describe_side(baseline), describe_side(&report.current))
@@ -91,24 +92,11 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         area.draw(&Text::new(format_change(one.change()), place, style.color(&color)))?;
     }
     let mut legend = format!(
-        "bars: {:.0}% intervals; shaded: too small to matter",
+        "bars: {:.0}% intervals, arrows lead beyond the scale; shaded: too small to matter",
         report.settings.level * 100.0
     );
     if rest > 0 {
         legend.push_str(&format!("; {rest} more are not shown"));
     }
     area.draw(&Text::new(legend, (40, bottom + 62), small()))
-}
-
-/// The text, its middle left out if it is too long: both ends of a name tell most.
-pub(crate) fn clipped(text: &str, most: usize) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() <= most {
-        return text.to_owned();
-    }
-    let head = (most - 1) / 2;
-    let tail = most - 1 - head;
-    let head: String = characters[..head].iter().collect();
-    let tail: String = characters[characters.len() - tail..].iter().collect();
-    format!("{head}…{tail}")
 }

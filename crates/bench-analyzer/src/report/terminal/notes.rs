@@ -112,14 +112,14 @@ impl TerminalReporter {
         report: &AnalysisReport,
         output: &mut dyn io::Write,
     ) -> io::Result<()> {
-        if report.recommendations.is_empty() {
+        let advice = words::advice(report);
+        if advice.is_empty() {
             return Ok(());
         }
         writeln!(output, "\n{BOLD}Recommendations{BOLD:#}")?;
-        for one in &report.recommendations {
-            let name = one.test_name.as_deref().map(|name| format!("{}: ", visible(name)));
-            let (name, evidence) = (name.unwrap_or_default(), visible(&one.evidence));
-            let line = format!("  {name}{} ({evidence})", one.advice);
+        for one in &advice {
+            let name = one.name.as_deref().map(|name| format!("{}{}: ", visible(name), one.more()));
+            let line = format!("  {}{} ({})", name.unwrap_or_default(), one.what, one.why);
             self.wrapped(&line, "      ", Style::new(), output)?;
         }
         Ok(())
@@ -130,13 +130,12 @@ impl TerminalReporter {
         report: &AnalysisReport,
         output: &mut dyn io::Write,
     ) -> io::Result<()> {
-        let undecided = words::undecided(report);
-        if !report.notes.is_empty() || undecided.is_some() {
+        if !report.notes.is_empty() {
             writeln!(output)?;
         }
         let columns = self.columns.map(|columns| columns.saturating_sub("note: ".len()));
         let rest = Self { columns, ..*self };
-        for note in report.notes.iter().chain(&undecided) {
+        for note in &report.notes {
             write!(output, "{OPEN}note:{OPEN:#} ")?;
             rest.wrapped(&visible(note), "      ", Style::new(), output)?;
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -88,8 +87,7 @@ impl Api {
             WORST_FIRST.into_iter().map(|verdict| (verdict, report.count(verdict))).collect();
         let sides: Vec<String> =
             report.baseline.iter().chain([&report.current]).map(words::describe_side).collect();
-        let notes: Vec<String> =
-            report.notes.iter().cloned().chain(words::undecided(report)).collect();
+        let notes: Vec<String> = report.notes.clone();
         Ok(Json(json!({
             "summary": words::summary(report),
             "sides": sides,
@@ -109,7 +107,7 @@ impl Api {
         let OfSeries { benchmark, metric } = asked.of;
         let Some(one) = compared.find(&benchmark, &metric) else {
             let why = format!("`{benchmark}` [{metric}] was not compared");
-            return Err(Refusal::said(StatusCode::NOT_FOUND, why));
+            return Err(Refusal::absent(why));
         };
         let settings = &self.options.settings;
         let of = |side: &BenchmarkResults| side.results.get(&one.series).cloned();
@@ -118,8 +116,7 @@ impl Api {
             let (old, new) = (sides.baseline.as_ref().and_then(of), of(&sides.current));
             Ok([interval, figure::samples(&one.series, old.as_ref(), new.as_ref())?])
         });
-        let drawn = drawn
-            .map_err(|error| Refusal::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        let drawn = drawn.map_err(Refusal::failed)?;
         let figures: Vec<_> =
             drawn.iter().map(|one| json!({ "svg": one.svg, "caption": one.caption })).collect();
         let onset = compared.report.onset(&one.series);
@@ -130,10 +127,19 @@ impl Api {
     }
 
     async fn compared_as(&self, sides: &OfSides) -> Result<Arc<Compared>, Refusal> {
-        let selector = |text: &str| {
-            text.parse::<Selector>().map_err(|why| Refusal::said(StatusCode::BAD_REQUEST, why))
-        };
+        let selector = |text: &str| text.parse::<Selector>().map_err(Refusal::wrong);
         self.compared(selector(&sides.baseline)?, selector(&sides.current)?).await
+    }
+
+    /// Whether a name may mean a commit that was measured, or a branch.
+    async fn was_measured(&self, name: &str) -> Result<bool, Refusal> {
+        let runs = self.listed_runs().await?;
+        let revisions = runs.iter().map(|listed| &listed.run.revision);
+        Ok(revisions.into_iter().any(|revision| {
+            let commit = revision.commit.as_deref();
+            commit.is_some_and(|commit| commit.starts_with(name))
+                || revision.branch.as_deref() == Some(name)
+        }))
     }
 
     pub(super) async fn compared(
@@ -144,7 +150,9 @@ impl Api {
         if let Selector::Baseline(name) = &baseline {
             // The likeliest mistake is said at once.
             let known = self.known_baselines().await?;
-            if known.iter().all(|one| one.name != *name) {
+            if known.iter().all(|one| one.name != *name)
+                && !self.was_measured(name.as_str()).await?
+            {
                 let known = known.iter().map(|one| one.name.to_string()).collect();
                 return Err(Error::NoBaseline { name: name.clone(), known }.into());
             }

@@ -1,23 +1,32 @@
 //! Series through time: all of them, one, and what changed in them.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::decisions::Decisions;
 use super::{Api, Histories, OfSeries, Refusal};
+use crate::ingest::Triage;
+use crate::serve::events::{self, machine_name};
+use crate::serve::prepared::Snapshot;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
-use bench_stats::model::{AcceptedChange, Series};
+use bench_stats::model::Series;
 use bench_stats::stats::quantile::median;
+
+/// The least share of the values that the height of a row's drawing stands for.
+const FLATTEST: f64 = 0.1;
 
 /// How many stretches of a history a row of the overview draws.
 const SPARK: usize = 60;
 
+/// A line of the list of all series.
 #[derive(Serialize)]
-struct Row<'s> {
+pub(super) struct Row<'s> {
     #[serde(flatten)]
     series: &'s Series,
     points: usize,
@@ -43,8 +52,25 @@ struct Change<'s> {
     benchmark: &'s str,
     metric: &'s str,
     unit: &'s str,
+    machine: i64,
     #[serde(flatten)]
     point: ChangePoint,
+}
+
+/// Names a series, and the machine whose values are wanted.
+#[derive(Debug, Deserialize)]
+pub(super) struct OfHistory {
+    #[serde(flatten)]
+    of: OfSeries,
+    machine: Option<String>,
+}
+
+/// A change, with what was noted of it.
+#[derive(Serialize)]
+struct Noted<'s> {
+    #[serde(flatten)]
+    point: ChangePoint,
+    triage: Option<&'s Triage>,
 }
 
 impl Api {
@@ -56,35 +82,48 @@ impl Api {
             return Ok(json(body));
         }
         let histories = self.histories().await?;
-        let accepted_changes = store.accepted_changes().await?;
+        let decisions = self.decisions().await?;
         let rows: Vec<Row<'_>> =
-            histories.snapshot.series.iter().map(|one| Row::of(one, &accepted_changes)).collect();
+            histories.snapshot.series.iter().map(|one| Row::of(one, &decisions)).collect();
         let body = serde_json::to_vec(&serde_json::json!({ "series": rows })).map(Bytes::from);
-        let body = body
-            .map_err(|error| Refusal::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-        if histories.snapshot.version == version.measured {
+        let body = body.map_err(Refusal::failed)?;
+        if histories.snapshot.view.version == version.measured {
             let mut kept = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
             *kept = Some((version, body.clone()));
         }
         Ok(histories.respond(json(body)))
     }
 
-    pub(super) async fn series(&self, of: OfSeries) -> Result<Response, Refusal> {
-        let histories = self.histories().await?;
-        let OfSeries { benchmark, metric } = of;
-        let Some(found) = histories.snapshot.find(&benchmark, &metric) else {
-            let why = format!("`{benchmark}` [{metric}] was never measured");
-            return Err(Refusal::said(StatusCode::NOT_FOUND, why));
+    pub(super) async fn series(&self, asked: OfHistory) -> Result<Response, Refusal> {
+        let histories = self.histories_of(asked.machine.as_deref()).await?;
+        let snapshot = &*histories.snapshot;
+        let OfSeries { benchmark, metric } = asked.of;
+        let Some(found) = snapshot.find(&benchmark, &metric) else {
+            let why = match asked.machine {
+                None => format!("`{benchmark}` [{metric}] was never measured"),
+                Some(_) => format!("`{benchmark}` [{metric}] was never measured on that machine"),
+            };
+            return Err(Refusal::absent(why));
         };
-        let accepted_changes = self.store().await?.accepted_changes().await?;
-        let change_points = with_accepted_changes(found, &accepted_changes);
-        Ok(histories.respond(Json(SeriesChanges { change_points, ..found.clone() })))
+        let decisions = self.decisions().await?;
+        let changes = decisions.changes(found);
+        let labels = events::labels(found, &changes, &snapshot.events, &snapshot.machines);
+        let change_points: Vec<Noted<'_>> = changes
+            .into_iter()
+            .map(|point| Noted { triage: decisions.triage(found, &point), point })
+            .collect();
+        let series = SeriesChanges { change_points: Vec::new(), ..found.clone() };
+        let mut answer = serde_json::to_value(series).map_err(Refusal::failed)?;
+        answer["change_points"] = serde_json::to_value(change_points).map_err(Refusal::failed)?;
+        answer["labels"] = serde_json::to_value(labels).map_err(Refusal::failed)?;
+        answer["machines"] = serde_json::to_value(named(snapshot)).map_err(Refusal::failed)?;
+        Ok(histories.respond(Json(answer)))
     }
 
     pub(super) async fn changes(&self) -> Result<Response, Refusal> {
         let histories = self.histories().await?;
-        let accepted_changes = self.store().await?.accepted_changes().await?;
-        let mut changes: Vec<Change<'_>> = changes_of(&histories, &accepted_changes).collect();
+        let decisions = self.decisions().await?;
+        let mut changes: Vec<Change<'_>> = changes_of(&histories, &decisions).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
         Ok(histories.respond(Json(changes)))
     }
@@ -96,10 +135,10 @@ fn json(body: Bytes) -> Response {
 }
 
 impl<'s> Row<'s> {
-    fn of(one: &'s SeriesChanges, accepted_changes: &[AcceptedChange]) -> Self {
+    fn of(one: &'s SeriesChanges, decisions: &Decisions) -> Self {
         let points = &one.timeline.points;
-        let changes = with_accepted_changes(one, accepted_changes);
-        let alarming = || changes.iter().filter(|change| change.alarms());
+        let changes = decisions.changes(one);
+        let alarming = || changes.iter().filter(|change| is_open(change));
         let size = |change: &ChangePoint| change.change.ln_1p().abs();
         let worst = alarming().max_by(|a, b| size(a).total_cmp(&size(b))).map(|worst| Worst {
             change: worst.change,
@@ -107,17 +146,28 @@ impl<'s> Row<'s> {
             after_commit: worst.after_commit.clone(),
             up_to_commit: worst.up_to_commit.clone(),
         });
-        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
         Self {
             series: &one.timeline.series,
             points: points.len(),
             latest: points.last().map(|point| point.value),
-            spark: in_hundredths(&course(&values)),
+            spark: Self::spark(one),
             changes: changes.len(),
             alarms: alarming().count(),
             worst,
         }
     }
+
+    /// The course of a series in few values from 0 to 100.
+    pub(super) fn spark(one: &SeriesChanges) -> Vec<u8> {
+        let values: Vec<f64> = one.timeline.points.iter().map(|point| point.value).collect();
+        in_hundredths(&course(&values))
+    }
+}
+
+/// Whether somebody should look at a change, though later values may show that it does not stay.
+fn is_open(change: &ChangePoint) -> bool {
+    let settled = ChangePoint { provisional: false, ..change.clone() };
+    settled.alarms()
 }
 
 /// The whole of a series in few values: medians of [`SPARK`] stretches of it, and then the latest value, because that is what the reader came for.
@@ -135,7 +185,10 @@ fn course(values: &[f64]) -> Vec<f64> {
 fn in_hundredths(values: &[f64]) -> Vec<u8> {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let span = if high > low { high - low } else { 1.0 };
+    // Noise of a percent or two is not to look like a mountain range.
+    let least = FLATTEST * high.abs().max(low.abs());
+    let span = (high - low).max(least).max(f64::MIN_POSITIVE);
+    let low = low - (span - (high - low)) / 2.0;
     let place = |value: &f64| {
         #[expect(
             clippy::cast_possible_truncation,
@@ -150,39 +203,36 @@ fn in_hundredths(values: &[f64]) -> Vec<u8> {
 
 fn changes_of<'s>(
     histories: &'s Histories,
-    accepted_changes: &'s [AcceptedChange],
+    decisions: &'s Decisions,
 ) -> impl Iterator<Item = Change<'s>> {
     histories.snapshot.series.iter().flat_map(|one| {
         let Series { benchmark, metric, unit, .. } = &one.timeline.series;
-        with_accepted_changes(one, accepted_changes).into_iter().map(|point| Change {
+        decisions.changes(one).into_iter().map(|point| Change {
             benchmark: benchmark.as_str(),
             metric: metric.as_str(),
             unit: unit.as_str(),
+            machine: one.timeline.points[point.index].fingerprint,
             point,
         })
     })
 }
 
-/// A snapshot may be older than what people accepted since.
-fn with_accepted_changes(
-    series: &SeriesChanges,
-    accepted_changes: &[AcceptedChange],
-) -> Vec<ChangePoint> {
-    let mut changes = series.change_points.clone();
-    let own: Vec<&AcceptedChange> =
-        accepted_changes.iter().filter(|one| one.series == series.timeline.series).collect();
-    for change in changes.iter_mut().filter(|_| !own.is_empty()) {
-        let runs = &series.timeline.points[change.index].runs;
-        if let Some(accepted) = own.iter().find(|one| runs.contains(&one.run)) {
-            change.acknowledged = Some((*accepted).clone());
-        }
-    }
-    changes
+/// All machines by their numbers, with names for people.
+pub(super) fn named(snapshot: &Snapshot) -> HashMap<i64, String> {
+    snapshot.machines.iter().map(|(id, machine)| (*id, machine_name(machine))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn noise_is_drawn_flat_and_a_step_as_one() {
+        let noise = in_hundredths(&[100.0, 101.0, 100.0]);
+        assert!(noise.iter().all(|place| (40..=60).contains(place)), "{noise:?}");
+        assert_eq!(in_hundredths(&[100.0, 140.0]), [0, 100]);
+        assert_eq!(in_hundredths(&[0.0, 0.0]), [50, 50]);
+    }
 
     #[test]
     fn a_long_history_is_drawn_whole_and_ends_with_its_latest_value() {

@@ -1,10 +1,10 @@
 //! Runs, baselines and jobs.
 
+use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use camino::Utf8PathBuf;
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,8 @@ use bench_stats::model::BaselineInfo;
 
 /// How many runs a page lists.
 const RUNS: usize = 100;
+/// How many commits a picker offers; any other can be typed.
+const COMMITS: usize = 500;
 const MAX_JOBS: u32 = 100;
 const MAX_LOG: u64 = 64 * 1024;
 
@@ -27,6 +29,16 @@ const MAX_LOG: u64 = 64 * 1024;
 pub(super) struct OfLog {
     job: u32,
     run: u32,
+}
+
+/// A commit that was measured.
+#[derive(Serialize)]
+struct Commit<'r> {
+    commit: &'r str,
+    branch: Option<&'r str>,
+    /// When it was measured last.
+    measured_at: Timestamp,
+    runs: usize,
 }
 
 #[derive(Serialize)]
@@ -72,6 +84,25 @@ impl Api {
         Ok(Json(json!({ "total": runs.len(), "from": from, "runs": shown })))
     }
 
+    /// The commits that were measured, newest first, with what a picker says of them.
+    pub(super) async fn commits(&self) -> Result<Json<Value>, Refusal> {
+        let runs = self.listed_runs().await?;
+        let mut commits: Vec<Commit<'_>> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for listed in runs.iter().filter(|one| one.run.excluded.is_none()) {
+            let Some(commit) = listed.run.revision.commit.as_deref() else { continue };
+            let place = *places.entry(commit).or_insert_with(|| {
+                let branch = listed.run.revision.branch.as_deref();
+                let measured_at = listed.run.measured_at;
+                commits.push(Commit { commit, branch, measured_at, runs: 0 });
+                commits.len() - 1
+            });
+            commits[place].runs += 1;
+        }
+        commits.truncate(COMMITS);
+        Ok(Json(json!(commits)))
+    }
+
     pub(super) async fn baselines(&self) -> Result<Response, Refusal> {
         Ok(Json(&*self.known_baselines().await?).into_response())
     }
@@ -111,8 +142,7 @@ impl Api {
             file.take(MAX_LOG).read_to_end(&mut bytes)?;
             std::io::Result::Ok(bytes)
         };
-        let bytes =
-            read().map_err(|_| Refusal::said(StatusCode::NOT_FOUND, "there is no such log"))?;
+        let bytes = read().map_err(|_| Refusal::absent("there is no such log"))?;
         let text = String::from_utf8_lossy(&bytes);
         Ok(anstream::adapter::strip_str(&text).to_string())
     }

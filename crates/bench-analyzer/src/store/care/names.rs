@@ -135,6 +135,13 @@ async fn rename(mut link: Link<'_>, old: &str, new: &str) -> sqlx::Result<usize>
             there,
             row.id,
         )?;
+        change!(
+            link.again(),
+            "UPDATE triage SET series_id = $1 WHERE series_id = $2 AND run_id NOT IN
+             (SELECT run_id FROM triage WHERE series_id = $1)",
+            there,
+            row.id,
+        )?;
     }
     // What was renamed before goes all the way, and the new name is nobody's other name.
     change!(link.again(), "UPDATE aliases SET benchmark = $1 WHERE benchmark = $2", new, old,)?;
@@ -192,6 +199,18 @@ async fn give_back(mut link: Link<'_>, old: &str) -> sqlx::Result<Option<NameGiv
               JOIN named_measurements AS n ON n.measurement_id = m.id
               WHERE m.series_id = $2 AND n.name = $3)
              AND run_id NOT IN (SELECT run_id FROM found_steps WHERE series_id = $1)",
+            own,
+            row.id,
+            old,
+        )?;
+        change!(
+            link.again(),
+            "UPDATE triage SET series_id = $1 WHERE series_id = $2
+             AND run_id IN
+             (SELECT m.run_id FROM measurements AS m
+              JOIN named_measurements AS n ON n.measurement_id = m.id
+              WHERE m.series_id = $2 AND n.name = $3)
+             AND run_id NOT IN (SELECT run_id FROM triage WHERE series_id = $1)",
             own,
             row.id,
             old,

@@ -1,9 +1,9 @@
-//! Effects of an import on baselines and accepted changes.
+//! Effects of an import on baselines.
 
 use std::collections::HashMap;
 
 use super::{BaselineMode, Stored, Writer};
-use crate::ingest::{AcceptedChangeDraft, Digest};
+use crate::ingest::Digest;
 use crate::store::codec::list_of;
 use crate::store::link::{change, one, rows, value};
 use bench_stats::model::{BaselineName, Series};
@@ -129,28 +129,6 @@ impl Writer<'_> {
         let baseline = self.baseline_id(name).await?;
         let taken = self.join_known(baseline, members).await?;
         self.touch(name, baseline, taken).await
-    }
-
-    /// Accepts a change that was accepted elsewhere. Of two words about it, the later holds.
-    pub(in crate::store) async fn accept(
-        &mut self,
-        accepted: &AcceptedChangeDraft,
-    ) -> sqlx::Result<u64> {
-        let digest = accepted.measurement.as_bytes();
-        let accepted_at = accepted.accepted_at.as_millisecond();
-        change!(
-            self.link.again(),
-            "INSERT INTO blessings (series_id, run_id, reason, author, blessed_at)
-             SELECT series_id, run_id, $1, $2, $3 FROM measurements WHERE digest = $4
-             ON CONFLICT (series_id, run_id) DO UPDATE SET
-                 reason = excluded.reason, author = excluded.author,
-                 blessed_at = excluded.blessed_at
-             WHERE excluded.blessed_at > blessings.blessed_at",
-            accepted.reason,
-            accepted.author,
-            accepted_at,
-            digest,
-        )
     }
 
     async fn baseline_id(&mut self, name: &BaselineName) -> sqlx::Result<i64> {

@@ -35,9 +35,6 @@ pub(super) enum Seen {
     Beside { log_worse: f64, error: f64 },
 }
 
-/// A p-value above this suggests nothing.
-const SUGGESTIVE: f64 = 0.05;
-
 impl<'r> Pair<'r> {
     pub(super) fn new(
         baseline: &'r BenchmarkResult,
@@ -143,7 +140,10 @@ impl<'r> Pair<'r> {
             always_valid_p_value: 1.0,
             adjusted_p_value: 1.0,
             gate_p_value: None,
+            look_p_value: 1.0,
             detectable_change: f64::MAX,
+            within: None,
+            open: false,
             runs_to_decide: None,
             acknowledged: None,
         };
@@ -153,6 +153,7 @@ impl<'r> Pair<'r> {
             comparison.p_value = zeros.p_value();
             comparison.always_valid_p_value = zeros.p_value();
             comparison.adjusted_p_value = zeros.p_value();
+            comparison.look_p_value = zeros.p_value();
             comparison.gate_p_value = Some(zeros.p_value());
         }
         if !self.has_ratio() {
@@ -165,11 +166,36 @@ impl<'r> Pair<'r> {
         comparison.always_valid_p_value =
             self.rule.plan.always_valid(comparison.p_value, self.looked_at());
         comparison.adjusted_p_value = comparison.always_valid_p_value;
+        comparison.look_p_value = comparison.p_value;
+        comparison.within = Some(self.within(&difference));
         comparison.detectable_change = self.rule.detectable(&difference, self.looked_at()).exp_m1();
         if self.replication == Replication::Exact {
             comparison.gate_p_value = Some(comparison.p_value);
         }
         comparison
+    }
+
+    /// The smallest relative change that none is larger than: by the interval that is shown, and by the one
+    /// that holds whenever somebody stops.
+    fn within(&self, difference: &Difference) -> f64 {
+        let levels = [self.rule.level, self.rule.inside_level_at(self.looked_at())];
+        let reach = levels.map(|level| RatioInterval::reach_of_logs(difference.interval(level)));
+        reach.into_iter().fold(0.0, f64::max)
+    }
+
+    /// Whether more runs are worth making. That a change is no larger than a tenth is an answer; that a change by
+    /// a tenth would hardly have been found is a reason to go on all the same.
+    pub(super) fn is_open(comparison: &Comparison, settings: &Settings) -> bool {
+        match comparison.verdict {
+            _ if comparison.reservation.is_some() => false,
+            Verdict::Inconclusive => true,
+            Verdict::NoChangeSeen => {
+                /// The level of a single look that nobody adjusts.
+                const ALONE: f64 = 0.05;
+                comparison.p_value <= ALONE || comparison.detectable_change > settings.of_use
+            }
+            Verdict::Regression | Verdict::Improvement | Verdict::Unchanged => false,
+        }
     }
 
     /// The verdict by significance and size.
@@ -209,8 +235,8 @@ impl<'r> Pair<'r> {
             worse.reversed()
         } else if inside_low >= -threshold && inside_high <= threshold {
             Verdict::Unchanged
-        } else if p_value > SUGGESTIVE
-            && comparison.detectable_change <= settings.of_use
+        } else if !comparison.is_suggestive()
+            && self.within(&difference) <= settings.of_use
             && !self.is_neutral()
         {
             Verdict::NoChangeSeen

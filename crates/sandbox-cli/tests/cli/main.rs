@@ -1,6 +1,9 @@
 //! The program, run as its users run it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod kits;
+mod sessions;
+
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -53,6 +56,23 @@ const EXTREMES: &str = r#"(module
             (br $again)))
     (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
     (func (export "half") (param f64) (result f64) (f64.div (local.get 0) (f64.const 2))))"#;
+
+/// Returns what it is given, by the guest ABI, and says so on standard output. Declares nothing.
+const ECHO: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 64) "\50\00\00\00\05\00\00\00")
+    (data (i32.const 80) "said\n")
+    (func (export "sandbox_exchange") (result i32) (i32.const 16))
+    (func (export "sandbox_reserve") (param i32) (result i32)
+        (i32.store (i32.const 16) (i32.const 1024))
+        (i32.store (i32.const 20) (i32.const 60000))
+        (i32.const 1024))
+    (func (export "echo") (param i32) (result i32)
+        (drop (call $write (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 72)))
+        (i32.store (i32.const 24) (i32.const 1024))
+        (i32.store (i32.const 28) (local.get 0))
+        (i32.const 0)))"#;
 
 struct Bench {
     folder: TempDir,
@@ -226,11 +246,110 @@ fn a_folder_is_read_only_where_that_is_said() {
 }
 
 #[test]
+fn functions_are_declared_and_then_take_what_was_declared() {
+    let bench = Bench::new();
+    bench.module("echo.wasm", ECHO);
+    let (_, stdout, _) = bench.run(&["inspect", "--quick", "echo.wasm"]);
+    assert!(stdout.contains("sandbox declare"), "{stdout}");
+    let (code, _, stderr) = bench.run(&["call", "echo.wasm", "echo", "text"]);
+    assert!(code == Some(2) && stderr.contains("sandbox declare"), "{code:?}: {stderr}");
+    for (kind, argument, returned) in [
+        ("text", "Wörld", "Wörld\n"),
+        ("text", "42", "42\n"),
+        ("bytes", "[1]", "[1]"),
+        ("bytes", "@echo.wat", "(module)"),
+        ("value", r#"{"a": [1, 2.5, null]}"#, "{\"a\":[1,2.5,null]}\n"),
+    ] {
+        std::fs::write(bench.folder.path().join("echo.wat"), "(module)").unwrap();
+        let declared = bench.run(&["declare", "echo.wasm", &format!("echo={kind}:{kind}")]);
+        assert_eq!(declared, (Some(0), String::new(), String::new()));
+        let (code, stdout, stderr) = bench.run(&["call", "echo.wasm", "echo", argument]);
+        assert_eq!((code, &*stdout, &*stderr), (Some(0), returned, "said\n"), "{kind}, {argument}");
+        let (_, stdout, _) = bench.run(&["inspect", "--quick", "echo.wasm"]);
+        assert!(stdout.contains(&format!("echo: from {kind} to {kind}")), "{stdout}");
+    }
+    let arguments =
+        ["declare", "echo.wasm", "echo=unit:text", "--format", "messagepack", "-o", "other.wasm"];
+    assert_eq!(bench.run(&arguments).0, Some(0));
+    let (code, stdout, stderr) = bench.run(&["call", "other.wasm", "echo"]);
+    assert_eq!((code, &*stdout), (Some(0), "\n"), "{stderr}");
+    for (wrong, code, said) in [
+        ("missing=text:text", 126, "missing"),
+        ("sandbox_exchange=text:text", 126, "(i32) -> i32"),
+        ("echo=text", 2, "greet=text:value"),
+    ] {
+        let (ended, _, stderr) = bench.run(&["declare", "echo.wasm", wrong]);
+        assert_eq!(ended, Some(code), "{wrong}: {stderr}");
+        assert!(stderr.contains(said), "{wrong}: {stderr}");
+    }
+}
+
+#[test]
+fn a_module_is_compiled_once_and_loaded_with_its_key_only() {
+    let bench = Bench::new();
+    bench.module("extremes.wasm", EXTREMES);
+    for key in ["my.key", "other.key"] {
+        assert_eq!(bench.run(&["keygen", key]), (Some(0), String::new(), String::new()));
+    }
+    let (code, _, stderr) = bench.run(&["keygen", "my.key"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    let (code, _, stderr) = bench.run(&["compile", "--key", "my.key.pub", "extremes.wasm"]);
+    assert!(code == Some(2) && stderr.contains("keygen"), "{stderr}");
+    let (code, _, stderr) =
+        bench.run(&["compile", "--policy", "strict", "--key", "my.key", "extremes.wasm"]);
+    assert!(code == Some(0) && stderr.contains("extremes.compiled"), "{stderr}");
+    let call = |options: &[&str]| {
+        bench.run(&[&["call"], options, &["extremes.compiled", "add", "42", "24"]].concat())
+    };
+    for key in ["my.key", "my.key.pub"] {
+        let called = call(&["--policy", "strict", "--key", key]);
+        assert_eq!(called, (Some(0), "66\n".to_owned(), String::new()));
+    }
+    for (options, code, said) in [
+        (&[][..], 2, "--key"),
+        (&["--key", "other.key.pub"], 126, "another key"),
+        (&["--key", "extremes.wasm"], 2, "extremes.wasm"),
+        // It counts no fuel.
+        (&["--key", "my.key.pub", "--fuel", "1000000"], 126, "compile the module"),
+    ] {
+        let (ended, _, stderr) = call(options);
+        assert_eq!(ended, Some(code), "{options:?}: {stderr}");
+        assert!(stderr.contains(said), "{options:?}: {stderr}");
+    }
+    let (code, stdout, stderr) = bench.run(&["inspect", "extremes.compiled"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("signed") && stdout.contains(std::env::consts::ARCH), "{stdout}");
+    let mut altered = std::fs::read(bench.folder.path().join("extremes.compiled")).unwrap();
+    *altered.last_mut().unwrap() ^= 1;
+    std::fs::write(bench.folder.path().join("extremes.compiled"), altered).unwrap();
+    let (code, _, stderr) = call(&["--policy", "strict", "--key", "my.key.pub"]);
+    assert!(code == Some(126) && stderr.contains("changed after it was sealed"), "{stderr}");
+}
+
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    let bench = Bench::new();
+    bench.module("extremes.wasm", EXTREMES);
+    for arguments in [
+        &["inspect", "extremes.wasm"][..],
+        &["call", "extremes.wasm", "add", "1", "2"],
+        &["completions", "bash"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = bench.sandbox().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(in_words(&output), (Some(0), String::new(), String::new()), "{arguments:?}");
+    }
+}
+
+#[test]
 fn help_says_what_exit_codes_mean() {
     let bench = Bench::new();
     let (code, stdout, _) = bench.run(&["--help"]);
     assert_eq!(code, Some(0));
-    for expected in ["run", "call", "inspect", "bench", "124", "152"] {
+    for expected in
+        ["run", "call", "inspect", "bench", "compile", "keygen", "declare", "124", "152"]
+    {
         assert!(stdout.contains(expected), "{expected} is not in {stdout}");
     }
     let (code, stdout, _) = bench.run(&["completions", "bash"]);

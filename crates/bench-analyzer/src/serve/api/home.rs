@@ -1,0 +1,334 @@
+//! The first page: what changed since the last release or lately, worst first, and what was open before.
+
+use std::cmp::Reverse;
+
+use axum::Json;
+use axum::response::Response;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::decisions::Decisions;
+use super::histories::{Row, named};
+use super::{Api, Refusal};
+use crate::serve::arrivals::Arrival;
+use crate::serve::events::Event;
+use crate::serve::prepared::Snapshot;
+use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::verdict::Verdict;
+use bench_stats::model::{BaselineName, RunId, Selector, Series};
+use bench_stats::stats::quantile::median;
+
+/// Choice of what the first page shows.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct OfHome {
+    since: Option<String>,
+    machine: Option<String>,
+}
+
+/// The time that counts as new.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Period {
+    /// The word that asks for it.
+    id: String,
+    /// Its name in a sentence.
+    pub(super) name: String,
+    /// When it begins; none for all time.
+    begins: Option<Timestamp>,
+}
+
+/// State of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Too few values followed to know whether it stays.
+    New,
+    /// As new, and no further from the values before than noise often is: of many benchmarks, some show such.
+    Watch,
+    /// Lasting, and nobody has accepted it.
+    Open,
+    /// The level moves without a step.
+    Drift,
+    /// Somebody accepted it.
+    Accepted,
+}
+
+/// A line of the first page.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<'s> {
+    #[serde(flatten)]
+    series: &'s Series,
+    state: State,
+    pub(super) verdict: Verdict,
+    pub(super) change: f64,
+    before: f64,
+    after: f64,
+    run: RunId,
+    measured_at: Timestamp,
+    after_commit: Option<&'s str>,
+    up_to_commit: Option<&'s str>,
+    /// What else is to be known of it.
+    remark: String,
+    spark: Vec<u8>,
+    /// Where the change is in `spark`, from 0 to 1.
+    at: f64,
+    assignee: Option<String>,
+    link: Option<String>,
+}
+
+/// All lines of the first page.
+#[derive(Debug, Default)]
+pub(super) struct Lines<'s> {
+    /// Changes of the period, worst first, then what got better, then what was accepted.
+    pub(super) changed: Vec<Line<'s>>,
+    /// What is open from before, worst first.
+    pub(super) older: Vec<Line<'s>>,
+    /// How many benchmarks have no line of the period, or only one to watch.
+    pub(super) unchanged: usize,
+    /// How many there are.
+    pub(super) all: usize,
+}
+
+impl Api {
+    pub(super) async fn home(&self, of: OfHome) -> Result<Response, Refusal> {
+        let histories = self.histories_of(of.machine.as_deref()).await?;
+        let snapshot = &*histories.snapshot;
+        let periods = self.periods(snapshot).await?;
+        let period = match &of.since {
+            Some(id) => named_period(&periods, id)?,
+            None => usual(&periods)?,
+        };
+        let decisions = self.decisions().await?;
+        let lines = Lines::of(snapshot, period, &decisions);
+        let is_in_period = |at: Timestamp| period.begins.is_none_or(|begins| at > begins);
+        let events: Vec<&Event> =
+            snapshot.events.iter().filter(|one| is_in_period(one.measured_at)).collect();
+        let arrivals: Vec<&Arrival> =
+            snapshot.arrivals.iter().filter(|one| is_in_period(one.measured_at)).collect();
+        Ok(histories.respond(Json(json!({
+            "period": period,
+            "periods": periods,
+            "newest": snapshot.newest,
+            "machines": named(snapshot),
+            "all": lines.all,
+            "unchanged": lines.unchanged,
+            "changed": lines.changed,
+            "older": lines.older,
+            "events": events,
+            "arrivals": arrivals,
+        }))))
+    }
+
+    /// The periods that there are, the usual one first.
+    pub(super) async fn periods(&self, snapshot: &Snapshot) -> Result<Vec<Period>, Refusal> {
+        let mut periods = Vec::new();
+        if let Some(baseline) = &self.options.since {
+            periods.extend(self.since_baseline(baseline, snapshot).await?);
+        }
+        if let Some((tag, sha)) = &snapshot.release {
+            let begins = newest_of(snapshot, |point| point.commit.as_deref() == Some(sha));
+            if let Some(begins) = begins {
+                let name = format!("the release {tag}");
+                periods.push(Period { id: "release".to_owned(), name, begins: Some(begins) });
+            }
+        }
+        for (id, name, days) in [
+            ("week", "a week before the last results", 7),
+            ("month", "a month before the last results", 30),
+        ] {
+            let back = SignedDuration::from_hours(24 * days);
+            let begins = snapshot.newest.and_then(|newest| newest.checked_sub(back).ok());
+            periods.push(Period { id: id.to_owned(), name: name.to_owned(), begins });
+        }
+        periods.push(Period {
+            id: "all".to_owned(),
+            name: "the beginning".to_owned(),
+            begins: None,
+        });
+        Ok(periods)
+    }
+
+    async fn since_baseline(
+        &self,
+        name: &BaselineName,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Period>, Refusal> {
+        let selector = Selector::Baseline(name.clone());
+        // It may not be there yet.
+        let Ok(runs) = self.store().await?.runs_of_side(&selector).await else { return Ok(None) };
+        let begins = newest_of(snapshot, |point| point.runs.iter().any(|run| runs.contains(run)));
+        let period = |begins| Period {
+            id: "baseline".to_owned(),
+            name: format!("the baseline {name}"),
+            begins: Some(begins),
+        };
+        Ok(begins.map(period))
+    }
+}
+
+fn newest_of(
+    snapshot: &Snapshot,
+    is: impl Fn(&bench_stats::model::TimelinePoint) -> bool,
+) -> Option<Timestamp> {
+    let points = snapshot.series.iter().flat_map(|one| &one.timeline.points);
+    points.filter(|point| is(point)).map(|point| point.measured_at).max()
+}
+
+fn named_period<'p>(periods: &'p [Period], id: &str) -> Result<&'p Period, Refusal> {
+    periods.iter().find(|period| period.id == id).ok_or_else(|| {
+        let known: Vec<&str> = periods.iter().map(|period| period.id.as_str()).collect();
+        Refusal::wrong(format!("`since` has to be one of {}", known.join(", ")))
+    })
+}
+
+/// The period that is shown to whoever does not ask for another.
+pub(super) fn usual(periods: &[Period]) -> Result<&Period, Refusal> {
+    periods.first().ok_or_else(|| Refusal::failed("there is no period to show"))
+}
+
+impl<'s> Lines<'s> {
+    /// Collects what a period has to show.
+    pub(super) fn of(snapshot: &'s Snapshot, period: &Period, decisions: &Decisions) -> Self {
+        let mut lines = Self::default();
+        for one in snapshot.main_series() {
+            lines.all += 1;
+            let before = lines.changed.len();
+            for change in decisions.changes(one) {
+                if change.withdrawn.is_some() || change.machine_event {
+                    continue;
+                }
+                let is_new = period.begins.is_none_or(|begins| change.measured_at > begins);
+                let line = Line::of_change(one, &change, decisions);
+                if is_new {
+                    lines.changed.push(line);
+                } else if line.is_open_regression() {
+                    lines.older.push(line);
+                }
+            }
+            lines.changed.extend(Line::of_drift(one));
+            let is_change = |line: &Line<'_>| line.state != State::Watch;
+            lines.unchanged += usize::from(!lines.changed[before..].iter().any(is_change));
+        }
+        lines.changed.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.size().total_cmp(&a.size())));
+        lines.older.sort_by(|a, b| b.size().total_cmp(&a.size()));
+        lines
+    }
+}
+
+impl<'s> Line<'s> {
+    fn of_change(one: &'s SeriesChanges, change: &ChangePoint, decisions: &Decisions) -> Self {
+        let points = &one.timeline.points;
+        let last_epoch = one.epochs.last().copied().unwrap_or(0);
+        let followed = points.len() - change.index;
+        let (state, remark) = match &change.acknowledged {
+            Some(accepted) => {
+                (State::Accepted, format!("accepted by {}: {}", accepted.author, accepted.reason))
+            }
+            None if !change.provisional => (State::Open, String::new()),
+            None if change.index >= last_epoch && stands_out(one, change) => {
+                let values =
+                    if followed == 1 { "value alone".into() } else { format!("{followed} values") };
+                (State::New, format!("in the newest {values}; more will tell whether it stays"))
+            }
+            None if change.index >= last_epoch => {
+                (State::Watch, "may be noise: the next values will tell".to_owned())
+            }
+            None => {
+                let remark = "the machine changed before more values could tell whether it stays";
+                (State::Open, remark.to_owned())
+            }
+        };
+        let triage = decisions.triage(one, change);
+        let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        Self {
+            series: &one.timeline.series,
+            state,
+            verdict: change.verdict,
+            change: change.change,
+            before: change.before,
+            after: change.after,
+            run: change.run,
+            measured_at: change.measured_at,
+            after_commit: points[..change.index].last().and_then(|point| point.commit.as_deref()),
+            up_to_commit: points[change.index].commit.as_deref(),
+            remark,
+            spark: Row::spark(one),
+            at: share(change.index, points.len()),
+            assignee: triage.and_then(|triage| text(&triage.assignee)),
+            link: triage.and_then(|triage| text(&triage.link)),
+        }
+    }
+
+    fn of_drift(one: &'s SeriesChanges) -> Option<Self> {
+        let trend = one.trend.as_ref()?;
+        let points = &one.timeline.points;
+        let (from, last) = (points.get(trend.from)?, points.last()?);
+        // A line from where it began to what it came to.
+        let before = last.value / (1.0 + trend.change);
+        Some(Self {
+            series: &one.timeline.series,
+            state: State::Drift,
+            verdict: trend.verdict,
+            change: trend.change,
+            before,
+            after: last.value,
+            run: from.runs[0],
+            measured_at: from.measured_at,
+            after_commit: from.commit.as_deref(),
+            up_to_commit: last.commit.as_deref(),
+            remark: format!("moves slowly, over {} values, without a step", trend.points),
+            spark: Row::spark(one),
+            at: share(trend.from, points.len()),
+            assignee: None,
+            link: None,
+        })
+    }
+
+    /// What is to be looked at comes first, then what got better, then what somebody accepted.
+    fn rank(&self) -> (u8, Reverse<bool>) {
+        let group = match self.state {
+            State::New | State::Open | State::Drift => 0,
+            State::Watch => 1,
+            State::Accepted => 2,
+        };
+        (group, Reverse(self.verdict == Verdict::Regression))
+    }
+
+    fn size(&self) -> f64 {
+        self.change.ln_1p().abs()
+    }
+
+    pub(super) fn series(&self) -> &Series {
+        self.series
+    }
+
+    /// Whether somebody should look at it.
+    pub(super) fn is_open_regression(&self) -> bool {
+        let is_open = matches!(self.state, State::New | State::Open | State::Drift);
+        self.verdict == Verdict::Regression && is_open
+    }
+}
+
+/// Whether a change is far beyond the noise of the values before it. A single value among those of hundreds of
+/// benchmarks is often three standard deviations away by chance, and hardly ever five.
+fn stands_out(one: &SeriesChanges, change: &ChangePoint) -> bool {
+    const FAR: f64 = 5.0;
+    const AT_LEAST: usize = 6;
+    let start = one.epochs.iter().rev().find(|start| **start <= change.index).copied().unwrap_or(0);
+    let before = &one.timeline.points[start..change.index];
+    if before.len() < AT_LEAST {
+        return false;
+    }
+    // Differences of neighbours know nothing of steps and drifts. Their median absolute value is 0.954 standard
+    // deviations of a value, if these are normal: sqrt(2) times 0.6745.
+    let mut differences: Vec<f64> =
+        before.windows(2).map(|pair| (pair[1].value / pair[0].value).ln().abs()).collect();
+    let deviation = median(&mut differences) / 0.954;
+    change.change.ln_1p().abs() > FAR * deviation
+}
+
+fn share(index: usize, length: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
+    let share = index as f64 / length.saturating_sub(1).max(1) as f64;
+    share.min(1.0)
+}

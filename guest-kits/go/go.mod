@@ -1,0 +1,3 @@
+module sandbox.example/guest
+
+go 1.24

@@ -1,0 +1,6 @@
+//go:build !tinygo
+
+package guest
+
+// Ends the instance; see trap_wasm.s.
+func trap()
