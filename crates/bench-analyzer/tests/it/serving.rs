@@ -121,6 +121,23 @@ impl Answer {
 }
 
 #[test]
+fn a_history_that_is_too_short_is_not_said_to_show_no_change() {
+    let workspace = Workspace::new();
+    let mut rows = "benchmark,value,run,time,commit\n".to_owned();
+    for run in 0..6 {
+        for sample in 0..5 {
+            let value = if run == 5 { 140 } else { 100 } + sample;
+            rows.push_str(&format!("sort,{value},r{run},2026-11-0{}T12:00:00Z,c{run}\n", run + 1));
+        }
+    }
+    std::fs::write(workspace.path().join("r.csv"), rows).unwrap();
+    workspace.run(&["import", "r.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    let home = served.get("/api/home").json();
+    assert_eq!((&home["too_short"], &home["unchanged"]), (&1.into(), &0.into()));
+}
+
+#[test]
 fn every_question_has_an_answer() {
     let workspace = with_history();
     workspace.run(&["baseline", "set", "main", "1", "2", "3"], 0);

@@ -25,6 +25,8 @@ mod separation;
 mod tail;
 mod verify;
 
+pub use tail::VALUES_BEFORE;
+
 use std::ops::Range;
 
 use serde::Serialize;

@@ -15,6 +15,7 @@ use crate::serve::arrivals::Arrival;
 use crate::serve::events::Event;
 use crate::serve::prepared::Snapshot;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
+use bench_stats::detect::steps::VALUES_BEFORE;
 use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{BaselineName, RunId, Selector, Series};
 use bench_stats::stats::quantile::median;
@@ -83,8 +84,10 @@ pub(super) struct Lines<'s> {
     pub(super) changed: Vec<Line<'s>>,
     /// What is open from before, worst first.
     pub(super) older: Vec<Line<'s>>,
-    /// How many benchmarks have no line of the period, or only one to watch.
+    /// How many benchmarks have values enough and no line of the period, or only one to watch.
     pub(super) unchanged: usize,
+    /// How many have too few values, on this machine, to be judged.
+    pub(super) too_short: usize,
     /// How many there are.
     pub(super) all: usize,
 }
@@ -112,6 +115,7 @@ impl Api {
             "machines": named(snapshot),
             "all": lines.all,
             "unchanged": lines.unchanged,
+            "too_short": lines.too_short,
             "changed": lines.changed,
             "older": lines.older,
             "events": events,
@@ -207,7 +211,11 @@ impl<'s> Lines<'s> {
             }
             lines.changed.extend(Line::of_drift(one));
             let is_change = |line: &Line<'_>| line.state != State::Watch;
-            lines.unchanged += usize::from(!lines.changed[before..].iter().any(is_change));
+            if !lines.changed[before..].iter().any(is_change) {
+                let last_epoch = one.epochs.last().copied().unwrap_or(0);
+                let is_short = one.timeline.points.len() - last_epoch <= VALUES_BEFORE;
+                *if is_short { &mut lines.too_short } else { &mut lines.unchanged } += 1;
+            }
         }
         lines.changed.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.size().total_cmp(&a.size())));
         lines.older.sort_by(|a, b| b.size().total_cmp(&a.size()));

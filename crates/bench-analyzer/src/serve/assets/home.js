@@ -20,7 +20,9 @@ export async function home(query) {
     happened(told.events),
     told.changed.length
       ? short(HEADS, told.changed, row, { most: TOP })
-      : el("p", { class: "good" }, "No benchmark shows a change in this time."),
+      : told.unchanged > 0 && el("p", { class: "good" }, "No benchmark shows a change in this time."),
+    told.too_short > 0 && el("p", { id: "too-short" }, `${plural(told.too_short, "benchmark has", "benchmarks have")} too few results on this machine to tell noise from change: it takes nine. `,
+      el("a", { href: address("/compare") }, "Compare two of them"), "."),
     ...olderPart(told.older),
     arrived(told.arrivals),
     el("p", {}, el("a", { href: address("/benchmarks") }, `All ${plural(told.all, "benchmark", "benchmarks")}`)),

@@ -6,6 +6,9 @@ use super::{Step, StepSettings};
 use crate::stats::outliers::OUTLYING_Z;
 use crate::stats::quantile::{MAD_TO_SIGMA, median, median_absolute_deviation};
 
+/// How many values there have to be before the newest ones: with fewer, nobody knows what is far.
+pub const VALUES_BEFORE: usize = 8;
+
 /// A step that may have happened just now: the last values, fewer than make a level, all lie
 /// far out on the same side of the last level.
 pub(super) fn provisional(
@@ -13,11 +16,9 @@ pub(super) fn provisional(
     last: Range<usize>,
     settings: &StepSettings,
 ) -> Option<Step> {
-    /// With fewer values before, nobody knows what is far.
-    const AT_LEAST: usize = 8;
     (1..settings.min_segment).rev().find_map(|count| {
         let index = last.end.checked_sub(count)?;
-        if index < last.start + AT_LEAST {
+        if index < last.start + VALUES_BEFORE {
             return None;
         }
         let level = &values[last.start..index];
