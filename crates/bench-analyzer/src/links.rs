@@ -81,7 +81,7 @@ impl Links {
         }
     }
 
-    /// What is wrong with the patterns, if anything is.
+    /// Says why the patterns are no good, if they are not.
     ///
     /// # Errors
     /// Says which pattern is no address of the web, or lacks what it is for.

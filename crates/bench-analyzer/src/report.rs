@@ -25,10 +25,10 @@ use std::io;
 
 use bench_stats::analysis::AnalysisReport;
 
-/// What a gate says of a report.
+/// Outcome of a gate over a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing of what it was told to fail on was found.
+    /// None of the kinds of changes was found that it fails on.
     Passes,
     /// It fails, for these reasons.
     Fails(Vec<String>),

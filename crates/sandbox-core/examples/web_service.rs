@@ -112,7 +112,7 @@ fn shop(price: u32) -> String {
 
 const HANGS: &str = r#"(module (func (export "price") (param i32) (result f64) (loop $again (br $again)) unreachable))"#;
 
-/// What customers and tenants do, with an ordinary HTTP client.
+/// Plays customers and tenants, with an ordinary HTTP client.
 fn clients(service: &str) -> Result<(), Failure> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).build().into();

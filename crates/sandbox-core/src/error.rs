@@ -41,6 +41,7 @@ pub(crate) type CallResult<T> = std::result::Result<T, Box<SandboxError>>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
+    // The module: where it is from, and whether it may be used.
     /// The builder was given neither a file nor bytes nor a compiled module.
     #[error("no module given: call `source`, `source_bytes` or `module` on the builder")]
     NoSource,
@@ -240,6 +241,7 @@ pub enum SandboxError {
         message: String,
     },
 
+    // What the host asks for: functions, arguments and results.
     /// There is no exported function of that name.
     #[error("the module exports no function `{name}`; it exports {available}", available = listed(available, *more), name = shown(name))]
     #[non_exhaustive]
@@ -292,6 +294,7 @@ pub enum SandboxError {
         call: Box<FailedCall>,
     },
 
+    // The guest ran and failed.
     /// The function itself returned an error.
     #[error("`{function}` returned an error: {message}", function = shown(function), message = shown(message))]
     #[non_exhaustive]
@@ -390,6 +393,7 @@ pub enum SandboxError {
         call: Box<FailedCall>,
     },
 
+    // The guest came to a limit.
     /// The guest asked for more linear memory than it may have.
     #[error(
         "the guest asked for {requested_bytes} bytes of memory, and its limit is {limit_bytes}"
@@ -477,6 +481,7 @@ pub enum SandboxError {
     #[error(transparent)]
     InvalidBundle(#[from] crate::bundle::InvalidBundle),
 
+    // Packages and grants.
     /// The file of a package, or the manifest of a folder that is to become one, could not be read.
     #[error("failed to read the package {path}", path = path.display())]
     PackageUnreadable {
@@ -542,6 +547,7 @@ pub enum SandboxError {
         error: Option<std::io::Error>,
     },
 
+    // Pools.
     /// The pool has a module of that name already.
     #[error("the pool has a module `{name}` already; put another in its place with `replace`", name = shown(name))]
     #[non_exhaustive]
@@ -585,6 +591,7 @@ pub enum SandboxError {
     #[error("the pool is closed")]
     PoolClosed,
 
+    // The host and its system.
     /// The host could not provide what an instance needs.
     #[error("failed to create an instance: {message}", message = shown(message))]
     #[non_exhaustive]

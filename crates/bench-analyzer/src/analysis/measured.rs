@@ -79,7 +79,7 @@ pub(super) async fn results(
     })
 }
 
-/// What the results before the latest are called, where no baseline has that name.
+/// Name of the results before the latest, where no baseline has that name.
 pub const PREVIOUS: &str = "previous";
 
 /// Whether there are results before the latest.

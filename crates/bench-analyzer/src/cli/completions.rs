@@ -22,13 +22,13 @@ pub(crate) struct Completions {
 /// List names, for completion
 #[derive(Debug, Args)]
 pub(crate) struct Names {
-    /// What is named
+    /// Kind of name to list
     kind: NameKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum NameKind {
-    /// What --baseline takes
+    /// Names that --baseline takes
     Baselines,
     /// Benchmarks
     Benchmarks,

@@ -6,7 +6,7 @@ use bench_analyzer::report::text::visible;
 use bench_stats::detect::settings::Pattern;
 use bench_stats::model::BenchmarkId;
 
-/// What filters name. Without any, everything is meant.
+/// Benchmarks that filters name. Without any, all are meant.
 #[derive(Debug, Clone)]
 pub(super) struct Filters {
     patterns: Vec<(String, Pattern)>,

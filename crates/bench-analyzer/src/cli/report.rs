@@ -69,7 +69,7 @@ pub(crate) struct Report {
     #[arg(long, value_name = "NAME")]
     pub(crate) baseline: Option<Selector>,
 
-    /// What to compare: a baseline, run:12, a commit that was measured, or latest
+    /// Results to compare: a baseline, run:12, a commit that was measured, or latest
     #[arg(long, value_name = "NAME", default_value = "latest")]
     pub(crate) current: Selector,
 
@@ -247,7 +247,7 @@ pub(super) async fn run(
     Ok(gate::say(standing.as_ref(), output))
 }
 
-/// What to compare with: what was named, else the results before the latest, as long as there are no baselines to
+/// Finds the side to compare with: the one that was named, else the results before the latest, as long as there are no baselines to
 /// choose from.
 async fn baseline(
     store: &mut Store,

@@ -17,7 +17,7 @@ use super::output::Output;
 
 /// Show a dashboard in the browser
 ///
-/// What changed since the last release, benchmarks with their histories, comparisons of any two commits,
+/// Shows changes since the last release, benchmarks with their histories, comparisons of any two commits,
 /// runs, and suites as they run. Changes can be accepted with a reason, as `accept` does, that can be
 /// taken back, and it can be noted who looks at them. /badge.svg is a badge for a README, /feed.atom a
 /// feed of changes.

@@ -117,12 +117,12 @@ pub struct TakenBack {
     pub at: Timestamp,
 }
 
-/// What people note beside a change while they look for its cause. Texts may be empty.
+/// Notes that people make beside a change while they look for its cause. Texts may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Triage {
     /// Who looks at it.
     pub assignee: String,
-    /// What is known of it.
+    /// Note on its cause.
     pub note: String,
     /// The address of a bug report or a pull request.
     pub link: String,
@@ -137,7 +137,7 @@ pub struct Triage {
 pub struct TriageDraft {
     /// The first measurement of the new level.
     pub measurement: Digest,
-    /// What was noted.
+    /// Text of the note.
     #[serde(flatten)]
     pub triage: Triage,
 }
@@ -173,7 +173,7 @@ pub struct ImportBatch {
     pub accepted_changes: Vec<AcceptedChangeDraft>,
     /// Steps that were found.
     pub found_steps: Vec<FoundStepDraft>,
-    /// What people noted beside changes.
+    /// Notes of people beside changes.
     pub triage: Vec<TriageDraft>,
     /// Things the user should know about what was read.
     pub remarks: Vec<Remark>,

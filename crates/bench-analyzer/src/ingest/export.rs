@@ -37,7 +37,7 @@ pub struct Export {
     /// All steps that were found in histories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found_steps: Vec<FoundStepDraft>,
-    /// What people noted beside changes.
+    /// Notes of people beside changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triage: Vec<TriageDraft>,
 }

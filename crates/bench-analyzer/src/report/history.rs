@@ -22,12 +22,12 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default();
 
-/// What a terminal shows of histories.
+/// Histories as a terminal shows them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HistoryReporter<'m> {
     /// How many series without a change are listed; none for all.
     pub most: Option<usize>,
-    /// What machines and compilers runs were made with, so that a change of them can be described.
+    /// Machines and compilers that runs were made with, so that a change of them can be described.
     pub machines: Option<&'m BTreeMap<RunId, Fingerprint>>,
 }
 
@@ -53,7 +53,7 @@ impl HistoryReporter<'_> {
         Ok(())
     }
 
-    /// What most series did at once, once.
+    /// Writes the moves that most series made at once, once each.
     fn write_common(
         &self,
         changes: &[SeriesChanges],
@@ -113,7 +113,7 @@ impl HistoryReporter<'_> {
     }
 }
 
-/// What the histories come to: how many changed, and the newest change for the worse that nobody accepted.
+/// Sums the histories up: how many changed, and the newest change for the worse that nobody accepted.
 fn summary(changes: &[SeriesChanges], common: &CommonEvents) -> String {
     let own = || {
         let of =

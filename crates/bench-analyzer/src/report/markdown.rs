@@ -18,7 +18,7 @@ use bench_stats::model::Unit;
 /// Writes GitHub-flavoured Markdown, short enough for a comment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MarkdownReporter<'r> {
-    /// What the gate says, if there is one.
+    /// Outcome of the gate, if there is one.
     pub standing: Option<&'r Standing>,
     /// Where commits can be looked at.
     pub links: Option<&'r Links>,
@@ -112,7 +112,7 @@ impl MarkdownReporter<'_> {
         Ok(())
     }
 
-    /// What is said of an onset, as a link to what lies between its commits.
+    /// Writes the sentence about an onset as a link to what lies between its commits.
     fn linked(&self, said: &str, onset: &Onset) -> String {
         let (after, up_to) = (onset.after_commit.as_deref(), onset.up_to_commit.as_deref());
         match self.links.and_then(|links| links.range(after, up_to)) {
@@ -155,7 +155,7 @@ impl MarkdownReporter<'_> {
         writeln!(output, "\n</details>\n")
     }
 
-    /// What was compared, how to read it, and where the rest is.
+    /// Writes which sides were compared, how to read it, and where the rest is.
     fn end(&self, report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<()> {
         for note in &report.notes {
             writeln!(output, "> {}\n", escape(&visible(note)))?;
@@ -204,7 +204,7 @@ fn together(report: &AnalysisReport, output: &mut dyn io::Write) -> io::Result<(
     writeln!(output, "\n</details>\n")
 }
 
-/// What changed: four columns that fit a phone, the worst in the open.
+/// Writes the changes: four columns that fit a phone, the worst in the open.
 fn changes(section: &Section<'_>, output: &mut dyn io::Write) -> io::Result<()> {
     let head = "| benchmark | before | now | change |\n|---|--:|--:|--:|";
     let (sign, title) = (sign(section.verdict), title(section.verdict));
@@ -251,7 +251,7 @@ fn family_changes(row: &FamilyRow<'_>) -> String {
     parts.join("<br>")
 }
 
-/// What did not change or is open, folded.
+/// Writes benchmarks that did not change or are open, folded.
 fn folded(
     section: &Section<'_>,
     report: &AnalysisReport,

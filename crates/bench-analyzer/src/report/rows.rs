@@ -1,4 +1,4 @@
-//! What a list of comparisons shows: benchmarks, and families of them on one row each.
+//! Rows of a list of comparisons: benchmarks, and families of them on one row each.
 
 use std::collections::HashMap;
 
@@ -120,7 +120,7 @@ impl<'r> FamilyRow<'r> {
         labels.zip(self.members.iter().copied()).collect()
     }
 
-    /// What can be said of the family as a whole beside its mean.
+    /// Remark about the family as a whole, beside its mean.
     pub(crate) fn remark(&self) -> Option<String> {
         let scaling = self.family.scaling?;
         let (old, new) = (scaling.baseline.exponent, scaling.current.exponent);

@@ -15,7 +15,7 @@ pub struct Cell {
     room: Room,
 }
 
-/// What becomes of a column where lines would be too long.
+/// Fate of a column where lines would be too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
     /// It stays as it is.
@@ -163,7 +163,7 @@ impl Table {
         layout
     }
 
-    /// What becomes of each column, by the first row that has all of them.
+    /// Finds the fate of each column, by the first row that has all of them.
     fn rooms(&self) -> Vec<Room> {
         let cells = self.rows.iter().filter_map(|row| match row {
             Row::Cells(cells) => Some(cells),

@@ -26,17 +26,17 @@ impl Refusal {
         Self::Said(status, why.into())
     }
 
-    /// What was asked for has no meaning.
+    /// The question has no meaning.
     pub(super) fn wrong(why: impl Into<String>) -> Self {
         Self::Said(StatusCode::BAD_REQUEST, why.into())
     }
 
-    /// What was asked for is not there.
+    /// The thing that was asked for is not there.
     pub(super) fn absent(why: impl Into<String>) -> Self {
         Self::Said(StatusCode::NOT_FOUND, why.into())
     }
 
-    /// What should work did not.
+    /// The server failed.
     pub(super) fn failed(why: impl std::fmt::Display) -> Self {
         Self::Said(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
     }

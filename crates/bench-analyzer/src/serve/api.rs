@@ -31,7 +31,7 @@ pub(super) use decisions::router as decisions;
 #[derive(Debug)]
 pub(super) struct Api {
     options: ServeOptions,
-    /// What badges and the feed are read by from elsewhere.
+    /// Key that badges and the feed are read by from elsewhere.
     reading_key: Option<String>,
     stores: Stores,
     snapshots: Snapshots,

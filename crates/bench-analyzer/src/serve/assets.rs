@@ -10,7 +10,7 @@ use crate::report::figure;
 
 const INDEX: &str = include_str!("assets/index.html");
 
-/// What is sent as it is: path and content.
+/// Files that are sent as they are: path and content.
 const SCRIPTS: [(&str, &str); 12] = [
     ("/theme.js", include_str!("assets/theme.js")),
     ("/uplot.js", include_str!("assets/uplot/uPlot.iife.min.js")),

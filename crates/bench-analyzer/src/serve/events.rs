@@ -1,4 +1,4 @@
-//! What happened to most histories at once, said once: another machine or compiler, and moves that most
+//! Events that most histories share, said once: another machine or compiler, and moves that most
 //! benchmarks made together. And what happened to one history, as labels for its chart.
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,7 @@ use bench_stats::stats::quantile::median;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Event {
     pub(super) kind: EventKind,
-    /// What happened, in words.
+    /// The event in words.
     pub(super) said: String,
     pub(super) measured_at: Timestamp,
     pub(super) after_commit: Option<String>,
@@ -224,7 +224,7 @@ pub(super) fn labels(
     labels
 }
 
-/// What a machine is called where one of several is chosen.
+/// Names a machine where one of several is chosen.
 pub(super) fn machine_name(machine: &Fingerprint) -> String {
     let Fingerprint { cpu, os, rustc, profile, .. } = machine;
     let cores = machine.known_cores().and_then(|cores| usize::try_from(cores).ok());
@@ -236,7 +236,7 @@ pub(super) fn machine_name(machine: &Fingerprint) -> String {
     if profile == "bench" || profile.is_empty() { known } else { format!("{known}, {profile}") }
 }
 
-/// What differs between two machines, in words.
+/// Says in words how two machines differ.
 fn differences(machines: &BTreeMap<i64, Fingerprint>, from: i64, to: i64) -> String {
     match (machines.get(&from), machines.get(&to)) {
         (Some(from), Some(to)) => from.differences(to).join("; "),

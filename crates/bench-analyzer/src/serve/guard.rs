@@ -17,14 +17,14 @@ use crate::secret::{Secret, random_token};
 pub(super) struct Guard {
     hosts: Vec<String>,
     token: Option<Secret>,
-    /// What badges and the feed are read by from elsewhere: it follows from the token, and the token does not
+    /// Key that badges and the feed are read by from elsewhere: it follows from the token, and the token does not
     /// follow from it.
     reading_key: Option<String>,
     cookie: String,
     csrf: String,
 }
 
-/// What may be read with the reading key, which stands in addresses on pages of others.
+/// Paths that may be read with the reading key, which stands in addresses on pages of others.
 const READ_ELSEWHERE: [&str; 2] = ["/badge.svg", "/feed.atom"];
 
 impl Guard {
@@ -45,7 +45,7 @@ impl Guard {
         Self { hosts, token, reading_key, cookie, csrf: random_token() }
     }
 
-    /// What badges and the feed are read by from elsewhere, where a token is needed.
+    /// Returns the key that badges and the feed are read by from elsewhere, where a token is needed.
     pub(super) fn reading_key(&self) -> Option<&str> {
         self.reading_key.as_deref()
     }

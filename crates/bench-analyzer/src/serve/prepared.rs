@@ -34,7 +34,7 @@ pub(super) struct Snapshot {
     pub(super) view: View,
     /// All machines that ever measured, by their number in the store.
     pub(super) machines: BTreeMap<i64, Fingerprint>,
-    /// What happened to most histories at once.
+    /// Events that most histories share.
     pub(super) events: Vec<Event>,
     /// Benchmarks that came or went.
     pub(super) arrivals: Vec<Arrival>,

@@ -18,7 +18,7 @@ pub struct TriagedChange {
     pub series: Series,
     /// The first run of the new level.
     pub run: RunId,
-    /// What was noted.
+    /// Text of the note.
     pub triage: Triage,
 }
 

@@ -65,7 +65,7 @@ impl Store {
             .collect()
     }
 
-    /// Acceptances by measurements, as they are known in every store.
+    /// Found steps by measurements, as they are known in every store.
     pub(super) async fn exported_found_steps(&mut self) -> Result<Vec<FoundStepDraft>> {
         let failed = self.failed();
         let rows = rows!(

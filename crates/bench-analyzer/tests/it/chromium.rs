@@ -16,7 +16,7 @@ pub(crate) struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 impl Browser {
-    /// Nothing comes back, and a word about it, where no browser is installed.
+    /// Returns `None`, and says so, where no browser is installed.
     pub(crate) fn start() -> Option<Self> {
         Self::on(&json!({}))
     }
@@ -183,12 +183,12 @@ impl Browser {
         self.tell("back", &json!({}));
     }
 
-    /// What a script says, as text.
+    /// Runs a script, and returns its value as text.
     pub(crate) fn text(&self, script: &str) -> String {
         self.script(script).as_str().unwrap_or_default().to_owned()
     }
 
-    /// What the console holds of errors, and everything that was refused.
+    /// Returns errors of the console, and requests that were refused.
     pub(crate) fn complaints(&self) -> Vec<Value> {
         let log = self.tell("se/log", &json!({"type": "browser"}));
         let entries = log.as_array().cloned().unwrap_or_default();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::chromium::Browser;
 use crate::history::with_history;
-use crate::serving::Served;
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// Keys as drivers of browsers name them.

@@ -35,6 +35,7 @@ mod report_formats;
 mod reporting;
 mod same_story;
 mod scale;
+mod served;
 #[cfg(unix)]
 mod server;
 mod serving;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use bench_analyzer::store::Location;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::serving::Served;
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// The program as somebody who may not write.

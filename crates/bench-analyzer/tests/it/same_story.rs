@@ -1,6 +1,6 @@
 //! A report and the dashboard tell one story of the same two sides.
 
-use crate::serving::Served;
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// Sixty runs of some benchmarks, one for each commit, which all got slower by this factor at the fortieth.

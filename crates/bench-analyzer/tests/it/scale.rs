@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::project::Project;
-use crate::serving::Served;
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// Imports a made-up project and writes every format; says how long that took.

@@ -82,7 +82,7 @@ fn compared(old: &[(String, f64)], new: &[(String, f64)], runs: usize) -> Worksp
     of_two_sides(&story)
 }
 
-/// The same one side after the other.
+/// Imports one side after the other.
 fn compared_apart(old: &[(String, f64)], new: &[(String, f64)], runs: usize) -> Workspace {
     let mut story = Story::new();
     (0..runs).for_each(|run| story.run(&format!("o{run}"), OLD, "ci", old));
@@ -106,7 +106,7 @@ fn of_two_sides(story: &Story) -> Workspace {
     workspace
 }
 
-/// What a reader sees first in each format.
+/// The first lines that a reader sees in each format.
 fn first_lines(workspace: &Workspace) -> Vec<(&'static str, String)> {
     let report = |format| {
         let arguments = ["report", "--no-import", "--baseline", "main", "--format", format];
@@ -297,7 +297,7 @@ fn history(
     story.stored()
 }
 
-/// What `history` says before it lists series.
+/// Lines that `history` prints before it lists series.
 fn first_of_history(workspace: &Workspace) -> String {
     let shown = workspace.run(&["history"], 0).stdout;
     shown.lines().take(4).collect::<Vec<_>>().join("\n")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::serving::Served;
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// A suite whose command writes a Criterion folder by copying one, and counts its runs. The run

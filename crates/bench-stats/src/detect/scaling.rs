@@ -66,7 +66,7 @@ pub struct Scaling {
     /// The p-value of "the exponent is the same", valid whenever somebody stops and adjusted for the number of
     /// families; none where fewer than three runs of a side measured all members.
     pub p_value: Option<f64>,
-    /// What the change does as the number grows.
+    /// Course of the change as the number grows.
     pub growth: Growth,
 }
 
@@ -79,7 +79,7 @@ pub struct Exponent {
     pub interval: Option<(f64, f64)>,
 }
 
-/// What a change does as the number grows.
+/// Course of a change as the number grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Growth {
@@ -87,7 +87,7 @@ pub enum Growth {
     GrowsWorse,
     /// It gets better with the number.
     GrowsBetter,
-    /// Nothing says that it depends on the number.
+    /// It shows no dependence on the number.
     Even,
 }
 
@@ -143,7 +143,7 @@ struct Test {
     p_value: f64,
 }
 
-/// What is tested of a family.
+/// Hypothesis that is tested of a family.
 #[derive(Debug, Clone, Copy)]
 struct Tests {
     /// Whether its members moved, in the mean.
@@ -259,7 +259,7 @@ impl Exponent {
     }
 }
 
-/// What each run that measured all members of a family says of it as a whole.
+/// Sums a family up for each run that measured all its members.
 #[derive(Debug, Default)]
 struct Runs {
     /// The means of the logarithms.

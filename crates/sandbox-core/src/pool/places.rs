@@ -1,5 +1,7 @@
 //! Who gets which sandbox of a pool, and when.
 
+mod holders;
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +11,16 @@ use futures::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
 use super::modules::{ModuleId, Modules, PoolModule};
-use super::queue::{Entry, FairQueue, Limits, Ticket};
+use super::queue::{Entry, FairQueue, Limits};
 use super::status::{ModuleStatus, PoolStatus, TenantStatus};
 use super::{Caller, cancelled};
 use crate::error::{Result, SandboxError};
 use crate::sandbox::{Condition, WasmSandbox};
 use crate::threads::runtime;
 use crate::usage::ResourceUsage;
+
+use holders::{Call, Lease, Waiting};
+pub(super) use holders::{Held, Place, Taken};
 
 /// Rules of the pool, as the builder was told.
 #[derive(Debug)]
@@ -417,85 +422,6 @@ impl State {
 
     fn take_idle_of(&mut self, module: ModuleId) -> Vec<Idle> {
         self.idle.extract_if(.., |idle| idle.module == module).collect()
-    }
-}
-
-/// A caller that is given a place.
-struct Call {
-    turn: Turn,
-    place: Place,
-}
-
-impl Call {
-    /// Gives it the place. A caller that is gone gives it up at once.
-    fn make(self) {
-        let _ = self.turn.send(self.place);
-    }
-}
-
-/// A place that a tenant has. However it is given up, it comes back.
-pub(super) struct Place {
-    places: Arc<Places>,
-    tenant: Arc<str>,
-    since: Instant,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut state = self.places.state();
-        state.in_use -= 1;
-        state.queue.give_back(&self.tenant, self.since.elapsed());
-        let calls = self.places.call_next(&mut state);
-        drop(state);
-        self.places.given_back.notify_waiters();
-        calls.into_iter().for_each(Call::make);
-    }
-}
-
-/// A place in use, with the module that it is used for.
-struct Lease {
-    place: Place,
-    module: Arc<PoolModule>,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut state = self.place.places.state();
-        if let Some(in_use) = state.in_use_of.get_mut(&self.module.id) {
-            *in_use -= 1;
-            if *in_use == 0 {
-                state.in_use_of.remove(&self.module.id);
-                state.modules.note_unused(&self.module);
-            }
-        }
-    }
-}
-
-/// A sandbox for a caller.
-pub(super) struct Taken {
-    pub(super) held: Held,
-    /// The sandbox under the conditions of the caller.
-    pub(super) scoped: WasmSandbox,
-}
-
-/// Sandbox that has to go back to the pool.
-pub(super) struct Held {
-    pub(super) sandbox: WasmSandbox,
-    /// Number of calls that had failed in a row before this holder's.
-    failures_in_a_row: u32,
-    lease: Lease,
-}
-
-/// A caller in the queue.
-struct Waiting {
-    places: Arc<Places>,
-    tenant: Arc<str>,
-    ticket: Ticket,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.places.state().queue.leave(&self.tenant, self.ticket);
     }
 }
 

@@ -1,9 +1,8 @@
 //! Describing a sandbox.
 
+mod source;
+
 use std::any::Any;
-use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
 use crate::instance::Recipe;
-use crate::module::{self, CacheOptions, Module, Tiering, Wanted};
+use crate::module::{CacheOptions, Module, Tiering, Wanted};
 #[cfg(feature = "wasix")]
 use crate::package::PackageCommand;
 use crate::policy::{Compiler, InstanceMode, SecurityPolicy};
@@ -26,6 +25,7 @@ use crate::sys::memory::ResetMethod;
 use crate::threads::callers_thread::CallPlacement;
 use crate::threads::dispatch::on_worker;
 use crate::watchdog::cancellation::Cancellation;
+use source::Source;
 
 /// Describes a sandbox; [`WasmSandbox::builder`] makes one.
 ///
@@ -89,31 +89,6 @@ impl MemoryReset {
             Self::Quickest => ResetMethod::quickest(),
             Self::Discard => ResetMethod::discard(),
             Self::Copy => ResetMethod::Copy,
-        }
-    }
-}
-
-#[derive(Default)]
-enum Source {
-    #[default]
-    Missing,
-    File(PathBuf),
-    Bytes(Bytes),
-    Module(Module),
-    #[cfg(feature = "wasix")]
-    Command(PackageCommand),
-}
-
-impl fmt::Debug for Source {
-    /// Leaves out the bytes, which would fill a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("Missing"),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Bytes(wasm) => write!(f, "Bytes({} bytes)", wasm.len()),
-            Self::Module(module) => f.debug_tuple("Module").field(module).finish(),
-            #[cfg(feature = "wasix")]
-            Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
         }
     }
 }
@@ -462,60 +437,5 @@ impl WasmSandboxBuilder {
             recipe.policy = shared;
         }
         Ok(WasmSandbox::new(recipe, format, self.placement, program, instances))
-    }
-}
-
-impl Source {
-    /// The policy that the module brings along.
-    fn policy(&self) -> Option<&SecurityPolicy> {
-        match self {
-            Self::Module(module) => module.policy(),
-            _ => None,
-        }
-    }
-
-    fn load(
-        self,
-        policy: &SecurityPolicy,
-        compiler: Compiler,
-        tiering: Tiering,
-        cache: &CacheOptions,
-        wanted: &Wanted,
-    ) -> Result<Module> {
-        let wasm = match self {
-            Self::Missing => return Err(SandboxError::NoSource),
-            Self::Module(module) => {
-                module.require_allowed(policy)?;
-                return Ok(module);
-            }
-            Self::Bytes(wasm) => wasm,
-            #[cfg(feature = "wasix")]
-            Self::Command(command) => command.module()?.clone(),
-            Self::File(path) => read(path, policy)?,
-        };
-        module::obtain_tiered(&wasm, policy, compiler, tiering, cache, wanted)
-    }
-}
-
-/// Reads the file, unless it is already known to be too large.
-fn read(path: PathBuf, policy: &SecurityPolicy) -> Result<Bytes> {
-    let read = || {
-        let file = File::open(&path)?;
-        let size_bytes = file.metadata()?.len();
-        if size_bytes > policy.module_limit_bytes {
-            return Ok(Err(size_bytes));
-        }
-        // What it says of its size need not hold: it may grow, or be a device.
-        let mut wasm = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
-        file.take(policy.module_limit_bytes.saturating_add(1)).read_to_end(&mut wasm)?;
-        let read_bytes = wasm.len() as u64;
-        Ok(if read_bytes > policy.module_limit_bytes { Err(read_bytes) } else { Ok(wasm) })
-    };
-    match read() {
-        Ok(Ok(wasm)) => Ok(wasm.into()),
-        Ok(Err(size_bytes)) => {
-            Err(SandboxError::ModuleTooLarge { size_bytes, limit_bytes: policy.module_limit_bytes })
-        }
-        Err(error) => Err(SandboxError::SourceUnreadable { path, error }),
     }
 }

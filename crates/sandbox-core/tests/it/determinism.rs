@@ -1,4 +1,4 @@
-//! The same run twice gives the same bytes: with a fixed clock, seeded random bytes and canonical NaNs.
+//! Two runs that are alike give the same bytes: with a fixed clock, seeded random bytes and canonical NaNs.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -81,7 +81,7 @@ fn observed(policy: SecurityPolicy, compiler: Compiler) -> String {
     all
 }
 
-/// What is observed in both modes, one line each.
+/// Observations in both modes, one line each.
 fn observed_here() -> String {
     [InstanceMode::Persistent, InstanceMode::Fresh]
         .map(|mode| observed(policy(mode, 7), Compiler::Cranelift))

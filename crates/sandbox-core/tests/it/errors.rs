@@ -232,7 +232,7 @@ async fn the_cause_of_an_error_can_be_followed_to_its_end() {
     assert_eq!(sources(&error), ["the shop is closed", "it is night"]);
 }
 
-/// What nobody may read in a log.
+/// Texts that nobody may read in a log.
 const SECRET: &str = "hunter2";
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 /// Says what the machine is busy with, where runs that were measured a moment ago on it differ a lot, and what to do.
 pub(super) fn note(report: &AnalysisReport, environment: &Environment) -> Option<String> {
-    /// What was measured before that says nothing about the present.
+    /// Readings older than that say nothing about the present.
     const FRESH: SignedDuration = SignedDuration::from_mins(10);
     /// Programs that take less than this are no reason.
     const WATCHED: Duration = Duration::from_millis(300);
@@ -70,7 +70,7 @@ impl Moment {
         })
     }
 
-    /// What kept the processors busy between two moments; none if nothing did that matters.
+    /// Says which processes kept the processors busy between two moments; `None` if none did that matters.
     fn busy_until(&self, later: &Self) -> Option<String> {
         /// A share of the time of one processor, or of all where others took it, that matters.
         const MATTERS: f64 = 0.1;

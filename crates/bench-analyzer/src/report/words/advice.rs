@@ -1,18 +1,18 @@
-//! What to do about a report: a line for each rule that spoke, however many benchmarks it spoke of.
+//! Advice about a report: a line for each rule that spoke, however many benchmarks it spoke of.
 
 use bench_stats::analysis::{AnalysisReport, PerformanceRecommendation};
 use bench_stats::detect::recommend::Rule;
 
 use crate::report::text::visible;
 
-/// What one rule advises.
+/// Advice of one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// The benchmark that it is about, or the worst of several.
     pub(crate) name: Option<String>,
     /// How many others it is about.
     pub(crate) others: usize,
-    /// What to do.
+    /// The measure to take.
     pub(crate) what: String,
     /// Why, for the benchmark that is named.
     pub(crate) why: String,

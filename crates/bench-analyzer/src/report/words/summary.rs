@@ -1,4 +1,4 @@
-//! What a report comes to, in a sentence or two.
+//! The sum of a report, in a sentence or two.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn described(report: &AnalysisReport) -> String {
     }
 }
 
-/// What comes before everything else where too few runs were made to be sure of anything.
+/// The warning that comes before everything else where too few runs were made to be sure of anything.
 pub(crate) fn caveat(report: &AnalysisReport) -> Option<String> {
     let sampled = || report.comparisons.iter().filter(|one| one.replication != Replication::Exact);
     let hints = sampled().filter(|one| one.replication == Replication::Unreplicated).count();
@@ -156,7 +156,7 @@ fn growing(report: &AnalysisReport) -> Option<String> {
     Some(format!("{first}{more} {grow} with n"))
 }
 
-/// What moves slowly.
+/// Tells of series that move slowly.
 fn drifting(report: &AnalysisReport) -> Option<String> {
     let drifts: Vec<_> = report.slow_moves.iter().filter(|one| one.trend.is_some()).collect();
     let first = drifts.first()?;
@@ -167,7 +167,7 @@ fn drifting(report: &AnalysisReport) -> Option<String> {
     Some(format!("{} {drift} ({over})", drifts.len()))
 }
 
-/// What only one side has: renamed, new or gone.
+/// Tells of benchmarks that only one side has: renamed, new or gone.
 fn came_and_went(report: &AnalysisReport) -> Option<String> {
     let renamed = renamed(report);
     let is_old = |one: &Series| renamed.iter().any(|(old, _)| *old == one);
@@ -239,7 +239,7 @@ fn same_last(a: &str, b: &str) -> f64 {
     }
 }
 
-/// What is likely real.
+/// Tells of changes that are likely real.
 fn to_watch(report: &AnalysisReport) -> Option<String> {
     let mut watched: Vec<&Comparison> =
         report.comparisons.iter().filter(|one| one.is_to_watch()).collect();
@@ -254,7 +254,7 @@ fn to_watch(report: &AnalysisReport) -> Option<String> {
     Some(format!("{} to watch: {name} {change}{more} (likely real{tell})", watched.len()))
 }
 
-/// What cannot be told, by reason.
+/// Counts benchmarks that could not be judged, by reason.
 fn cannot_be_told(report: &AnalysisReport) -> Option<String> {
     let open = || report.comparisons.iter().filter(|one| one.verdict == Verdict::Inconclusive);
     let wide: Vec<&Comparison> =
@@ -279,7 +279,7 @@ fn cannot_be_told(report: &AnalysisReport) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// What most benchmarks did together: ` (most got worse together, by 30.1% in the median)`.
+/// Tells how most benchmarks moved together: ` (most got worse together, by 30.1% in the median)`.
 fn together(common: CommonMove) -> String {
     let way = if common.median_ratio > 1.0 { "worse" } else { "better" };
     let by = (common.median_ratio - 1.0).abs() * 100.0;

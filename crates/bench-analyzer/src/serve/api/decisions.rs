@@ -1,4 +1,4 @@
-//! What people decide about a change: accepting it, taking that back, and triage.
+//! Decisions of people about a change: accepting it, taking that back, and triage.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -194,7 +194,7 @@ impl Decisions {
         one.acknowledged(&accepted, &self.settings.steps(series))
     }
 
-    /// What was noted of a change.
+    /// Returns the notes on a change.
     pub(super) fn triage(&self, one: &SeriesChanges, change: &ChangePoint) -> Option<&Triage> {
         let runs = &one.timeline.points[change.index].runs;
         let all = self.triaged.get(&one.timeline.series)?;

@@ -1,4 +1,4 @@
-//! What is shown elsewhere: badges for a README, and an Atom feed of changes.
+//! Views for other pages: badges for a README, and an Atom feed of changes.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -114,7 +114,7 @@ struct Entry {
     /// The page that shows it, from the server's root.
     page: String,
     at: Timestamp,
-    /// What stays the same however often it is told.
+    /// Identity of the entry, equal however often it is sent.
     identity: String,
 }
 

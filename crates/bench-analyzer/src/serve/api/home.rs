@@ -68,7 +68,7 @@ pub(super) struct Line<'s> {
     measured_at: Timestamp,
     after_commit: Option<&'s str>,
     up_to_commit: Option<&'s str>,
-    /// What else is to be known of it.
+    /// Remark on it.
     remark: String,
     spark: Vec<u8>,
     /// Where the change is in `spark`, from 0 to 1.
@@ -82,7 +82,7 @@ pub(super) struct Line<'s> {
 pub(super) struct Lines<'s> {
     /// Changes of the period, worst first, then what got better, then what was accepted.
     pub(super) changed: Vec<Line<'s>>,
-    /// What is open from before, worst first.
+    /// Changes of before that are open, worst first.
     pub(super) older: Vec<Line<'s>>,
     /// How many benchmarks have values enough and no line of the period, or only one to watch.
     pub(super) unchanged: usize,
@@ -292,7 +292,7 @@ impl<'s> Line<'s> {
         })
     }
 
-    /// What is to be looked at comes first, then what got better, then what somebody accepted.
+    /// Ranks changes to be looked at first, then those for the better, then accepted ones.
     fn rank(&self) -> (u8, Reverse<bool>) {
         let group = match self.state {
             State::New | State::Open | State::Drift => 0,

@@ -1,4 +1,4 @@
-//! What most series did at once, which is said once and not of each.
+//! Moves that most series made at once, which are said once and not of each.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::detect::verdict::Verdict;
 use crate::model::RunId;
 use crate::stats::quantile::median;
 
-/// What happened to most of some histories.
+/// A move that most of some histories made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CommonEvents {
     /// Where another machine or compiler took over, in order.
