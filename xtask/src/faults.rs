@@ -108,7 +108,7 @@ impl Scene {
         command.stderr(std::process::Stdio::inherit());
         let said = read(command.current_dir(workspace.root()))?;
         let built = said.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
-        let program = built.filter_map(|artifact| artifact.executable).last();
+        let program = built.filter_map(|artifact| artifact.executable).next_back();
         let scene = Self {
             name,
             program: program.context("cargo built no program")?,

@@ -672,6 +672,7 @@ pub enum SandboxError {
 
     /// A handle was called in a session of another sandbox than its own.
     #[error("the handle of `{function}` is of another sandbox than the session; have it from the sandbox that the session is of", function = shown(function))]
+    #[non_exhaustive]
     OtherSandbox {
         /// Function that the handle is of.
         function: String,

@@ -182,9 +182,10 @@ fn filter(begin: Begin, fault: Option<Fault>) -> Vec<libc::sock_filter> {
         .chain([mark(begin)])
         .map(|number| u32::try_from(number).expect("numbers of system calls are small"))
         .collect();
-    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let done = (libc::BPF_RET | libc::BPF_K) as u16;
+    let code = |bits: u32| u16::try_from(bits).expect("codes of filters have 16 bits");
+    let load = code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS);
+    let equal = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
+    let done = code(libc::BPF_RET | libc::BPF_K);
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let offset = u32::try_from(offset_of!(libc::seccomp_data, nr)).unwrap_or(0);
     let mut program = vec![step(load, 0, 0, offset)];
