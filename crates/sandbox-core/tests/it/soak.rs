@@ -141,7 +141,7 @@ impl Scene {
             60..75 => {
                 let found =
                     self.fresh.call_blocking::<i32>("canary", 1 + random.random_range(0..1000));
-                self.judge(found, |found| *found == 0, |error| is_slow(error));
+                self.judge(found, |found| *found == 0, is_slow);
             }
             75..80 => {
                 self.fails(sandbox, "trap", |error| matches!(error, SandboxError::Trap { .. }))
@@ -176,7 +176,7 @@ impl Scene {
             let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap();
             self.times.lock().unwrap().push(nanos);
         }
-        self.judge(sum, |sum| *sum == one + other, |error| is_slow(error));
+        self.judge(sum, |sum| *sum == one + other, is_slow);
     }
 
     /// A call that is dropped while its guest runs.
@@ -184,7 +184,7 @@ impl Scene {
         let call = std::pin::pin!(sandbox.call::<()>("spin", ()));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         if let std::task::Poll::Ready(outcome) = call.poll(&mut context) {
-            self.judge(outcome, |()| false, |error| is_slow(error));
+            self.judge(outcome, |()| false, is_slow);
         }
     }
 

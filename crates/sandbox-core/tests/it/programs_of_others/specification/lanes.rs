@@ -81,8 +81,11 @@ pub(super) fn split(wasm: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(module.finish())
 }
 
-/// The functions of a module, and its sections by their numbers.
-fn read(wasm: &[u8]) -> Option<(Functions, Vec<(u8, &[u8])>)> {
+/// A section of a module, with its number.
+type Section<'a> = (u8, &'a [u8]);
+
+/// The functions of a module, and its sections.
+fn read(wasm: &[u8]) -> Option<(Functions, Vec<Section<'_>>)> {
     let mut functions = Functions::default();
     let mut sections = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
