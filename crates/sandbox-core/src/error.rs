@@ -484,6 +484,7 @@ pub enum SandboxError {
     // Packages and grants.
     /// The file of a package, or the manifest of a folder that is to become one, could not be read.
     #[error("failed to read the package {path}", path = path.display())]
+    #[non_exhaustive]
     PackageUnreadable {
         /// The path of the file.
         path: PathBuf,
