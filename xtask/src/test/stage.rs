@@ -210,10 +210,17 @@ impl Stage {
                 Check::Commands(vec![models])
             }
             Self::FuzzTargets => {
+                if let Some(missing) = fuzz::missing() {
+                    return Check::Missing(missing);
+                }
                 let mut tests = independent_cargo();
                 tests.args(["test", "--locked", "--test", "targets"]).current_dir(workspace.fuzz());
                 tests.env("CARGO_TARGET_DIR", workspace.fuzz_build());
-                Check::Commands(vec![tests])
+                // As the targets are compiled, or the two would have to be compiled by turns.
+                match fuzz::coverage::set_up(&mut tests) {
+                    Ok(()) => Check::Commands(vec![tests]),
+                    Err(error) => Check::Missing(format!("{error:#}")),
+                }
             }
             Self::Fuzz => fuzz::missing().map_or(Check::Fuzz, Check::Missing),
             #[cfg(target_os = "linux")]
