@@ -68,7 +68,10 @@ impl Stage {
 
     /// Whether it takes minutes more, and maybe a nightly toolchain.
     fn is_thorough(self) -> bool {
-        matches!(self, Self::FuzzTargets | Self::Fuzz | Self::Faults | Self::Miri | Self::Sanitizers)
+        matches!(
+            self,
+            Self::FuzzTargets | Self::Fuzz | Self::Faults | Self::Miri | Self::Sanitizers
+        )
     }
 
     /// Names what a stage that passed has not tested after all, because something is not to be had here.
@@ -191,7 +194,10 @@ impl Stage {
                 of_guests.args(["--workspace", "--locked", "--all-targets"]).args(warnings);
                 let mut ours = root(&["clippy", "--workspace", "--locked", "--all-targets"]);
                 ours.args(warnings);
-                vec![ours, of_guests]
+                // What `cargo xtask bench` compiles.
+                let mut without_features = root(&["clippy", "-p", "bench-analyzer", "--locked"]);
+                without_features.arg("--no-default-features").args(warnings);
+                vec![ours, without_features, of_guests]
             }),
             Self::Tests => Check::Commands(vec![if has("nextest") {
                 let mut tests = root(&["nextest", "run", "--workspace", "--locked"]);
