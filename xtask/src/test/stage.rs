@@ -25,6 +25,7 @@ pub(super) enum Stage {
     Doctests,
     Benches,
     Docs,
+    Packages,
     Optimised,
     GuestTests,
     FuzzTargets,
@@ -55,6 +56,7 @@ pub(super) enum Check {
     Fuzz,
     #[cfg(target_os = "linux")]
     Faults,
+    Packages,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
@@ -147,6 +149,9 @@ impl Stage {
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
+            Self::Packages => {
+                "what is published can be packed, and the small crates compile from that"
+            }
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
             Self::FuzzTargets => "the fuzz targets on their seeds and on changes of them",
@@ -258,6 +263,7 @@ impl Stage {
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
             }
+            Self::Packages => Check::Packages,
             // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
             // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
             Self::Optimised => {
