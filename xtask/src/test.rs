@@ -29,9 +29,11 @@ mod nightly;
 mod publishing;
 mod run;
 mod stage;
+mod target;
 
 use run::{Log, Outcome};
 use stage::{Check, Extent, Stage};
+use target::Target;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -42,6 +44,28 @@ pub(crate) struct Arguments {
     /// Run those too that search by themselves, in short: fuzz targets, faults, Miri, sanitizers
     #[arg(long)]
     thorough: bool,
+
+    /// Check, and where that can be done here test, what is for this target, and nothing else
+    #[arg(long, value_name = "TRIPLE", conflicts_with_all = ["stages", "thorough"])]
+    target: Option<Target>,
+}
+
+/// One line of the result, and what is done for it.
+struct Work {
+    name: String,
+    /// What holds if it passes.
+    title: String,
+    check: Check,
+    /// What is not tested after all, because something is not to be had here.
+    untested: Vec<String>,
+}
+
+impl Work {
+    fn of(workspace: &Workspace, stage: Stage) -> Self {
+        let untested = stage.untested(workspace).into_iter().map(str::to_owned).collect();
+        let (name, title) = (stage.to_string(), stage.title().to_owned());
+        Self { name, title, check: stage.check(workspace), untested }
+    }
 }
 
 /// Result of a stage.
@@ -58,34 +82,42 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     let extent = if arguments.thorough { Extent::Thorough } else { Extent::Usual };
     let stages =
         if arguments.stages.is_empty() { Stage::of(extent) } else { arguments.stages.clone() };
+    // Each is looked at when it is its turn, because an earlier one may have made what it needs.
+    let work: Box<dyn Iterator<Item = Work>> = match arguments.target {
+        Some(target) => Box::new(target.work(workspace).into_iter()),
+        None => Box::new(stages.into_iter().map(|stage| Work::of(workspace, stage))),
+    };
     let started = Instant::now();
+    let mut count = 0;
     let mut failed = Vec::new();
     let mut skipped = Vec::new();
-    for stage in &stages {
-        let log = Log::new(logs.join(format!("{stage}.log")))?;
-        match conduct(workspace, *stage, &log)? {
+    for work in work {
+        let log = Log::new(logs.join(format!("{}.log", work.name)))?;
+        let name = work.name.clone();
+        count += 1;
+        match conduct(workspace, work, &log)? {
             Verdict::Passed => {}
-            Verdict::Failed => failed.push(stage.to_string()),
-            Verdict::Skipped => skipped.push(stage.to_string()),
+            Verdict::Failed => failed.push(name),
+            Verdict::Skipped => skipped.push(name),
         }
     }
-    summarise(stages.len(), &failed, &skipped, started.elapsed());
+    summarise(count, &failed, &skipped, started.elapsed());
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs a stage and prints its line.
-fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
+/// Does the work of a stage and prints its line.
+fn conduct(workspace: &Workspace, work: Work, log: &Log) -> Result<Verdict> {
     let started = Instant::now();
     let line = |mark: &str, rest: &str| {
-        println!("{mark:7} {:12} {:>12}  {rest}", stage.to_string(), seconds(started.elapsed()));
+        println!("{mark:7} {:12} {:>12}  {rest}", work.name, seconds(started.elapsed()));
     };
-    let outcome = match stage.check(workspace) {
+    let outcome = match work.check {
         Check::Missing(what) => {
             line("skipped", &what);
             return Ok(Verdict::Skipped);
         }
-        Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
-        Check::Packages => log.run(&stage.to_string(), publishing::packing(workspace)?)?,
+        Check::Commands(commands) => log.run(&work.name, commands)?,
+        Check::Packages => log.run(&work.name, publishing::packing(workspace)?)?,
         Check::Invariants => Outcome::from(invariants::check(workspace)),
         Check::Soak => match soak::briefly(workspace) {
             Ok(closing) => Outcome::Passed { closing },
@@ -104,13 +136,13 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
     };
     match outcome {
         Outcome::Passed { closing } => {
-            line("ok", stage.title());
+            line("ok", &work.title);
             closing.iter().for_each(|closing| println!("        {closing}"));
-            stage.untested(workspace).iter().for_each(|untested| println!("        {untested}"));
+            work.untested.iter().for_each(|untested| println!("        {untested}"));
             Ok(Verdict::Passed)
         }
         Outcome::Failed { report } => {
-            line("FAILED", stage.title());
+            line("FAILED", &work.title);
             println!("{report}");
             Ok(Verdict::Failed)
         }
