@@ -30,6 +30,7 @@ fn main() {
     let of_wasmer = |function: &str| Figure::ratio(format!("calls/{function}"), "calls/wasmer");
     let figures = [
         of_wasmer("handle_blocking").at_most(1.15),
+        of_wasmer("in_session"),
         of_wasmer("by_name").at_most(2.0),
         of_wasmer("on_worker"),
         of_wasmer("fresh"),
@@ -75,6 +76,19 @@ fn calls(criterion: &mut Criterion) {
 
     group.bench_one("handle_blocking", |bench| {
         bench.blocking(|| assert_eq!(expect(add.call_blocking((black_box(42), 24))), 66));
+    });
+    // A sandbox of its own: others wait while there is a session.
+    let held = LazyCell::new(|| {
+        let sandbox = numbers(SecurityPolicy::basic());
+        let add = expect(sandbox.function::<(i32, i32), i32>("add"));
+        (RefCell::new(expect(sandbox.session_blocking())), add)
+    });
+    group.bench_one("in_session", |bench| {
+        let (session, add) = &*held;
+        let session = &mut *session.borrow_mut();
+        bench.blocking(|| {
+            assert_eq!(expect(add.call_in_blocking(session, (black_box(42), 24))), 66);
+        });
     });
     group.bench_one("handle", |bench| {
         let add = &*add;

@@ -5,7 +5,7 @@
 
 mod wasmer;
 
-use std::cell::LazyCell;
+use std::cell::{LazyCell, RefCell};
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
@@ -126,6 +126,19 @@ fn warm(criterion: &mut Criterion) {
     one(&mut group, Row::WarmCallTyped, |bench| {
         let add = &*add;
         bench.blocking(|| assert_eq!(expect(add.call_blocking((black_box(42), 24))), 66));
+    });
+    // A sandbox of its own: others wait while there is a session.
+    let held = LazyCell::new(|| {
+        let sandbox = adding(InstanceMode::Persistent);
+        let add = expect(sandbox.function::<(i32, i32), i32>("add"));
+        (RefCell::new(expect(sandbox.session_blocking())), add)
+    });
+    one(&mut group, Row::WarmCallInSession, |bench| {
+        let (session, add) = &*held;
+        let session = &mut *session.borrow_mut();
+        bench.blocking(|| {
+            assert_eq!(expect(add.call_in_blocking(session, (black_box(42), 24))), 66);
+        });
     });
     one(&mut group, Row::WarmCallByName, |bench| {
         let sandbox = &*sandbox;

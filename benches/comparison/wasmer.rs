@@ -93,12 +93,14 @@ pub(crate) fn warm(criterion: &mut Criterion) {
         RefCell::new(instance_and_add(&module))
     });
     let mut group = Group::open(criterion, GROUP);
-    group.bench_one(id(Row::WarmCallTyped, Engine::Wasmer), |bench| {
-        let (instance, add) = &mut *warm.borrow_mut();
-        bench.blocking(|| {
-            assert_eq!(expect(add.call(instance.store(), black_box(42), 24)), 66);
+    for row in [Row::WarmCallTyped, Row::WarmCallInSession] {
+        group.bench_one(id(row, Engine::Wasmer), |bench| {
+            let (instance, add) = &mut *warm.borrow_mut();
+            bench.blocking(|| {
+                assert_eq!(expect(add.call(instance.store(), black_box(42), 24)), 66);
+            });
         });
-    });
+    }
     group.bench_one(id(Row::WarmCallByName, Engine::Wasmer), |bench| {
         let (instance, _) = &mut *warm.borrow_mut();
         bench.blocking(|| {

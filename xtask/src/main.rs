@@ -9,6 +9,9 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build_guests;
+#[cfg(target_os = "linux")]
+mod faults;
+mod fuzz;
 mod process;
 mod progress;
 mod soak;
@@ -34,20 +37,31 @@ enum Command {
     Bench(bench::Arguments),
     /// Measure other WebAssembly engines beside this project, and print the ratios
     BenchPeers(bench::peers::Arguments),
-    /// Play an operator's bad days against the real program, and count what they cost
+    /// Have each system call of the sandbox and of the analyzer fail, one at a time
+    #[cfg(target_os = "linux")]
+    Faults(faults::Arguments),
+    /// Search for inputs that break a promise, for a time
+    Fuzz(fuzz::Arguments),
+    /// Play bad days against the sandbox or the analyzer, and count what they cost
     Soak(soak::Arguments),
     /// Run everything that must pass before a change lands
     Test(test::Arguments),
-    /// Run programs that others wrote for WASI in the sandbox, which are not part of the project
+    /// Run programs and testsuites that others wrote in the sandbox, which are not part of the project
     Wasi(wasi::Arguments),
 }
 
 fn main() -> ExitCode {
+    if let Some(outcome) = fuzz::coverage::as_compiler() {
+        return outcome;
+    }
     let command_line = CommandLine::parse();
     let outcome = Workspace::find().and_then(|workspace| match command_line.command {
         Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::BenchPeers(arguments) => bench::peers::run(&workspace, &arguments),
+        #[cfg(target_os = "linux")]
+        Command::Faults(arguments) => faults::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Soak(arguments) => soak::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Wasi(arguments) => wasi::run(&workspace, &arguments),

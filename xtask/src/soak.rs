@@ -1,4 +1,7 @@
-//! `cargo xtask soak`: bad days of an operator, played against the real program.
+//! `cargo xtask soak`: bad days, played against the real programs.
+//!
+//! `--sandbox` plays honest and hostile guests side by side on all cores, in a test of sandbox-core that is ignored otherwise
+//! (`tests/it/soak.rs`), which counts what the process takes. `--analyzer` plays an operator's:
 //!
 //! A project with suites, a branch, and receivers of notices is watched by `bench-analyzer watch`, and
 //! whatever is outside goes wrong, in an order that a seed decides: the program is killed and asked
@@ -32,8 +35,12 @@ use project::Project;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Play against `bench-analyzer watch`
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sandbox", required_unless_present = "sandbox")]
     analyzer: bool,
+
+    /// Play against the sandbox
+    #[arg(long, conflicts_with = "seed")]
+    sandbox: bool,
 
     /// For how long
     #[arg(long, value_name = "N", default_value = "60", value_parser = minutes)]
@@ -44,15 +51,16 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
-fn minutes(text: &str) -> Result<Duration, String> {
+/// Reads a number of minutes.
+pub(crate) fn minutes(text: &str) -> Result<Duration, String> {
     let minutes = text.parse::<f64>().ok().filter(|minutes| (0.1..=1440.0).contains(minutes));
     let minutes = minutes.ok_or("write minutes from 0.1 to 1440")?;
     Ok(Duration::from_secs_f64(minutes * 60.0))
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    if !arguments.analyzer {
-        bail!("say what to play against: --analyzer");
+    if arguments.sandbox {
+        return against_sandbox(workspace, arguments.minutes);
     }
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let seed = arguments.seed.unwrap_or_else(|| u64::from(since.subsec_nanos()));
@@ -61,6 +69,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     let account = days.end()?;
     println!("{account}");
     Ok(if account.faults() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Guests side by side, whose account the test itself prints.
+fn against_sandbox(workspace: &Workspace, time: Duration) -> Result<ExitCode> {
+    let mut test = cargo();
+    test.current_dir(workspace.root()).env("SOAK_MINUTES", (time.as_secs_f64() / 60.0).to_string());
+    test.args(["test", "--quiet", "-p", "sandbox-core", "--locked", "--test", "it", "--"]);
+    test.args(["--ignored", "--exact", "--nocapture", "soak::for_a_time"]);
+    let status = test.status().context("failed to start cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Every event once, as part of the tests. Nothing is timed: each event is followed by whatever has to

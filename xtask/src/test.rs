@@ -12,6 +12,9 @@ use clap::Args;
 use fs_err as fs;
 
 use crate::build_guests;
+#[cfg(target_os = "linux")]
+use crate::faults;
+use crate::fuzz;
 use crate::progress::{counted, seconds};
 use crate::soak;
 use crate::workspace::Workspace;
@@ -36,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(value_enum)]
     stages: Vec<Stage>,
 
-    /// Run those too that search by themselves, in short: Miri, sanitizers
+    /// Run those too that search by themselves, in short: fuzz targets, faults, Miri, sanitizers
     #[arg(long)]
     thorough: bool,
 }
@@ -82,8 +85,18 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
             return Ok(Verdict::Skipped);
         }
         Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
+        Check::Packages => log.run(&stage.to_string(), publishing::packing(workspace)?)?,
         Check::Invariants => Outcome::from(invariants::check(workspace)),
         Check::Soak => match soak::briefly(workspace) {
+            Ok(closing) => Outcome::Passed { closing },
+            Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
+        },
+        Check::Fuzz => match fuzz::briefly(workspace) {
+            Ok(closing) => Outcome::Passed { closing },
+            Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
+        },
+        #[cfg(target_os = "linux")]
+        Check::Faults => match faults::briefly(workspace) {
             Ok(closing) => Outcome::Passed { closing },
             Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
         },

@@ -1,4 +1,4 @@
-//! `cargo xtask wasi`: runs programs that others wrote for WASI, and says what came of each.
+//! `cargo xtask wasi`: runs programs and testsuites that others wrote, and says what came of each.
 //!
 //! None of them is part of the project, and nothing here runs by itself: the commands find or fetch the programs, and start
 //! the ignored tests of sandbox-core that run them (`programs_of_others`).
@@ -37,6 +37,16 @@ enum Programs {
     /// Those of preview 1 are run: 46 in Rust, 14 in C and 12 in AssemblyScript.
     #[command(verbatim_doc_comment)]
     Testsuite(Testsuite),
+    /// Run the testsuite of the WebAssembly specification under every compiler
+    ///
+    /// It is fetched once:
+    ///
+    ///     git clone --depth 1 https://github.com/WebAssembly/testsuite
+    ///     cargo xtask wasi specification testsuite
+    ///
+    /// Each command of a script passes, or is refused by the name of a feature.
+    #[command(verbatim_doc_comment)]
+    Specification(Specification),
     /// Run Go's own tests of its packages of files
     ///
     /// Compiles those of `os`, `io/fs` and `path/filepath` with the Go that is installed, for `GOOS=wasip1`.
@@ -54,6 +64,12 @@ struct Testsuite {
     folder: Utf8PathBuf,
     #[command(flatten)]
     places: Places,
+}
+
+#[derive(Args)]
+struct Specification {
+    /// The folder that the testsuite was fetched to
+    folder: Utf8PathBuf,
 }
 
 #[derive(Args)]
@@ -104,6 +120,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
             let folder = absolute(folder)?;
             run_tests(workspace, "testsuite", &[("WASI_TESTSUITE", folder.into())], places)
         }
+        Programs::Specification(Specification { folder }) => {
+            run_specification(workspace, &absolute(folder)?)
+        }
         Programs::Go(arguments) => go::run(workspace, arguments),
         Programs::Modules(arguments) => modules::run(workspace, arguments),
     }
@@ -112,6 +131,17 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
 /// A folder that exists, by a path that does not depend on where one is: tests run elsewhere.
 fn absolute(folder: &Utf8Path) -> Result<Utf8PathBuf> {
     folder.canonicalize_utf8().with_context(|| format!("failed to find the folder {folder}"))
+}
+
+/// Runs the specification's scripts, whose account the test itself prints.
+fn run_specification(workspace: &Workspace, folder: &Utf8Path) -> Result<ExitCode> {
+    let mut tests = cargo();
+    tests.current_dir(workspace.root()).env("WASM_TESTSUITE", folder);
+    tests.args(["test", "--quiet", "-p", "sandbox-core", "--locked", "--test", "it", "--"]);
+    let test = "programs_of_others::specification::every_compiler_does_as_the_specification_says";
+    tests.args(["--ignored", "--exact", "--nocapture", test]);
+    let status = tests.status().context("failed to start cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the tests of that name in each place, and prints a table.

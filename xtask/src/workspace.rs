@@ -74,6 +74,21 @@ impl Workspace {
         self.root.join("target/peers")
     }
 
+    /// The workspace of the fuzz targets, with a lock file of its own.
+    pub(crate) fn fuzz(&self) -> Utf8PathBuf {
+        self.root.join("fuzz")
+    }
+
+    /// Cargo's target folder for the fuzz targets, whose crates are compiled otherwise.
+    pub(crate) fn fuzz_build(&self) -> Utf8PathBuf {
+        self.root.join("target/fuzz")
+    }
+
+    /// Inputs that `cargo xtask fuzz` keeps, and those that broke a promise.
+    pub(crate) fn fuzz_findings(&self) -> Utf8PathBuf {
+        self.root.join("target/xtask-fuzz")
+    }
+
     /// The workspace of the models, with a lock file of its own.
     pub(crate) fn models(&self) -> Utf8PathBuf {
         self.root.join("models")

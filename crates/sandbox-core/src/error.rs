@@ -2,6 +2,7 @@
 
 mod artifact;
 mod class;
+mod core_dump;
 mod failed_call;
 mod guest_error;
 mod kind;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use artifact::{ArtifactRejection, BuildAspect, PolicyConflict};
 pub use class::ErrorClass;
+pub use core_dump::{CoreDump, CoreDumps};
 pub use failed_call::FailedCall;
 pub use guest_error::ErrorPayload;
 pub use memory::GuestMemoryError;
@@ -159,7 +161,7 @@ pub enum SandboxError {
 
     /// The module took its compiler longer than the policy allows.
     #[error(
-        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass"
+        "the module took longer than {limit:?} to compile; raise `CompileLimits::time`, or choose Singlepass (feature `singlepass`)"
     )]
     #[non_exhaustive]
     CompilationTimeout {
@@ -484,6 +486,7 @@ pub enum SandboxError {
     // Packages and grants.
     /// The file of a package, or the manifest of a folder that is to become one, could not be read.
     #[error("failed to read the package {path}", path = path.display())]
+    #[non_exhaustive]
     PackageUnreadable {
         /// The path of the file.
         path: PathBuf,
@@ -668,6 +671,14 @@ pub enum SandboxError {
         /// Description of the fault.
         #[source]
         error: std::io::Error,
+    },
+
+    /// A handle was called in a session of another sandbox than its own.
+    #[error("the handle of `{function}` is of another sandbox than the session; have it from the sandbox that the session is of", function = shown(function))]
+    #[non_exhaustive]
+    OtherSandbox {
+        /// Function that the handle is of.
+        function: String,
     },
 
     /// The session's instance is gone: a call of the session failed in a way that poisons it, or was dropped.

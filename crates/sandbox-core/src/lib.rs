@@ -175,6 +175,8 @@ mod format;
 mod host;
 mod instance;
 mod marshal;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod module;
 mod output;
 #[cfg(feature = "wasix")]
@@ -196,9 +198,9 @@ pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
 /// The library whose [`Bytes`](bytes::Bytes) arguments, results and chunks of streams may be.
 pub use bytes;
 pub use error::{
-    ArtifactRejection, BuildAspect, DeniedCapability, ErrorClass, ErrorPayload, FailedCall,
-    GrantKind, GuestMemoryError, NeededFeature, NestingFault, PackageMeasure, PolicyConflict,
-    Result, SandboxError, Side, SystemNeed, TrapCode,
+    ArtifactRejection, BuildAspect, CoreDump, CoreDumps, DeniedCapability, ErrorClass,
+    ErrorPayload, FailedCall, GrantKind, GuestMemoryError, NeededFeature, NestingFault,
+    PackageMeasure, PolicyConflict, Result, SandboxError, Side, SystemNeed, TrapCode,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 /// The trait of streams that go through guests.

@@ -124,7 +124,7 @@ impl Module {
     /// The policy says how large the module may be and how much is compiled of it, which WebAssembly features it may
     /// use, and whether it is metered. Its limits go with the module: a sandbox that is given no other policy runs under
     /// them, and grants nothing. A module that would take an optimising compiler disproportionately long is
-    /// compiled with Singlepass instead ([`CompileLimits::phis`](crate::CompileLimits::phis));
+    /// compiled with Singlepass instead ([`CompileLimits::phis`](crate::CompileLimits::phis)), or refused where that is not there;
     /// [`Module::compiler`] tells.
     ///
     /// # Errors
@@ -183,18 +183,17 @@ impl Module {
         let extent = behaviour.extent();
         extent.require_within(&policy.compile_limits)?;
         let compiler = identity.settings().compiler();
-        let (identity, validated) = if compiler != Compiler::Singlepass
+        let (identity, validated) = if Some(compiler) != Compiler::linear()
             && extent.has_too_many_phis(&policy.compile_limits)
         {
             let refusal = extent.refusal(CompileMeasure::Phis, &policy.compile_limits);
-            tracing::debug!(%refusal, "a module is compiled with Singlepass instead");
-            if !policy.compilers.allow(Compiler::Singlepass) {
+            let Some(linear) = Compiler::linear().filter(|it| policy.compilers.allow(*it)) else {
                 return Err(refusal);
-            }
-            // What Singlepass lacks says nothing about why it was asked.
-            let validated =
-                validation::check(wasm, policy, Compiler::Singlepass).map_err(|_| refusal)?;
-            (Identity::new(wasm, &CodeSettings::without_phis(policy, compiler)), validated)
+            };
+            tracing::debug!(%refusal, "a module is compiled with {linear} instead");
+            // What that one lacks says nothing about why it was asked.
+            let validated = validation::check(wasm, policy, linear).map_err(|_| refusal)?;
+            (Identity::new(wasm, &CodeSettings::without_phis(policy, compiler, linear)), validated)
         } else {
             (identity, validated)
         };

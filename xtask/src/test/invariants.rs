@@ -28,6 +28,9 @@ const OF_INPUT_AND_OUTPUT: [&str; 8] =
 /// Packages that are there for Wasmer packages and for the comparison with WASIX only.
 const OF_WASIX: [&str; 4] = ["virtual-", "wasmer-package", "wasmer-wasix", "webc"];
 
+/// Packages of Wasmer that production use takes a sponsorship for.
+const OWN_LICENCE: &str = "wasmer-compiler-singlepass";
+
 /// Packages that are there for pictures as pixels, alerts and servers far away.
 const OF_EXTRAS: [&str; 5] = ["lettre ", "resvg ", "rustls ", "ureq ", "usvg "];
 
@@ -37,7 +40,7 @@ const WITHOUT_FEATURES: [(&str, &[&str]); 3] =
 
 /// Where unsafe code may be: one place for each crate that needs any. Everywhere else the lint
 /// `unsafe_code` denies it.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 9] = [
     "benches/peers/on_wasmtime/src/artifact.rs",
     "crates/bench-analyzer/src/sys.rs",
     "crates/sandbox-bench/src/resources/snapshot.rs",
@@ -46,6 +49,7 @@ const UNSAFE: [&str; 8] = [
     "crates/sandbox-guest/src/exports.rs",
     "crates/sandbox-guest/src/imports.rs",
     "guest-modules/hostile/src/lies.rs",
+    "xtask/src/faults/injection.rs",
 ];
 
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
@@ -56,8 +60,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for (package, optional) in WITHOUT_FEATURES {
         check_without_features(workspace, package, optional)?;
     }
+    check_without_singlepass(workspace, "sandbox-core")?;
     let mut broken = Vec::new();
-    for folder in ["benches", "crates", "guest-modules", "models", "xtask"] {
+    for folder in ["benches", "crates", "fuzz", "guest-modules", "models", "xtask"] {
         check_folder(workspace.root(), &workspace.root().join(folder), &mut broken)?;
     }
     broken.extend(features::check(workspace)?);
@@ -102,13 +107,30 @@ fn check_pure(workspace: &Workspace) -> Result<()> {
     }
 }
 
-fn check_without_features(workspace: &Workspace, package: &str, optional: &[&str]) -> Result<()> {
-    let needed = |features: &[&str]| {
-        let mut tree = cargo();
-        tree.args(["tree", "--locked", "-p", package, "-e", "normal,build", "--prefix", "none"]);
-        tree.args(features).current_dir(workspace.root());
-        read(&mut tree).with_context(|| format!("failed to list what {package} needs"))
+/// Lists the packages that a package is built with, one a line.
+fn needed(workspace: &Workspace, package: &str, features: &[&str]) -> Result<String> {
+    let mut tree = cargo();
+    tree.args(["tree", "--locked", "-p", package, "-e", "normal,build", "--prefix", "none"]);
+    tree.args(features).current_dir(workspace.root());
+    read(&mut tree).with_context(|| format!("failed to list what {package} needs"))
+}
+
+/// Whoever does not ask for a compiler under a licence of its own does not get it.
+fn check_without_singlepass(workspace: &Workspace, package: &str) -> Result<()> {
+    let has_it = |features: &[&str]| {
+        Ok::<_, anyhow::Error>(needed(workspace, package, features)?.contains(OWN_LICENCE))
     };
+    if has_it(&[])? {
+        bail!("{package} must not depend on {OWN_LICENCE} without its feature `singlepass`");
+    }
+    if !has_it(&["--features", "singlepass"])? {
+        bail!("{package} does not depend on {OWN_LICENCE} with its feature `singlepass`");
+    }
+    Ok(())
+}
+
+fn check_without_features(workspace: &Workspace, package: &str, optional: &[&str]) -> Result<()> {
+    let needed = |features: &[&str]| needed(workspace, package, features);
     let without = needed(&["--no-default-features"])?;
     if let Some(found) = listed(&without, optional).next() {
         bail!("{package} must not depend on {found} without its default features");

@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use clap::ValueEnum;
 
 use super::nightly;
+use crate::fuzz;
 use crate::process::{cargo, independent_cargo, is_on_path, read};
 use crate::workspace::{Workspace, cargo_home};
 
@@ -24,8 +25,12 @@ pub(super) enum Stage {
     Doctests,
     Benches,
     Docs,
+    Packages,
     Optimised,
     GuestTests,
+    FuzzTargets,
+    Fuzz,
+    Faults,
     Miri,
     Sanitizers,
 }
@@ -48,6 +53,10 @@ pub(super) enum Check {
     Invariants,
     Guests,
     Soak,
+    Fuzz,
+    #[cfg(target_os = "linux")]
+    Faults,
+    Packages,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
@@ -61,7 +70,10 @@ impl Stage {
 
     /// Whether it takes minutes more, and maybe a nightly toolchain.
     fn is_thorough(self) -> bool {
-        matches!(self, Self::Miri | Self::Sanitizers)
+        matches!(
+            self,
+            Self::FuzzTargets | Self::Fuzz | Self::Faults | Self::Miri | Self::Sanitizers
+        )
     }
 
     /// Names what a stage that passed has not tested after all, because something is not to be had here.
@@ -137,8 +149,14 @@ impl Stage {
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
+            Self::Packages => {
+                "what is published can be packed, and the small crates compile from that"
+            }
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
+            Self::FuzzTargets => "the fuzz targets on their seeds and on changes of them",
+            Self::Fuzz => "a short search with each fuzz target",
+            Self::Faults => "an error, and nothing worse, where a system call fails",
             Self::Miri => "no undefined behaviour in what Miri can run",
             Self::Sanitizers => "no race and no bad access in what sanitizers can run",
         }
@@ -155,7 +173,7 @@ impl Stage {
                     fmt.args(["fmt", "--check"]).current_dir(folder);
                     fmt
                 };
-                let others = [&guests, &workspace.models(), &workspace.peers()];
+                let others = [&guests, &workspace.fuzz(), &workspace.models(), &workspace.peers()];
                 [root(&["fmt", "--check"])].into_iter().chain(others.map(elsewhere)).collect()
             }),
             Self::Invariants => Check::Invariants,
@@ -202,6 +220,24 @@ impl Stage {
                 models.env("CARGO_TARGET_DIR", workspace.models_build());
                 Check::Commands(vec![models])
             }
+            Self::FuzzTargets => {
+                if let Some(missing) = fuzz::missing() {
+                    return Check::Missing(missing);
+                }
+                let mut tests = independent_cargo();
+                tests.args(["test", "--locked", "--test", "targets"]).current_dir(workspace.fuzz());
+                tests.env("CARGO_TARGET_DIR", workspace.fuzz_build());
+                // As the targets are compiled, or the two would have to be compiled by turns.
+                match fuzz::coverage::set_up(&mut tests) {
+                    Ok(()) => Check::Commands(vec![tests]),
+                    Err(error) => Check::Missing(format!("{error:#}")),
+                }
+            }
+            Self::Fuzz => fuzz::missing().map_or(Check::Fuzz, Check::Missing),
+            #[cfg(target_os = "linux")]
+            Self::Faults => Check::Faults,
+            #[cfg(not(target_os = "linux"))]
+            Self::Faults => Check::Missing("only Linux has filters of system calls".to_owned()),
             Self::Miri => nightly::miri(workspace).map_or_else(Check::Missing, Check::Commands),
             Self::Sanitizers => {
                 nightly::sanitizers(workspace).map_or_else(Check::Missing, Check::Commands)
@@ -227,6 +263,7 @@ impl Stage {
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
             }
+            Self::Packages => Check::Packages,
             // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
             // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
             Self::Optimised => {

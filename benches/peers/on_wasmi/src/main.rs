@@ -78,9 +78,11 @@ fn warm(rows: &mut Rows<'_>) {
         (store, instance, add)
     };
     type Warm = (Store<()>, Instance, Add);
-    rows.timed(Row::WarmCallTyped, warm, |(store, _, add): &mut Warm| {
-        assert_eq!(expect(add.call(store, (black_box(42), 24))), 66);
-    });
+    for row in [Row::WarmCallTyped, Row::WarmCallInSession] {
+        rows.timed(row, warm, |(store, _, add): &mut Warm| {
+            assert_eq!(expect(add.call(store, (black_box(42), 24))), 66);
+        });
+    }
     rows.timed(Row::WarmCallByName, warm, |(store, instance, _): &mut Warm| {
         let add: Add = expect(instance.get_typed_func(&*store, "add"));
         assert_eq!(expect(add.call(store, (black_box(42), 24))), 66);

@@ -27,14 +27,16 @@ pub(crate) fn measure(rows: &mut Rows<'_>, setting: Setting) {
             assert_eq!(expect(sum), 66);
         },
     );
-    rows.timed(
-        Row::WarmCallTyped,
-        || warm(setting),
-        |warm| {
-            let sum = warm.add.call(&mut warm.store, (black_box(42), 24));
-            assert_eq!(expect(sum), 66);
-        },
-    );
+    for row in [Row::WarmCallTyped, Row::WarmCallInSession] {
+        rows.timed(
+            row,
+            || warm(setting),
+            |warm| {
+                let sum = warm.add.call(&mut warm.store, (black_box(42), 24));
+                assert_eq!(expect(sum), 66);
+            },
+        );
+    }
     rows.timed(
         Row::WarmCallByName,
         || warm(setting),

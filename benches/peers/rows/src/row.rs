@@ -17,6 +17,8 @@ pub enum Row {
     WarmCallAsync,
     /// A call of a warm instance through a resolved, typed function.
     WarmCallTyped,
+    /// A call that is known to have its instance for itself: [`Row::WarmCallTyped`] for engines whose callers always are.
+    WarmCallInSession,
     /// A warm call with the look-up of its function's name.
     WarmCallByName,
     /// [`crate::BATCH`] calls of a warm instance.
@@ -42,7 +44,7 @@ pub enum Aim {
 
 impl Row {
     /// All rows, in the order in which they are measured and shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::FreshCall1Page,
         Self::FreshCall16Pages,
         Self::FreshReactorAdd,
@@ -50,6 +52,7 @@ impl Row {
         Self::FreshCallPure,
         Self::WarmCallAsync,
         Self::WarmCallTyped,
+        Self::WarmCallInSession,
         Self::WarmCallByName,
         Self::Batch,
         Self::LoadCompiled,
@@ -69,6 +72,7 @@ impl Row {
             Self::FreshCallPure => "fresh_call_pure",
             Self::WarmCallAsync => "warm_call_async",
             Self::WarmCallTyped => "warm_call_typed",
+            Self::WarmCallInSession => "warm_call_in_session",
             Self::WarmCallByName => "warm_call_by_name",
             Self::Batch => "batch_1000",
             Self::LoadCompiled => "load_compiled",
@@ -88,12 +92,14 @@ impl Row {
             Self::FreshCall16Pages => Some(Aim::TimesWasmtime(0.9)),
             Self::FreshCallPure => Some(Aim::TimesWasmtime(0.1)),
             Self::WarmCallAsync => Some(Aim::TimesWasmtime(1.0)),
+            Self::WarmCallTyped => Some(Aim::TimesWasmtime(1.8)),
+            Self::WarmCallInSession => Some(Aim::TimesWasmtime(1.2)),
             Self::Batch => Some(Aim::TimesWasmtime(0.5)),
             Self::LoadCompiled => Some(Aim::TimesWasmtime(1.5)),
             Self::FirstCallUnseen => Some(Aim::TimesWasmtime(0.2)),
             // 1.8 times one core on two.
             Self::FreshCallsAllCores => Some(Aim::ShareOfCores(0.9)),
-            Self::WarmCallTyped | Self::WarmCallByName | Self::FreshCallsOneCore => None,
+            Self::WarmCallByName | Self::FreshCallsOneCore => None,
         }
     }
 }

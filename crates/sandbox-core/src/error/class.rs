@@ -118,6 +118,7 @@ impl SandboxError {
             | Self::NestedCall { .. }
             | Self::GuestMemory(_)
             | Self::GuestFile { .. }
+            | Self::OtherSandbox { .. }
             | Self::SessionEnded { .. } => ErrorClass::Usage,
             Self::SourceUnreadable { .. }
             | Self::PackageUnreadable { .. }
@@ -169,6 +170,7 @@ impl SandboxError {
             | Self::HostFunctionFailed { function, .. }
             | Self::HostFunctionPanicked { function, .. }
             | Self::NestedCall { function, .. }
+            | Self::OtherSandbox { function }
             | Self::SessionEnded { function }
             | Self::SourceFailed { function, .. }
             | Self::HostPanic { function, .. } => Some(function),

@@ -57,6 +57,7 @@ impl SandboxError {
             Self::GuestMemory(_) => "guest_memory",
             Self::GuestFile { .. } => "guest_file",
             Self::SourceFailed { .. } => "source_failed",
+            Self::OtherSandbox { .. } => "other_sandbox",
             Self::SessionEnded { .. } => "session_ended",
             Self::HostPanic { .. } => "host_panic",
             Self::HostFunctionFailed { .. } => "host_function_failed",

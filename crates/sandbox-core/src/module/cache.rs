@@ -142,9 +142,11 @@ pub(crate) fn obtain_tiered(
     options: &CacheOptions,
     wanted: &Wanted,
 ) -> Result<Module> {
-    if tiering == Tiering::Off || compiler == Compiler::Singlepass {
+    let first_tier =
+        Compiler::linear().filter(|first| tiering != Tiering::Off && *first != compiler);
+    let Some(first_tier) = first_tier else {
         return obtain(wasm, policy, compiler, options, wanted);
-    }
+    };
     let request = Request::new(wasm, policy, compiler, Hurry::CallerWaits, wanted)?;
     let key = options.uses_memory().then(|| request.key());
     if options.uses_memory()
@@ -153,7 +155,7 @@ pub(crate) fn obtain_tiered(
         found.require_within_limits(policy)?;
         return Ok(found);
     }
-    match obtain(wasm, policy, Compiler::Singlepass, &options.without_disk(), wanted) {
+    match obtain(wasm, policy, first_tier, &options.without_disk(), wanted) {
         // The chosen compiler would not be asked, so there is no better code to come.
         Ok(only) if only.has_too_many_phis(policy) => Ok(only),
         Ok(first) => {

@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features, Singlepass};
+use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features};
 use wasmer::{CompileError, Engine};
 
 use super::metering::Metering;
@@ -95,8 +95,12 @@ impl CodeSettings {
 
     /// Settings for a module of which the chosen compiler would have to merge more values than the policy allows: it
     /// is compiled by the one that merges none.
-    pub(super) fn without_phis(policy: &SecurityPolicy, chosen: Compiler) -> Self {
-        Self { in_place_of: Some(chosen), ..Self::new(policy, Compiler::Singlepass) }
+    pub(super) fn without_phis(
+        policy: &SecurityPolicy,
+        chosen: Compiler,
+        linear: Compiler,
+    ) -> Self {
+        Self { in_place_of: Some(chosen), ..Self::new(policy, linear) }
     }
 
     pub(crate) fn compiler(&self) -> Compiler {
@@ -134,8 +138,9 @@ impl CodeSettings {
                 cranelift.num_threads(threads).canonicalize_nans(self.canonical_nans);
                 self.engine_of(cranelift, changes, stop)
             }
+            #[cfg(feature = "singlepass")]
             Compiler::Singlepass => {
-                let mut singlepass = Singlepass::new();
+                let mut singlepass = wasmer::sys::Singlepass::new();
                 singlepass.num_threads = threads;
                 singlepass.canonicalize_nans(self.canonical_nans);
                 self.engine_of(singlepass, changes, stop)
@@ -179,7 +184,7 @@ impl CodeSettings {
             compiler.push_middleware(Arc::new(Metering::default()));
         }
         // After metering, so that fuel is the same under every compiler.
-        if self.canonical_nans && self.compiler == Compiler::Singlepass {
+        if self.canonical_nans && Some(self.compiler) == Compiler::linear() {
             compiler.push_middleware(Arc::new(CanonicalConversions));
         }
         let config: Box<dyn CompilerConfig> = Box::new(Stoppable::new(compiler, stop.clone()));

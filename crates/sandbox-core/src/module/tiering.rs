@@ -37,7 +37,9 @@ pub enum Tiering {
     /// The sandbox is built when the chosen compiler is done. The default.
     #[default]
     Off,
-    /// The first time that a module is seen, it is compiled with Singlepass, which takes about a tenth of the time.
+    /// The first time that a module is seen, it is compiled with Singlepass, which takes about a tenth of the time. Without
+    /// the feature `singlepass` there is no first tier, so this is as [`Tiering::Off`].
+    ///
     /// The chosen compiler then works on a thread of the library, and takes its turn with those of other sandboxes: at
     /// most one at a time in a process. When it is done, new instances run its code: each
     /// call in the mode [`Fresh`](crate::InstanceMode::Fresh), and in the mode

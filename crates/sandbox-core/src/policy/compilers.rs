@@ -15,6 +15,10 @@ pub enum Compiler {
     Cranelift,
     /// The quickest to compile and the slowest to run: for modules that run once and briefly. It compiles in
     /// linear time, so that no module can take disproportionately long. It has no SIMD.
+    ///
+    /// There with the feature `singlepass`. It is under the Business Source License, by which production use takes a sponsorship
+    /// of Wasmer's.
+    #[cfg(feature = "singlepass")]
     Singlepass,
     /// The slowest to compile and the quickest to run: for modules that run long, with a cache.
     ///
@@ -29,6 +33,7 @@ impl fmt::Display for Compiler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cranelift => "cranelift",
+            #[cfg(feature = "singlepass")]
             Self::Singlepass => "singlepass",
             #[cfg(feature = "llvm")]
             Self::Llvm => "llvm",
@@ -37,10 +42,19 @@ impl fmt::Display for Compiler {
 }
 
 impl Compiler {
+    /// The compiler of linear time, if this build has it.
+    pub(crate) const fn linear() -> Option<Self> {
+        #[cfg(feature = "singlepass")]
+        return Some(Self::Singlepass);
+        #[cfg(not(feature = "singlepass"))]
+        None
+    }
+
     /// The features that it can compile.
     pub const fn features(self) -> WasmFeatures {
         match self {
             Self::Cranelift => WasmFeatures::ALL.without(WasmFeature::TailCalls),
+            #[cfg(feature = "singlepass")]
             Self::Singlepass => WasmFeatures::ALL
                 .without(WasmFeature::TailCalls)
                 .without(WasmFeature::Exceptions)
@@ -63,7 +77,9 @@ impl Compiler {
     /// guest's stack. A guest that traps in one just where its stack ends can have the process wait for ever.
     pub const fn holds_untrusted_guests(self) -> bool {
         match self {
-            Self::Cranelift | Self::Singlepass => true,
+            Self::Cranelift => true,
+            #[cfg(feature = "singlepass")]
+            Self::Singlepass => true,
             #[cfg(feature = "llvm")]
             Self::Llvm => false,
         }

@@ -153,17 +153,8 @@ impl Session {
         function: &str,
         arguments: impl IntoGuest,
     ) -> Result<R> {
-        let inner = Arc::clone(&self.inner);
-        let (id, export) = inner.recipe.module.function(function)?;
-        let span = spans::wanted(&inner, function);
-        if span.is_none()
-            && let Some(callers_thread) = inner.callers_thread(id)
-        {
-            let _on_callers_thread = callers_thread.enter();
-            return self.call_here(&inner, id, &arguments).map_err(|error| *error);
-        }
-        let prepared = inner.prepare::<_, R>(export, &arguments)?.into_owned();
-        Box::pin(spans::maybe_traced(span, self.call_on_worker(&inner, id, prepared))).await
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        self.call_by_id(id, &arguments).await
     }
 
     /// Calls an exported function as [`Session::call`] does, on the calling thread and without an async runtime.
@@ -175,13 +166,8 @@ impl Session {
         function: &str,
         arguments: impl IntoGuest,
     ) -> Result<R> {
-        let inner = Arc::clone(&self.inner);
-        let (id, _) = inner.recipe.module.function(function)?;
-        let called = match spans::wanted(&inner, function) {
-            None => self.call_here(&inner, id, &arguments),
-            Some(span) => spans::traced_blocking(&span, || self.call_here(&inner, id, &arguments)),
-        };
-        called.map_err(|error| *error)
+        let (id, _) = self.inner.recipe.module.function(function)?;
+        self.call_by_id_blocking(id, &arguments)
     }
 
     /// The guest's linear memory, whole; empty if it has none or the session is over.
@@ -248,63 +234,58 @@ impl Session {
         self.turn.as_ref().and_then(Turn::instance)
     }
 
-    fn call_here<A, R>(&mut self, inner: &Inner, id: FunctionId, arguments: &A) -> CallResult<R>
+    /// Whether the session is of that sandbox.
+    pub(super) fn is_of(&self, inner: &Arc<Inner>) -> bool {
+        Arc::ptr_eq(&self.inner, inner)
+    }
+
+    pub(super) async fn call_by_id<A, R>(&mut self, id: FunctionId, arguments: &A) -> Result<R>
     where
         A: IntoGuest,
         R: FromGuest,
     {
-        let export = inner.recipe.module.export(id);
-        if let ExportKind::Numbers(signature) = &export.kind {
-            return with_numbers(export, signature, arguments, |values| {
-                self.enter(inner, id, CallBuffer::Numbers(values), |_, _| Ok(()))?;
-                inner.number_result(export, signature, values)
-            });
+        let export = self.inner.recipe.module.export(id);
+        let span = spans::wanted(&self.inner, &export.name);
+        if span.is_none()
+            && let Some(callers_thread) = self.inner.callers_thread(id)
+        {
+            let _on_callers_thread = callers_thread.enter();
+            return self.here().call(id, arguments).map_err(|error| *error);
         }
-        let mut prepared = inner.prepare::<A, R>(export, arguments)?;
-        let format = prepared.format();
-        self.enter(inner, id, prepared.call_buffer(), |instance, returned| {
-            inner.result(Some(instance), export, &[], returned, format)
-        })
+        let prepared = self.inner.prepare::<_, R>(export, arguments)?.into_owned();
+        Box::pin(spans::maybe_traced(span, self.call_on_worker(id, prepared))).await
     }
 
-    /// Runs a call on this thread, and does something with what it left.
-    fn enter<T>(
-        &mut self,
-        inner: &Inner,
-        id: FunctionId,
-        call_buffer: CallBuffer<'_>,
-        then: impl FnOnce(&Instance, &Returned) -> CallResult<T>,
-    ) -> CallResult<T> {
-        let export = inner.recipe.module.export(id);
-        let turn = self.turn.as_mut().ok_or_else(|| ended(&export.name))?;
-        let meter = inner.begin(id, turn);
-        let bytes_in = call_buffer.bytes();
-        let cancellation = self.scope.undroppable();
-        let result = turn.ready(&inner.recipe, &cancellation).and_then(|instance| {
-            let mut returned = instance.enter(id, export, call_buffer);
-            let usage = inner.account_silently(&meter, id, instance, bytes_in, &mut returned);
-            match usage {
-                Some(usage) => self.usage += usage,
-                None => self.usage.calls += 1,
-            }
-            then(instance, &returned?).map_err(|error| billed(error, usage))
-        });
-        if result.is_err() {
-            inner.totals.count_failure();
-            self.end_if_poisoned();
-        }
-        result
+    #[inline]
+    pub(super) fn call_by_id_blocking<A, R>(&mut self, id: FunctionId, arguments: &A) -> Result<R>
+    where
+        A: IntoGuest,
+        R: FromGuest,
+    {
+        let span = spans::wanted(&self.inner, &self.inner.recipe.module.export(id).name);
+        let here = self.here();
+        let called = match span {
+            None => here.call(id, arguments),
+            Some(span) => spans::traced_blocking(&span, || here.call(id, arguments)),
+        };
+        called.map_err(|error| *error)
+    }
+
+    #[inline]
+    fn here(&mut self) -> Here<'_> {
+        let Self { turn, inner, scope, usage, .. } = self;
+        Here { turn, inner, scope, usage }
     }
 
     async fn call_on_worker<R>(
         &mut self,
-        inner: &Arc<Inner>,
         id: FunctionId,
         arguments: Arguments<'static>,
     ) -> Result<R>
     where
         R: FromGuest,
     {
+        let inner = Arc::clone(&self.inner);
         let export = inner.recipe.module.export(id);
         // If the future is dropped, the worker ends the turn.
         let turn = self.turn.take().ok_or_else(|| ended(&export.name))?;
@@ -322,18 +303,79 @@ impl Session {
         let result = result.map_err(|error| billed(error, Some(usage)));
         if result.is_err() {
             inner.totals.count_failure();
-            self.end_if_poisoned();
+            end_if_poisoned(&mut self.turn);
         }
         result.map_err(|error| *error)
     }
+}
 
-    /// Gives the turn back if there is nothing left to be called.
-    fn end_if_poisoned(&mut self) {
-        let Some(turn) = &mut self.turn else { return };
-        turn.retire_poisoned();
-        if turn.instance().is_none_or(Instance::is_poisoned) {
-            self.turn = None;
+/// Parts of a session that a call on this thread needs.
+struct Here<'s> {
+    turn: &'s mut Option<Turn<'static>>,
+    inner: &'s Inner,
+    scope: &'s Scope,
+    usage: &'s mut ResourceUsage,
+}
+
+impl Here<'_> {
+    #[inline]
+    fn call<A, R>(self, id: FunctionId, arguments: &A) -> CallResult<R>
+    where
+        A: IntoGuest,
+        R: FromGuest,
+    {
+        let inner = self.inner;
+        let export = inner.recipe.module.export(id);
+        if let ExportKind::Numbers(signature) = &export.kind {
+            return with_numbers(export, signature, arguments, |values| {
+                self.enter(id, CallBuffer::Numbers(values), |_, _| Ok(()))?;
+                inner.number_result(export, signature, values)
+            });
         }
+        let mut prepared = inner.prepare::<A, R>(export, arguments)?;
+        let format = prepared.format();
+        self.enter(id, prepared.call_buffer(), |instance, returned| {
+            inner.result(Some(instance), export, &[], returned, format)
+        })
+    }
+
+    /// Runs a call, and does something with what it left.
+    #[inline]
+    fn enter<T>(
+        self,
+        id: FunctionId,
+        call_buffer: CallBuffer<'_>,
+        then: impl FnOnce(&Instance, &Returned) -> CallResult<T>,
+    ) -> CallResult<T> {
+        let Self { turn: place, inner, scope, usage: sum } = self;
+        let export = inner.recipe.module.export(id);
+        let turn = place.as_mut().ok_or_else(|| ended(&export.name))?;
+        let meter = inner.begin(id, turn);
+        let bytes_in = call_buffer.bytes();
+        let cancellation = scope.undroppable();
+        let result = turn.ready(&inner.recipe, &cancellation).and_then(|instance| {
+            let mut returned = instance.enter(id, export, call_buffer);
+            let usage = inner.account_silently(&meter, id, instance, bytes_in, &mut returned);
+            match usage {
+                Some(usage) => *sum += usage,
+                None => sum.calls += 1,
+            }
+            then(instance, &returned?).map_err(|error| billed(error, usage))
+        });
+        if result.is_err() {
+            inner.totals.count_failure();
+            end_if_poisoned(place);
+        }
+        result
+    }
+}
+
+/// Gives a turn back if there is nothing left to be called.
+fn end_if_poisoned(place: &mut Option<Turn<'static>>) {
+    let Some(turn) = place else { return };
+    turn.retire_poisoned();
+    if turn.instance().is_none_or(Instance::is_poisoned) {
+        *place = None;
     }
 }
 

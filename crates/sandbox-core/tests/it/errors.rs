@@ -216,6 +216,13 @@ async fn the_cause_of_an_error_can_be_followed_to_its_end() {
     let error = session.read(u32::MAX, 1).map(drop).unwrap_err();
     assert!(matches!(error, SandboxError::GuestMemory(_)), "{error}");
     assert_eq!(sources(&error), Vec::<String>::new());
+    let error = built(modules::builder(text).serialization_format("yaml"));
+    assert!(matches!(error, SandboxError::UnknownFormat(_)), "{error}");
+    assert_eq!(sources(&error), Vec::<String>::new());
+    let bundle = FileBundle::builder().file("../outside", "").build().map_err(SandboxError::from);
+    let error = bundle.unwrap_err();
+    assert!(error.to_string().contains("../outside"), "{error}");
+    assert_eq!(sources(&error), Vec::<String>::new());
 
     let streaming = StreamingSandbox::builder().source(modules::guest("stream_processor"));
     let streaming = streaming.build().await.unwrap();

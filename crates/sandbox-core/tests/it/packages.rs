@@ -127,6 +127,7 @@ fn a_package_is_read_from_a_file_and_from_memory_too() {
     }
     let error = Package::from_file(folder.path().join("missing.webc")).unwrap_err();
     assert!(matches!(error, SandboxError::PackageUnreadable { .. }), "{error}");
+    assert!(std::error::Error::source(&error).is_some(), "{error}");
     let error = Package::from_folder(folder.path().join("files")).unwrap_err();
     assert!(matches!(error, SandboxError::PackageUnreadable { .. }), "{error}");
     std::fs::write(folder.path().join("wasmer.toml"), "[package]\nname = 1").unwrap();

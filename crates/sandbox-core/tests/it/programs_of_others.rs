@@ -5,6 +5,7 @@
 
 mod go;
 mod modules;
+mod specification;
 mod testsuite;
 
 use std::path::{Path, PathBuf};

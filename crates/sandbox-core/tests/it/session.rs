@@ -105,6 +105,31 @@ fn what_is_outside_the_memory_is_neither_read_nor_written() {
     assert!(!session.has_ended());
 }
 
+#[tokio::test]
+async fn handles_are_called_in_a_session_of_their_own_sandbox_only() {
+    for mode in MODES {
+        let (sandbox, other) = (sandbox(mode), sandbox(mode));
+        let count = sandbox.function::<(), i32>("count").unwrap();
+        let abort =
+            sandbox.with_time_limit(Duration::from_secs(600)).function::<(), ()>("abort").unwrap();
+        let mut session = sandbox.session().await.unwrap();
+        assert_eq!(count.call_in_blocking(&mut session, ()).unwrap(), 1);
+        assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 2);
+        assert_eq!(count.call_in(&mut session, ()).await.unwrap(), 3);
+        assert_eq!(session.usage().calls, 3);
+        let mut elsewhere = other.session_blocking().unwrap();
+        for refused in
+            [count.call_in_blocking(&mut elsewhere, ()), count.call_in(&mut elsewhere, ()).await]
+        {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, SandboxError::OtherSandbox { .. }), "{error}");
+            assert_eq!(error.function(), Some("count"));
+        }
+        assert!(!elsewhere.has_ended());
+        assert!(abort.call_in_blocking(&mut session, ()).is_err() && session.has_ended());
+    }
+}
+
 #[test]
 fn a_failed_call_ends_the_session_and_the_next_one_finds_a_new_instance() {
     for mode in MODES {

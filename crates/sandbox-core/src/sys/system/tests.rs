@@ -27,8 +27,14 @@ fn wasm() -> Vec<u8> {
 
 #[track_caller]
 fn is_refused(need: SystemNeed, error: &SandboxError) {
-    let SandboxError::SystemRefused { need: found, .. } = error else { panic!("{error}") };
+    let SandboxError::SystemRefused { need: found, error: cause, .. } = error else {
+        panic!("{error}")
+    };
     assert_eq!(*found, need);
+    // What the system said is the cause, for whoever follows it.
+    assert_ne!(cause.to_string(), "", "{cause:?}");
+    let source = std::error::Error::source(error).expect("an error of the system has a cause");
+    assert_eq!(source.to_string(), cause.to_string());
     assert!(error.to_string().contains(need.remedy()), "{error}");
 }
 

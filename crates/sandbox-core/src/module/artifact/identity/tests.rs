@@ -59,7 +59,7 @@ fn a_description_survives_being_written() {
 #[test]
 fn the_words_of_a_description_are_its_own() {
     let policy = SecurityPolicy::paranoid();
-    let settings = CodeSettings::without_phis(&policy, Compiler::Cranelift);
+    let settings = CodeSettings::without_phis(&policy, Compiler::Cranelift, Compiler::Singlepass);
     let written = String::from_utf8(Identity::new(b"wasm", &settings).to_bytes()).unwrap();
     let expected = r#""settings":{"compiler":"singlepass","features":["bulk-memory","extended-const","multi-value","mutable-globals","reference-types","saturating-float-to-int","sign-extension"],"metered":true,"canonical_nans":true,"in_place_of":"cranelift"}"#;
     assert!(written.contains(expected), "{written}");
