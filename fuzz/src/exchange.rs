@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy, SerializationFormat, WasmSandbox};
+use sandbox_core::{InstanceMode, SecurityPolicy, SerializationFormat, WasmSandbox};
 use serde::{Deserialize, Serialize};
 
-use crate::well::assert_typed;
+use crate::well::{assert_typed, assert_well};
 
 /// Bytes at the beginning of the input that the guest makes its exchange area, and then the status that it returns.
 const AREA: usize = 24;
@@ -28,15 +28,18 @@ const GUEST: &str = r#"(module
     (export "value" (func $answer)) (export "text" (func $answer))
     (export "bytes" (func $answer)) (export "unit" (func $answer)))"#;
 
-static SANDBOXES: LazyLock<[WasmSandbox; 3]> = LazyLock::new(|| {
+/// A sandbox for each format, with new instances and with one.
+static SANDBOXES: LazyLock<[[WasmSandbox; 3]; 2]> = LazyLock::new(|| {
     use SerializationFormat::{Bincode, Json, MessagePack};
     let wasm = wat::parse_str(GUEST).expect("the text is valid");
-    [Json, MessagePack, Bincode].map(|format| {
-        let policy = SecurityPolicy::strict()
-            .with_instances(InstanceMode::Persistent)
-            .with_wall_clock(Duration::from_secs(20));
-        let builder = WasmSandbox::builder().source_bytes(&wasm).security_policy(policy);
-        builder.serialization_format(format).build_blocking().expect("the guest starts")
+    [InstanceMode::Fresh, InstanceMode::Persistent].map(|mode| {
+        [Json, MessagePack, Bincode].map(|format| {
+            let policy = SecurityPolicy::strict()
+                .with_instances(mode)
+                .with_wall_clock(Duration::from_secs(20));
+            let builder = WasmSandbox::builder().source_bytes(&wasm).security_policy(policy);
+            builder.serialization_format(format).build_blocking().expect("the guest starts")
+        })
     })
 });
 
@@ -68,7 +71,9 @@ enum State {
 pub fn run(data: &[u8]) {
     let Some((how, data)) = data.split_first() else { return };
     let input = &data[..data.len().min(60_000)];
-    let sandbox = &SANDBOXES[usize::from(how % 3)];
+    let is_kept = how & 0x80 != 0;
+    let how = how & 0x7f;
+    let sandbox = &SANDBOXES[usize::from(is_kept)][usize::from(how % 3)];
     let result = match how / 3 % 12 {
         0 => sandbox.call_blocking::<Vec<u8>>("bytes", input).map(drop),
         1 => sandbox.call_blocking::<String>("text", input).map(drop),
@@ -86,14 +91,14 @@ pub fn run(data: &[u8]) {
     if let Err(error) = result {
         assert_typed(&error);
     }
-    // The next caller finds an instance that answers, or that another takes the place of.
+    // The next caller finds an instance that answers; one that is kept is as the guest left it.
     let answer = answer(0, b"{}");
-    let call = || sandbox.call_blocking::<Vec<u8>>("bytes", &answer[..]);
-    let well = match call() {
-        Err(SandboxError::AbiViolation { .. }) => call(),
-        other => other,
-    };
-    assert!(matches!(&well, Ok(bytes) if bytes == b"{}"), "{well:?}");
+    match sandbox.call_blocking::<Vec<u8>>("bytes", &answer[..]) {
+        Err(error) if is_kept => assert_typed(&error),
+        Ok(_) if is_kept => {}
+        well => assert!(matches!(&well, Ok(bytes) if bytes == b"{}"), "{well:?}"),
+    }
+    assert_well();
 }
 
 /// An input whose answer is those bytes, as an honest guest would give them.
@@ -128,7 +133,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (number, output) in outputs.iter().enumerate() {
         for status in [0, 1, 2, 0xff] {
-            for how in [0, 1, 2] {
+            for how in [0, 1, 2, 0x80, 0x81, 0x82] {
                 let how = how + 3 * u8::try_from(number).unwrap_or(0);
                 seeds.push([&[how][..], &answer(status, output)].concat());
             }

@@ -89,6 +89,7 @@ pub(crate) fn deterministic() -> Config {
     config.shared_everything_threads_enabled = false;
     config.simd_enabled = false;
     config.table_max_size_required = true;
+    config.tail_call_enabled = false;
     config.threads_enabled = false;
     config.wide_arithmetic_enabled = false;
     config

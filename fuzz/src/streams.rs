@@ -25,6 +25,9 @@ const GUEST: &str = r#"(module
         (memory.copy (i32.const 0) (i32.const 4096) (i32.const 24))
         (i32.load8_s (i32.const 4120))))"#;
 
+/// Size of the guest's memory, which is all that a chunk can be of.
+const MEMORY_BYTES: usize = 2 * 65_536;
+
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -49,7 +52,6 @@ static SANDBOXES: LazyLock<[StreamingSandbox; 2]> = LazyLock::new(|| {
 pub fn run(data: &[u8]) {
     let Some((how, mut data)) = data.split_first() else { return };
     let large = how & 1 != 0;
-    let most = if large { 65_536 } else { 64 };
     let mut chunks = Vec::new();
     while let Some((len, rest)) = data.split_first() {
         let (chunk, rest) = rest.split_at(rest.len().min(usize::from(*len)));
@@ -72,7 +74,9 @@ pub fn run(data: &[u8]) {
             };
             while let Some(chunk) = futures::StreamExt::next(&mut output).await {
                 match chunk {
-                    Ok(chunk) => assert!(chunk.len() <= most, "a chunk of {} bytes", chunk.len()),
+                    Ok(chunk) => {
+                        assert!(chunk.len() <= MEMORY_BYTES, "a chunk of {} bytes", chunk.len())
+                    }
                     Err(error) => assert_typed(&error),
                 }
             }

@@ -13,7 +13,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use crate::process::{independent_cargo, is_on_path, read};
-use crate::progress::{counted, seconds};
+use crate::progress::{Progress, counted, seconds};
 use crate::workspace::Workspace;
 
 pub(crate) mod coverage;
@@ -118,7 +118,6 @@ impl Fuzzer {
     fn search(&self, targets: &[String], time: Duration) -> Result<Vec<String>> {
         let mut findings = Vec::new();
         for target in targets {
-            eprintln!("Searching with {target} for {}", seconds(time));
             match self.search_with(target, time)? {
                 Outcome::Nothing(search) => println!("{target:15} {search}"),
                 Outcome::Found(finding) => {
@@ -152,7 +151,19 @@ impl Fuzzer {
         ]);
         // It writes what it finds, and else only of its progress.
         fuzzer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).current_dir(&self.kept);
-        let status = fuzzer.status().with_context(|| format!("failed to start {target}"))?;
+        let mut fuzzer = fuzzer.spawn().with_context(|| format!("failed to start {target}"))?;
+        let title = format!("Searching with {target}, {}", seconds(time));
+        let progress = Progress::parts_with_time_left(title, time.as_secs());
+        let status = loop {
+            if let Some(status) = fuzzer.try_wait()? {
+                break status;
+            }
+            progress.set(started.elapsed().as_secs().min(time.as_secs()));
+            let said = String::from_utf8_lossy(&fs_err::read(&log)?).into_owned();
+            progress.detail(counted(usize::try_from(executions(&said))?, "input"));
+            std::thread::sleep(Duration::from_secs(1));
+        };
+        drop(progress);
         let said = String::from_utf8_lossy(&fs_err::read(&log)?).into_owned();
         let executions = executions(&said);
         let search = Search { seconds: started.elapsed().as_secs(), executions };

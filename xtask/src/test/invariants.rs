@@ -76,6 +76,14 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     broken.extend(unlocked(&manifest, &lock).into_iter().map(|pinned| {
         format!("benches/peers/Cargo.lock has not {pinned}: run `cargo update --workspace` there")
     }));
+    let lock = fs::read_to_string(workspace.fuzz().join("Cargo.lock"))?;
+    for package in ["bench-analyzer", "bench-stats", "sandbox-core"] {
+        let manifest = workspace.root().join("crates").join(package).join("Cargo.toml");
+        let missing = not_in_lock(package, &fs::read_to_string(manifest)?, &lock);
+        broken.extend(missing.into_iter().map(|needed| {
+            format!("fuzz/Cargo.lock has not {needed} of {package}: run `cargo metadata` there")
+        }));
+    }
     if broken.is_empty() { Ok(()) } else { Err(anyhow!(broken.join("\n       "))) }
 }
 
@@ -205,6 +213,25 @@ fn unlocked(manifest: &str, lock: &str) -> Vec<String> {
     pinned.filter(|pinned| !locked.contains(pinned)).collect()
 }
 
+/// The dependencies that a package of this repository has and the lock file of another workspace does not know of. Whoever adds one
+/// compiles only their own workspace.
+fn not_in_lock(package: &str, manifest: &str, lock: &str) -> Vec<String> {
+    let name = format!("name = \"{package}\"");
+    let known: Vec<&str> = lock
+        .lines()
+        .skip_while(|line| *line != name)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.trim_start().strip_prefix('"')?.split(['"', ' ']).next())
+        .collect();
+    let section = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let entries = section.take_while(|line| !line.starts_with('['));
+    let needed = entries.filter(|line| !line.contains("optional = true")).filter_map(|line| {
+        let (name, _) = line.split_once([' ', '.'])?;
+        (!name.is_empty() && name != "#").then_some(name)
+    });
+    needed.filter(|name| !known.contains(name)).map(str::to_owned).collect()
+}
+
 /// Whether an attribute of a file names the lint, on one line or several.
 fn lifts_unsafe_lint(source: &str) -> bool {
     source.lines().map(str::trim_start).any(|line| {
@@ -246,6 +273,16 @@ mod tests {
         assert!(unlocked(manifest, &lock("2.0.0", "48.0.8")).is_empty());
         assert_eq!(unlocked(manifest, &lock("2.0.1", "48.0.8")), ["plain 2.0.0"]);
         assert_eq!(unlocked(manifest, ""), ["plain 2.0.0", "long 48.0.8"]);
+    }
+
+    #[test]
+    fn a_dependency_that_another_lock_file_does_not_know_is_found() {
+        let manifest = "[package]\nname = \"one\"\n\n[dependencies]\n# Reads.\nold.workspace = true\n\
+                        new = { version = \"1\" }\nrare = { version = \"1\", optional = true }\n\n\
+                        [dev-dependencies]\ntests = \"1\"\n";
+        let lock = "[[package]]\nname = \"one\"\ndependencies = [\n \"old 1.0.0\",\n]\n\n\
+                    [[package]]\nname = \"new\"\n";
+        assert_eq!(not_in_lock("one", manifest, lock), ["new"]);
     }
 
     #[test]

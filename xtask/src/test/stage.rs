@@ -202,7 +202,10 @@ impl Stage {
                 // What `cargo xtask bench` compiles.
                 let mut without_features = root(&["clippy", "-p", "bench-analyzer", "--locked"]);
                 without_features.arg("--no-default-features").args(warnings);
-                vec![ours, without_features, of_guests]
+                // What whoever depends on them compiles: features of tests are not on.
+                let mut as_used = root(&["clippy", "-p", "sandbox-core", "-p", "sandbox-cli"]);
+                as_used.arg("--locked").args(warnings);
+                vec![ours, without_features, as_used, of_guests]
             }),
             Self::Tests => Check::Commands(vec![if has("nextest") {
                 let mut tests = root(&["nextest", "run", "--workspace", "--locked"]);

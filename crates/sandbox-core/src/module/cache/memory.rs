@@ -6,8 +6,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, TryLockError};
 use crate::error::Result;
 use crate::module::{Module, ModuleOrigin};
 
-/// The Wasm bytes whose compiled form is kept. Native code is three to five times as large.
-const LIMIT_WASM_BYTES: usize = 64 * 1024 * 1024;
+/// The Wasm bytes whose compiled form is kept, with [`ENTRY_BYTES`] for each module. Native code is three to five times as large.
+const LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a module takes beside its code, however small it is: pages that it shares with no other, two mappings, of which a process
+/// has some 65,000, and what is known of it. So at most 2,048 modules are kept.
+const ENTRY_BYTES: usize = 32 * 1024;
 
 /// The digest of an identity.
 type Key = [u8; 32];
@@ -73,13 +77,15 @@ impl MemoryCache {
 #[derive(Default)]
 struct Entries {
     by_key: HashMap<Key, Entry>,
-    wasm_bytes: usize,
+    /// The bytes of all entries.
+    bytes: usize,
     clock: u64,
 }
 
 struct Entry {
     cell: Cell,
-    wasm_bytes: usize,
+    /// The Wasm bytes, and [`ENTRY_BYTES`].
+    bytes: usize,
     used: u64,
 }
 
@@ -92,22 +98,23 @@ impl Entries {
             entry.used = clock;
             return Arc::clone(&entry.cell);
         }
-        self.make_room(wasm_bytes);
+        let bytes = wasm_bytes.saturating_add(ENTRY_BYTES);
+        self.make_room(bytes);
         let cell = Cell::default();
-        self.wasm_bytes += wasm_bytes;
-        self.by_key.insert(key, Entry { cell: Arc::clone(&cell), wasm_bytes, used: clock });
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.by_key.insert(key, Entry { cell: Arc::clone(&cell), bytes, used: clock });
         cell
     }
 
-    fn make_room(&mut self, wasm_bytes: usize) {
-        while self.wasm_bytes + wasm_bytes > LIMIT_WASM_BYTES {
+    fn make_room(&mut self, bytes: usize) {
+        while self.bytes.saturating_add(bytes) > LIMIT_BYTES {
             let Some(oldest) =
                 self.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
             else {
                 return;
             };
             if let Some(entry) = self.by_key.remove(&oldest) {
-                self.wasm_bytes -= entry.wasm_bytes;
+                self.bytes -= entry.bytes;
             }
         }
     }
@@ -120,13 +127,25 @@ mod tests {
     #[test]
     fn the_module_unused_for_longest_makes_room() {
         let mut entries = Entries::default();
-        let half = LIMIT_WASM_BYTES / 2;
+        let half = LIMIT_BYTES / 2 - ENTRY_BYTES;
         for key in [1, 2, 1, 3] {
             entries.cell([key; 32], half);
         }
         let mut kept: Vec<u8> = entries.by_key.keys().map(|key| key[0]).collect();
         kept.sort_unstable();
         assert_eq!(kept, [1, 3]);
-        assert_eq!(entries.wasm_bytes, 2 * half);
+        assert_eq!(entries.bytes, LIMIT_BYTES);
+    }
+
+    #[test]
+    fn many_small_modules_make_room_too() {
+        let mut entries = Entries::default();
+        for number in 0..10_000_u16 {
+            let mut key = [0; 32];
+            key[..2].copy_from_slice(&number.to_le_bytes());
+            entries.cell(key, 50);
+        }
+        assert!(entries.by_key.len() <= LIMIT_BYTES / ENTRY_BYTES, "{}", entries.by_key.len());
+        assert!(entries.by_key.len() > 2_000, "{}", entries.by_key.len());
     }
 }
