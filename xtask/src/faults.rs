@@ -43,10 +43,7 @@ pub(crate) struct Arguments {
 
 fn call_named(name: &str) -> Result<usize, String> {
     let known = || CALLS.iter().map(|call| call.name).collect::<Vec<_>>().join(", ");
-    CALLS
-        .iter()
-        .position(|call| call.name == name)
-        .ok_or_else(|| format!("there are {}", known()))
+    CALLS.iter().position(|call| call.name == name).ok_or_else(|| format!("there are {}", known()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -150,7 +147,10 @@ impl Scene {
                 let mut test = Command::new(&self.program);
                 test.args(["--ignored", "--exact", "--nocapture", "faults::scene"]);
                 // One arena that grows by `brk`: memory of the heap that is refused ends any program in Rust.
-                test.env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=33554432");
+                test.env(
+                    "GLIBC_TUNABLES",
+                    "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=33554432",
+                );
                 test.current_dir(folder);
                 test
             }
@@ -200,7 +200,8 @@ impl Scene {
         if is_new && !played.status.success() && !store.exists() {
             return Ok(());
         }
-        let output = capture(self.analyzer(store).arg("runs")).map_err(|error| error.to_string())?;
+        let output =
+            capture(self.analyzer(store).arg("runs")).map_err(|error| error.to_string())?;
         let runs = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() && (!is_new || played.status.success()) {
             let said = essence(&String::from_utf8_lossy(&output.stderr));
@@ -304,8 +305,7 @@ impl Account {
             format!("{:?}: {}", scene.name, counted(faults.len(), "fault")),
             faults.len() as u64,
         );
-        let (next, done, missed) =
-            (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (next, done, missed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let findings = Mutex::new(Vec::new());
         let play_some = || -> Result<()> {
             while let Some(&fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -179,8 +179,12 @@ enum Outcome {
 /// Number of inputs that were tried, as libFuzzer tells it at the end or, if something was found, in its last line of progress.
 fn executions(said: &str) -> u64 {
     let of_end = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    let mut of_progress = said.lines().filter_map(|line| line.strip_prefix('#')?.split('\t').next());
-    of_end.or_else(|| of_progress.next_back()).and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    let mut of_progress =
+        said.lines().filter_map(|line| line.strip_prefix('#')?.split('\t').next());
+    of_end
+        .or_else(|| of_progress.next_back())
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ pub use bytes;
 pub use error::{
     ArtifactRejection, BuildAspect, DeniedCapability, ErrorClass, ErrorPayload, FailedCall,
     GrantKind, GuestMemoryError, NeededFeature, NestingFault, PackageMeasure, PolicyConflict,
-    Result, SandboxError, Side, SystemNeed, TrapCode,
+    Result, SandboxError, Side, SnapshotFault, SystemNeed, TrapCode,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 /// The trait of streams that go through guests.
@@ -229,7 +229,7 @@ pub use pool::{
 };
 pub use sandbox::{
     BatchIter, BatchResults, Callable, Function, IntoFormat, MemoryReset, MockSandbox, RunOutput,
-    RunReport, RunRequest, Session, WasmSandbox, WasmSandboxBuilder,
+    RunReport, RunRequest, Session, Snapshot, WasmSandbox, WasmSandboxBuilder,
 };
 pub use signing::{KeyRing, Sealer, SealingKey, SigningKey, VerifyingKey};
 pub use streaming::{
@@ -249,6 +249,7 @@ const _: () = {
     shared::<WasmSandbox>();
     shared::<Function<(i32, i32), i32>>();
     shared::<Module>();
+    shared::<Snapshot>();
     shared::<SandboxPool>();
     shared::<PooledSandbox>();
     shared::<PooledFunction<(i32, i32), i32>>();

@@ -137,20 +137,11 @@ pub(super) fn play(
         child.stdout.take().map(|stream| read_all(Box::new(stream))),
         child.stderr.take().map(|stream| read_all(Box::new(stream))),
     ];
-    let mut kernel = Kernel {
-        listener,
-        begin,
-        fault,
-        made: vec![0; CALLS.len()],
-        marks: 0,
-        happened: false,
-    };
+    let mut kernel =
+        Kernel { listener, begin, fault, made: vec![0; CALLS.len()], marks: 0, happened: false };
     let status = kernel.answer_until_end(&mut child, limit);
-    let said: String = readers
-        .into_iter()
-        .flatten()
-        .map(|reader| reader.join().unwrap_or_default())
-        .collect();
+    let said: String =
+        readers.into_iter().flatten().map(|reader| reader.join().unwrap_or_default()).collect();
     let status = status.with_context(|| said.clone())?;
     Ok(Played { status, said, made: kernel.made, happened: kernel.happened })
 }
@@ -257,7 +248,8 @@ fn send(socket: RawFd, descriptor: RawFd) -> io::Result<()> {
             let header = libc::CMSG_FIRSTHDR(message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(u32::try_from(size_of::<RawFd>()).unwrap_or(4)) as _;
+            (*header).cmsg_len =
+                libc::CMSG_LEN(u32::try_from(size_of::<RawFd>()).unwrap_or(4)) as _;
             libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(descriptor);
             libc::sendmsg(socket, message, 0)
         };

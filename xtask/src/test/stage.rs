@@ -68,7 +68,10 @@ impl Stage {
 
     /// Whether it takes minutes more, and maybe a nightly toolchain.
     fn is_thorough(self) -> bool {
-        matches!(self, Self::FuzzTargets | Self::Fuzz | Self::Faults | Self::Miri | Self::Sanitizers)
+        matches!(
+            self,
+            Self::FuzzTargets | Self::Fuzz | Self::Faults | Self::Miri | Self::Sanitizers
+        )
     }
 
     /// Names what a stage that passed has not tested after all, because something is not to be had here.

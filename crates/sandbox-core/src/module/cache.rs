@@ -142,7 +142,8 @@ pub(crate) fn obtain_tiered(
     options: &CacheOptions,
     wanted: &Wanted,
 ) -> Result<Module> {
-    let first_tier = Compiler::linear().filter(|first| tiering != Tiering::Off && *first != compiler);
+    let first_tier =
+        Compiler::linear().filter(|first| tiering != Tiering::Off && *first != compiler);
     let Some(first_tier) = first_tier else {
         return obtain(wasm, policy, compiler, options, wanted);
     };

@@ -11,6 +11,7 @@ use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use super::instances::Instances;
+use super::snapshot::Snapshot;
 use crate::context::Context;
 use crate::error::{Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
@@ -147,6 +148,18 @@ impl WasmSandboxBuilder {
     /// Takes a module that is already compiled. Compiler and cache have nothing to do then.
     pub fn module(mut self, module: &Module) -> Self {
         self.source = Source::Module(module.clone());
+        self
+    }
+
+    /// Takes module and policy of a snapshot, and has every instance of the sandbox begin as what was snapshotted: the one
+    /// instance of the mode [`Persistent`](InstanceMode::Persistent), and each call in the mode
+    /// [`Fresh`](InstanceMode::Fresh). No guest code runs for that. Programs that are [run](WasmSandbox::run) begin anew.
+    ///
+    /// A [policy](Self::security_policy) that is given as well has to be the snapshot's, in which only the instance mode and the
+    /// number of instances may differ; else it is an error of [`build`](Self::build). Compiler, tiering and cache have
+    /// nothing to do. [`Snapshot`] has an example.
+    pub fn snapshot(mut self, snapshot: &Snapshot) -> Self {
+        self.source = Source::Snapshot(snapshot.clone());
         self
     }
 
@@ -407,6 +420,11 @@ impl WasmSandboxBuilder {
         let program = self.command.map(|command| command.apply(&mut policy));
         #[cfg(not(feature = "wasix"))]
         let program = None;
+        let reset = self.memory_reset.method();
+        let snapshot = self.source.snapshot().cloned();
+        if let Some(snapshot) = &snapshot {
+            snapshot.require_suits(&policy, reset)?;
+        }
         let format = match self.format {
             FormatChoice::Guests => None,
             FormatChoice::Known(format) => Some(format),
@@ -430,9 +448,11 @@ impl WasmSandboxBuilder {
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let (policy, reset) = (Arc::new(policy), self.memory_reset.method());
-        let mut recipe = Recipe { module, policy, host, reset };
-        let instances = Instances::new(&recipe, cancellation)?;
+        let mut recipe = Recipe { module, policy: Arc::new(policy), host, reset };
+        let instances = match &snapshot {
+            None => Instances::new(&recipe, cancellation),
+            Some(snapshot) => Instances::of_snapshot(&recipe, snapshot.template(), cancellation),
+        }?;
         if let Some(shared) = instances.policy() {
             recipe.policy = shared;
         }

@@ -114,7 +114,10 @@ fn use_it(pass: &Pass, sandbox: &WasmSandbox, mode: InstanceMode) {
         // Growth that the system refuses is refused to the guest.
         if let Some(pages) = pass.some("grow", sandbox.call_blocking::<i32>("grow", ())) {
             let usual = [1, 21, -1].contains(&pages);
-            assert!(usual && (pages != -1 || pass.disturbed || mode != InstanceMode::Fresh), "{pages}");
+            assert!(
+                usual && (pages != -1 || pass.disturbed || mode != InstanceMode::Fresh),
+                "{pages}"
+            );
         }
         let trap = sandbox.call_blocking::<()>("trap", ());
         pass.fails("trap", trap, |error| matches!(error, SandboxError::Trap { .. }));

@@ -110,7 +110,8 @@ async fn handles_are_called_in_a_session_of_their_own_sandbox_only() {
     for mode in MODES {
         let (sandbox, other) = (sandbox(mode), sandbox(mode));
         let count = sandbox.function::<(), i32>("count").unwrap();
-        let abort = sandbox.with_time_limit(Duration::from_secs(600)).function::<(), ()>("abort").unwrap();
+        let abort =
+            sandbox.with_time_limit(Duration::from_secs(600)).function::<(), ()>("abort").unwrap();
         let mut session = sandbox.session().await.unwrap();
         assert_eq!(count.call_in_blocking(&mut session, ()).unwrap(), 1);
         assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), 2);
