@@ -70,7 +70,7 @@ impl Image {
     }
 
     /// An image of that length that holds those parts, by their numbers, and zeros elsewhere. All of them lie within it.
-    pub(super) fn of_parts(len: usize, parts: &[(usize, &[u8])]) -> io::Result<Self> {
+    pub(in crate::sys) fn of_parts(len: usize, parts: &[(usize, &[u8])]) -> io::Result<Self> {
         let stretches = parts.iter().map(|(number, bytes)| (number * PART_BYTES, *bytes));
         #[cfg(target_os = "linux")]
         return Self::with_stretches(len, stretches);

@@ -34,7 +34,7 @@ impl Contents {
     }
 
     /// Reads contents that were written. Nothing if there can be none such.
-    pub(in super::super) fn read(record: ContentsRecord, all: &mut &[u8]) -> Option<Self> {
+    pub(in super::super) fn of(record: ContentsRecord, all: &mut &[u8]) -> Option<Self> {
         if record.len > LARGEST {
             return None;
         }

@@ -145,7 +145,7 @@ impl Node {
                 }
                 Body::Folder(folder)
             }
-            BodyRecord::File(contents) => Body::File(Contents::read(contents, all)?),
+            BodyRecord::File(contents) => Body::File(Contents::of(contents, all)?),
             BodyRecord::Link(target) => Body::Link(target.into()),
         };
         Some(Self { body, links, accessed, modified, changed, is_fixed })
