@@ -13,6 +13,9 @@ use super::table::SavedTable;
 use super::table::written::TableRecord;
 use crate::policy::{Randomness, SecurityPolicy};
 
+/// More random bytes than any guest can have drawn.
+const MOST_DRAWN: u64 = i64::MAX as u64;
+
 /// State of WASI of an instance.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +55,7 @@ impl Remembered {
         let WasiRecord { table, files, random } = record;
         let random = match (random, policy.randomness) {
             (RandomRecord::Secure { drawn }, Randomness::Secure) => RandomSource::Secure { drawn },
-            (RandomRecord::Seeded { used }, Randomness::Seeded(seed)) => {
+            (RandomRecord::Seeded { used }, Randomness::Seeded(seed)) if used <= MOST_DRAWN => {
                 RandomSource::Seeded { seed, used }
             }
             (RandomRecord::Denied, Randomness::Denied) => RandomSource::Denied,

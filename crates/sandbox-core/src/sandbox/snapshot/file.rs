@@ -164,3 +164,6 @@ const fn halves(value: u128) -> [u64; 2] {
 fn whole([low, high]: [u64; 2]) -> u128 {
     u128::from(low) | u128::from(high) << 64
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,12 +60,13 @@ impl Tree {
         });
         let nodes: Vec<_> = nodes.collect::<Option<_>>()?;
         let free: Vec<_> = free.into_iter().map(NodeId).collect();
+        let mut tree = Self { nodes, free, used_bytes: 0 };
+        if !tree.names_each_node_as_often_as_it_says() || !tree.has_free_what_is_not_there() {
+            return None;
+        }
         // Of the first, which is always there, nothing is counted.
-        let counted = nodes.iter().skip(1).flatten().map(|node| node.charged());
-        let used_bytes = counted.fold(0, u64::saturating_add);
-        let tree = Self { nodes, free, used_bytes };
-        (tree.names_each_node_as_often_as_it_says() && tree.has_free_what_is_not_there())
-            .then_some(tree)
+        tree.used_bytes = tree.nodes.iter().skip(1).flatten().map(|node| node.charged()).sum();
+        Some(tree)
     }
 
     /// Part of the budget that the nodes take.
