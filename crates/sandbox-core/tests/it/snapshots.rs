@@ -173,7 +173,7 @@ fn instances_that_are_reset_are_those_of_a_new_sandbox() {
             let new = make();
             let mut used = sandbox.session_blocking().unwrap();
             assert!(used.memory() == new.session_blocking().unwrap().memory(), "{reset:?}");
-            used.write(u32::from(round) * 3000, &[round + 1; 100]).unwrap();
+            used.write(1000 + u32::from(round) * 3000, &[round + 1; 100]).unwrap();
             assert_eq!(used.call_blocking::<i64>("count", ()).unwrap() / 1000, 4, "{reset:?}");
             if reset != MemoryReset::Copy {
                 assert_eq!(used.call_blocking::<i32>("grow", i32::from(round % 4)).unwrap(), 1);
