@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sandbox_core::{InstanceMode, SecurityPolicy, SerializationFormat, WasmSandbox};
+use sandbox_core::{InstanceMode, SandboxError, SecurityPolicy, SerializationFormat, WasmSandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::well::assert_typed;
@@ -76,23 +76,23 @@ pub fn run(data: &[u8]) {
         3 => sandbox.call_blocking::<Order>("value", input).map(drop),
         4 => sandbox.call_blocking::<Chain>("value", input).map(drop),
         5 => sandbox.call_blocking::<Vec<()>>("value", input).map(drop),
-        6 => {
-            sandbox.call_blocking::<BTreeMap<String, Vec<Option<u32>>>>("value", input).map(drop)
-        }
+        6 => sandbox.call_blocking::<BTreeMap<String, Vec<Option<u32>>>>("value", input).map(drop),
         7 => sandbox.call_blocking::<(f32, i8, char, bool, String)>("value", input).map(drop),
         8 => sandbox.call_blocking::<Vec<Order>>("value", input).map(drop),
-        9 if how % 3 != 2 => {
-            sandbox.call_blocking::<serde_json::Value>("value", input).map(drop)
-        }
+        9 if how % 3 != 2 => sandbox.call_blocking::<serde_json::Value>("value", input).map(drop),
         10 => sandbox.call_blocking::<Result<u64, String>>("value", input).map(drop),
         _ => sandbox.call_blocking::<BTreeMap<(), [u64; 0]>>("value", input).map(drop),
     };
     if let Err(error) = result {
         assert_typed(&error);
     }
-    // The next caller finds an instance that answers.
+    // The next caller finds an instance that answers, or that another takes the place of.
     let answer = answer(0, b"{}");
-    let well = sandbox.call_blocking::<Vec<u8>>("bytes", &answer[..]);
+    let call = || sandbox.call_blocking::<Vec<u8>>("bytes", &answer[..]);
+    let well = match call() {
+        Err(SandboxError::AbiViolation { .. }) => call(),
+        other => other,
+    };
     assert!(matches!(&well, Ok(bytes) if bytes == b"{}"), "{well:?}");
 }
 

@@ -24,6 +24,8 @@ mod wasi_guest;
 mod well;
 
 // The attribute `#[sandbox_guest::export]` as it is: a crate of macros cannot be called, but its sources can.
+// They are formatted where they lie.
+#[rustfmt::skip]
 #[path = "../../crates/sandbox-guest/macros/src/expansion.rs"]
 #[allow(
     dead_code,
@@ -31,6 +33,7 @@ mod well;
     reason = "the sources of another crate, of which the target needs a part"
 )]
 mod expansion;
+#[rustfmt::skip]
 #[path = "../../crates/sandbox-guest/macros/src/import.rs"]
 #[allow(
     dead_code,
@@ -38,6 +41,7 @@ mod expansion;
     reason = "the sources of another crate, of which the target needs a part"
 )]
 mod import;
+#[rustfmt::skip]
 #[path = "../../crates/sandbox-guest/macros/src/names.rs"]
 #[allow(
     dead_code,
@@ -45,6 +49,7 @@ mod import;
     reason = "the sources of another crate, of which the target needs a part"
 )]
 mod names;
+#[rustfmt::skip]
 #[path = "../../crates/sandbox-guest/macros/src/signature.rs"]
 #[allow(
     dead_code,

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+// Counters of branches end in it.
+use libfuzzer_sys as _;
 use sandbox_fuzz::{TARGETS, target};
 
 fn main() -> ExitCode {

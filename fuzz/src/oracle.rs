@@ -50,16 +50,14 @@ fn policy() -> SecurityPolicy {
         .with_stack(1 << 20)
 }
 
-fn session(wasm: &[u8], compiler: Compiler, policy: SecurityPolicy) -> Option<Session> {
+fn session(
+    wasm: &[u8],
+    compiler: Compiler,
+    policy: SecurityPolicy,
+) -> Result<Session, SandboxError> {
     let builder = WasmSandbox::builder().source_bytes(wasm).security_policy(policy);
     let sandbox = builder.compiler(compiler).disable_cache().build_blocking();
-    match sandbox.and_then(|sandbox| sandbox.session_blocking()) {
-        Ok(session) => Some(session),
-        Err(error) => {
-            assert_typed(&error);
-            None
-        }
-    }
+    sandbox.and_then(|sandbox| sandbox.session_blocking()).inspect_err(assert_typed)
 }
 
 fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
@@ -73,13 +71,13 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         .map(|compiler| session(&wasm, compiler, policy.clone()));
     let interpreted = Interpreter::new(&wasm);
     let (mut one, mut other, mut interpreted) = match (compiled, interpreted) {
-        ([Some(one), Some(other)], Some(interpreted)) => (one, other, interpreted),
+        ([Ok(one), Ok(other)], Some(interpreted)) => (one, other, interpreted),
         // A segment that does not fit is refused by all.
-        ([None, None], None) => return Ok(()),
+        ([Err(_), Err(_)], None) => return Ok(()),
         ([one, other], interpreted) => panic!(
-            "a module begins in one engine and not in another: Cranelift {}, Singlepass {}, wasmi {}",
-            one.is_some(),
-            other.is_some(),
+            "a module begins in one engine and not in another: Cranelift {:?}, Singlepass {:?}, wasmi {}",
+            one.err(),
+            other.err(),
             interpreted.is_some()
         ),
     };

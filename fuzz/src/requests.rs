@@ -6,8 +6,9 @@ use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
 use bench_analyzer::clock::Stop;
-use bench_analyzer::serve::{Access, Dashboard, ServeOptions};
-use bench_analyzer::store::Location;
+use bench_analyzer::links::Links;
+use bench_analyzer::serve::{Access, Dashboard, Patience, ServeOptions};
+use bench_analyzer::store::{Location, Store};
 use bench_stats::detect::settings::Settings;
 use camino::Utf8PathBuf;
 
@@ -22,8 +23,11 @@ static ADDRESS: LazyLock<SocketAddr> = LazyLock::new(|| {
         let path = Utf8PathBuf::try_from(folder.path().to_owned()).expect("the path is UTF-8");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("there is a runtime").block_on(async {
+            let database = Location::File(path.join("history.db"));
+            Store::open(&database).await.expect("a store can be made");
             let dashboard = Dashboard::bind(ServeOptions {
-                database: Location::File(path.join("history.db")),
+                database,
+                project: path.clone(),
                 folder: path,
                 address: ([127, 0, 0, 1], 0).into(),
                 token: None,
@@ -31,6 +35,9 @@ static ADDRESS: LazyLock<SocketAddr> = LazyLock::new(|| {
                 access: Access::Accept,
                 author: None,
                 settings: Settings::default(),
+                since: None,
+                links: Links::default(),
+                patience: Patience::default(),
             });
             let dashboard = dashboard.await.expect("loopback can be listened on");
             tell.send(dashboard.address()).expect("somebody waits for it");
@@ -41,8 +48,8 @@ static ADDRESS: LazyLock<SocketAddr> = LazyLock::new(|| {
 });
 
 /// Sends bytes and returns the answer, whole. The word `PORT` becomes the number of the port, or no request would get past
-/// the look at the host.
-fn send(request: &[u8]) -> Vec<u8> {
+/// the look at the host. With `Shutdown::Write` it says that nothing more will come, which is no answer's end.
+fn send(request: &[u8], end: Option<Shutdown>) -> Vec<u8> {
     let mut stream = TcpStream::connect(*ADDRESS).expect("the dashboard listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit that is not zero");
     let port = ADDRESS.port().to_string();
@@ -56,7 +63,9 @@ fn send(request: &[u8]) -> Vec<u8> {
     sent.extend(rest);
     // It may refuse before it has read all.
     let _ = stream.write_all(&sent);
-    let _ = stream.shutdown(Shutdown::Write);
+    if let Some(end) = end {
+        let _ = stream.shutdown(end);
+    }
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock) => {
@@ -68,7 +77,7 @@ fn send(request: &[u8]) -> Vec<u8> {
 
 /// Takes bytes, and panics if the promise is broken.
 pub fn run(data: &[u8]) {
-    let answer = send(data);
+    let answer = send(data, Some(Shutdown::Write));
     if !answer.is_empty() {
         assert!(answer.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&answer));
         let status = answer.get(9).copied().unwrap_or_default();
@@ -78,7 +87,8 @@ pub fn run(data: &[u8]) {
             String::from_utf8_lossy(&answer[..60.min(answer.len())])
         );
     }
-    let well = send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nConnection: close\r\n\r\n");
+    let request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nConnection: close\r\n\r\n";
+    let well = send(request, None);
     assert!(
         well.starts_with(b"HTTP/1.1 200"),
         "{}",

@@ -56,11 +56,10 @@ pub fn run(data: &[u8]) {
         chunks.push(chunk.to_vec());
         data = rest;
     }
+    // It is made with the runtime, and so before the runtime is entered.
+    let sandbox = &SANDBOXES[usize::from(large)];
     RUNTIME.block_on(async {
-        let mut processor = SANDBOXES[usize::from(large)]
-            .create_stream_processor()
-            .await
-            .expect("there is an instance");
+        let mut processor = sandbox.create_stream_processor().await.expect("there is an instance");
         // A stream after one that failed begins anew.
         for chunks in [chunks, vec![b"short".to_vec()]] {
             let input = futures::stream::iter(chunks.into_iter().map(bytes::Bytes::from));

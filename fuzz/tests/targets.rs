@@ -3,6 +3,8 @@
 //! `FUZZ_CHANGES` says how many changes of a seed are tried.
 #![expect(missing_docs, reason = "tests")]
 
+// Counters of branches end in it.
+use libfuzzer_sys as _;
 use sandbox_fuzz::{TARGETS, target};
 
 /// A generator that everybody knows (xorshift).

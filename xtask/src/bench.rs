@@ -17,6 +17,7 @@ use crate::workspace::Workspace;
 
 mod against;
 mod analyzer;
+mod compilation;
 mod effort;
 mod figures;
 mod machine;
@@ -70,13 +71,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         machine::inspect().iter().for_each(|finding| println!("{finding}"));
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(plan) = arguments.pace.announcement() {
+        println!("{plan}");
+    }
     build_guests::ensure_built(workspace)?;
     // The other commit first: what is compiled last is what cargo finds current next time.
     let against = match &arguments.against {
         Some(revision) => Some(Against::prepare(workspace, revision)?),
         None => None,
     };
-    println!("Compiling the benchmarks and their analyzer");
     let here = Benches::build(workspace, None)?;
     let analyzer_program = programs::build_analyzer(workspace)?;
     let analyzer = Analyzer::new(workspace, &analyzer_program);

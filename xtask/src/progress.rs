@@ -1,6 +1,7 @@
 //! Progress of a long step, for the person who waits: a bar on a terminal, two lines elsewhere.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,7 +11,23 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     title: String,
     started: Instant,
+    /// Lines about the time left, for a step of which that is told and nobody sees the bar.
+    lines: Option<Mutex<Lines>>,
 }
+
+/// What lines about the time left are made from.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    /// When the last was printed.
+    printed: Instant,
+    /// When the first part was begun that is now measured.
+    since: Instant,
+    /// Parts that were done then.
+    begun_at: u64,
+}
+
+/// Time between two lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 impl Progress {
     /// A step of unknown length.
@@ -42,7 +59,12 @@ impl Progress {
     /// Bar of parts which take so long that one wants to know when the last will be done.
     pub(crate) fn parts_with_time_left(title: impl Into<String>, total: u64) -> Self {
         let template = "{prefix} {bar:30} {pos}/{len}, {eta} left {wide_msg:.dim}";
-        Self::new(title.into(), ProgressBar::new(total), template)
+        let mut progress = Self::new(title.into(), ProgressBar::new(total), template);
+        if !io::stderr().is_terminal() {
+            let now = Instant::now();
+            progress.lines = Some(Mutex::new(Lines { printed: now, since: now, begun_at: 0 }));
+        }
+        progress
     }
 
     fn new(title: String, bar: ProgressBar, template: &str) -> Self {
@@ -57,7 +79,7 @@ impl Progress {
         bar.set_style(style);
         bar.set_prefix(title.clone());
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar, title, started: Instant::now() }
+        Self { bar, title, started: Instant::now(), lines: None }
     }
 
     /// Shows what the step is at.
@@ -74,14 +96,40 @@ impl Progress {
     pub(crate) fn begin_at(&self, position: u64) {
         self.bar.set_position(position);
         self.bar.reset_eta();
+        if let Some(lines) = &self.lines {
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            *lines = Lines { since: Instant::now(), begun_at: position, ..*lines };
+        }
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.bar.position()
     }
 
     pub(crate) fn set(&self, position: u64) {
         self.bar.set_position(position);
+        self.tell_time_left();
     }
 
     pub(crate) fn advance(&self) {
         self.bar.inc(1);
+        self.tell_time_left();
+    }
+
+    /// Prints a line now and then where nobody sees the bar.
+    fn tell_time_left(&self) {
+        let (Some(lines), Some(total)) = (&self.lines, self.bar.length()) else { return };
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.printed.elapsed() < BETWEEN_LINES {
+            return;
+        }
+        lines.printed = Instant::now();
+        let position = self.bar.position();
+        let done = position.saturating_sub(lines.begun_at);
+        let left = time_left(lines.since.elapsed(), done, total.saturating_sub(position));
+        let left = left.map(|left| format!(", about {} left", seconds(left))).unwrap_or_default();
+        let elapsed = seconds(self.started.elapsed());
+        eprintln!("        ... {position} of {total} after {elapsed}{left}");
     }
 
     /// Replaces the bar by one line that stays.
@@ -96,6 +144,13 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The time that some parts will take if so many others took so long.
+fn time_left(elapsed: Duration, done: u64, left: u64) -> Option<Duration> {
+    let left = u32::try_from(left).ok()?;
+    let done = u32::try_from(done).ok().filter(|done| *done > 0)?;
+    Some(elapsed / done * left)
 }
 
 /// A number of things: `1 guest`, `18 guests`.
@@ -116,6 +171,14 @@ pub(crate) fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_left_is_that_of_as_many_parts() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(time_left(minutes(2), 100, 300), Some(minutes(6)));
+        assert_eq!(time_left(minutes(2), 100, 0), Some(Duration::ZERO));
+        assert_eq!(time_left(minutes(2), 0, 300), None);
+    }
 
     #[test]
     fn times_and_counts_read_well() {

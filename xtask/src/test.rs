@@ -85,6 +85,7 @@ fn conduct(workspace: &Workspace, stage: Stage, log: &Log) -> Result<Verdict> {
             return Ok(Verdict::Skipped);
         }
         Check::Commands(commands) => log.run(&stage.to_string(), commands)?,
+        Check::Packages => log.run(&stage.to_string(), publishing::packing(workspace)?)?,
         Check::Invariants => Outcome::from(invariants::check(workspace)),
         Check::Soak => match soak::briefly(workspace) {
             Ok(closing) => Outcome::Passed { closing },

@@ -25,7 +25,7 @@ use bench_stats::detect::reference::Reference;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::steps::StepSettings;
 use bench_stats::model::{
-    AcceptedChange, BaselineName, BenchmarkResults, History, RunId, Selector, Series,
+    AcceptedChange, BaselineName, BenchmarkResults, History, RunId, Selector, Series, TimelinePoint,
 };
 
 pub use measured::{MeasuredCommit, PREVIOUS, has_previous};
@@ -59,8 +59,8 @@ pub struct Evidence {
 }
 
 impl Sides {
-    /// Loads both sides. What is no baseline may be a commit that was measured: by the first digits of its hash,
-    /// or as a branch that runs were on.
+    /// Loads both sides. What is no baseline may be a commit that was measured: by the first digits of its hash, by
+    /// whatever the repository in `dir` calls a commit, such as `HEAD~1` or a tag, or as a branch that runs were on.
     ///
     /// # Errors
     /// If one of them is not stored, or the database refuses.
@@ -68,29 +68,7 @@ impl Sides {
         store: &mut Store,
         baseline: Option<&Selector>,
         current: &Selector,
-    ) -> Result<Self> {
-        Self::load_with(store, baseline, current, None).await
-    }
-
-    /// Loads both sides as [`Sides::load`] does, and takes whatever the repository in `dir` calls a commit for one,
-    /// such as `HEAD~1` or a tag.
-    ///
-    /// # Errors
-    /// If one of them is not stored, or the database refuses.
-    pub async fn load_in(
-        store: &mut Store,
-        baseline: Option<&Selector>,
-        current: &Selector,
         dir: &Utf8Path,
-    ) -> Result<Self> {
-        Self::load_with(store, baseline, current, Some(dir)).await
-    }
-
-    async fn load_with(
-        store: &mut Store,
-        baseline: Option<&Selector>,
-        current: &Selector,
-        dir: Option<&Utf8Path>,
     ) -> Result<Self> {
         // The baseline first: a name that does not exist is the likelier mistake.
         let baseline = match baseline {
@@ -214,10 +192,39 @@ impl LookBack {
         if let Some(now) = self.noted_at {
             store.remember(&mut histories, now).await?;
         }
-        for one in &mut histories {
+        self.hold(&mut histories, rules);
+        Ok(histories)
+    }
+
+    /// Reads the histories of the values that `kept` accepts, as if there were no others: those of one machine, which
+    /// in turns with others has a level of its own. Nothing that is found in them is noted.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn among(
+        &self,
+        kept: impl Fn(&TimelinePoint) -> bool,
+        store: &mut Store,
+        wanted: impl FnMut(&Series) -> bool,
+        rules: impl Fn(&Series) -> StepSettings + Sync,
+        progress: &mut dyn FnMut(StoreProgress),
+    ) -> Result<Vec<SeriesChanges>> {
+        let mut timelines = store.timelines_watched(wanted, progress).await?;
+        for timeline in &mut timelines {
+            timeline.points.retain(&kept);
+        }
+        timelines.retain(|timeline| !timeline.points.is_empty());
+        let memory = store.memory().await?;
+        let mut histories = find_changes_by(timelines, &memory, &rules);
+        self.hold(&mut histories, rules);
+        Ok(histories)
+    }
+
+    /// Holds the latest levels against the reference.
+    fn hold(&self, histories: &mut [SeriesChanges], rules: impl Fn(&Series) -> StepSettings) {
+        for one in histories {
             one.since = one.since(&self.reference, &rules(&one.timeline.series));
         }
-        Ok(histories)
     }
 }
 

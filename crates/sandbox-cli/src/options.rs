@@ -220,9 +220,28 @@ impl ModuleFile {
 
 /// Writes a file, whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_beside(path, |beside| std::fs::write(beside, bytes))
+}
+
+/// Writes a file that holds secrets, for its owner only, whole or not at all.
+pub(crate) fn write_privately(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_beside(path, |beside| {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::io::Write::write_all(&mut options.open(beside)?, bytes)
+    })
+}
+
+fn write_beside(
+    path: &Path,
+    write: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.new", std::process::id()));
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    let beside = PathBuf::from(beside);
+    let written = write(&beside).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&beside);
         Failure::usage(format!("{}: {error}", path.display()))

@@ -1,14 +1,15 @@
 //! `sandbox run`: a WASI program, from beginning to end.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use clap::Args;
-use sandbox_core::{RunReport, RunRequest};
+use sandbox_core::{CoreDumps, RunReport, RunRequest, SandboxError};
 
 use crate::failure::Failure;
-use crate::options::{ModuleFile, PolicyOptions};
+use crate::options::{ModuleFile, PolicyOptions, write_privately};
 use crate::usage;
 
 /// Time that a program is given to notice that it was stopped. It does so at once, unless it waits for standard input.
@@ -32,6 +33,10 @@ pub(crate) struct Run {
     /// Say on standard error what the program used
     #[arg(long)]
     usage: bool,
+    /// Write the state of the program to this file if it traps or panics, for a debugger of WebAssembly core dumps. All of its
+    /// memory is in it
+    #[arg(long, value_name = "FILE")]
+    coredump: Option<PathBuf>,
     #[command(flatten)]
     module: ModuleFile,
     /// Arguments of the program
@@ -43,7 +48,8 @@ impl Run {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let policy = self.policy.policy()?;
         let limit = policy.wall_clock;
-        let sandbox = self.module.sandbox(policy)?;
+        let core_dumps = if self.coredump.is_some() { CoreDumps::OnTrap } else { CoreDumps::Never };
+        let sandbox = self.module.builder(policy)?.core_dumps(core_dumps).build_blocking()?;
         let program = self.argv0.unwrap_or_else(|| {
             let name = self.module.path().file_name().unwrap_or_default();
             name.to_string_lossy().into_owned()
@@ -63,10 +69,21 @@ impl Run {
         if self.usage {
             usage::report(&report.usage);
         }
+        if let (Err(error), Some(path)) = (&report.ended, &self.coredump) {
+            write_core_dump(error, path)?;
+        }
         let code = report.ended?;
         // A system has eight bits for it.
         Ok(ExitCode::from(code.to_le_bytes()[0]))
     }
+}
+
+/// Writes what a program left that trapped, and says so on standard error.
+fn write_core_dump(error: &SandboxError, path: &Path) -> Result<(), Failure> {
+    let Some(dump) = error.core_dump() else { return Ok(()) };
+    write_privately(path, dump.as_bytes())?;
+    eprintln!("sandbox: the program's core dump is in {}", path.display());
+    Ok(())
 }
 
 /// Waits for the program. One that reads from a terminal is not waited for longer than it may take.

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod class;
+mod core_dump;
 mod failed_call;
 mod guest_error;
 mod kind;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use artifact::{ArtifactRejection, BuildAspect, PolicyConflict};
 pub use class::ErrorClass;
+pub use core_dump::{CoreDump, CoreDumps};
 pub use failed_call::FailedCall;
 pub use guest_error::ErrorPayload;
 pub use memory::GuestMemoryError;

@@ -1,5 +1,6 @@
 //! A running module: its store, its limits, its state.
 
+mod core_dump;
 mod entering;
 mod exchange;
 mod failure;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use wasmer::{Function, Imports};
 
-use crate::error::{Result, SandboxError};
+use crate::error::{CoreDumps, Result, SandboxError};
 use crate::host::HostLink;
 use crate::module::{Module, START_EXPORT};
 use crate::output::Output;
@@ -70,6 +71,7 @@ pub(crate) struct Instance {
     unsound: bool,
     /// Knowledge of the writes to its memories since it was new.
     writes: Writes,
+    core_dumps: CoreDumps,
 }
 
 /// Start of an instance: its own initialisation, or a template.
@@ -178,6 +180,7 @@ impl Instance {
             poisoned: false,
             unsound: false,
             writes: Writes::AnyPage,
+            core_dumps: recipe.core_dumps,
         };
         let turn = instance.control.begin_initialisation(policy.initialisation_limit);
         cancellation.attach_initialisation(&instance.control, turn);

@@ -23,6 +23,18 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// Says what a first look does and how long that takes, before anything is done.
+    pub(super) fn announcement(&self) -> Option<String> {
+        let runs = self.runs();
+        self.quick.then(|| {
+            format!(
+                "A first look: compiles the guests, the benchmarks and their analyzer, measures every benchmark {runs} \
+                 times, and prints a report. The first compilation takes up to 25 minutes on two idle cores, and later \
+                 ones what was changed; three runs of everything take 6 to 9 minutes. With --group calls a minute"
+            )
+        })
+    }
+
     /// Number of runs of each benchmark.
     pub(super) fn runs(&self) -> u32 {
         self.effort().runs

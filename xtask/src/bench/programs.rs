@@ -1,14 +1,10 @@
 //! The programs that measure and the one that reads what they measured.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
-
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use serde::Deserialize;
 
-use crate::process::cargo;
+use super::compilation::{Bench, Compilation};
 use crate::workspace::Workspace;
 
 /// The package whose bench targets are measured.
@@ -25,31 +21,18 @@ pub(super) struct Benches {
     pub(super) folder: Utf8PathBuf,
 }
 
-/// A compiled bench target.
-pub(super) struct Bench {
-    pub(super) target: String,
-    pub(super) executable: Utf8PathBuf,
-}
-
-/// A line of cargo's report.
-#[derive(Deserialize)]
-struct Report {
-    target: Option<Target>,
-    executable: Option<Utf8PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-    kind: Vec<String>,
-}
-
 impl Benches {
     /// Compiles the targets of a checkout. `target_folder` is cargo's, if it is not to be the usual one.
     pub(super) fn build(workspace: &Workspace, target_folder: Option<&Utf8Path>) -> Result<Self> {
         // Without the baseline of the comparison, which is not measured here, and the crates that it needs.
         let arguments = ["bench", "--no-run", "-p", PACKAGE, "--no-default-features"];
-        let mut programs = build(workspace.root(), &arguments, "bench", target_folder)?;
+        let compilation = Compilation {
+            title: "Compiling the benchmarks",
+            folder: workspace.root(),
+            arguments: &arguments,
+            target_folder,
+        };
+        let mut programs = compilation.run("bench")?;
         programs.retain(|bench| bench.target != BESIDE_PEERS);
         if programs.is_empty() {
             bail!("{PACKAGE} has no benchmarks");
@@ -60,7 +43,13 @@ impl Benches {
     /// Compiles one target of this checkout.
     pub(super) fn build_target(workspace: &Workspace, target: &str) -> Result<Self> {
         let arguments = ["bench", "--no-run", "-p", PACKAGE, "--bench", target];
-        let programs = build(workspace.root(), &arguments, "bench", None)?;
+        let compilation = Compilation {
+            title: "Compiling a benchmark",
+            folder: workspace.root(),
+            arguments: &arguments,
+            target_folder: None,
+        };
+        let programs = compilation.run("bench")?;
         Ok(Self { programs, folder: package_folder(workspace) })
     }
 
@@ -73,7 +62,13 @@ impl Benches {
         let mut arguments = vec!["build", "--profile", profile];
         arguments.extend(packages.iter().flat_map(|package| ["-p", package]));
         let target_folder = workspace.peers_build();
-        build(&workspace.peers(), &arguments, "bin", Some(&target_folder))
+        let compilation = Compilation {
+            title: "Compiling the other engines",
+            folder: &workspace.peers(),
+            arguments: &arguments,
+            target_folder: Some(&target_folder),
+        };
+        compilation.run("bin")
     }
 
     /// Finds the targets that [`Benches::keep`] left in a folder.
@@ -105,71 +100,27 @@ impl Benches {
     }
 }
 
-/// Compiles the analyzer.
+/// Compiles the analyzer, in the profile of the benchmarks, so that what both need is compiled once, and without what
+/// no first report needs.
 pub(super) fn build_analyzer(workspace: &Workspace) -> Result<Utf8PathBuf> {
-    let analyzer = build(workspace.root(), &["build", "-p", "bench-analyzer"], "bin", None)?;
-    let analyzer = analyzer.into_iter().next().context("bench-analyzer is no program")?;
+    let compilation = Compilation {
+        title: "Compiling the analyzer",
+        folder: workspace.root(),
+        arguments: &[
+            "build",
+            "--profile",
+            "bench",
+            "-p",
+            "bench-analyzer",
+            "--no-default-features",
+        ],
+        target_folder: None,
+    };
+    let analyzer =
+        compilation.run("bin")?.into_iter().next().context("bench-analyzer is no program")?;
     Ok(analyzer.executable)
 }
 
 fn package_folder(workspace: &Workspace) -> Utf8PathBuf {
     workspace.root().join("crates").join(PACKAGE)
-}
-
-/// Runs cargo in a workspace, shows its messages, and returns the executables of one kind.
-fn build(
-    folder: &Utf8Path,
-    arguments: &[&str],
-    kind: &str,
-    target_folder: Option<&Utf8Path>,
-) -> Result<Vec<Bench>> {
-    let mut cargo: Command = cargo();
-    cargo
-        .args(arguments)
-        .args(["--locked", "--message-format=json-render-diagnostics"])
-        .current_dir(folder)
-        .stdout(Stdio::piped());
-    if let Some(folder) = target_folder {
-        cargo.env("CARGO_TARGET_DIR", folder);
-    }
-    let mut child = cargo.spawn().context("failed to start cargo")?;
-    let stdout = child.stdout.take().context("failed to read from cargo")?;
-    let mut executables = Vec::new();
-    for line in BufReader::new(stdout).lines() {
-        executables.extend(executable(&line.context("failed to read from cargo")?, kind)?);
-    }
-    let status = child.wait().context("failed to wait for cargo")?;
-    if !status.success() {
-        bail!("failed to compile: cargo {} ended with {status}, see above", arguments.join(" "));
-    }
-    executables.sort_by(|one, other| one.target.cmp(&other.target));
-    Ok(executables)
-}
-
-fn executable(line: &str, kind: &str) -> Result<Option<Bench>> {
-    let report: Report = serde_json::from_str(line)
-        .with_context(|| format!("failed to read cargo's report: {line}"))?;
-    Ok(match (report.target, report.executable) {
-        (Some(target), Some(executable)) if target.kind.iter().any(|own| own == kind) => {
-            Some(Bench { target: target.name, executable })
-        }
-        _ => None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn executables_of_one_kind_are_picked() {
-        let bench = r#"{"reason":"compiler-artifact","target":{"name":"core","kind":["bench"]},"executable":"/t/core-1"}"#;
-        let library = r#"{"reason":"compiler-artifact","target":{"name":"x","kind":["lib"]},"executable":null}"#;
-        let end = r#"{"reason":"build-finished","success":true}"#;
-        let picked = executable(bench, "bench").unwrap().unwrap();
-        assert_eq!((picked.target.as_str(), picked.executable.as_str()), ("core", "/t/core-1"));
-        assert!(executable(bench, "bin").unwrap().is_none());
-        assert!(executable(library, "bench").unwrap().is_none());
-        assert!(executable(end, "bench").unwrap().is_none());
-    }
 }

@@ -28,7 +28,7 @@ const OPTIONS: [&str; 6] = [
 ];
 
 /// Has a build compile with counters.
-pub(super) fn set_up(build: &mut Command) -> Result<()> {
+pub(crate) fn set_up(build: &mut Command) -> Result<()> {
     let this = env::current_exe().context("failed to find this program")?;
     build.env("RUSTC_WRAPPER", this).env(VARIABLE, "1").env("CARGO_INCREMENTAL", "0");
     Ok(())

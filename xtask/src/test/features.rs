@@ -15,8 +15,18 @@ use serde::Deserialize;
 use crate::process::{cargo, read};
 use crate::workspace::Workspace;
 
-/// A build of one member, and where the features are named that it lacks then.
-const BUILT_ALONE: [&str; 2] = ["sandbox-core", "sandbox-bench"];
+/// Builds of a part of the workspace, as arguments of Cargo.
+///
+/// The features of `workspace-features` reach a package only with its tests (`--all-targets`): a dependency that is not
+/// published cannot be one of the published program itself. Selected by its name alone, the program is built with the features of
+/// everything that is in the workspace; with `--package` but without tests it is built as its users build it, anew.
+const BUILT_ALONE: [&[&str]; 4] = [
+    &["--package", "sandbox-core", "--all-targets"],
+    &["--package", "sandbox-bench", "--all-targets"],
+    &["--package", "sandbox-cli", "--all-targets"],
+    &["--bin", "sandbox"],
+];
+/// Where the features are named that such a build would lack.
 const UNION: &str = "crates/workspace-features/Cargo.toml";
 
 /// The library whose dependencies, Wasmer among them, are not to be compiled again.
@@ -27,27 +37,21 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let graph = |selection: &[&str]| {
         let mut build = cargo();
         // The graph is an unstable feature of Cargo, and nothing is compiled.
-        build.args([
-            "build",
-            "--locked",
-            "--all-targets",
-            "--unit-graph",
-            "-Z",
-            "unstable-options",
-        ]);
+        build.args(["build", "--locked", "--unit-graph", "-Z", "unstable-options"]);
         build.args(selection).current_dir(workspace.root()).env("RUSTC_BOOTSTRAP", "1");
         read(&mut build)
             .context("failed to list what a build compiles")
             .and_then(|text| Graph::read(&text))
     };
-    let whole = graph(&["--workspace"])?;
+    let whole = graph(&["--workspace", "--all-targets"])?;
     let mut broken = Vec::new();
-    for package in BUILT_ALONE {
-        let again = graph(&["--package", package])?.beyond(&whole);
+    for selection in BUILT_ALONE {
+        let again = graph(selection)?.beyond(&whole);
         if !again.is_empty() {
             broken.push(format!(
-                "a build of {package} alone compiles the sandbox's dependencies again, as it asks for fewer features \
-                 than one of the whole workspace: name them in {UNION} ({})",
+                "`cargo build {}` compiles the sandbox's dependencies again, as it asks for fewer features \
+                 than a build of the whole workspace: name them in {UNION} ({})",
+                selection.join(" "),
                 again.into_iter().collect::<Vec<_>>().join("; ")
             ));
         }

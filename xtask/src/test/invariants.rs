@@ -31,8 +31,12 @@ const OF_WASIX: [&str; 4] = ["virtual-", "wasmer-package", "wasmer-wasix", "webc
 /// Packages of Wasmer that production use takes a sponsorship for.
 const OWN_LICENCE: &str = "wasmer-compiler-singlepass";
 
-/// They do without it if their feature `wasix` is off, and `cargo xtask bench` compiles them so.
-const WITHOUT_WASIX: [&str; 2] = ["sandbox-core", "sandbox-bench"];
+/// Packages that are there for pictures as pixels, alerts and servers far away.
+const OF_EXTRAS: [&str; 5] = ["lettre ", "resvg ", "rustls ", "ureq ", "usvg "];
+
+/// They do without those packages if their features are off, and `cargo xtask bench` compiles them so.
+const WITHOUT_FEATURES: [(&str, &[&str]); 3] =
+    [("sandbox-core", &OF_WASIX), ("sandbox-bench", &OF_WASIX), ("bench-analyzer", &OF_EXTRAS)];
 
 /// Where unsafe code may be: one place for each crate that needs any. Everywhere else the lint
 /// `unsafe_code` denies it.
@@ -53,8 +57,8 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
         check_without_wasmer(workspace, package)?;
     }
     check_pure(workspace)?;
-    for package in WITHOUT_WASIX {
-        check_without_wasix(workspace, package)?;
+    for (package, optional) in WITHOUT_FEATURES {
+        check_without_features(workspace, package, optional)?;
     }
     check_without_singlepass(workspace, "sandbox-core")?;
     let mut broken = Vec::new();
@@ -125,22 +129,22 @@ fn check_without_singlepass(workspace: &Workspace, package: &str) -> Result<()> 
     Ok(())
 }
 
-fn check_without_wasix(workspace: &Workspace, package: &str) -> Result<()> {
+fn check_without_features(workspace: &Workspace, package: &str, optional: &[&str]) -> Result<()> {
     let needed = |features: &[&str]| needed(workspace, package, features);
     let without = needed(&["--no-default-features"])?;
-    if let Some(found) = of_wasix(&without).next() {
-        bail!("{package} must not depend on {found} without its feature `wasix`");
+    if let Some(found) = listed(&without, optional).next() {
+        bail!("{package} must not depend on {found} without its default features");
     }
     // Or the names in the list would be those of nothing.
-    if of_wasix(&needed(&[])?).next().is_none() {
-        bail!("{package} depends on nothing of {OF_WASIX:?} with its feature `wasix`");
+    if listed(&needed(&[])?, optional).next().is_none() {
+        bail!("{package} depends on nothing of {optional:?} with its default features");
     }
     Ok(())
 }
 
-/// The packages of WASIX in a list with one package a line.
-fn of_wasix(packages: &str) -> impl Iterator<Item = &str> {
-    let is_one = |line: &&str| OF_WASIX.iter().any(|name| line.starts_with(name));
+/// The lines of a list with one package a line that begin with one of these.
+fn listed<'l>(packages: &'l str, names: &[&str]) -> impl Iterator<Item = &'l str> {
+    let is_one = |line: &&str| names.iter().any(|name| line.starts_with(name));
     packages.lines().filter(is_one)
 }
 
@@ -245,10 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn crates_of_wasix_are_found() {
+    fn packages_of_a_list_are_found() {
         let tree =
             "sandbox-core v0.1.0 (/here)\nwasmer v7.4.2\nwebc v12.0.1\nvirtual-fs v0.704.2 (*)\n";
-        assert_eq!(of_wasix(tree).collect::<Vec<_>>(), ["webc v12.0.1", "virtual-fs v0.704.2 (*)"]);
+        assert_eq!(
+            listed(tree, &OF_WASIX).collect::<Vec<_>>(),
+            ["webc v12.0.1", "virtual-fs v0.704.2 (*)"]
+        );
     }
 
     #[test]

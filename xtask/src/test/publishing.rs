@@ -1,11 +1,16 @@
 //! The manifests of the crates that are published have what a registry and its readers ask for.
 
+use std::process::Command;
+
 use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
 use serde::Deserialize;
 
 use crate::process::{cargo, read};
 use crate::workspace::Workspace;
+
+/// Published crates that need no other engine, database or server, and so are compiled from their packages in seconds.
+const SMALL: [&str; 3] = ["bench-stats", "sandbox-guest", "sandbox-guest-macros"];
 
 /// The members of the workspace, as `cargo metadata` lists them.
 #[derive(Deserialize)]
@@ -38,19 +43,38 @@ struct Dependency {
 
 /// Returns what is missing, a sentence each.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<String>> {
-    let mut metadata = cargo();
-    metadata.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
-    let metadata = read(metadata.current_dir(workspace.root()))?;
-    missing(&metadata)
+    Ok(missing(&published(&metadata(workspace)?)?))
 }
 
-fn missing(metadata: &str) -> Result<Vec<String>> {
+/// Commands that pack all crates that are published, and compile the small ones from their packages.
+pub(super) fn packing(workspace: &Workspace) -> Result<Vec<Command>> {
+    let published = published(&metadata(workspace)?)?;
+    let package = |names: &mut dyn Iterator<Item = &str>| {
+        let mut package = cargo();
+        package.args(["package", "--locked", "--allow-dirty"]).current_dir(workspace.root());
+        package.args(names.flat_map(|name| ["--package", name]));
+        package
+    };
+    let mut all = package(&mut published.iter().map(|package| package.name.as_str()));
+    all.arg("--no-verify");
+    Ok(vec![all, package(&mut SMALL.into_iter())])
+}
+
+fn metadata(workspace: &Workspace) -> Result<String> {
+    let mut metadata = cargo();
+    metadata.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+    read(metadata.current_dir(workspace.root()))
+}
+
+fn published(metadata: &str) -> Result<Vec<Package>> {
     let metadata: Metadata =
         serde_json::from_str(metadata).context("failed to understand `cargo metadata`")?;
-    let published: Vec<&Package> =
-        metadata.packages.iter().filter(|package| package.publish.is_none()).collect();
+    Ok(metadata.packages.into_iter().filter(|package| package.publish.is_none()).collect())
+}
+
+fn missing(published: &[Package]) -> Vec<String> {
     let names: Vec<&str> = published.iter().map(|package| package.name.as_str()).collect();
-    Ok(published.iter().flat_map(|package| package.missing(&names)).collect())
+    published.iter().flat_map(|package| package.missing(&names)).collect()
 }
 
 impl Package {
@@ -113,7 +137,7 @@ mod tests {
         ]);
         let packages = [package("whole", json!(null)), package("hidden", json!([])), faulty];
         assert_eq!(
-            missing(&json!({ "packages": packages }).to_string()).unwrap(),
+            missing(&published(&json!({ "packages": packages }).to_string()).unwrap()),
             [
                 "faulty is published and has no readme that exists",
                 "faulty is published and has no keywords, five at most",

@@ -25,6 +25,7 @@ pub(super) enum Stage {
     Doctests,
     Benches,
     Docs,
+    Packages,
     Optimised,
     GuestTests,
     FuzzTargets,
@@ -55,6 +56,7 @@ pub(super) enum Check {
     Fuzz,
     #[cfg(target_os = "linux")]
     Faults,
+    Packages,
     /// It cannot run here. Says what is missing.
     Missing(String),
 }
@@ -147,6 +149,9 @@ impl Stage {
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
+            Self::Packages => {
+                "what is published can be packed, and the small crates compile from that"
+            }
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
             Self::FuzzTargets => "the fuzz targets on their seeds and on changes of them",
@@ -194,7 +199,10 @@ impl Stage {
                 of_guests.args(["--workspace", "--locked", "--all-targets"]).args(warnings);
                 let mut ours = root(&["clippy", "--workspace", "--locked", "--all-targets"]);
                 ours.args(warnings);
-                vec![ours, of_guests]
+                // What `cargo xtask bench` compiles.
+                let mut without_features = root(&["clippy", "-p", "bench-analyzer", "--locked"]);
+                without_features.arg("--no-default-features").args(warnings);
+                vec![ours, without_features, of_guests]
             }),
             Self::Tests => Check::Commands(vec![if has("nextest") {
                 let mut tests = root(&["nextest", "run", "--workspace", "--locked"]);
@@ -213,10 +221,17 @@ impl Stage {
                 Check::Commands(vec![models])
             }
             Self::FuzzTargets => {
+                if let Some(missing) = fuzz::missing() {
+                    return Check::Missing(missing);
+                }
                 let mut tests = independent_cargo();
                 tests.args(["test", "--locked", "--test", "targets"]).current_dir(workspace.fuzz());
                 tests.env("CARGO_TARGET_DIR", workspace.fuzz_build());
-                Check::Commands(vec![tests])
+                // As the targets are compiled, or the two would have to be compiled by turns.
+                match fuzz::coverage::set_up(&mut tests) {
+                    Ok(()) => Check::Commands(vec![tests]),
+                    Err(error) => Check::Missing(format!("{error:#}")),
+                }
             }
             Self::Fuzz => fuzz::missing().map_or(Check::Fuzz, Check::Missing),
             #[cfg(target_os = "linux")]
@@ -248,6 +263,7 @@ impl Stage {
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
             }
+            Self::Packages => Check::Packages,
             // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
             // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
             Self::Optimised => {

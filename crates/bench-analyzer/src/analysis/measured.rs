@@ -26,7 +26,7 @@ impl MeasuredCommit {
     pub async fn find(
         store: &mut Store,
         name: &str,
-        dir: Option<&Utf8Path>,
+        dir: &Utf8Path,
         like: Option<&Fingerprint>,
     ) -> Result<Option<Self>> {
         let listed = store.runs(None).await?.into_iter().map(|one| one.run);
@@ -34,8 +34,7 @@ impl MeasuredCommit {
         runs.sort_by_key(|run| (run.measured_at, run.id));
         let commit = match by_digits(&runs, name)? {
             Some(commit) => Some(commit),
-            None => dir
-                .and_then(|dir| environment::commit(dir, name))
+            None => environment::commit(dir, name)
                 .and_then(|hash| stored(&runs, &hash))
                 .or_else(|| newest_of_branch(&runs, name)),
         };
@@ -57,7 +56,7 @@ impl MeasuredCommit {
 pub(super) async fn results(
     store: &mut Store,
     selector: &Selector,
-    dir: Option<&Utf8Path>,
+    dir: &Utf8Path,
     like: Option<&Fingerprint>,
 ) -> Result<BenchmarkResults> {
     let unknown = match (store.results(selector).await, selector) {
@@ -73,8 +72,8 @@ pub(super) async fn results(
     if let Some(measured) = MeasuredCommit::find(store, &name, dir, like).await? {
         return store.results_of_runs(&name, &measured.runs).await;
     }
-    Err(match dir.and_then(|dir| Some((dir, environment::commit(dir, &name)?))) {
-        Some((dir, commit)) => not_measured(store, &name, commit, dir).await?,
+    Err(match environment::commit(dir, &name) {
+        Some(commit) => not_measured(store, &name, commit, dir).await?,
         None => unknown,
     })
 }

@@ -126,7 +126,16 @@ pub(super) async fn run(
     };
     let usual = command.alpha.is_none() && command.threshold.is_none();
     let look = LookBack { reference, noted_at: usual.then_some(environment.now) };
-    let mut changes = look.at(store, of_metric, rules, &mut follow).await?;
+    let listed_runs = store.runs(None).await?.into_iter();
+    let machines: BTreeMap<RunId, Fingerprint> =
+        listed_runs.map(|one| (one.run.id, one.run.fingerprint)).collect();
+    let mut changes = match &command.machine {
+        None => look.at(store, of_metric, rules, &mut follow).await?,
+        Some(wanted) => {
+            let on_it = on_machine(wanted, &machines)?;
+            look.among(on_it, store, of_metric, rules, &mut follow).await?
+        }
+    };
     drop(follow);
     progress.finish();
     let filters = Filters::new(&command.filters);
@@ -136,12 +145,6 @@ pub(super) async fn run(
         output.note(&complaint);
     }
     changes.retain(|one| filters.accept(&one.timeline.series.benchmark));
-    let listed_runs = store.runs(None).await?.into_iter();
-    let machines: BTreeMap<RunId, Fingerprint> =
-        listed_runs.map(|one| (one.run.id, one.run.fingerprint)).collect();
-    if let Some(wanted) = &command.machine {
-        changes = on_machine(wanted, changes, &machines)?;
-    }
     if let Some(wanted) = &benchmark {
         // A name that exists is meant exactly; `parse` is not `parse/large`.
         let named = |one: &Series| one.benchmark.as_str() == wanted;
@@ -179,7 +182,7 @@ pub(super) async fn run(
             .retain(|one| !one.change_points.is_empty() || one.trend.is_some() || one.has_moved());
     }
     let most = (output.columns().is_some() && !command.all).then_some(SHORT);
-    let reporter = HistoryReporter { most, machines: Some(&machines) };
+    let reporter = HistoryReporter { most, columns: output.columns(), machines: Some(&machines) };
     output.data(|stdout| match command.format {
         ListFormat::Human => reporter.write(&changes, stdout),
         ListFormat::Json => history::write_json(&changes, stdout),
@@ -198,12 +201,11 @@ pub(super) async fn run(
 /// How many series without a change a terminal lists.
 const SHORT: usize = 20;
 
-/// The histories on some machines only.
+/// Tells the values of the machines that are named like this.
 fn on_machine(
     wanted: &str,
-    changes: Vec<SeriesChanges>,
     machines: &BTreeMap<RunId, Fingerprint>,
-) -> anyhow::Result<Vec<SeriesChanges>> {
+) -> anyhow::Result<impl Fn(&TimelinePoint) -> bool> {
     let wanted = wanted.to_lowercase();
     let is_meant = |machine: &Fingerprint| {
         let Fingerprint { cpu, os, rustc, .. } = machine;
@@ -214,11 +216,9 @@ fn on_machine(
         "no machine is named like {wanted}{}",
         listed(machines.values().map(|one| one.cpu.clone()))
     );
-    let on_it = |point: &TimelinePoint| {
-        point.runs.first().and_then(|run| machines.get(run)).is_some_and(is_meant)
-    };
-    let kept = changes.into_iter().map(|one| one.of_points(on_it));
-    Ok(kept.filter(|one| !one.timeline.points.is_empty()).collect())
+    let meant = machines.iter().filter(|(_, machine)| is_meant(machine));
+    let runs: BTreeSet<RunId> = meant.map(|(run, _)| *run).collect();
+    Ok(move |point: &TimelinePoint| point.runs.first().is_some_and(|run| runs.contains(run)))
 }
 
 /// Who chose the place that histories are held against. One that nobody named is shown, but fails

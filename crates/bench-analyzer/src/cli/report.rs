@@ -207,7 +207,7 @@ pub(super) async fn run(
     progress.phase("reading the results");
     let dir = &environment.working_dir;
     let baseline = baseline(store, &command, output).await?;
-    let mut sides = Sides::load_in(store, baseline.as_ref(), &command.current, dir).await?;
+    let mut sides = Sides::load(store, baseline.as_ref(), &command.current, dir).await?;
     let filters = Filters::new(&command.options.filters);
     let complaint = {
         let both = sides.baseline.iter().chain([&sides.current]);

@@ -11,11 +11,15 @@ use super::runner::{Terms, output_of};
 use crate::clock::Stop;
 use crate::secret::Confidential;
 
+#[cfg(feature = "mail")]
 mod email;
 mod file;
+#[cfg(feature = "webhooks")]
 mod webhook;
 
+#[cfg(feature = "mail")]
 pub use email::{Email, MailLogin, MailSecurity};
+#[cfg(feature = "webhooks")]
 pub use webhook::{Webhook, WebhookShape};
 
 /// A place that is told, and about which suites.
@@ -47,8 +51,10 @@ pub enum ChannelKind {
         timeout: Duration,
     },
     /// An address that takes JSON.
+    #[cfg(feature = "webhooks")]
     Webhook(Webhook),
     /// People, by mail.
+    #[cfg(feature = "mail")]
     Email(Box<Email>),
 }
 
@@ -77,9 +83,15 @@ impl Channel {
     }
 
     /// Says what of it is secret.
+    #[cfg_attr(
+        not(any(feature = "mail", feature = "webhooks")),
+        expect(unused_variables, reason = "no receiver that is compiled in has a secret")
+    )]
     pub(super) fn confide(&self, confidential: &mut Confidential) {
         match &self.kind {
+            #[cfg(feature = "webhooks")]
             ChannelKind::Webhook(webhook) => confidential.add(webhook.url.clone()),
+            #[cfg(feature = "mail")]
             ChannelKind::Email(email) => {
                 let login = email.login.as_ref();
                 login.into_iter().for_each(|login| confidential.add(login.password.clone()));
@@ -137,7 +149,9 @@ impl Channel {
                     .map(drop)
                     .map_err(DeliveryError::new)
             }
+            #[cfg(feature = "webhooks")]
             ChannelKind::Webhook(webhook) => webhook.deliver(notice),
+            #[cfg(feature = "mail")]
             ChannelKind::Email(email) => email.deliver(notice),
         }
     }

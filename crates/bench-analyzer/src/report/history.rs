@@ -13,8 +13,10 @@ use bench_stats::detect::changes::{ChangePoint, CommonEvents, SeriesChanges};
 use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{Fingerprint, RunId};
 
-/// How many bars show a series.
+/// How many bars show a series at the most.
 const WIDTH: usize = 60;
+/// Indentation of what is told of a series.
+const ASIDE: &str = "  ";
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -27,6 +29,8 @@ const OPEN: Style = AnsiColor::Yellow.on_default();
 pub struct HistoryReporter<'m> {
     /// How many series without a change are listed; none for all.
     pub most: Option<usize>,
+    /// How many columns there are; none if lines may be of any length.
+    pub columns: Option<usize>,
     /// Machines and compilers that runs were made with, so that a change of them can be described.
     pub machines: Option<&'m BTreeMap<RunId, Fingerprint>>,
 }
@@ -38,13 +42,13 @@ impl HistoryReporter<'_> {
     /// If `output` cannot be written.
     pub fn write(&self, changes: &[SeriesChanges], output: &mut dyn io::Write) -> io::Result<()> {
         let common = CommonEvents::among(changes);
-        writeln!(output, "{BOLD}{}{BOLD:#}", summary(changes, &common))?;
+        self.line("", BOLD, &summary(changes, &common), "", output)?;
         self.write_common(changes, &common, output)?;
         let is_eventful = |one: &&SeriesChanges| is_eventful(one, &common);
         let (eventful, calm): (Vec<_>, Vec<_>) = changes.iter().partition(is_eventful);
         let most = self.most.unwrap_or(usize::MAX);
         for one in eventful.iter().chain(calm.iter().take(most)) {
-            write_series(one, &common, output)?;
+            self.write_series(one, &common, output)?;
         }
         if calm.len() > most {
             let more = calm.len() - most;
@@ -60,8 +64,12 @@ impl HistoryReporter<'_> {
         common: &CommonEvents,
         output: &mut dyn io::Write,
     ) -> io::Result<()> {
+        /// More are machines that measure in turns, and only the newest is told.
+        const TOLD: usize = 2;
         let all = changes.len();
-        for one in &common.machine_changes {
+        let times = common.machine_changes.len();
+        let told = if times > TOLD { times - 1 } else { 0 };
+        for one in &common.machine_changes[told..] {
             let fingerprint = |run: &RunId| self.machines.and_then(|machines| machines.get(run));
             let what = match (fingerprint(&one.before), fingerprint(&one.run)) {
                 (Some(before), Some(after)) => before.differences(after).join(", "),
@@ -69,45 +77,150 @@ impl HistoryReporter<'_> {
             };
             let what =
                 if what.is_empty() { String::new() } else { format!(" ({})", visible(&what)) };
-            writeln!(
-                output,
-                "{OPEN}another machine or compiler{OPEN:#} from {} on, {}{what}: {} of {all} series go on \
-                 there, and are not compared with what was before",
-                one.run,
-                one.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
-                one.series
-            )?;
+            let (run, at) = (one.run, one.measured_at.strftime("%Y-%m-%d %H:%M UTC"));
+            let told = if times > TOLD {
+                format!(
+                    " {times} times, last from {run} on, {at}{what}: each stretch is looked at by itself; --machine \
+                     NAME shows the history of one"
+                )
+            } else {
+                format!(
+                    " from {run} on, {at}{what}: {} of {all} series go on there, and are not compared with what was \
+                     before",
+                    one.series
+                )
+            };
+            self.line("", OPEN, "another machine or compiler", &told, output)?;
         }
         for one in &common.moves {
-            let style = style(one.verdict);
-            writeln!(
-                output,
-                "{style}{} of {all} series moved together{style:#} at {} ({}), by {} in the median: the machine, \
-                 by all that can be told",
-                one.series,
+            let moved = format!("{} of {all} series moved together", one.series);
+            let told = format!(
+                " at {} ({}), by {} in the median: the machine, by all that can be told",
                 one.run,
                 one.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
                 format_change(one.change)
-            )?;
+            );
+            self.line("", style(one.verdict), &moved, &told, output)?;
         }
         for one in &common.stumbles {
-            writeln!(
-                output,
-                "{OPEN}{} of {all} series stood out{OPEN:#} for one measurement, at {} ({}): the machine, by all \
-                 that can be told",
-                one.series,
+            let stood_out = format!("{} of {all} series stood out", one.series);
+            let told = format!(
+                " for one measurement, at {} ({}): the machine, by all that can be told",
                 one.run,
                 one.measured_at.strftime("%Y-%m-%d %H:%M UTC")
-            )?;
+            );
+            self.line("", OPEN, &stood_out, &told, output)?;
         }
         if let Some(drift) = &common.drift {
-            let style = style(drift.verdict);
-            writeln!(
-                output,
-                "{style}{} of {all} series drift{style:#} the same way, by {} in the median",
-                drift.series,
-                format_change(drift.change)
-            )?;
+            let drifting = format!("{} of {all} series drift", drift.series);
+            let told = format!(" the same way, by {} in the median", format_change(drift.change));
+            self.line("", style(drift.verdict), &drifting, &told, output)?;
+        }
+        Ok(())
+    }
+
+    fn write_series(
+        &self,
+        one: &SeriesChanges,
+        common: &CommonEvents,
+        output: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let points = &one.timeline.points;
+        let unit = &one.timeline.series.unit;
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+        writeln!(output, "{BOLD}{}{BOLD:#}", text::name(&one.timeline.series))?;
+        let latest = values.last().map(|value| format_quantity(*value, unit));
+        let said = format!(" {} points, latest {}", values.len(), latest.unwrap_or_default());
+        let used = ASIDE.len() + text::width(&said);
+        let room = self.columns.map_or(WIDTH, |columns| columns.saturating_sub(used).max(1));
+        writeln!(output, "{ASIDE}{}{DIM}{said}{DIM:#}", sparkline(&values, room.min(WIDTH)))?;
+        for step in &one.work_steps {
+            self.line(ASIDE, BOLD, &words::work_step(step, points), "", output)?;
+        }
+        for change in one.change_points.iter().filter(|change| !change.machine_event) {
+            self.write_change(one, change, output)?;
+        }
+        if let Some(trend) = one.trend.as_ref().filter(|_| !common.is_drift(one)) {
+            self.line(ASIDE, style(trend.verdict), &words::trend(trend), "", output)?;
+        }
+        if let Some(since) = one.since.as_ref().filter(|_| one.has_moved()) {
+            let style = style(since.beside_steps_verdict);
+            self.line(ASIDE, style, &words::since_reference(since), "", output)?;
+        }
+        for excursion in &one.excursions {
+            let away = format!(
+                "away for {} points, {} to {} (from {} on): {}",
+                excursion.last - excursion.first + 1,
+                excursion.first,
+                excursion.last,
+                excursion.run,
+                format_quantity(excursion.value, unit)
+            );
+            self.line(ASIDE, DIM, &away, "", output)?;
+        }
+        for spike in one.spikes.iter().filter(|spike| !common.is_stumble(one, spike.index)) {
+            let stood_out = format!(
+                "spike at point {} ({}): {}, {:.0} times as far off as usual",
+                spike.index,
+                spike.run,
+                format_quantity(spike.value, unit),
+                spike.score.abs()
+            );
+            self.line(ASIDE, DIM, &stood_out, "", output)?;
+        }
+        Ok(())
+    }
+
+    fn write_change(
+        &self,
+        one: &SeriesChanges,
+        change: &ChangePoint,
+        output: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let style = if change.withdrawn.is_some() { DIM } else { style(change.verdict) };
+        let word = match change.verdict {
+            Verdict::Regression => "worse",
+            Verdict::Improvement => "better",
+            _ => "changed",
+        };
+        let unit = &one.timeline.series.unit;
+        let told = format!(
+            " at point {} ({}, {}): {} -> {}, by chance {}, {} {}",
+            change.index,
+            change.run,
+            change.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
+            format_quantity(change.before, unit),
+            format_quantity(change.after, unit),
+            words::odds(change.p_value),
+            commit_range(change),
+            words::change_remarks(change)
+        );
+        let changed = format!("{word} {}", format_change(change.change));
+        self.line(ASIDE, style, &changed, told.trim_end(), output)
+    }
+
+    /// Writes a line whose beginning has a style, broken between words where it would be too long.
+    fn line(
+        &self,
+        indent: &str,
+        style: Style,
+        head: &str,
+        rest: &str,
+        output: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let room = self.columns.map(|columns| columns.saturating_sub(indent.len()));
+        let mut styled = head.chars().count();
+        for (index, line) in
+            text::wrapped(&format!("{head}{rest}"), room, ASIDE.len()).iter().enumerate()
+        {
+            let own = line.char_indices().nth(styled).map_or(line.len(), |(at, _)| at);
+            // The space that the line was broken at is gone.
+            styled = styled.saturating_sub(line.chars().count() + 1);
+            let further = if index == 0 { "" } else { ASIDE };
+            let (head, rest) = line.split_at(own);
+            let head =
+                if head.is_empty() { String::new() } else { format!("{style}{head}{style:#}") };
+            writeln!(output, "{indent}{further}{head}{rest}")?;
         }
         Ok(())
     }
@@ -170,94 +283,12 @@ fn is_eventful(one: &SeriesChanges, common: &CommonEvents) -> bool {
         || one.spikes.iter().any(|spike| !common.is_stumble(one, spike.index))
 }
 
-fn write_series(
-    one: &SeriesChanges,
-    common: &CommonEvents,
-    output: &mut dyn io::Write,
-) -> io::Result<()> {
-    let points = &one.timeline.points;
-    let unit = &one.timeline.series.unit;
-    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-    writeln!(output, "{BOLD}{}{BOLD:#}", text::name(&one.timeline.series))?;
-    let latest = values.last().map(|value| format_quantity(*value, unit));
-    writeln!(
-        output,
-        "  {} {DIM}{} points, latest {}{DIM:#}",
-        sparkline(&values, WIDTH),
-        values.len(),
-        latest.unwrap_or_default()
-    )?;
-    for step in &one.work_steps {
-        writeln!(output, "  {BOLD}{}{BOLD:#}", words::work_step(step, points))?;
-    }
-    for change in one.change_points.iter().filter(|change| !change.machine_event) {
-        write_change(one, change, output)?;
-    }
-    if let Some(trend) = one.trend.as_ref().filter(|_| !common.is_drift(one)) {
-        let style = style(trend.verdict);
-        writeln!(output, "  {style}{}{style:#}", words::trend(trend))?;
-    }
-    if let Some(since) = one.since.as_ref().filter(|_| one.has_moved()) {
-        let style = style(since.beside_steps_verdict);
-        writeln!(output, "  {style}{}{style:#}", words::since_reference(since))?;
-    }
-    for excursion in &one.excursions {
-        writeln!(
-            output,
-            "  {DIM}away for {} points, {} to {} (from {} on): {}{DIM:#}",
-            excursion.last - excursion.first + 1,
-            excursion.first,
-            excursion.last,
-            excursion.run,
-            format_quantity(excursion.value, unit)
-        )?;
-    }
-    for spike in one.spikes.iter().filter(|spike| !common.is_stumble(one, spike.index)) {
-        writeln!(
-            output,
-            "  {DIM}spike at point {} ({}): {}, {:.0} times as far off as usual{DIM:#}",
-            spike.index,
-            spike.run,
-            format_quantity(spike.value, unit),
-            spike.score.abs()
-        )?;
-    }
-    Ok(())
-}
-
 fn style(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Regression => BAD,
         Verdict::Improvement => GOOD,
         _ => BOLD,
     }
-}
-
-fn write_change(
-    one: &SeriesChanges,
-    change: &ChangePoint,
-    output: &mut dyn io::Write,
-) -> io::Result<()> {
-    let style = if change.withdrawn.is_some() { DIM } else { style(change.verdict) };
-    let word = match change.verdict {
-        Verdict::Regression => "worse",
-        Verdict::Improvement => "better",
-        _ => "changed",
-    };
-    let unit = &one.timeline.series.unit;
-    let remarks = words::change_remarks(change);
-    writeln!(
-        output,
-        "  {style}{word} {}{style:#} at point {} ({}, {}): {} -> {}, by chance {}, {} {DIM}{remarks}{DIM:#}",
-        format_change(change.change),
-        change.index,
-        change.run,
-        change.measured_at.strftime("%Y-%m-%d %H:%M UTC"),
-        format_quantity(change.before, unit),
-        format_quantity(change.after, unit),
-        words::odds(change.p_value),
-        commit_range(change)
-    )
 }
 
 fn commit_range(change: &ChangePoint) -> String {

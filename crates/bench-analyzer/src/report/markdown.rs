@@ -96,6 +96,8 @@ impl MarkdownReporter<'_> {
             }
         };
         let sign = match self.standing {
+            // Hints fail no gate, which is no good news by itself.
+            Some(Standing::Passes) if words::caveat(report).is_some() => "⚠️",
             Some(Standing::Passes) | None => "✅",
             Some(Standing::Fails(_)) => "❌",
             Some(Standing::NotJudged(_)) => "⚠️",

@@ -1,11 +1,13 @@
 //! The report as one picture, as SVG or PNG.
 
 use std::io;
+#[cfg(feature = "png")]
 use std::sync::Arc;
 
 use plotters::element::{Rectangle, Text};
 use plotters::style::ShapeStyle;
 use plotters::style::text_anchor::{HPos, VPos};
+#[cfg(feature = "png")]
 use resvg::{tiny_skia, usvg};
 
 use super::plot::{self, Area, Drawn, LABEL, Words, font, palette};
@@ -131,7 +133,17 @@ fn to_i32(size: u32) -> i32 {
     i32::try_from(size).unwrap_or(i32::MAX)
 }
 
+/// Refuses to rasterise.
+#[cfg(not(feature = "png"))]
+fn png(_svg: &str) -> io::Result<Vec<u8>> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this bench-analyzer was compiled without its feature `png`: write SVG, or compile it with the feature",
+    ))
+}
+
 /// Rasterises a picture with the font that comes along, so that it is the same on every machine.
+#[cfg(feature = "png")]
 fn png(svg: &str) -> io::Result<Vec<u8>> {
     let mut fonts = usvg::fontdb::Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());

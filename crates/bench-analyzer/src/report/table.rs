@@ -130,12 +130,12 @@ impl Table {
         self.columns_with(|room| room == Room::Dispensable(order)).any(|at| dropped.contains(&at))
     }
 
-    /// Fits the columns into the room there is: the last cells go on lines of their own, then what can be is left out,
-    /// and then names are clipped.
+    /// Fits the columns into the room there is: last cells that do not fit go on lines of their own, then what can be is
+    /// left out, and then names are clipped.
     fn layout(&self) -> Layout {
         /// No name is clipped to less.
         const NAME: usize = 16;
-        let mut layout = Layout { widths: self.widths(), dropped: Vec::new(), folds: false };
+        let mut layout = Layout { widths: self.widths(), dropped: Vec::new() };
         let Some(columns) = self.columns else { return layout };
         let mut orders: Vec<(u8, usize)> = self
             .rooms()
@@ -158,8 +158,6 @@ impl Table {
             let width = layout.widths[at];
             layout.widths[at] = width.min(width.saturating_sub(excess).max(NAME));
         }
-        layout.folds =
-            layout.before_last() + 1 + layout.widths.last().copied().unwrap_or(0) > columns;
         layout
     }
 
@@ -193,12 +191,13 @@ impl Table {
         output: &mut dyn io::Write,
     ) -> io::Result<()> {
         let mut line = String::from(" ");
+        let room = self.columns.map(|columns| columns.saturating_sub(layout.before_last() + 1));
         for (index, (cell, &width)) in cells.iter().zip(&layout.widths).enumerate() {
             if layout.dropped.contains(&index) {
                 continue;
             }
             let last = index + 1 == cells.len();
-            if last && layout.folds {
+            if last && room.is_some_and(|room| text::width(&cell.text) > room) {
                 let line_end = line.trim_end();
                 writeln!(output, "{line_end}")?;
                 return if cell.text.is_empty() { Ok(()) } else { self.write_aside(cell, output) };
@@ -236,8 +235,6 @@ struct Layout {
     widths: Vec<usize>,
     /// The columns that are left out.
     dropped: Vec<usize>,
-    /// Whether last cells stand on lines of their own.
-    folds: bool,
 }
 
 impl Layout {
@@ -256,9 +253,11 @@ mod tests {
 
     fn written(columns: Option<usize>) -> String {
         let mut table = Table::fitting(columns);
-        for (name, interval, bar, remark) in
-            [("a/short", "[1, 2]", "--|--", "a remark"), ("a/very/long/name", "[3]", "|", "")]
-        {
+        for (name, interval, bar, remark) in [
+            ("a/short", "[1, 2]", "--|--", "a remark"),
+            ("a/very/long/name", "[3]", "|", ""),
+            ("b", "[4]", "|", "ok"),
+        ] {
             table.push(vec![
                 Cell::left(name).clipped(),
                 Cell::left("+1.5%"),
@@ -274,15 +273,14 @@ mod tests {
 
     #[test]
     fn a_narrow_table_folds_its_last_cells_then_leaves_out_what_it_can_then_clips_names() {
-        let whole = "  a/short           +1.5%  [1, 2]  --|--  a remark\n  a/very/long/name  +1.5%  [3]     |\n";
+        let whole = "  a/short           +1.5%  [1, 2]  --|--  a remark\n  a/very/long/name  +1.5%  [3]     |\n  b                 +1.5%  [4]     |      ok\n";
         assert_eq!(written(None), whole);
         assert_eq!(written(Some(50)), whole);
-        let folded = "  a/short           +1.5%  [1, 2]  --|--\n      a remark\n  a/very/long/name  +1.5%  [3]     |\n";
-        assert_eq!(written(Some(42)), folded);
-        let without_bars =
-            "  a/short           +1.5%  [1, 2]\n      a remark\n  a/very/long/name  +1.5%  [3]\n";
+        let folded = "  a/short           +1.5%  [1, 2]  --|--\n      a remark\n  a/very/long/name  +1.5%  [3]     |\n  b                 +1.5%  [4]     |      ok\n";
+        assert_eq!(written(Some(44)), folded);
+        let without_bars = "  a/short           +1.5%  [1, 2]\n      a remark\n  a/very/long/name  +1.5%  [3]\n  b                 +1.5%  [4]\n      ok\n";
         assert_eq!(written(Some(36)), without_bars);
-        let least = "  a/short           +1.5%\n      a\n      remark\n  a/very/long/name  +1.5%\n";
+        let least = "  a/short           +1.5%\n      a\n      remark\n  a/very/long/name  +1.5%\n  b                 +1.5%\n      ok\n";
         assert_eq!(written(Some(10)), least);
     }
 

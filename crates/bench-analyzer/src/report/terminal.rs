@@ -100,7 +100,10 @@ impl TerminalReporter {
         let shared = words::shared_onset(report);
         for Section { verdict, benchmarks, rows } in rows::sections(report) {
             let style = style(verdict);
-            let heading = format!("{} {} ({benchmarks})", sign(verdict), title(verdict));
+            // Whoever reads along is told once what holds of all; a line that is searched for says it itself.
+            let of_all = self.columns.and_then(|_| shared_remark(&rows, report));
+            let said = of_all.as_ref().map(|remark| format!(": {remark}")).unwrap_or_default();
+            let heading = format!("{} {} ({benchmarks}){said}", sign(verdict), title(verdict));
             table.heading(heading, style);
             let changed = matches!(verdict, Verdict::Regression | Verdict::Improvement);
             let most = if changed { usize::MAX } else { self.most.unwrap_or(usize::MAX) };
@@ -112,7 +115,11 @@ impl TerminalReporter {
                         continue;
                     }
                 };
-                table.push(comparison_row(one, report, scale, style));
+                let mut cells = comparison_row(one, report, scale, style);
+                if of_all.is_none() {
+                    cells.push(Cell::left(row_remark(one, report)));
+                }
+                table.push(cells);
                 if let Some(onset) = report.onset(&one.series).filter(|_| shared.is_none()) {
                     let since = words::since(onset);
                     let used = ASIDE + text::width(&since) + 1;
@@ -135,7 +142,9 @@ impl TerminalReporter {
             if index == 0 {
                 table.heading("Resources".to_owned(), BOLD);
             }
-            table.push(comparison_row(one, report, scale, style(one.verdict)));
+            let mut cells = comparison_row(one, report, scale, style(one.verdict));
+            cells.push(Cell::left(row_remark(one, report)));
+            table.push(cells);
         }
         if !table.is_empty() {
             let level = report.settings.level * 100.0;
@@ -256,6 +265,17 @@ fn comparison_row(
         .styled(DIM)
         .dispensable(INTERVAL),
         Cell::left(scale.bar(comparison, threshold)).styled(style).dispensable(BAR),
-        Cell::left(row_remark(comparison, report)),
     ]
+}
+
+/// Remark that all benchmarks of a section have.
+fn shared_remark(rows: &[Row<'_>], report: &AnalysisReport) -> Option<String> {
+    let mut remarks = rows.iter().map(|row| match row {
+        Row::One(one) => Some(row_remark(one, report)),
+        Row::Family(_) => None,
+    });
+    let first = remarks.next()??;
+    let others: Vec<_> = remarks.collect();
+    let same = others.iter().all(|other| other.as_ref() == Some(&first));
+    (same && !others.is_empty() && !first.is_empty()).then_some(first)
 }

@@ -95,19 +95,23 @@ pub(crate) fn thinned(values: &[f64], most: usize) -> Vec<f64> {
     shares.chain([newest]).collect()
 }
 
-/// At most `most` bars, one a value or a share of them.
+/// At most `most` bars, one a value or a share of them. All of their height is a tenth of the values at the least, so that noise
+/// looks like noise.
 pub(crate) fn sparkline(values: &[f64], most: usize) -> String {
+    const FLATTEST: f64 = 0.1;
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let medians = thinned(values, most);
     let low = medians.iter().copied().fold(f64::INFINITY, f64::min);
     let high = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let span = (high - low).max(FLATTEST * high.abs().max(low.abs()));
+    let bottom = f64::midpoint(low, high) - span / 2.0;
     let bar = |value: f64| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "from 0 to 7 by construction"
         )]
-        let index = ((value - low) / (high - low) * 7.0).round() as usize;
+        let index = ((value - bottom) / span * 7.0).round() as usize;
         BARS[index.min(7)]
     };
     if high > low {
@@ -143,6 +147,7 @@ mod tests {
     fn a_sparkline_has_no_more_bars_than_asked_for() {
         assert_eq!(sparkline(&[1.0, 2.0, 3.0], 60), "▁▅█");
         assert_eq!(sparkline(&[2.0, 2.0], 60), "▄▄");
+        assert_eq!(sparkline(&[100.0, 101.0, 99.0], 60), "▄▅▄", "noise is no mountain range");
         let many: Vec<f64> = (0..200).map(f64::from).collect();
         assert_eq!(sparkline(&many, 60).chars().count(), 51);
         let mut jump = vec![1.0; 200];

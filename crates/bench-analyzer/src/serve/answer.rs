@@ -48,6 +48,8 @@ impl From<Error> for Refusal {
             Error::NoBaseline { .. }
             | Error::NoRun { .. }
             | Error::NotAccepted { .. }
+            | Error::NotMeasured { .. }
+            | Error::AmbiguousCommit { .. }
             | Error::EmptyStore { .. } => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -39,7 +39,7 @@ pub(super) struct Api {
     runs: Background<StoreVersion, Vec<RunListing>>,
     baselines: Background<StoreVersion, Vec<BaselineInfo>>,
     /// The overview as it was last written, and of what.
-    overview: Mutex<Option<(StoreVersion, Bytes)>>,
+    overview: Mutex<Option<(StoreVersion, OfMachine, Bytes)>>,
 }
 
 const NEWER_TO_COME: HeaderName = HeaderName::from_static("x-newer-to-come");
@@ -66,9 +66,9 @@ pub(super) fn questions(api: &Arc<Api>) -> Router {
     Router::new()
         .route("/api/about", get(async |State(api): Shared| api.about()))
         .route("/api/home", get(async |State(api): Shared, Asked(of)| api.home(of).await))
-        .route("/api/overview", get(async |State(api): Shared| api.overview().await))
+        .route("/api/overview", get(async |State(api): Shared, Asked(of)| api.overview(of).await))
         .route("/api/series", get(async |State(api): Shared, Asked(of)| api.series(of).await))
-        .route("/api/changes", get(async |State(api): Shared| api.changes().await))
+        .route("/api/changes", get(async |State(api): Shared, Asked(of)| api.changes(of).await))
         .route("/api/runs", get(async |State(api): Shared, Asked(page)| api.runs(page).await))
         .route("/api/commits", get(async |State(api): Shared| api.commits().await))
         .route("/api/baselines", get(async |State(api): Shared| api.baselines().await))
@@ -90,6 +90,12 @@ struct OfSeries {
     benchmark: String,
     #[serde(default = "time")]
     metric: String,
+}
+
+/// The machine whose values alone are wanted, by its number, or `all`. Nothing means all too, unless they measure in turns.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct OfMachine {
+    machine: Option<String>,
 }
 
 /// Where a page of a list begins.
@@ -116,7 +122,7 @@ impl Api {
             reading_key,
             stores: Stores::new(&options.database),
             snapshots: Snapshots::new(&options.database, &options.project, &options.settings),
-            comparisons: Comparisons::new(&options.database, &options.settings),
+            comparisons: Comparisons::new(&options.database, &options.project, &options.settings),
             runs: Background::new(1),
             baselines: Background::new(1),
             overview: Mutex::default(),
@@ -129,7 +135,7 @@ impl Api {
     pub(super) async fn warm(&self) {
         let _ = self.listed_runs().await;
         let pause = std::time::Duration::from_millis(50);
-        while matches!(self.histories().await, Err(Refusal::NotYet(_))) {
+        while matches!(self.histories_of(None).await, Err(Refusal::NotYet(_))) {
             tokio::time::sleep(pause).await;
         }
         let baselines = loop {
@@ -180,16 +186,30 @@ impl Api {
 
     /// All histories, of the present state of the store or of the last one that is known.
     async fn histories(&self) -> Result<Histories, Refusal> {
-        self.histories_of(None).await
+        self.histories_on(None).await
     }
 
-    /// Histories of the values of one machine, by its number, or of all.
+    /// Histories of the values of the machine that somebody asks for, or of the usual one.
     async fn histories_of(&self, machine: Option<&str>) -> Result<Histories, Refusal> {
-        let machine = machine
-            .filter(|number| !number.is_empty())
-            .map(|number| number.parse::<i64>())
-            .transpose()
-            .map_err(|_| Refusal::wrong("`machine` has to be the number of one"))?;
+        match machine.filter(|number| !number.is_empty()) {
+            None => {
+                let all = self.histories().await?;
+                match all.snapshot.usual_machine {
+                    Some(machine) => self.histories_on(Some(machine)).await,
+                    None => Ok(all),
+                }
+            }
+            Some("all") => self.histories().await,
+            Some(number) => {
+                let machine = number.parse::<i64>();
+                let wrong = |_| Refusal::wrong("`machine` has to be the number of one, or `all`");
+                self.histories_on(Some(machine.map_err(wrong)?)).await
+            }
+        }
+    }
+
+    /// Histories of the values of one machine, or of all.
+    async fn histories_on(&self, machine: Option<i64>) -> Result<Histories, Refusal> {
         let version = self.store().await?.version().await?.measured;
         match self.snapshots.of(View { version, machine }).await? {
             Got::Made(snapshot) => Ok(Histories { snapshot, newer_to_come: false }),

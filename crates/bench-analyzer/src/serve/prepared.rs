@@ -1,7 +1,7 @@
 //! Answers that take longer to find than a page may: the histories with their changes, and comparisons. Both are made in the
 //! background and kept while what they were made of stays the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -16,14 +16,13 @@ use crate::environment;
 use crate::report::words::{WORST_FIRST, worst_first};
 use crate::store::{Location, MeasuredVersion, Store, StoreVersion};
 use bench_stats::analysis::AnalysisReport;
-use bench_stats::detect::changes::{SeriesChanges, find_changes_by};
-use bench_stats::detect::reference::Reference;
+use bench_stats::detect::changes::SeriesChanges;
 use bench_stats::detect::settings::Settings;
 use bench_stats::detect::verdict::Comparison;
-use bench_stats::model::{Fingerprint, Selector, Series};
+use bench_stats::model::{Fingerprint, Selector, Series, TimelinePoint};
 
 /// How many views of the histories are kept; a store of thousands of benchmarks takes 100 MB for each.
-const SNAPSHOTS: usize = 2;
+const SNAPSHOTS: usize = 3;
 /// How many comparisons are kept; each holds the samples of both its sides.
 const COMPARISONS: usize = 4;
 
@@ -42,6 +41,8 @@ pub(super) struct Snapshot {
     pub(super) newest: Option<Timestamp>,
     /// The commit of the last release, with the name of its tag.
     pub(super) release: Option<(String, String)>,
+    /// The machine to look at where several measure in turns, of all machines' values.
+    pub(super) usual_machine: Option<i64>,
 }
 
 /// Part of a state of the store.
@@ -100,7 +101,17 @@ impl Snapshots {
             let points = series.iter().filter_map(|one| one.timeline.points.last());
             let newest = points.map(|point| point.measured_at).max();
             let release = environment::newest_tag(&project);
-            Ok(Snapshot { series, view, machines, events, arrivals, newest, release })
+            let usual_machine = usual_machine(&series);
+            Ok(Snapshot {
+                series,
+                view,
+                machines,
+                events,
+                arrivals,
+                newest,
+                release,
+                usual_machine,
+            })
         };
         Ok(match self.kept.get(view, make).await? {
             Got::Earlier(snapshot) if snapshot.view.machine != view.machine => Got::NotYet,
@@ -109,27 +120,38 @@ impl Snapshots {
     }
 }
 
+/// Finds the machine that measured most, if most histories come back to one that they left. Values of different machines are
+/// never compared, so that in such a history each stretch is too short to show anything.
+fn usual_machine(series: &[SeriesChanges]) -> Option<i64> {
+    let comes_back = |one: &&SeriesChanges| {
+        let of_epoch = |start: &usize| one.timeline.points[*start].fingerprint;
+        let machines: BTreeSet<i64> = one.epochs.iter().map(of_epoch).collect();
+        machines.len() < one.epochs.len()
+    };
+    if 2 * series.iter().filter(comes_back).count() <= series.len() {
+        return None;
+    }
+    let mut values: BTreeMap<i64, usize> = BTreeMap::new();
+    for point in series.iter().flat_map(|one| &one.timeline.points) {
+        *values.entry(point.fingerprint).or_default() += 1;
+    }
+    values.into_iter().max_by_key(|(machine, count)| (*count, *machine)).map(|(machine, _)| machine)
+}
+
 async fn look_back(
     store: &mut Store,
     machine: Option<i64>,
     settings: &Settings,
 ) -> crate::error::Result<Vec<SeriesChanges>> {
     let rules = |series: &Series| settings.steps(series);
-    let Some(machine) = machine else {
-        return LookBack::default().at(store, |_| true, rules, &mut |_| {}).await;
-    };
-    // Values of one machine in turns with others' are a history of their own.
-    let mut timelines = store.timelines_watched(|_| true, &mut |_| {}).await?;
-    for timeline in &mut timelines {
-        timeline.points.retain(|point| point.fingerprint == machine);
+    let (look, progress) = (LookBack::default(), &mut |_| {});
+    match machine {
+        None => look.at(store, |_| true, rules, progress).await,
+        Some(machine) => {
+            let is_its = |point: &TimelinePoint| point.fingerprint == machine;
+            look.among(is_its, store, |_| true, rules, progress).await
+        }
     }
-    timelines.retain(|timeline| !timeline.points.is_empty());
-    let memory = store.memory().await?;
-    let mut series = find_changes_by(timelines, &memory, rules);
-    for one in &mut series {
-        one.since = one.since(&Reference::Start, &rules(&one.timeline.series));
-    }
-    Ok(series)
 }
 
 /// Two sides, and what comparing them came to.
@@ -161,20 +183,24 @@ pub(super) struct Question {
     pub(super) version: StoreVersion,
     pub(super) baseline: Selector,
     pub(super) current: Selector,
+    /// The commits that the sides are the names of, the baseline's first: `HEAD~1` is another after every commit.
+    pub(super) commits: [Option<String>; 2],
 }
 
 /// Makes comparisons when they are needed.
 #[derive(Debug)]
 pub(super) struct Comparisons {
     database: Location,
+    project: Utf8PathBuf,
     settings: Settings,
     kept: Background<Question, Compared>,
 }
 
 impl Comparisons {
-    pub(super) fn new(database: &Location, settings: &Settings) -> Self {
+    pub(super) fn new(database: &Location, project: &Utf8Path, settings: &Settings) -> Self {
         Self {
             database: database.clone(),
+            project: project.to_owned(),
             settings: settings.clone(),
             kept: Background::new(COMPARISONS),
         }
@@ -188,9 +214,11 @@ impl Comparisons {
     ) -> Result<Option<Arc<Compared>>, Refusal> {
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let Question { baseline, current, .. } = question.clone();
+        let project = self.project.clone();
         let make = move || {
             let sides = off_thread(async {
-                Sides::load(&mut Store::open(&database).await?, Some(&baseline), &current).await
+                let mut store = Store::open(&database).await?;
+                Sides::load(&mut store, Some(&baseline), &current, &project).await
             })?;
             let report = sides.report(settings, &histories.series);
             Ok(Compared { sides, report })

@@ -20,7 +20,7 @@ pub struct StoreVersion {
 
 /// What of a [`StoreVersion`] changes when something is measured, found in what was, or cared for:
 /// removed, excluded or renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct MeasuredVersion {
     measurement: i64,
     run: i64,

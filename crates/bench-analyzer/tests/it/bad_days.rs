@@ -86,24 +86,14 @@ fn an_alert_command_that_hangs_keeps_nobody_from_stopping() {
     watch.ends();
 }
 
-fn git(workspace: &Workspace, arguments: &[&str]) {
-    let output = Command::new("git")
-        .current_dir(workspace.path())
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-}
-
 #[test]
 fn a_remote_that_says_nothing_holds_up_no_suite() {
     let (_listener, port) = silent();
     let far = "[[suite]]\nname = \"far\"\ncommand = [\"true\"]\n\
                schedule = [{ branch = \"main\", remote = \"origin\", poll = \"1s\" }]\n";
     let workspace = project(&format!("{far}{SUITE}"));
-    git(&workspace, &["init", "-q", "-b", "main"]);
-    git(&workspace, &["remote", "add", "origin", &format!("git://127.0.0.1:{port}/x")]);
+    workspace.git(&["init", "-q", "-b", "main"]);
+    workspace.git(&["remote", "add", "origin", &format!("git://127.0.0.1:{port}/x")]);
     let watch = watch(&workspace);
     wait_until("the job beside the remote", || count(&workspace, "started") == 3);
     watch.ends();

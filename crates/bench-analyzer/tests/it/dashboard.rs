@@ -122,14 +122,15 @@ fn people_find_zoom_accept_undo_and_triage_in_a_browser() {
     );
 }
 
+/// Two machines measured in turns, so it is the history of one that is shown.
 #[test]
 fn the_first_page_shows_what_the_last_commit_made_slower() {
     let Some(browser) = Browser::start() else { return };
     let workspace = many_benchmarks();
     let served = Served::new(&workspace, &[]);
-    browser.open(&format!("{}#/?machine=1", base(&served)));
+    browser.open(&format!("{}#/", base(&served)));
     let first = browser.text("return document.querySelector('main tbody tr').innerText");
-    assert!(first.contains("net/b07") && first.contains("worse +39"), "{first}");
+    assert!(first.contains("net/b07") && first.contains("worse +40"), "{first}");
     assert!(first.starts_with("new"), "{first}");
     let summary = browser.text("return document.getElementById('summary').innerText");
     assert!(summary.contains("1 worse, 0 better; 39 of 40 benchmarks show no change"), "{summary}");
@@ -146,10 +147,10 @@ fn what_was_chosen_stands_in_the_address_and_back_leads_to_it() {
     browser.write("#filter", "sort/");
     browser.wait_for("location.hash === '#/benchmarks?filter=sort%2F'");
     browser.click("tbody a");
-    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '30'");
+    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '15'");
     browser.drag("#chart .u-over", 0.2, 0.6);
     browser.wait_for("location.hash.includes('zoom=')");
-    browser.wait_for("Number(document.querySelector('#chart').dataset.shown) < 20");
+    browser.wait_for("Number(document.querySelector('#chart').dataset.shown) < 10");
     let zoomed = browser.text("return document.querySelector('#chart').dataset.shown");
 
     // Who opens the address sees what they saw.
@@ -158,15 +159,60 @@ fn what_was_chosen_stands_in_the_address_and_back_leads_to_it() {
     browser.open(&address);
     browser.wait_for(&format!("document.querySelector('#chart')?.dataset.shown === '{zoomed}'"));
 
-    // One machine's values are half of all.
+    // All machines' values are twice as many.
     browser.script(
-        "const choice = document.querySelector('#machine'); choice.value = '2'; \
+        "const choice = document.querySelector('#machine'); choice.value = 'all'; \
          choice.dispatchEvent(new Event('change'))",
     );
-    browser.wait_for("location.hash.includes('machine=2')");
-    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '15'");
+    browser.wait_for("location.hash.includes('machine=all')");
+    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '30'");
     browser.back();
     browser.wait_for(&format!("document.querySelector('#chart')?.dataset.shown === '{zoomed}'"));
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+}
+
+#[test]
+fn lists_of_benchmarks_and_changes_are_those_of_one_machine() {
+    let Some(browser) = Browser::start() else { return };
+    let workspace = many_benchmarks();
+    // What only one of them measures.
+    let rows: String = (0..24)
+        .map(|at| {
+            let (value, time) =
+                (if at < 12 { 100 } else { 200 } + at % 3, 1_700_000_000 + at * 3600);
+            format!("odd/only,{value},o{at},{time},{},odd\n", sha(at))
+        })
+        .collect();
+    let file = format!("benchmark,value,run,time,commit,machine\n{rows}");
+    std::fs::write(workspace.path().join("odd.csv"), file).unwrap();
+    workspace.run(&["import", "odd.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    let choose = |machine: &str| {
+        browser.script(&format!(
+            "const choice = document.querySelector('#machine'); \
+             choice.value = [...choice.options].find((one) => one.text === '{machine}').value; \
+             choice.dispatchEvent(new Event('change'))"
+        ));
+        browser.wait_for("location.hash.includes('machine=')");
+        browser.wait_for("document.getElementById('main').dataset.ready === location.hash");
+    };
+    for (page, all, odd, even) in [
+        ("#/benchmarks?filter=odd", "1 benchmark", "1 benchmark", "No benchmark has \"odd\""),
+        ("#/changes?filter=odd", "1 lasting change", "1 lasting change", "0 lasting changes"),
+    ] {
+        browser.open(&format!("{}{page}", base(&served)));
+        let says = |said: &str| {
+            let said = said.replace('"', "\\\"");
+            browser.wait_for(&format!(
+                "document.getElementById('count').textContent.startsWith(\"{said}\")"
+            ));
+        };
+        says(all);
+        choose("odd");
+        says(odd);
+        choose("even");
+        says(even);
+    }
     assert_eq!(browser.complaints(), Vec::<Value>::new());
 }
 
@@ -179,11 +225,11 @@ fn back_undoes_a_zoom_and_returns_to_a_filtered_list() {
     browser.write("#filter", "sort/");
     browser.wait_for(&format!("{ROWS} === 10"));
     browser.click("tbody a");
-    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '30'");
+    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '15'");
     browser.drag("#chart .u-over", 0.2, 0.6);
-    browser.wait_for("Number(document.querySelector('#chart').dataset.shown) < 20");
+    browser.wait_for("Number(document.querySelector('#chart').dataset.shown) < 10");
     browser.back();
-    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '30'");
+    browser.wait_for("document.querySelector('#chart')?.dataset.shown === '15'");
     browser.back();
     browser.wait_for(&format!(
         "document.querySelector('#filter')?.value === 'sort/' && {ROWS} === 10"

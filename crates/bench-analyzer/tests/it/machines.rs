@@ -1,7 +1,5 @@
 //! Which machine and which commit a run belongs to.
 
-use std::process::Command;
-
 use camino::Utf8Path;
 
 use crate::workspace::Workspace;
@@ -50,23 +48,15 @@ fn a_machine_can_be_told() {
     assert!(runs[0]["attributes"]["kernel"].is_string(), "{runs}");
 }
 
-fn git(dir: &Utf8Path, arguments: &[&str]) -> String {
-    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
-    let output =
-        Command::new("git").arg("-C").arg(dir).args(identity).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 /// Commits that were made in the same second, and measured in another order.
 #[test]
 fn a_commit_measured_late_stands_where_it_belongs() {
     let workspace = Workspace::new();
-    git(workspace.path(), &["init", "--quiet"]);
+    workspace.git(&["init", "--quiet"]);
     let commits: Vec<String> = (0..4)
         .map(|_| {
-            git(workspace.path(), &["commit", "--quiet", "--allow-empty", "-m", "x"]);
-            git(workspace.path(), &["rev-parse", "HEAD"])
+            workspace.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]);
+            workspace.git(&["rev-parse", "HEAD"])
         })
         .collect();
     for index in [0, 2, 3, 1] {
@@ -182,8 +172,8 @@ fn variables_that_say_where_cargo_builds_count_from_the_members_folder() {
 #[test]
 fn a_repository_of_somebody_else_is_said_to_be_why_no_commit_is_known() {
     let workspace = Workspace::new();
-    git(workspace.path(), &["init", "--quiet"]);
-    git(workspace.path(), &["commit", "--quiet", "--allow-empty", "-m", "x"]);
+    workspace.git(&["init", "--quiet"]);
+    workspace.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]);
     let import = |value: u32, variables: &[(&str, &str)]| {
         let content = format!("benchmark,value\na,{value}\n");
         std::fs::write(workspace.path().join("a.csv"), content).unwrap();

@@ -48,6 +48,8 @@ fn browse(workspace: &Workspace, project: Project) {
     let one = "benchmark=parser/insert/16&metric=time";
     for path in [
         "/".to_owned(),
+        "/api/home".to_owned(),
+        "/api/home?since=all".to_owned(),
         "/api/overview".to_owned(),
         format!("/api/series?{one}"),
         "/api/changes".to_owned(),

@@ -40,7 +40,7 @@ fn every_question_has_an_answer() {
     let series = served.get("/api/series?benchmark=step&metric=time").json();
     assert_eq!(series["points"].as_array().unwrap().len(), 60);
     assert_eq!(series["change_points"][0]["index"], 40);
-    assert_eq!(served.get("/api/changes").json()[0]["benchmark"], "step");
+    assert_eq!(served.get("/api/changes").json()["changes"][0]["benchmark"], "step");
     let runs = served.get("/api/runs").json();
     assert_eq!((&runs["total"], runs["runs"].as_array().unwrap().len()), (&60.into(), 60));
     let older = served.get("/api/runs?from=58").json();

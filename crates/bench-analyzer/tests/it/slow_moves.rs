@@ -72,20 +72,10 @@ fn the_last_release_is_a_reference() {
     let workspace = moving(rising);
     let finished = workspace.run(&["history", "--since", "release"], 3);
     assert!(finished.stderr.contains("has no tag"), "{}", finished.stderr);
-    let git = |arguments: &[&str]| {
-        let output = std::process::Command::new("git")
-            .current_dir(workspace.path())
-            .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    git(&["init", "-q"]);
-    git(&["commit", "-q", "--allow-empty", "-m", "one"]);
-    git(&["tag", "v1.0"]);
-    let sha = git(&["rev-parse", "HEAD"]);
+    workspace.git(&["init", "-q"]);
+    workspace.git(&["commit", "-q", "--allow-empty", "-m", "one"]);
+    workspace.git(&["tag", "v1.0"]);
+    let sha = workspace.git(&["rev-parse", "HEAD"]);
     let file = workspace.path().join("history.csv");
     let rows = std::fs::read_to_string(&file).unwrap();
     let other = Workspace::new();

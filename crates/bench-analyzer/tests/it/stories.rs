@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// Something like a standard normal number, the same every time.
@@ -273,6 +274,10 @@ fn one_run_a_side_gives_only_hints_and_says_so_first() {
     let now = slower(&all, |name| if name == "codec/b000a" { 1.6 } else { 1.0 });
     let workspace = compared(&all, &now, 1);
     tells(&workspace, &["only hints, from 1 run a side: 1 slower (codec/b000a +"], &[]);
+    let arguments = ["report", "--no-import", "--baseline", "main", "--format", "markdown"];
+    let gated = workspace.run(&[&arguments[..], &["--fail-on", "regression"]].concat(), 0).stdout;
+    let said = "### ⚠️ Only hints, from 1 run a side: 1 benchmark seems slower; the gate passes";
+    assert!(gated.starts_with(said), "{gated}");
 }
 
 /// Sixty commits, one run each.
@@ -362,6 +367,27 @@ fn a_change_of_the_machine_is_said_once_and_compares_nothing() {
 }
 
 #[test]
+fn machines_in_turns_are_told_once_and_the_history_of_one_is_whole() {
+    let step = |commit: usize, index: usize| if index == 3 && commit >= 40 { 1.3 } else { 1.0 };
+    let machine = |commit: usize| if commit % 6 == 5 { "small-ci" } else { "large-ci" };
+    let workspace = history(step, machine);
+    let all = workspace.run(&["history"], 0).stdout;
+    assert_eq!(all.matches("another machine").count(), 1, "{all}");
+    assert!(all.contains("another machine or compiler 19 times, last from run:60 on"), "{all}");
+    let one = workspace.run(&["history", "--machine", "large-ci"], 0).stdout;
+    assert!(one.starts_with("12 series, 1 change, 1 for the worse"), "{one}");
+    // The dashboard shows that of the machine that measured most, unless somebody asks for all.
+    let served = Served::new(&workspace, &[]);
+    let home = |query: &str| {
+        let told = served.get(&format!("/api/home?since=all{query}")).json();
+        (told["machine"].clone(), told["changed"].as_array().unwrap().len())
+    };
+    let (machine, changed) = home("");
+    assert!(machine.is_number() && changed == 1, "{machine} {changed}");
+    assert_eq!(home("&machine=all"), (serde_json::Value::Null, 0));
+}
+
+#[test]
 fn what_the_machine_did_to_all_for_a_moment_or_for_good_is_said_once() {
     let together = |commit: usize, index: usize| {
         let moved = if commit >= 40 { 1.2 } else { 1.0 };
@@ -390,4 +416,45 @@ fn commits_are_compared_by_their_digits_and_a_typo_is_answered() {
         "{}",
         finished.stderr
     );
+}
+
+/// A tag, a branch and `HEAD~1` are what the repository around the dashboard says, also after the next commit.
+#[test]
+fn the_dashboard_compares_what_the_repository_names() {
+    let workspace = Workspace::new();
+    workspace.git(&["init", "--quiet", "-b", "main"]);
+    let commit = |workspace: &Workspace| {
+        workspace.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]);
+        workspace.git(&["rev-parse", "HEAD"])
+    };
+    let mut story = Story::new();
+    for (place, level) in [100.0, 100.0, 150.0].into_iter().enumerate() {
+        let sha = commit(&workspace);
+        for run in 0..5 {
+            story.run(&format!("r{place}.{run}"), &sha, "ci", &[("codec/a".to_owned(), level)]);
+        }
+    }
+    workspace.git(&["tag", "v1.0", "HEAD~2"]);
+    std::fs::write(workspace.path().join("story.csv"), &story.rows).unwrap();
+    workspace.run(&["import", "story.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    let summary = |baseline: &str, current: &str| {
+        let asked = format!("/api/compare?baseline={baseline}&current={current}");
+        let answer = served.get(&asked).json();
+        let said = answer["summary"].as_str().or(answer["error"].as_str());
+        said.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    };
+    for (baseline, current) in [("v1.0", "main"), ("HEAD~1", "HEAD"), ("HEAD~2", "latest")] {
+        let said = summary(baseline, current);
+        assert!(said.starts_with("1 slower (codec/a +"), "{baseline} {current}: {said}");
+    }
+    assert!(summary("v1.0", "HEAD~1").contains("no change"), "{}", summary("v1.0", "HEAD~1"));
+    // Now `HEAD~1` is another commit, and `HEAD` one that nobody measured.
+    commit(&workspace);
+    let said = summary("HEAD~2", "HEAD~1");
+    assert!(said.starts_with("1 slower (codec/a +"), "{said}");
+    let said = summary("v1.0", "HEAD");
+    assert!(said.contains("which was not measured: the one before it, "), "{said}");
+    let said = summary("v1.0", "maim");
+    assert!(said.contains("no commit, tag or branch of that name"), "{said}");
 }

@@ -29,13 +29,6 @@ for name in noisy slower steady; do
 done
 "#;
 
-fn git(folder: &Utf8Path, arguments: &[&str]) {
-    let identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"];
-    let mut git = std::process::Command::new("git");
-    let done = git.arg("-C").arg(folder).args(identity).args(arguments).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
-}
-
 /// A repository with the suite.
 fn repository() -> Workspace {
     let workspace = Workspace::new();
@@ -52,9 +45,9 @@ fn repository() -> Workspace {
              \"{folder}/measured\", HOLD = \"{folder}/hold\" }}\n"
         ),
     );
-    git(folder, &["init", "--quiet"]);
-    git(folder, &["add", "."]);
-    git(folder, &["commit", "--quiet", "-m", "before"]);
+    workspace.git(&["init", "--quiet"]);
+    workspace.git(&["add", "."]);
+    workspace.git(&["commit", "--quiet", "-m", "before"]);
     write("level", "130");
     workspace
 }
@@ -102,7 +95,7 @@ fn only_what_is_open_is_measured_again_and_a_regression_is_found_in_turns() {
 fn who_is_killed_goes_on_behind_the_last_run() {
     let workspace = repository();
     let folder = workspace.path();
-    git(folder, &["commit", "--quiet", "-am", "after"]);
+    workspace.git(&["commit", "--quiet", "-am", "after"]);
     std::fs::write(folder.join("hold"), "").unwrap();
     let arguments = ["run", "--until-decided", "--against", "HEAD~1", "--runs", "5"];
     let command = || {
@@ -143,7 +136,7 @@ fn a_commit_that_is_none_is_named() {
         "[[suite]]\nname = \"core\"\ncommand = [\"true\"]\n",
     )
     .unwrap();
-    git(folder, &["init", "--quiet"]);
+    workspace.git(&["init", "--quiet"]);
     let mut command = workspace.command(&["run", "--until-decided", "--against", "nowhere"]);
     let output = command.env("BENCH_ANALYZER_LOCK", folder.join("lock")).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

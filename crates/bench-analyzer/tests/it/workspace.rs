@@ -85,6 +85,18 @@ impl Workspace {
         finished
     }
 
+    /// Has git do something in it, as somebody who may commit; returns what it says.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        let output = std::process::Command::new("git")
+            .current_dir(self.path())
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// Makes a history in a file of this folder that holds nothing yet.
     pub(crate) fn make_history(&self, name: &str) -> Utf8PathBuf {
         let path = self.path().join(name);

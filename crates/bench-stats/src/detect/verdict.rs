@@ -244,8 +244,8 @@ pub struct Comparison {
     pub look_p_value: f64,
     /// The smallest relative change that would have been found four times out of five.
     pub detectable_change: f64,
-    /// Changes are no larger than this, in either direction: `interval`, and the interval at the level at
-    /// which nothing counts as changed, lie inside of it. None where a side has no ratio.
+    /// Changes are no larger than this, in either direction: `interval` lies inside of it. None where a side has
+    /// no ratio.
     pub within: Option<f64>,
     /// Whether more runs are worth making: neither a change was found, nor would one that most people want to
     /// hear of have been found ([`Settings::of_use`](super::settings::Settings::of_use)).

@@ -156,6 +156,49 @@ fn every_limit_has_an_exit_code_and_says_how_to_widen_it() {
 }
 
 #[test]
+fn a_program_that_traps_leaves_a_core_dump_if_asked() {
+    let program = r#"(module (memory (export "memory") 1)
+        (func $fail unreachable)
+        (func (export "_start") (i32.store8 (i32.const 100) (i32.const 42)) (call $fail)))"#;
+    let bench = Bench::new();
+    bench.module("fails.wasm", program);
+    bench.module("cat.wasm", CAT);
+    let file = bench.folder.path().join("state.core");
+    let (code, _, stderr) = bench.run(&["run", "--coredump", "state.core", "fails.wasm"]);
+    assert_eq!(code, Some(134), "{stderr}");
+    assert!(stderr.starts_with("sandbox: the program's core dump is in state.core\n"), "{stderr}");
+    let bytes = std::fs::read(&file).unwrap();
+    let mut frames = Vec::new();
+    let mut memory = Vec::new();
+    for payload in wasmparser::Parser::new(0).parse_all(&bytes) {
+        match payload.unwrap() {
+            wasmparser::Payload::CustomSection(section) => {
+                if let wasmparser::KnownCustom::CoreDumpStack(stack) = section.as_known() {
+                    frames = stack.frames.iter().map(|frame| frame.funcidx).collect();
+                }
+            }
+            wasmparser::Payload::DataSection(segments) => {
+                memory = segments.into_iter().next().unwrap().unwrap().data.to_vec();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((frames, memory[100]), (vec![0, 1], 42));
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
+        assert_eq!(mode & 0o777, 0o600, "it is for its owner only");
+    }
+
+    std::fs::remove_file(&file).unwrap();
+    let (code, _, stderr) = bench.run(&["run", "--coredump", "state.core", "cat.wasm"]);
+    assert_eq!(code, Some(7), "{stderr}");
+    assert!(!file.exists());
+    let (code, _, stderr) = bench.run(&["run", "--coredump", "missing/state.core", "fails.wasm"]);
+    assert_eq!(code, Some(2), "{stderr}");
+}
+
+#[test]
 fn a_program_that_waits_for_input_is_not_waited_for() {
     let bench = Bench::new();
     bench.module("cat.wasm", CAT);

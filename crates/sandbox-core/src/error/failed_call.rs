@@ -1,6 +1,6 @@
 //! Output and usage of calls that failed.
 
-use super::SandboxError;
+use super::{CoreDump, SandboxError};
 use crate::output::Output;
 use crate::usage::ResourceUsage;
 
@@ -13,6 +13,9 @@ pub struct FailedCall {
     pub output: Output,
     /// Resources that the call used; absent where no guest ran.
     pub usage: Option<ResourceUsage>,
+    /// State of the guest when it trapped, if its sandbox [asks for core
+    /// dumps](crate::WasmSandboxBuilder::core_dumps).
+    pub core_dump: Option<CoreDump>,
 }
 
 /// Takes the call out of an error that is one of a call, by reference of either kind.
@@ -77,6 +80,11 @@ impl SandboxError {
     /// ```
     pub fn usage(&self) -> Option<&ResourceUsage> {
         self.call()?.usage.as_ref()
+    }
+
+    /// State of the guest when it trapped, if its sandbox [asks for core dumps](crate::WasmSandboxBuilder::core_dumps).
+    pub fn core_dump(&self) -> Option<&CoreDump> {
+        self.call()?.core_dump.as_ref()
     }
 
     /// Takes what the guest wrote out of the error.

@@ -7,7 +7,7 @@ use wasmer::{InstantiationError, LinkError, RuntimeError};
 use wasmer_types::{ImportError, TableIndex};
 
 use super::{INSTANTIATION, Instance, room};
-use crate::error::{SandboxError, SystemNeed, TrapCode};
+use crate::error::{FailedCall, SandboxError, SystemNeed, TrapCode};
 use crate::host::Unwound;
 use crate::marshal::export::signature_in_words;
 use crate::policy::PAGE_BYTES;
@@ -48,18 +48,25 @@ impl Instance {
         }
         if let Some(message) = self.panic_message(function) {
             let function = function.to_owned();
-            return SandboxError::GuestPanic { function, message, call: Box::default() };
+            let call = self.trapped(&self.functions(noted.as_ref(), &error));
+            return SandboxError::GuestPanic { function, message, call };
         }
         if let Some(capability) = self.refusals.take_capability() {
             let (function, call) = (function.to_owned(), Box::default());
             return SandboxError::CapabilityDenied { function, capability, call };
         }
+        let functions = self.functions(noted.as_ref(), &error);
         SandboxError::Trap {
             function: function.to_owned(),
             code: reason(noted.as_ref(), &error),
-            backtrace: self.backtrace(noted, &error),
-            call: Box::default(),
+            call: self.trapped(&functions),
+            backtrace: self.backtrace(functions),
         }
+    }
+
+    /// A call that ended in a trap within those functions.
+    fn trapped(&self, functions: &[u32]) -> Box<FailedCall> {
+        Box::new(FailedCall { core_dump: self.core_dump(functions), ..FailedCall::default() })
     }
 
     /// The limit that ended a guest, whatever else it looks like.
@@ -160,9 +167,9 @@ impl Instance {
         })
     }
 
-    /// The innermost calls of the guest.
-    fn backtrace(&self, noted: Option<Noted>, error: &RuntimeError) -> Vec<String> {
-        let functions: Vec<u32> = match noted {
+    /// The functions of the guest's innermost calls.
+    fn functions(&self, noted: Option<&Noted>, error: &RuntimeError) -> Vec<u32> {
+        match noted {
             Some(noted) => {
                 let code = self.module.code();
                 noted.frames.iter().filter_map(|address| code.function_at(*address)).collect()
@@ -171,7 +178,11 @@ impl Instance {
             None => {
                 error.trace().iter().take(MOST_FRAMES).map(|frame| frame.func_index()).collect()
             }
-        };
+        }
+    }
+
+    /// The names of functions.
+    fn backtrace(&self, functions: Vec<u32>) -> Vec<String> {
         let names = self.module.names();
         let name = |function| {
             names.of_function(function).unwrap_or_else(|| format!("function {function}"))

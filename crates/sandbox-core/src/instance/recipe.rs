@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::error::CoreDumps;
 use crate::host::HostBinding;
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
@@ -15,6 +16,7 @@ pub(crate) struct Recipe {
     pub(crate) host: Arc<HostBinding>,
     /// Method by which used instances are put back.
     pub(crate) reset: ResetMethod,
+    pub(crate) core_dumps: CoreDumps,
 }
 
 impl Recipe {
@@ -27,6 +29,7 @@ impl Recipe {
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         self.module.is_alike(&other.module)
             && self.reset == other.reset
+            && self.core_dumps == other.core_dumps
             && self.policy == other.policy
     }
 }

@@ -12,7 +12,6 @@ use std::sync::{Arc, OnceLock};
 use super::sharing::SharedByModule;
 use super::{Instance, Recipe, Template, Users};
 use crate::error::Result;
-use crate::host::HostBinding;
 
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
@@ -43,12 +42,12 @@ impl SharedTemplate {
     /// # Errors
     /// As [`Instance::create`].
     pub(crate) fn of(recipe: &Recipe, cancellation: &Cancellation) -> Result<(Instance, Self)> {
-        let Recipe { module, policy, host, reset } = recipe;
+        let Recipe { module, policy, reset, .. } = recipe;
         if !policy.network.is_empty() || *reset == ResetMethod::Copy {
             return Ok((Instance::create(recipe, cancellation)?, Self(None)));
         }
         if let Some(known) = TEMPLATES.find(module, |known| known.is_for(recipe)) {
-            let instance = known.another(&known.recipe_of(host), cancellation)?;
+            let instance = known.another(&known.recipe_of(recipe), cancellation)?;
             return Ok((instance, Self(Some(known))));
         }
         let instance = Instance::create(recipe, cancellation)?;
@@ -91,9 +90,7 @@ impl SharedTemplate {
         cancellation: &Cancellation,
     ) -> Result<Instance> {
         match self.0.as_ref().and_then(|shared| Some((shared, shared.template()?))) {
-            Some((shared, template)) => {
-                begun(&shared.recipe_of(&recipe.host), template, cancellation)
-            }
+            Some((shared, template)) => begun(&shared.recipe_of(recipe), template, cancellation),
             None => Instance::create(recipe, cancellation),
         }
     }
@@ -116,10 +113,10 @@ impl Shared {
             && self.policy == recipe.policy
     }
 
-    /// The recipe for a sandbox with these host functions.
-    fn recipe_of(&self, host: &Arc<HostBinding>) -> Recipe {
+    /// The recipe of a sandbox, with the module and the policy that all have in common.
+    fn recipe_of(&self, recipe: &Recipe) -> Recipe {
         let (module, policy) = (self.module.clone(), Arc::clone(&self.policy));
-        Recipe { module, policy, host: Arc::clone(host), reset: self.reset }
+        Recipe { module, policy, host: Arc::clone(&recipe.host), ..*recipe }
     }
 
     /// The first instance of another sandbox.

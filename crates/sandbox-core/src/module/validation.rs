@@ -1,7 +1,8 @@
 //! Refuses what is not a module, and what the policy does not want compiled.
 
 use wasmer::sys::wasmparser::{
-    BinaryReaderError, Parser, Payload, TypeRef, WasmFeatures as Proposals,
+    BinaryReaderError, Element, ElementItems, Operator, Parser, Payload, TypeRef,
+    WasmFeatures as Proposals,
 };
 
 use super::signatures::Types;
@@ -78,7 +79,7 @@ pub(super) fn check<'a>(
     check_size(wasm, policy)?;
     let allowed = proposals(policy.features.intersection(compiler.features()));
     match Valid::check(wasm, allowed) {
-        Ok(valid) => check_declarations(valid),
+        Ok(valid) => check_declarations(valid, compiler),
         Err(error) => Err(explain(wasm, policy, compiler, allowed, &error)),
     }
 }
@@ -99,9 +100,9 @@ fn explain(
     }
     let missing = Proposals::all() - allowed;
     let needed = |proposals: Proposals| !is_valid(wasm, Proposals::all() - proposals);
-    let known =
+    let mut known =
         WasmFeature::ALL.iter().copied().filter(|feature| missing.contains(proposal(*feature)));
-    if let Some(feature) = known.clone().find(|feature| needed(proposal(*feature))) {
+    if let Some(feature) = known.find(|feature| needed(proposal(*feature))) {
         return if policy.features.contains(feature) {
             let feature = NeededFeature::Known(feature);
             SandboxError::UnsupportedFeature { feature, compiler, message, offset }
@@ -109,9 +110,12 @@ fn explain(
             SandboxError::ForbiddenFeature { feature, message, offset }
         };
     }
-    let known = known.fold(Proposals::empty(), |all, feature| all | proposal(feature));
-    let feature = (missing - known).iter_names().find(|(_, flag)| needed(*flag));
-    let feature = feature.map_or("one of several", |(name, _)| name);
+    // None of them by itself, where one brings along what another has.
+    let enough = missing.iter_names().fold(Proposals::all(), |enough, (_, flag)| {
+        if is_valid(wasm, enough - flag) { enough - flag } else { enough }
+    });
+    let names: Vec<_> = (enough & missing).iter_names().map(|(name, _)| name).collect();
+    let feature = names.join(" and ");
     let feature = NeededFeature::Other(feature.to_lowercase().replace('_', " "));
     SandboxError::UnsupportedFeature { feature, compiler, message, offset }
 }
@@ -122,10 +126,11 @@ fn position(offset: u64) -> usize {
 }
 
 /// Reads what comes before the code of a module that is valid. Refuses types of functions that Wasmer could not tell
-/// apart, and memories that are shared between threads, which the feature of atomic instructions brings along.
+/// apart, elements of tables that it does not translate, and memories that are shared between threads, which the feature of
+/// atomic instructions brings along.
 ///
 /// The host reads and writes a guest's memory through references that nobody else may write through.
-fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
+fn check_declarations(valid: Valid<'_>, compiler: Compiler) -> Result<Validated<'_>> {
     let mut concerns_start = false;
     let mut types = Types::default();
     for payload in Parser::new(0).parse_all(valid.wasm()) {
@@ -158,6 +163,11 @@ fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
                 let mut exports = exports.into_iter().flatten();
                 concerns_start |= exports.any(|export| export.name == START_EXPORT);
             }
+            Ok(Payload::ElementSection(segments)) => {
+                for segment in segments.into_iter().flatten() {
+                    check_elements(&segment, compiler)?;
+                }
+            }
             Ok(Payload::StartSection { .. }) => concerns_start = true,
             // All of this comes before code, and the module is valid.
             Ok(Payload::CodeSectionStart { .. }) | Err(_) => break,
@@ -165,6 +175,24 @@ fn check_declarations(valid: Valid<'_>) -> Result<Validated<'_>> {
         }
     }
     Ok(Validated { valid, concerns_start })
+}
+
+/// Refuses elements that are neither a function nor null: Wasmer translates no other.
+fn check_elements(segment: &Element<'_>, compiler: Compiler) -> Result<()> {
+    let ElementItems::Expressions(_, expressions) = &segment.items else { return Ok(()) };
+    for expression in expressions.clone().into_iter().flatten() {
+        let mut operators = expression.get_operators_reader();
+        let offset = position(operators.original_position());
+        if !matches!(operators.read(), Ok(Operator::RefNull { .. } | Operator::RefFunc { .. })) {
+            return Err(SandboxError::UnsupportedFeature {
+                feature: NeededFeature::Other("elements taken from globals".to_owned()),
+                compiler,
+                message: "an element of a table is neither a function nor null".to_owned(),
+                offset,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Checks only the size.
@@ -219,6 +247,26 @@ mod tests {
             matches!(error, SandboxError::ForbiddenFeature { feature: WasmFeature::Threads, .. }),
             "{error:?}"
         );
+    }
+
+    #[test]
+    fn elements_that_are_taken_from_globals_are_refused_by_name() {
+        let with = |element: &str| {
+            let text = format!(
+                "(module (import \"env\" \"g\" (global $g funcref)) (table 1 funcref) (func $f)
+                    (elem (i32.const 0) funcref ({element})))"
+            );
+            check(&wat::parse_str(text).unwrap(), &SecurityPolicy::basic(), Compiler::Cranelift)
+                .map(drop)
+        };
+        with("ref.func $f").unwrap();
+        with("ref.null func").unwrap();
+        let error = with("global.get $g").unwrap_err();
+        let SandboxError::UnsupportedFeature { feature, offset, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(feature.to_string(), "elements taken from globals");
+        assert!(*offset > 8, "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::WasmSandbox;
 use super::instances::Instances;
 use super::snapshot::Snapshot;
 use crate::context::Context;
-use crate::error::{Result, SandboxError};
+use crate::error::{CoreDumps, Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
 use crate::host::{HostBinding, HostFunctions, IntoAsyncHostFunction, IntoHostFunction};
 use crate::instance::INSTANTIATION;
@@ -63,6 +63,7 @@ pub struct WasmSandboxBuilder {
     host_functions: HostFunctions,
     context: Context,
     memory_reset: MemoryReset,
+    core_dumps: CoreDumps,
 }
 
 /// Way in which fresh instances get back the memory that an earlier call wrote to.
@@ -309,6 +310,28 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Sets which failures of guests leave a core dump, for a debugger; see [`CoreDump`](crate::CoreDump).
+    ///
+    /// A dump is about as large as the part of the guest's memory that is not zero, and lies in the error
+    /// ([`SandboxError::core_dump`]). The default is none.
+    ///
+    /// ```
+    /// use sandbox_core::{CoreDumps, WasmSandbox};
+    ///
+    /// # fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module (memory 1) (func (export "f") unreachable))"#).expect("valid text");
+    /// let builder = WasmSandbox::builder().source_bytes(&wasm).core_dumps(CoreDumps::OnTrap);
+    /// let error = builder.build_blocking()?.call_blocking::<()>("f", ()).expect_err("it traps");
+    /// let dump = error.core_dump().expect("it was asked for");
+    /// assert!(dump.as_bytes().starts_with(b"\0asm"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn core_dumps(mut self, core_dumps: CoreDumps) -> Self {
+        self.core_dumps = core_dumps;
+        self
+    }
+
     /// Has the sandbox serve one caller at a time, whatever the policy says.
     pub(crate) fn one_at_a_time(mut self) -> Self {
         self.max_instances = Some(1);
@@ -448,7 +471,8 @@ impl WasmSandboxBuilder {
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let mut recipe = Recipe { module, policy: Arc::new(policy), host, reset };
+        let (policy, core_dumps) = (Arc::new(policy), self.core_dumps);
+        let mut recipe = Recipe { module, policy, host, reset, core_dumps };
         let instances = match &snapshot {
             None => Instances::new(&recipe, cancellation),
             Some(snapshot) => Instances::of_snapshot(&recipe, snapshot.template(), cancellation),

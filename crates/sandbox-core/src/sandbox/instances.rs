@@ -395,6 +395,7 @@ impl One {
 mod tests {
     use super::*;
     use crate::context::Context;
+    use crate::error::CoreDumps;
     use crate::host::{HostBinding, HostFunctions};
     use crate::module::Module;
     use crate::sys::memory::ResetMethod;
@@ -406,7 +407,13 @@ mod tests {
         let policy = Arc::new(policy.with_instances(InstanceMode::Fresh).with_max_instances(2));
         let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
         let host = HostBinding::new(&module, HostFunctions::default(), Context::default()).unwrap();
-        let recipe = Recipe { module, policy, host, reset: ResetMethod::quickest() };
+        let recipe = Recipe {
+            module,
+            policy,
+            host,
+            reset: ResetMethod::quickest(),
+            core_dumps: CoreDumps::Never,
+        };
         let none = Cancellation::default();
         let instances = Instances::new(&recipe, &none).unwrap();
         let Instances::Fresh(fresh) = &instances else { panic!("they are fresh") };

@@ -12,6 +12,7 @@ mod cancellation;
 mod cancelling;
 mod compile_limits;
 mod conversions;
+mod core_dumps;
 mod decoding;
 mod density;
 mod descriptors;

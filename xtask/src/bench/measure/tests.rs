@@ -1,8 +1,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::analyzer::Analyzer;
+use super::super::compilation::Bench;
 use super::super::plan;
-use super::super::programs::Bench;
 use super::*;
 use crate::workspace::Workspace;
 

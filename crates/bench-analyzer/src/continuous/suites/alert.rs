@@ -3,18 +3,29 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+#[cfg(feature = "mail")]
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
 use super::duration;
-use crate::continuous::channel::{
-    Channel, ChannelKind, Email, MailLogin, MailSecurity, Webhook, WebhookShape,
-};
+use crate::continuous::channel::{Channel, ChannelKind};
+#[cfg(feature = "mail")]
+use crate::continuous::channel::{Email, MailLogin, MailSecurity};
+#[cfg(feature = "webhooks")]
+use crate::continuous::channel::{Webhook, WebhookShape};
+#[cfg(any(feature = "mail", feature = "webhooks"))]
 use crate::secret::Secret;
 
 /// An `[[alert]]`; which entries it has to have depends on where it goes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(all(feature = "mail", feature = "webhooks")),
+    expect(
+        dead_code,
+        reason = "entries of a receiver that is not compiled in are read all the same"
+    )
+)]
 pub(super) struct AlertEntry {
     pub(super) to: String,
     pub(super) name: Option<String>,
@@ -43,6 +54,10 @@ pub(super) struct AlertEntry {
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl AlertEntry {
+    #[cfg_attr(
+        not(any(feature = "mail", feature = "webhooks")),
+        expect(unused_variables, reason = "no receiver that is compiled in has a secret")
+    )]
     pub(super) fn checked(
         mut self,
         name: &str,
@@ -65,8 +80,14 @@ impl AlertEntry {
                     timeout,
                 }
             }
+            #[cfg(feature = "webhooks")]
             "webhook" => self.webhook(timeout, variable).map(ChannelKind::Webhook)?,
+            #[cfg(feature = "mail")]
             "email" => self.email(timeout, variable).map(Box::new).map(ChannelKind::Email)?,
+            #[cfg(not(feature = "webhooks"))]
+            "webhook" => return Err(not_compiled_in("webhooks")),
+            #[cfg(not(feature = "mail"))]
+            "email" => return Err(not_compiled_in("mail")),
             other => {
                 return Err(format!(
                     "nothing can be sent to `{other}`: write stdout, file, command, webhook or email"
@@ -76,6 +97,7 @@ impl AlertEntry {
         Ok(Channel { name: name.to_owned(), suites: self.suites, kind })
     }
 
+    #[cfg(feature = "webhooks")]
     fn webhook(
         &mut self,
         timeout: Duration,
@@ -104,6 +126,8 @@ impl AlertEntry {
         };
         Ok(Webhook { url: Secret::new(url), shape, timeout })
     }
+
+    #[cfg(feature = "mail")]
     fn email(
         &mut self,
         timeout: Duration,
@@ -146,7 +170,16 @@ impl AlertEntry {
     }
 }
 
+/// Says how to get what this program lacks.
+#[cfg(not(all(feature = "mail", feature = "webhooks")))]
+fn not_compiled_in(feature: &str) -> String {
+    format!(
+        "this bench-analyzer was compiled without its feature `{feature}`: compile it with that, which is the default"
+    )
+}
+
 /// Whether a server is this machine, so that nothing leaves it.
+#[cfg(feature = "mail")]
 fn is_here(server: &str) -> bool {
     server == "localhost"
         || server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

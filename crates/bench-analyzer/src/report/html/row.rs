@@ -71,6 +71,7 @@ pub(super) fn render(
                 span.n {
                     (text::name(series_summary.series))
                     @if let Some(onset) = series_summary.onset { small { (words::since(onset)) } }
+                    @if let Some(said) = remark(series_summary, report) { small { (said) } }
                 }
                 @if let Some(one) = series_summary.comparison {
                     span.q { (format_quantity(one.baseline.value, unit)) " → "
@@ -85,6 +86,14 @@ pub(super) fn render(
             (detail)
         }
     })
+}
+
+/// Remark on a benchmark that did not change, or of which that is not known.
+fn remark(series_summary: &SeriesSummary<'_>, report: &AnalysisReport) -> Option<String> {
+    let is_open =
+        |one: &&Comparison| !matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
+    let remark = words::row_remark(series_summary.comparison.filter(is_open)?, report);
+    Some(remark).filter(|remark| !remark.is_empty())
 }
 
 /// A name for links that stays the same from report to report.

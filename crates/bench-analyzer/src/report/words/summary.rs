@@ -301,19 +301,30 @@ fn runs_that_tell(open: &[&Comparison]) -> Option<String> {
     Some(format!("about {runs} a side would tell"))
 }
 
-/// Says in a few words which way the report went: `10 benchmarks are slower, 1 is faster`.
+/// Says in a few words which way the report went: `10 benchmarks are slower, 1 is faster`. Hints are told as such.
 pub(crate) fn headline(report: &AnalysisReport) -> String {
+    if report.baseline.is_none() {
+        return described(report);
+    }
+    match caveat(report) {
+        Some(caveat) => format!("{caveat}: {}", outcome(report, ["seems", "seem"])),
+        None => outcome(report, ["is", "are"]),
+    }
+}
+
+/// The outcome of a comparison, with the verb of one benchmark and that of several.
+fn outcome(report: &AnalysisReport, [is, are]: [&str; 2]) -> String {
     let (worse, better) = (report.count(Verdict::Regression), report.count(Verdict::Improvement));
     let changed =
         |one: &&Comparison| matches!(one.verdict, Verdict::Regression | Verdict::Improvement);
     let words = worse_and_better(report.comparisons.iter().filter(changed));
-    let are = |count: usize| if count == 1 { "is" } else { "are" };
+    let verb = |count: usize| if count == 1 { is } else { are };
+    let benchmarks = |count: usize| plural(count, "benchmark", "benchmarks");
     match (worse, better) {
-        _ if report.baseline.is_none() => described(report),
         _ if report.comparisons.is_empty() => "nothing was compared".to_owned(),
         (0, 0) => {
             let calm = report.comparisons.iter().filter(|one| is_calm(one)).count();
-            let all = plural(report.comparisons.len(), "benchmark", "benchmarks");
+            let all = benchmarks(report.comparisons.len());
             if calm == 0 {
                 format!("nothing can be told of {all}")
             } else if calm == report.comparisons.len() {
@@ -322,18 +333,14 @@ pub(crate) fn headline(report: &AnalysisReport) -> String {
                 format!("no sure change: {calm} of {all} show none")
             }
         }
-        (0, better) => {
-            format!("{} {} {}", plural(better, "benchmark", "benchmarks"), are(better), words.1)
-        }
-        (worse, 0) => {
-            format!("{} {} {}", plural(worse, "benchmark", "benchmarks"), are(worse), words.0)
-        }
+        (0, better) => format!("{} {} {}", benchmarks(better), verb(better), words.1),
+        (worse, 0) => format!("{} {} {}", benchmarks(worse), verb(worse), words.0),
         (worse, better) => format!(
             "{} {} {}, {better} {} {}",
-            plural(worse, "benchmark", "benchmarks"),
-            are(worse),
+            benchmarks(worse),
+            verb(worse),
             words.0,
-            are(better),
+            verb(better),
             words.1
         ),
     }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Api, OfSeries, Page, Refusal};
+use crate::analysis::PREVIOUS;
+use crate::environment;
 use crate::error::Error;
 use crate::report::figure;
 use crate::report::words::{self, WORST_FIRST};
@@ -131,6 +133,32 @@ impl Api {
         self.compared(selector(&sides.baseline)?, selector(&sides.current)?).await
     }
 
+    /// Returns the commit that the project's repository knows a side by, if it is no baseline.
+    async fn commit(&self, side: &Selector) -> Result<Option<String>, Refusal> {
+        let Selector::Baseline(name) = side else { return Ok(None) };
+        if self.known_baselines().await?.iter().any(|one| one.name == *name) {
+            return Ok(None);
+        }
+        let (project, name) = (self.options.project.clone(), name.to_string());
+        let asked = tokio::task::spawn_blocking(move || environment::commit(&project, &name));
+        asked.await.map_err(Refusal::failed)
+    }
+
+    /// Says the likeliest mistake at once: a name that means nothing.
+    async fn demand_known(&self, side: &Selector, commit: Option<&str>) -> Result<(), Refusal> {
+        let Selector::Baseline(name) = side else { return Ok(()) };
+        let known = self.known_baselines().await?;
+        let means_something = commit.is_some()
+            || name.as_str() == PREVIOUS
+            || known.iter().any(|one| one.name == *name)
+            || self.was_measured(name.as_str()).await?;
+        if means_something {
+            return Ok(());
+        }
+        let known = known.iter().map(|one| one.name.to_string()).collect();
+        Err(Error::NoBaseline { name: name.clone(), known }.into())
+    }
+
     /// Whether a name may mean a commit that was measured, or a branch.
     async fn was_measured(&self, name: &str) -> Result<bool, Refusal> {
         let runs = self.listed_runs().await?;
@@ -147,15 +175,9 @@ impl Api {
         baseline: Selector,
         current: Selector,
     ) -> Result<Arc<Compared>, Refusal> {
-        if let Selector::Baseline(name) = &baseline {
-            // The likeliest mistake is said at once.
-            let known = self.known_baselines().await?;
-            if known.iter().all(|one| one.name != *name)
-                && !self.was_measured(name.as_str()).await?
-            {
-                let known = known.iter().map(|one| one.name.to_string()).collect();
-                return Err(Error::NoBaseline { name: name.clone(), known }.into());
-            }
+        let commits = [self.commit(&baseline).await?, self.commit(&current).await?];
+        for (side, commit) in [&baseline, &current].into_iter().zip(&commits) {
+            self.demand_known(side, commit.as_deref()).await?;
         }
         let version = self.store().await?.version().await?;
         let histories = self.histories().await?;
@@ -163,7 +185,7 @@ impl Api {
         if histories.newer_to_come {
             return Err(being);
         }
-        let question = Question { version, baseline, current };
+        let question = Question { version, baseline, current, commits };
         self.comparisons.of(question, histories.snapshot).await?.ok_or(being)
     }
 }

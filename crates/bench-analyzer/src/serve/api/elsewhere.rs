@@ -30,7 +30,7 @@ const GREY: &str = "#5b6670";
 
 impl Api {
     pub(super) async fn badge(&self, of: OfBadge) -> Result<Response, Refusal> {
-        let histories = self.histories().await?;
+        let histories = self.histories_of(None).await?;
         let snapshot = &*histories.snapshot;
         let periods = self.periods(snapshot).await?;
         let lines = Lines::of(snapshot, home::usual(&periods)?, &self.decisions().await?);
@@ -83,7 +83,7 @@ impl Api {
 
     /// The newest changes of all histories, as a feed.
     pub(super) async fn feed(&self) -> Result<Response, Refusal> {
-        let histories = self.histories().await?;
+        let histories = self.histories_of(None).await?;
         let decisions = self.decisions().await?;
         let snapshot = &*histories.snapshot;
         let mut entries: Vec<Entry> = Vec::new();

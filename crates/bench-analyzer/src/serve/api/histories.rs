@@ -10,10 +10,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::decisions::Decisions;
-use super::{Api, Histories, OfSeries, Refusal};
+use super::{Api, Histories, OfMachine, OfSeries, Refusal};
 use crate::ingest::Triage;
 use crate::serve::events::{self, machine_name};
 use crate::serve::prepared::Snapshot;
+use crate::store::StoreVersion;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::model::Series;
 use bench_stats::stats::quantile::median;
@@ -74,30 +75,37 @@ struct Noted<'s> {
 }
 
 impl Api {
-    pub(super) async fn overview(&self) -> Result<Response, Refusal> {
+    pub(super) async fn overview(&self, of: OfMachine) -> Result<Response, Refusal> {
         let mut store = self.store().await?;
         let version = store.version().await?;
         let known = self.overview.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, body)) = known.filter(|(of, _)| *of == version) {
+        let is_this =
+            |known: &(StoreVersion, OfMachine, Bytes)| known.0 == version && known.1 == of;
+        if let Some((.., body)) = known.filter(is_this) {
             return Ok(json(body));
         }
-        let histories = self.histories().await?;
+        let histories = self.histories_of(of.machine.as_deref()).await?;
         let decisions = self.decisions().await?;
         let rows: Vec<Row<'_>> =
             histories.snapshot.series.iter().map(|one| Row::of(one, &decisions)).collect();
-        let body = serde_json::to_vec(&serde_json::json!({ "series": rows })).map(Bytes::from);
-        let body = body.map_err(Refusal::failed)?;
+        let (machines, machine) = (named(&histories.snapshot), histories.snapshot.view.machine);
+        let body = serde_json::json!({ "machines": machines, "machine": machine, "series": rows });
+        let body = serde_json::to_vec(&body).map(Bytes::from).map_err(Refusal::failed)?;
         if histories.snapshot.view.version == version.measured {
             let mut kept = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
-            *kept = Some((version, body.clone()));
+            *kept = Some((version, of, body.clone()));
         }
         Ok(histories.respond(json(body)))
     }
 
     pub(super) async fn series(&self, asked: OfHistory) -> Result<Response, Refusal> {
-        let histories = self.histories_of(asked.machine.as_deref()).await?;
-        let snapshot = &*histories.snapshot;
+        let mut histories = self.histories_of(asked.machine.as_deref()).await?;
         let OfSeries { benchmark, metric } = asked.of;
+        if asked.machine.is_none() && histories.snapshot.find(&benchmark, &metric).is_none() {
+            // The usual machine is not the only one.
+            histories = self.histories().await?;
+        }
+        let snapshot = &*histories.snapshot;
         let Some(found) = snapshot.find(&benchmark, &metric) else {
             let why = match asked.machine {
                 None => format!("`{benchmark}` [{metric}] was never measured"),
@@ -117,15 +125,19 @@ impl Api {
         answer["change_points"] = serde_json::to_value(change_points).map_err(Refusal::failed)?;
         answer["labels"] = serde_json::to_value(labels).map_err(Refusal::failed)?;
         answer["machines"] = serde_json::to_value(named(snapshot)).map_err(Refusal::failed)?;
+        answer["machine"] = snapshot.view.machine.into();
         Ok(histories.respond(Json(answer)))
     }
 
-    pub(super) async fn changes(&self) -> Result<Response, Refusal> {
-        let histories = self.histories().await?;
+    pub(super) async fn changes(&self, of: OfMachine) -> Result<Response, Refusal> {
+        let histories = self.histories_of(of.machine.as_deref()).await?;
         let decisions = self.decisions().await?;
         let mut changes: Vec<Change<'_>> = changes_of(&histories, &decisions).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.point.measured_at));
-        Ok(histories.respond(Json(changes)))
+        let (machines, machine) = (named(&histories.snapshot), histories.snapshot.view.machine);
+        let body =
+            serde_json::json!({ "machines": machines, "machine": machine, "changes": changes });
+        Ok(histories.respond(Json(body)))
     }
 }
 

@@ -113,6 +113,7 @@ impl Api {
             "periods": periods,
             "newest": snapshot.newest,
             "machines": named(snapshot),
+            "machine": snapshot.view.machine,
             "all": lines.all,
             "unchanged": lines.unchanged,
             "too_short": lines.too_short,
@@ -339,4 +340,72 @@ fn share(index: usize, length: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
     let share = index as f64 / length.saturating_sub(1).max(1) as f64;
     share.min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::serve::prepared::View;
+    use crate::store::MeasuredVersion;
+    use bench_stats::detect::changes::find_changes;
+    use bench_stats::detect::steps::StepSettings;
+    use bench_stats::model::{Attributes, Memory, Timeline, TimelinePoint};
+
+    /// Normal noise, in standard deviations.
+    const NOISE: [f64; 24] = [
+        0.1, -0.9, 0.6, -0.2, 1.3, -0.5, 0.3, -1.2, 0.8, -0.1, -0.7, 1.0, 0.2, -1.5, 0.5, -0.3,
+        0.9, -0.6, 0.0, 1.6, -1.0, 0.4, -0.4, 0.7,
+    ];
+
+    /// A history with so much noise, and a newest value that many standard deviations off.
+    fn history(name: &str, deviation: f64, newest: f64) -> Timeline {
+        let point = |(at, noise): (i64, f64)| TimelinePoint {
+            runs: vec![RunId(at)],
+            set: at,
+            measured_at: Timestamp::from_second(1_700_000_000 + at * 3600).unwrap(),
+            commit: None,
+            fingerprint: 1,
+            attributes: Attributes::default(),
+            work: Vec::new(),
+            value: 1000.0 * (noise * deviation).exp(),
+        };
+        let points = (0..).zip(NOISE.into_iter().chain([newest])).map(point).collect();
+        Timeline { series: Series::time(name), points }
+    }
+
+    fn snapshot(timelines: Vec<Timeline>) -> Snapshot {
+        Snapshot {
+            series: find_changes(timelines, &Memory::default(), &StepSettings::default()),
+            view: View { version: MeasuredVersion::default(), machine: None },
+            machines: BTreeMap::new(),
+            events: Vec::new(),
+            arrivals: Vec::new(),
+            newest: None,
+            release: None,
+            usual_machine: None,
+        }
+    }
+
+    /// Of many benchmarks some end in a value that is four standard deviations off. It comes behind what is sure, however
+    /// large it is, and counts among what shows no change.
+    #[test]
+    fn a_newest_value_that_noise_may_have_made_is_only_to_watch() {
+        let mut timelines: Vec<Timeline> =
+            (0..5).map(|at| history(&format!("calm/{at}"), 0.01, 0.2)).collect();
+        timelines.push(history("noisy", 0.05, 4.5));
+        timelines.push(history("far", 0.01, 15.0));
+        let snapshot = snapshot(timelines);
+        let period = Period { id: "all".into(), name: "the beginning".into(), begins: None };
+        let lines = Lines::of(&snapshot, &period, &Decisions::default());
+        let told: Vec<(&str, State, bool)> = lines
+            .changed
+            .iter()
+            .map(|line| (line.series.benchmark.as_str(), line.state, line.is_open_regression()))
+            .collect();
+        assert_eq!(told, [("far", State::New, true), ("noisy", State::Watch, false)]);
+        assert!(lines.changed[1].size() > lines.changed[0].size());
+        assert_eq!((lines.unchanged, lines.all), (6, 7));
+    }
 }

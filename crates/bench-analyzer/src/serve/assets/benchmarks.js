@@ -1,16 +1,17 @@
 // All benchmarks, in the groups that their names make or as a list, worst first.
 import { ask } from "./ask.js";
-import { cell, commits, el, isNarrow, number, percent, plural, quantity, search, select, seriesLink, short, spark } from "./dom.js";
+import { cell, commits, el, isNarrow, machineChoice, number, percent, plural, quantity, search, select, seriesLink, short, spark } from "./dom.js";
 import { firstStep } from "./home.js";
-import { note } from "./route.js";
+import { go, note } from "./route.js";
 
 const HEADS = [["benchmark"], ["latest", "number"], ["history"], ["values", "number"], ["open changes, largest first"]];
 /** So few are no reason for groups. */
 const FEW = 30;
 
 export async function benchmarks(query) {
-  const { series } = await ask("overview");
-  if (series.length === 0) return { title: "First step", content: firstStep() };
+  const machine = query.get("machine");
+  const { series, machines, machine: only } = await ask("overview", { machine });
+  if (series.length === 0 && !machine) return { title: "First step", content: firstStep() };
   const metrics = [...new Set(series.map((one) => one.metric))].sort();
   const usual = metrics.includes("time") ? "time" : metrics[0];
   const chosen = {
@@ -43,6 +44,7 @@ export async function benchmarks(query) {
     search("filter", chosen.filter, (filter) => choose({ filter })),
     metrics.length > 1 ? select("metric", "quantity", metrics.map((one) => [one, one]), chosen.metric, (metric) => choose({ metric })) : null,
     select("view", "shown as", [["", "what fits"], ["groups", "groups"], ["list", "list"]], chosen.view, (view) => choose({ view })),
+    machineChoice(machines, only, (one) => go({ machine: one, all: "" })),
     el("label", {}, "open changes only", open));
   draw();
   return { title: "Benchmarks", content: [el("h1", {}, "Benchmarks"), controls, list] };

@@ -147,19 +147,29 @@ function made(series, node, { select, point }) {
   function placeMarks(of, all) {
     const { min, max } = of.scales.x;
     const right = of.over.clientWidth;
-    // Labels beside each other take turns in height.
-    let row = 0;
-    all.forEach((mark, at) => {
+    // Labels share two rows. One that would cover another is left out: its line stays, and the list below says what it is.
+    const rows = [[], []];
+    const isMachine = (at) => series.labels[at].kind === "machine";
+    const inOrder = [...all.keys()].sort((a, b) => isMachine(a) - isMachine(b) || a - b);
+    for (const at of inOrder) {
+      const mark = all[at];
       const place = series.labels[at].index - 0.5;
-      const inside = place >= min && place <= max;
-      mark.hidden = !inside;
-      if (!inside) return;
+      mark.hidden = place < min || place > max;
+      if (mark.hidden) continue;
       const left = of.valToPos(place, "x");
+      const flipped = left > right * 0.6;
       mark.style.left = `${left}px`;
-      mark.firstChild.style.top = `${-32 + (row % 2) * 16}px`;
-      mark.classList.toggle("flipped", left > right * 0.6);
-      row += 1;
-    });
+      mark.classList.toggle("flipped", flipped);
+      const label = mark.firstChild;
+      label.hidden = false;
+      const width = label.offsetWidth;
+      const [from, to] = flipped ? [left - width, left] : [left, left + width];
+      const row = rows.findIndex((taken) => taken.every(([start, end]) => to <= start || from >= end));
+      label.hidden = row < 0;
+      if (row < 0) continue;
+      rows[row].push([from, to]);
+      label.style.top = `${-32 + row * 16}px`;
+    }
   }
   return plot;
 }

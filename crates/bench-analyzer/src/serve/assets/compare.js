@@ -39,7 +39,7 @@ function form(sides, names, commits) {
     ...commits.map((one) => el("option", { value: one.commit.slice(0, 12) }, [day(one.measured_at), one.branch, plural(one.runs, "run", "runs")].filter(Boolean).join(", "))),
   ];
   return el("form", { class: "controls", onsubmit: (event) => { event.preventDefault(); goTo(baseline.value, current.value); } },
-    el("label", {}, "baseline, commit or run:12", baseline), el("label", {}, "compared with", current), el("button", {}, "Compare"),
+    el("label", {}, "baseline, commit, tag, HEAD~1 or run:12", baseline), el("label", {}, "compared with", current), el("button", {}, "Compare"),
     el("button", { type: "button", id: "swap", onclick: () => goTo(current.value, baseline.value) }, "Swap"), el("datalist", { id: "names" }, options));
 }
 
@@ -67,7 +67,7 @@ async function comparison(sides, query) {
   return [
     el("p", { id: "summary" }, el("strong", {}, first.summary)),
     el("p", { class: "dim" }, first.sides.join("  →  ")),
-    ...first.notes.map((said) => el("p", { class: "open" }, said)),
+    ...first.notes.map((said) => el("p", { class: "dim" }, said)),
     el("div", { class: "controls" }, search("search", chosen.search, (text) => later(() => draw({ search: text, from: 0 }))),
       select("verdict", "verdict", [["", "all"], ...first.counts.map(([name, count]) => [name, `${name.replaceAll("_", " ")} (${count})`])], chosen.verdict,
         (verdict) => draw({ verdict, from: 0 }))),
@@ -80,7 +80,7 @@ function row(one, sides) {
   const [kind] = word(one.verdict);
   const isChange = one.verdict === "regression" || one.verdict === "improvement";
   const interval = one.interval.low === one.interval.high ? "exact" : `${percent(one.interval.low - 1)} to ${percent(one.interval.high - 1)}`;
-  return el("tr", {}, cell(one.verdict.replaceAll("_", " "), isChange ? kind : "dim"), el("td", {}, seriesLink(one, sides)),
+  return el("tr", {}, cell(one.verdict.replaceAll("_", " "), `verdict ${isChange ? kind : "dim"}`), el("td", {}, seriesLink(one, sides)),
     number(quantity(one.baseline.value, one.unit)), number(quantity(one.current.value, one.unit)), number(percent(one.ratio === null ? null : one.ratio - 1)),
-    number(interval), cell([one.since, one.remark].filter(Boolean).join("; ")), cell(`${one.baseline.runs} and ${one.current.runs}`, "dim"));
+    number(interval), cell([one.since, one.remark].filter(Boolean).join("; ")), cell(`${one.baseline.runs} and ${one.current.runs}`, "dim sides"));
 }

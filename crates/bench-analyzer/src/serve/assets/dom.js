@@ -140,11 +140,11 @@ export function select(id, name, options, value, onchange) {
   return el("label", {}, name, choice);
 }
 
-/** A choice of the machine, if several measured. */
-export function machineChoice(machines, onchange) {
+/** A choice of the machine, if several measured; `shown` is the one whose values are there now. */
+export function machineChoice(machines, shown, onchange) {
   const all = Object.entries(machines);
   if (all.length < 2) return null;
-  return select("machine", "machine", [["", "all machines"], ...all], route().query.get("machine") || "", onchange);
+  return select("machine", "machine", [["all", "all machines"], ...all], shown === null ? "all" : String(shown), onchange);
 }
 
 let typing = 0;

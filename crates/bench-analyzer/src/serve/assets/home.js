@@ -16,7 +16,7 @@ export async function home(query) {
     el("p", { id: "summary" }, el("strong", {}, summary(told)), ` Measured last on ${day(told.newest)}.`),
     el("div", { class: "controls" },
       select("since", "since", told.periods.map((one) => [one.id, one.name]), told.period.id, (since) => go({ since, all: "", older: "" })),
-      machineChoice(told.machines, (machine) => go({ machine }))),
+      machineChoice(told.machines, told.machine, (machine) => go({ machine }))),
     happened(told.events),
     told.changed.length
       ? short(HEADS, told.changed, row, { most: TOP })
@@ -30,7 +30,7 @@ export async function home(query) {
   return { title, content };
 }
 
-function summary({ changed, unchanged, all, older }) {
+function summary({ changed, unchanged, too_short, all, older }) {
   const open = changed.filter((one) => !["accepted", "watch"].includes(one.state));
   const of = (state) => changed.filter((one) => one.state === state).length;
   const slower = open.filter((one) => one.verdict === "regression").length;
@@ -40,8 +40,10 @@ function summary({ changed, unchanged, all, older }) {
   if (others) parts.push(`${others} changed`);
   if (of("accepted")) parts.push(`${of("accepted")} accepted`);
   if (of("watch")) parts.push(`${of("watch")} to watch`);
+  const calm = unchanged === 0 && too_short ? [] : [`${unchanged} of ${plural(all, "benchmark", "benchmarks")} show no change`];
+  if (too_short) calm.push(`${calm.length ? too_short : plural(too_short, "benchmark", "benchmarks")} cannot be told yet`);
   const before = older.length ? ` ${older.length} from before still open.` : "";
-  return `${parts.join(", ")}; ${unchanged} of ${plural(all, "benchmark", "benchmarks")} show no change.${before}`;
+  return `${parts.join(", ")}; ${calm.join(", ")}.${before}`;
 }
 
 function row(one) {

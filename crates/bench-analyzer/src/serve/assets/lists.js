@@ -1,23 +1,24 @@
 // Changes, runs, and suites as they run.
 import { ask } from "./ask.js";
-import { branch, cell, commit, commits, el, isNarrow, number, pager, percent, plural, prose, search, select, seriesLink, short, when, word } from "./dom.js";
+import { branch, cell, commit, commits, el, isNarrow, machineChoice, number, pager, percent, plural, prose, search, select, seriesLink, short, when, word } from "./dom.js";
 import { address, go, note, route } from "./route.js";
 
 export async function changes(query) {
-  const all = await ask("changes");
+  const { changes: all, machines, machine: only } = await ask("changes", { machine: query.get("machine") });
   const chosen = { filter: query.get("filter") || "", state: query.get("state") || "" };
   const list = el("div");
   function draw() {
     const shown = all.filter((one) => one.benchmark.toLowerCase().includes(chosen.filter.toLowerCase()) && (!chosen.state || stateOf(one) === chosen.state));
     list.replaceChildren(el("p", { class: "dim", id: "count", role: "status" }, `${plural(shown.length, "lasting change", "lasting changes")}, newest first`),
-      short([["since"], ["benchmark"], ["change", "number"], ["commits"], ["state"]], shown, row, { most: isNarrow() ? 20 : 100 }));
+      ...(shown.length ? [short([["since"], ["benchmark"], ["change", "number"], ["commits"], ["state"]], shown, row, { most: isNarrow() ? 20 : 100 })] : []));
   }
   const choose = (choice) => { Object.assign(chosen, choice); note({ ...choice, all: "" }); draw(); };
   draw();
   const states = ["new", "open", "accepted", "machine", "withdrawn"];
   return { title: "Changes", content: [el("h1", {}, "Changes"),
     el("div", { class: "controls" }, search("filter", chosen.filter, (filter) => choose({ filter })),
-      select("state", "state", [["", "all"], ...states.map((one) => [one, one])], chosen.state, (state) => choose({ state }))), list] };
+      select("state", "state", [["", "all"], ...states.map((one) => [one, one])], chosen.state, (state) => choose({ state })),
+      machineChoice(machines, only, (machine) => go({ machine, all: "" }))), list] };
 }
 
 function stateOf(one) {

@@ -2,7 +2,7 @@
 import { about, ask, tell } from "./ask.js";
 import { chart } from "./chart.js";
 import { cell, commit, commits, el, machineChoice, number, outside, percent, prose, quantity, seriesName, short, when, word } from "./dom.js";
-import { address, go, route, step } from "./route.js";
+import { address, go, step } from "./route.js";
 
 export async function series(query) {
   const of = { benchmark: query.get("benchmark"), metric: query.get("metric"), machine: query.get("machine") };
@@ -15,7 +15,7 @@ export async function series(query) {
     el("h1", {}, name),
     compared,
     compared.length ? el("h2", {}, "History") : null,
-    el("div", { class: "controls" }, machineChoice(machinesOf(history), (machine) => go({ machine, zoom: "" }))),
+    el("div", { class: "controls" }, machineChoice(machinesOf(history), history.machine, (machine) => go({ machine, zoom: "" }))),
     drawn.nodes,
     el("h2", {}, "Changes"),
     changes.length ? changes : el("p", { class: "dim" }, "No lasting change was found."),
@@ -28,9 +28,8 @@ export async function series(query) {
 
 /** The machines that this series was measured on. With one of them chosen, the server sends only its values. */
 function machinesOf(history) {
-  const chosen = route().query.get("machine");
   const own = new Set(history.points.map((point) => String(point.fingerprint)));
-  return Object.fromEntries(Object.entries(history.machines).filter(([id]) => chosen || own.has(id)));
+  return Object.fromEntries(Object.entries(history.machines).filter(([id]) => history.machine !== null || own.has(id)));
 }
 
 /** The part of a history from one run to another, as places. */

@@ -191,35 +191,3 @@ fn drift(changes: &[SeriesChanges]) -> Option<CommonDrift> {
     let both = [of(Verdict::Regression), of(Verdict::Improvement)];
     both.into_iter().flatten().max_by_key(|one| one.series)
 }
-
-impl SeriesChanges {
-    /// The history with some of its points only, and what was found there. Values of different machines are never
-    /// compared, so that leaving out whole machines changes nothing that was found on the others.
-    #[must_use]
-    pub fn of_points(mut self, keep: impl Fn(&crate::model::TimelinePoint) -> bool) -> Self {
-        let mut places: Vec<Option<usize>> = Vec::with_capacity(self.timeline.points.len());
-        let mut kept = 0;
-        for point in &self.timeline.points {
-            let is_kept = keep(point);
-            places.push(is_kept.then_some(kept));
-            kept += usize::from(is_kept);
-        }
-        let place = |index: usize| places.get(index).copied().flatten();
-        if self.timeline.points.last().is_some_and(|last| !keep(last)) {
-            self.trend = None;
-            self.since = None;
-        }
-        self.timeline.points.retain(|point| keep(point));
-        self.change_points.retain_mut(|one| place(one.index).map(|at| one.index = at).is_some());
-        self.spikes.retain_mut(|one| place(one.index).map(|at| one.index = at).is_some());
-        self.work_steps.retain_mut(|one| place(one.index).map(|at| one.index = at).is_some());
-        self.excursions.retain_mut(|one| {
-            let ends = place(one.first).zip(place(one.last));
-            ends.map(|(first, last)| (one.first, one.last) = (first, last)).is_some()
-        });
-        let points = &self.timeline.points;
-        let begins = |at: &usize| *at == 0 || points[*at].fingerprint != points[at - 1].fingerprint;
-        self.epochs = (0..points.len()).filter(begins).collect();
-        self
-    }
-}

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::context::Context;
+use crate::error::CoreDumps;
 use crate::format::SerializationFormat;
 use crate::host::{HostBinding, HostFunctions};
 use crate::marshal::arguments::Arguments;
@@ -37,7 +38,13 @@ fn pool_within(wall_clock: Duration, text: &str, method: ResetMethod) -> Arc<Ins
 
 fn recipe(module: &Module, policy: &Arc<SecurityPolicy>, reset: ResetMethod) -> Recipe {
     let host = HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap();
-    Recipe { module: module.clone(), policy: Arc::clone(policy), host, reset }
+    Recipe {
+        module: module.clone(),
+        policy: Arc::clone(policy),
+        host,
+        reset,
+        core_dumps: CoreDumps::Never,
+    }
 }
 
 fn methods() -> [ResetMethod; 3] {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::context::Context;
-use crate::host::HostFunctions;
+use crate::error::CoreDumps;
+use crate::host::{HostBinding, HostFunctions};
 use crate::policy::InstanceMode;
 
 const TEXT: &str = r#"(module (memory 1)
@@ -9,7 +10,7 @@ const TEXT: &str = r#"(module (memory 1)
 fn begin(module: &Module, policy: &Arc<SecurityPolicy>) -> SharedTemplate {
     let host = HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap();
     let (module, policy, reset) = (module.clone(), Arc::clone(policy), ResetMethod::discard());
-    let recipe = Recipe { module, policy, host, reset };
+    let recipe = Recipe { module, policy, host, reset, core_dumps: CoreDumps::Never };
     SharedTemplate::of(&recipe, &Cancellation::default()).unwrap().1
 }
 
@@ -73,7 +74,7 @@ fn second(initialize: &str, policy: SecurityPolicy) -> SharedTemplate {
         let functions = HostFunctions::new().function("env", "number", move || number);
         let host = HostBinding::new(&module, functions, Context::new(number)).unwrap();
         let (module, policy, reset) = (module.clone(), Arc::clone(&policy), ResetMethod::discard());
-        let recipe = Recipe { module, policy, host, reset };
+        let recipe = Recipe { module, policy, host, reset, core_dumps: CoreDumps::Never };
         SharedTemplate::of(&recipe, &Cancellation::default()).unwrap().1
     };
     let _first = begin(1);

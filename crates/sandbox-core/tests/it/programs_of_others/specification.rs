@@ -54,15 +54,23 @@ enum Module {
 
 struct Instance {
     sandbox: WasmSandbox,
-    /// It trapped, and so a new one took its place. A script expects the old one.
-    was_replaced: bool,
+    /// Why its state may be another than the script's, if it may.
+    differs: Option<&'static str>,
 }
+
+/// A script expects the instance that trapped.
+const REPLACED: &str = "state after a trap: a new instance takes the place of one that trapped";
+
+/// A script expects what a command did that was refused before.
+const UNTOUCHED: &str = "state that a refused command would have made";
 
 /// What a script has defined so far.
 struct Script {
     compiler: Compiler,
     current: Option<String>,
     modules: HashMap<String, Module>,
+    /// Names by which modules are imported, with those by which the script calls them.
+    registered: HashMap<String, String>,
     definitions: HashMap<String, Vec<u8>>,
 }
 
@@ -106,11 +114,14 @@ impl Script {
     fn define(&mut self, name: Option<Id<'_>>, wasm: &[u8]) -> Verdict {
         let (module, verdict) = match build(wasm, self.compiler) {
             Ok(sandbox) => {
-                let instance = Instance { sandbox, was_replaced: false };
+                let instance = Instance { sandbox, differs: None };
                 (Module::Built(Box::new(instance)), Verdict::Passed)
             }
             Err(error) => match refusal(&error) {
-                Some(name) => (Module::Refused(name.clone()), Verdict::Refused(name)),
+                Some(name) => {
+                    self.leave_untouched(wasm);
+                    (Module::Refused(name.clone()), Verdict::Refused(name))
+                }
                 None => {
                     let reason = format!("a module was not built: {error}");
                     (
@@ -126,6 +137,18 @@ impl Script {
         verdict
     }
 
+    /// Notes that a module was refused which would have written to those that it imports from.
+    fn leave_untouched(&mut self, wasm: &[u8]) {
+        for module in lanes::imported_modules(wasm) {
+            let called = self.registered.get(&module);
+            if let Some(Module::Built(instance)) =
+                called.and_then(|name| self.modules.get_mut(name))
+            {
+                instance.differs.get_or_insert(UNTOUCHED);
+            }
+        }
+    }
+
     fn module(&mut self, name: Option<Id<'_>>) -> Option<&mut Module> {
         let name = name.map(|name| name.name().to_owned()).or_else(|| self.current.clone())?;
         self.modules.get_mut(&name)
@@ -137,13 +160,14 @@ impl Script {
         invoke: &WastInvoke<'_>,
         judge: impl FnOnce(Result<Numbers, SandboxError>) -> Verdict,
     ) -> Verdict {
-        let Some(arguments) = values::arguments(&invoke.args) else {
-            return Verdict::Refused("references at the border to the host".to_owned());
-        };
         let instance = match self.module(invoke.module) {
             None => return Verdict::Failed("it calls a module that nobody defined".to_owned()),
             Some(Module::Refused(name)) => return Verdict::Refused(name.clone()),
             Some(Module::Built(instance)) => instance,
+        };
+        let Some(arguments) = values::arguments(&invoke.args) else {
+            instance.differs.get_or_insert(UNTOUCHED);
+            return Verdict::Refused("references at the border to the host".to_owned());
         };
         let split = lanes::name(invoke.name);
         let names = instance.sandbox.module().function_names();
@@ -152,15 +176,16 @@ impl Script {
         if let Err(SandboxError::SignatureMismatch { expected, .. }) = &outcome
             && expected.contains("ref")
         {
+            instance.differs.get_or_insert(UNTOUCHED);
             return Verdict::Refused("references at the border to the host".to_owned());
         }
-        let was_replaced = instance.was_replaced;
-        instance.was_replaced |= outcome.is_err();
-        match judge(outcome) {
-            Verdict::Failed(_) if was_replaced => Verdict::Refused(
-                "state after a trap: a new instance takes the place of one that trapped".to_owned(),
-            ),
-            verdict => verdict,
+        let differed = instance.differs;
+        if outcome.is_err() {
+            instance.differs.get_or_insert(REPLACED);
+        }
+        match (judge(outcome), differed) {
+            (Verdict::Failed(_), Some(reason)) => Verdict::Refused(reason.to_owned()),
+            (verdict, _) => verdict,
         }
     }
 
@@ -177,7 +202,10 @@ impl Script {
                 Ok(wasm) => match build(&wasm, self.compiler) {
                     Ok(_) => judge(Ok(Numbers::default())),
                     Err(error) => match refusal(&error) {
-                        Some(name) => Verdict::Refused(name),
+                        Some(name) => {
+                            self.leave_untouched(&wasm);
+                            Verdict::Refused(name)
+                        }
                         None => judge(Err(error)),
                     },
                 },
@@ -205,7 +233,11 @@ impl Script {
                 let wasm = self.definitions.get(&key(module))?.clone();
                 self.define(instance, &wasm)
             }
-            WastDirective::Register { .. } => return None,
+            WastDirective::Register { name, module, .. } => {
+                let called = module.map(|id| id.name().to_owned()).or_else(|| self.current.clone());
+                self.registered.insert(name.to_owned(), called?);
+                return None;
+            }
             WastDirective::Invoke(invoke) => self.call(&invoke, |outcome| match outcome {
                 Ok(_) => Verdict::Passed,
                 Err(error) => Verdict::Failed(error.to_string()),
@@ -313,8 +345,13 @@ fn run_script(path: &Path, compiler: Compiler, account: &mut Account) {
             return account.add(|| name, Verdict::Refused(reason));
         }
     };
-    let mut script =
-        Script { compiler, current: None, modules: HashMap::new(), definitions: HashMap::new() };
+    let mut script = Script {
+        compiler,
+        current: None,
+        modules: HashMap::new(),
+        registered: HashMap::new(),
+        definitions: HashMap::new(),
+    };
     for directive in wast.directives {
         let (line, _) = directive.span().linecol_in(&text);
         if let Some(verdict) = script.run(directive) {

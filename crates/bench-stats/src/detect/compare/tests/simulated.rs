@@ -171,3 +171,74 @@ fn one_run_a_side_raises_and_finds_what_is_said_of_it() {
     assert!(found[0] < 0.02 && found[1] < 0.04, "found {found:?}");
     assert!((0.85..0.89).contains(&found[2]), "found {found:?}");
 }
+
+/// How often "no change seen, within so much" was said of benchmarks that changed by `change`, and was wrong. `offset` is
+/// as in [`Reports`].
+#[derive(Debug, Default)]
+struct Said {
+    benchmarks: u32,
+    /// Of how many it was said at three, five and ten runs a side, and of how many wrongly.
+    at: [(u32, u32); 3],
+    /// Of how many it was wrong at some look from three to ten runs.
+    ever_wrong: u32,
+}
+
+fn said_of(change: f64, offset: f64) -> Said {
+    const LOOKS: [usize; 3] = [3, 5, 10];
+    let mut said = Said::default();
+    for seed in 0..20 {
+        let mut noise = Noise(Pcg64Mcg::seed_from_u64(seed));
+        // A quarter got slower and a quarter faster, so that they do not move together.
+        let factors: Vec<f64> = [1.0 + change, 1.0 / (1.0 + change), 1.0, 1.0].repeat(10);
+        let medians: Vec<[Vec<f64>; 2]> = factors
+            .iter()
+            .map(|factor| {
+                let spread = noise.spread();
+                [1e6, 1e6 * factor].map(|level| {
+                    let level = level * (offset * spread * noise.normal()).exp();
+                    (0..10).map(|_| level * (spread * noise.normal()).exp()).collect()
+                })
+            })
+            .collect();
+        let mut ever_wrong = vec![false; factors.len()];
+        for runs in 3..=10 {
+            let sides = [0, 1].map(|side| {
+                let mut results = BenchmarkResults::new(["old", "new"][side]);
+                for (index, medians) in medians.iter().enumerate() {
+                    let series = Series::time(format!("b{index:03}"));
+                    add(&mut results, &series, &medians[side][..runs]);
+                }
+                results
+            });
+            let compared = compare(&sides[0], &sides[1], &History::new(), &Settings::default());
+            for (index, one) in compared.comparisons.iter().enumerate() {
+                let calm = one.verdict == Verdict::NoChangeSeen && factors[index] != 1.0;
+                let wrong = calm && one.within.unwrap() < change;
+                ever_wrong[index] |= wrong;
+                if let Some(place) = LOOKS.iter().position(|look| *look == runs) {
+                    said.at[place].0 += u32::from(calm);
+                    said.at[place].1 += u32::from(wrong);
+                }
+            }
+        }
+        said.benchmarks += 20;
+        said.ever_wrong += ever_wrong.into_iter().map(u32::from).sum::<u32>();
+    }
+    said
+}
+
+/// Holds what is said of `within`: the interval that is shown errs for less than 2.5% of the benchmarks at each number of
+/// runs, and for less than the 5% of its level at any of eight looks, whatever the change is.
+#[test]
+fn no_change_is_seen_within_what_there_is_also_by_those_who_look_again() {
+    for offset in [0.0, 0.5] {
+        for change in [0.02, 0.05, 0.08, 0.11] {
+            let said = said_of(change, offset);
+            let share = |count: u32| f64::from(count) / f64::from(said.benchmarks);
+            for (_, wrong) in said.at {
+                assert!(share(wrong) < 0.025, "{change}, offset {offset}: {said:?}");
+            }
+            assert!(share(said.ever_wrong) < 0.05, "{change}, offset {offset}: {said:?}");
+        }
+    }
+}

@@ -81,6 +81,16 @@ pub(super) fn split(wasm: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(module.finish())
 }
 
+/// The names of the modules that a module imports from.
+pub(super) fn imported_modules(wasm: &[u8]) -> Vec<String> {
+    let payloads = Parser::new(0).parse_all(wasm).flatten();
+    let imports = payloads.filter_map(|payload| match payload {
+        Payload::ImportSection(imports) => Some(imports.into_imports().flatten()),
+        _ => None,
+    });
+    imports.flatten().map(|import| import.module.to_owned()).collect()
+}
+
 /// A section of a module, with its number.
 type Section<'a> = (u8, &'a [u8]);
 
