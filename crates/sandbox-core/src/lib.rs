@@ -196,15 +196,10 @@ pub use bundle::{FileBundle, FileBundleBuilder, InvalidBundle};
 /// The library whose [`Bytes`](bytes::Bytes) arguments, results and chunks of streams may be.
 pub use bytes;
 pub use error::{
-<<<<<<< HEAD
-    ArtifactRejection, BuildAspect, DeniedCapability, ErrorClass, ErrorPayload, FailedCall,
-    GrantKind, GuestMemoryError, NeededFeature, NestingFault, PackageMeasure, PolicyConflict,
-    Result, SandboxError, Side, SnapshotFault, SystemNeed, TrapCode,
-=======
     ArtifactRejection, BuildAspect, CoreDump, CoreDumps, DeniedCapability, ErrorClass,
     ErrorPayload, FailedCall, GrantKind, GuestMemoryError, NeededFeature, NestingFault,
-    PackageMeasure, PolicyConflict, Result, SandboxError, Side, SystemNeed, TrapCode,
->>>>>>> main
+    PackageMeasure, PolicyConflict, Result, SandboxError, Side, SnapshotFault, SystemNeed,
+    TrapCode,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 /// The trait of streams that go through guests.
