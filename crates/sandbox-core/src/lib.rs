@@ -175,6 +175,8 @@ mod format;
 mod host;
 mod instance;
 mod marshal;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod module;
 mod output;
 #[cfg(feature = "wasix")]

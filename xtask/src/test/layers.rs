@@ -56,6 +56,7 @@ const HOUSES: &[House] = &[
             &["package"],
             &["sandbox"],
             &["pool", "streaming"],
+            &["metrics"],
         ],
     },
 ];

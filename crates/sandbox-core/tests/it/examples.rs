@@ -44,6 +44,8 @@ examples! {
     #[cfg(feature = "wasix")]
     packages in "../../examples/packages.rs",
     pool in "../../examples/pool.rs",
+    #[cfg(feature = "metrics")]
+    prometheus in "../../examples/prometheus.rs",
     runner in "../../examples/runner.rs",
     sessions in "../../examples/sessions.rs",
     streaming in "../../examples/streaming.rs",
