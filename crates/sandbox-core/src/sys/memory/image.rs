@@ -223,6 +223,8 @@ impl Sealed {
     /// A file of that length with those stretches of pages, and zeros elsewhere.
     fn of<'a>(len: usize, stretches: impl Iterator<Item = (usize, &'a [u8])>) -> io::Result<Self> {
         use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+        // To the system this file is one like any other.
+        crate::sys::system::survive_full_files();
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = File::from(memfd_create("sandbox-image", flags)?);
         file.set_len(len as u64)?;
