@@ -224,7 +224,7 @@ impl Sealed {
     fn of<'a>(len: usize, stretches: impl Iterator<Item = (usize, &'a [u8])>) -> io::Result<Self> {
         use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
         // To the system this file is one like any other.
-        crate::sys::system::survive_full_files();
+        crate::sys::full_files::survive();
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = File::from(memfd_create("sandbox-image", flags)?);
         file.set_len(len as u64)?;
