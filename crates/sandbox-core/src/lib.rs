@@ -81,7 +81,7 @@
 //! With [`InstanceMode::Fresh`] each call begins with what the module's start left, and calls run side by side.
 //! [`SecurityPolicy::strict`] and [`paranoid`](SecurityPolicy::paranoid) are of the second kind; a [`Session`] holds one
 //! instance for several calls under either. A [`SandboxPool`] has several sandboxes; which of them a caller gets is not
-//! said.
+//! said. A [`Snapshot`] is what a guest is between two calls, for other sandboxes to begin as, here or in another process.
 //!
 //! # Threads
 //!
