@@ -116,9 +116,8 @@ impl TerminalReporter {
                     }
                 };
                 let mut cells = comparison_row(one, report, scale, style);
-                if of_all.is_none() {
-                    cells.push(Cell::left(row_remark(one, report)));
-                }
+                let own = if of_all.is_some() { String::new() } else { row_remark(one, report) };
+                cells.push(Cell::left(own));
                 table.push(cells);
                 if let Some(onset) = report.onset(&one.series).filter(|_| shared.is_none()) {
                     let since = words::since(onset);

@@ -51,6 +51,7 @@ impl From<Compiler> for CompilerName {
     fn from(compiler: Compiler) -> Self {
         match compiler {
             Compiler::Cranelift => Self::Cranelift,
+            #[cfg(feature = "singlepass")]
             Compiler::Singlepass => Self::Singlepass,
             #[cfg(feature = "llvm")]
             Compiler::Llvm => Self::Llvm,
@@ -63,7 +64,10 @@ impl CompilerName {
     pub(crate) const fn known(self) -> Option<Compiler> {
         match self {
             Self::Cranelift => Some(Compiler::Cranelift),
+            #[cfg(feature = "singlepass")]
             Self::Singlepass => Some(Compiler::Singlepass),
+            #[cfg(not(feature = "singlepass"))]
+            Self::Singlepass => None,
             #[cfg(feature = "llvm")]
             Self::Llvm => Some(Compiler::Llvm),
             #[cfg(not(feature = "llvm"))]

@@ -7,7 +7,9 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::interval::{Axis, backdrop, mark};
 use super::{Area, Drawn, LABEL, Size, font, palette};
 use crate::report::text::clipped;
-use crate::report::words::{WORST_FIRST, describe_side, headline, since, values, worst_first};
+use crate::report::words::{
+    WORST_FIRST, describe_side, headline, row_remark, since, values, worst_first,
+};
 use crate::report::{format_change, text};
 use bench_stats::analysis::AnalysisReport;
 use bench_stats::detect::verdict::{Comparison, Verdict};
@@ -19,7 +21,7 @@ const HEAD: i32 = 150;
 const ROW: i32 = 52;
 const FOOT: i32 = 110;
 /// The size of what stands below a name.
-const SINCE: u32 = 21;
+const SMALL: u32 = 21;
 /// Where the columns are.
 const NAMES: i32 = 230;
 const BARS: (i32, i32) = (810, 1450);
@@ -77,13 +79,14 @@ pub(crate) fn draw(area: &Area<'_>, report: &AnalysisReport) -> Drawn {
         let label = |x, h| ((x, y), font(LABEL, palette::INK, h, VPos::Center));
         let (place, style) = label(40, HPos::Left);
         area.draw(&Text::new(one.verdict.to_string(), place, style.color(&color)))?;
-        let since = report.onset(&one.series).map(since);
-        let name_at = if since.is_some() { y - 11 } else { y };
+        let remark = Some(row_remark(one, report)).filter(|remark| !remark.is_empty());
+        let below = report.onset(&one.series).map(since).or(remark);
+        let name_at = if below.is_some() { y - 11 } else { y };
         let style = font(LABEL, palette::INK, HPos::Left, VPos::Center);
         area.draw(&Text::new(clipped(&text::name(&one.series), 40), (NAMES, name_at), style))?;
-        if let Some(since) = since {
-            let style = font(SINCE, palette::MUTED, HPos::Left, VPos::Center);
-            area.draw(&Text::new(clipped(&since, 54), (NAMES, y + 16), style))?;
+        if let Some(below) = below {
+            let style = font(SMALL, palette::MUTED, HPos::Left, VPos::Center);
+            area.draw(&Text::new(clipped(&below, 54), (NAMES, y + 16), style))?;
         }
         mark(area, &axis, one, color, y)?;
         let (place, style) = label(VALUES, HPos::Left);

@@ -1,6 +1,6 @@
 // Two sides compared: baselines, runs, or any two commits that were measured.
 import { ask } from "./ask.js";
-import { cell, day, el, isNarrow, later, number, pager, percent, plural, quantity, search, select, seriesLink, seriesName, short, word } from "./dom.js";
+import { cell, dated, day, el, isNarrow, later, number, pager, percent, plural, quantity, search, select, seriesLink, seriesName, short, word } from "./dom.js";
 import { address, note } from "./route.js";
 
 const ROWS = 200;
@@ -82,5 +82,5 @@ function row(one, sides) {
   const interval = one.interval.low === one.interval.high ? "exact" : `${percent(one.interval.low - 1)} to ${percent(one.interval.high - 1)}`;
   return el("tr", {}, cell(one.verdict.replaceAll("_", " "), `verdict ${isChange ? kind : "dim"}`), el("td", {}, seriesLink(one, sides)),
     number(quantity(one.baseline.value, one.unit)), number(quantity(one.current.value, one.unit)), number(percent(one.ratio === null ? null : one.ratio - 1)),
-    number(interval), cell([one.since, one.remark].filter(Boolean).join("; ")), cell(`${one.baseline.runs} and ${one.current.runs}`, "dim sides"));
+    number(interval), cell(dated([one.since, one.remark].filter(Boolean).join("; "))), cell(`${one.baseline.runs} and ${one.current.runs}`, "dim sides"));
 }

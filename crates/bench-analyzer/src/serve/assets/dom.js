@@ -79,6 +79,11 @@ export function prose(text) {
   return text.split(/(#\d{1,7}\b)/).map((part) => (/^#\d+$/.test(part) ? pullRequest(part.slice(1), part) : part));
 }
 
+/** Text whose days in brackets stay on one line. */
+export function dated(text) {
+  return text.split(/(\(\d{4}-\d{2}-\d{2}\))/).map((part) => (/^\(\d{4}-/.test(part) ? el("span", { class: "day" }, part) : part));
+}
+
 /** A branch, which may be that of a pull request. */
 export function branch(name) {
   const found = /(?:^|\/)(?:pull|merge-requests)\/(\d{1,7})\/(?:merge|head)$|^(\d{1,7})\/merge$/.exec(name || "");
