@@ -9,6 +9,7 @@ mod kind;
 mod memory;
 mod need;
 mod reasons;
+mod snapshot;
 mod trap;
 mod words;
 
@@ -24,6 +25,7 @@ pub use memory::GuestMemoryError;
 pub(crate) use memory::checked_range;
 pub use need::SystemNeed;
 pub use reasons::{DeniedCapability, GrantKind, NeededFeature, NestingFault, PackageMeasure};
+pub use snapshot::SnapshotFault;
 pub use trap::TrapCode;
 pub use words::Side;
 use words::{decoded, encoded, listed, place, trace_lines};
@@ -700,6 +702,10 @@ pub enum SandboxError {
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+
+    /// A snapshot cannot be taken, saved, read, or be where these instances begin.
+    #[error("failed to use a snapshot: {0}")]
+    Snapshot(#[source] SnapshotFault),
 
     /// Code of the host panicked while it served the guest. The instance was discarded.
     #[error("the host panicked while serving `{function}`: {message}", function = shown(function), message = shown(message))]

@@ -40,8 +40,10 @@ use exchange::Exchange;
 use fuel::FuelTank;
 pub(crate) use pool::InstancePool;
 pub(crate) use recipe::Recipe;
+pub(crate) use room::memory_sizes;
 pub(crate) use shared_template::SharedTemplate;
-use template::{Effort, NotRestored, Template, Users};
+pub(crate) use template::Template;
+use template::{Effort, NotRestored, Users};
 
 /// The name under which instantiation appears in errors.
 pub(crate) const INSTANTIATION: &str = "_initialize";
@@ -86,7 +88,8 @@ enum Start<'a> {
 impl Start<'_> {
     fn recorder(self) -> Option<Recorder> {
         match self {
-            Start::Initialised => None,
+            // It may be saved, and is never put back.
+            Start::Initialised => Some(Recorder::new(ResetMethod::Copy, Contents::OfModule)),
             Start::First(method) => Some(Recorder::new(method, Contents::OfModule)),
             Start::Template(template) => Some(Recorder::new(template.method, Contents::Replaced)),
         }
@@ -173,7 +176,7 @@ impl Instance {
             control,
             output,
             refusals,
-            is_reset: recorder.is_some(),
+            is_reset: !matches!(start, Start::Initialised),
             poisoned: false,
             unsound: false,
             writes: Writes::AnyPage,

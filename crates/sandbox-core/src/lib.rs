@@ -81,7 +81,7 @@
 //! With [`InstanceMode::Fresh`] each call begins with what the module's start left, and calls run side by side.
 //! [`SecurityPolicy::strict`] and [`paranoid`](SecurityPolicy::paranoid) are of the second kind; a [`Session`] holds one
 //! instance for several calls under either. A [`SandboxPool`] has several sandboxes; which of them a caller gets is not
-//! said.
+//! said. A [`Snapshot`] is what a guest is between two calls, for other sandboxes to begin as, here or in another process.
 //!
 //! # Threads
 //!
@@ -200,7 +200,8 @@ pub use bytes;
 pub use error::{
     ArtifactRejection, BuildAspect, CoreDump, CoreDumps, DeniedCapability, ErrorClass,
     ErrorPayload, FailedCall, GrantKind, GuestMemoryError, NeededFeature, NestingFault,
-    PackageMeasure, PolicyConflict, Result, SandboxError, Side, SystemNeed, TrapCode,
+    PackageMeasure, PolicyConflict, Result, SandboxError, Side, SnapshotFault, SystemNeed,
+    TrapCode,
 };
 pub use format::{SerializationFormat, UnknownFormat};
 /// The trait of streams that go through guests.
@@ -231,7 +232,7 @@ pub use pool::{
 };
 pub use sandbox::{
     BatchIter, BatchResults, Callable, Function, IntoFormat, MemoryReset, MockSandbox, RunOutput,
-    RunReport, RunRequest, Session, WasmSandbox, WasmSandboxBuilder,
+    RunReport, RunRequest, Session, Snapshot, WasmSandbox, WasmSandboxBuilder,
 };
 pub use signing::{KeyRing, Sealer, SealingKey, SigningKey, VerifyingKey};
 pub use streaming::{
@@ -251,6 +252,7 @@ const _: () = {
     shared::<WasmSandbox>();
     shared::<Function<(i32, i32), i32>>();
     shared::<Module>();
+    shared::<Snapshot>();
     shared::<SandboxPool>();
     shared::<PooledSandbox>();
     shared::<PooledFunction<(i32, i32), i32>>();

@@ -14,6 +14,7 @@ mod reading;
 mod run;
 mod scope;
 mod session;
+mod snapshot;
 mod spans;
 mod tier;
 mod totals;
@@ -45,6 +46,7 @@ use instances::Instances;
 pub use mock::MockSandbox;
 pub use run::{RunOutput, RunReport, RunRequest};
 pub use session::Session;
+pub use snapshot::Snapshot;
 use totals::Totals;
 
 /// A guest module behind its limits, ready to be called.

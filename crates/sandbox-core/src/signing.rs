@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Cache,
     /// A module that is taken to other machines.
     Shipping,
+    /// State of an instance.
+    Snapshot,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
         match self {
             Self::Cache => "sandbox-core 2026-11-23 cache entry authentication",
             Self::Shipping => "sandbox-core 2026-11-23 precompiled module authentication",
+            Self::Snapshot => "sandbox-core 2026-11-30 snapshot authentication",
         }
     }
 }

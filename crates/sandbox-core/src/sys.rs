@@ -15,6 +15,7 @@ pub(crate) mod entry;
 pub(crate) mod faults;
 pub(crate) mod fork;
 pub(crate) mod frames;
+pub(crate) mod full_files;
 pub(crate) mod guest;
 pub(crate) mod guest_memory;
 pub(crate) mod identity;

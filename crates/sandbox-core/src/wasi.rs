@@ -24,13 +24,14 @@ mod socket;
 mod state;
 mod streams;
 mod table;
+pub(crate) mod written;
 
 use std::fmt;
 use std::sync::Arc;
 
 use wasmer::{FunctionEnv, Imports, Module, Store};
 
-use crate::error::{Result, SandboxError};
+use crate::error::{Result, SandboxError, SnapshotFault};
 use crate::policy::SecurityPolicy;
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
@@ -179,6 +180,15 @@ impl WasiContext {
     /// to the host what cannot be undone.
     pub(crate) fn remember(&self, store: &mut Store) -> Option<Remembered> {
         self.state.as_mut(store).remember()
+    }
+
+    /// Keeps the state for instances of other sandboxes that begin with it, and leaves it as it is.
+    ///
+    /// # Errors
+    /// What the guest has that only one instance can have, or only those of its sandbox, or did to the host.
+    pub(crate) fn keep(&self, store: &Store) -> Result<Remembered, SnapshotFault> {
+        let kept = self.state.as_ref(store).keep()?;
+        if kept.table.has_folder_of_sandbox() { Err(SnapshotFault::OpenOfHost) } else { Ok(kept) }
     }
 
     /// Makes the state what it was when that was kept, whatever it is.

@@ -119,7 +119,8 @@ impl SandboxError {
             | Self::GuestMemory(_)
             | Self::GuestFile { .. }
             | Self::OtherSandbox { .. }
-            | Self::SessionEnded { .. } => ErrorClass::Usage,
+            | Self::SessionEnded { .. }
+            | Self::Snapshot(_) => ErrorClass::Usage,
             Self::SourceUnreadable { .. }
             | Self::PackageUnreadable { .. }
             | Self::Unserializable { .. }

@@ -59,6 +59,7 @@ impl SandboxError {
             Self::SourceFailed { .. } => "source_failed",
             Self::OtherSandbox { .. } => "other_sandbox",
             Self::SessionEnded { .. } => "session_ended",
+            Self::Snapshot(_) => "snapshot",
             Self::HostPanic { .. } => "host_panic",
             Self::HostFunctionFailed { .. } => "host_function_failed",
             Self::HostFunctionPanicked { .. } => "host_function_panicked",

@@ -63,6 +63,17 @@ pub(super) struct Exchange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AreaAddress(usize);
 
+impl AreaAddress {
+    pub(super) const fn new(address: u32) -> Self {
+        Self(address as usize)
+    }
+
+    /// The address, which fits into 32 bits as all of linear memory does.
+    pub(super) fn get(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+}
+
 impl Exchange {
     /// The guest's exchange area, if it has one. Runs guest code, unless its address is known.
     pub(super) fn of(

@@ -48,6 +48,24 @@ impl InstancePool {
     /// As [`Instance::create`].
     pub(crate) fn new(recipe: &Recipe, cancellation: &Cancellation) -> Result<Arc<Self>> {
         let (first, template) = Template::of_module(recipe, Users::Calls, cancellation)?;
+        Ok(Self::beginning_with(recipe, first, template))
+    }
+
+    /// Makes a pool whose instances begin from a snapshot, and the first of them. Runs no guest code.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(crate) fn of_snapshot(
+        recipe: &Recipe,
+        template: &Template,
+        cancellation: &Cancellation,
+    ) -> Result<Arc<Self>> {
+        let template = template.with_method(recipe.reset);
+        let first = Instance::from_template(recipe, &template, cancellation)?;
+        Ok(Self::beginning_with(recipe, first, Some(template)))
+    }
+
+    fn beginning_with(recipe: &Recipe, first: Instance, template: Option<Template>) -> Arc<Self> {
         let pool = Arc::new(Self {
             recipe: recipe.clone(),
             instances: AtomicUsize::new(1),
@@ -67,7 +85,7 @@ impl InstancePool {
                 pool.replace_outdated();
             }
         });
-        Ok(pool)
+        pool
     }
 
     /// An instance that is as new: a free one, one that is put back now, or made now.

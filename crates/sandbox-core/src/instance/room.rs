@@ -5,6 +5,10 @@
 //! Ordinary guests have little of it, so the first MiB is free, and their limit is one of linear memory alone. Several linear
 //! memories share what is left at the start, as tables do.
 
+use std::ops::RangeInclusive;
+
+use wasmer::Pages;
+
 use crate::error::{Result, SandboxError};
 use crate::module::Module;
 use crate::policy::{PAGE_BYTES, SecurityPolicy};
@@ -62,6 +66,20 @@ pub(super) fn of(module: &Module, policy: &SecurityPolicy) -> Result<Room> {
         growing_tables,
         exceptions: exceptions(module, limit_bytes),
     })
+}
+
+/// Sizes that each linear memory of an instance of the module can have, in bytes.
+///
+/// # Errors
+/// Those of starting the module under the policy.
+pub(crate) fn memory_sizes(
+    module: &Module,
+    policy: &SecurityPolicy,
+) -> Result<Vec<RangeInclusive<u64>>> {
+    let room = of(module, policy)?;
+    let memories = module.compiled().info().memories.values();
+    let bytes = |pages: Pages| u64::from(pages.0) * PAGE_BYTES;
+    Ok(memories.map(|ty| bytes(ty.minimum)..=bytes(room.most_grown(ty))).collect())
 }
 
 /// Number of exceptions that an instance can make: so many that all of them take a quarter of its limit at most,

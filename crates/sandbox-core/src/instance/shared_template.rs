@@ -62,6 +62,24 @@ impl SharedTemplate {
         Ok((instance, Self(Some(shared))))
     }
 
+    /// The first instance of a sandbox that begins from a snapshot, and where others will begin. Runs no guest code.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(crate) fn of_snapshot(
+        recipe: &Recipe,
+        template: &Template,
+        cancellation: &Cancellation,
+    ) -> Result<(Instance, Self)> {
+        let Recipe { module, policy, reset, .. } = recipe.clone();
+        let template = OnceLock::from(Some(template.with_method(reset)));
+        // Not listed: others of its kind begin where their module does.
+        let is_being_made = AtomicBool::new(false);
+        let shared = Arc::new(Shared { module, policy, reset, template, is_being_made });
+        let own = Self(Some(shared));
+        Ok((own.instance(recipe, cancellation)?, own))
+    }
+
     /// An instance in place of one that is gone. Runs guest code, unless there is a template.
     ///
     /// # Errors

@@ -4,10 +4,15 @@
 //! first instance --initialised--> template --adopted--> instance --call--> used --reset--> instance
 //! ```
 
+use std::sync::Arc;
+
+use wasmer::MemoryType;
+
 use super::exchange::AreaAddress;
 use super::{Instance, Recipe, Start};
-use crate::error::Result;
-use crate::sys::memory::{ResetMethod, Writes};
+use crate::error::{Result, SandboxError, SnapshotFault, SystemNeed};
+use crate::module::Module;
+use crate::sys::memory::{Image, ResetMethod, Writes};
 use crate::sys::state::Snapshot;
 use crate::wasi::{Launch, Remembered};
 use crate::watchdog::cancellation::Cancellation;
@@ -25,11 +30,12 @@ pub(crate) enum Users {
 }
 
 /// State of an initialised instance, for others to begin as.
+#[derive(Clone)]
 pub(crate) struct Template {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     pub(super) area_address: Option<AreaAddress>,
     pub(super) method: ResetMethod,
-    wasi: Option<Remembered>,
+    wasi: Option<Arc<Remembered>>,
 }
 
 impl Template {
@@ -78,7 +84,52 @@ impl Template {
 
     /// Whether initialisation drew random bytes: what the guest made of them is for the callers of one sandbox.
     pub(crate) fn has_secrets(&self) -> bool {
-        self.wasi.as_ref().is_some_and(Remembered::has_secrets)
+        self.wasi.as_ref().is_some_and(|wasi| wasi.has_secrets())
+    }
+
+    /// A template of parts that were taken out of a process.
+    pub(crate) fn of_parts(
+        snapshot: Snapshot,
+        area_address: Option<u32>,
+        wasi: Option<Remembered>,
+    ) -> Self {
+        let area_address = area_address.map(AreaAddress::new);
+        let (snapshot, wasi) = (Arc::new(snapshot), wasi.map(Arc::new));
+        Self { snapshot, area_address, method: ResetMethod::quickest(), wasi }
+    }
+
+    /// The state of memories and globals.
+    pub(crate) fn state(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The state of WASI, if the module imports it.
+    pub(crate) fn wasi(&self) -> Option<&Remembered> {
+        self.wasi.as_deref()
+    }
+
+    /// The address of the exchange area, if the module has one.
+    pub(crate) fn area_address(&self) -> Option<u32> {
+        self.area_address.map(AreaAddress::get)
+    }
+
+    /// The template for instances that are put back by that method.
+    pub(crate) fn with_method(&self, method: ResetMethod) -> Self {
+        Self { method, ..self.clone() }
+    }
+
+    /// The size of all linear memories, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.snapshot.images().iter().map(|image| image.len() as u64).sum()
+    }
+
+    /// Whether instances of the module can begin as this, if they are put back by that method: what is copied and not mapped
+    /// cannot grow to it.
+    pub(crate) fn suits(&self, module: &Module, method: ResetMethod) -> bool {
+        let memories = &module.compiled().info().memories;
+        let is_grown = |(image, ty): (&Arc<Image>, &MemoryType)| image.len() > ty.minimum.bytes().0;
+        method != ResetMethod::Copy
+            || !self.snapshot.images().iter().zip(memories.values()).any(is_grown)
     }
 }
 
@@ -100,8 +151,30 @@ impl Instance {
     pub(crate) fn for_good(mut self) -> Self {
         self.is_reset = false;
         self.writes = Writes::AnyPage;
-        self.guest.disown_state();
         self
+    }
+
+    /// State of the instance as it is between two calls, for others to begin as. The instance goes on as if nothing had
+    /// happened.
+    ///
+    /// # Errors
+    /// Why there can be none.
+    pub(crate) fn capture(&mut self) -> Result<Template> {
+        if self.module.behaviour().irreversible().is_some() {
+            return Err(SandboxError::Snapshot(SnapshotFault::TablesOrSegments));
+        }
+        if !self.policy.network.is_empty() {
+            return Err(SandboxError::Snapshot(SnapshotFault::Network));
+        }
+        let kept = self.wasi.as_ref().map(|wasi| wasi.keep(self.guest.store()));
+        let wasi = kept.transpose().map_err(SandboxError::Snapshot)?.map(Arc::new);
+        let snapshot = self
+            .guest
+            .capture()
+            .map_err(|error| SandboxError::SystemRefused { need: SystemNeed::Memory, error })?;
+        let area_address = self.exchange.as_ref().map(super::exchange::Exchange::address);
+        let method = ResetMethod::quickest();
+        Ok(Template { snapshot: Arc::new(snapshot), area_address, method, wasi })
     }
 
     fn template(&mut self, method: ResetMethod, users: Users) -> Option<Template> {
@@ -138,6 +211,7 @@ impl Instance {
             .ok()?;
         self.writes = Writes::None;
         let area_address = self.exchange.as_ref().map(super::exchange::Exchange::address);
+        let (snapshot, wasi) = (Arc::new(snapshot), wasi.map(Arc::new));
         Some(Template { snapshot, area_address, method, wasi })
     }
 
@@ -157,7 +231,7 @@ impl Instance {
         if self.is_as_new() {
             return Ok(());
         }
-        let wasi = self.wasi.as_ref().zip(template.wasi.as_ref());
+        let wasi = self.wasi.as_ref().zip(template.wasi());
         if effort == Effort::Quick
             && let Some((wasi, remembered)) = wasi
             && wasi.takes_long_to_reset(self.guest.store(), remembered)
@@ -181,11 +255,11 @@ impl Instance {
 
     /// Takes over what the template was, whatever this instance is.
     pub(crate) fn adopt(&mut self, template: &Template) -> Result<()> {
-        let failed = |_| crate::SandboxError::Instantiation {
+        let failed = |_| SandboxError::Instantiation {
             message: "the system gives no memory for another instance".to_owned(),
         };
         self.guest.adopt(&template.snapshot).map_err(failed)?;
-        if let Some((wasi, remembered)) = self.wasi.as_ref().zip(template.wasi.as_ref()) {
+        if let Some((wasi, remembered)) = self.wasi.as_ref().zip(template.wasi()) {
             wasi.adopt(self.guest.store(), remembered)?;
         }
         self.settle();
@@ -204,7 +278,7 @@ impl Instance {
     }
 }
 
-fn not_restored(error: &crate::SandboxError) -> NotRestored {
+fn not_restored(error: &SandboxError) -> NotRestored {
     tracing::debug!(%error, "the WASI state of an instance could not be put back");
     NotRestored::Impossible
 }

@@ -11,6 +11,7 @@ use tracing::field::{Empty, debug};
 
 use super::WasmSandbox;
 use super::instances::Instances;
+use super::snapshot::Snapshot;
 use crate::context::Context;
 use crate::error::{CoreDumps, Result, SandboxError};
 use crate::format::{SerializationFormat, UnknownFormat};
@@ -148,6 +149,18 @@ impl WasmSandboxBuilder {
     /// Takes a module that is already compiled. Compiler and cache have nothing to do then.
     pub fn module(mut self, module: &Module) -> Self {
         self.source = Source::Module(module.clone());
+        self
+    }
+
+    /// Takes module and policy of a snapshot, and has every instance of the sandbox begin as what was snapshotted: the one
+    /// instance of the mode [`Persistent`](InstanceMode::Persistent), and each call in the mode
+    /// [`Fresh`](InstanceMode::Fresh). No guest code runs for that. Programs that are [run](WasmSandbox::run) begin anew.
+    ///
+    /// A [policy](Self::security_policy) that is given as well has to be the snapshot's, in which only the instance mode and the
+    /// number of instances may differ; else it is an error of [`build`](Self::build). Compiler, tiering and cache have
+    /// nothing to do. [`Snapshot`] has an example.
+    pub fn snapshot(mut self, snapshot: &Snapshot) -> Self {
+        self.source = Source::Snapshot(snapshot.clone());
         self
     }
 
@@ -430,6 +443,11 @@ impl WasmSandboxBuilder {
         let program = self.command.map(|command| command.apply(&mut policy));
         #[cfg(not(feature = "wasix"))]
         let program = None;
+        let reset = self.memory_reset.method();
+        let snapshot = self.source.snapshot().cloned();
+        if let Some(snapshot) = &snapshot {
+            snapshot.require_suits(&policy, reset)?;
+        }
         let format = match self.format {
             FormatChoice::Guests => None,
             FormatChoice::Known(format) => Some(format),
@@ -453,10 +471,12 @@ impl WasmSandboxBuilder {
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let (policy, reset) = (Arc::new(policy), self.memory_reset.method());
-        let core_dumps = self.core_dumps;
+        let (policy, core_dumps) = (Arc::new(policy), self.core_dumps);
         let mut recipe = Recipe { module, policy, host, reset, core_dumps };
-        let instances = Instances::new(&recipe, cancellation)?;
+        let instances = match &snapshot {
+            None => Instances::new(&recipe, cancellation),
+            Some(snapshot) => Instances::of_snapshot(&recipe, snapshot.template(), cancellation),
+        }?;
         if let Some(shared) = instances.policy() {
             recipe.policy = shared;
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::error::{CallResult, Result};
-use crate::instance::{Instance, InstancePool, Recipe, SharedTemplate};
+use crate::instance::{Instance, InstancePool, Recipe, SharedTemplate, Template};
 use crate::policy::{Compiler, InstanceMode, SecurityPolicy};
 use crate::sync::permits::{Permit, Permits};
 use crate::sys::fork;
@@ -160,6 +160,30 @@ impl Instances {
             }
             InstanceMode::Fresh => Self::Fresh(Arc::new(Fresh {
                 pool: InstancePool::of(recipe, cancellation)?,
+                permits: Permits::new(recipe.policy.max_instances),
+            })),
+        })
+    }
+
+    /// Makes the first instance, which begins from a snapshot. Runs no guest code.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(super) fn of_snapshot(
+        recipe: &Recipe,
+        template: &Template,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
+        fork::check()?;
+        Ok(match recipe.policy.instances {
+            InstanceMode::Persistent => {
+                let (first, template) =
+                    SharedTemplate::of_snapshot(recipe, template, cancellation)?;
+                let one = One { instance: Some(first), template };
+                Self::Persistent { one: Arc::new(TurnLock::new(one)), runs: OnceLock::new() }
+            }
+            InstanceMode::Fresh => Self::Fresh(Arc::new(Fresh {
+                pool: InstancePool::of_snapshot(recipe, template, cancellation)?,
                 permits: Permits::new(recipe.policy.max_instances),
             })),
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::accounting::billed;
 use super::calls::with_numbers;
 use super::instances::Turn;
+use super::snapshot::Snapshot;
 use super::{Inner, WasmSandbox, spans};
 use crate::error::{CallResult, Result, SandboxError, checked_range};
 use crate::instance::{INSTANTIATION, Instance, Returned};
@@ -208,6 +209,21 @@ impl Session {
             ),
         })?;
         Ok(self.files.insert(files))
+    }
+
+    /// Saves what the guest is now, for other instances to begin as. The session goes on as if nothing had happened.
+    ///
+    /// Copies the guest's memory, which takes time in proportion to its size; no guest code runs. [`Snapshot`] says what is
+    /// saved and what is not.
+    ///
+    /// # Errors
+    /// [`SandboxError::Snapshot`] with the reason if the guest has or did what another instance cannot have;
+    /// [`SandboxError::SystemRefused`] if there is no memory for it; and [`SandboxError::SessionEnded`].
+    pub fn snapshot(&mut self) -> Result<Snapshot> {
+        let instance = self.turn.as_mut().and_then(Turn::instance_mut);
+        let template = instance.ok_or_else(|| ended("snapshot"))?.capture()?;
+        let recipe = &self.inner.recipe;
+        Ok(Snapshot::new(template, recipe.module.clone(), Arc::clone(&recipe.policy)))
     }
 
     /// Takes what the guest has written to standard output and standard error since this was last taken: as much as one

@@ -78,16 +78,17 @@ impl Guest {
         self.state = recorder.take();
     }
 
-    /// Forgets what was noted: the guest is never saved nor put back from now on.
-    pub(crate) fn disown_state(&mut self) {
-        self.state = State::default();
-    }
-
     /// Saves memories and globals, and lets this guest begin from what was saved.
     pub(crate) fn snapshot(&mut self) -> std::io::Result<Snapshot> {
         // SAFETY: the state is that of the instance in our store. Nobody else can get at the store while `self` is
         // borrowed exclusively, so no guest in it runs.
         unsafe { self.state.snapshot() }
+    }
+
+    /// Saves memories and globals, and leaves them as they are.
+    pub(crate) fn capture(&mut self) -> std::io::Result<Snapshot> {
+        // SAFETY: as in `snapshot`.
+        unsafe { self.state.capture() }
     }
 
     /// Gives memories and globals what was saved, whatever they held.

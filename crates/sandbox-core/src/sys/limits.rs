@@ -39,6 +39,14 @@ pub(crate) struct Room {
     pub(crate) exceptions: u32,
 }
 
+impl Room {
+    /// The size that a memory of that type can grow to.
+    pub(crate) fn most_grown(&self, ty: &MemoryType) -> Pages {
+        let most = Pages(ty.minimum.0.saturating_add(self.growth_pages).min(MOST_PAGES));
+        ty.maximum.map_or(most, |maximum| maximum.min(most))
+    }
+}
+
 /// Creates memories and tables within the room that an instance has.
 pub(crate) struct LimitingTunables {
     base: BaseTunables,
@@ -66,16 +74,14 @@ impl LimitingTunables {
 
     /// The type with its maximum where the memory has to end, so that Wasmer itself refuses to pass that.
     fn clamped_memory(&self, ty: &MemoryType) -> Result<MemoryType, MemoryError> {
-        let Room { most_pages, growth_pages, .. } = self.room;
-        if ty.minimum > Pages(most_pages) {
+        let max_allowed = Pages(self.room.most_pages);
+        if ty.minimum > max_allowed {
             return Err(MemoryError::MinimumMemoryTooLarge {
                 min_requested: ty.minimum,
-                max_allowed: Pages(most_pages),
+                max_allowed,
             });
         }
-        let most = Pages(ty.minimum.0.saturating_add(growth_pages).min(MOST_PAGES));
-        let maximum = ty.maximum.map_or(most, |maximum| maximum.min(most));
-        Ok(MemoryType { maximum: Some(maximum), ..*ty })
+        Ok(MemoryType { maximum: Some(self.room.most_grown(ty)), ..*ty })
     }
 
     /// The type with its maximum where the table has to end. Only those that the code enlarges can get larger, and all of

@@ -28,7 +28,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wasmer::sys::vm::VMMemoryDefinition;
 
-pub(crate) use image::Image;
+pub(crate) use image::{Image, PART_BYTES};
 #[cfg(target_os = "linux")]
 pub(crate) use mapping::MappedMemory;
 #[cfg(target_os = "linux")]
@@ -137,6 +137,25 @@ impl RestorableMemory {
                     std::slice::from_raw_parts(base, current_length)
                 };
                 Ok(Arc::new(Image::in_memory(contents)))
+            }
+        }
+    }
+
+    /// Makes an image of what the memory holds, and leaves the memory as it is.
+    ///
+    /// # Safety
+    /// As [`Self::snapshot`].
+    pub(super) unsafe fn capture(&self) -> io::Result<Arc<Image>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Mapped(mapping) => lock(mapping).capture(),
+            Self::Plain { definition } => {
+                // SAFETY: the caller says that the store lives, and with it the definition and its memory.
+                let contents = unsafe {
+                    let VMMemoryDefinition { base, current_length } = *definition.as_ref();
+                    std::slice::from_raw_parts(base, current_length)
+                };
+                Ok(Arc::new(Image::of(contents)?))
             }
         }
     }

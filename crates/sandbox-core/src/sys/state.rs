@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmer::sys::vm::VMGlobalDefinition;
 use wasmer::{GlobalType, Mutability, Type};
+use wasmer_types::ModuleInfo;
 
 use super::memory::{Contents, Effort, Image, NotRestored, ResetMethod, RestorableMemory, Writes};
 
@@ -33,6 +34,48 @@ impl Snapshot {
     pub(crate) fn is_prepared(&self) -> bool {
         self.images.iter().all(|image| image.is_prepared())
     }
+
+    /// A snapshot that was taken out of a process.
+    ///
+    /// # Errors
+    /// When the system has no file for the image of a memory.
+    pub(crate) fn of(memories: &[SparseMemory<'_>], globals: Vec<u128>) -> io::Result<Self> {
+        let images = memories
+            .iter()
+            .map(|SparseMemory { len, parts }| Image::of_parts(*len, parts).map(Arc::new));
+        Ok(Self { images: images.collect::<io::Result<_>>()?, globals: globals.into() })
+    }
+
+    /// The images of the memories, in the order of the module.
+    pub(crate) fn images(&self) -> &[Arc<Image>] {
+        &self.images
+    }
+
+    /// The values of the globals that can change, in the order of the module.
+    pub(crate) fn globals(&self) -> &[u128] {
+        &self.globals
+    }
+}
+
+/// Contents of a memory outside of a process.
+#[derive(Debug)]
+pub(crate) struct SparseMemory<'a> {
+    /// Its size, in bytes.
+    pub(crate) len: usize,
+    /// The parts that are not all zeros, by their numbers: [`PART_BYTES`](super::memory::PART_BYTES) each, and all of them within the size.
+    pub(crate) parts: Vec<(usize, &'a [u8])>,
+}
+
+/// Number of globals of a module that a snapshot of its instances holds.
+pub(crate) fn changing_globals(module: &ModuleInfo) -> usize {
+    module.globals.values().skip(module.num_imported_globals).filter(|ty| is_kept(**ty)).count()
+}
+
+/// Whether a global's value can change, and be moved from instance to instance: references cannot, and no module has changing
+/// ones whose instances are reset.
+fn is_kept(ty: GlobalType) -> bool {
+    let is_number = matches!(ty.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64 | Type::V128);
+    ty.mutability == Mutability::Var && is_number
 }
 
 /// Where one instance keeps its state.
@@ -57,6 +100,19 @@ impl State {
         let images = self.memories.iter_mut().map(|memory| unsafe { memory.snapshot() });
         let images = images.collect::<io::Result<_>>()?;
         // SAFETY: the definitions live in the store, and Wasmer initialised all of their sixteen bytes.
+        let globals = self.globals.iter().map(|global| unsafe { global.as_ref().val.u128 });
+        Ok(Snapshot { images, globals: globals.collect() })
+    }
+
+    /// Saves the state, and leaves the instance as it is.
+    ///
+    /// # Safety
+    /// As [`Self::snapshot`].
+    pub(super) unsafe fn capture(&self) -> io::Result<Snapshot> {
+        // SAFETY: the same contract.
+        let images = self.memories.iter().map(|memory| unsafe { memory.capture() });
+        let images = images.collect::<io::Result<_>>()?;
+        // SAFETY: as in `snapshot`.
         let globals = self.globals.iter().map(|global| unsafe { global.as_ref().val.u128 });
         Ok(Snapshot { images, globals: globals.collect() })
     }
@@ -136,11 +192,9 @@ impl Recorder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).memories.push(memory);
     }
 
-    /// Notes a global, if its value can change. References cannot be moved from instance to instance, and no module
-    /// has changing ones whose instances are reset.
+    /// Notes a global that is kept.
     pub(super) fn note_global(&self, ty: GlobalType, location: NonNull<VMGlobalDefinition>) {
-        let number = matches!(ty.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64 | Type::V128);
-        if ty.mutability == Mutability::Var && number {
+        if is_kept(ty) {
             self.state.lock().unwrap_or_else(PoisonError::into_inner).globals.push(location);
         }
     }

@@ -1,10 +1,8 @@
 //! Services that the operating system may refuse, asked for where others take for granted that it does not.
-#![expect(unsafe_code, reason = "maps memory, and installs a signal handler")]
+#![expect(unsafe_code, reason = "maps memory")]
 
 use std::io;
-use std::mem;
 use std::ptr;
-use std::sync::Once;
 
 use super::memory::page_bytes;
 use super::stack;
@@ -36,27 +34,6 @@ fn executable_memory() -> io::Result<()> {
         libc::munmap(page, len);
         result
     }
-}
-
-/// Has writes beyond the largest size that the system allows for files (`RLIMIT_FSIZE`) fail with an error number, where
-/// the kernel would end the process: a guest decides how much it writes. A handler that is there is left alone.
-pub(crate) fn survive_full_files() {
-    extern "C" fn do_nothing(_: libc::c_int) {}
-    static DONE: Once = Once::new();
-    // SAFETY: all-zero bytes are a `sigaction`, the pointers are to live ones, and the handler is of the type for one
-    // without SA_SIGINFO. A handler, and not SIG_IGN, which programs that this process starts would inherit.
-    DONE.call_once(|| unsafe {
-        let mut action: libc::sigaction = mem::zeroed();
-        if libc::sigaction(libc::SIGXFSZ, ptr::null(), &raw mut action) != 0
-            || action.sa_sigaction != libc::SIG_DFL
-        {
-            return;
-        }
-        action.sa_sigaction = do_nothing as *const () as usize;
-        action.sa_flags = libc::SA_ONSTACK | libc::SA_RESTART;
-        libc::sigemptyset(&raw mut action.sa_mask);
-        libc::sigaction(libc::SIGXFSZ, &raw const action, ptr::null_mut());
-    });
 }
 
 /// Tries whether there may be one more thread.

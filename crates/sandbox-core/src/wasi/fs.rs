@@ -33,6 +33,7 @@ mod path;
 mod shared;
 mod stat;
 mod walk;
+pub(crate) mod written;
 
 use super::errno::{Errno, Result};
 

@@ -11,6 +11,7 @@ use super::network::NetworkGrants;
 use super::output::OutputCapture;
 use super::random::RandomSource;
 use super::table::{Descriptor, SavedTable, Table};
+use crate::error::SnapshotFault;
 use crate::output::StreamName;
 use crate::sys::refusals::Refusals;
 use crate::watchdog::CallControl;
@@ -34,9 +35,9 @@ pub(super) struct State {
 
 /// State as a template keeps it.
 pub(crate) struct Remembered {
-    table: SavedTable,
-    files: Snapshot,
-    random: RandomSource,
+    pub(super) table: SavedTable,
+    pub(super) files: Snapshot,
+    pub(super) random: RandomSource,
 }
 
 impl Remembered {
@@ -89,15 +90,22 @@ impl State {
     /// Keeps the state for instances that begin with it, and makes it what theirs will be: its clocks begin anew. Nothing
     /// if the guest has what only one can have, or did to the host what cannot be undone.
     pub(super) fn remember(&mut self) -> Option<Remembered> {
-        if self.files.has_changed_host() {
-            return None;
-        }
-        let table = self.table.save()?;
-        let remembered =
-            Remembered { table, files: self.files.snapshot(), random: self.random.clone() };
+        let remembered = self.keep().ok()?;
         self.clock.restart();
         self.is_changed = false;
         Some(remembered)
+    }
+
+    /// Keeps the state for instances that begin with it, and leaves it as it is.
+    ///
+    /// # Errors
+    /// What the guest has that only one can have, or did to the host.
+    pub(super) fn keep(&self) -> Result<Remembered, SnapshotFault> {
+        if self.files.has_changed_host() {
+            return Err(SnapshotFault::HostChanged);
+        }
+        let table = self.table.save().ok_or(SnapshotFault::OpenOfHost)?;
+        Ok(Remembered { table, files: self.files.snapshot(), random: self.random.clone() })
     }
 
     /// Whether files have to be put back too.

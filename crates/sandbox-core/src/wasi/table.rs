@@ -1,5 +1,7 @@
 //! The descriptors of a guest: one table for streams, files, folders and sockets.
 
+pub(super) mod written;
+
 use std::sync::Arc;
 
 use super::errno::Errno;
@@ -198,6 +200,14 @@ enum SavedKind {
 }
 
 impl SavedTable {
+    /// Whether a folder is open that only instances of the sandbox can have.
+    pub(super) fn has_folder_of_sandbox(&self) -> bool {
+        self.slots.iter().flatten().any(|slot| match &slot.kind {
+            SavedKind::Folder { folder, .. } => folder.is_of_sandbox(),
+            SavedKind::Input { .. } | SavedKind::Output(_) | SavedKind::File { .. } => false,
+        })
+    }
+
     /// Makes a table of an instance whose files are those that were kept with this one.
     ///
     /// # Errors

@@ -75,6 +75,7 @@ mod run;
 mod scopes;
 mod session;
 mod signals;
+mod snapshots;
 mod soak;
 mod sources;
 mod stack_ends;

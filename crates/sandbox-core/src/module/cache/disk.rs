@@ -97,7 +97,7 @@ fn cache_home(
 impl DiskCache {
     /// Opens the folder, and makes it and its secret if they are not there.
     pub(super) fn open(path: &Path, limit_bytes: u64) -> Result<Self, OpenError> {
-        crate::sys::system::survive_full_files();
+        crate::sys::full_files::survive();
         let folder = Folder::open(path)?;
         let secret = read_secret(&folder)?;
         Ok(Self { folder, secret, limit_bytes })

@@ -12,6 +12,7 @@ use crate::module::{self, CacheOptions, Module, Tiering, Wanted};
 #[cfg(feature = "wasix")]
 use crate::package::PackageCommand;
 use crate::policy::{Compiler, SecurityPolicy};
+use crate::sandbox::snapshot::Snapshot;
 
 /// Source of the module.
 #[derive(Default)]
@@ -21,6 +22,7 @@ pub(super) enum Source {
     File(PathBuf),
     Bytes(Bytes),
     Module(Module),
+    Snapshot(Snapshot),
     #[cfg(feature = "wasix")]
     Command(PackageCommand),
 }
@@ -33,6 +35,7 @@ impl fmt::Debug for Source {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Bytes(wasm) => write!(f, "Bytes({} bytes)", wasm.len()),
             Self::Module(module) => f.debug_tuple("Module").field(module).finish(),
+            Self::Snapshot(snapshot) => f.debug_tuple("Snapshot").field(snapshot).finish(),
             #[cfg(feature = "wasix")]
             Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
         }
@@ -44,6 +47,15 @@ impl Source {
     pub(super) fn policy(&self) -> Option<&SecurityPolicy> {
         match self {
             Self::Module(module) => module.policy(),
+            Self::Snapshot(snapshot) => Some(snapshot.policy()),
+            _ => None,
+        }
+    }
+
+    /// Snapshot that instances begin as, if it is one.
+    pub(super) fn snapshot(&self) -> Option<&Snapshot> {
+        match self {
+            Self::Snapshot(snapshot) => Some(snapshot),
             _ => None,
         }
     }
@@ -63,6 +75,7 @@ impl Source {
                 module.require_allowed(policy)?;
                 return Ok(module);
             }
+            Self::Snapshot(snapshot) => return Ok(snapshot.module().clone()),
             Self::Bytes(wasm) => wasm,
             #[cfg(feature = "wasix")]
             Self::Command(command) => command.module()?.clone(),

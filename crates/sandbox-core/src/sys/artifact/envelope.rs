@@ -1,4 +1,4 @@
-//! The file around native code, and its authentication.
+//! The file around native code or the state of an instance, and its authentication.
 //!
 //! | at | bytes | what |
 //! |---|---|---|
@@ -46,6 +46,31 @@ impl Opened {
     }
 }
 
+/// Kind of what a file holds, which is part of what is authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Module,
+    Snapshot,
+}
+
+impl Content {
+    fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Cache | Purpose::Shipping => Self::Module,
+            Purpose::Snapshot => Self::Snapshot,
+        }
+    }
+}
+
+/// Opens a file with the state of an instance: its description, and the bytes behind that. Nothing of it is native code.
+pub(crate) fn open_snapshot(
+    file: Bytes,
+    keys: &KeyRing,
+) -> Result<(Bytes, Bytes), ArtifactRejection> {
+    let Opened { description, native } = open(file, keys, Purpose::Snapshot)?;
+    Ok((description, native))
+}
+
 /// Kind of a seal, and with that of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -56,10 +81,12 @@ enum Form {
 impl Form {
     const ALL: [Self; 2] = [Self::Code, Self::Signature];
 
-    const fn magic(self) -> [u8; 8] {
-        match self {
-            Self::Code => *b"sandbox\x02",
-            Self::Signature => *b"sandbox\x03",
+    const fn magic(self, content: Content) -> [u8; 8] {
+        match (content, self) {
+            (Content::Module, Self::Code) => *b"sandbox\x02",
+            (Content::Module, Self::Signature) => *b"sandbox\x03",
+            (Content::Snapshot, Self::Code) => *b"sbstate\x01",
+            (Content::Snapshot, Self::Signature) => *b"sbstate\x02",
         }
     }
 
@@ -92,7 +119,7 @@ pub(crate) fn seal(
     let header_bytes = form.header_bytes();
     let native_at = header_bytes + description.len().next_multiple_of(PART_ALIGNMENT);
     let mut file = Vec::with_capacity(native_at + native.len());
-    file.extend_from_slice(&form.magic());
+    file.extend_from_slice(&form.magic(Content::of(purpose)));
     file.extend_from_slice(&id);
     file.extend_from_slice(&(description.len() as u64).to_le_bytes());
     file.extend_from_slice(&(native.len() as u64).to_le_bytes());
@@ -120,7 +147,7 @@ pub(crate) fn open(
     keys: &KeyRing,
     purpose: Purpose,
 ) -> Result<Opened, ArtifactRejection> {
-    let header = Header::parse(&file)?;
+    let header = Header::parse(&file, Content::of(purpose))?;
     let native_at = header.check_length(file.len())?;
     let verified = keys.verify(header.key, &header.seal(&file)?, |symmetric| {
         let hasher = symmetric.map_or_else(blake3::Hasher::new, |key| key.authenticator(purpose));
@@ -145,7 +172,7 @@ pub(crate) struct Claims {
 
 /// Reads what a file says of itself, whoever made it.
 pub(crate) fn claims(file: &Bytes) -> Result<Claims, ArtifactRejection> {
-    let header = Header::parse(file)?;
+    let header = Header::parse(file, Content::Module)?;
     header.check_length(file.len())?;
     let is_signed = header.form == Form::Signature;
     Ok(Claims { key: header.key, is_signed, description: file.slice(header.description()) })
@@ -166,14 +193,14 @@ struct Header {
 }
 
 impl Header {
-    fn parse(file: &[u8]) -> Result<Self, ArtifactRejection> {
+    fn parse(file: &[u8], content: Content) -> Result<Self, ArtifactRejection> {
         let (start, _) =
             file.split_first_chunk::<SEAL_AT>().ok_or(ArtifactRejection::Unrecognised)?;
         let (magic, rest) = take::<8>(start);
         let (key, rest) = take::<8>(rest);
         let (description_bytes, rest) = take::<8>(rest);
         let (native_bytes, _) = take::<8>(rest);
-        let form = Form::ALL.into_iter().find(|form| form.magic() == magic);
+        let form = Form::ALL.into_iter().find(|form| form.magic(content) == magic);
         let form = form.ok_or(ArtifactRejection::Unrecognised)?;
         if file.len() < form.header_bytes() {
             return Err(ArtifactRejection::Unrecognised);

@@ -52,10 +52,67 @@ struct Sealed {
 #[cfg(target_os = "linux")]
 static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 
+/// Part of an image that is looked at as one: the size of a page of WebAssembly, which pages of all systems divide.
+pub(crate) const PART_BYTES: usize = 64 * 1024;
+
 impl Image {
     /// An image that is copied from.
     pub(super) fn in_memory(contents: &[u8]) -> Self {
         Self { len: contents.len(), contents: Contents::Owned(contents.into()) }
+    }
+
+    /// An image of contents that are all there now.
+    pub(super) fn of(contents: &[u8]) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        return Self::sealed(contents);
+        #[cfg(not(target_os = "linux"))]
+        Ok(Self::in_memory(contents))
+    }
+
+    /// An image of that length that holds those parts, by their numbers, and zeros elsewhere. All of them lie within it.
+    pub(in crate::sys) fn of_parts(len: usize, parts: &[(usize, &[u8])]) -> io::Result<Self> {
+        let stretches = parts.iter().map(|(number, bytes)| (number * PART_BYTES, *bytes));
+        #[cfg(target_os = "linux")]
+        return Self::with_stretches(len, stretches);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let mut contents = vec![0; len];
+            for (start, bytes) in stretches {
+                contents[start..start + bytes.len()].copy_from_slice(bytes);
+            }
+            Ok(Self { len, contents: Contents::Owned(contents.into()) })
+        }
+    }
+
+    /// Shows the parts that are not all zeros, in order, each with its number.
+    pub(crate) fn each_part(&self, mut show: impl FnMut(usize, &[u8])) -> io::Result<()> {
+        self.prepare()?;
+        let mut part = vec![0; PART_BYTES];
+        for (number, start) in (0..self.len).step_by(PART_BYTES).enumerate() {
+            let part = &mut part[..PART_BYTES.min(self.len - start)];
+            if self.is_known_as_zeros(start, part.len()) {
+                continue;
+            }
+            self.copy_to(start, part);
+            if part.iter().any(|byte| *byte != 0) {
+                show(number, part);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a part is zeros, which need not be looked at for that.
+    fn is_known_as_zeros(&self, start: usize, len: usize) -> bool {
+        match &self.contents {
+            Contents::Owned(_) => false,
+            #[cfg(target_os = "linux")]
+            Contents::Mappable(mappable) => {
+                let page = super::page_bytes();
+                let pages = start / page..(start + len).div_ceil(page);
+                let sealed = mappable.sealed.get();
+                sealed.is_some_and(|sealed| sealed.zeros[pages].iter().all(|is_zeros| *is_zeros))
+            }
+        }
     }
 
     /// Makes what instances need to begin with the image, if it is not there yet.
@@ -77,7 +134,7 @@ impl Image {
     }
 
     /// The size of the memory, in bytes.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
@@ -107,9 +164,17 @@ impl Image {
 impl Image {
     /// An image that can be mapped. The length is a multiple of the page size.
     pub(super) fn sealed(contents: &[u8]) -> io::Result<Self> {
-        let sealed = Sealed::of(contents.len(), std::iter::once((0, contents)))?;
+        Self::with_stretches(contents.len(), std::iter::once((0, contents)))
+    }
+
+    /// An image that can be mapped, of that length, with those stretches of pages and zeros elsewhere.
+    fn with_stretches<'a>(
+        len: usize,
+        stretches: impl Iterator<Item = (usize, &'a [u8])>,
+    ) -> io::Result<Self> {
+        let sealed = Sealed::of(len, stretches)?;
         let mappable = Mappable { pages: Mutex::default(), sealed: sealed.into() };
-        Ok(Self { len: contents.len(), contents: Contents::Mappable(mappable) })
+        Ok(Self { len, contents: Contents::Mappable(mappable) })
     }
 
     /// Makes an image of contents that are zeros outside those stretches, whose ends lie between pages. Nothing else is
@@ -158,6 +223,8 @@ impl Sealed {
     /// A file of that length with those stretches of pages, and zeros elsewhere.
     fn of<'a>(len: usize, stretches: impl Iterator<Item = (usize, &'a [u8])>) -> io::Result<Self> {
         use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+        // To the system this file is one like any other.
+        crate::sys::full_files::survive();
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = File::from(memfd_create("sandbox-image", flags)?);
         file.set_len(len as u64)?;
@@ -283,6 +350,22 @@ mod tests {
         let first_bytes: Vec<u8> = copy.iter().step_by(page).copied().collect();
         assert_eq!(first_bytes, [0, 2, 3, 0, 5]);
         assert!(copy[page..3 * page] == contents[page..3 * page]);
+    }
+
+    #[test]
+    fn an_image_is_made_again_of_its_parts() {
+        let mut contents = vec![0; 5 * PART_BYTES];
+        contents[PART_BYTES] = 1;
+        contents[4 * PART_BYTES - 1] = 3;
+        for image in [Image::sealed(&contents).unwrap(), Image::in_memory(&contents)] {
+            let mut parts = Vec::new();
+            image.each_part(|number, part| parts.push((number, part.to_vec()))).unwrap();
+            assert_eq!(parts.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 3]);
+            let parts: Vec<_> = parts.iter().map(|(number, part)| (*number, &part[..])).collect();
+            let mut again = vec![9; contents.len()];
+            Image::of_parts(contents.len(), &parts).unwrap().copy_to(0, &mut again);
+            assert!(again == contents);
+        }
     }
 
     #[test]

@@ -142,6 +142,13 @@ impl Mapping {
         Ok(image)
     }
 
+    /// Makes an image of what the memory holds, and goes on with what it has.
+    pub(super) fn capture(&self) -> io::Result<Arc<Image>> {
+        // SAFETY: so many bytes are accessible, and whoever calls this says that no guest runs.
+        let contents = unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len()) };
+        Ok(Arc::new(Image::of(contents)?))
+    }
+
     /// Where something other than zeros may be in a memory without an image, if the kernel tells: to look at the
     /// other pages would cost a page fault for each.
     fn written(&self) -> io::Result<Option<Vec<Range<usize>>>> {

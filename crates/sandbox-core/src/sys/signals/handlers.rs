@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::super::system;
+use super::super::full_files;
 use super::{SIGNALS, call, ours};
 
 /// A handler that ours took the place of.
@@ -47,7 +47,7 @@ pub(crate) fn install(hand_over: fn()) -> bool {
             return false;
         }
         WASMERS.get_or_init(|| wasmers);
-        system::survive_full_files();
+        full_files::survive();
         let _turn = CHANGE.lock().unwrap_or_else(PoisonError::into_inner);
         SIGNALS.into_iter().all(|signal| match current(signal) {
             Some(before) => put_ours(signal, before),

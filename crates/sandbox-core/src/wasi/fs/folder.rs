@@ -70,10 +70,10 @@ pub(super) enum Backing {
 /// Open folder as a template keeps it; [`FileSystem::reopen_folder`](super::FileSystem::reopen_folder) makes it one
 /// again.
 #[derive(Debug, Clone)]
-pub(crate) struct SavedFolder(Saved);
+pub(crate) struct SavedFolder(pub(super) Saved);
 
 #[derive(Debug, Clone)]
-enum Saved {
+pub(super) enum Saved {
     /// A granted folder, by its number in the order of the policy.
     Mount(usize),
     At(Position),

@@ -7,4 +7,5 @@
 mod contents;
 mod tree;
 
+pub(crate) use tree::TreeRecord;
 pub(super) use tree::{Child, NodeId, Tree, TreeState};

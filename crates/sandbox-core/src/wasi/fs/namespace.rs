@@ -21,6 +21,17 @@ pub(crate) struct Snapshot {
     limit_bytes: u64,
 }
 
+impl Snapshot {
+    /// Keeps files that were read from elsewhere, where so much may be kept.
+    pub(super) fn of(tree: Tree, limit_bytes: u64) -> Self {
+        Self { tree: Arc::new(tree), limit_bytes }
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+}
+
 impl FileSystem {
     /// Makes the file systems of an instance: the granted folders and bundles, and nothing in memory, where `limit_bytes`
     /// may be kept. Opens no file.

@@ -1,10 +1,14 @@
 //! Contents of a file in memory: chunks, of which those that were never written are not there.
 
+mod written;
+
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 
 use super::super::{Errno, Result};
+
+pub(crate) use written::ContentsRecord;
 
 /// Size of a chunk: small enough to be copied when a snapshot shares it, large enough to need few.
 const CHUNK_BYTES: usize = 1 << 16;

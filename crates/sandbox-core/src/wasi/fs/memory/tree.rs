@@ -2,6 +2,7 @@
 
 mod node;
 mod rename;
+mod written;
 
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
@@ -12,32 +13,14 @@ use super::super::{Errno, Kind, Result, SetTime, SetTimes, Stat};
 use super::contents::{Budget, Contents};
 
 use node::{Body, Folder, Node};
+pub(in super::super) use node::{Child, NodeId};
+pub(crate) use written::TreeRecord;
 
 /// Bytes that a node counts beside its contents: its name and its place in the table.
 const NODE_BYTES: u64 = 1024;
 
 /// Bytes that a further name of a file counts.
 const NAME_BYTES: u64 = 512;
-
-/// Place of a node in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in super::super) struct NodeId(u32);
-
-impl NodeId {
-    pub(in super::super) const ROOT: Self = Self(0);
-
-    fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Node or mount that a name in a folder in memory leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Child {
-    Node(NodeId),
-    /// A granted folder, by its number.
-    Mount(usize),
-}
 
 /// Files in memory, which snapshots and instances share until one of them changes something.
 #[derive(Debug, Clone)]

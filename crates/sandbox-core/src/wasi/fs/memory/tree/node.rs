@@ -4,7 +4,35 @@ use std::collections::BTreeMap;
 
 use super::super::super::Kind;
 use super::super::contents::Contents;
-use super::{Child, NAME_BYTES, NODE_BYTES, NodeId};
+use super::{NAME_BYTES, NODE_BYTES};
+
+/// Place of a node in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super::super) struct NodeId(pub(super) u32);
+
+impl NodeId {
+    pub(in super::super::super) const ROOT: Self = Self(0);
+
+    pub(in super::super::super) const fn of_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(in super::super::super) const fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Node or mount that a name in a folder in memory leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) enum Child {
+    Node(NodeId),
+    /// A granted folder, by its number.
+    Mount(usize),
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Node {
