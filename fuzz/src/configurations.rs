@@ -16,6 +16,10 @@ pub fn run(data: &[u8]) {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
+    // Whoever writes a secret into the file itself may be shown it.
+    if text.contains("localhost/secret") {
+        return;
+    }
     let variable =
         |name: &str| (name.len() % 2 == 0).then(|| "https://localhost/secret".to_owned());
     match BenchmarkConfig::parse(text, Utf8Path::new("/somewhere"), variable) {

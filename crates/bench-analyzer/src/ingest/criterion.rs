@@ -283,7 +283,8 @@ fn into_sessions(mut results: Vec<SavedResult>) -> Vec<Vec<SavedResult>> {
     results.sort_by(|a, b| a.written_at.cmp(&b.written_at).then_with(|| a.series.cmp(&b.series)));
     let mut sessions: Vec<Vec<SavedResult>> = Vec::new();
     for result in results {
-        let allowed = PAUSE + result.measured_for().saturating_mul(TIMES_MEASURED);
+        let measured = result.measured_for().saturating_mul(TIMES_MEASURED);
+        let allowed = PAUSE.saturating_add(measured);
         match sessions.last_mut() {
             Some(session)
                 if session.last().is_some_and(|previous| {

@@ -285,6 +285,20 @@ fn estimates_of_other_samples_are_left_out_and_said_to_be() {
 }
 
 #[test]
+fn samples_that_took_longer_than_any_clock_can_tell_are_read() {
+    let workspace = Workspace::new();
+    let criterion = workspace.criterion();
+    for name in ["a", "b"] {
+        criterion.save(name, "new", 100.0, 1);
+    }
+    let sample = criterion.saved("b", "new").join("sample.json");
+    let content = r#"{"sampling_mode":"Flat","iters":[1.0,1.0],"times":[1e200,1e200]}"#;
+    std::fs::write(sample, content).unwrap();
+    let finished = workspace.run(&["import"], 0);
+    assert!(finished.stderr.contains("2 benchmarks"), "{}", finished.stderr);
+}
+
+#[test]
 fn resources_beside_the_samples_are_compared_apart() {
     let workspace = Workspace::new();
     let criterion = workspace.criterion();

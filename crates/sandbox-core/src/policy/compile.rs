@@ -115,7 +115,7 @@ impl fmt::Display for CompileMeasure {
 /// compiler little more than proportionally longer the larger it is. A module that is over a limit is refused with
 /// [`SandboxError::CompileLimit`](crate::SandboxError::CompileLimit), which names the place; but one with more
 /// [`phis`](Self::phis) than its compiler is to merge is compiled with
-/// [`Singlepass`](crate::Compiler::Singlepass) instead, which merges none, if that is there and knows the features that it uses.
+/// `Compiler::Singlepass` instead, which merges none, if that is there and knows the features that it uses.
 ///
 /// `u32::MAX` leaves a count to the limits that WebAssembly's implementations have agreed on.
 ///
