@@ -295,7 +295,7 @@ fn samples_that_took_longer_than_any_clock_can_tell_are_read() {
     let content = r#"{"sampling_mode":"Flat","iters":[1.0,1.0],"times":[1e200,1e200]}"#;
     std::fs::write(sample, content).unwrap();
     let finished = workspace.run(&["import"], 0);
-    assert!(finished.stderr.contains("2 benchmarks"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("stored 2 new measurements"), "{}", finished.stderr);
 }
 
 #[test]
