@@ -50,7 +50,7 @@ enum Chain {
     Link(Box<Chain>),
 }
 
-/// What a service may ask for.
+/// A value as services exchange them.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     name: String,

@@ -7,7 +7,7 @@ use bench_analyzer::environment::Environment;
 use bench_analyzer::ingest::format::{self, FileFormat};
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// What an import knows of this machine. Asked once, because that starts programs.
+/// Facts of this machine for an import. Asked once, because that starts programs.
 pub(crate) static ENVIRONMENT: LazyLock<Environment> =
     LazyLock::new(|| Environment::capture(Utf8Path::new("/")));
 

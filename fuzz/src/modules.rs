@@ -10,7 +10,7 @@ use crate::generated::{self, bounded, exports};
 use crate::numbers::{Number, Numbers};
 use crate::well::{assert_typed, assert_well};
 
-/// What a module may import: some of WASI, so that it has more to do than to compute.
+/// Imports that a module may have: some of WASI, so that it has more to do than to compute.
 const IMPORTS: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_read" (func (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-//! The same module and arguments in Cranelift's code, in Singlepass' and in an interpreter.
+//! Compares a module's calls in Cranelift's code, in Singlepass' and in an interpreter.
 
 use std::time::Duration;
 

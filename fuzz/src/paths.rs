@@ -20,7 +20,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     generated::seeds()
 }
 
-/// What lies beside the granted folder, and where its links lead.
+/// Files beside the granted folder, to which its links lead.
 const SECRET: &str = "nobody else's";
 
 fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {

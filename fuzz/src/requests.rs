@@ -12,7 +12,7 @@ use bench_analyzer::store::{Location, Store};
 use bench_stats::detect::settings::Settings;
 use camino::Utf8PathBuf;
 
-/// Nothing takes a fraction of that.
+/// Time that no answer takes a fraction of.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A dashboard on loopback over an empty history, as long as the process lives.

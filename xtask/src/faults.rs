@@ -90,7 +90,7 @@ struct Scene {
     /// A result file, and a store with a run in it.
     results: Utf8PathBuf,
     store: Utf8PathBuf,
-    /// What the sandbox holds in the end if nothing fails.
+    /// Resources that the sandbox holds in the end if nothing fails.
     holdings: Option<Holdings>,
 }
 
@@ -226,7 +226,7 @@ struct Artifact {
     executable: Option<Utf8PathBuf>,
 }
 
-/// What a process has in the end.
+/// Resources of a process in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Holdings {
     descriptors: usize,

@@ -67,7 +67,7 @@ pub(crate) fn briefly(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(vec![format!("{} searched for 20 s each", counted(targets.len(), "target"))])
 }
 
-/// What is missing here to search, and how to get it.
+/// Says what is missing here to search, and how to get it.
 pub(crate) fn missing() -> Option<String> {
     let has_compiler = std::env::var_os("CXX").is_some() || is_on_path(&["c++", "g++", "clang++"]);
     (!has_compiler).then(|| {

@@ -15,7 +15,7 @@ pub(crate) struct Progress {
     lines: Option<Mutex<Lines>>,
 }
 
-/// What lines about the time left are made from.
+/// Times from which lines about the time left are made.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
     /// When the last was printed.

@@ -53,10 +53,10 @@ pub(crate) struct Arguments {
 /// One line of the result, and what is done for it.
 struct Work {
     name: String,
-    /// What holds if it passes.
+    /// Promise that holds if it passes.
     title: String,
     check: Check,
-    /// What is not tested after all, because something is not to be had here.
+    /// Names of what is left untested, because something is not to be had here.
     untested: Vec<String>,
 }
 

@@ -94,7 +94,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// What the service has for those who ask.
+/// State of the service, shared by all who ask.
 #[derive(Clone)]
 struct Service {
     pool: SandboxPool,

@@ -185,7 +185,7 @@ impl WasiContext {
     /// Keeps the state for instances of other sandboxes that begin with it, and leaves it as it is.
     ///
     /// # Errors
-    /// What the guest has that only one instance can have, or only those of its sandbox, or did to the host.
+    /// Reasons why a guest's state is for one instance alone, or for those of its sandbox: what it has, or did to the host.
     pub(crate) fn keep(&self, store: &Store) -> Result<Remembered, SnapshotFault> {
         let kept = self.state.as_ref(store).keep()?;
         if kept.table.has_folder_of_sandbox() { Err(SnapshotFault::OpenOfHost) } else { Ok(kept) }

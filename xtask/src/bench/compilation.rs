@@ -53,7 +53,7 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// What a line of cargo's report says.
+/// One line of cargo's report.
 enum Step {
     /// A crate is compiled, or a build script has run.
     Unit { name: Option<String>, executable: Option<Bench>, fresh: bool },

@@ -276,7 +276,7 @@ fn receive(socket: &UnixStream) -> io::Result<OwnedFd> {
     })
 }
 
-/// What the kernel asks, and what was answered so far.
+/// Questions of the kernel, and the answers so far.
 struct Kernel {
     listener: OwnedFd,
     begin: Begin,

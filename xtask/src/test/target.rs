@@ -22,13 +22,13 @@ pub(super) enum Target {
     Windows,
 }
 
-/// What runs the programs of a target.
+/// Runner of a target's programs.
 enum Runner {
     /// This machine.
     Itself,
     /// One of these emulators, with the libraries in that folder.
     Emulator(&'static [&'static str], &'static str),
-    /// Nothing that could be here.
+    /// None that could be here.
     Nothing,
 }
 
@@ -72,7 +72,7 @@ impl Target {
         }
     }
 
-    /// What is checked and tested, in order.
+    /// Lists what is checked and tested, in order.
     pub(super) fn work(self, workspace: &Workspace) -> Vec<Work> {
         let (triple, packages) = (self.triple(), self.packages().join(", "));
         let missing = self.missing();

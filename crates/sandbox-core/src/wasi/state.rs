@@ -99,7 +99,7 @@ impl State {
     /// Keeps the state for instances that begin with it, and leaves it as it is.
     ///
     /// # Errors
-    /// What the guest has that only one can have, or did to the host.
+    /// Reasons why a guest's state is for one instance alone: what it has, or did to the host.
     pub(super) fn keep(&self) -> Result<Remembered, SnapshotFault> {
         if self.files.has_changed_host() {
             return Err(SnapshotFault::HostChanged);

@@ -19,7 +19,7 @@ const DEEP: &str = r#"(module
     (func (export "spin") (loop $again (br $again)))
     (func (export "_start") (i32.store (i32.const 8) (i32.const 9)) (call $middle)))"#;
 
-/// What a core dump says.
+/// Contents of a core dump.
 #[derive(Debug, Default)]
 struct Read {
     process: String,

@@ -42,7 +42,7 @@ const PROGRAM: &str = r#"(module
             (call $write (i32.load (i32.const 16)) (i32.const 0) (i32.const 1) (i32.const 12))))
         (if (local.get $bad) (then (call $exit (i32.const 9))))))"#;
 
-/// What may come of something where a system call fails.
+/// Judge of outcomes where a system call fails.
 struct Pass {
     /// Whether one may have failed.
     disturbed: bool,

@@ -54,7 +54,7 @@ fn unseen(number: u64) -> Vec<u8> {
     wasm(&format!(r#"(module (func (export "number") (result i64) (i64.const {number})))"#))
 }
 
-/// What the process has at a moment.
+/// Resources of the process at a moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Holdings {
     memory_bytes: u64,

@@ -9,7 +9,7 @@ use crate::module::{Module, ModuleOrigin};
 /// The Wasm bytes whose compiled form is kept, with [`ENTRY_BYTES`] for each module. Native code is three to five times as large.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
-/// What a module takes beside its code, however small it is: pages that it shares with no other, two mappings, of which a process
+/// Bytes that a module takes beside its code, however small it is: pages that it shares with no other, two mappings, of which a process
 /// has some 65,000, and what is known of it. So at most 2,048 modules are kept.
 const ENTRY_BYTES: usize = 32 * 1024;
 

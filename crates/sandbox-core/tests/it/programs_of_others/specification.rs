@@ -20,7 +20,7 @@ use super::folder_of;
 use crate::modules::COMPILERS;
 use values::{Numbers, Pattern};
 
-/// What came of one command of a script.
+/// Outcome of one command of a script.
 enum Verdict {
     Passed,
     /// Not accepted, and by this name.
@@ -28,7 +28,7 @@ enum Verdict {
     Failed(String),
 }
 
-/// What came of all of them.
+/// Counts of all outcomes.
 #[derive(Default)]
 struct Account {
     passed: usize,
@@ -64,7 +64,7 @@ const REPLACED: &str = "state after a trap: a new instance takes the place of on
 /// A script expects what a command did that was refused before.
 const UNTOUCHED: &str = "state that a refused command would have made";
 
-/// What a script has defined so far.
+/// State of a script: its modules so far.
 struct Script {
     compiler: Compiler,
     current: Option<String>,

@@ -13,7 +13,7 @@ pub(super) fn name(function: &str) -> String {
     format!("lanes of {function}")
 }
 
-/// What is known of a module's functions.
+/// Facts of a module's functions.
 #[derive(Default)]
 struct Functions {
     /// Of the types, those of functions.

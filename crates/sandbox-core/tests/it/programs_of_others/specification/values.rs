@@ -112,7 +112,7 @@ fn lanes_of(vector: &V128Const) -> [i64; 2] {
     halves(vector.to_le_bytes())
 }
 
-/// What results have to look like: for each a number of ways, of which one has to fit.
+/// Pattern that results have to fit: for each a number of ways, of which one has to fit.
 #[derive(Debug)]
 pub(super) struct Pattern(Vec<Vec<Wanted>>);
 
