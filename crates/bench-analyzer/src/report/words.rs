@@ -386,10 +386,8 @@ pub(crate) fn modes(one: &RunModes) -> String {
 
 /// Says which outliers a series has, where they are worth a word.
 pub(crate) fn outliers(one: &OutlierDetection) -> Option<String> {
-    /// Below this share, outlying samples are what any system shows.
-    const WORTH_NAMING: f64 = 0.1;
     let mut parts = Vec::new();
-    if one.share() > WORTH_NAMING {
+    if one.is_disturbed() {
         parts.push(format!("{} of {} samples", one.samples.total(), one.sample_count));
     }
     for run in &one.runs {

@@ -101,12 +101,11 @@ fn noisy_benchmarks(facts: &Facts<'_>) -> Vec<PerformanceRecommendation> {
 /// When most benchmarks have many outlying samples, it is not the benchmarks.
 fn busy_machine(facts: &Facts<'_>) -> Option<PerformanceRecommendation> {
     const AT_LEAST: usize = 4;
-    const MANY: f64 = 0.1;
     let benchmarks = times(facts).count();
     let disturbed = facts
         .outliers
         .iter()
-        .filter(|one| one.series.metric.is_time() && one.share() > MANY)
+        .filter(|one| one.series.metric.is_time() && one.is_disturbed())
         .count();
     (benchmarks >= AT_LEAST && 2 * disturbed > benchmarks).then(|| PerformanceRecommendation {
         rule: Rule::BusyMachine,

@@ -46,6 +46,12 @@ impl FenceCounts {
         counts
     }
 
+    /// How many of so many values lie outside the fences if they are normal: a share of 0.007 and 0.4 more (Hoaglin, Iglewicz and
+    /// Tukey, *Performance of Some Resistant Rules for Outlier Labeling*, 1986), as quartiles of few values are uncertain.
+    pub fn by_chance(count: usize) -> f64 {
+        if count < 4 { 0.0 } else { 0.007 * to_f64(count) + 0.4 }
+    }
+
     /// Adds the counts of other values.
     pub fn add(&mut self, other: Self) {
         self.low_mild += other.low_mild;
@@ -163,6 +169,24 @@ mod tests {
         ];
         let found = extreme_deviates(&ROSNER, 10, 0.05);
         assert_eq!(found, [53, 52, 51]);
+    }
+
+    #[test]
+    fn normal_values_lie_outside_the_fences_as_often_as_is_said() {
+        let mut random = Pcg64Mcg::seed_from_u64(11);
+        let mut normal = || {
+            let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
+        };
+        for count in [5, 10, 20, 100] {
+            let mut outside = 0;
+            for _ in 0..4000 {
+                let values: Vec<f64> = (0..count).map(|_| normal()).collect();
+                outside += FenceCounts::of(&values).total();
+            }
+            let (found, said) = (to_f64(outside) / 4000.0, FenceCounts::by_chance(count));
+            assert!(found < 1.25 * said && found > said / 2.0, "{found} of {count}, not {said}");
+        }
     }
 
     #[test]
