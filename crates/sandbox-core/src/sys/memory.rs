@@ -121,6 +121,18 @@ impl From<io::Error> for NotRestored {
     }
 }
 
+/// Contents of a plain memory.
+///
+/// # Safety
+/// No guest runs in the instance, and its store lives, with the definition and its memory, for as long as the contents are used.
+unsafe fn held<'s>(definition: NonNull<VMMemoryDefinition>) -> &'s [u8] {
+    // SAFETY: the same contract.
+    unsafe {
+        let VMMemoryDefinition { base, current_length } = *definition.as_ref();
+        std::slice::from_raw_parts(base, current_length)
+    }
+}
+
 impl RestorableMemory {
     /// Makes an image of what the memory holds, and shows it to the memory as its own.
     ///
@@ -131,11 +143,8 @@ impl RestorableMemory {
             #[cfg(target_os = "linux")]
             Self::Mapped(mapping) => lock(mapping).snapshot(),
             Self::Plain { definition } => {
-                // SAFETY: the caller says that the store lives, and with it the definition and its memory.
-                let contents = unsafe {
-                    let VMMemoryDefinition { base, current_length } = *definition.as_ref();
-                    std::slice::from_raw_parts(base, current_length)
-                };
+                // SAFETY: the caller says that no guest runs and that the store lives.
+                let contents = unsafe { held(*definition) };
                 Ok(Arc::new(Image::in_memory(contents)))
             }
         }
@@ -150,11 +159,8 @@ impl RestorableMemory {
             #[cfg(target_os = "linux")]
             Self::Mapped(mapping) => lock(mapping).capture(),
             Self::Plain { definition } => {
-                // SAFETY: the caller says that the store lives, and with it the definition and its memory.
-                let contents = unsafe {
-                    let VMMemoryDefinition { base, current_length } = *definition.as_ref();
-                    std::slice::from_raw_parts(base, current_length)
-                };
+                // SAFETY: the caller says that no guest runs and that the store lives.
+                let contents = unsafe { held(*definition) };
                 Ok(Arc::new(Image::of(contents)?))
             }
         }
