@@ -4,6 +4,8 @@ use arbitrary::Unstructured;
 use wasm_smith::Config;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, ValType};
 
+use crate::numbers::Number;
+
 /// An exported function and its type.
 #[derive(Debug, Clone)]
 pub(crate) struct Export {
@@ -100,6 +102,17 @@ pub(crate) fn module(config: Config, input: &mut Unstructured<'_>) -> Option<Vec
     let mut module = wasm_smith::Module::new(config, input).ok()?;
     module.ensure_termination(2_000).ok()?;
     Some(module.to_bytes())
+}
+
+/// Makes a number of that type, if it is one of numbers.
+pub(crate) fn number(ty: ValType, input: &mut Unstructured<'_>) -> Option<Number> {
+    Some(match ty {
+        ValType::I32 => Number::I32(input.arbitrary().unwrap_or(1)),
+        ValType::I64 => Number::I64(input.arbitrary().unwrap_or(1)),
+        ValType::F32 => Number::F32(input.arbitrary::<f32>().unwrap_or(1.0).to_bits()),
+        ValType::F64 => Number::F64(input.arbitrary::<f64>().unwrap_or(1.0).to_bits()),
+        ValType::V128 | ValType::Ref(_) => return None,
+    })
 }
 
 /// Seeds of targets that generate: lengths and contents of all kinds, of a generator that everybody knows.

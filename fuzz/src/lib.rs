@@ -19,10 +19,13 @@ pub mod resets;
 pub mod streams;
 
 mod generated;
-mod numbers;
 mod wasi_guest;
 mod well;
 
+// Numbers of any signature, as the tests of sandbox-core have them.
+#[rustfmt::skip]
+#[path = "../../crates/sandbox-core/tests/it/numbers.rs"]
+mod numbers;
 // The attribute `#[sandbox_guest::export]` as it is: a crate of macros cannot be called, but its sources can.
 // They are formatted where they lie.
 #[rustfmt::skip]

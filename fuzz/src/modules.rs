@@ -7,7 +7,7 @@ use sandbox_core::{Compiler, Compilers, InstanceMode, SandboxError, SecurityPoli
 use wasm_smith::Config;
 
 use crate::generated::{self, bounded, exports};
-use crate::numbers::{Number, Numbers};
+use crate::numbers::Numbers;
 use crate::well::{assert_typed, assert_well};
 
 /// Imports that a module may have: some of WASI, so that it has more to do than to compute.
@@ -78,7 +78,7 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
     };
     for export in exports.iter().take(6) {
-        let arguments = export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, input));
+        let arguments = export.parameters.iter().filter_map(|ty| generated::number(*ty, input));
         let arguments = Numbers(arguments.collect());
         for _ in 0..2 {
             if let Err(error) = sandbox.call_blocking::<Numbers>(&export.name, &arguments) {

@@ -90,7 +90,7 @@ fn scene(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             continue;
         }
         let mut bytes = Unstructured::new(&bytes);
-        let numbers = export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, &mut bytes));
+        let numbers = export.parameters.iter().filter_map(|ty| generated::number(*ty, &mut bytes));
         let arguments = Numbers(numbers.collect());
         let [first, second] =
             [&mut one, &mut other].map(|session| call(session, export, &arguments));

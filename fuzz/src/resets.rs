@@ -93,7 +93,7 @@ fn of_generated(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             let export = &exports[usize::from(function) % exports.len()];
             let mut bytes = Unstructured::new(&bytes);
             let numbers =
-                export.parameters.iter().filter_map(|ty| Number::arbitrary(*ty, &mut bytes));
+                export.parameters.iter().filter_map(|ty| generated::number(*ty, &mut bytes));
             let arguments = Numbers(numbers.collect());
             let seen = [&mut one, &mut other].map(|session| see(session, export, &arguments));
             assert_eq!(seen[0], seen[1], "{} of an instance that was reset", export.name);

@@ -59,6 +59,7 @@ mod modules;
 mod network;
 #[cfg(target_os = "linux")]
 mod no_descriptors;
+mod numbers;
 #[cfg(feature = "wasix")]
 mod oracle;
 mod outsized;

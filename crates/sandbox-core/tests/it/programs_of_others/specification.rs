@@ -18,7 +18,8 @@ use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, Wat};
 
 use super::folder_of;
 use crate::modules::COMPILERS;
-use values::{Numbers, Pattern};
+use crate::numbers::Numbers;
+use values::Pattern;
 
 /// Outcome of one command of a script.
 enum Verdict {

@@ -1,11 +1,9 @@
-//! Numbers of any signature, as arguments and as results.
+//! Numbers of any signature, as arguments and as results. The fuzz targets have them too.
 
 use std::fmt;
 
-use arbitrary::Unstructured;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeTuple as _, Serializer};
-use wasmparser::ValType;
 
 /// A number with its type. Floats are bits, so that they are compared as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,19 +12,6 @@ pub(crate) enum Number {
     I64(i64),
     F32(u32),
     F64(u64),
-}
-
-impl Number {
-    /// A number of that type, if it is one of numbers.
-    pub(crate) fn arbitrary(ty: ValType, input: &mut Unstructured<'_>) -> Option<Self> {
-        Some(match ty {
-            ValType::I32 => Self::I32(input.arbitrary().unwrap_or(1)),
-            ValType::I64 => Self::I64(input.arbitrary().unwrap_or(1)),
-            ValType::F32 => Self::F32(input.arbitrary::<f32>().unwrap_or(1.0).to_bits()),
-            ValType::F64 => Self::F64(input.arbitrary::<f64>().unwrap_or(1.0).to_bits()),
-            ValType::V128 | ValType::Ref(_) => return None,
-        })
-    }
 }
 
 impl Serialize for Number {
