@@ -162,7 +162,11 @@ fn leads_somewhere(page: &Utf8Path, text: &str, link: &str) -> Result<bool> {
         return Ok(target.exists());
     }
     let has = |text: &str| text.contains(&format!(" id=\"{heading}\""));
-    Ok(if target == page { has(text) } else { target.is_file() && has(&fs::read_to_string(target)?) })
+    Ok(if target == page {
+        has(text)
+    } else {
+        target.is_file() && has(&fs::read_to_string(target)?)
+    })
 }
 
 #[cfg(test)]
@@ -177,7 +181,10 @@ mod tests {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), text).unwrap();
         };
-        write("README.md", "# Top\n[a](docs/a.md#there) [s](src/a.rs) [all](src) [x](https://example.com)\n");
+        write(
+            "README.md",
+            "# Top\n[a](docs/a.md#there) [s](src/a.rs) [all](src) [x](https://example.com)\n",
+        );
         write("docs/a.md", "# There\n[up](../README.md) [here](#there)\n");
         write("src/a.rs", "fn a() {}\n");
         write(SUMMARY, "# Summary\n\n[Top](../README.md)\n\n- [A](a.md)\n");

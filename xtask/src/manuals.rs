@@ -128,7 +128,9 @@ fn write(workspace: &Workspace, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
 
 /// Whether a file is a page of one of the programs: others may be in the folder too.
 fn is_of_a_program(page: &Utf8Path) -> bool {
-    let Some(name) = page.file_name().and_then(|name| name.strip_suffix(".1")) else { return false };
+    let Some(name) = page.file_name().and_then(|name| name.strip_suffix(".1")) else {
+        return false;
+    };
     PROGRAMS.iter().any(|program| {
         name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     })

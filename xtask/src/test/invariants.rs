@@ -180,8 +180,11 @@ fn miscounted(workspace: &Workspace) -> Result<Vec<String>> {
 
 /// Number of packages in a list with one a line, in which those that were there before are marked.
 fn distinct(packages: &str) -> usize {
-    let packages: BTreeSet<&str> =
-        packages.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.is_empty()).collect();
+    let packages: BTreeSet<&str> = packages
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|line| !line.is_empty())
+        .collect();
     packages.len()
 }
 

@@ -127,7 +127,8 @@ impl Package {
             return vec!["--all-features".to_owned()];
         }
         let features = self.for_docs_rs("features").and_then(Value::as_array).into_iter().flatten();
-        let features = features.filter_map(|feature| Some(format!("--features={}", feature.as_str()?)));
+        let features =
+            features.filter_map(|feature| Some(format!("--features={}", feature.as_str()?)));
         features.collect()
     }
 
@@ -182,7 +183,10 @@ mod tests {
             }))
             .unwrap()
         };
-        assert_eq!(package(json!({ "all-features": true })).documented_features(), ["--all-features"]);
+        assert_eq!(
+            package(json!({ "all-features": true })).documented_features(),
+            ["--all-features"]
+        );
         assert_eq!(
             package(json!({ "features": ["a", "b"] })).documented_features(),
             ["--features=a", "--features=b"]

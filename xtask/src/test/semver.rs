@@ -12,12 +12,16 @@ use crate::workspace::Workspace;
 /// Returns the commands that compare them, or says what is missing for that.
 pub(super) fn comparison(workspace: &Workspace) -> Result<Vec<Command>, String> {
     if read(cargo().args(["semver-checks", "--version"])).is_err() {
-        return Err("cargo-semver-checks is not installed: cargo install --locked cargo-semver-checks"
-            .to_owned());
+        return Err(
+            "cargo-semver-checks is not installed: cargo install --locked cargo-semver-checks"
+                .to_owned(),
+        );
     }
     let Some(release) = last_release(workspace) else {
-        return Err("no release to compare with: no tag such as v0.1.0 is an ancestor of this commit"
-            .to_owned());
+        return Err(
+            "no release to compare with: no tag such as v0.1.0 is an ancestor of this commit"
+                .to_owned(),
+        );
     };
     let libraries = publishing::libraries(workspace).map_err(|error| format!("{error:#}"))?;
     let had = libraries.iter().filter(|library| was_there(workspace, &release, &library.manifest));

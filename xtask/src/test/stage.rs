@@ -278,7 +278,9 @@ impl Stage {
             Self::Book => book::missing().map_or(Check::Book, Check::Missing),
             Self::Manuals => Check::Manuals,
             Self::Packages => Check::Packages,
-            Self::Semver => semver::comparison(workspace).map_or_else(Check::Missing, Check::Commands),
+            Self::Semver => {
+                semver::comparison(workspace).map_or_else(Check::Missing, Check::Commands)
+            }
             // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
             // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
             Self::Optimised => {

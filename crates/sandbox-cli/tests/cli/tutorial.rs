@@ -69,7 +69,8 @@ fn the_tutorial_does_what_it_says() {
 
 #[test]
 fn commands_and_what_they_print_are_read_from_blocks_of_a_console() {
-    let document = "$ not this\n```text\n$ nor this\n```\n```console\n$ one\n$ two; three\na\n\nb\n```\nc\n";
+    let document =
+        "$ not this\n```text\n$ nor this\n```\n```console\n$ one\n$ two; three\na\n\nb\n```\nc\n";
     assert_eq!(
         steps(document),
         [
