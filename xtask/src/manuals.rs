@@ -4,7 +4,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use fs_err as fs;
@@ -73,8 +73,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     read(&mut build(workspace))?;
     for page in write(workspace, &folder)? {
         let text = fs::read_to_string(&page)?;
-        for section in missing_sections(&text) {
-            anyhow::bail!("{page} has no section {section}");
+        if let Some(section) = missing_sections(&text).next() {
+            bail!("{page} has no section {section}");
         }
     }
     if is_on_path(&["bash"]) {
