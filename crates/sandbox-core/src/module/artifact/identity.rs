@@ -79,7 +79,7 @@ impl Identity {
             wasm,
             wasm_bytes,
             settings: settings.clone(),
-            compiler_options: settings.compiler_options(),
+            compiler_options: settings.compiler_options().to_owned(),
             wasmer: wasmer_types::VERSION.to_owned(),
             sandbox: format!("{}.{REVISION}", env!("CARGO_PKG_VERSION")),
             target: target.clone(),
