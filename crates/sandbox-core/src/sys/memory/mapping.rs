@@ -366,10 +366,12 @@ impl LinearMemory for MappedMemory {
     unsafe fn initialize_with_data(&self, start: usize, data: &[u8]) -> Result<(), Trap> {
         // Later it is an instruction of the guest that copies a passive segment.
         let mapping = lock(&self.mapping);
-        if self.contents == Contents::Replaced && mapping.image.is_none() {
-            return Ok(());
+        if mapping.image.is_none() {
+            if self.contents == Contents::Replaced {
+                return Ok(());
+            }
+            mapping.populate(start, data.len());
         }
-        mapping.populate(start, data.len());
         drop(mapping);
         // SAFETY: the contract is that of this function, and the definition is this memory's own.
         unsafe { initialize_memory_with_data(self.definition.as_ref(), start, data) }
