@@ -97,7 +97,6 @@ impl Watchdog {
         }
         // Rust ends the process where a new thread gets no memory for its signals.
         stack::try_to_make()?;
-        barrier::prepare();
         let watchdog = Arc::new(Self {
             entries: Mutex::default(),
             wake: Condvar::new(),
@@ -140,9 +139,11 @@ impl Watchdog {
     }
 
     fn run(&self) -> ! {
+        get_barriers_ready();
         let mut ticks = 0u32;
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            barrier::rely_on_heavy();
             let now = Instant::now();
             let mut unheeded = Vec::new();
             entries.retain_mut(|entry| entry.tick(now, &mut unheeded));
@@ -173,6 +174,19 @@ impl Watchdog {
                 self.wake.wait_timeout(entries, TICK).unwrap_or_else(PoisonError::into_inner).0
             };
         }
+    }
+}
+
+/// Has a thread that ends soon wait for the kernel, so that neither the first call of the process nor the watchdog has to.
+/// Where there is no such thread, calls go on paying for their barriers themselves.
+fn get_barriers_ready() {
+    const STACK_BYTES: usize = 64 * 1024;
+    let thread = std::thread::Builder::new();
+    let thread = thread.name("sandbox-barrier".to_owned()).stack_size(STACK_BYTES);
+    // Rust ends the process where a new thread gets no memory for its signals.
+    let started = stack::try_to_make().and_then(|()| thread.spawn(barrier::get_ready));
+    if let Err(error) = started {
+        tracing::debug!(%error, "calls have no cheap memory barriers, for want of a thread");
     }
 }
 
