@@ -87,6 +87,8 @@ pub(crate) fn briefly(workspace: &Workspace) -> Result<Vec<String>> {
 struct Scene {
     name: SceneName,
     program: Utf8PathBuf,
+    /// The compiler itself, which the analyzer asks for its version.
+    compiler: Utf8PathBuf,
     /// A result file, and a store with a run in it.
     results: Utf8PathBuf,
     store: Utf8PathBuf,
@@ -106,8 +108,10 @@ impl Scene {
         let said = read(command.current_dir(workspace.root()))?;
         let built = said.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
         let program = built.filter_map(|artifact| artifact.executable).next_back();
+        let sysroot = read(Command::new("rustc").args(["--print", "sysroot"]))?;
         let scene = Self {
             name,
+            compiler: Utf8Path::new(sysroot.trim()).join("bin/rustc"),
             program: program.context("cargo built no program")?,
             results: folder.join("results.csv"),
             store: folder.join("store.db"),
@@ -127,6 +131,9 @@ impl Scene {
         let mut command = Command::new(&self.program);
         command.args(["--db", store.as_str()]);
         command.current_dir(store.parent().unwrap_or(Utf8Path::new("/")));
+        // The analyzer asks for the compiler's version. By way of rustup's proxy, the faults would be rustup's too, and one that
+        // cannot read its settings writes new ones over them.
+        command.env("RUSTC", &self.compiler);
         command
     }
 
