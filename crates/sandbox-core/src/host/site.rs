@@ -36,6 +36,7 @@ impl Site {
         let brought = state.control.brought();
         let mut caller = Caller::new(context, state, brought.as_deref());
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut caller)));
+        state.control.requests().settle();
         if state.control.stop_reason().is_some() {
             return Err(Unwound::Stopped);
         }

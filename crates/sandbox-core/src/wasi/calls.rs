@@ -81,6 +81,7 @@ fn serve(
         }
         work(call)
     });
+    context.data().control.requests().settle();
     stop_if_told(&context.data().control)?;
     Ok(errno)
 }
