@@ -44,11 +44,11 @@ const HASH_CHARS: usize = 12;
 /// - Time in functions of the host, WASI included, is a frame `[host]` within the function that called them. Where the caller is not
 ///   known it has none: that is so for what WebAssembly's runtime does for a guest (`memory.fill`, `memory.grow`), for the few functions of
 ///   WASI that only read something, and for functions of the host in which a guest is stopped.
+/// - While a function of the host runs another guest, only that is sampled.
 /// - Code of LLVM keeps no chain of frames, so its stacks may lack outer calls.
 ///
-/// Sandboxes without a profiler pay nothing. One with it gets a signal in each interval: about 10 microseconds for those that run their
-/// own code, and twice as much for those in functions of the host. System calls of host functions are interrupted as often,
-/// and go on by themselves (`SA_RESTART`), but for those that never do (`signal(7)`).
+/// Sandboxes without a profiler pay nothing. The thread of a guest with one gets a signal in each interval, whatever it does there. System
+/// calls of host functions are interrupted by it and go on by themselves (`SA_RESTART`), but for those that never do (`signal(7)`).
 ///
 /// Compilation is not sampled, nor is anything else that is not the guest's.
 #[derive(Clone)]

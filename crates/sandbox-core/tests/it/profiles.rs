@@ -162,6 +162,35 @@ fn functions_have_the_share_of_the_samples_that_they_have_of_the_time() {
 }
 
 #[test]
+fn a_sample_at_any_instruction_of_a_call_has_all_callers() {
+    const QUICK: &str = r#"(module
+        (func $leaf (param i32) (result i32) (i32.xor (local.get 0) (i32.const 5)))
+        (func $caller (param i32) (result i32) (call $leaf (call $leaf (local.get 0))))
+        (func $top (export "top") (param $rounds i32) (result i32) (local $sum i32)
+            (loop $again
+                (local.set $sum (i32.add (local.get $sum) (call $caller (local.get $rounds))))
+                (br_if $again (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
+            (local.get $sum)))"#;
+    for compiler in [Compiler::Cranelift, Compiler::Singlepass] {
+        let profiler = Profiler::with_interval(Duration::from_micros(200));
+        let sandbox = profiled(QUICK, &profiler).compiler(compiler).build_blocking().unwrap();
+        while profiler.profile().samples() < 1000 {
+            sandbox.call_blocking::<i32>("top", 10_000_000).unwrap();
+        }
+        let stacks = read(&profiler.profile());
+        for stack in stacks.keys() {
+            assert!(
+                ["top", "caller", "leaf"]
+                    .starts_with(&stack.iter().map(String::as_str).collect::<Vec<_>>())
+                    || stack == &["[host]"],
+                "{compiler}: {stacks:?}"
+            );
+        }
+        assert!(weight(&stacks, &["top", "caller", "leaf"]) > 0, "{compiler}: {stacks:?}");
+    }
+}
+
+#[test]
 fn a_guest_that_is_stopped_or_traps_leaves_its_profile() {
     let profiler = Profiler::new();
     let policy = SecurityPolicy::basic().with_wall_clock(Duration::from_millis(300));
@@ -219,7 +248,7 @@ fn time_in_functions_of_wasi_is_the_hosts_too() {
     let sandbox = profiled(SLEEPS, &profiler).build_blocking().unwrap();
     let mut stacks = Stacks::new();
     while weight(&stacks, &["begin", "sleep", "[host]"]) < 20 {
-        sandbox.run_blocking(RunRequest::new()).unwrap();
+        assert_eq!(sandbox.run_blocking(RunRequest::new()).unwrap().exit_code, 0);
         stacks = read(&profiler.profile());
     }
 }
