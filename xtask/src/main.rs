@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod book;
 mod build_guests;
 #[cfg(target_os = "linux")]
 mod faults;
 mod fuzz;
+mod links;
+mod manuals;
 mod process;
 mod progress;
 mod soak;
@@ -37,11 +40,15 @@ enum Command {
     Bench(bench::Arguments),
     /// Measure other WebAssembly engines beside this project, and print the ratios
     BenchPeers(bench::peers::Arguments),
+    /// Make a book of the documents, with mdBook
+    Book(book::Arguments),
     /// Have each system call of the sandbox and of the analyzer fail, one at a time
     #[cfg(target_os = "linux")]
     Faults(faults::Arguments),
     /// Search for inputs that break a promise, for a time
     Fuzz(fuzz::Arguments),
+    /// Write man pages and shell completions of `sandbox` and `bench-analyzer`
+    Manuals(manuals::Arguments),
     /// Play bad days against the sandbox or the analyzer, and count what they cost
     Soak(soak::Arguments),
     /// Run everything that must pass before a change lands
@@ -59,9 +66,11 @@ fn main() -> ExitCode {
         Command::BuildGuests(arguments) => build_guests::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::BenchPeers(arguments) => bench::peers::run(&workspace, &arguments),
+        Command::Book(arguments) => book::run(&workspace, &arguments),
         #[cfg(target_os = "linux")]
         Command::Faults(arguments) => faults::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
+        Command::Manuals(arguments) => manuals::run(&workspace, &arguments),
         Command::Soak(arguments) => soak::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Wasi(arguments) => wasi::run(&workspace, &arguments),

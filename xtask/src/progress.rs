@@ -58,7 +58,7 @@ impl Progress {
 
     /// Bar of parts which take so long that one wants to know when the last will be done.
     pub(crate) fn parts_with_time_left(title: impl Into<String>, total: u64) -> Self {
-        let template = "{prefix} {bar:30} {pos}/{len}, {eta} left {wide_msg:.dim}";
+        let template = "{prefix} {bar:30} {percent}%, {eta} left {wide_msg:.dim}";
         let mut progress = Self::new(title.into(), ProgressBar::new(total), template);
         if !io::stderr().is_terminal() {
             let now = Instant::now();
@@ -129,7 +129,8 @@ impl Progress {
         let left = time_left(lines.since.elapsed(), done, total.saturating_sub(position));
         let left = left.map(|left| format!(", about {} left", seconds(left))).unwrap_or_default();
         let elapsed = seconds(self.started.elapsed());
-        eprintln!("        ... {position} of {total} after {elapsed}{left}");
+        let percent = 100 * position / total.max(1);
+        eprintln!("        ... {percent}% after {elapsed}{left}");
     }
 
     /// Replaces the bar by one line that stays.

@@ -11,10 +11,12 @@ use anyhow::Result;
 use clap::Args;
 use fs_err as fs;
 
+use crate::book;
 use crate::build_guests;
 #[cfg(target_os = "linux")]
 use crate::faults;
 use crate::fuzz;
+use crate::manuals;
 use crate::progress::{counted, seconds};
 use crate::soak;
 use crate::workspace::Workspace;
@@ -23,11 +25,11 @@ mod closing;
 mod features;
 mod invariants;
 mod layers;
-mod links;
 mod named_tests;
 mod nightly;
 mod publishing;
 mod run;
+mod semver;
 mod stage;
 mod target;
 
@@ -132,6 +134,8 @@ fn conduct(workspace: &Workspace, work: Work, log: &Log) -> Result<Verdict> {
             Ok(closing) => Outcome::Passed { closing },
             Err(error) => Outcome::Failed { report: format!("error: {error:#}") },
         },
+        Check::Book => Outcome::from(book::build(workspace)),
+        Check::Manuals => Outcome::from(manuals::check(workspace)),
         Check::Guests => Outcome::from(build_guests::ensure_built(workspace)),
     };
     match outcome {

@@ -114,6 +114,16 @@ impl Workspace {
         self.root.join("target/xtask-wasi")
     }
 
+    /// The documents as a book: `src` is what it is made of, and `html` what comes of that.
+    pub(crate) fn book(&self) -> Utf8PathBuf {
+        self.root.join("target/book")
+    }
+
+    /// Man pages and completions of the programs.
+    pub(crate) fn manuals(&self) -> Utf8PathBuf {
+        self.root.join("target/manuals")
+    }
+
     /// Folder of the output of `cargo xtask test`'s stages.
     pub(crate) fn test_logs(&self) -> Utf8PathBuf {
         self.root.join("target/xtask-test")

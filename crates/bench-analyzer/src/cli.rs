@@ -38,7 +38,7 @@ use clap::{ColorChoice, Parser, Subcommand};
 use self::aa::Aa;
 use self::accept::Accept;
 use self::baseline::Baseline;
-use self::completions::{Completions, Names};
+use self::completions::{Completions, Man, Names};
 use self::doctor::Doctor;
 use self::export::Export;
 use self::history::History;
@@ -124,6 +124,8 @@ enum Command {
     Doctor(Doctor),
     Completions(Completions),
     #[command(hide = true)]
+    Man(Man),
+    #[command(hide = true)]
     Names(Names),
 }
 
@@ -140,7 +142,8 @@ impl Command {
             | Self::Watch(_)
             | Self::Serve(_)
             | Self::Doctor(_)
-            | Self::Completions(_) => true,
+            | Self::Completions(_)
+            | Self::Man(_) => true,
             Self::Compare(_)
             | Self::History(_)
             | Self::Accept(_)
@@ -191,8 +194,10 @@ fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
 }
 
 async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcome> {
-    if let Command::Completions(command) = arguments.command {
-        return completions::run(command, output);
+    match arguments.command {
+        Command::Completions(command) => return completions::run(command, output),
+        Command::Man(command) => return completions::write_man_pages(&command),
+        _ => {}
     }
     let environment = Environment::capture(&working_dir()?);
     let config_path = arguments.config.or_else(|| Config::find(&environment.working_dir));
@@ -266,6 +271,7 @@ async fn execute(arguments: Arguments, output: &Output) -> anyhow::Result<Outcom
         // Done above.
         Command::Doctor(_)
         | Command::Completions(_)
+        | Command::Man(_)
         | Command::Run(_)
         | Command::Watch(_)
         | Command::Serve(_) => Ok(Outcome::Fine),

@@ -12,6 +12,7 @@ mod profile;
 mod run;
 mod usage;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -44,6 +45,12 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Write man pages, one for each command, into a folder.
+    #[command(hide = true)]
+    Man {
+        /// The folder. It is made if it is not there.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -60,6 +67,17 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "sandbox", &mut script);
             failure::print(script).map(|()| ExitCode::SUCCESS)
         }
+        Command::Man { folder } => write_man_pages(&folder),
     };
     outcome.unwrap_or_else(|failure| failure.report())
+}
+
+fn write_man_pages(folder: &Path) -> Result<ExitCode, failure::Failure> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| {
+            let folder = folder.display();
+            failure::Failure::usage(format!("failed to write man pages to {folder}: {error}"))
+        })
 }

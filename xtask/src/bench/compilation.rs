@@ -7,7 +7,6 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::process::{cargo, read};
 use crate::progress::Progress;
@@ -30,10 +29,37 @@ pub(super) struct Bench {
     pub(super) executable: Utf8PathBuf,
 }
 
+/// Crates that take a processor longer than a second or so, with how many it took them on 2026-11-30 in the benchmarks' profile.
+/// The time left would be told far too short if each counted like the hundreds of little ones.
+const LONG: [(&str, u64); 14] = [
+    ("bench_analyzer", 40),
+    ("bench_stats", 15),
+    ("cranelift_assembler_x64", 10),
+    ("cranelift_codegen", 150),
+    ("criterion", 15),
+    ("libwild", 15),
+    ("minijinja", 20),
+    ("object", 10),
+    ("sandbox_core", 40),
+    ("sqlx_postgres", 15),
+    ("wasmer_compiler", 100),
+    ("wasmer_compiler_singlepass", 45),
+    ("wasmparser", 15),
+    ("wast", 20),
+];
+
+/// Seconds that a bench target takes.
+const BENCH: u64 = 18;
+
 /// Cargo's graph of a build.
 #[derive(Deserialize)]
 struct Graph {
-    units: Vec<IgnoredAny>,
+    units: Vec<Unit>,
+}
+
+#[derive(Deserialize)]
+struct Unit {
+    target: Target,
 }
 
 /// A line of cargo's report.
@@ -56,7 +82,7 @@ struct Target {
 /// One line of cargo's report.
 enum Step {
     /// A crate is compiled, or a build script has run.
-    Unit { name: Option<String>, executable: Option<Bench>, fresh: bool },
+    Unit { name: Option<String>, cost: u64, executable: Option<Bench>, fresh: bool },
     /// Something else.
     Other,
 }
@@ -70,8 +96,8 @@ impl Compilation<'_> {
         if stderr().is_terminal() {
             cargo.args(["--color", "always"]);
         }
-        let progress = match self.units() {
-            Some(units) => Progress::parts_with_time_left(self.title, units),
+        let progress = match self.cost() {
+            Some(cost) => Progress::parts_with_time_left(self.title, cost),
             None => Progress::spinner(self.title),
         };
         let mut child = cargo
@@ -86,11 +112,12 @@ impl Compilation<'_> {
             let mut executables = Vec::new();
             for line in BufReader::new(stdout).lines() {
                 let line = line.context("failed to read from cargo")?;
-                if let Step::Unit { name, executable, fresh } = Step::read(&line, kind)? {
+                if let Step::Unit { name, cost, executable, fresh } = Step::read(&line, kind)? {
+                    let position = progress.position() + cost;
                     if fresh {
-                        progress.begin_at(progress.position() + 1);
+                        progress.begin_at(position);
                     } else {
-                        progress.advance();
+                        progress.set(position);
                     }
                     progress.detail(name.unwrap_or_default());
                     executables.extend(executable);
@@ -109,13 +136,13 @@ impl Compilation<'_> {
         Ok(executables)
     }
 
-    /// Counts what cargo will compile, or has compiled already. The count is an unstable feature of Cargo, and nothing but a bar
+    /// Adds up what cargo will compile, or has compiled already. Its graph is an unstable feature of Cargo, and nothing but a bar
     /// depends on it.
-    fn units(&self) -> Option<u64> {
+    fn cost(&self) -> Option<u64> {
         let mut cargo = self.cargo();
         cargo.args(["--unit-graph", "-Z", "unstable-options"]).env("RUSTC_BOOTSTRAP", "1");
         let graph: Graph = serde_json::from_str(&read(&mut cargo).ok()?).ok()?;
-        u64::try_from(graph.units.len()).ok()
+        Some(graph.units.iter().map(|unit| unit.target.cost()).sum())
     }
 
     fn cargo(&self) -> std::process::Command {
@@ -125,6 +152,18 @@ impl Compilation<'_> {
             cargo.env("CARGO_TARGET_DIR", folder);
         }
         cargo
+    }
+}
+
+impl Target {
+    /// Seconds that a processor takes to compile it, roughly.
+    fn cost(&self) -> u64 {
+        let is = |kind: &str| self.kind.iter().any(|own| own == kind);
+        if is("bench") {
+            return BENCH;
+        }
+        let long = LONG.iter().find(|(name, _)| *name == self.name && !is("custom-build"));
+        long.map_or(1, |(_, seconds)| *seconds)
     }
 }
 
@@ -141,13 +180,15 @@ impl Step {
             return Ok(Self::Other);
         }
         let name = report.target.as_ref().map(|target| target.name.clone());
+        // A script that has run has no target.
+        let cost = report.target.as_ref().map_or(1, Target::cost);
         let executable = match (report.target, report.executable) {
             (Some(target), Some(executable)) if target.kind.iter().any(|own| own == kind) => {
                 Some(Bench { target: target.name, executable })
             }
             _ => None,
         };
-        Ok(Self::Unit { name, executable, fresh: report.fresh })
+        Ok(Self::Unit { name, cost, executable, fresh: report.fresh })
     }
 }
 
@@ -184,6 +225,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_crate_counts_for_many_little_ones_in_the_graph_and_in_the_report() {
+        let cost = |target: &str| {
+            let graph: Graph =
+                serde_json::from_str(&format!(r#"{{"units":[{{"target":{target}}}]}}"#)).unwrap();
+            let line = format!(r#"{{"reason":"compiler-artifact","target":{target}}}"#);
+            let Step::Unit { cost, .. } = Step::read(&line, "bin").unwrap() else {
+                panic!("{line}")
+            };
+            assert_eq!(cost, graph.units[0].target.cost());
+            cost
+        };
+        assert_eq!(cost(r#"{"name":"cranelift_codegen","kind":["lib"]}"#), 150);
+        assert_eq!(cost(r#"{"name":"calls","kind":["bench"]}"#), BENCH);
+        assert_eq!(cost(r#"{"name":"build-script-build","kind":["custom-build"]}"#), 1);
+        assert_eq!(cost(r#"{"name":"itoa","kind":["lib"]}"#), 1);
+        let names = LONG.map(|(name, _)| name);
+        assert!(names.is_sorted(), "each is named once, in order");
+    }
+
+    #[test]
     fn a_program_is_compiled_of_as_many_units_as_were_counted() {
         let folder = tempfile::tempdir().unwrap();
         let folder = Utf8Path::from_path(folder.path()).unwrap();
@@ -203,7 +264,7 @@ mod tests {
             target_folder: Some(&target),
         };
         // The script, its run, and the program.
-        assert_eq!(compilation(&["build"]).units(), Some(3));
+        assert_eq!(compilation(&["build"]).cost(), Some(3));
         let programs = compilation(&["build"]).run("bin").unwrap();
         assert_eq!(programs.len(), 1);
         assert!(programs[0].executable.is_file());

@@ -29,8 +29,8 @@ impl Pace {
         self.quick.then(|| {
             format!(
                 "A first look: compiles the guests, the benchmarks and their analyzer, measures every benchmark {runs} \
-                 times, and prints a report. The first compilation takes up to 25 minutes on two idle cores, and later \
-                 ones what was changed; three runs of everything take 6 to 9 minutes. With --group calls a minute"
+                 times, and prints a report. The first compilation takes some 12 minutes on two idle cores, and \
+                 later ones what was changed; three runs of everything take 6 to 9 minutes. With --group calls a minute"
             )
         })
     }

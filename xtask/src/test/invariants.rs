@@ -1,10 +1,14 @@
 //! Rules about the workspace as a whole that no compiler checks.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::{features, layers, links, named_tests, publishing};
+use super::{features, layers, named_tests, publishing};
+use crate::book;
+use crate::links;
 use crate::process::{capture, cargo, failure, read};
 use crate::workspace::Workspace;
 
@@ -38,6 +42,9 @@ const OF_EXTRAS: [&str; 5] = ["lettre ", "resvg ", "rustls ", "ureq ", "usvg "];
 const WITHOUT_FEATURES: [(&str, &[&str]); 3] =
     [("sandbox-core", &OF_WASIX), ("sandbox-bench", &OF_WASIX), ("bench-analyzer", &OF_EXTRAS)];
 
+/// Documents that say how many crates the library needs.
+const OF_COUNTS: [&str; 2] = ["README.md", "crates/sandbox-core/README.md"];
+
 /// Where unsafe code may be: one place for each crate that needs any. Everywhere else the lint
 /// `unsafe_code` denies it.
 const UNSAFE: [&str; 9] = [
@@ -68,6 +75,8 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     broken.extend(features::check(workspace)?);
     broken.extend(layers::check(workspace.root())?);
     broken.extend(links::check(workspace.root())?);
+    broken.extend(book::unlisted(workspace.root())?);
+    broken.extend(miscounted(workspace)?);
     broken.extend(named_tests::check(workspace.root())?);
     broken.extend(publishing::check(workspace)?);
     let peers = workspace.peers();
@@ -148,6 +157,35 @@ fn check_without_features(workspace: &Workspace, package: &str, optional: &[&str
         bail!("{package} depends on nothing of {optional:?} with its default features");
     }
     Ok(())
+}
+
+/// Returns the documents in which the number of crates that the library needs is another than it is.
+fn miscounted(workspace: &Workspace) -> Result<Vec<String>> {
+    let count = |features: &[&str]| {
+        // On other systems it is another number.
+        let of_linux = [&["--target", "x86_64-unknown-linux-gnu"], features].concat();
+        needed(workspace, "sandbox-core", &of_linux).map(|packages| distinct(&packages) - 1)
+    };
+    let (without, with) = (count(&["--no-default-features"])?, count(&[])?);
+    let sentence = format!("without it the library needs {without} crates instead of {with}");
+    let mut broken = Vec::new();
+    for document in OF_COUNTS {
+        let text = fs::read_to_string(workspace.root().join(document))?;
+        if !text.split_whitespace().collect::<Vec<_>>().join(" ").contains(&sentence) {
+            broken.push(format!("{document} does not say that {sentence}"));
+        }
+    }
+    Ok(broken)
+}
+
+/// Number of packages in a list with one a line, in which those that were there before are marked.
+fn distinct(packages: &str) -> usize {
+    let packages: BTreeSet<&str> = packages
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    packages.len()
 }
 
 /// The lines of a list with one package a line that begin with one of these.
@@ -283,6 +321,12 @@ mod tests {
         let lock = "[[package]]\nname = \"one\"\ndependencies = [\n \"old 1.0.0\",\n]\n\n\
                     [[package]]\nname = \"new\"\n";
         assert_eq!(not_in_lock("one", manifest, lock), ["new"]);
+    }
+
+    #[test]
+    fn a_package_that_is_listed_twice_is_counted_once() {
+        let tree = "one v1.0.0\ntwo v1.0.0\none v2.0.0\n\ntwo v1.0.0 (*)\n";
+        assert_eq!(distinct(tree), 3);
     }
 
     #[test]

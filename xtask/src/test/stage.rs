@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use camino::Utf8PathBuf;
 use clap::ValueEnum;
 
-use super::nightly;
+use super::{nightly, semver};
+use crate::book;
 use crate::fuzz;
 use crate::process::{cargo, independent_cargo, is_on_path, read};
 use crate::workspace::{Workspace, cargo_home};
@@ -25,7 +26,10 @@ pub(super) enum Stage {
     Doctests,
     Benches,
     Docs,
+    Book,
+    Manuals,
     Packages,
+    Semver,
     Optimised,
     GuestTests,
     FuzzTargets,
@@ -56,6 +60,8 @@ pub(super) enum Check {
     Fuzz,
     #[cfg(target_os = "linux")]
     Faults,
+    Book,
+    Manuals,
     Packages,
     /// It cannot run here. Says what is missing.
     Missing(String),
@@ -90,8 +96,8 @@ impl Stage {
                  installed here",
             ),
             (
-                is_on_path(&["go"]),
-                "NOT TESTED: guests by Go and the kit for it, as `go` is not installed here",
+                has_go(),
+                "NOT TESTED: guests by Go, the kit for it and the tutorial, as Go 1.24 or newer is not installed here",
             ),
             (
                 is_on_path(&["tinygo"]),
@@ -149,9 +155,12 @@ impl Stage {
             Self::Doctests => "the examples in the documentation",
             Self::Benches => "each benchmark runs once",
             Self::Docs => "the documentation has no broken links",
+            Self::Book => "the documents are a book, and its links lead somewhere",
+            Self::Manuals => "both programs have man pages and completions",
             Self::Packages => {
                 "what is published can be packed, and the small crates compile from that"
             }
+            Self::Semver => "libraries since the last release, against what their versions promise",
             Self::Optimised => "what is shipped and a benchmark compile with optimisation",
             Self::GuestTests => "the guests' own tests, natively",
             Self::FuzzTargets => "the fuzz targets on their seeds and on changes of them",
@@ -266,7 +275,12 @@ impl Stage {
                 docs.env("RUSTDOCFLAGS", "-Dwarnings");
                 Check::Commands(vec![docs])
             }
+            Self::Book => book::missing().map_or(Check::Book, Check::Missing),
+            Self::Manuals => Check::Manuals,
             Self::Packages => Check::Packages,
+            Self::Semver => {
+                semver::comparison(workspace).map_or_else(Check::Missing, Check::Commands)
+            }
             // Only the members are compiled anew: what they depend on has an optimisation of its own in the profile.
             // With incremental compilation, the compiler inlines nothing of its own accord, and finds no fault in that.
             Self::Optimised => {
@@ -361,6 +375,14 @@ fn has_postgresql() -> bool {
     let mut folders =
         std::env::split_paths(&path).chain(debian.map(|version| version.path().join("bin")));
     folders.any(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+}
+
+/// Whether the tests find a Go that exports functions.
+fn has_go() -> bool {
+    let go = std::env::var_os("SANDBOX_TEST_GO").unwrap_or_else(|| "go".into());
+    let version = read(Command::new(go).args(["env", "GOVERSION"])).unwrap_or_default();
+    let minor = version.trim().strip_prefix("go1.").and_then(|rest| rest.split('.').next());
+    minor.and_then(|minor| minor.parse().ok()).is_some_and(|minor: u32| minor >= 24)
 }
 
 /// Whether the tests find what the kit for JavaScript is built from.

@@ -1,9 +1,13 @@
-//! `completions`: scripts for shells, which ask the program for the names that it knows.
+//! `completions`, scripts for shells, which ask the program for the names that it knows; and `man`, the pages that are installed
+//! beside them.
 
 use std::collections::BTreeSet;
 
+use anyhow::Context;
 use bench_analyzer::store::Store;
+use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory, ValueEnum};
+use fs_err as fs;
 
 use super::output::Output;
 use super::{Arguments, Outcome};
@@ -17,6 +21,13 @@ use super::{Arguments, Outcome};
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write man pages, one for each command, into a folder
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder. It is made if it is not there
+    folder: Utf8PathBuf,
 }
 
 /// List names, for completion
@@ -95,6 +106,14 @@ pub(super) fn run(command: Completions, output: &Output) -> anyhow::Result<Outco
     };
     script.extend_from_slice(names.as_bytes());
     output.data(|stdout| stdout.write_all(&script))?;
+    Ok(Outcome::Fine)
+}
+
+/// Writes the page of the program and those of its commands.
+pub(super) fn write_man_pages(command: &Man) -> anyhow::Result<Outcome> {
+    fs::create_dir_all(&command.folder)?;
+    clap_mangen::generate_to(Arguments::command(), &command.folder)
+        .with_context(|| format!("failed to write man pages to {}", command.folder))?;
     Ok(Outcome::Fine)
 }
 

@@ -216,6 +216,38 @@ fn lists_of_benchmarks_and_changes_are_those_of_one_machine() {
     assert_eq!(browser.complaints(), Vec::<Value>::new());
 }
 
+/// Twelve digits are enough for most commits; what the page fills in has to be enough for these as well.
+#[test]
+fn compare_proposes_a_commit_by_as_many_digits_as_tell_it_apart() {
+    let Some(browser) = Browser::start() else { return };
+    let workspace = Workspace::new();
+    let rows: String = (0..4)
+        .map(|at| {
+            format!(
+                "sort,{},r{at},{},{}{at:026}\n",
+                100 + at,
+                1_700_000_000 + at * 3600,
+                "ab".repeat(7)
+            )
+        })
+        .collect();
+    std::fs::write(
+        workspace.path().join("r.csv"),
+        format!("benchmark,value,run,time,commit\n{rows}"),
+    )
+    .unwrap();
+    workspace.run(&["import", "r.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    browser.open(&format!("{}#/compare", base(&served)));
+    browser.wait_for("document.getElementById('summary') !== null");
+    assert_eq!(
+        browser.text("return document.querySelector('[role=alert]')?.textContent ?? ''"),
+        ""
+    );
+    let proposed = browser.text("return document.getElementById('baseline').value");
+    assert_eq!(proposed, format!("{}{:026}", "ab".repeat(7), 2));
+}
+
 #[test]
 fn back_undoes_a_zoom_and_returns_to_a_filtered_list() {
     let Some(browser) = Browser::start() else { return };

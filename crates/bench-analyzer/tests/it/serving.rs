@@ -24,6 +24,44 @@ fn a_history_that_is_too_short_is_not_said_to_show_no_change() {
     assert_eq!((&home["too_short"], &home["unchanged"]), (&1.into(), &0.into()));
 }
 
+/// A newest value that noise may have made is to watch on the first page, in the list of changes, and on its own page.
+#[test]
+fn a_change_has_one_state_on_every_page() {
+    const NOISE: [f64; 24] = [
+        0.1, -0.9, 0.6, -0.2, 1.3, -0.5, 0.3, -1.2, 0.8, -0.1, -0.7, 1.0, 0.2, -1.5, 0.5, -0.3,
+        0.9, -0.6, 0.0, 1.6, -1.0, 0.4, -0.4, 0.7,
+    ];
+    let workspace = Workspace::new();
+    let mut rows = "benchmark,value,run,time,commit\n".to_owned();
+    for (name, deviation, newest) in
+        [("calm", 0.01, 0.2), ("noisy", 0.05, 4.5), ("far", 0.01, 15.0)]
+    {
+        for (at, noise) in NOISE.into_iter().chain([newest]).enumerate() {
+            let value = 1000.0 * (noise * deviation).exp();
+            let time = 1_700_000_000 + at * 3600;
+            rows.push_str(&format!("{name},{value},r{at},{time},c{at:03}\n"));
+        }
+    }
+    std::fs::write(workspace.path().join("r.csv"), rows).unwrap();
+    workspace.run(&["import", "r.csv"], 0);
+    let served = Served::new(&workspace, &[]);
+    let states = |page: &str, key: &str| {
+        let lines = served.get(page).json()[key].as_array().unwrap().clone();
+        let mut told: Vec<(String, String)> = lines
+            .iter()
+            .map(|line| ["benchmark", "state"].map(|key| line[key].as_str().unwrap().to_owned()))
+            .map(|[benchmark, state]| (benchmark, state))
+            .collect();
+        told.sort();
+        told
+    };
+    let told = states("/api/home?since=all", "changed");
+    assert_eq!(told, [("far".into(), "new".into()), ("noisy".into(), "watch".into())]);
+    assert_eq!(states("/api/changes", "changes"), told);
+    let page = served.get("/api/series?benchmark=noisy&metric=time").json();
+    assert_eq!(page["change_points"][0]["state"], "watch");
+}
+
 #[test]
 fn every_question_has_an_answer() {
     let workspace = with_history();

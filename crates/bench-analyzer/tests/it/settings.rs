@@ -190,3 +190,33 @@ fn completions_are_written_for_every_shell() {
     }
     assert!(!workspace.path().join(".bench").exists());
 }
+
+#[test]
+fn each_command_has_a_man_page() {
+    let workspace = Workspace::new();
+    let help = workspace.run(&["--help"], 0).stdout;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = listed
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|command| !command.is_empty() && *command != "help")
+        .collect();
+    assert!(commands.contains(&"import") && commands.contains(&"completions"), "{commands:?}");
+    assert!(!commands.contains(&"man"), "{commands:?}");
+
+    workspace.run(&["man", "share/man1"], 0);
+    let pages = workspace.path().join("share/man1");
+    let page = |name: &str| std::fs::read_to_string(pages.join(format!("{name}.1"))).unwrap();
+    let of_commands = commands.iter().map(|command| format!("bench-analyzer-{command}"));
+    let others = ["bench-analyzer", "bench-analyzer-baseline-list"].map(str::to_owned);
+    for name in of_commands.chain(others) {
+        let text = page(&name);
+        for section in ["NAME", "SYNOPSIS", "OPTIONS"] {
+            assert!(text.contains(&format!("\n.SH {section}\n")), "{name} has no {section}");
+        }
+    }
+    assert!(!workspace.path().join(".bench").exists());
+    std::fs::write(workspace.path().join("file"), "").unwrap();
+    let finished = workspace.run(&["man", "file/man1"], 3);
+    assert!(finished.stderr.contains("file/man1"), "{}", finished.stderr);
+}

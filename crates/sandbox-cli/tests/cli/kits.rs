@@ -167,20 +167,28 @@ fn a_plugin_in_zig_is_called() {
     check(&wasm, NoOrder::Undecodable);
 }
 
-#[test]
-fn a_plugin_in_go_is_called() {
+/// The toolchain of Go, if one is installed that exports functions. Says so if not.
+pub(crate) fn go() -> Option<PathBuf> {
     let Some(go) = tool("SANDBOX_TEST_GO", &["go"]) else {
-        return eprintln!("NOT TESTED: `go` is not installed");
+        eprintln!("NOT TESTED: `go` is not installed");
+        return None;
     };
     let version = Command::new(&go).args(["env", "GOVERSION"]).output().unwrap().stdout;
     let version = String::from_utf8_lossy(&version).trim().to_owned();
     let minor = version.strip_prefix("go1.").and_then(|rest| rest.split('.').next()?.parse().ok());
     if minor.is_none_or(|minor: u32| minor < 24) {
-        return eprintln!("NOT TESTED: {version} is older than Go 1.24 and exports no functions");
+        eprintln!("NOT TESTED: {version} is older than Go 1.24 and exports no functions");
+        return None;
     }
+    Some(go)
+}
+
+#[test]
+fn a_plugin_in_go_is_called() {
+    let Some(go) = go() else { return };
     let folder = folder("go");
     let wasm = folder.join("plugin.wasm");
-    let mut go = Command::new(&go);
+    let mut go = Command::new(go);
     go.current_dir(kit("go")).env("GOCACHE", folder.join("cache")).env("GOTOOLCHAIN", "local");
     go.env_remove("GOFLAGS").env("GOOS", "wasip1").env("GOARCH", "wasm");
     build(go.args(["build", "-buildmode=c-shared", "-o"]).arg(&wasm).arg("./example"));

@@ -3,6 +3,7 @@
 
 mod kits;
 mod sessions;
+mod tutorial;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -469,6 +470,49 @@ fn help_says_what_exit_codes_mean() {
     {
         assert!(stdout.contains(expected), "{expected} is not in {stdout}");
     }
-    let (code, stdout, _) = bench.run(&["completions", "bash"]);
-    assert!(code == Some(0) && stdout.contains("sandbox"));
+}
+
+#[test]
+fn each_command_has_a_man_page_and_is_completed() {
+    let bench = Bench::new();
+    let (_, help, _) = bench.run(&["--help"]);
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = listed
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|command| !command.is_empty() && *command != "help")
+        .collect();
+    assert!(commands.contains(&"run") && commands.contains(&"declare"), "{commands:?}");
+    assert!(!commands.contains(&"man"), "{commands:?}");
+
+    let (code, _, stderr) = bench.run(&["man", "share/man1"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let pages = bench.folder.path().join("share/man1");
+    let named = commands.iter().map(|command| format!("sandbox-{command}.1"));
+    let mut expected: Vec<String> = named.chain(["sandbox.1".to_owned()]).collect();
+    expected.sort();
+    let mut found: Vec<String> = std::fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    assert_eq!(found, expected);
+    for page in found {
+        let text = std::fs::read_to_string(pages.join(&page)).unwrap();
+        for section in ["NAME", "SYNOPSIS", "OPTIONS"] {
+            assert!(text.contains(&format!("\n.SH {section}\n")), "{page} has no {section}");
+        }
+    }
+    // A file stands where the folder should be made.
+    std::fs::write(bench.folder.path().join("file"), "").unwrap();
+    let (code, _, stderr) = bench.run(&["man", "file/man1"]);
+    assert!(code == Some(2) && stderr.contains("file/man1"), "{stderr}");
+
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, _) = bench.run(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        for command in &commands {
+            assert!(script.contains(command), "{shell} does not complete {command}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::decisions::Decisions;
+use super::decisions::{ChangeState, Decisions};
 use super::{Api, Histories, OfMachine, OfSeries, Refusal};
 use crate::ingest::Triage;
 use crate::serve::events::{self, machine_name};
@@ -54,6 +54,7 @@ struct Change<'s> {
     metric: &'s str,
     unit: &'s str,
     machine: i64,
+    state: ChangeState,
     #[serde(flatten)]
     point: ChangePoint,
 }
@@ -71,6 +72,7 @@ pub(super) struct OfHistory {
 struct Noted<'s> {
     #[serde(flatten)]
     point: ChangePoint,
+    state: ChangeState,
     triage: Option<&'s Triage>,
 }
 
@@ -118,7 +120,11 @@ impl Api {
         let labels = events::labels(found, &changes, &snapshot.events, &snapshot.machines);
         let change_points: Vec<Noted<'_>> = changes
             .into_iter()
-            .map(|point| Noted { triage: decisions.triage(found, &point), point })
+            .map(|point| Noted {
+                triage: decisions.triage(found, &point),
+                state: ChangeState::of(found, &point),
+                point,
+            })
             .collect();
         let series = SeriesChanges { change_points: Vec::new(), ..found.clone() };
         let mut answer = serde_json::to_value(series).map_err(Refusal::failed)?;
@@ -224,6 +230,7 @@ fn changes_of<'s>(
             metric: metric.as_str(),
             unit: unit.as_str(),
             machine: one.timeline.points[point.index].fingerprint,
+            state: ChangeState::of(one, &point),
             point,
         })
     })

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::decisions::Decisions;
+use super::decisions::{ChangeState, Decisions};
 use super::histories::{Row, named};
 use super::{Api, Refusal};
 use crate::serve::arrivals::Arrival;
@@ -18,7 +18,6 @@ use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::steps::VALUES_BEFORE;
 use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{BaselineName, RunId, Selector, Series};
-use bench_stats::stats::quantile::median;
 
 /// Choice of what the first page shows.
 #[derive(Debug, Default, Deserialize)]
@@ -38,28 +37,12 @@ pub(super) struct Period {
     begins: Option<Timestamp>,
 }
 
-/// State of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum State {
-    /// Too few values followed to know whether it stays.
-    New,
-    /// As new, and no further from the values before than noise often is: of many benchmarks, some show such.
-    Watch,
-    /// Lasting, and nobody has accepted it.
-    Open,
-    /// The level moves without a step.
-    Drift,
-    /// Somebody accepted it.
-    Accepted,
-}
-
 /// A line of the first page.
 #[derive(Debug, Serialize)]
 pub(super) struct Line<'s> {
     #[serde(flatten)]
     series: &'s Series,
-    state: State,
+    state: ChangeState,
     pub(super) verdict: Verdict,
     pub(super) change: f64,
     before: f64,
@@ -202,8 +185,9 @@ impl<'s> Lines<'s> {
                 if change.withdrawn.is_some() || change.machine_event {
                     continue;
                 }
+                let state = ChangeState::of(one, &change);
                 let is_new = period.begins.is_none_or(|begins| change.measured_at > begins);
-                let line = Line::of_change(one, &change, decisions);
+                let line = Line::of_change(one, &change, state, decisions);
                 if is_new {
                     lines.changed.push(line);
                 } else if line.is_open_regression() {
@@ -211,7 +195,7 @@ impl<'s> Lines<'s> {
                 }
             }
             lines.changed.extend(Line::of_drift(one));
-            let is_change = |line: &Line<'_>| line.state != State::Watch;
+            let is_change = |line: &Line<'_>| line.state != ChangeState::Watch;
             if !lines.changed[before..].iter().any(is_change) {
                 let last_epoch = one.epochs.last().copied().unwrap_or(0);
                 let is_short = one.timeline.points.len() - last_epoch <= VALUES_BEFORE;
@@ -225,27 +209,26 @@ impl<'s> Lines<'s> {
 }
 
 impl<'s> Line<'s> {
-    fn of_change(one: &'s SeriesChanges, change: &ChangePoint, decisions: &Decisions) -> Self {
+    fn of_change(
+        one: &'s SeriesChanges,
+        change: &ChangePoint,
+        state: ChangeState,
+        decisions: &Decisions,
+    ) -> Self {
         let points = &one.timeline.points;
-        let last_epoch = one.epochs.last().copied().unwrap_or(0);
-        let followed = points.len() - change.index;
-        let (state, remark) = match &change.acknowledged {
-            Some(accepted) => {
-                (State::Accepted, format!("accepted by {}: {}", accepted.author, accepted.reason))
+        let remark = match (state, &change.acknowledged) {
+            (_, Some(accepted)) => format!("accepted by {}: {}", accepted.author, accepted.reason),
+            (ChangeState::New, _) => match points.len() - change.index {
+                1 => "in the newest value alone; more will tell whether it stays".to_owned(),
+                followed => {
+                    format!("in the newest {followed} values; more will tell whether it stays")
+                }
+            },
+            (ChangeState::Watch, _) => "may be noise: the next values will tell".to_owned(),
+            _ if change.provisional => {
+                "the machine changed before more values could tell whether it stays".to_owned()
             }
-            None if !change.provisional => (State::Open, String::new()),
-            None if change.index >= last_epoch && stands_out(one, change) => {
-                let values =
-                    if followed == 1 { "value alone".into() } else { format!("{followed} values") };
-                (State::New, format!("in the newest {values}; more will tell whether it stays"))
-            }
-            None if change.index >= last_epoch => {
-                (State::Watch, "may be noise: the next values will tell".to_owned())
-            }
-            None => {
-                let remark = "the machine changed before more values could tell whether it stays";
-                (State::Open, remark.to_owned())
-            }
+            _ => String::new(),
         };
         let triage = decisions.triage(one, change);
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
@@ -276,7 +259,7 @@ impl<'s> Line<'s> {
         let before = last.value / (1.0 + trend.change);
         Some(Self {
             series: &one.timeline.series,
-            state: State::Drift,
+            state: ChangeState::Drift,
             verdict: trend.verdict,
             change: trend.change,
             before,
@@ -296,9 +279,9 @@ impl<'s> Line<'s> {
     /// Ranks changes to be looked at first, then those for the better, then accepted ones.
     fn rank(&self) -> (u8, Reverse<bool>) {
         let group = match self.state {
-            State::New | State::Open | State::Drift => 0,
-            State::Watch => 1,
-            State::Accepted => 2,
+            ChangeState::New | ChangeState::Open | ChangeState::Drift => 0,
+            ChangeState::Watch => 1,
+            _ => 2,
         };
         (group, Reverse(self.verdict == Verdict::Regression))
     }
@@ -313,27 +296,10 @@ impl<'s> Line<'s> {
 
     /// Whether somebody should look at it.
     pub(super) fn is_open_regression(&self) -> bool {
-        let is_open = matches!(self.state, State::New | State::Open | State::Drift);
+        let is_open =
+            matches!(self.state, ChangeState::New | ChangeState::Open | ChangeState::Drift);
         self.verdict == Verdict::Regression && is_open
     }
-}
-
-/// Whether a change is far beyond the noise of the values before it. A single value among those of hundreds of
-/// benchmarks is often three standard deviations away by chance, and hardly ever five.
-fn stands_out(one: &SeriesChanges, change: &ChangePoint) -> bool {
-    const FAR: f64 = 5.0;
-    const AT_LEAST: usize = 6;
-    let start = one.epochs.iter().rev().find(|start| **start <= change.index).copied().unwrap_or(0);
-    let before = &one.timeline.points[start..change.index];
-    if before.len() < AT_LEAST {
-        return false;
-    }
-    // Differences of neighbours know nothing of steps and drifts. Their median absolute value is 0.954 standard
-    // deviations of a value, if these are normal: sqrt(2) times 0.6745.
-    let mut differences: Vec<f64> =
-        before.windows(2).map(|pair| (pair[1].value / pair[0].value).ln().abs()).collect();
-    let deviation = median(&mut differences) / 0.954;
-    change.change.ln_1p().abs() > FAR * deviation
 }
 
 fn share(index: usize, length: usize) -> f64 {
@@ -399,12 +365,12 @@ mod tests {
         let snapshot = snapshot(timelines);
         let period = Period { id: "all".into(), name: "the beginning".into(), begins: None };
         let lines = Lines::of(&snapshot, &period, &Decisions::default());
-        let told: Vec<(&str, State, bool)> = lines
+        let told: Vec<(&str, ChangeState, bool)> = lines
             .changed
             .iter()
             .map(|line| (line.series.benchmark.as_str(), line.state, line.is_open_regression()))
             .collect();
-        assert_eq!(told, [("far", State::New, true), ("noisy", State::Watch, false)]);
+        assert_eq!(told, [("far", ChangeState::New, true), ("noisy", ChangeState::Watch, false)]);
         assert!(lines.changed[1].size() > lines.changed[0].size());
         assert_eq!((lines.unchanged, lines.all), (6, 7));
     }

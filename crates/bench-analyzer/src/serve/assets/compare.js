@@ -10,7 +10,7 @@ export async function compare(query) {
   const [baselines, commits] = await Promise.all([ask("baselines"), ask("commits")]);
   const names = baselines.map((one) => one.name);
   const sides = {
-    baseline: query.get("baseline") || names[0] || commits[1]?.commit.slice(0, 12) || "",
+    baseline: query.get("baseline") || names[0] || (commits[1] && nameOf(commits[1], commits)) || "",
     current: query.get("current") || "latest",
   };
   const title = sides.baseline ? `${sides.current} against ${sides.baseline}` : "Compare";
@@ -29,6 +29,14 @@ export async function compare(query) {
   return { title, content };
 }
 
+/** The beginning of a commit, of twelve digits or as many as tell it from the others. */
+function nameOf(one, commits) {
+  const isShared = (digits) => commits.some((other) => other.commit !== one.commit && other.commit.startsWith(one.commit.slice(0, digits)));
+  let digits = 12;
+  while (digits < one.commit.length && isShared(digits)) digits += 1;
+  return one.commit.slice(0, digits);
+}
+
 function form(sides, names, commits) {
   const baseline = el("input", { id: "baseline", list: "names", value: sides.baseline, autocomplete: "off" });
   const current = el("input", { id: "current", list: "names", value: sides.current, autocomplete: "off" });
@@ -36,7 +44,7 @@ function form(sides, names, commits) {
   const options = [
     el("option", { value: "latest" }, "the latest results"),
     ...names.map((name) => el("option", { value: name }, "baseline")),
-    ...commits.map((one) => el("option", { value: one.commit.slice(0, 12) }, [day(one.measured_at), one.branch, plural(one.runs, "run", "runs")].filter(Boolean).join(", "))),
+    ...commits.map((one) => el("option", { value: nameOf(one, commits) }, [day(one.measured_at), one.branch, plural(one.runs, "run", "runs")].filter(Boolean).join(", "))),
   ];
   return el("form", { class: "controls", onsubmit: (event) => { event.preventDefault(); goTo(baseline.value, current.value); } },
     el("label", {}, "baseline, commit, tag, HEAD~1 or run:12", baseline), el("label", {}, "compared with", current), el("button", {}, "Compare"),

@@ -97,6 +97,8 @@ export const seriesLink = (one, more = {}) =>
 // Tables and lists.
 
 const words = { regression: ["bad", "worse"], improvement: ["good", "better"] };
+/** The states of a change, in words. */
+export const STATES = { new: "new", open: "open", drift: "drift", watch: "to watch", accepted: "accepted", machine_event: "machine", withdrawn: "withdrawn" };
 export const word = (verdict) => words[verdict] || ["open", "changed"];
 export const cell = (content, kind) => el("td", { class: kind || false }, content);
 export const number = (text) => cell(text, "number");

@@ -1,11 +1,10 @@
 // The first page: what changed since the last release or lately, and what was open before.
 import { ask } from "./ask.js";
-import { cell, commit, commits, day, el, machineChoice, number, outside, percent, plural, quantity, select, seriesLink, short, spark, word } from "./dom.js";
+import { STATES, cell, commit, commits, day, el, machineChoice, number, outside, percent, plural, quantity, select, seriesLink, short, spark, word } from "./dom.js";
 import { address, go, route } from "./route.js";
 
 const TOP = 20;
 const HEADS = [["state"], ["benchmark"], ["change", "number"], ["from"], ["history"], ["since"], ["remarks"]];
-const STATES = { new: "new", open: "open", drift: "drift", watch: "to watch", accepted: "accepted" };
 
 export async function home(query) {
   const told = await ask("home", { since: query.get("since"), machine: query.get("machine") });
@@ -48,7 +47,7 @@ function summary({ changed, unchanged, too_short, all, older }) {
 
 function row(one) {
   const [kind, said] = word(one.verdict);
-  const state = el("td", { class: `state ${one.state}` }, STATES[one.state]);
+  const state = el("td", { class: `state ${one.state} ${one.state === "new" ? kind : ""}` }, STATES[one.state]);
   const remarks = [one.remark, one.assignee && ` → ${one.assignee}`].filter(Boolean);
   if (one.link) remarks.push(" ", outside(one.link, "report"));
   return el("tr", {}, state, el("td", {}, seriesLink(one)),

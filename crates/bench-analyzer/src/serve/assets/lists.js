@@ -1,6 +1,6 @@
 // Changes, runs, and suites as they run.
 import { ask } from "./ask.js";
-import { branch, cell, commit, commits, el, isNarrow, machineChoice, number, pager, percent, plural, prose, search, select, seriesLink, short, when, word } from "./dom.js";
+import { STATES, branch, cell, commit, commits, el, isNarrow, machineChoice, number, pager, percent, plural, prose, search, select, seriesLink, short, when, word } from "./dom.js";
 import { address, go, note, route } from "./route.js";
 
 export async function changes(query) {
@@ -8,32 +8,24 @@ export async function changes(query) {
   const chosen = { filter: query.get("filter") || "", state: query.get("state") || "" };
   const list = el("div");
   function draw() {
-    const shown = all.filter((one) => one.benchmark.toLowerCase().includes(chosen.filter.toLowerCase()) && (!chosen.state || stateOf(one) === chosen.state));
+    const shown = all.filter((one) => one.benchmark.toLowerCase().includes(chosen.filter.toLowerCase()) && (!chosen.state || one.state === chosen.state));
     list.replaceChildren(el("p", { class: "dim", id: "count", role: "status" }, `${plural(shown.length, "lasting change", "lasting changes")}, newest first`),
       ...(shown.length ? [short([["since"], ["benchmark"], ["change", "number"], ["commits"], ["state"]], shown, row, { most: isNarrow() ? 20 : 100 })] : []));
   }
   const choose = (choice) => { Object.assign(chosen, choice); note({ ...choice, all: "" }); draw(); };
   draw();
-  const states = ["new", "open", "accepted", "machine", "withdrawn"];
+  const states = ["new", "open", "watch", "accepted", "machine_event", "withdrawn"];
   return { title: "Changes", content: [el("h1", {}, "Changes"),
     el("div", { class: "controls" }, search("filter", chosen.filter, (filter) => choose({ filter })),
-      select("state", "state", [["", "all"], ...states.map((one) => [one, one])], chosen.state, (state) => choose({ state })),
+      select("state", "state", [["", "all"], ...states.map((one) => [one, STATES[one]])], chosen.state, (state) => choose({ state })),
       machineChoice(machines, only, (machine) => go({ machine, all: "" }))), list] };
-}
-
-function stateOf(one) {
-  if (one.withdrawn) return "withdrawn";
-  if (one.acknowledged) return "accepted";
-  if (one.machine_event) return "machine";
-  return one.provisional ? "new" : "open";
 }
 
 function row(one) {
   const [kind, said] = word(one.verdict);
-  const state = stateOf(one);
-  const reason = one.acknowledged ? [": ", prose(one.acknowledged.reason)] : state === "machine" ? [": with most other benchmarks"] : [];
+  const reason = one.acknowledged ? [": ", prose(one.acknowledged.reason)] : one.state === "machine_event" ? [": with most other benchmarks"] : [];
   return el("tr", {}, cell(when(one.measured_at)), el("td", {}, seriesLink(one)),
-    el("td", { class: `number ${state === "open" || state === "new" ? kind : "dim"}` }, `${said} ${percent(one.change)}`), cell(commits(one)), cell([state, ...reason]));
+    el("td", { class: `number ${["open", "new"].includes(one.state) ? kind : "dim"}` }, `${said} ${percent(one.change)}`), cell(commits(one)), cell([STATES[one.state], ...reason]));
 }
 
 export async function runs(query) {

@@ -44,7 +44,8 @@ function card(history, change, who) {
   const [kind, said] = word(change.verdict);
   const accepted = change.acknowledged;
   const notes = [
-    change.provisional && "too few values followed to know whether it stays",
+    change.state === "watch" && "to watch: may be noise, the next values will tell",
+    change.provisional && change.state !== "watch" && "too few values followed to know whether it stays",
     change.machine_event && "with most other benchmarks",
     change.withdrawn && `withdrawn: ${change.withdrawn.reason}`,
     ...(change.circumstances || []).map((one) => `${one.attribute}: ${one.before} to ${one.after}`),

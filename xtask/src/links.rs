@@ -8,11 +8,9 @@ use fs_err as fs;
 const PASSED_BY: [&str; 4] = [".git", "node_modules", "target", "tests"];
 
 /// Returns what is wrong with the links of all documents, a sentence each.
-pub(super) fn check(root: &Utf8Path) -> Result<Vec<String>> {
-    let mut documents = Vec::new();
-    collect(root, &mut documents)?;
+pub(crate) fn check(root: &Utf8Path) -> Result<Vec<String>> {
     let mut broken = Vec::new();
-    for document in documents {
+    for document in documents(root)? {
         let text = fs::read_to_string(&document)?;
         let shown = document.strip_prefix(root).unwrap_or(&document);
         for link in links(&text) {
@@ -22,6 +20,13 @@ pub(super) fn check(root: &Utf8Path) -> Result<Vec<String>> {
         }
     }
     Ok(broken)
+}
+
+/// Lists the documents of a repository.
+pub(crate) fn documents(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let mut documents = Vec::new();
+    collect(root, &mut documents)?;
+    Ok(documents)
 }
 
 fn collect(folder: &Utf8Path, documents: &mut Vec<Utf8PathBuf>) -> Result<()> {
@@ -68,7 +73,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The targets of the links of a document. A link may be broken into two lines before its target.
-fn links(text: &str) -> Vec<String> {
+pub(crate) fn links(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in prose(text) {
         // Of each pair of backticks, what lies between is code.
