@@ -1,12 +1,17 @@
 //! Cold starts, and guests that allocate without end.
 
 use std::cell::{LazyCell, RefCell};
+use std::ffi::OsStr;
 use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use sandbox_bench::figures::Figure;
 use sandbox_bench::group::Group;
 use sandbox_bench::guests::{Guest, check};
+use sandbox_bench::runtime;
 use sandbox_bench::suite::{self, expect};
 use sandbox_core::{
     Compiler, InstanceMode, Module, ModuleOrigin, SecurityPolicy, SigningKey, WasmSandbox,
@@ -23,7 +28,14 @@ const OBJECTS: u32 = 10_000;
 /// Size that has to be loaded for the module cache in memory to have room for nothing else.
 const WHOLE_MEMORY_CACHE: usize = 64 * 1024 * 1024;
 
+/// Variable that has this program make the first call of its process and nothing else. It names a file of native code.
+const FIRST_CALL: &str = "SANDBOX_BENCH_FIRST_CALL";
+
 fn main() {
+    if let Some(path) = std::env::var_os(FIRST_CALL) {
+        print!("{}", first_call_here(path.as_ref()).as_nanos());
+        return;
+    }
     let figures = [
         Figure::ratio("cold_start/compile_from_scratch", "cold_start/compile_with_cache"),
         Figure::ratio("garbage_collection/gc_pressure", "garbage_collection/floor"),
@@ -93,10 +105,48 @@ fn cold_start(criterion: &mut Criterion) {
         });
     });
 
+    let file = LazyCell::new(|| {
+        let file = expect(tempfile::NamedTempFile::new());
+        expect(fs_err::write(file.path(), expect(Module::precompile(&wasm, &policy, &key()))));
+        file
+    });
+    group.bench_one("first_call_of_process", |bench| {
+        let file = &*file;
+        bench.clocked(|| first_call_of_another(file.path().as_os_str()));
+    });
+
     // Reading the file, which nobody can do without.
     group.bench("floor", bytes, |bench| bench.blocking(|| expect(fs_err::read(&path))));
 
     with_disk_cache(&mut group, &wasm);
+}
+
+/// A key that two processes have.
+fn key() -> SigningKey {
+    SigningKey::from_bytes([7; SigningKey::LENGTH_BYTES])
+}
+
+/// Has another process load native code from a file and call it, before it has done anything else with the sandbox. Returns how
+/// long that took there.
+fn first_call_of_another(path: &OsStr) -> Duration {
+    let program = expect(std::env::current_exe());
+    let output = expect(Command::new(program).env(FIRST_CALL, path).output());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Duration::from_nanos(expect(said.parse()))
+}
+
+/// Does that in this process, which has a runtime with its threads already, as services have.
+fn first_call_here(path: &Path) -> Duration {
+    let policy = SecurityPolicy::basic();
+    runtime::shared();
+    let start = Instant::now();
+    let module = expect(Module::load_file(path, &policy, &key()));
+    let sandbox = expect(WasmSandbox::builder().module(&module).build_blocking());
+    let answered: u32 = expect(sandbox.call_blocking("smoke_test", ()));
+    let elapsed = start.elapsed();
+    assert_eq!(answered, typical_app::smoke_test());
+    elapsed
 }
 
 /// The way of a second process: the module comes from the cache folder, and an instance is made of it.

@@ -32,6 +32,7 @@ mod api;
 mod arrivals;
 mod assets;
 mod background;
+mod change_state;
 mod connections;
 mod events;
 mod guard;

@@ -104,7 +104,6 @@ impl Watchdog {
         }
         // Rust ends the process where a new thread gets no memory for its signals.
         stack::try_to_make()?;
-        barrier::prepare();
         let watchdog = Arc::new(Self {
             entries: Mutex::default(),
             wake: Condvar::new(),
@@ -156,11 +155,13 @@ impl Watchdog {
     }
 
     fn run(&self) -> ! {
+        get_barriers_ready();
         let mut ticks = 0u32;
         let mut next_tick = Instant::now();
         let mut is_woken = true;
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            barrier::rely_on_heavy();
             let now = Instant::now();
             let mut full = Vec::new();
             let schedules = entries.iter_mut();
@@ -233,6 +234,19 @@ impl Work {
         for sampled in self.full {
             undisturbed(&mut || sampled.make_room());
         }
+    }
+}
+
+/// Has a thread that ends soon wait for the kernel, so that neither the first call of the process nor the watchdog has to.
+/// Where there is no such thread, calls go on paying for their barriers themselves.
+fn get_barriers_ready() {
+    const STACK_BYTES: usize = 64 * 1024;
+    let thread = std::thread::Builder::new();
+    let thread = thread.name("sandbox-barrier".to_owned()).stack_size(STACK_BYTES);
+    // Rust ends the process where a new thread gets no memory for its signals.
+    let started = stack::try_to_make().and_then(|()| thread.spawn(barrier::get_ready));
+    if let Err(error) = started {
+        tracing::debug!(%error, "calls have no cheap memory barriers, for want of a thread");
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::report::format_change;
 use crate::report::text::plural;
+use crate::serve::change_state::ChangeState;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};
 use bench_stats::detect::verdict::Verdict;
 use bench_stats::model::{Fingerprint, TimelinePoint};
@@ -166,7 +167,6 @@ pub(super) fn labels(
     machines: &BTreeMap<i64, Fingerprint>,
 ) -> Vec<Label> {
     let points = &one.timeline.points;
-    let last_epoch = one.epochs.last().copied().unwrap_or(0);
     let machine_changes = one.epochs.iter().skip(1).map(|&index| Label {
         kind: LabelKind::Machine,
         index,
@@ -192,11 +192,12 @@ pub(super) fn labels(
             kind: if shared.is_some() { LabelKind::CommonMove } else { LabelKind::Step },
             index: change.index,
             until: None,
-            short: match (&shared, accepted, change.provisional && change.index >= last_epoch) {
-                (Some(_), ..) => format!("{size}, most moved"),
-                (None, Some(_), _) => format!("{size}, accepted"),
-                (None, None, true) => format!("{size}, new"),
-                (None, None, false) => size.clone(),
+            short: match (&shared, ChangeState::of(one, change)) {
+                (Some(_), _) => format!("{size}, most moved"),
+                (None, ChangeState::Accepted) => format!("{size}, accepted"),
+                (None, ChangeState::New) => format!("{size}, new"),
+                (None, ChangeState::Watch) => format!("{size}, to watch"),
+                (None, _) => size.clone(),
             },
             said: match (shared, accepted) {
                 (Some(shared), _) => format!("{size} here. {shared}"),

@@ -60,6 +60,12 @@ fn a_change_has_one_state_on_every_page() {
     assert_eq!(states("/api/changes", "changes"), told);
     let page = served.get("/api/series?benchmark=noisy&metric=time").json();
     assert_eq!(page["change_points"][0]["state"], "watch");
+    assert!(page["labels"][0]["short"].as_str().unwrap().ends_with(", to watch"), "{page}");
+    let overview = served.get("/api/overview").json();
+    let noisy =
+        overview["series"].as_array().unwrap().iter().find(|one| one["benchmark"] == "noisy");
+    let noisy = noisy.unwrap();
+    assert_eq!((&noisy["alarms"], &noisy["worst"]["state"]), (&0.into(), &"watch".into()));
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 mod stopping;
 
-use std::collections::HashMap;
 use std::num::NonZero;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wasmer::sys::{CompilerConfig, Cranelift, EngineBuilder, Features};
@@ -40,7 +39,7 @@ pub(super) enum Hurry {
 ///
 /// [`CodeSettings::engine`] sees nothing else. So whatever a policy or a builder wants to change about the code has
 /// to become a field here, and with that becomes part of the key of every cache.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CodeSettings {
     compiler: Compiler,
     /// The WebAssembly features that the module was validated with.
@@ -155,20 +154,22 @@ impl CodeSettings {
         }
     }
 
-    /// Description that Wasmer gives of the compiler and its options.
-    ///
-    /// Asked once for each of them, because it takes an engine, and that counts the cores: longer than all else
-    /// that is done with an identity.
-    pub(super) fn compiler_options(&self) -> String {
-        type Options = HashMap<CodeSettings, String>;
-        static KNOWN: LazyLock<Mutex<Options>> = LazyLock::new(Mutex::default);
-        // Of all policies there are few that differ in this: the features do not matter.
-        let asked = Self { features: WasmFeatures::NONE, in_place_of: None, ..self.clone() };
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let ask = |asked: &Self| {
-            asked.engine(NonZero::<usize>::MIN, Changes::All, &Stop::never()).deterministic_id()
-        };
-        known.entry(asked).or_insert_with_key(ask).clone()
+    /// Description that Wasmer gives of the compiler and its options. It stands here as well, and a test compares the two,
+    /// because asking takes an engine, and making that counts the cores: longer than all else that is done with an
+    /// identity.
+    pub(super) fn compiler_options(&self) -> &'static str {
+        match (self.compiler, self.canonical_nans) {
+            (Compiler::Cranelift, false) => "cranelift-opts",
+            (Compiler::Cranelift, true) => "cranelift-opts-nan_canon",
+            #[cfg(feature = "singlepass")]
+            (Compiler::Singlepass, false) => "singlepass",
+            #[cfg(feature = "singlepass")]
+            (Compiler::Singlepass, true) => "singlepass-nan_canon",
+            #[cfg(feature = "llvm")]
+            (Compiler::Llvm, false) => "llvm-opta",
+            #[cfg(feature = "llvm")]
+            (Compiler::Llvm, true) => "llvm-opta-nan_canon",
+        }
     }
 
     fn engine_of(
@@ -298,10 +299,35 @@ fn threads_for(wasm_bytes: usize) -> NonZero<usize> {
 mod tests {
     use super::*;
 
+    const NANS: [NanBits; 2] = [NanBits::Native, NanBits::Canonical];
+
     #[test]
     fn small_modules_are_compiled_by_one_thread() {
         assert_eq!(threads_for(0).get(), 1);
         assert_eq!(threads_for(WASM_BYTES_PER_THREAD).get(), 1);
+    }
+
+    #[test]
+    fn compilers_and_their_options_are_called_what_wasmer_calls_them() {
+        let basic = SecurityPolicy::basic();
+        let compilers = [
+            Compiler::Cranelift,
+            #[cfg(feature = "singlepass")]
+            Compiler::Singlepass,
+            #[cfg(feature = "llvm")]
+            Compiler::Llvm,
+        ];
+        for (compiler, nans) in
+            compilers.iter().flat_map(|compiler| NANS.map(|nans| (*compiler, nans)))
+        {
+            let policy = basic.clone().with_nan_bits(nans);
+            for policy in [policy.clone(), policy.with_fuel(1)] {
+                let settings = CodeSettings::new(&policy, compiler);
+                let stop = Stop::new(&policy, &Wanted::always());
+                let engine = settings.engine(NonZero::<usize>::MIN, Changes::All, &stop);
+                assert_eq!(settings.compiler_options(), engine.deterministic_id());
+            }
+        }
     }
 
     #[test]

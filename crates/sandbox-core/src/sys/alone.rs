@@ -85,21 +85,32 @@ pub(super) fn assert_traps(sandbox: &WasmSandbox) {
 /// Has system calls fail from now on, in all threads, with that error number.
 #[cfg(target_os = "linux")]
 pub(super) fn deny(calls: &[libc::c_long], error: libc::c_int) {
-    seccompiler::apply_filter_all_threads(&filter(calls, error)).unwrap();
+    seccompiler::apply_filter_all_threads(&filter(calls, failing(error))).unwrap();
+}
+
+/// Has each thread end that makes one of those system calls from now on.
+#[cfg(target_os = "linux")]
+pub(super) fn end_threads_at(calls: &[libc::c_long]) {
+    let program = filter(calls, seccompiler::SeccompAction::KillThread);
+    seccompiler::apply_filter_all_threads(&program).unwrap();
 }
 
 /// Has system calls of the calling thread, and of those that it starts, fail from now on with that error number.
 #[cfg(target_os = "linux")]
 pub(crate) fn deny_here(calls: &[libc::c_long], error: libc::c_int) {
-    seccompiler::apply_filter(&filter(calls, error)).unwrap();
+    seccompiler::apply_filter(&filter(calls, failing(error))).unwrap();
 }
 
 #[cfg(target_os = "linux")]
-fn filter(calls: &[libc::c_long], error: libc::c_int) -> seccompiler::BpfProgram {
+fn failing(error: libc::c_int) -> seccompiler::SeccompAction {
+    seccompiler::SeccompAction::Errno(error.cast_unsigned())
+}
+
+#[cfg(target_os = "linux")]
+fn filter(calls: &[libc::c_long], outcome: seccompiler::SeccompAction) -> seccompiler::BpfProgram {
     use seccompiler::{SeccompAction, SeccompFilter};
 
     let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
-    let denied = SeccompAction::Errno(error.cast_unsigned());
     let here = std::env::consts::ARCH.try_into().unwrap();
-    SeccompFilter::new(rules, SeccompAction::Allow, denied, here).unwrap().try_into().unwrap()
+    SeccompFilter::new(rules, SeccompAction::Allow, outcome, here).unwrap().try_into().unwrap()
 }

@@ -26,23 +26,22 @@ impl Code {
         let extents =
             module.sys_artifact().and_then(|artifact| artifact.finished_function_extents());
         let extents = extents.unwrap_or_default();
-        let placed = extents.into_iter().map(|(local, extent)| {
+        Self::new(extents.iter().map(|(local, extent)| {
             let start = extent.ptr.addr();
             (start..start + extent.length, imported + local.as_u32() as usize)
-        });
-        Self::new(placed.collect())
+        }))
     }
 
-    fn new(placed: Vec<(Range<usize>, usize)>) -> Self {
-        let start = placed.iter().map(|(place, _)| place.start).min().unwrap_or_default();
-        let end = placed.iter().map(|(place, _)| place.end).max().unwrap_or_default();
-        let functions = placed.into_iter().filter_map(|(place, index)| {
+    fn new(placed: impl ExactSizeIterator<Item = (Range<usize>, usize)> + Clone) -> Self {
+        let start = placed.clone().map(|(place, _)| place.start).min().unwrap_or_default();
+        let end = placed.clone().map(|(place, _)| place.end).max().unwrap_or_default();
+        let mut functions = Vec::with_capacity(placed.len());
+        functions.extend(placed.filter_map(|(place, index)| {
             let start = u32::try_from(place.start - start).ok()?;
             Some(Function { start, index: u32::try_from(index).ok()? })
-        });
-        let mut functions: Box<[Function]> = functions.collect();
+        }));
         functions.sort_unstable();
-        Self { extent: start..end, functions }
+        Self { extent: start..end, functions: functions.into() }
     }
 
     /// Where all of it lies.
@@ -82,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_function_is_found_by_any_address_in_it() {
-        let code = Code::new(vec![(200..260, 4), (100..140, 3), (140..200, 9)]);
+        let code = Code::new([(200..260, 4), (100..140, 3), (140..200, 9)].into_iter());
         let found = [99, 100, 139, 140, 199, 200, 259, 260].map(|at| code.function_at(at));
         assert_eq!(found, [None, Some(3), Some(3), Some(9), Some(9), Some(4), Some(4), None]);
         assert_eq!(code.start_of_function_at(150), Some(140));
@@ -90,6 +89,6 @@ mod tests {
 
     #[test]
     fn a_module_without_functions_has_no_code() {
-        assert_eq!(Code::new(Vec::new()).function_at(0), None);
+        assert_eq!(Code::new(std::iter::empty()).function_at(0), None);
     }
 }

@@ -159,6 +159,14 @@ pub(super) fn with_running<T>(look: impl FnOnce(&Running) -> T) -> Option<T> {
     unsafe { RUNNING.get().as_ref() }.map(look)
 }
 
+/// Keeps the samples that found the guest in the function of the host that calls this as it ends, if the guest is sampled.
+#[inline]
+pub(crate) fn settle(requests: &Requests) {
+    if let Some(sampler) = requests.sampler() {
+        with_running(|running| sampler.settle(running.code()));
+    }
+}
+
 /// Whether this thread runs a guest, which another one called if it is asked to run one now.
 #[inline]
 pub(super) fn is_guest_here() -> bool {

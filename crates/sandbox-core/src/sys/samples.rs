@@ -6,7 +6,7 @@
 //! counted what was asked for.
 //!
 //! While a guest waits for a function of the host, its handler cannot tell where the guest is: its stack pointer is in nobody's
-//! register. Such a sample is only counted, and the function shows who called it [as it ends](Sampler::settle).
+//! register. Such a sample is only counted, and the function shows who called it [as it ends](super::interrupt::settle).
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +14,6 @@ use std::sync::{Arc, OnceLock};
 
 use super::code::Code;
 use super::frames;
-use super::interrupt;
 use super::stack::Bounds;
 use super::thread::Registers;
 use crate::sync::stop_word::StopWord;
@@ -252,7 +251,7 @@ impl Sampler {
 
     /// Keeps the samples that found the guest in the function of the host that calls this, with those calls of the guest that led
     /// there.
-    fn settle(&self, code: &Code) {
+    pub(super) fn settle(&self, code: &Code) {
         let weight = self.unsettled.swap(0, Ordering::Relaxed);
         if weight > 0 {
             self.samples.keep(self.source, Place::Host, weight, |slot| {
@@ -284,14 +283,6 @@ impl Requests {
     #[inline]
     pub(crate) fn sampler(&self) -> Option<&Sampler> {
         self.sampler.get().map(Box::as_ref)
-    }
-
-    /// Keeps the samples that found the guest in the function of the host that calls this as it ends, where it is sampled.
-    #[inline]
-    pub(crate) fn settle(&self) {
-        if let Some(sampler) = self.sampler() {
-            interrupt::with_running(|running| sampler.settle(running.code()));
-        }
     }
 }
 

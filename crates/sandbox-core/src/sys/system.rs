@@ -3,6 +3,7 @@
 
 use std::io;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use super::memory::page_bytes;
 use super::stack;
@@ -18,20 +19,34 @@ pub(crate) fn try_executable_memory() -> Result<()> {
 }
 
 fn executable_memory() -> io::Result<()> {
+    /// The address of a page that nobody writes to. It is kept, because each module that is loaded asks, and a new mapping takes
+    /// longer than all else here.
+    static PAGE: Mutex<Option<usize>> = Mutex::new(None);
     let len = page_bytes();
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let (written, executed) =
         (libc::PROT_READ | libc::PROT_WRITE, libc::PROT_READ | libc::PROT_EXEC);
+    let mut kept = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists. What follows is done to that
-    // mapping, which nobody else knows.
+    // mapping, which nobody else knows, while the lock is held.
     unsafe {
-        let page = libc::mmap(ptr::null_mut(), len, written, flags, -1, 0);
+        let page = match kept.take() {
+            Some(address) => ptr::with_exposed_provenance_mut(address),
+            None => {
+                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                libc::mmap(ptr::null_mut(), len, written, flags, -1, 0)
+            }
+        };
         if page == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let status = libc::mprotect(page, len, executed);
         let result = if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-        libc::munmap(page, len);
+        // As it was, so that it is asked again next time.
+        if libc::mprotect(page, len, written) == 0 {
+            *kept = Some(page.expose_provenance());
+        } else {
+            libc::munmap(page, len);
+        }
         result
     }
 }

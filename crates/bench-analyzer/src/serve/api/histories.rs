@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::decisions::{ChangeState, Decisions};
+use super::decisions::Decisions;
 use super::{Api, Histories, OfMachine, OfSeries, Refusal};
 use crate::ingest::Triage;
+use crate::serve::change_state::ChangeState;
 use crate::serve::events::{self, machine_name};
 use crate::serve::prepared::Snapshot;
 use crate::store::StoreVersion;
@@ -35,13 +36,15 @@ pub(super) struct Row<'s> {
     /// Its course, from the lowest value, 0, to the highest, 100: for drawing only.
     spark: Vec<u8>,
     changes: usize,
+    /// How many changes somebody should look at.
     alarms: usize,
-    /// The largest of the changes that somebody should look at.
+    /// The largest of them, or else of those to watch.
     worst: Option<Worst>,
 }
 
 #[derive(Serialize)]
 struct Worst {
+    state: ChangeState,
     change: f64,
     measured_at: jiff::Timestamp,
     after_commit: Option<String>,
@@ -156,9 +159,14 @@ impl<'s> Row<'s> {
     fn of(one: &'s SeriesChanges, decisions: &Decisions) -> Self {
         let points = &one.timeline.points;
         let changes = decisions.changes(one);
-        let alarming = || changes.iter().filter(|change| is_open(change));
+        let is_to_watch = |change: &ChangePoint| ChangeState::of(one, change) == ChangeState::Watch;
+        let open = || changes.iter().filter(|change| is_open(change));
+        let alarming = || open().filter(|change| !is_to_watch(change));
         let size = |change: &ChangePoint| change.change.ln_1p().abs();
-        let worst = alarming().max_by(|a, b| size(a).total_cmp(&size(b))).map(|worst| Worst {
+        let largest = |a: &&ChangePoint, b: &&ChangePoint| size(a).total_cmp(&size(b));
+        let worst = alarming().max_by(largest).or_else(|| open().max_by(largest));
+        let worst = worst.map(|worst| Worst {
+            state: ChangeState::of(one, worst),
             change: worst.change,
             measured_at: worst.measured_at,
             after_commit: worst.after_commit.clone(),

@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::decisions::{ChangeState, Decisions};
+use super::decisions::Decisions;
 use super::histories::{Row, named};
 use super::{Api, Refusal};
 use crate::serve::arrivals::Arrival;
+use crate::serve::change_state::ChangeState;
 use crate::serve::events::Event;
 use crate::serve::prepared::Snapshot;
 use bench_stats::detect::changes::{ChangePoint, SeriesChanges};

@@ -1,6 +1,6 @@
 // All benchmarks, in the groups that their names make or as a list, worst first.
 import { ask } from "./ask.js";
-import { cell, commits, el, isNarrow, machineChoice, number, percent, plural, quantity, search, select, seriesLink, short, spark } from "./dom.js";
+import { STATES, cell, commits, el, isNarrow, machineChoice, number, percent, plural, quantity, search, select, seriesLink, short, spark } from "./dom.js";
 import { firstStep } from "./home.js";
 import { go, note } from "./route.js";
 
@@ -50,11 +50,13 @@ export async function benchmarks(query) {
   return { title: "Benchmarks", content: [el("h1", {}, "Benchmarks"), controls, list] };
 }
 
-const size = (one) => (one.worst ? Math.abs(Math.log1p(one.worst.change)) : -1);
+/** What is to watch comes behind what is sure, however large it is. */
+const size = (one) => (one.worst ? Math.abs(Math.log1p(one.worst.change)) + (one.alarms > 0 ? 1000 : 0) : -1);
 
 function row(one) {
   const open = one.worst
-    ? el("td", {}, el("span", { class: "bad" }, `worse ${percent(one.worst.change)}`), " since ", commits(one.worst),
+    ? el("td", {}, one.worst.state === "watch" ? el("span", { class: "dim" }, `${STATES.watch}: worse ${percent(one.worst.change)}`)
+      : el("span", { class: "bad" }, `worse ${percent(one.worst.change)}`), " since ", commits(one.worst),
       one.alarms > 1 ? el("span", { class: "dim" }, `, ${one.alarms} to look at`) : null)
     : cell(one.changes ? plural(one.changes, "known change", "known changes") : "none", "dim");
   return el("tr", {}, el("td", {}, seriesLink(one)), number(quantity(one.latest, one.unit)), el("td", {}, spark(one.spark)), number(String(one.points)), open);

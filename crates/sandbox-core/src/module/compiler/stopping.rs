@@ -64,11 +64,6 @@ struct Terms {
 }
 
 impl Stop {
-    /// For an engine that compiles nothing.
-    pub(super) fn never() -> Self {
-        Self(Arc::new(Terms { wanted: Mutex::default(), limit: None }))
-    }
-
     /// For a compilation that begins now.
     pub(super) fn new(policy: &SecurityPolicy, wanted: &Wanted) -> Self {
         let limit = policy.compile_limits.time;

@@ -106,6 +106,21 @@ impl Mapping {
         if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Has the kernel give the pages at once that are written to next, where that is worth a system call: one by one, each
+    /// costs a page fault. What it does not give comes that way.
+    fn populate(&self, start: usize, len: usize) {
+        /// Number of pages whose faults take about as long as the call.
+        const FEW: usize = 2;
+        let page = page_bytes();
+        let end = start.saturating_add(len).min(self.len());
+        let pages = start / page * page..end.next_multiple_of(page);
+        if pages.len() <= FEW * page {
+            return;
+        }
+        // SAFETY: the range is a part of the memory that is accessible. Its contents stay.
+        unsafe { libc::madvise(self.address(pages.start), pages.len(), libc::MADV_POPULATE_WRITE) };
+    }
+
     /// Maps over a part of the reservation.
     fn map_over(
         &self,
@@ -350,9 +365,14 @@ impl LinearMemory for MappedMemory {
 
     unsafe fn initialize_with_data(&self, start: usize, data: &[u8]) -> Result<(), Trap> {
         // Later it is an instruction of the guest that copies a passive segment.
-        if self.contents == Contents::Replaced && lock(&self.mapping).image.is_none() {
-            return Ok(());
+        let mapping = lock(&self.mapping);
+        if mapping.image.is_none() {
+            if self.contents == Contents::Replaced {
+                return Ok(());
+            }
+            mapping.populate(start, data.len());
         }
+        drop(mapping);
         // SAFETY: the contract is that of this function, and the definition is this memory's own.
         unsafe { initialize_memory_with_data(self.definition.as_ref(), start, data) }
     }

@@ -1,4 +1,4 @@
-use crate::sys::alone::{self, assert_traps, assert_well, builder, deny};
+use crate::sys::alone::{self, assert_traps, assert_well, builder, deny, end_threads_at};
 use crate::{InstanceMode, Module, SandboxError, SecurityPolicy, SystemNeed, WasmSandbox};
 
 /// Defines a test that runs in a process of its own.
@@ -169,6 +169,15 @@ scenes! {
             }
         }
     }
+
+    neither_the_first_call_nor_the_watchdog_waits_for_the_kernels_barriers = ended_by_membarrier {
+        end_threads_at(&[libc::SYS_membarrier]);
+        let sandbox = builder().build_blocking().unwrap();
+        for _ in 0..3 {
+            assert_well(&sandbox);
+        }
+    }
+
     where_openat2_is_missing_paths_lead_nowhere_else = openat2_missing {
         paths_lead_nowhere_else_without_openat2(libc::ENOSYS).unwrap();
     }
