@@ -1,5 +1,7 @@
 //! Compiled modules that are taken to other machines.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use super::{Module, ModuleOrigin, validation};
 use crate::error::{Result, SandboxError};
 use crate::policy::{Compiler, SecurityPolicy, WasmFeatures};
 use crate::signing::{KeyRing, Purpose, Sealer};
+use crate::sys::memory::buffer_for;
 use crate::threads::dispatch::on_worker;
 
 /// Name of loading in errors that no function of the guest caused.
@@ -79,8 +82,7 @@ impl Module {
     /// [`SandboxError::ArtifactRejected`] with the reason and what to do about it,
     /// [`SandboxError::ModuleTooLarge`] or [`SandboxError::CompileLimit`].
     pub fn load(sealed: &[u8], policy: &SecurityPolicy, keys: impl Into<KeyRing>) -> Result<Self> {
-        // A copy: native code stays in use for as long as the module.
-        Self::load_owned(Bytes::copy_from_slice(sealed), policy, &keys.into())
+        Self::load_owned(copy(sealed), policy, &keys.into())
     }
 
     /// Loads a module as [`Module::load`] does, unless this process has it already: from an artifact, or compiled by a
@@ -93,8 +95,7 @@ impl Module {
         policy: &SecurityPolicy,
         keys: impl Into<KeyRing>,
     ) -> Result<Self> {
-        let sealed = Bytes::copy_from_slice(sealed);
-        let (code, identity) = Self::unseal(sealed, policy, &keys.into())?;
+        let (code, identity) = Self::unseal(copy(sealed), policy, &keys.into())?;
         let (key, wasm_bytes) = (*identity.digest().as_bytes(), identity.wasm_bytes());
         let wasm_bytes = usize::try_from(wasm_bytes).unwrap_or(usize::MAX);
         let module = MemoryCache::of_process().get_or_make(key, wasm_bytes, || {
@@ -133,7 +134,7 @@ impl Module {
         keys: impl Into<KeyRing>,
     ) -> Result<Self> {
         let path = path.as_ref();
-        let sealed = std::fs::read(path)
+        let sealed = read(path)
             .map_err(|error| SandboxError::SourceUnreadable { path: path.to_owned(), error })?;
         Self::load_owned(sealed.into(), policy, &keys.into())
     }
@@ -207,6 +208,22 @@ impl Module {
     pub(super) fn identity(&self) -> &Identity {
         &self.inner.identity
     }
+}
+
+/// A copy, since native code stays in use for as long as its module.
+fn copy(sealed: &[u8]) -> Bytes {
+    // Where there is no memory for it, the allocator says so.
+    let mut copy = buffer_for(sealed.len()).unwrap_or_default();
+    copy.extend_from_slice(sealed);
+    copy.into()
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let len = file.metadata()?.len();
+    let mut content = buffer_for(usize::try_from(len).unwrap_or(usize::MAX))?;
+    file.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Description of an artifact by itself; see [`Module::inspect`].

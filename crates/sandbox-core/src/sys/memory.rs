@@ -221,6 +221,24 @@ fn lock(mapping: &Mutex<Mapping>) -> std::sync::MutexGuard<'_, Mapping> {
     mapping.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An empty buffer with room for so many bytes, which are written next.
+///
+/// # Errors
+/// When there is not so much memory.
+pub(crate) fn buffer_for(len: usize) -> io::Result<Vec<u8>> {
+    let mut buffer: Vec<u8> = Vec::new();
+    buffer.try_reserve_exact(len)?;
+    #[cfg(target_os = "linux")]
+    if len > PART_BYTES {
+        let start = buffer.as_ptr().addr();
+        // Memory that was a buffer before has its pages.
+        if !mapping::is_there(start + len / 2) {
+            mapping::populate(start..start + len);
+        }
+    }
+    Ok(buffer)
+}
+
 /// The size of a page of the system, in bytes.
 #[cfg(target_os = "linux")]
 pub(in crate::sys) fn page_bytes() -> usize {
@@ -229,4 +247,20 @@ pub(in crate::sys) fn page_bytes() -> usize {
     *PAGE.get_or_init(|| {
         usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_has_the_room_that_was_asked_for_whatever_its_pages_are() {
+        for len in [0, 1, 4096, 1 << 20] {
+            let mut buffer = buffer_for(len).unwrap();
+            assert!(buffer.is_empty() && buffer.capacity() >= len);
+            buffer.resize(len, 7);
+            assert!(buffer.iter().all(|byte| *byte == 7));
+        }
+        assert_eq!(buffer_for(usize::MAX).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+    }
 }

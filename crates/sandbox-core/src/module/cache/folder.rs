@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 
+use crate::sys::memory::buffer_for;
 use crate::sys::user::effective_user;
 
 /// The beginning of the names of files that are being written.
@@ -134,7 +135,7 @@ impl Folder {
         if bytes > limit_bytes {
             return Err(FileError::TooLarge { bytes, limit_bytes });
         }
-        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+        let mut content = buffer_for(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         file.take(limit_bytes).read_to_end(&mut content)?;
         Ok(Some(content))
     }

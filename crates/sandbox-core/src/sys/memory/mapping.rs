@@ -106,21 +106,6 @@ impl Mapping {
         if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Has the kernel give the pages at once that are written to next, where that is worth a system call: one by one, each
-    /// costs a page fault. What it does not give comes that way.
-    fn populate(&self, start: usize, len: usize) {
-        /// Number of pages whose faults take about as long as the call.
-        const FEW: usize = 2;
-        let page = page_bytes();
-        let end = start.saturating_add(len).min(self.len());
-        let pages = start / page * page..end.next_multiple_of(page);
-        if pages.len() <= FEW * page {
-            return;
-        }
-        // SAFETY: the range is a part of the memory that is accessible. Its contents stay.
-        unsafe { libc::madvise(self.address(pages.start), pages.len(), libc::MADV_POPULATE_WRITE) };
-    }
-
     /// Maps over a part of the reservation.
     fn map_over(
         &self,
@@ -325,6 +310,31 @@ impl MappedMemory {
     }
 }
 
+/// Has the kernel give pages at once that are written to next, where that is worth a system call: one by one, each costs a
+/// page fault. What it does not give comes that way.
+pub(super) fn populate(addresses: Range<usize>) {
+    /// Number of pages whose faults take about as long as the call.
+    const FEW: usize = 2;
+    let page = page_bytes();
+    let pages = addresses.start / page * page..addresses.end.next_multiple_of(page);
+    if pages.len() <= FEW * page {
+        return;
+    }
+    let start = std::ptr::without_provenance_mut(pages.start);
+    // SAFETY: pages that are there stay what they are, whosever they are, and where none can be this is an error.
+    unsafe { libc::madvise(start, pages.len(), libc::MADV_POPULATE_WRITE) };
+}
+
+/// Whether the page at that address is there, so that it can be read without a page fault.
+pub(super) fn is_there(address: usize) -> bool {
+    let page = page_bytes();
+    let start = std::ptr::without_provenance_mut(address / page * page);
+    let mut residence = 0u8;
+    // SAFETY: nothing is done to the page, and its one byte is written to a variable.
+    let status = unsafe { libc::mincore(start, page, &raw mut residence) };
+    status == 0 && residence & 1 == 1
+}
+
 impl LinearMemory for MappedMemory {
     fn ty(&self) -> MemoryType {
         MemoryType { minimum: self.size(), ..self.ty }
@@ -370,7 +380,9 @@ impl LinearMemory for MappedMemory {
             if self.contents == Contents::Replaced {
                 return Ok(());
             }
-            mapping.populate(start, data.len());
+            let end = start.saturating_add(data.len()).min(mapping.len());
+            let first = mapping.start.as_ptr().addr();
+            populate(first + start.min(end)..first + end);
         }
         drop(mapping);
         // SAFETY: the contract is that of this function, and the definition is this memory's own.
