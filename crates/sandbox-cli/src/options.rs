@@ -252,9 +252,13 @@ fn time_limit(text: &str) -> Result<TimeLimit, String> {
     if text == "none" {
         return Ok(TimeLimit(None));
     }
+    duration(text).map(|limit| TimeLimit(Some(limit)))
+}
+
+/// Reads a duration, such as `200ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
-    let limit = Duration::try_from(parsed).map_err(|_| "it is before now".to_owned())?;
-    Ok(TimeLimit(Some(limit)))
+    Duration::try_from(parsed).map_err(|_| "it is before now".to_owned())
 }
 
 fn folder(text: &str) -> Result<Folder, String> {
