@@ -12,6 +12,7 @@ use sandbox_core::{
 use crate::failure::{Failure, print};
 use crate::inspect::DECLARATIONS;
 use crate::options::{ModuleFile, PolicyOptions};
+use crate::profile::ProfileOptions;
 use crate::usage;
 
 /// Call a function of a module
@@ -24,13 +25,16 @@ use crate::usage;
   sandbox call plugin.wasm add 42 24
   sandbox call plugin.wasm greet World
   sandbox call plugin.wasm thumbnail @photo.png > small.png
-  sandbox call --policy strict --usage plugin.wasm summarise '{\"items\": [1, 2]}'")]
+  sandbox call --policy strict --usage plugin.wasm summarise '{\"items\": [1, 2]}'
+  sandbox call --profile slow.json plugin.wasm render    # then open slow.json with https://www.speedscope.app")]
 pub(crate) struct Call {
     #[command(flatten)]
     policy: PolicyOptions,
     /// Say on standard error what the call used
     #[arg(long)]
     usage: bool,
+    #[command(flatten)]
+    profile: ProfileOptions,
     #[command(flatten)]
     module: ModuleFile,
     /// Name of the function; `sandbox inspect` lists them
@@ -43,14 +47,18 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let policy = self.policy.policy()?;
-        let sandbox = self.module.builder(policy)?.serialization_format(SerializationFormat::Json);
+        let profiling = self.profile.begin()?;
+        let builder = self.module.builder(policy)?.serialization_format(SerializationFormat::Json);
         let output = OutputSink::to(io::stderr(), io::stderr());
-        let sandbox = sandbox.build_blocking()?.with_output(&output);
+        let built = profiling.attach(builder).build_blocking();
+        let sandbox = profiling.unless_failed(built)?.with_output(&output);
         let arguments = values(&sandbox, &self.function, &self.arguments)?;
         let called = sandbox.call_blocking::<Value>(&self.function, Values(&arguments));
         if self.usage {
             usage::report(&sandbox.usage());
         }
+        // Also of a call that failed.
+        profiling.write()?;
         let result = called?;
         print(in_words(result)?)?;
         Ok(ExitCode::SUCCESS)
@@ -69,9 +77,11 @@ pub(crate) fn values(
     let mut parameters = &[][..];
     match export.map(|export| (&export.ty, export.payloads)) {
         Some((_, Some((Payload::Text, _)))) => {
+            count(function, arguments, 1)?;
             return arguments.iter().map(|argument| text(argument)).collect();
         }
         Some((_, Some((Payload::Bytes, _)))) => {
+            count(function, arguments, 1)?;
             return arguments.iter().map(|argument| bytes(argument)).collect();
         }
         Some((ExternalType::Function { parameters: taken, .. }, None)) => parameters = taken,
@@ -88,6 +98,11 @@ pub(crate) fn values(
              for a function of text"
         )));
     }
+    if let Some((ExternalType::Function { .. }, None)) =
+        export.map(|export| (&export.ty, export.payloads))
+    {
+        count(function, arguments, parameters.len())?;
+    }
     let takes_float = |at: usize| {
         let floats = [NumberType::F32, NumberType::F64].map(ValueType::Number);
         parameters.get(at).is_some_and(|parameter| floats.contains(parameter))
@@ -97,6 +112,18 @@ pub(crate) fn values(
         _ => value(argument),
     };
     arguments.iter().enumerate().map(read).collect()
+}
+
+/// Refuses another number of arguments than a function takes.
+fn count(function: &str, arguments: &[String], taken: usize) -> Result<(), Failure> {
+    if arguments.len() == taken {
+        return Ok(());
+    }
+    let plural = if taken == 1 { "" } else { "s" };
+    let given = arguments.len();
+    Err(Failure::usage(format!(
+        "`{function}` takes {taken} argument{plural}, and was given {given}"
+    )))
 }
 
 /// An argument of a function of text: text, whatever it looks like.

@@ -8,6 +8,7 @@ mod failure;
 mod inspect;
 mod keys;
 mod options;
+mod profile;
 mod run;
 mod usage;
 

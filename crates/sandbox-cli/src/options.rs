@@ -252,9 +252,15 @@ fn time_limit(text: &str) -> Result<TimeLimit, String> {
     if text == "none" {
         return Ok(TimeLimit(None));
     }
-    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
-    let limit = Duration::try_from(parsed).map_err(|_| "it is before now".to_owned())?;
-    Ok(TimeLimit(Some(limit)))
+    duration(text).map(|limit| TimeLimit(Some(limit)))
+}
+
+/// Reads a duration, such as `200ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|error| {
+        format!("expected a number with its unit, such as `2s` or `500ms` ({error})")
+    })?;
+    Duration::try_from(parsed).map_err(|_| "it is before now".to_owned())
 }
 
 fn folder(text: &str) -> Result<Folder, String> {
@@ -267,6 +273,13 @@ fn folder(text: &str) -> Result<Folder, String> {
     };
     let (host, guest) = match text.split_once("::") {
         Some((host, guest)) => (host, guest.to_owned()),
+        // As other tools write it.
+        None if text.contains(":/") => {
+            return Err(format!(
+                "a folder's path in the guest comes after two colons: `{}`",
+                text.replacen(":/", "::/", 1)
+            ));
+        }
         None => (text, as_seen_by_guest(text)),
     };
     if host.is_empty() || guest.is_empty() {
@@ -330,6 +343,7 @@ mod tests {
         for wrong in ["", "::/x", "a::", "a::b"] {
             assert!(folder(wrong).is_err(), "{wrong}");
         }
+        assert!(folder("data:/in:ro").unwrap_err().ends_with("`data::/in`"));
     }
 
     #[test]
@@ -347,5 +361,7 @@ mod tests {
         assert_eq!(time_limit("200ms").unwrap().0, Some(Duration::from_millis(200)));
         assert_eq!(time_limit("none").unwrap().0, None);
         assert!(time_limit("-1s").is_err() && time_limit("soon").is_err());
+        let without_unit = duration("1").unwrap_err();
+        assert!(without_unit.contains("`500ms`"), "{without_unit}");
     }
 }

@@ -10,6 +10,7 @@ use sandbox_core::{CoreDumps, RunReport, RunRequest, SandboxError};
 
 use crate::failure::Failure;
 use crate::options::{ModuleFile, PolicyOptions, write_privately};
+use crate::profile::ProfileOptions;
 use crate::usage;
 
 /// Time that a program is given to notice that it was stopped. It does so at once, unless it waits for standard input.
@@ -23,7 +24,8 @@ const GRACE: Duration = Duration::from_millis(500);
 #[command(after_help = "Examples:
   sandbox run hello.wasm
   sandbox run --policy strict --dir data::/data:ro wc.wasm /data/words.txt
-  sandbox run --time 2s --memory 64MiB --usage generated.wasm < input.csv")]
+  sandbox run --time 2s --memory 64MiB --usage generated.wasm < input.csv
+  sandbox run --profile slow.json slow.wasm    # then open slow.json with https://www.speedscope.app")]
 pub(crate) struct Run {
     #[command(flatten)]
     policy: PolicyOptions,
@@ -38,6 +40,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     coredump: Option<PathBuf>,
     #[command(flatten)]
+    profile: ProfileOptions,
+    #[command(flatten)]
     module: ModuleFile,
     /// Arguments of the program
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -49,7 +53,10 @@ impl Run {
         let policy = self.policy.policy()?;
         let limit = policy.wall_clock;
         let core_dumps = if self.coredump.is_some() { CoreDumps::OnTrap } else { CoreDumps::Never };
-        let sandbox = self.module.builder(policy)?.core_dumps(core_dumps).build_blocking()?;
+        let profiling = self.profile.begin()?;
+        let builder = self.module.builder(policy)?.core_dumps(core_dumps);
+        let built = profiling.attach(builder).build_blocking();
+        let sandbox = profiling.unless_failed(built)?;
         let program = self.argv0.unwrap_or_else(|| {
             let name = self.module.path().file_name().unwrap_or_default();
             name.to_string_lossy().into_owned()
@@ -65,7 +72,10 @@ impl Run {
             // Nobody waits for it where the program hung in a read.
             let _ = sender.send(sandbox.run_reported_blocking(request));
         });
-        let report = wait(&receiver, limit)?;
+        let report = wait(&receiver, limit);
+        // Also of a program that was stopped, or that hangs in a read.
+        profiling.write()?;
+        let report = report?;
         if self.usage {
             usage::report(&report.usage);
         }

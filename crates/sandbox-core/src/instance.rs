@@ -148,6 +148,9 @@ impl Instance {
         let recorder = start.recorder();
         let control = CallControl::new(policy.wall_clock)?;
         control.note_code(module.code().extent());
+        if let Some(profiler) = &recipe.profiler {
+            profiler.sample(module, &control);
+        }
         let tunables = LimitingTunables::new(policy, room, Arc::clone(&refusals), recorder.clone());
         let sinks = launch.sinks.clone();
         let output = OutputCapture::new(policy.output_limit_bytes, sinks, Arc::clone(&control));

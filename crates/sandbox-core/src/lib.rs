@@ -183,6 +183,7 @@ mod output;
 mod package;
 mod policy;
 mod pool;
+mod profile;
 mod sandbox;
 mod signing;
 mod streaming;
@@ -230,6 +231,7 @@ pub use pool::{
     ModuleStatus, PoolStatus, PooledFunction, PooledSandbox, SandboxPool, SandboxPoolBuilder,
     TenantStatus,
 };
+pub use profile::{Profile, Profiler};
 pub use sandbox::{
     BatchIter, BatchResults, Callable, Function, IntoFormat, MemoryReset, MockSandbox, RunOutput,
     RunReport, RunRequest, Session, Snapshot, WasmSandbox, WasmSandboxBuilder,
@@ -253,6 +255,8 @@ const _: () = {
     shared::<Function<(i32, i32), i32>>();
     shared::<Module>();
     shared::<Snapshot>();
+    shared::<Profiler>();
+    shared::<Profile>();
     shared::<SandboxPool>();
     shared::<PooledSandbox>();
     shared::<PooledFunction<(i32, i32), i32>>();

@@ -34,6 +34,7 @@ pub(crate) use cache::{CacheOptions, obtain_tiered};
 pub(crate) use compiler::Wanted;
 pub(crate) use extent::Extent;
 pub(crate) use metering::FUEL_EXPORT;
+pub(crate) use names::shown;
 pub use outline::{ExternalType, ModuleExport, ModuleImport};
 pub use shipping::ArtifactInfo;
 pub(crate) use start::START_EXPORT;

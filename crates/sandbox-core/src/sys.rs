@@ -25,6 +25,7 @@ pub(crate) mod memory;
 pub(crate) mod number;
 pub(crate) mod readiness;
 pub(crate) mod refusals;
+pub(crate) mod samples;
 #[cfg_attr(
     not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
     path = "sys/signals/none.rs"

@@ -8,10 +8,14 @@
 //! A call pays a few plain writes for this (see [`barrier`]). The first call after a pause also enlists its
 //! instance; an instance that has been idle for [`IDLE_TICKS`] is dropped from the list, and with an empty list the
 //! thread sleeps.
+//!
+//! Where somebody wants to know where guests spend their time, it asks for [samples](sampling) as well, more often than it looks
+//! at the rest.
 
 pub(crate) mod cancel_handle;
 pub(crate) mod cancellation;
 mod control;
+pub(crate) mod sampling;
 mod waiting;
 
 use std::io;
@@ -26,6 +30,7 @@ pub(crate) use crate::sync::stop_word::{StopReason, TurnId};
 use crate::sync::watched::IDLE;
 use control::nanos;
 pub(crate) use control::{CallControl, CallNumber};
+use sampling::{Sampled, Schedule};
 
 /// Time between two looks at the calls in progress: the precision of deadlines. Two milliseconds cost about a
 /// thousandth of one core, and only while guests run.
@@ -56,6 +61,8 @@ struct Entry {
     idle_ticks: u32,
     /// Number of interrupts of the call.
     interrupts: u32,
+    /// When it is sampled next, if it is.
+    samples: Schedule,
 }
 
 /// A small task that the watchdog's thread does at its next tick.
@@ -116,7 +123,16 @@ impl Watchdog {
             let (control, since) = (Arc::clone(control), Instant::now());
             control.saw(seen, since);
             let cpu_time = control.cpu_time();
-            entries.push(Entry { control, seen, since, cpu_time, idle_ticks: 0, interrupts: 0 });
+            let samples = Schedule::default();
+            entries.push(Entry {
+                control,
+                seen,
+                since,
+                cpu_time,
+                idle_ticks: 0,
+                interrupts: 0,
+                samples,
+            });
         }
         drop(entries);
         // With others on the list it looks again within a tick, and to wake it takes longer than all the rest here.
@@ -141,38 +157,82 @@ impl Watchdog {
     fn run(&self) -> ! {
         get_barriers_ready();
         let mut ticks = 0u32;
+        let mut next_tick = Instant::now();
+        let mut is_woken = true;
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             barrier::rely_on_heavy();
             let now = Instant::now();
-            let mut unheeded = Vec::new();
-            entries.retain_mut(|entry| entry.tick(now, &mut unheeded));
-            ticks = ticks.wrapping_add(1);
-            let looks = ticks.is_multiple_of(TICKS_OF_HANDLERS) || entries.is_empty();
-            let deferred =
-                std::mem::take(&mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner));
-            if looks || !unheeded.is_empty() || !deferred.is_empty() {
+            let mut full = Vec::new();
+            let schedules = entries.iter_mut();
+            let next_sample = schedules.filter_map(|entry| entry.sample(now, &mut full)).min();
+            let mut work = Work { full, ..Work::default() };
+            if is_woken || now >= next_tick {
+                entries.retain_mut(|entry| entry.tick(now, &mut work.unheeded));
+                ticks = ticks.wrapping_add(1);
+                work.looks_after_signals =
+                    ticks.is_multiple_of(TICKS_OF_HANDLERS) || entries.is_empty();
+                work.deferred = std::mem::take(
+                    &mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner),
+                );
+                next_tick = now + TICK;
+            }
+            if !work.is_nothing() {
                 // Not while others wait for the list: what is told of it may be heard by anybody.
                 drop(entries);
-                // Whatever becomes of it, guests have to be watched.
-                let undisturbed = |run: &mut dyn FnMut()| drop(catch_unwind(AssertUnwindSafe(run)));
-                if looks {
-                    undisturbed(&mut signals::look_after_handlers);
-                    signals::look_at_masks_again();
-                }
-                for control in unheeded {
-                    undisturbed(&mut || control.escalate());
-                }
-                for task in deferred {
-                    drop(catch_unwind(AssertUnwindSafe(task)));
-                }
+                work.run();
                 entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             }
             entries = if entries.is_empty() {
+                is_woken = true;
                 self.wake.wait(entries).unwrap_or_else(PoisonError::into_inner)
             } else {
-                self.wake.wait_timeout(entries, TICK).unwrap_or_else(PoisonError::into_inner).0
+                let rest = next_sample.map_or(TICK, |next_sample| {
+                    next_sample.min(next_tick).saturating_duration_since(Instant::now())
+                });
+                let waited = self.wake.wait_timeout(entries, rest);
+                let (entries, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                is_woken = !timeout.timed_out();
+                entries
             };
+        }
+    }
+}
+
+/// Work that the watchdog does without holding its list.
+#[derive(Default)]
+struct Work {
+    looks_after_signals: bool,
+    /// Those on which interrupts have no effect.
+    unheeded: Vec<Arc<CallControl>>,
+    deferred: Vec<DeferredTask>,
+    /// Those that have many samples.
+    full: Vec<Arc<dyn Sampled>>,
+}
+
+impl Work {
+    fn is_nothing(&self) -> bool {
+        !self.looks_after_signals
+            && self.unheeded.is_empty()
+            && self.deferred.is_empty()
+            && self.full.is_empty()
+    }
+
+    fn run(self) {
+        // Whatever becomes of it, guests have to be watched.
+        let undisturbed = |run: &mut dyn FnMut()| drop(catch_unwind(AssertUnwindSafe(run)));
+        if self.looks_after_signals {
+            undisturbed(&mut signals::look_after_handlers);
+            signals::look_at_masks_again();
+        }
+        for control in self.unheeded {
+            undisturbed(&mut || control.escalate());
+        }
+        for task in self.deferred {
+            drop(catch_unwind(AssertUnwindSafe(task)));
+        }
+        for sampled in self.full {
+            undisturbed(&mut || sampled.make_room());
         }
     }
 }
@@ -191,6 +251,25 @@ fn get_barriers_ready() {
 }
 
 impl Entry {
+    /// Asks for a sample of the call, if it is time for one. Returns when it will be, if the instance is sampled.
+    fn sample(&mut self, now: Instant, full: &mut Vec<Arc<dyn Sampled>>) -> Option<Instant> {
+        let (sampled, sampler) = self.control.sampled()?;
+        let turn = self.control.watched.running();
+        let (next, wanted) = self.samples.look(now, sampled.interval(), turn);
+        if self.samples.is_new_turn() {
+            sampler.begin_turn();
+        }
+        if wanted > 0 {
+            sampled.count_asked(wanted);
+            sampler.ask();
+            self.control.send_signal();
+            if sampled.is_full() && !full.iter().any(|known| Arc::ptr_eq(known, sampled)) {
+                full.push(Arc::clone(sampled));
+            }
+        }
+        Some(next)
+    }
+
     /// Looks at the instance once; false when it need not be watched any longer. Adds it to those on which interrupts have
     /// no effect, if it is one.
     fn tick(&mut self, now: Instant, unheeded: &mut Vec<Arc<CallControl>>) -> bool {

@@ -50,7 +50,7 @@ const HOUSES: &[House] = &[
             &["marshal", "threads"],
             &["watchdog"],
             &["module"],
-            &["wasi"],
+            &["profile", "wasi"],
             &["host"],
             &["instance"],
             &["package"],

@@ -79,8 +79,8 @@ impl Caller<'_> {
         };
         let enter = |values: &mut [RawValue]| {
             let run = || again.entry.call(self.guest(), id.index(), values);
-            let (code, stop) = (again.module.code(), state.control.stop_word());
-            let within = || interrupt::within(code, stop, &again.refusals, run);
+            let (code, requests) = (again.module.code(), state.control.requests());
+            let within = || interrupt::within(code, requests, &again.refusals, run);
             match catch_unwind(AssertUnwindSafe(within)) {
                 Ok(Ok(())) if state.control.stop_reason().is_none() => {
                     results::from_numbers(export, signature, values)

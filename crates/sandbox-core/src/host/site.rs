@@ -9,6 +9,7 @@ use super::caller::Caller;
 use super::failure::{ImportName, Unwound};
 use super::numbers::BoxedError;
 use super::state::HostState;
+use crate::sys::interrupt;
 use crate::threads::{callers_runtime, workers};
 
 /// Where an instance calls a host function.
@@ -36,6 +37,7 @@ impl Site {
         let brought = state.control.brought();
         let mut caller = Caller::new(context, state, brought.as_deref());
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut caller)));
+        interrupt::settle(state.control.requests());
         if state.control.stop_reason().is_some() {
             return Err(Unwound::Stopped);
         }

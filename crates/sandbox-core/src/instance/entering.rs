@@ -191,7 +191,7 @@ fn supervised<T>(
     run: impl FnOnce() -> T,
 ) -> thread::Result<T> {
     control.watch(|| {
-        let within = || interrupt::within(code, control.stop_word(), refusals, run);
+        let within = || interrupt::within(code, control.requests(), refusals, run);
         catch_unwind(AssertUnwindSafe(within))
     })
 }

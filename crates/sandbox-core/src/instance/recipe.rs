@@ -6,6 +6,7 @@ use crate::error::CoreDumps;
 use crate::host::HostBinding;
 use crate::module::Module;
 use crate::policy::SecurityPolicy;
+use crate::profile::Profiler;
 use crate::sys::memory::ResetMethod;
 
 /// All that the instances of one sandbox have in common.
@@ -17,6 +18,7 @@ pub(crate) struct Recipe {
     /// Method by which used instances are put back.
     pub(crate) reset: ResetMethod,
     pub(crate) core_dumps: CoreDumps,
+    pub(crate) profiler: Option<Profiler>,
 }
 
 impl Recipe {
@@ -30,6 +32,7 @@ impl Recipe {
         self.module.is_alike(&other.module)
             && self.reset == other.reset
             && self.core_dumps == other.core_dumps
+            && self.profiler == other.profiler
             && self.policy == other.policy
     }
 }

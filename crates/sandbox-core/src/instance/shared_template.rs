@@ -116,7 +116,7 @@ impl Shared {
     /// The recipe of a sandbox, with the module and the policy that all have in common.
     fn recipe_of(&self, recipe: &Recipe) -> Recipe {
         let (module, policy) = (self.module.clone(), Arc::clone(&self.policy));
-        Recipe { module, policy, host: Arc::clone(&recipe.host), ..*recipe }
+        Recipe { module, policy, ..recipe.clone() }
     }
 
     /// The first instance of another sandbox.

@@ -30,8 +30,14 @@ fn a_call_that_never_enters_the_guest_reports_no_fuel() {
     let module = Module::compile(&wat::parse_str(TEXT).unwrap(), &policy).unwrap();
     let host = HostBinding::new(&module, HostFunctions::default(), Context::default()).unwrap();
     let reset = ResetMethod::quickest();
-    let recipe =
-        Recipe { module: module.clone(), policy, host, reset, core_dumps: CoreDumps::Never };
+    let recipe = Recipe {
+        module: module.clone(),
+        policy,
+        host,
+        reset,
+        core_dumps: CoreDumps::Never,
+        profiler: None,
+    };
     let none = Cancellation::default();
     let (first, template) = Template::of_module(&recipe, Users::Calls, &none).unwrap();
     let template = template.unwrap();

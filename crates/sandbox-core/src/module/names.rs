@@ -111,7 +111,7 @@ fn read_index(written: &[u8]) -> Box<[NameRange]> {
 
 /// A name as people know it, and so that it does nothing to a terminal or a log: without the ends that compilers add, with
 /// what is not printable escaped, and cut.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let mut text = Shown { text: String::new(), room: SHOWN_CHARS };
     // Fails where the name is cut.
     if write!(text, "{:#}", rustc_demangle::demangle(name)).is_err() {

@@ -22,6 +22,7 @@ use crate::module::{CacheOptions, Module, Tiering, Wanted};
 #[cfg(feature = "wasix")]
 use crate::package::PackageCommand;
 use crate::policy::{Compiler, InstanceMode, SecurityPolicy};
+use crate::profile::Profiler;
 use crate::sys::memory::ResetMethod;
 use crate::threads::callers_thread::CallPlacement;
 use crate::threads::dispatch::on_worker;
@@ -64,6 +65,7 @@ pub struct WasmSandboxBuilder {
     context: Context,
     memory_reset: MemoryReset,
     core_dumps: CoreDumps,
+    profiler: Option<Profiler>,
 }
 
 /// Way in which fresh instances get back the memory that an earlier call wrote to.
@@ -332,6 +334,31 @@ impl WasmSandboxBuilder {
         self
     }
 
+    /// Has the guest sampled as it runs, its initialisation included; see [`Profiler`]. The default is not to, which costs
+    /// nothing.
+    ///
+    /// ```
+    /// use sandbox_core::{Profiler, WasmSandbox};
+    ///
+    /// # fn main() -> sandbox_core::Result<()> {
+    /// # let wasm = wat::parse_str(r#"(module (func $work (export "work") (param i32)
+    /// #     (loop $again (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#).expect("valid text");
+    /// let profiler = Profiler::new();
+    /// let sandbox = WasmSandbox::builder().source_bytes(&wasm).profiler(&profiler).build_blocking()?;
+    /// sandbox.call_blocking::<()>("work", 100_000_000)?;
+    /// let profile = profiler.profile();
+    /// println!("{} samples, {} lost", profile.samples(), profile.lost());
+    /// # let json =
+    /// profile.to_speedscope();
+    /// # assert!(json.contains(r#""name":"work""#), "{json}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn profiler(mut self, profiler: &Profiler) -> Self {
+        self.profiler = Some(profiler.clone());
+        self
+    }
+
     /// Has the sandbox serve one caller at a time, whatever the policy says.
     pub(crate) fn one_at_a_time(mut self) -> Self {
         self.max_instances = Some(1);
@@ -471,8 +498,8 @@ impl WasmSandboxBuilder {
         span.record("module", module.wasm_hash());
         span.record("origin", debug(module.origin()));
         let host = HostBinding::new(&module, self.host_functions, self.context)?;
-        let (policy, core_dumps) = (Arc::new(policy), self.core_dumps);
-        let mut recipe = Recipe { module, policy, host, reset, core_dumps };
+        let (policy, core_dumps, profiler) = (Arc::new(policy), self.core_dumps, self.profiler);
+        let mut recipe = Recipe { module, policy, host, reset, core_dumps, profiler };
         let instances = match &snapshot {
             None => Instances::new(&recipe, cancellation),
             Some(snapshot) => Instances::of_snapshot(&recipe, snapshot.template(), cancellation),

@@ -413,6 +413,7 @@ mod tests {
             host,
             reset: ResetMethod::quickest(),
             core_dumps: CoreDumps::Never,
+            profiler: None,
         };
         let none = Cancellation::default();
         let instances = Instances::new(&recipe, &none).unwrap();

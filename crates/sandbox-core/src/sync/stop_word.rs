@@ -3,7 +3,7 @@
 use super::primitives::{AtomicU64, Notify, Ordering};
 
 /// The bits of the word that hold a reason to stop. None of them is set while nobody wants that.
-pub(crate) const REASON: u64 = 0xff;
+const REASON: u64 = 0xff;
 
 /// Why a call was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +76,10 @@ impl StopWord {
         set.is_ok()
     }
 
-    /// The word itself, for code that may do nothing else than look at it.
-    pub(crate) fn word(&self) -> &AtomicU64 {
-        &self.word
+    /// Whether the turn is to stop. Does nothing that the handler of a signal may not do.
+    #[inline]
+    pub(crate) fn has_reason(&self) -> bool {
+        self.word.load(Ordering::Acquire) & REASON != 0
     }
 
     /// Why the current turn is to stop, if it is.

@@ -1,6 +1,6 @@
-//! Where a guest was when it trapped.
+//! Where a guest was when it trapped, or when a sample of it was taken.
 //!
-//! Noted on the thread that ran the guest, at most [`MOST_FRAMES`] calls of it, innermost first, and nothing of
+//! Of a trap that is noted on the thread that ran the guest, at most [`MOST_FRAMES`] calls of it, innermost first, and nothing of
 //! whoever called it. What notes them allocates nothing and takes no lock, because some of it runs in a signal handler, and
 //! what they cost does not depend on how deep the guest was.
 #![expect(unsafe_code, reason = "reads the stack of a guest")]
@@ -86,11 +86,8 @@ fn add(address: usize) -> bool {
 
 /// Notes the calls of a guest that faulted, by the chain of frames that its code keeps.
 ///
-/// To be called in the signal handler. Reads the guest's stack, and nothing that is not between its stack pointer and the
-/// place where it was entered.
-///
 /// # Safety
-/// The registers are those of a guest with that code on that stack, and it does not run meanwhile.
+/// As for [`walk`].
 pub(super) unsafe fn note_fault(
     registers: Registers,
     code: &Code,
@@ -98,15 +95,37 @@ pub(super) unsafe fn note_fault(
     reason: Option<TrapCode>,
 ) {
     begin(reason);
-    add(registers.counter);
+    // SAFETY: our caller's contract.
+    unsafe { walk(registers, code, stack, add) };
+}
+
+/// Shows `visit` the calls of a guest that a signal interrupted, innermost first, until it wants no more. They are those that
+/// the chain of frames tells of which its code keeps.
+///
+/// To be called in the signal handler. Reads the guest's stack, and nothing that is not between its stack pointer and the
+/// place where it was entered.
+///
+/// # Safety
+/// The registers are those of a guest with that code on that stack, and it does not run meanwhile.
+pub(super) unsafe fn walk(
+    registers: Registers,
+    code: &Code,
+    stack: Bounds,
+    mut visit: impl FnMut(usize) -> bool,
+) {
+    if !visit(registers.counter) {
+        return;
+    }
     // SAFETY: our caller's contract; nothing outside the stack is read.
     unsafe {
-        let returns_to =
-            || registers.return_address.or_else(|| word(registers.stack, registers.stack, stack));
-        if has_no_frame_yet(registers.counter, code) && !add_caller(returns_to(), code) {
-            return;
+        if let Frame::NotInChain { above } = own_frame(registers.counter, code) {
+            let in_register = registers.return_address;
+            let on_stack = || word(registers.stack + above, registers.stack, stack);
+            if !visit_caller(in_register.or_else(on_stack), code, &mut visit) {
+                return;
+            }
         }
-        add_chain(registers.frame, registers.stack, code, stack);
+        visit_chain(registers.frame, registers.stack, code, stack, visit);
     }
 }
 
@@ -119,17 +138,24 @@ pub(super) unsafe fn note_fault(
 pub(super) unsafe fn note_callers(frame: usize, code: &Code, stack: Bounds) {
     begin(None);
     // SAFETY: our caller's contract.
-    unsafe { add_chain(frame, frame, code, stack) }
+    unsafe { visit_chain(frame, frame, code, stack, add) }
 }
 
-/// Notes the calls that a chain of frames tells of.
+/// Shows `visit` the calls that a chain of frames tells of.
 ///
 /// # Safety
 /// Requires that all between the stack pointer and the top of the stack is readable.
-unsafe fn add_chain(mut frame: usize, stack_pointer: usize, code: &Code, stack: Bounds) {
+unsafe fn visit_chain(
+    mut frame: usize,
+    stack_pointer: usize,
+    code: &Code,
+    stack: Bounds,
+    mut visit: impl FnMut(usize) -> bool,
+) {
     // SAFETY: our caller's contract; `word` reads nothing outside the stack.
     let word = |address: usize| unsafe { word(address, stack_pointer, stack) };
-    while add_caller(frame.checked_add(size_of::<usize>()).and_then(word), code) {
+    let return_address = |frame: usize| frame.checked_add(size_of::<usize>()).and_then(word);
+    while visit_caller(return_address(frame), code, &mut visit) {
         match word(frame) {
             Some(outer) if outer > frame => frame = outer,
             _ => return,
@@ -137,10 +163,14 @@ unsafe fn add_chain(mut frame: usize, stack_pointer: usize, code: &Code, stack: 
     }
 }
 
-/// Notes a call by the address that it returns to, if that is in the guest's code; says whether another may follow.
-fn add_caller(returns_to: Option<usize>, code: &Code) -> bool {
+/// Shows `visit` a call by the address that it returns to, if that is in the guest's code; says whether another may follow.
+fn visit_caller(
+    returns_to: Option<usize>,
+    code: &Code,
+    visit: &mut impl FnMut(usize) -> bool,
+) -> bool {
     let caller = returns_to.and_then(|address| address.checked_sub(1));
-    caller.filter(|caller| code.contains(*caller)).is_some_and(add)
+    caller.filter(|caller| code.contains(*caller)).is_some_and(visit)
 }
 
 /// A word of the part of the stack that is in use.
@@ -157,24 +187,54 @@ unsafe fn word(address: usize, stack_pointer: usize, stack: Bounds) -> Option<us
     Some(unsafe { ptr::with_exposed_provenance::<usize>(address).read_volatile() })
 }
 
-/// Whether the function that is at that address has none of its own in the chain of frames: it has just been entered, or
-/// it is one that calls nothing and makes no frame.
+/// Frame of the function that a guest is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    /// It is the first of the chain.
+    FirstInChain,
+    /// The chain begins with the caller's. Where no register holds the address that the function returns to, that is so many
+    /// bytes above the stack pointer.
+    NotInChain { above: usize },
+}
+
+/// Finds the frame of the function that is at that address: it may just have been entered, be about to return, or be one that
+/// calls nothing and makes no frame.
 ///
 /// # Safety
 /// The code of the function can be read.
-unsafe fn has_no_frame_yet(counter: usize, code: &Code) -> bool {
-    let Some(start) = code.start_of_function_at(counter) else { return false };
-    // SAFETY: the code is longer than that, since it has a return.
+unsafe fn own_frame(counter: usize, code: &Code) -> Frame {
+    let Some(start) = code.start_of_function_at(counter) else { return Frame::FirstInChain };
+    // SAFETY: our caller's contract. The code is longer than that, since it has a return.
     let first = unsafe { ptr::with_exposed_provenance::<[u8; 4]>(start).read_unaligned() };
-    // What a function begins with if it makes a frame.
-    let makes_frame = if cfg!(target_arch = "x86_64") {
-        // PUSH RBP, with or without a prefix that changes nothing.
-        matches!(first, [0x55, ..] | [0x40, 0x55, ..])
+    if cfg!(target_arch = "x86_64") {
+        const RETURN: u8 = 0xC3;
+        // PUSH RBP, with or without a prefix that changes nothing. The frame is in the chain after the next instruction.
+        let pushed = match first {
+            [0x55, ..] => 1,
+            [0x40, 0x55, ..] => 2,
+            _ => return Frame::NotInChain { above: 0 },
+        };
+        // SAFETY: our caller's contract.
+        let here = unsafe { ptr::with_exposed_provenance::<u8>(counter).read() };
+        if counter == start || here == RETURN {
+            Frame::NotInChain { above: 0 }
+        } else if counter == start + pushed {
+            Frame::NotInChain { above: size_of::<usize>() }
+        } else {
+            Frame::FirstInChain
+        }
     } else {
-        // STP X29, X30, [SP, #-16]!
-        first == [0xFD, 0x7B, 0xBF, 0xA9]
-    };
-    counter == start || !makes_frame
+        const RETURN: [u8; 4] = [0xC0, 0x03, 0x5F, 0xD6];
+        // STP X29, X30, [SP, #-16]! The frame is in the chain after the next instruction.
+        let makes_frame = first == [0xFD, 0x7B, 0xBF, 0xA9];
+        // SAFETY: our caller's contract; each instruction has four bytes.
+        let here = unsafe { ptr::with_exposed_provenance::<[u8; 4]>(counter).read_unaligned() };
+        if !makes_frame || counter == start || counter == start + 4 || here == RETURN {
+            Frame::NotInChain { above: 0 }
+        } else {
+            Frame::FirstInChain
+        }
+    }
 }
 
 /// Notes the calls of a guest that calls a function of the host now, which ends it.
@@ -186,19 +246,22 @@ unsafe fn has_no_frame_yet(counter: usize, code: &Code) -> bool {
 /// The guest called a function that calls this; it was entered by that entry, or by Wasmer.
 pub(super) unsafe fn note_call(code: &Code, reason: TrapCode, entry: Option<&Entry>) {
     begin(Some(reason));
-    let walk = || {
-        let mut in_guest = false;
-        backtrace::trace(|frame| {
-            let caller = frame.ip().addr().wrapping_sub(1);
-            let is_guests = code.contains(caller);
-            // Outside of it are the host's functions that it called, and then who called it.
-            let goes_on = if is_guests { add(caller) } else { !in_guest };
-            in_guest |= is_guests;
-            goes_on
-        });
-    };
     // SAFETY: our caller's contract, and a walk unwinds nobody.
-    unsafe { direct::on_host_stack(entry, walk) };
+    unsafe { direct::on_host_stack(entry, || visit_callers(code, add)) };
+}
+
+/// Shows `visit` the calls of a guest that called the function of the host that calls this, innermost first, until it wants no
+/// more. Walks the stack by its unwind data, under a lock of the whole process: not for handlers of signals.
+pub(super) fn visit_callers(code: &Code, mut visit: impl FnMut(usize) -> bool) {
+    let mut in_guest = false;
+    backtrace::trace(|frame| {
+        let caller = frame.ip().addr().wrapping_sub(1);
+        let is_guests = code.contains(caller);
+        // Outside of it are the host's functions that it called, and then who called it.
+        let goes_on = if is_guests { visit(caller) } else { !in_guest };
+        in_guest |= is_guests;
+        goes_on
+    });
 }
 
 #[cfg(test)]

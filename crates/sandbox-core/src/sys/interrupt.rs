@@ -11,12 +11,14 @@
 //! the guest goes on. That code calls nothing and holds no lock of the host, so the handler may do what any host
 //! function may that the guest could have called there instead, allocating included.
 //!
+//! And it reaches guests of which a [sample](super::samples) is wanted, wherever they are.
+//!
 //! A signal that comes too late, or from somebody else, therefore does no harm.
 #![expect(unsafe_code, reason = "follows a pointer to what runs on this thread")]
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use backtrace::Backtrace;
 use wasmer::sys::vm::{Trap, TrapCode, raise_lib_trap};
@@ -25,14 +27,14 @@ use super::code::Code;
 use super::direct::{self, Ended, Entry};
 use super::frames;
 use super::refusals::Refusals;
+use super::samples::{Requests, Sampler};
 use super::stack::{self, Bounds};
-use crate::sync::stop_word::REASON;
 
 /// State of a guest that signal handlers and functions which it calls need to know.
 pub(super) struct Running {
     code: *const Code,
-    /// The stop word of the call.
-    stop: *const AtomicU64,
+    /// Requests to its instance.
+    requests: *const Requests,
     /// Refusals to its instance.
     refusals: *const Refusals,
     /// Known as soon as the guest is entered.
@@ -51,7 +53,13 @@ impl Running {
 
     pub(super) fn is_told_to_stop(&self) -> bool {
         // SAFETY: as above.
-        unsafe { (*self.stop).load(Ordering::Acquire) & REASON != 0 }
+        unsafe { (*self.requests).stop.has_reason() }
+    }
+
+    /// Returns what takes samples of the guest, if it is sampled.
+    pub(super) fn sampler(&self) -> Option<&Sampler> {
+        // SAFETY: as above.
+        unsafe { (*self.requests).sampler() }
     }
 
     pub(super) fn refusals(&self) -> &Refusals {
@@ -86,14 +94,14 @@ thread_local! {
     static STACK: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs a guest that has that code; from then on until it returns, an interrupt unwinds it as soon as `stop` holds a
-/// reason, and what functions of Wasmer refuse to it is noted.
+/// Runs a guest that has that code; from then on until it returns, an interrupt unwinds it as soon as it is requested to stop and
+/// takes the samples that are wanted, and what functions of Wasmer refuse to it is noted.
 ///
 /// A guest within a guest, which a host function of the outer one called, is the one that runs until it returns.
 #[inline]
 pub(crate) fn within<T>(
     code: &Code,
-    stop: &AtomicU64,
+    requests: &Requests,
     refusals: &Refusals,
     run: impl FnOnce() -> T,
 ) -> T {
@@ -107,7 +115,7 @@ pub(crate) fn within<T>(
     }
     let (stack, known_bytes) = (Cell::new(Bounds::default()), Cell::new(0));
     let direct = Cell::new(ptr::null());
-    let running = Running { code, stop, refusals, stack, known_bytes, direct };
+    let running = Running { code, requests, refusals, stack, known_bytes, direct };
     let _restore = Restore(RUNNING.replace(&raw const running));
     compiler_fence(Ordering::SeqCst);
     run()
@@ -149,6 +157,14 @@ pub(super) unsafe fn on_host_stack<T>(function: impl FnOnce() -> T) -> T {
 pub(super) fn with_running<T>(look: impl FnOnce(&Running) -> T) -> Option<T> {
     // SAFETY: what it points to lives as long as the call (see `within`), in which this thread is.
     unsafe { RUNNING.get().as_ref() }.map(look)
+}
+
+/// Keeps the samples that found the guest in the function of the host that calls this as it ends, if the guest is sampled.
+#[inline]
+pub(crate) fn settle(requests: &Requests) {
+    if let Some(sampler) = requests.sampler() {
+        with_running(|running| sampler.settle(running.code()));
+    }
 }
 
 /// Whether this thread runs a guest, which another one called if it is asked to run one now.

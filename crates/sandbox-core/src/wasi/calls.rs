@@ -25,6 +25,7 @@ use super::errno::Errno;
 use super::memory::Memory;
 use super::state::State;
 use crate::sys::guest_memory::GuestMemory;
+use crate::sys::interrupt;
 use crate::watchdog::CallControl;
 
 type Context<'a> = FunctionEnvMut<'a, State>;
@@ -81,6 +82,7 @@ fn serve(
         }
         work(call)
     });
+    interrupt::settle(context.data().control.requests());
     stop_if_told(&context.data().control)?;
     Ok(errno)
 }

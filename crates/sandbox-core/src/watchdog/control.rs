@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Watchdog;
+use super::sampling::Sampled;
 use crate::context::Brought;
 use crate::error::{Result, SandboxError, SystemNeed};
-use crate::sync::stop_word::{StopReason, StopWord, TurnId};
+use crate::sync::stop_word::{StopReason, TurnId};
 use crate::sync::watched::Watched;
+use crate::sys::samples::{Requests, Sampler};
 use crate::sys::signals::{self, Deafness};
 use crate::sys::thread::ThreadNumber;
 use crate::sys::{barrier, cpu_time, fork};
@@ -30,8 +32,10 @@ pub(crate) struct CallControl {
     thread: AtomicI32,
     /// Whether a call is in progress, and on the watchdog's list.
     pub(super) watched: Watched,
-    /// Whether the turn is to stop.
-    stop: StopWord,
+    /// Whether the turn is to stop, and whether a sample of it is wanted.
+    requests: Requests,
+    /// What wants samples.
+    sampled: OnceLock<Arc<dyn Sampled>>,
     /// Time that a call had been running when it was last seen, if it kept its thread busy for a tick; in
     /// nanoseconds.
     pub(super) outlasted_nanos: AtomicU64,
@@ -65,7 +69,8 @@ impl CallControl {
         Ok(Arc::new(Self {
             thread: AtomicI32::new(0),
             watched: Watched::new(),
-            stop: StopWord::new(),
+            requests: Requests::new(),
+            sampled: OnceLock::new(),
             outlasted_nanos: AtomicU64::new(0),
             on_callers_worker: AtomicBool::new(false),
             code: OnceLock::new(),
@@ -118,7 +123,7 @@ impl CallControl {
         if !self.has_brought.load(Ordering::Acquire) {
             return None;
         }
-        let now = self.stop.turn();
+        let now = self.requests.stop.turn();
         let brought = self.lock_brought();
         brought.as_ref().filter(|(turn, _)| *turn == now).map(|(_, brought)| Arc::clone(brought))
     }
@@ -154,7 +159,7 @@ impl CallControl {
     pub(crate) fn begin_turn(&self) -> TurnId {
         self.limit_nanos.store(nanos(self.wall_clock), Ordering::Relaxed);
         self.outlasted_nanos.store(0, Ordering::Relaxed);
-        self.stop.begin_turn()
+        self.requests.stop.begin_turn()
     }
 
     /// Begins the turn of initialisation, which may take that long, or as long as a call.
@@ -177,28 +182,40 @@ impl CallControl {
 
     /// Returns whether the turn had not ended, nor a reason to stop.
     pub(super) fn request(&self, turn: TurnId, reason: StopReason) -> bool {
-        self.stop.request(turn, reason)
+        self.requests.stop.request(turn, reason)
     }
 
     /// Asks that whatever turn is in progress stop.
     pub(crate) fn request_stop_now(&self, reason: StopReason) {
-        self.request_stop(self.stop.turn(), reason);
+        self.request_stop(self.requests.stop.turn(), reason);
     }
 
-    /// Returns the word that [`within`](crate::sys::interrupt::within) looks at to see whether the turn is to stop.
-    pub(crate) fn stop_word(&self) -> &AtomicU64 {
-        self.stop.word()
+    /// Returns the requests that [`within`](crate::sys::interrupt::within) has the guest heed.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Has the calls of the instance sampled from now on.
+    pub(crate) fn sample_for(&self, sampled: Arc<dyn Sampled>, sampler: Sampler) {
+        if self.sampled.set(sampled).is_ok() {
+            self.requests.set_sampler(sampler);
+        }
+    }
+
+    /// Returns what has the calls of the instance sampled.
+    pub(super) fn sampled(&self) -> Option<(&Arc<dyn Sampled>, &Sampler)> {
+        self.sampled.get().zip(self.requests.sampler())
     }
 
     /// Why the current turn is to stop, if it is.
     #[inline]
     pub(crate) fn stop_reason(&self) -> Option<StopReason> {
-        self.stop.reason()
+        self.requests.stop.reason()
     }
 
     /// Completes when the current turn is asked to stop.
     pub(crate) async fn stop_requested(&self) {
-        self.stop.requested().await;
+        self.requests.stop.requested().await;
     }
 
     /// Takes the time of a call, to a tick, if one outlasted a tick since this was last asked.
@@ -221,7 +238,7 @@ impl CallControl {
     pub(crate) fn watch<T>(self: &Arc<Self>, run: impl FnOnce() -> T) -> T {
         self.thread.store(ThreadNumber::of_this_thread().to_bits(), Ordering::Relaxed);
         self.on_callers_worker.store(callers_thread::can_be_handed_over(), Ordering::Relaxed);
-        if !self.watched.begin(self.stop.own_turn().0, barrier::light)
+        if !self.watched.begin(self.requests.stop.own_turn().0, barrier::light)
             && let Ok(watchdog) = Watchdog::global()
         {
             watchdog.enlist(self);

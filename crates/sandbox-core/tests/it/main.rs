@@ -70,6 +70,7 @@ mod playground;
 mod polls;
 mod pool;
 mod probe;
+mod profiles;
 mod programs_of_others;
 mod quotas;
 mod run;

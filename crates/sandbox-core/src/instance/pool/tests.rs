@@ -44,6 +44,7 @@ fn recipe(module: &Module, policy: &Arc<SecurityPolicy>, reset: ResetMethod) -> 
         host,
         reset,
         core_dumps: CoreDumps::Never,
+        profiler: None,
     }
 }
 

@@ -10,7 +10,8 @@ const TEXT: &str = r#"(module (memory 1)
 fn begin(module: &Module, policy: &Arc<SecurityPolicy>) -> SharedTemplate {
     let host = HostBinding::new(module, HostFunctions::default(), Context::default()).unwrap();
     let (module, policy, reset) = (module.clone(), Arc::clone(policy), ResetMethod::discard());
-    let recipe = Recipe { module, policy, host, reset, core_dumps: CoreDumps::Never };
+    let recipe =
+        Recipe { module, policy, host, reset, core_dumps: CoreDumps::Never, profiler: None };
     SharedTemplate::of(&recipe, &Cancellation::default()).unwrap().1
 }
 
@@ -74,7 +75,8 @@ fn second(initialize: &str, policy: SecurityPolicy) -> SharedTemplate {
         let functions = HostFunctions::new().function("env", "number", move || number);
         let host = HostBinding::new(&module, functions, Context::new(number)).unwrap();
         let (module, policy, reset) = (module.clone(), Arc::clone(&policy), ResetMethod::discard());
-        let recipe = Recipe { module, policy, host, reset, core_dumps: CoreDumps::Never };
+        let recipe =
+            Recipe { module, policy, host, reset, core_dumps: CoreDumps::Never, profiler: None };
         SharedTemplate::of(&recipe, &Cancellation::default()).unwrap().1
     };
     let _first = begin(1);

@@ -4,6 +4,7 @@ use super::*;
 use crate::policy::SecurityPolicy;
 use crate::sys::limits::LimitingTunables;
 use crate::sys::number::{Number, ZERO};
+use crate::sys::samples::Requests;
 
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -143,7 +144,6 @@ fn a_guest_has_as_much_of_a_larger_stack_as_its_policy_says() {
 fn a_guest_that_is_entered_directly_traps_as_one_that_wasmer_enters() {
     use crate::sys::code::Code;
     use crate::sys::{builtins, frames, signals};
-    use std::sync::atomic::AtomicU64;
 
     assert!(signals::install(|| ()));
     let mut store = store();
@@ -161,7 +161,7 @@ fn a_guest_that_is_entered_directly_traps_as_one_that_wasmer_enters() {
     let instance = wasmer::Instance::new(&mut store, &module, &wasmer::Imports::new()).unwrap();
     builtins::guard(&mut store);
     let mut gate = Gate::new(&mut store, STACK_BYTES);
-    let (stop, refusals) = (AtomicU64::new(0), crate::sys::refusals::Refusals::new(0));
+    let (requests, refusals) = (Requests::new(), crate::sys::refusals::Refusals::new(0));
     let outcomes = |gate: &Gate, store: &mut Store| {
         let calls = [
             ("divide", 1),
@@ -180,7 +180,7 @@ fn a_guest_that_is_entered_directly_traps_as_one_that_wasmer_enters() {
             let target = target(store, &instance, name, Reach::OwnFunctions);
             let mut values = [RawValue::from(argument)];
             let call = || gate.call(store, &target, &mut values, 1);
-            let (returned, outcome) = interrupt::within(&code, &stop, &refusals, call);
+            let (returned, outcome) = interrupt::within(&code, &requests, &refusals, call);
             let noted = frames::take();
             let reason = outcome.err().map(|error| (error.to_trap(), noted.is_some()));
             let of_fault = noted.as_ref().and_then(|noted| noted.code);

@@ -37,8 +37,8 @@ pub(super) extern "C" fn on_signal(
     }
 }
 
-/// Unwinds the guest that runs on this thread, if its call has been told to stop and it is in its own code; else
-/// has the thread hand over its worker, if it sits on one and the guest is in its own code.
+/// Takes a sample of the guest that runs on this thread, if one is wanted. Then unwinds the guest, if its call has been told to
+/// stop and it is in its own code; else has the thread hand over its worker, if it sits on one and the guest is in its own code.
 ///
 /// # Safety
 /// `context` is what the kernel gave to a handler.
@@ -46,6 +46,10 @@ unsafe fn act(sender: sending::Sender, context: *mut libc::ucontext_t) {
     with_running(|running| {
         // SAFETY: our caller's contract.
         let registers = unsafe { registers(&*context) };
+        if let Some(sampler) = running.sampler() {
+            // SAFETY: the registers are those of this thread, which runs the handler instead of the guest.
+            unsafe { sampler.take(registers, running.code(), running.stack()) };
+        }
         if !running.code().contains(registers.counter) {
             return;
         }
