@@ -77,9 +77,11 @@ pub(crate) fn values(
     let mut parameters = &[][..];
     match export.map(|export| (&export.ty, export.payloads)) {
         Some((_, Some((Payload::Text, _)))) => {
+            count(function, arguments, 1)?;
             return arguments.iter().map(|argument| text(argument)).collect();
         }
         Some((_, Some((Payload::Bytes, _)))) => {
+            count(function, arguments, 1)?;
             return arguments.iter().map(|argument| bytes(argument)).collect();
         }
         Some((ExternalType::Function { parameters: taken, .. }, None)) => parameters = taken,
@@ -96,6 +98,11 @@ pub(crate) fn values(
              for a function of text"
         )));
     }
+    if let Some((ExternalType::Function { .. }, None)) =
+        export.map(|export| (&export.ty, export.payloads))
+    {
+        count(function, arguments, parameters.len())?;
+    }
     let takes_float = |at: usize| {
         let floats = [NumberType::F32, NumberType::F64].map(ValueType::Number);
         parameters.get(at).is_some_and(|parameter| floats.contains(parameter))
@@ -105,6 +112,18 @@ pub(crate) fn values(
         _ => value(argument),
     };
     arguments.iter().enumerate().map(read).collect()
+}
+
+/// Refuses another number of arguments than a function takes.
+fn count(function: &str, arguments: &[String], taken: usize) -> Result<(), Failure> {
+    if arguments.len() == taken {
+        return Ok(());
+    }
+    let plural = if taken == 1 { "" } else { "s" };
+    let given = arguments.len();
+    Err(Failure::usage(format!(
+        "`{function}` takes {taken} argument{plural}, and was given {given}"
+    )))
 }
 
 /// An argument of a function of text: text, whatever it looks like.

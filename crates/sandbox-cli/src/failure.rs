@@ -115,6 +115,9 @@ fn hint(error: &SandboxError) -> Option<&'static str> {
         | SandboxError::ModuleTooLarge { .. } => {
             Some("`sandbox inspect` says which policies would take it")
         }
+        SandboxError::NoSuchFunction { name, .. } if name == "_start" => {
+            Some("it is no program: `sandbox call MODULE FUNCTION` calls one of its functions")
+        }
         SandboxError::NoSuchFunction { .. } => Some("`sandbox inspect` lists what can be called"),
         _ => None,
     }

@@ -271,6 +271,13 @@ fn folder(text: &str) -> Result<Folder, String> {
     };
     let (host, guest) = match text.split_once("::") {
         Some((host, guest)) => (host, guest.to_owned()),
+        // As other tools write it.
+        None if text.contains(":/") => {
+            return Err(format!(
+                "a folder's path in the guest comes after two colons: `{}`",
+                text.replacen(":/", "::/", 1)
+            ));
+        }
         None => (text, as_seen_by_guest(text)),
     };
     if host.is_empty() || guest.is_empty() {
@@ -334,6 +341,7 @@ mod tests {
         for wrong in ["", "::/x", "a::", "a::b"] {
             assert!(folder(wrong).is_err(), "{wrong}");
         }
+        assert!(folder("data:/in:ro").unwrap_err().ends_with("`data::/in`"));
     }
 
     #[test]

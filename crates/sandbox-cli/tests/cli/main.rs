@@ -307,9 +307,16 @@ fn functions_are_called_with_numbers() {
     assert_eq!(called(&["add", "42", "24"]), (Some(0), "66".to_owned(), String::new()));
     assert_eq!(called(&["add", "42", "-1"]).1, "41");
     assert_eq!(called(&["half", "5"]).1, "2.5");
-    let (code, _, stderr) = called(&["add", "1"]);
-    assert_eq!(code, Some(2), "{stderr}");
-    assert!(stderr.contains("add"), "{stderr}");
+    for arguments in [&["add"][..], &["add", "1"], &["add", "1", "2", "3"]] {
+        let (code, _, stderr) = called(arguments);
+        assert_eq!(code, Some(2), "{stderr}");
+        let given = arguments.len() - 1;
+        let expected = format!("sandbox: `add` takes 2 arguments, and was given {given}\n");
+        assert_eq!(stderr, expected);
+    }
+    // Who runs a plugin is told how it is called.
+    let (code, _, stderr) = bench.run(&["run", "extremes.wasm"]);
+    assert!(code == Some(2) && stderr.contains("sandbox call MODULE FUNCTION"), "{stderr}");
     let (code, stdout, stderr) = bench.run(&["bench", "extremes.wasm", "add", "1", "2"]);
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(
