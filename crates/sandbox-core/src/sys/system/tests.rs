@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use crate::sys::alone::{self, LIMIT, assert_traps, assert_well, builder, deny, end_threads_at};
 use crate::{
     CancelHandle, InstanceMode, MemoryReset, Module, SandboxError, SecurityPolicy, SystemNeed,
