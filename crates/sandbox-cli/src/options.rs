@@ -257,7 +257,9 @@ fn time_limit(text: &str) -> Result<TimeLimit, String> {
 
 /// Reads a duration, such as `200ms`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
+    let parsed: jiff::SignedDuration = text.parse().map_err(|error| {
+        format!("expected a number with its unit, such as `2s` or `500ms` ({error})")
+    })?;
     Duration::try_from(parsed).map_err(|_| "it is before now".to_owned())
 }
 
@@ -359,5 +361,7 @@ mod tests {
         assert_eq!(time_limit("200ms").unwrap().0, Some(Duration::from_millis(200)));
         assert_eq!(time_limit("none").unwrap().0, None);
         assert!(time_limit("-1s").is_err() && time_limit("soon").is_err());
+        let without_unit = duration("1").unwrap_err();
+        assert!(without_unit.contains("`500ms`"), "{without_unit}");
     }
 }
