@@ -80,8 +80,8 @@ pub enum MemoryReset {
     /// The quickest way that the operating system offers, found out by trying. The default.
     #[default]
     Quickest,
-    /// The pages that calls wrote to are dropped, and come back by page faults. Needs Linux, and is
-    /// [`Copy`](Self::Copy) elsewhere.
+    /// The pages that calls wrote to are dropped, and come back by page faults. Needs Linux with files in memory
+    /// (`memfd_create`), and is [`Copy`](Self::Copy) elsewhere.
     Discard,
     /// All of the memory is copied back. Needs nothing of the operating system.
     Copy,

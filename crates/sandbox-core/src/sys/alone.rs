@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::{InstanceMode, SandboxError, SecurityPolicy, WasmSandbox, WasmSandboxBuilder};
 
 /// No scene takes a fraction of that. One that hangs fails its test, and not the suite.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A guest that goes round for ever, and traps in several ways.
 pub(super) const GUEST: &str = r#"(module (memory (export "memory") 1)

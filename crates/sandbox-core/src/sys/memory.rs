@@ -11,7 +11,7 @@
 //! ([`crate::sys::faults`]).
 //!
 //! Where the kernel does not tell, all private pages are dropped and come back by page faults. Where there is no
-//! such kernel, the whole image is copied.
+//! such kernel, or it has no files in memory, the whole image is copied.
 #![expect(unsafe_code, reason = "maps memory, and reads and writes it by its address")]
 
 mod image;
@@ -60,8 +60,9 @@ impl ResetMethod {
     /// Dropping private pages, where the system can do that.
     pub(crate) fn discard() -> Self {
         #[cfg(target_os = "linux")]
-        return Self::Discard;
-        #[cfg(not(target_os = "linux"))]
+        if image::can_be_mapped() {
+            return Self::Discard;
+        }
         Self::Copy
     }
 }

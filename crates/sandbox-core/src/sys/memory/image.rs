@@ -55,6 +55,20 @@ static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 /// Part of an image that is looked at as one: the size of a page of WebAssembly, which pages of all systems divide.
 pub(crate) const PART_BYTES: usize = 64 * 1024;
 
+/// Whether the system has files in memory: old kernels lack them, and filters of system calls may forbid them. Tried once. That one
+/// cannot be had now is no sign of it.
+#[cfg(target_os = "linux")]
+pub(super) fn can_be_mapped() -> bool {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    use rustix::io::Errno;
+    static CAN_BE_MAPPED: OnceLock<bool> = OnceLock::new();
+    *CAN_BE_MAPPED.get_or_init(|| {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let missing = [Errno::NOSYS, Errno::PERM, Errno::ACCESS, Errno::INVAL];
+        memfd_create("sandbox-try", flags).map_or_else(|error| !missing.contains(&error), |_| true)
+    })
+}
+
 impl Image {
     /// An image that is copied from.
     pub(super) fn in_memory(contents: &[u8]) -> Self {
@@ -64,8 +78,9 @@ impl Image {
     /// An image of contents that are all there now.
     pub(super) fn of(contents: &[u8]) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
-        return Self::sealed(contents);
-        #[cfg(not(target_os = "linux"))]
+        if can_be_mapped() {
+            return Self::sealed(contents);
+        }
         Ok(Self::in_memory(contents))
     }
 
@@ -73,15 +88,14 @@ impl Image {
     pub(in crate::sys) fn of_parts(len: usize, parts: &[(usize, &[u8])]) -> io::Result<Self> {
         let stretches = parts.iter().map(|(number, bytes)| (number * PART_BYTES, *bytes));
         #[cfg(target_os = "linux")]
-        return Self::with_stretches(len, stretches);
-        #[cfg(not(target_os = "linux"))]
-        {
-            let mut contents = vec![0; len];
-            for (start, bytes) in stretches {
-                contents[start..start + bytes.len()].copy_from_slice(bytes);
-            }
-            Ok(Self { len, contents: Contents::Owned(contents.into()) })
+        if can_be_mapped() {
+            return Self::with_stretches(len, stretches);
         }
+        let mut contents = vec![0; len];
+        for (start, bytes) in stretches {
+            contents[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(Self { len, contents: Contents::Owned(contents.into()) })
     }
 
     /// Shows the parts that are not all zeros, in order, each with its number.

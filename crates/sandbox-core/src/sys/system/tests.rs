@@ -1,5 +1,10 @@
-use crate::sys::alone::{self, assert_traps, assert_well, builder, deny, end_threads_at};
-use crate::{InstanceMode, Module, SandboxError, SecurityPolicy, SystemNeed, WasmSandbox};
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use crate::sys::alone::{self, LIMIT, assert_traps, assert_well, builder, deny, end_threads_at};
+use crate::{
+    CancelHandle, InstanceMode, MemoryReset, Module, SandboxError, SecurityPolicy, SystemNeed,
+    WasmSandbox,
+};
 
 /// Defines a test that runs in a process of its own.
 macro_rules! scenes {
@@ -151,6 +156,37 @@ scenes! {
         assert_eq!(outer.call_blocking::<i32>("call", ()).unwrap(), 3);
     }
 
+    without_files_in_memory_everything_works = no_memfd {
+        deny(&[libc::SYS_memfd_create], libc::ENOSYS);
+        assert_all_works();
+    }
+
+    where_files_in_memory_are_forbidden_everything_works = forbidden_memfd {
+        deny(&[libc::SYS_memfd_create], libc::EPERM);
+        assert_all_works();
+    }
+
+    where_the_kernel_does_not_tell_what_was_written_everything_works = no_pagemap {
+        deny(&[libc::SYS_ioctl], libc::ENOTTY);
+        assert_all_works();
+    }
+
+    where_the_kernel_has_no_barriers_everything_works = no_membarrier {
+        deny(&[libc::SYS_membarrier], libc::ENOSYS);
+        assert_all_works();
+    }
+
+    where_page_faults_are_not_counted_everything_works = no_fault_counts {
+        deny(&[libc::SYS_getrusage], libc::ENOSYS);
+        assert_all_works();
+    }
+
+    where_threads_have_no_clocks_everything_works = no_thread_clocks {
+        deny_thread_clocks();
+        assert!(crate::sys::cpu_time::of_this_thread().is_none());
+        assert_all_works();
+    }
+
     what_the_kernel_need_not_offer_is_done_without = fewer_system_calls {
         let calls = [
             libc::SYS_memfd_create,
@@ -158,16 +194,9 @@ scenes! {
             libc::SYS_getrusage,
             libc::SYS_ioctl,
         ];
+        deny_thread_clocks();
         deny(&calls, libc::ENOSYS);
-        for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
-            let policy = persistent()
-                .with_wall_clock(std::time::Duration::from_secs(60))
-                .with_instances(mode);
-            let sandbox = builder().security_policy(policy).build_blocking().unwrap();
-            for _ in 0..3 {
-                assert_well(&sandbox);
-            }
-        }
+        assert_all_works();
     }
 
     neither_the_first_call_nor_the_watchdog_waits_for_the_kernels_barriers = ended_by_membarrier {
@@ -184,6 +213,100 @@ scenes! {
 
     where_openat2_is_denied_paths_lead_nowhere_else = openat2_denied {
         paths_lead_nowhere_else_without_openat2(libc::EPERM).unwrap();
+    }
+}
+
+/// Has clocks fail that are not those of the system: the ones of threads and processes.
+fn deny_thread_clocks() {
+    use seccompiler::{
+        SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    };
+    let last_of_system = u64::try_from(libc::CLOCK_MONOTONIC).unwrap();
+    let others =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, last_of_system);
+    let rule = SeccompRule::new(vec![others.unwrap()]).unwrap();
+    let rules = [(libc::SYS_clock_gettime, vec![rule])].into_iter().collect();
+    let outcome = SeccompAction::Errno(libc::EINVAL.cast_unsigned());
+    let here = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, outcome, here).unwrap();
+    let program: seccompiler::BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter_all_threads(&program).unwrap();
+}
+
+/// Counts in a global, in a memory that grows, and in a page that only calls write to.
+const COUNTER: &str = r#"(module (memory (export "memory") 2)
+    (global $calls (mut i32) (i32.const 0))
+    (func (export "count") (result i32)
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))
+        (i32.store (i32.const 90000) (i32.add (i32.load (i32.const 90000)) (i32.const 1)))
+        (i32.add (i32.mul (global.get $calls) (i32.const 10000))
+            (i32.add (i32.mul (i32.load (i32.const 8)) (i32.const 100)) (i32.load (i32.const 90000)))))
+    (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+    (func (export "look") (result i32) (i32.load (i32.const 90000))))"#;
+
+/// Result of the call that counts for that many times.
+fn counted(times: i32) -> i32 {
+    times * 10_101
+}
+
+/// Guests run, trap, are stopped and cancelled, instances are as new where they are to be, and snapshots hold what they should, by each way to
+/// reset a memory.
+fn assert_all_works() {
+    for mode in [InstanceMode::Persistent, InstanceMode::Fresh] {
+        let policy = persistent().with_wall_clock(LIMIT).with_instances(mode);
+        let sandbox = builder().security_policy(policy.clone()).build_blocking().unwrap();
+        for _ in 0..3 {
+            assert_well(&sandbox);
+        }
+        let handle = CancelHandle::new();
+        let stopped = sandbox.with_cancel_handle(&handle);
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| stopped.call_blocking::<()>("spin", ()));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            handle.cancel();
+            let error = call.join().unwrap().unwrap_err();
+            assert!(matches!(error, SandboxError::Cancelled { .. }), "{error}");
+        });
+        for reset in [MemoryReset::Quickest, MemoryReset::Discard, MemoryReset::Copy] {
+            assert_counts(&policy, reset);
+        }
+    }
+}
+
+fn assert_counts(policy: &SecurityPolicy, reset: MemoryReset) {
+    let wasm = wat::parse_str(COUNTER).unwrap();
+    let count = |sandbox: &WasmSandbox| sandbox.call_blocking::<i32>("count", ()).unwrap();
+    let builder = WasmSandbox::builder().source_bytes(wasm).memory_reset(reset);
+    let sandbox = builder.security_policy(policy.clone()).build_blocking().unwrap();
+    let is_fresh = policy.instances == InstanceMode::Fresh;
+    for time in 1..=5 {
+        let expected = if is_fresh { 1 } else { time };
+        assert_eq!(count(&sandbox), counted(expected), "{reset:?}");
+        let grown = if is_fresh { 2 } else { time + 1 };
+        assert_eq!(sandbox.call_blocking::<i32>("grow", ()).unwrap(), grown, "{reset:?}");
+        let written = if is_fresh { 0 } else { time };
+        assert_eq!(sandbox.call_blocking::<i32>("look", ()).unwrap(), written, "{reset:?}");
+    }
+    // What grew cannot be begun with where memory is copied, so this is of another.
+    let another = WasmSandbox::builder().module(sandbox.module()).memory_reset(reset);
+    let another = another.security_policy(policy.clone()).build_blocking().unwrap();
+    let mut session = another.session_blocking().unwrap();
+    for time in 1..=3 {
+        assert_eq!(session.call_blocking::<i32>("count", ()).unwrap(), counted(time));
+    }
+    let snapshot = session.snapshot().unwrap();
+    drop(session);
+    let key = crate::SigningKey::generate().unwrap();
+    let saved = snapshot.save(&key).unwrap();
+    let loaded = crate::Snapshot::load(&saved, another.module(), policy, &key).unwrap();
+    for snapshot in [snapshot, loaded] {
+        let begun = WasmSandbox::builder().snapshot(&snapshot).memory_reset(reset);
+        let begun = begun.build_blocking().unwrap();
+        for time in 4..=6 {
+            let expected = if is_fresh { 4 } else { time };
+            assert_eq!(count(&begun), counted(expected), "{reset:?}");
+        }
     }
 }
 
