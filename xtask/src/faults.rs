@@ -183,6 +183,9 @@ impl Scene {
     }
 
     fn judge_sandbox(&self, played: &Played) -> Result<(), String> {
+        if is_ended_by_rust(&played.said) {
+            return Ok(());
+        }
         if !played.status.success() {
             return Err(format!("{}: {}", played.status, last_words(&played.said)));
         }
@@ -196,13 +199,7 @@ impl Scene {
     }
 
     fn judge_analyzer(&self, played: &Played, store: &Utf8Path) -> Result<(), String> {
-        /// Faults in the beginning of a thread after which Rust's standard library ends the program: it cannot be told that there is
-        /// no stack for handlers of signals.
-        const ENDED_BY_RUST: [&str; 2] = [
-            "failed to allocate an alternative stack",
-            "failed to set up alternative stack guard page",
-        ];
-        let is_ended_by_rust = ENDED_BY_RUST.iter().any(|said| played.said.contains(said));
+        let is_ended_by_rust = is_ended_by_rust(&played.said);
         let has_crashed = played.status.code().is_none() || played.said.contains("panicked at");
         if has_crashed && !is_ended_by_rust {
             return Err(format!("{}: {}", played.status, last_words(&played.said)));
@@ -271,6 +268,14 @@ impl fmt::Display for Holdings {
         let Self { descriptors, threads, mappings } = self;
         write!(f, "{descriptors} descriptors, {threads} threads and {mappings} mappings")
     }
+}
+
+/// Whether Rust's standard library ended a program, which it does where a thread that begins gets no stack for handlers of signals. No
+/// program can be told of that.
+fn is_ended_by_rust(said: &str) -> bool {
+    ["failed to allocate an alternative stack", "failed to set up alternative stack guard page"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// The last lines of what a program said, as one.

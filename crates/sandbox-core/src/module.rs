@@ -209,9 +209,13 @@ impl Module {
         system::try_executable_memory()?;
         let engine = compiler::engine_to_load();
         let compiled = crate::sys::artifact::load(&engine, code.native()).map_err(|error| {
-            SandboxError::ArtifactRejected(ArtifactRejection::Unloadable {
-                message: error.to_string(),
-            })
+            let message = error.to_string();
+            match crate::sys::artifact::unmet_need(&message) {
+                Some(need) => {
+                    SandboxError::SystemRefused { need, error: std::io::Error::other(message) }
+                }
+                None => SandboxError::ArtifactRejected(ArtifactRejection::Unloadable { message }),
+            }
         })?;
         let known = (code.behaviour().clone(), code.names().clone());
         Self::assemble(compiled, engine, identity, known, origin)

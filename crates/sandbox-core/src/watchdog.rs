@@ -21,7 +21,7 @@ mod waiting;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::sys::{barrier, signals, stack};
@@ -243,10 +243,19 @@ fn get_barriers_ready() {
     const STACK_BYTES: usize = 64 * 1024;
     let thread = std::thread::Builder::new();
     let thread = thread.name("sandbox-barrier".to_owned()).stack_size(STACK_BYTES);
-    // Rust ends the process where a new thread gets no memory for its signals.
-    let started = stack::try_to_make().and_then(|()| thread.spawn(barrier::get_ready));
-    if let Err(error) = started {
-        tracing::debug!(%error, "calls have no cheap memory barriers, for want of a thread");
+    let (begins, begun) = mpsc::channel::<()>();
+    let get_ready = || {
+        drop(begins);
+        barrier::get_ready();
+    };
+    // Rust ends the process where a new thread gets no memory for its signals. So that is tried, and who called goes on when the thread
+    // has it: the process may give up further memory then, by a filter for system calls.
+    let started = stack::try_to_make().and_then(|()| thread.spawn(get_ready));
+    match started {
+        Ok(_) => drop(begun.recv()),
+        Err(error) => {
+            tracing::debug!(%error, "calls have no cheap memory barriers, for want of a thread");
+        }
     }
 }
 

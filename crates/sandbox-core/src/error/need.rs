@@ -16,6 +16,8 @@ pub enum SystemNeed {
     Interrupts,
     /// A thread: to watch guests, to run them, or to compile them.
     Thread,
+    /// Further open files, of which each granted folder takes one.
+    OpenFiles,
 }
 
 impl SystemNeed {
@@ -43,6 +45,9 @@ impl SystemNeed {
                 "let the process have more threads (RLIMIT_NPROC, the cgroup's pids.max), and its seccomp filter allow \
                  clone3 or clone"
             }
+            Self::OpenFiles => {
+                "let the process have more open files (RLIMIT_NOFILE), or fewer sandboxes with granted folders"
+            }
         }
     }
 }
@@ -55,6 +60,7 @@ impl fmt::Display for SystemNeed {
             Self::Memory => "memory for an instance",
             Self::Interrupts => "means to stop a guest",
             Self::Thread => "thread",
+            Self::OpenFiles => "further open file",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod stopping;
 
+use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::validation::Validated;
 use crate::error::{ArtifactRejection, PolicyConflict, Result, SandboxError};
 use crate::policy::names::{CompilerName, FeatureName};
 use crate::policy::{Compiler, NanBits, SecurityPolicy, WasmFeature, WasmFeatures};
+use crate::sys::artifact::unmet_need;
 use crate::text::cut;
 
 pub(crate) use stopping::Wanted;
@@ -279,7 +281,15 @@ pub(super) fn compile(
         CompileError::Aborted(aborted) => {
             reason.unwrap_or_else(|| SandboxError::Compilation { message: aborted.to_string() })
         }
-        other => SandboxError::Compilation { message: said(other.to_string()) },
+        other => {
+            let message = said(other.to_string());
+            match unmet_need(&message) {
+                Some(need) => {
+                    SandboxError::SystemRefused { need, error: io::Error::other(message) }
+                }
+                None => SandboxError::Compilation { message },
+            }
+        }
     })?;
     Ok((compiled, engine))
 }

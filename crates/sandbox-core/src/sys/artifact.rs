@@ -10,6 +10,7 @@ use bytes::Bytes;
 use wasmer::sys::wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 use wasmer::{CompileError, DeserializeError, Engine, Module};
 
+use crate::error::SystemNeed;
 use crate::text::panic_message;
 
 /// The alignment that Wasmer's archive needs. It reads structures in place and does not check.
@@ -58,7 +59,18 @@ pub(crate) fn compile(engine: &Engine, module: Valid<'_>) -> Result<Module, Comp
     })
 }
 
-/// Loads native code into an engine.
+/// Returns the need of which a compiler, or what loads its code, says that the system did not meet it. Wasmer only has words for that.
+pub(crate) fn unmet_need(message: &str) -> Option<SystemNeed> {
+    [
+        ("failed to build rayon thread pool", SystemNeed::Thread),
+        ("failed to allocate memory", SystemNeed::Memory),
+        ("unable to make memory readonly and executable", SystemNeed::ExecutableMemory),
+    ]
+    .into_iter()
+    .find_map(|(words, need)| message.contains(words).then_some(need))
+}
+
+/// Loads native code into an engine. It panics where the system lets no memory become executable; that is an error here.
 ///
 /// Wasmer verifies nothing of what it is given here: bytes that were tampered with run with all rights of the
 /// host. So there is no way to call this with bytes. [`NativeCode`] can only be had from a file whose
@@ -72,7 +84,10 @@ pub(crate) fn load(engine: &Engine, code: &NativeCode) -> Result<Module, Deseria
     // library seals anything with such a key. They were made by the same version of Wasmer, for this target
     // and for no processor feature that this one lacks: `module::artifact` compares its `Identity` in `accept_if`. They are in memory
     // that nobody else can write to, and aligned.
-    unsafe { Module::deserialize_unchecked(engine, bytes) }
+    let load = || unsafe { Module::deserialize_unchecked(engine, bytes) };
+    catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
+        Err(DeserializeError::Generic(panic_message(panic.as_ref()).to_string()))
+    })
 }
 
 /// Returns the bytes at an address that is a multiple of [`ALIGNMENT`].

@@ -2,8 +2,8 @@
 
 use crate::sys::alone::{self, LIMIT, assert_traps, assert_well, builder, deny, end_threads_at};
 use crate::{
-    CancelHandle, InstanceMode, MemoryReset, Module, SandboxError, SecurityPolicy, SystemNeed,
-    WasmSandbox,
+    Access, CancelHandle, ErrorClass, InstanceMode, MemoryReset, Module, SandboxError,
+    SecurityPolicy, SystemNeed, WasmSandbox,
 };
 
 /// Defines a test that runs in a process of its own.
@@ -100,6 +100,20 @@ scenes! {
             Ok(sum) => assert_eq!(sum, 3),
             Err(error) => is_refused(SystemNeed::Thread, &error),
         }
+    }
+
+    where_no_more_files_may_be_open_a_granted_folder_is_not_to_blame = no_open_files {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = persistent().with_folder(folder.path(), "/data", Access::ReadOnly);
+        let text = r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+            (memory (export "memory") 1) (func (export "f")))"#;
+        let granted = || WasmSandbox::builder().source_bytes(wat::parse_str(text).unwrap()).security_policy(policy.clone());
+        let sandbox = granted().build_blocking().unwrap();
+        limit(libc::RLIMIT_NOFILE, 3);
+        let error = granted().build_blocking().unwrap_err();
+        is_refused(SystemNeed::OpenFiles, &error);
+        assert_eq!(error.class(), ErrorClass::Host);
+        sandbox.call_blocking::<()>("f", ()).unwrap();
     }
 
     where_address_space_is_limited_there_are_errors_and_no_panics = little_address_space {

@@ -6,7 +6,7 @@ use std::ops::RangeFrom;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{GrantKind, Result, SandboxError};
+use crate::error::{GrantKind, Result, SandboxError, SystemNeed};
 use crate::policy::{BundleGrant, FolderGrant};
 
 use super::bundled::BundledFolder;
@@ -104,8 +104,20 @@ impl Wanted<'_> {
         self.refused(message.into(), None)
     }
 
-    fn unopened(&self, error: io::Error) -> SandboxError {
-        self.refused(error.to_string(), Some(error))
+    fn unopened(&self, error: rustix::io::Errno) -> SandboxError {
+        use rustix::io::Errno;
+
+        let need = match error {
+            Errno::MFILE | Errno::NFILE => Some(SystemNeed::OpenFiles),
+            Errno::NOMEM => Some(SystemNeed::Memory),
+            _ => None,
+        };
+        let error = io::Error::from(error);
+        match need {
+            // The grant is not to blame.
+            Some(need) => SandboxError::SystemRefused { need, error },
+            None => self.refused(error.to_string(), Some(error)),
+        }
     }
 
     fn refused(&self, message: String, error: Option<io::Error>) -> SandboxError {
@@ -157,8 +169,7 @@ impl Grants {
             let host = Some(&*grant.host);
             let wanted = Wanted { kind: GrantKind::Folder, host, guest: &grant.guest };
             let (place, slot) = plan.slot(&wanted)?;
-            let folder = Grant::open(grant, resolver)
-                .map_err(|error| wanted.unopened(io::Error::from(error)))?;
+            let folder = Grant::open(grant, resolver).map_err(|error| wanted.unopened(error))?;
             let base = Base::Host(HostFolder::root(Arc::new(folder)));
             *slot = Some(base.clone());
             opened.push((place, base));
