@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -201,8 +202,15 @@ fn checked_out(dir: &Utf8Path, remarks: &mut Vec<String>) -> (Revision, Option<T
 fn distrust(dir: &Utf8Path) -> Option<String> {
     // In the words that are looked for below, whatever language the user has.
     let mut git = child::tool("git");
-    let git = git.arg("-C").arg(dir).args(["log", "-1"]).env("LC_ALL", "C").output().ok()?;
-    let said = String::from_utf8_lossy(&git.stderr);
+    let git = git.arg("-C").arg(dir).args(["log", "-1"]).env("LC_ALL", "C");
+    // `Command::output` would panic where a pipe cannot be read.
+    let mut git =
+        git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
+    let mut said = Vec::new();
+    let read = git.stderr.take()?.read_to_end(&mut said);
+    git.wait().ok()?;
+    read.ok()?;
+    let said = String::from_utf8_lossy(&said);
     said.contains("dubious ownership").then(|| {
         format!(
             "git does not trust the repository around {dir} (it belongs to another user), so the \
@@ -309,7 +317,8 @@ fn output(command: &mut Command) -> Option<String> {
     let mut child = command.spawn().ok()?;
     let mut stdout = child.stdout.take()?;
     let (tell, said) = mpsc::channel();
-    std::thread::spawn(move || {
+    // Without a thread nobody would tell, and the command is ended as one that took too long.
+    let _ = thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         // Nobody listens any more if it took too long.
         let _ = stdout.read_to_end(&mut bytes).map(|_| tell.send(bytes));
@@ -323,7 +332,7 @@ fn output(command: &mut Command) -> Option<String> {
                 child.kill().ok()?;
                 return None;
             }
-            None => std::thread::sleep(Duration::from_millis(1)),
+            None => thread::sleep(Duration::from_millis(1)),
         }
     };
     let text = String::from_utf8(said?).ok()?;

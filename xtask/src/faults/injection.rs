@@ -14,6 +14,7 @@ use std::mem::{MaybeUninit, offset_of, size_of};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -322,7 +323,7 @@ impl Kernel {
         if !self.control(libc::SECCOMP_IOCTL_NOTIF_RECV, &mut asked)? {
             return Ok(());
         }
-        let error = self.decide(&asked.data);
+        let error = self.decide(&asked);
         // SAFETY: as above.
         let mut answer: libc::seccomp_notif_resp = unsafe { MaybeUninit::zeroed().assume_init() };
         answer.id = asked.id;
@@ -349,7 +350,8 @@ impl Kernel {
     }
 
     /// The error that the call is to give, if it is to fail.
-    fn decide(&mut self, data: &libc::seccomp_data) -> Option<i32> {
+    fn decide(&mut self, asked: &libc::seccomp_notif) -> Option<i32> {
+        let data = &asked.data;
         let number = libc::c_long::from(data.nr);
         if number == mark(self.begin) {
             self.marks += 1;
@@ -360,7 +362,7 @@ impl Kernel {
             Begin::AtMarks => self.marks == 1,
             Begin::AtMain => self.marks >= 1,
         };
-        if !has_begun || !may_fail(&CALLS[at], &data.args) {
+        if !has_begun || !may_fail(&CALLS[at], asked) {
             return None;
         }
         let nth = self.made[at];
@@ -372,10 +374,16 @@ impl Kernel {
 }
 
 /// Whether such a call can give that error at all.
-fn may_fail(call: &Call, arguments: &[u64; 6]) -> bool {
+fn may_fail(call: &Call, asked: &libc::seccomp_notif) -> bool {
+    let arguments = &asked.data.args;
     match call.name {
         // What it says is said to us.
-        "write" | "writev" => arguments[0] > 2,
+        "write" | "writev" if arguments[0] <= 2 => false,
+        // A counter of events is neither full nor broken.
+        "read" | "write" => {
+            let link = format!("/proc/{}/fd/{}", asked.pid, arguments[0]);
+            std::fs::read_link(link).map_or(true, |what| what != Path::new("anon_inode:[eventfd]"))
+        }
         // Waiting may be cut short, and waking may not.
         "futex" => {
             let operation = i32::try_from(arguments[1] & 0x7f).unwrap_or(-1);

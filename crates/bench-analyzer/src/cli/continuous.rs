@@ -81,8 +81,11 @@ const LEAVING: Duration = Duration::from_millis(900);
 
 /// Ends this process in time once it was asked to stop, whatever it is at: the next one goes on with
 /// that, as after a crash. Only the end of what a run started is waited for.
-pub(super) fn leave_in_time(stop: Stop) {
-    std::thread::spawn(move || {
+///
+/// # Errors
+/// If there is no thread for it.
+pub(super) fn leave_in_time(stop: Stop) -> std::io::Result<()> {
+    let leaving = move || {
         while !stop.is_asked() {
             std::thread::sleep(LOOK);
         }
@@ -90,8 +93,9 @@ pub(super) fn leave_in_time(stop: Stop) {
         while family::is_at_work() {
             std::thread::sleep(LOOK);
         }
-        std::process::exit(0);
-    });
+        std::process::exit(0)
+    };
+    std::thread::Builder::new().spawn(leaving).map(drop)
 }
 
 const LOOK: Duration = Duration::from_millis(20);

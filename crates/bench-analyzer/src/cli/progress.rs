@@ -23,7 +23,8 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let appearing = bar.downgrade();
         // The drawing thread ends with the bar: a weak handle keeps nothing alive.
-        std::thread::spawn(move || {
+        // Where there is no thread for it, nothing is drawn.
+        let _ = std::thread::Builder::new().spawn(move || {
             std::thread::sleep(PATIENCE);
             if let Some(bar) = appearing.upgrade()
                 && !bar.is_finished()

@@ -1,5 +1,6 @@
 //! `watch`: runs suites when they are due.
 
+use anyhow::Context as _;
 use bench_analyzer::continuous::ContinuousBenchmark;
 use bench_analyzer::store::Store;
 use clap::Args;
@@ -36,7 +37,7 @@ pub(super) async fn run(
         store.folder().join("continuous")
     ));
     let parts = continuous::parts(&mut suites, &store, command.file.labels, db, output)?;
-    continuous::leave_in_time(parts.stop.clone());
+    continuous::leave_in_time(parts.stop.clone()).context("failed to begin a thread")?;
     let mut benchmark = ContinuousBenchmark::new(suites, config.settings(), store, parts);
     if command.once {
         benchmark.run_scheduled_benchmarks().await?;

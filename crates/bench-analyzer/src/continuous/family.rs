@@ -186,7 +186,8 @@ impl Leader {
                 return Ok(Some(status));
             }
             if began.elapsed() >= KILL_PATIENCE {
-                std::thread::spawn(move || {
+                // Without a thread it is reaped when this process ends.
+                let _ = std::thread::Builder::new().spawn(move || {
                     let _ = self.child.wait();
                     registry().children.remove(&number);
                 });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -275,7 +276,8 @@ impl Said {
         let text = Arc::new(Mutex::new(Vec::new()));
         let (done, over) = mpsc::channel();
         let kept = Arc::clone(&text);
-        std::thread::spawn(move || {
+        // Without a thread nothing is read, and a command that says much ends with its pipe.
+        let _ = thread::Builder::new().spawn(move || {
             let Some(mut stream) = stream else { return };
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {

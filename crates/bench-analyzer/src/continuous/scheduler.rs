@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -202,7 +203,8 @@ impl BenchmarkScheduler {
         let (tell, answer) = mpsc::channel();
         let (repository, stop) = (Arc::clone(&self.repository), self.stop.clone());
         let (folder, watch) = (suite.folder.clone(), watch.clone());
-        std::thread::spawn(move || {
+        // Without a thread there is no answer, as from a repository that is gone, and the next look may get one.
+        let _ = thread::Builder::new().spawn(move || {
             // Nobody listens any more after a stop.
             let _ = tell.send(repository.head(&folder, &watch, &stop));
         });

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -94,10 +95,10 @@ impl Steward {
             has_outbox: false,
             waiting: Vec::new(),
             unnoted: HashMap::new(),
-            tell,
+            tell: tell.clone(),
             complaint: None,
         };
-        std::thread::spawn(move || {
+        let begun = thread::Builder::new().spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
                 Ok(runtime) => {
@@ -108,6 +109,10 @@ impl Steward {
                 Err(error) => drop(work.tell.send(News::Note(error.to_string()))),
             }
         });
+        if let Err(error) = begun {
+            let note = format!("nothing will be delivered: there is no thread for it: {error}");
+            let _ = tell.send(News::Note(note));
+        }
         Self { orders, news, stop }
     }
 

@@ -2,6 +2,8 @@
 //! between which commits, how surely, and whether somebody accepted them.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::{iter, thread};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -170,26 +172,28 @@ pub fn find_changes_by(
     memory: &Memory,
     rules: impl Fn(&Series) -> StepSettings + Sync,
 ) -> Vec<SeriesChanges> {
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = timelines.len().div_ceil(workers).max(1);
+    let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let known = Known::of(memory);
-    let mut changes: Vec<SeriesChanges> = std::thread::scope(|scope| {
-        let mut timelines = timelines.into_iter();
-        let handles: Vec<_> = (0..workers)
-            .map(|_| {
-                let chunk: Vec<Timeline> = timelines.by_ref().take(share).collect();
-                let (known, rules) = (&known, &rules);
-                scope.spawn(move || -> Vec<SeriesChanges> {
-                    let of = |timeline: Timeline| {
-                        let settings = rules(&timeline.series);
-                        SeriesChanges::of(timeline, known, &settings)
-                    };
-                    chunk.into_iter().map(of).collect()
-                })
-            })
+    let left = Mutex::new(timelines.into_iter().enumerate());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let find_some = || -> Vec<(usize, SeriesChanges)> {
+        let of = |(place, timeline): (usize, Timeline)| {
+            let settings = rules(&timeline.series);
+            (place, SeriesChanges::of(timeline, &known, &settings))
+        };
+        iter::from_fn(next).map(of).collect()
+    };
+    let mut found = thread::scope(|scope| {
+        // Where there is no thread, this one finds what the other would have.
+        let helpers: Vec<_> = (1..workers)
+            .map_while(|_| thread::Builder::new().spawn_scoped(scope, find_some).ok())
             .collect();
-        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
+        let mut found = find_some();
+        found.extend(helpers.into_iter().flat_map(|helper| helper.join().unwrap_or_default()));
+        found
     });
+    found.sort_unstable_by_key(|(place, _)| *place);
+    let mut changes: Vec<SeriesChanges> = found.into_iter().map(|(_, changes)| changes).collect();
     mark_machine_events(&mut changes, tolerance(&StepSettings::default()));
     changes
 }

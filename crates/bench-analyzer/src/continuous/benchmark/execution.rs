@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, mpsc};
+use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
@@ -108,11 +109,14 @@ impl ContinuousBenchmark {
     /// and the compiler may hang.
     pub(super) fn look_around(&self, folder: &Utf8Path, stop: &Stop) -> Option<Environment> {
         let (tell, seen) = mpsc::channel();
-        let (runner, folder) = (Arc::clone(&self.parts.runner), folder.to_owned());
-        std::thread::spawn(move || {
+        let (runner, seen_from) = (Arc::clone(&self.parts.runner), folder.to_owned());
+        let looking = thread::Builder::new().spawn(move || {
             // Nobody listens any more after a stop.
-            let _ = tell.send(runner.environment(&folder));
+            let _ = tell.send(runner.environment(&seen_from));
         });
+        if looking.is_err() {
+            return Some(self.parts.runner.environment(folder));
+        }
         loop {
             match seen.recv_timeout(SLICE) {
                 Ok(environment) => return Some(environment),

@@ -76,10 +76,12 @@ impl Email {
         let transport = self.transport().map_err(|error| failed(error.to_string()))?;
         // A server that answers a letter a minute keeps within the time of every single answer.
         let (done, answer) = mpsc::channel();
-        std::thread::spawn(move || {
-            // Nobody listens any more if it took too long.
-            let _ = done.send(transport.send(&message));
-        });
+        std::thread::Builder::new()
+            .spawn(move || {
+                // Nobody listens any more if it took too long.
+                let _ = done.send(transport.send(&message));
+            })
+            .map_err(|error| failed(format!("there is no thread to send it: {error}")))?;
         match answer.recv_timeout(self.timeout) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
