@@ -26,6 +26,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::panic::catch_unwind;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -46,6 +47,15 @@ const PAGE: usize = 64 * 1024;
 
 /// More than what lies between the top of a stack and the page in which guests are entered.
 const ENTRY: usize = 2 * PAGE;
+
+/// Size of the stack on which handlers of signals run: as much as Wasmer wants for its own.
+const SIGNAL_STACK: usize = 64 * 1024;
+
+/// Says of memory that it is a stack, where the system wants to know.
+#[cfg(target_os = "linux")]
+const MAP_STACK: libc::c_int = libc::MAP_STACK;
+#[cfg(not(target_os = "linux"))]
+const MAP_STACK: libc::c_int = 0;
 
 /// No policy asks for more in earnest, and sums of it do not overflow.
 const MOST_STACK_BYTES: usize = 1 << 40;
@@ -80,37 +90,113 @@ pub(crate) fn make_room_for(stack_bytes: usize) -> bool {
 /// Tries whether the system gives memory for a stack. Wasmer, which asks for it when a guest is entered, takes for granted
 /// that it does.
 pub(crate) fn try_to_make() -> io::Result<()> {
-    let size = size() + PAGE;
-    let (protection, flags) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: the signal stack is only asked for. A new mapping at an address of the kernel's choice touches nothing that
-    // exists. What follows is done to that mapping, which nobody else knows.
+    Mapping::new(size() + PAGE, PAGE).map(drop)
+}
+
+/// Has this thread keep what guests need on it beside a stack of ours: one for handlers of signals, and one of Wasmer's.
+///
+/// # Errors
+/// Those of the system where it gives no memory for one. The next time it is tried anew.
+pub(crate) fn prepare() -> io::Result<()> {
+    keep_signal_stack()?;
+    try_to_make()?;
+    // All the same Wasmer may get none, and panics then, on the host's stack and before it has changed anything.
+    // SAFETY: nothing is called that would have to be dropped.
+    let entered = catch_unwind(|| unsafe { catch_traps(None, config(), || ()) });
+    if matches!(entered, Ok(Ok(()))) { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+}
+
+/// Has this thread have a stack for handlers of signals that is large enough for them.
+///
+/// Rust's threads have a small one, and others none. Wasmer would make one, and where it gets no memory for it, panic or
+/// refuse every guest on this thread for as long as that lives. So it finds one that is there.
+fn keep_signal_stack() -> io::Result<()> {
+    // SAFETY: all-zero bytes are a value of the type, the pointers are to live ones, and the stack that is set is kept until the thread
+    // ends, when it is taken away before its memory is.
     unsafe {
-        let mut signals: libc::stack_t = std::mem::zeroed();
-        if libc::sigaltstack(ptr::null(), &raw mut signals) != 0 {
+        let mut present: libc::stack_t = std::mem::zeroed();
+        if libc::sigaltstack(ptr::null(), &raw mut present) != 0 {
             return Err(io::Error::last_os_error());
         }
-        let memory = libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0);
-        if memory == libc::MAP_FAILED {
+        if present.ss_flags & libc::SS_DISABLE == 0 && present.ss_size >= SIGNAL_STACK {
+            return Ok(());
+        }
+        let stack = SignalStack(Mapping::new(PAGE + SIGNAL_STACK, PAGE)?);
+        let base = stack.0.base.byte_add(PAGE);
+        let new = libc::stack_t { ss_sp: base, ss_flags: 0, ss_size: SIGNAL_STACK };
+        if libc::sigaltstack(&raw const new, ptr::null_mut()) != 0 {
             return Err(io::Error::last_os_error());
         }
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let status = libc::mprotect(memory.byte_add(PAGE), size - PAGE, protection);
-        let result = if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-        libc::munmap(memory, size);
-        result
+        // At the end of a thread it is taken away again, and Wasmer makes one.
+        let _ = SIGNALS.try_with(|kept| kept.set(Some(stack)));
+    }
+    Ok(())
+}
+
+/// Memory of our own, of which the lowest bytes cannot be accessed.
+#[derive(Debug)]
+struct Mapping {
+    base: *mut libc::c_void,
+    len: usize,
+}
+
+impl Mapping {
+    /// Maps `len` bytes, the lowest `guard` of which nobody can access.
+    fn new(len: usize, guard: usize) -> io::Result<Self> {
+        let (protection, flags) = (
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | MAP_STACK,
+        );
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists. Access is given to what lies
+        // above the guard in it.
+        unsafe {
+            let base = libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0);
+            if base == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            let mapping = Self { base, len };
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let status =
+                libc::mprotect(base.byte_add(guard), len.saturating_sub(guard), protection);
+            if status == 0 { Ok(mapping) } else { Err(io::Error::last_os_error()) }
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: it is a mapping of our own, and nobody runs on it: who does has the stack.
+        unsafe { libc::munmap(self.base, self.len) };
+    }
+}
+
+/// The stack for handlers of signals of the thread that has this.
+#[derive(Debug)]
+struct SignalStack(Mapping);
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        // SAFETY: all-zero bytes are a value of the type, and the pointers are to live ones. Handlers that run from now on do so on the
+        // thread's own stack, or on whichever somebody set meanwhile.
+        unsafe {
+            let mut present: libc::stack_t = std::mem::zeroed();
+            libc::sigaltstack(ptr::null(), &raw mut present);
+            if present.ss_sp == self.0.base.byte_add(PAGE) {
+                present.ss_flags = libc::SS_DISABLE;
+                libc::sigaltstack(&raw const present, ptr::null_mut());
+            }
+        }
     }
 }
 
 /// A stack of ours, for guests that are entered [directly](super::direct).
 #[derive(Debug)]
-pub(super) struct OwnStack {
-    base: *mut libc::c_void,
-    len: usize,
-}
+pub(super) struct OwnStack(Mapping);
 
 thread_local! {
     /// The one that this thread had last.
     static SPARE: Cell<Option<OwnStack>> = const { Cell::new(None) };
+    static SIGNALS: Cell<Option<SignalStack>> = const { Cell::new(None) };
 }
 
 impl OwnStack {
@@ -118,7 +204,7 @@ impl OwnStack {
     #[inline]
     pub(super) fn take(size: usize) -> Option<Self> {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
-        spare.filter(|stack| stack.len >= size).or_else(|| Self::make(size))
+        spare.filter(|stack| stack.0.len >= size).or_else(|| Self::make(size))
     }
 
     /// Leaves the stack to whoever enters a guest on this thread next.
@@ -130,40 +216,17 @@ impl OwnStack {
 
     #[cold]
     fn make(len: usize) -> Option<Self> {
-        // The handlers of faults need a stack too, which Wasmer gives to each thread that enters a guest its way. And the
-        // thread has a stack of Wasmer's from now on, as those rely on that enter guests on it later.
-        // SAFETY: nothing is called that would have to be dropped.
-        unsafe { catch_traps(None, config(), || ()) }.ok()?;
-        let (protection, flags) = (
-            libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK,
-        );
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists. Access is given to what lies
-        // above the guard in it.
-        unsafe {
-            let base = libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0);
-            if base == libc::MAP_FAILED {
-                return None;
-            }
-            let stack = Self { base, len };
-            let protection = libc::PROT_READ | libc::PROT_WRITE;
-            let status = libc::mprotect(base.byte_add(GUARD), len.checked_sub(GUARD)?, protection);
-            (status == 0).then_some(stack)
-        }
+        // The handlers of faults need a stack too. And the thread has a stack of Wasmer's from now on, as those rely on that enter
+        // guests on it later.
+        prepare().ok()?;
+        Mapping::new(len, GUARD).ok().map(Self)
     }
 
     /// All of it but the guard.
     #[inline]
     pub(super) fn bounds(&self) -> Bounds {
-        let base = self.base.expose_provenance();
-        Bounds { top: base + self.len, floor: base + GUARD }
-    }
-}
-
-impl Drop for OwnStack {
-    fn drop(&mut self) {
-        // SAFETY: it is a mapping of our own, and nobody runs on it: who does has the stack.
-        unsafe { libc::munmap(self.base, self.len) };
+        let base = self.0.base.expose_provenance();
+        Bounds { top: base + self.0.len, floor: base + GUARD }
     }
 }
 

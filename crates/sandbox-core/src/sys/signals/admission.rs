@@ -90,7 +90,7 @@ fn admit_now() -> CallResult<Option<Reopened>> {
     // The system may have given memory for one a moment ago, and none now.
     let has_stack = interrupt::has_stack();
     if !has_stack {
-        stack::try_to_make().map_err(refused(SystemNeed::Stack))?;
+        stack::prepare().map_err(refused(SystemNeed::Stack))?;
     }
     // Who blocks the signals does so again when the call is over.
     if reopened.is_none() && has_stack {
