@@ -68,10 +68,11 @@ impl Run {
             .stdout_to(std::io::stdout())
             .stderr_to(std::io::stderr());
         let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
+        let running = std::thread::Builder::new().spawn(move || {
             // Nobody waits for it where the program hung in a read.
             let _ = sender.send(sandbox.run_reported_blocking(request));
         });
+        running.map_err(|error| Failure::system(&error))?;
         let report = wait(&receiver, limit);
         // Also of a program that was stopped, or that hangs in a read.
         profiling.write()?;
