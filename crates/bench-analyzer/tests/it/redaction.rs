@@ -5,12 +5,12 @@ pub(crate) fn redacted(text: &str) -> String {
     let is_date = |word: &str| word.len() == 10 && word.bytes().filter(|b| *b == b'-').count() == 2;
     let mut lines = Vec::new();
     for line in text.lines() {
-        // The present day, and runs in the order in which files happened to be written.
-        let line = match line.split_once("first seen in run:") {
+        // The present day, and runs in the order in which files happened to be written. It may begin a sentence.
+        let line = match line.split_once("irst seen in run:") {
             Some((before, after)) => {
                 let rest = after.split_once(')').map_or("", |(_, rest)| rest);
                 let rest = if rest.contains('|') { rest } else { "" };
-                &format!("{before}first seen in RUN (DATE){rest}")
+                &format!("{before}irst seen in RUN (DATE){rest}")
             }
             None => line,
         };
