@@ -101,31 +101,46 @@ fn wide_frames_on_wasmers_stack() {
 
 /// Runs a guest with frames of all sizes up to the end of its stack, which begins at the bottom of this thread's.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn write_nothing_below(bottom: impl FnOnce() -> usize) {
-    use crate::{Compiler, InstanceMode, SandboxError, SecurityPolicy, TrapCode, WasmSandbox};
+fn write_nothing_below(bottom: impl Fn() -> usize + Sync) {
+    use crate::{Compiler, InstanceMode, SecurityPolicy, WasmSandbox};
 
-    const BELOW: usize = 64 * 1024;
     let stack_bytes = 64 * 1024;
     let policy =
         SecurityPolicy::strict().with_instances(InstanceMode::Persistent).with_stack(stack_bytes);
     let wasm = wat::parse_str(wide()).unwrap();
     let builder = WasmSandbox::builder().source_bytes(wasm).security_policy(policy);
     let sandbox = builder.compiler(Compiler::Singlepass).build_blocking().unwrap();
+    write_nothing_below_this_thread(&sandbox, &bottom, 16);
+}
+
+/// Does so on this thread; or, where something else happens to be below its stack, on another while this one keeps its own.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn write_nothing_below_this_thread(
+    sandbox: &crate::WasmSandbox,
+    bottom: &(impl Fn() -> usize + Sync),
+    others: usize,
+) {
+    use crate::{SandboxError, TrapCode};
+
+    const BELOW: usize = 64 * 1024;
     let down = |calls: i32| sandbox.call_blocking::<()>("down", calls);
     down(0).unwrap();
     // This thread has a stack now, which it keeps.
-    let bottom = bottom();
+    let lowest = bottom();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    assert!(maps.contains(&format!("{bottom:x}-")), "no mapping begins at {bottom:x}: {maps}");
-    let below = ptr::with_exposed_provenance_mut::<libc::c_void>(bottom - BELOW);
+    assert!(maps.contains(&format!("{lowest:x}-")), "no mapping begins at {lowest:x}: {maps}");
+    let below = ptr::with_exposed_provenance_mut::<libc::c_void>(lowest - BELOW);
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-    // SAFETY: the mapping replaces nothing, and is looked at while it lives.
-    let canary = unsafe {
-        let mapped = libc::mmap(below, BELOW, protection, flags, -1, 0);
-        assert_eq!(mapped, below, "something else is below the stack");
-        std::slice::from_raw_parts_mut(below.cast::<u8>(), BELOW)
-    };
+    // SAFETY: the mapping replaces nothing.
+    let mapped = unsafe { libc::mmap(below, BELOW, protection, flags, -1, 0) };
+    if mapped != below {
+        assert!(others > 0, "something else is below each stack: {maps}");
+        let another = || write_nothing_below_this_thread(sandbox, bottom, others - 1);
+        return std::thread::scope(|scope| scope.spawn(another).join().unwrap());
+    }
+    // SAFETY: it was mapped just now, and is looked at while it lives.
+    let canary = unsafe { std::slice::from_raw_parts_mut(below.cast::<u8>(), BELOW) };
     canary.fill(0xA5);
     let (mut fitting, mut failing) = (0, 1 << 16);
     while fitting + 1 < failing {
