@@ -221,7 +221,7 @@ fn stack(number: usize, module: &Module, sample: &Sample) -> Stack {
     Stack { module: number, frames }
 }
 
-/// What a [`Profiler`] found: how often guests were met in which functions.
+/// Findings of a [`Profiler`]: how often guests were met in which functions.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Profile {
     interval: Duration,

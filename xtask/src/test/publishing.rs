@@ -111,7 +111,7 @@ impl Package {
         self.targets.iter().any(|target| target.kind.iter().any(|one| one == kind))
     }
 
-    /// What the manifest tells docs.rs.
+    /// Settings for docs.rs in the manifest.
     fn for_docs_rs(&self, key: &str) -> Option<&Value> {
         self.metadata.as_ref()?.pointer("/docs/rs")?.get(key)
     }

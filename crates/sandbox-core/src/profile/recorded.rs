@@ -101,7 +101,7 @@ impl Recorded {
     }
 }
 
-/// What a run of that stack takes.
+/// Number of frames and weights that a run of that stack takes.
 fn cost(stack: &Stack) -> usize {
     stack.frames.len() + 1
 }

@@ -65,7 +65,7 @@ pub(crate) struct Samples {
     slots: Box<[Slot]>,
     /// Number of samples that handlers had to put somewhere.
     taken: AtomicU64,
-    /// What that number was when they were last collected.
+    /// That number when they were last collected.
     collected: AtomicU64,
     /// Number of samples that were asked for.
     asked: AtomicU64,

@@ -34,7 +34,7 @@ pub(crate) struct CallControl {
     pub(super) watched: Watched,
     /// Whether the turn is to stop, and whether a sample of it is wanted.
     requests: Requests,
-    /// What wants samples.
+    /// Recipient of samples, if there is a profiler.
     sampled: OnceLock<Arc<dyn Sampled>>,
     /// Time that a call had been running when it was last seen, if it kept its thread busy for a tick; in
     /// nanoseconds.
